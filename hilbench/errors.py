@@ -1,0 +1,49 @@
+"""Every error hilbench raises on purpose. Each says where, what was found and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HilbenchError(Exception):
+    """Base of all errors that a user can cause or mend; the command line prints one line and exits with 2."""
+
+
+class ScenarioError(HilbenchError, ValueError):
+    """A scenario, an override or a suite is wrong."""
+
+
+class PluginError(HilbenchError, LookupError):
+    """A name stands for no plug-in of its kind."""
+
+
+class NetworkError(HilbenchError, ValueError):
+    """A Network, its profile or its file is wrong, or a backend cannot run it."""
+
+
+class RecordError(HilbenchError, ValueError):
+    """A run folder is missing, foreign or unreadable."""
+
+
+class ProtocolError(HilbenchError, ValueError):
+    """A frame on the wire is not what docs/protocol.md says."""
+
+
+class LinkError(HilbenchError, TimeoutError):
+    """A device cannot be reached, refused, or stopped answering."""
+
+
+class MissingExtra(HilbenchError, ImportError):
+    """An optional package is absent; the text names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f'this needs {package}: pip install "hilbench[{extra}]"')
+
+
+def choose(found: str, allowed: Iterable[str]) -> str:
+    """The end of an error line: what is allowed and, when one is near, what was probably meant."""
+    names = sorted(allowed)
+    near = get_close_matches(found, names, n=1, cutoff=0.6)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"allowed: {', '.join(names) or 'none'}{hint}"

@@ -1,0 +1,254 @@
+"""The nouns that two layers share: Tick and Reply, ports, programs, and the contracts that plug-ins fulfil.
+
+A type stands here only when two layers use it. Nothing here reads a clock, a file or a socket.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+EVENT = np.dtype([("t_us", "<u4"), ("address", "<u4")])
+"""One spike event: microseconds since the start of its tick's window, and its address."""
+
+NO_EVENTS = np.empty(0, EVENT)
+NO_VALUES = np.empty(0, np.float32)
+COUNTERS = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates")
+
+Carry = Literal["none", "weights", "all"]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+
+
+class Port(Struct, frozen=True, forbid_unknown_fields=True):
+    """A named place where a Program takes in or gives out numbers or events.
+
+    Ports of one kind lie side by side in the order of their tuple: the second value port's first value
+    follows the first port's last one in `Tick.values`, and event addresses are counted the same way.
+    """
+
+    name: Name
+    size: Annotated[int, Meta(ge=1, le=1_000_000)]
+    kind: Literal["values", "events"] = "values"
+    units: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
+
+
+@dataclass(slots=True)
+class Tick:
+    """What the loop sends for one control period."""
+
+    seq: int = 0
+    t_ns: int = 0
+    learning: bool = True
+    events: NDArray = field(default_factory=NO_EVENTS.copy)  # (n,) EVENT, sorted by t_us
+    values: NDArray = field(default_factory=NO_VALUES.copy)  # (n_values,) float32
+    modulators: NDArray = field(default_factory=NO_VALUES.copy)  # (n_modulators,) float32
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a device answers to one Tick."""
+
+    seq: int = 0
+    t_ns: int = 0
+    prev_seq: int = -1  # the tick this device ran before this one; -1 when there was none
+    recv_ns: int = 0
+    compute_ns: int = 0
+    counters: NDArray = field(default_factory=lambda: np.zeros(4, np.uint64))  # in the order of COUNTERS
+    energy_j: float = float("nan")
+    events: NDArray = field(default_factory=NO_EVENTS.copy)
+    values: NDArray = field(default_factory=NO_VALUES.copy)
+    probe_events: NDArray = field(default_factory=NO_EVENTS.copy)
+    probe_values: NDArray = field(default_factory=NO_VALUES.copy)
+
+
+class Probes(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run watches inside a Network. Probes never reach the decoder."""
+
+    spikes: tuple[Name, ...] = ()
+    """Populations whose spikes are recorded; probe addresses follow this order."""
+    weights: tuple[Name, ...] = ()
+    """Projections whose weights are recorded."""
+    weight_norms: tuple[Name, ...] = ()
+    """Projections of which only the Frobenius norm is recorded."""
+    weights_period_s: Annotated[float, Meta(gt=0)] = 0.1
+    """Time between two records of weights, a multiple of the control period."""
+
+
+class Program(Protocol):
+    """What a backend runs: a Network or a law. It says which ports it has; the backend knows the rest."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    modulators: tuple[Port, ...]
+
+
+class LawProgram(Struct, frozen=True, tag="law", forbid_unknown_fields=True):
+    """A classical controller by name and Config: data, never code."""
+
+    name: Annotated[str, Meta(max_length=64)]
+    config: dict[Annotated[str, Meta(max_length=64)], Any]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    modulators: tuple[Port, ...] = ()
+
+
+def size_of(ports: tuple[Port, ...], kind: str) -> int:
+    """How many values, or event addresses, these ports have together."""
+    return sum(port.size for port in ports if port.kind == kind)
+
+
+class LoadReport(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a backend made of a Program: which parts it runs as stated, which not."""
+
+    backend: str
+    exact: tuple[str, ...] = ()
+    approximated: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    cores_used: int = 1
+    n_probe_values: int = 0
+
+
+class Law(ABC):
+    """A classical controller: reads values, writes values, and names what it learns.
+
+    `reset` makes every state new; a backend carries `learnt` attributes over when a RESET asks for it.
+    """
+
+    Config: ClassVar[type[Struct]]
+    learnt: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: Struct) -> None:
+        self.config: Any = config
+
+    def reset(self, seed: int) -> None:
+        """Make every state new. `seed` feeds the law's own randomness, if it has any."""
+
+    @abstractmethod
+    def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
+        """One control period: `values` (n_values,) float32 in, (n_outputs,) out."""
+
+
+class Backend(ABC):
+    """Runs one Program. A Session (bridge) owns it, counts ticks and reads the clock around it."""
+
+    Config: ClassVar[type[Struct]]
+    counts: ClassVar[bool] = True
+
+    def __init__(self, config: Struct) -> None:
+        self.config: Any = config
+
+    @abstractmethod
+    def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        """Build everything a step needs, and run it once so that nothing is compiled later.
+
+        Raises NetworkError when this backend cannot run the Program, with the reason.
+        """
+
+    @abstractmethod
+    def reset(self, seed: int, carry: Carry) -> None:
+        """Start an episode; `carry` says what survives: nothing, learnt weights, or all states too."""
+
+    @abstractmethod
+    def step(self, tick: Tick) -> Reply:
+        """Run one control period. The Reply belongs to the backend and holds until the next call."""
+
+    @abstractmethod
+    def advance(self, n_periods: int) -> None:
+        """Let time pass without a tick: last values held, no events, learning off."""
+
+
+class Link(ABC):
+    """How an Agent reaches a backend. One plant, one device, one Program at a time."""
+
+    @abstractmethod
+    def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport: ...
+
+    @abstractmethod
+    def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
+        """Start an episode; ticks are counted from 0 again."""
+
+    @abstractmethod
+    def send(self, tick: Tick) -> None:
+        """Hand a tick over without waiting. Raises LinkError when the device is known to be gone."""
+
+    @abstractmethod
+    def receive(self, timeout_ns: int) -> Reply | None:
+        """The next reply, or None after `timeout_ns`; 0 only looks. The Reply holds until the next call."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release everything; may be called twice."""
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class PlantSpec(Struct, frozen=True):
+    """What a controller may know of a plant before it runs: names, units, limits and nominal parameters."""
+
+    obs_names: tuple[str, ...]
+    obs_units: tuple[str, ...]
+    action_names: tuple[str, ...]
+    action_units: tuple[str, ...]
+    action_low: tuple[float, ...]
+    action_high: tuple[float, ...]
+    safe_action: tuple[float, ...]
+    physics_step_s: float
+    info_units: dict[str, str]
+    error: str
+    """The info key that holds the tracking error."""
+    parameters: dict[str, float]
+    """Nominal constants with units in their names, as a designer would know them. Never a disturbance."""
+
+
+class Coder(Protocol):
+    """Turns an observation into a tick's values and events. It runs beside the loop and never learns."""
+
+    def reset(self) -> None: ...
+
+    def encode(self, obs: NDArray, values: NDArray) -> NDArray:
+        """Write `values` (n_values,) float32 in place; return the events (n,) EVENT of the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A controller, built: a Program with its coders and learning signals."""
+
+    program: Program
+    coder: Coder
+    decode: Callable[[Reply, NDArray], None]
+    """Writes the action (n_actions,) float64 in place."""
+    modulate: Callable[[NDArray, float, Mapping[str, float], NDArray], None] | None = None
+    """Writes the modulators (n_modulators,) float32 in place from obs, reward and info."""
+
+
+class Controller(ABC):
+    """Builds a Control for a plant."""
+
+    Config: ClassVar[type[Struct]]
+    backend: ClassVar[str | None] = None
+    """The backend this controller needs; None takes the scenario's."""
+
+    @staticmethod
+    @abstractmethod
+    def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> Control:
+        """Make the Program and its coders. `seed` feeds construction (encoders, decoders) alone."""
+
+
+class Empty(Struct, frozen=True, forbid_unknown_fields=True):
+    """A plug-in without settings."""
+
+
+def to_builtins(config: Struct) -> dict[str, Any]:
+    """A Config as plain dicts, lists and numbers, ready for TOML, JSON or msgpack."""
+    return msgspec.to_builtins(config)
