@@ -1,7 +1,8 @@
 """Finds plug-ins: kind and name -> class. There is no list to edit.
 
-A built-in plug-in is a class that derives from its kind's base, in its kind's folder or file; its name is the file's
-name, or the class's name in snake case where one file holds many. Others come from entry points `hilbench.KIND`.
+A built-in plug-in is a class that derives from its kind's base, or a function under its kind's decorator, in its kind's
+folder or file. Its name is the file's, or its own in snake case where one file may hold many. Others come from entry
+points `hilbench.KIND`.
 Names and summaries are read with `ast`, so listing imports nothing.
 """
 
@@ -22,17 +23,21 @@ PACKAGE = Path(__file__).parent
 
 class Kind(NamedTuple):
     where: str
-    """A folder (one plug-in per file) or a file (many)."""
+    """A folder, or a file."""
     bases: tuple[str, ...]
+    """Base classes, or decorators, that mark a plug-in."""
+    many: bool = False
+    """Whether one file may hold several."""
 
 
 KINDS = {
     "envs": Kind("envs", ("BulletPlant", "Plant")),
-    "disturbances": Kind("envs/disturbances.py", ("Disturbance",)),
+    "disturbances": Kind("envs/disturbances.py", ("Disturbance",), many=True),
     "controllers": Kind("controllers", ("Controller",)),
     "laws": Kind("controllers", ("Law",)),
     "backends": Kind("backends", ("Backend",)),
     "links": Kind("bridge", ("Link",)),
+    "metrics": Kind("metrics", ("metric",), many=True),
     "rules": Kind("nal/rules", ("Rule",)),
 }
 
@@ -61,16 +66,18 @@ def get(kind: str, name: str) -> Any:
 @cache
 def all_of(kind: str) -> dict[str, Plugin]:
     """Every plug-in of a kind by name, built-in ones first."""
-    where, bases = KINDS[kind]
+    where, bases, many = KINDS[kind]
     path = PACKAGE / where
-    many = path.suffix == ".py"
-    files = [path] if many else sorted(path.glob("[!_]*.py"))
+    files = sorted(path.glob("[!_]*.py")) if path.is_dir() else [path]
     found = [plugin for file in files for plugin in _in_file(file, bases, many)]
     found += [
         Plugin(point.name, f"from {point.value}", point.module, point.attr)
         for point in entry_points(group=f"hilbench.{kind}")
     ]
-    return {plugin.name: plugin for plugin in reversed(found)} if found else {}
+    named: dict[str, Plugin] = {}
+    for plugin in found:
+        named.setdefault(plugin.name, plugin)
+    return named
 
 
 def _in_file(file: Path, bases: tuple[str, ...], many: bool) -> list[Plugin]:
@@ -83,11 +90,18 @@ def _in_file(file: Path, bases: tuple[str, ...], many: bool) -> list[Plugin]:
             node.name,
         )
         for node in ast.parse(file.read_text("utf-8")).body
-        if isinstance(node, ast.ClassDef) and any(_base(base) in bases for base in node.bases)
+        if any(_name(mark) in bases for mark in _marks(node))
     ]
 
 
-def _base(node: ast.expr) -> str:
+def _marks(node: ast.stmt) -> list[ast.expr]:
+    if isinstance(node, ast.ClassDef):
+        return node.bases
+    return node.decorator_list if isinstance(node, ast.FunctionDef) else []
+
+
+def _name(node: ast.expr) -> str:
+    node = node.func if isinstance(node, ast.Call) else node
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 

@@ -252,3 +252,11 @@ class Empty(Struct, frozen=True, forbid_unknown_fields=True):
 def to_builtins(config: Struct) -> dict[str, Any]:
     """A Config as plain dicts, lists and numbers, ready for TOML, JSON or msgpack."""
     return msgspec.to_builtins(config)
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """A run, read back: its `run.json`, and per episode a dict of columns, one row per tick."""
+
+    meta: dict[str, Any]
+    episodes: list[dict[str, NDArray]]

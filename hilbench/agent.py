@@ -1,0 +1,140 @@
+"""An Agent: coders, a Program and a link. The loop uses its halves, submit and collect; anyone else calls `act`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench import plugins
+from hilbench.errors import LinkError
+from hilbench.scenario import Scenario
+from hilbench.types import (
+    Carry,
+    Control,
+    Link,
+    LoadReport,
+    PlantSpec,
+    Probes,
+    Reply,
+    Tick,
+    size_of,
+    to_builtins,
+)
+
+
+class Agent:
+    """A controller at work on some link.
+
+    `act` is for plain Gymnasium loops: it waits for the reply to its own tick. `predict` has the signature that
+    stable-baselines3's evaluation expects.
+    """
+
+    def __init__(self, control: Control, link: Link, period_us: int, probes: Probes, safe_action: NDArray) -> None:
+        self.control, self.link, self.period_us = control, link, period_us
+        self.safe_action = safe_action
+        self.action = safe_action.copy()  # (n_actions,) float64: what the newest decoded reply says
+        program = control.program
+        self.tick = Tick(
+            values=np.zeros(size_of(program.inputs, "values"), np.float32),
+            modulators=np.zeros(size_of(program.modulators, "values"), np.float32),
+        )
+        self.report: LoadReport = link.load(program, period_us, probes)
+        self._seq = 0
+
+    def reset(self, seed: int = 0, carry: Carry = "none", catch_up: int = 0) -> None:
+        """Start an episode."""
+        self.control.coder.reset()
+        self.link.reset(seed, carry, catch_up)
+        self.action[:] = self.safe_action
+        self._seq = 0
+
+    def submit(
+        self, seq: int, t_ns: int, obs: NDArray, reward: float, info: Mapping[str, float], learning: bool,
+        events: NDArray | None = None,
+    ) -> Tick:  # fmt: skip
+        """Encode one observation and send it. The Tick holds until the next call."""
+        tick, control = self.tick, self.control
+        tick.seq, tick.t_ns, tick.learning = seq, t_ns, learning
+        coded = control.coder.encode(obs, tick.values)
+        tick.events = coded if events is None else _merged(events, coded)
+        if control.modulate is not None:
+            control.modulate(obs, reward, info, tick.modulators)
+        self.link.send(tick)
+        return tick
+
+    def collect(self, timeout_ns: int) -> Reply | None:
+        """The next reply, or None after the timeout."""
+        return self.link.receive(timeout_ns)
+
+    def decode(self, reply: Reply, action: NDArray) -> None:
+        """Write the reply's action (n_actions,) float64."""
+        self.control.decode(reply, action)
+
+    def act(
+        self, obs: NDArray, reward: float = 0.0, info: Mapping[str, float] | None = None, events: NDArray | None = None
+    ) -> NDArray:
+        """The action for this observation, (n_actions,) float32. Raises LinkError when no reply comes in time."""
+        seq, self._seq = self._seq, self._seq + 1
+        self.submit(seq, seq * self.period_us * 1000, obs, reward, info or {}, True, events)
+        while (reply := self.collect(round(self.link.config.timeout_s * 1e9))) is not None:
+            if reply.seq == seq:
+                self.decode(reply, self.action)
+                return self.action.astype(np.float32)
+        raise LinkError(f"no reply to tick {seq} within {self.link.config.timeout_s} s")
+
+    def predict(
+        self, observation: NDArray, state: Any = None, episode_start: NDArray | None = None, deterministic: bool = True
+    ) -> tuple[NDArray, None]:
+        """The action for one observation, (n_obs,) or (1, n_obs); an episode start resets."""
+        if episode_start is not None and np.any(episode_start):
+            self.reset()
+        action = self.act(np.reshape(observation, -1))
+        return action.reshape(np.shape(observation)[:-1] + (-1,)), None
+
+    def close(self) -> None:
+        """Release the link; may be called twice."""
+        self.link.close()
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _merged(sensed: NDArray, coded: NDArray) -> NDArray:
+    """Events of sensors and coders in one array by time; of equal times the sensors' come first."""
+    both = np.concatenate([sensed, coded])
+    return both[np.argsort(both["t_us"], kind="stable")]
+
+
+def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
+    """The scenario's plant. Raises ScenarioError when a disturbance does not fit it."""
+    kind = plugins.get("envs", scenario.plant.kind)
+    return kind(
+        render_mode=render_mode,
+        control_period_s=scenario.loop.period_s,
+        disturbances=scenario.disturbances,
+        **to_builtins(scenario.plant.config),
+    )
+
+
+def make_control(scenario: Scenario, sheet: PlantSpec) -> Control:
+    """The scenario's controller, built for a plant."""
+    chosen = scenario.chosen
+    return plugins.get("controllers", chosen.kind).build(chosen.config, sheet, scenario.period_us, scenario.loop.seed)
+
+
+def make_agent(scenario: Scenario, sheet: PlantSpec) -> Agent:
+    """The scenario's controller on its link; the device is started when the link starts one."""
+    control = make_control(scenario, sheet)
+    backend = scenario.chosen.backend
+    link = plugins.get("links", scenario.link.kind)(scenario.link.config, backend.kind, to_builtins(backend.config))
+    try:
+        return Agent(control, link, scenario.period_us, scenario.record, np.array(sheet.safe_action))
+    except BaseException:
+        link.close()
+        raise

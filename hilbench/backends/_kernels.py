@@ -1,0 +1,177 @@
+"""The compiled network step over the arrays of `nal.lower`. No Python, no allocation, no lookup inside.
+
+Imported through `backends.numba`, which first points numba's disk cache at a folder keyed by this file's text.
+No fast-math, so that every machine rounds alike.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from hilbench.nal.lower import (
+    ADD,
+    DECAY,
+    DELAY,
+    DENSE,
+    FIRST_PROJECTION,
+    GAIN,
+    HI,
+    KEEP,
+    LAST_PROJECTION,
+    LO,
+    MODULATOR_LO,
+    OUT_ADDRESS,
+    PROBE_ADDRESS,
+    PROJECTION,
+    REST,
+    ROW,
+    SCALE,
+    SOURCE_HI,
+    SOURCE_LO,
+    TARGET_HI,
+    TARGET_LO,
+    THRESHOLD,
+    TRACE_DECAY,
+    TRACE_LO,
+)
+from hilbench.nal.rules import pes
+
+_rate = njit(inline="always")(pes.rate)
+_change = njit(inline="always")(pes.change)
+
+# Places in the arrays of counts that a call leaves behind.
+SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES = range(4)
+N_OUT, N_PROBE, CLOCK = range(3)
+
+
+# Loops run from 0 over views: an index that may be negative costs a test per access and keeps a loop from vectorising.
+
+
+@njit(cache=True)
+def hold_values(values, bias, projections, n_from_values, starts, targets, weights, held_current):
+    """Fill `held_current` (n,) with what constant inputs and held values bring in each step of this tick.
+
+    Returns the synaptic operations that this costs per step.
+    """
+    held_current[:] = bias
+    operations = 0
+    for p in range(n_from_values):
+        for s in range(projections[p, SOURCE_HI] - projections[p, SOURCE_LO]):
+            x = values[projections[p, SOURCE_LO] + s]
+            if x != 0:
+                operations += _deliver(p, s, x, projections, starts, targets, weights, held_current)
+    return operations
+
+
+@njit(cache=True)
+def _deliver(p, source, x, projections, starts, targets, weights, current):
+    """Add x times one source's weights to its targets' current (n,). Returns how many synapses that were."""
+    row = projections[p, ROW] + source
+    a, b = starts[row], starts[row + 1]
+    w, n = weights[a:b], b - a
+    if projections[p, DENSE]:
+        onto = current[projections[p, TARGET_LO] : projections[p, TARGET_HI]]
+        for k in range(n):
+            onto[k] += x * w[k]
+    else:
+        to = targets[a:b]
+        for k in range(n):
+            current[to[k]] += x * w[k]
+    return n
+
+
+@njit(cache=True)
+def _update(neurons, refractory_steps, v, held, current, held_current, spiked):
+    """One step of one population's neurons (views); writes 1 into `spiked` where one fires."""
+    decay, gain, rest = neurons[DECAY], neurons[GAIN], neurons[REST]
+    threshold, keep, add = neurons[THRESHOLD], neurons[KEEP], neurons[ADD]
+    for i in range(v.size):
+        before = v[i]
+        free = held[i] == 0
+        after = rest[i] + (before - rest[i]) * decay[i] + gain[i] * (held_current[i] + current[i]) if free else before
+        fires = free & (after > threshold[i])
+        v[i] = keep[i] * after + add[i] if fires else after
+        held[i] = refractory_steps[i] if fires else (0 if free else held[i] - 1)
+        spiked[i] = fires
+        current[i] = 0
+
+
+@njit(cache=True)
+def _learn(learning, dt_s, modulators, projections, starts, targets, weights, plastic, constants, rates, spiked):
+    """PES on every plastic projection: rates run always, weights change only while learning. Counts the changes."""
+    updates = 0
+    for q in range(plastic.shape[0]):
+        p = plastic[q, PROJECTION]
+        n = projections[p, SOURCE_HI] - projections[p, SOURCE_LO]
+        fired = spiked[projections[p, SOURCE_LO] : projections[p, SOURCE_HI]]
+        hz = rates[plastic[q, TRACE_LO] : plastic[q, TRACE_LO] + n]
+        decay, scale = constants[TRACE_DECAY, q], constants[SCALE, q]
+        for s in range(n):
+            hz[s] = _rate(hz[s], fired[s], decay, dt_s)
+        if not learning:
+            continue
+        n_targets = projections[p, TARGET_HI] - projections[p, TARGET_LO]
+        errors = modulators[plastic[q, MODULATOR_LO] : plastic[q, MODULATOR_LO] + n_targets]
+        if not errors.any():
+            continue
+        row, t0, dense = projections[p, ROW], projections[p, TARGET_LO], projections[p, DENSE]
+        for s in range(n):
+            a, b = starts[row + s], starts[row + s + 1]
+            to, w = targets[a:b], weights[a:b]
+            for k in range(b - a):
+                error = errors[k if dense else to[k] - t0]
+                w[k] += _change(scale, error, hz[s])
+                updates += error != 0
+    return updates
+
+
+@njit(cache=True)
+def run(
+    n_steps, learning, events, modulators, dt_us, dt_s, amplitude, operations_per_step,
+    neurons, refractory_steps, populations, projections, n_from_values, n_from_events, starts, targets, weights,
+    plastic, constants, v, held, current, held_current, rates, spiked, out, probe, counts, marks,
+):  # fmt: skip
+    """`n_steps` network steps. Events (k, 2) uint32 come in by time; output and probe events are written likewise.
+
+    `counts` (4,) is added to; `marks` (3,) says how many events were written and where the delay ring stands.
+    """
+    n_slots, n_events, next_event = current.shape[0], events.shape[0], 0
+    n_out, n_probe, slot, operations = 0, 0, marks[CLOCK], 0
+    for step in range(n_steps):
+        start_us = step * dt_us
+        while next_event < n_events and events[next_event, 0] < start_us + dt_us:
+            address = events[next_event, 1]
+            for p in range(n_from_values, n_from_events):
+                if projections[p, SOURCE_LO] <= address < projections[p, SOURCE_HI]:
+                    at = current[(slot + projections[p, DELAY]) % n_slots]
+                    source = address - projections[p, SOURCE_LO]
+                    operations += _deliver(p, source, 1.0, projections, starts, targets, weights, at)
+            next_event += 1
+        for q in range(populations.shape[0]):
+            lo, hi = populations[q, LO], populations[q, HI]
+            fired = spiked[lo:hi]
+            _update(
+                neurons[:, lo:hi], refractory_steps[lo:hi], v[lo:hi], held[lo:hi],
+                current[slot, lo:hi], held_current[lo:hi], fired,
+            )  # fmt: skip
+            out_address, probe_address = populations[q, OUT_ADDRESS], populations[q, PROBE_ADDRESS]
+            for i in range(hi - lo):
+                if not fired[i]:
+                    continue
+                counts[SPIKES] += 1
+                for p in range(populations[q, FIRST_PROJECTION], populations[q, LAST_PROJECTION]):
+                    at = current[(slot + projections[p, DELAY]) % n_slots]
+                    operations += _deliver(p, i, amplitude, projections, starts, targets, weights, at)
+                if out_address >= 0:
+                    out[n_out, 0], out[n_out, 1] = start_us, out_address + i
+                    n_out += 1
+                if probe_address >= 0:
+                    probe[n_probe, 0], probe[n_probe, 1] = start_us, probe_address + i
+                    n_probe += 1
+        counts[WEIGHT_UPDATES] += _learn(
+            learning, dt_s, modulators, projections, starts, targets, weights, plastic, constants, rates, spiked
+        )
+        slot = slot + 1 if slot + 1 < n_slots else 0
+    counts[SYNAPTIC_OPERATIONS] += operations + n_steps * operations_per_step
+    counts[NEURON_UPDATES] += n_steps * v.size
+    marks[N_OUT], marks[N_PROBE], marks[CLOCK] = n_out, n_probe, slot

@@ -1,0 +1,47 @@
+"""What every backend that runs Networks asks before it loads one, and the sizes its replies have."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hilbench.errors import NetworkError, choose
+from hilbench.nal.network import Network
+from hilbench.types import Probes, Program, Reply, size_of
+
+
+def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: str) -> int:
+    """How many network steps make a control period. Raises NetworkError when this cannot run."""
+    if not isinstance(program, Network):
+        raise NetworkError(f"backend {backend!r} runs networks; found a law; allowed: backend 'law'")
+    if period_us % program.dt_us:
+        raise NetworkError(
+            f"the control period of {period_us} us is no multiple of the network step of {program.dt_us} us"
+        )
+    spiking = [p.name for p in program.populations.values() if p.kind == "lif"]
+    for name in probes.spikes:
+        if name not in spiking:
+            raise NetworkError(f"record.spikes: found {name!r}; {choose(name, spiking)}")
+    for name in (*probes.weights, *probes.weight_norms):
+        if name not in program.projections:
+            raise NetworkError(f"record.weights: found {name!r}; {choose(name, program.projections)}")
+    return period_us // program.dt_us
+
+
+def probe_ticks(probes: Probes, period_us: int) -> int:
+    """How many ticks lie between two records of weights."""
+    every_us = round(probes.weights_period_s * 1e6)
+    if (probes.weights or probes.weight_norms) and every_us % period_us:
+        raise NetworkError(
+            f"record.weights_period_s of {every_us} us is no multiple of the control period of {period_us} us"
+        )
+    return max(1, every_us // period_us)
+
+
+def n_probe_values(network: Network, probes: Probes) -> int:
+    """How many values a record of weights has."""
+    return sum(network.projections[name].weights.nnz for name in probes.weights) + len(probes.weight_norms)
+
+
+def empty_reply(network: Network) -> Reply:
+    """A Reply with room for the network's output values."""
+    return Reply(values=np.zeros(size_of(network.outputs, "values"), np.float32))

@@ -1,0 +1,29 @@
+"""Echoes values without computing: the floor that a link and a loop cost by themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hilbench.types import Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
+
+
+class Null(Backend):
+    """Echo: the first input values come back as outputs, zeros where there are none left."""
+
+    Config = Empty
+
+    def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        n_out = size_of(program.outputs, "values")
+        self._n = min(n_out, size_of(program.inputs, "values"))
+        self._reply = Reply(values=np.zeros(n_out, np.float32))
+        return LoadReport("null", dropped=("the whole program: null only echoes values",))
+
+    def reset(self, seed: int, carry: Carry) -> None:
+        self._reply.values[:] = 0
+
+    def step(self, tick: Tick) -> Reply:
+        self._reply.values[: self._n] = tick.values[: self._n]
+        return self._reply
+
+    def advance(self, n_periods: int) -> None:
+        """Nothing moves."""

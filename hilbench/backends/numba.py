@@ -1,0 +1,158 @@
+"""Networks compiled over flat arrays, for real time. Kernels are compiled once and cached on disk.
+
+Weights, rates and all that goes in or out are float32; currents and membranes are float64 (see `nal.lower`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.backends._network import empty_reply, n_probe_values, probe_ticks, steps_per_tick
+from hilbench.nal import lower as lowering
+from hilbench.nal.rules import pes
+from hilbench.types import EVENT, NO_VALUES, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
+
+NO_PAIRS = np.empty((0, 2), np.uint32)
+
+
+class Numba(Backend):
+    """Compiled kernels, spike for spike with the reference: the real-time simulator."""
+
+    Config = Empty
+
+    def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        self._steps = steps_per_tick(program, period_us, probes, "numba")
+        self._weight_ticks = probe_ticks(probes, period_us)
+        self._probes, self._network = probes, program
+        self._flat = flat = lowering.lower(program, probes)
+        self._initial_weights = flat.weights.copy()
+        n = flat.bias.size
+        self._v, self._held = np.zeros(n), np.zeros(n, np.int32)
+        self._current, self._held_current = np.zeros((flat.n_slots, n)), flat.bias.copy()
+        self._rates, self._spiked = np.zeros(flat.n_traces, np.float32), np.zeros(n, np.uint8)
+        self._values = np.zeros(size_of(program.inputs, "values"))
+        self._modulators = np.zeros(size_of(program.modulators, "values"), np.float32)
+        self._counts, self._marks = np.zeros(4, np.int64), np.zeros(3, np.int64)
+        self._out, self._probe = (self._room(columns) for columns in (lowering.OUT_ADDRESS, lowering.PROBE_ADDRESS))
+        self._reply = empty_reply(program)
+        self._bind(_kernels())
+        self._run(0, True, NO_PAIRS)  # compiles, or loads what the disk holds
+        self.reset(0, "none")
+        exact = (*program.populations, *program.projections)
+        return LoadReport(
+            "numba", approximated=tuple(f"{name}: float32" for name in exact),
+            n_probe_values=n_probe_values(program, probes),
+        )  # fmt: skip
+
+    def reset(self, seed: int, carry: Carry) -> None:
+        if carry == "none":
+            self._flat.weights[:] = self._initial_weights
+        if carry != "all":
+            for state in (self._v, self._held, self._current, self._rates):
+                state[...] = 0
+            self._marks[:] = 0
+        self._values[:] = 0
+        self._counts[:] = 0
+        self._ticks = 0
+        self._hold()
+
+    def step(self, tick: Tick) -> Reply:
+        self._values[:] = tick.values
+        self._modulators[:] = tick.modulators
+        self._hold()
+        events = tick.events.view(np.uint32).reshape(-1, 2) if tick.events.size else NO_PAIRS
+        self._run(self._steps, tick.learning, events)
+        return self._answer()
+
+    def advance(self, n_periods: int) -> None:
+        for _ in range(n_periods):
+            self._run(self._steps, False, NO_PAIRS)
+        self._ticks += n_periods
+
+    def _answer(self) -> Reply:
+        reply, n_out, n_probe = self._reply, self._marks[0], self._marks[1]
+        reply.counters[:] = self._counts
+        self._counts[:] = 0
+        reply.values[:] = self._v[self._flat.readouts]
+        reply.events = self._out_events[:n_out]
+        reply.probe_events = self._probe_events[:n_probe]
+        reply.probe_values = self._weights_record()
+        self._ticks += 1
+        return reply
+
+    def _bind(self, kernels: ModuleType) -> None:
+        """Resolve every array once; a step only calls."""
+        flat, net = self._flat, self._network
+        values = (
+            self._values, flat.bias, flat.projections, flat.n_from_values, flat.starts, flat.targets, flat.weights,
+            self._held_current,
+        )  # fmt: skip
+        before = (self._modulators, net.dt_us, np.float32(net.dt_s), float(net.spike_amplitude))
+        after = (
+            flat.neurons, flat.refractory_steps, flat.populations, flat.projections, flat.n_from_values,
+            flat.n_from_events, flat.starts, flat.targets, flat.weights, flat.plastic, flat.rule_constants, self._v,
+            self._held, self._current, self._held_current, self._rates, self._spiked, self._out, self._probe,
+            self._counts, self._marks,
+        )  # fmt: skip
+
+        def hold() -> None:
+            self._operations = kernels.hold_values(*values)
+
+        def run(n_steps: int, learning: bool, events: NDArray) -> None:
+            kernels.run(n_steps, learning, events, *before, self._operations, *after)
+
+        self._hold, self._run = hold, run
+        self._out_events, self._probe_events = (a.view(EVENT).reshape(-1) for a in (self._out, self._probe))
+        hold()
+
+    def _room(self, column: int) -> NDArray:
+        """Room for the events of one tick in which every watched neuron fires at every step."""
+        populations = self._flat.populations
+        watched = populations[populations[:, column] >= 0]
+        n = int((watched[:, lowering.HI] - watched[:, lowering.LO]).sum())
+        return np.zeros((n * self._steps, 2), np.uint32)
+
+    def _weights_record(self) -> NDArray:
+        probes, flat = self._probes, self._flat
+        if self._ticks % self._weight_ticks or not (probes.weights or probes.weight_norms):
+            return NO_VALUES
+        whole = [flat.weights[flat.weight_slices[name]] for name in probes.weights]
+        norms = [[np.linalg.norm(flat.weights[flat.weight_slices[name]])] for name in probes.weight_norms]
+        return np.concatenate([*whole, *norms], dtype=np.float32)
+
+
+@cache
+def _kernels() -> ModuleType:
+    """The compiled kernels, cached on disk under a key of their own source.
+
+    numba's cache looks at the kernel's file alone; the equations stand in other files, so their text is in the key.
+    """
+    import numba
+
+    sources = (Path(__file__).with_name("_kernels.py"), Path(lowering.__file__), Path(pes.__file__))
+    key = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_cache_folder(before, key))
+    try:
+        return import_module("hilbench.backends._kernels")
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _cache_folder(stated: str, key: str) -> Path:
+    home = Path(stated or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = home / "hilbench" / "kernels" / key
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a read-only home: compile for this process alone
+        return Path(tempfile.mkdtemp(prefix="hilbench-kernels-"))
+    return folder

@@ -1,0 +1,1 @@
+"""How a loop reaches a device: wire format, sessions, links and the device server."""

@@ -1,0 +1,94 @@
+"""A link without a wire: the backend runs in the loop's own process."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic_ns, sleep
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from hilbench.bridge.session import Session, build_backend
+from hilbench.errors import LinkError
+from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Link, LoadReport, Probes, Program, Reply, Tick
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the link in process."""
+
+    timeout_s: Annotated[float, Meta(gt=0)] = 5.0
+    """How long a loop on the virtual clock waits for a reply."""
+
+
+class InProcess(Link):
+    """Runs the backend inside `send`, so a loop pays for the step and for nothing else."""
+
+    Config = Config
+    same_clock = True
+    """Whether `recv_ns` of a Reply and this process's monotonic clock may be subtracted."""
+
+    def __init__(self, config: Config, backend_kind: str, backend_config: dict[str, Any]) -> None:
+        self.config = config
+        self._session: Session | None = Session(build_backend(backend_kind, backend_config))
+        self._replies: deque[Reply] = deque()
+
+    def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        """Raises NetworkError when the backend cannot run the program."""
+        self._replies.clear()
+        return self._open().load(program, period_us, probes)
+
+    def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
+        """Start an episode; replies of the last one are forgotten."""
+        self._replies.clear()
+        self._open().reset(seed, carry, catch_up)
+
+    def send(self, tick: Tick) -> None:
+        """Run the tick. Raises ProtocolError for one the program does not take, and whatever the backend raises."""
+        session = self._open()
+        recv_ns = monotonic_ns()
+        session.check(tick)
+        reply = session.tick(tick, recv_ns)
+        if reply is not None:
+            self._replies.append(_copy(reply))
+
+    def receive(self, timeout_ns: int) -> Reply | None:
+        """The oldest reply not yet received, or None after waiting for what cannot come."""
+        self._open()
+        if self._replies:
+            return self._replies.popleft()
+        if timeout_ns > 0:
+            sleep(timeout_ns * 1e-9)
+        return None
+
+    def close(self) -> None:
+        """Let the backend go."""
+        self._session = None
+        self._replies.clear()
+
+    def _open(self) -> Session:
+        if self._session is None:
+            raise LinkError("the link in process is closed; build a new one")
+        return self._session
+
+
+def _copy(reply: Reply) -> Reply:
+    """A Reply that outlives the backend's next step, in the number types of the wire."""
+    return Reply(
+        seq=reply.seq,
+        t_ns=reply.t_ns,
+        prev_seq=reply.prev_seq,
+        recv_ns=reply.recv_ns,
+        compute_ns=reply.compute_ns,
+        counters=reply.counters.copy(),
+        energy_j=reply.energy_j,
+        events=_events(reply.events),
+        values=np.array(reply.values, np.float32),
+        probe_events=_events(reply.probe_events),
+        probe_values=np.array(reply.probe_values, np.float32) if len(reply.probe_values) else NO_VALUES,
+    )
+
+
+def _events(events: NDArray) -> NDArray:
+    return events.copy() if len(events) else NO_EVENTS

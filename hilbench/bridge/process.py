@@ -1,0 +1,105 @@
+"""A device process on this machine: start it, notice its end, end it.
+
+It must not know frames or sockets. The device ends when its standard input closes, so it never outlives its plant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from hilbench.errors import LinkError
+
+COMMAND = (sys.executable, "-m", "hilbench", "serve")
+STOP_TIMEOUT_S = 2.0
+TAIL_BYTES = 2000
+TAIL_LINES = 3
+_READY = re.compile(rb"hilbench: serving \S+ on (\S+) \(pid \d+\)")
+
+
+class DeviceProcess:
+    """`hilbench serve` as a child on a free loopback port."""
+
+    def __init__(self, kind: str, settings: dict[str, Any], timeout_s: float) -> None:
+        """Start it and wait for its address. Raises LinkError with the end of its stderr when it does not come up."""
+        command = [
+            *COMMAND,
+            *("--backend", kind, "--bind", "tcp://127.0.0.1:*", "--exit-with-stdin"),
+            *("--config", msgspec.json.encode(settings).decode()),
+        ]
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
+        # A session of its own: Ctrl-C reaches the plant alone, which then ends the device in order.
+        self._popen = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, start_new_session=True
+        )
+        self.pid = self._popen.pid
+        try:
+            self.address = self._read_address(timeout_s)
+        except BaseException:
+            self.close()
+            raise
+
+    def check(self) -> None:
+        """Raise LinkError when the process has ended, with its exit code and the end of its stderr."""
+        if (code := self._popen.poll()) is not None:
+            raise LinkError(f"the device process (pid {self.pid}) {_ended(code)}{self._tail()}")
+
+    def close(self) -> None:
+        """End the process: politely, then firmly. May be called twice."""
+        with contextlib.suppress(BrokenPipeError):
+            self._popen.stdin.close()
+        for insist in (self._popen.terminate, self._popen.kill, None):
+            try:
+                self._popen.wait(STOP_TIMEOUT_S if insist else None)
+                break
+            except subprocess.TimeoutExpired:
+                insist()
+        self._popen.stdout.close()
+        self._stderr.close()
+
+    def _read_address(self, timeout_s: float) -> str:
+        deadline, text = monotonic() + timeout_s, b""
+        while b"\n" not in text:
+            if not select.select((self._popen.stdout,), (), (), max(0.0, deadline - monotonic()))[0]:
+                raise LinkError(
+                    f"the device process (pid {self.pid}) did not serve within {timeout_s:g} s{self._tail()}"
+                )
+            text += self._read()
+        if (found := _READY.match(text)) is None:
+            line = text.splitlines()[0].decode(errors="replace")
+            raise LinkError(f"the device process (pid {self.pid}) announced no address but {line!r}{self._tail()}")
+        return found[1].decode()
+
+    def _read(self) -> bytes:
+        if piece := os.read(self._popen.stdout.fileno(), 4096):
+            return piece
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(STOP_TIMEOUT_S)
+        self.check()
+        raise LinkError(f"the device process (pid {self.pid}) closed its output{self._tail()}")
+
+    def _tail(self) -> str:
+        size = os.fstat(self._stderr.fileno()).st_size
+        # pread leaves alone the file position, which the child shares.
+        data = os.pread(self._stderr.fileno(), TAIL_BYTES, max(0, size - TAIL_BYTES))
+        lines = [line.strip() for line in data.decode(errors="replace").splitlines() if line.strip()]
+        return f"; it said: {' | '.join(lines[-TAIL_LINES:])}" if lines else "; it said nothing"
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name} (exit code {code})"
+    except ValueError:
+        return f"was ended by signal {-code} (exit code {code})"

@@ -1,0 +1,100 @@
+"""What a device does with messages, whatever the link: counts ticks, bridges gaps, reads the clock around a step.
+
+It must not know frames' bytes or sockets.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+from typing import Any
+
+import msgspec
+
+from hilbench import plugins
+from hilbench.bridge.ticks import check_tick
+from hilbench.bridge.wire import Code, FrameError, Sizes, check_reset
+from hilbench.errors import ScenarioError
+from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, Tick
+
+
+def build_backend(kind: str, settings: dict[str, Any]) -> Backend:
+    """The backend plug-in `kind` with its Config from `settings`. Raises PluginError or ScenarioError."""
+    backend = plugins.get("backends", kind)
+    try:
+        config = msgspec.convert(settings, backend.Config)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(f"backend {kind!r}: {error}") from None
+    return backend(config)
+
+
+class Session:
+    """Owns one Backend and the count of its ticks."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._last_seq = -1
+        self._prev_seq = -1
+        self._catch_up = 0
+        self._started = False
+        self.sizes: Sizes | None = None
+        """What the loaded program allows; None before the first load."""
+        self.dropped = 0
+        """Ticks not above the last one, since the last reset."""
+        self.slip = 0
+        """Periods that were jumped over with states held, since the last reset."""
+
+    def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        """Give the backend a program. Raises NetworkError or ProtocolError; nothing is loaded then."""
+        sizes = Sizes.of(program, period_us)
+        self.sizes, self._started = None, False
+        report = self._backend.load(program, period_us, probes)
+        self.sizes = sizes
+        return report
+
+    def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
+        """Start an episode: ticks count from 0 again. Raises ProtocolError before a load."""
+        check_reset(seed, carry, catch_up)
+        if self.sizes is None:
+            raise FrameError(Code.STATE, "RESET before a program is loaded; LOAD one first")
+        self.end()
+        self._backend.reset(seed, carry)
+        self._last_seq = self._prev_seq = -1
+        self._catch_up, self._started = catch_up, True
+        self.dropped = self.slip = 0
+
+    def tick(self, tick: Tick, recv_ns: int) -> Reply | None:
+        """Run one tick; None when its `seq` is not above the last one.
+
+        The Reply belongs to the backend and holds until the next tick. `compute_ns` counts the periods that a gap
+        made the backend catch up, too. A tick whose step raises counts as run: it is never run again.
+        """
+        if not self._started:
+            raise FrameError(Code.STATE, "TICK before an episode has started; RESET first")
+        if tick.seq <= self._last_seq:
+            self.dropped += 1
+            return None
+        start_ns = monotonic_ns()
+        gap, self._last_seq = tick.seq - self._last_seq - 1, tick.seq
+        if gap:
+            self._bridge(gap)
+        reply = self._backend.step(tick)
+        reply.compute_ns = monotonic_ns() - start_ns
+        reply.seq, reply.t_ns, reply.recv_ns = tick.seq, tick.t_ns, recv_ns
+        reply.prev_seq, self._prev_seq = self._prev_seq, tick.seq
+        return reply
+
+    def end(self) -> None:
+        """Take no tick until the next reset. The program and what it has learnt stay."""
+        self._started = False
+
+    def check(self, tick: Tick) -> None:
+        """Raise ProtocolError when the loaded program does not take this tick."""
+        if self.sizes is None:
+            raise FrameError(Code.STATE, "TICK before a program is loaded; LOAD one first")
+        check_tick(tick, self.sizes)
+
+    def _bridge(self, gap: int) -> None:
+        run = min(gap, self._catch_up)
+        self.slip += gap - run
+        if run:
+            self._backend.advance(run)

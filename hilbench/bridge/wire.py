@@ -1,0 +1,240 @@
+"""The frames of docs/protocol.md: header, numbers and handshakes. `ticks.py` has TICK and REPLY.
+
+It must not know sockets, clocks or backends. Every read checks a frame before it takes anything from it, and raises
+FrameError, a numbered ProtocolError.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct as Layout
+from typing import Annotated, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from hilbench.errors import ProtocolError
+from hilbench.types import Carry, LoadReport, Probes, Program, size_of
+
+MAGIC = b"HB"
+VERSION = 1
+LEARNING = 1
+"""Bit of a TICK's flags; all other bits are zero."""
+NO_SEQ = 2**64 - 1
+"""Stands for "no tick" in `seq` and `prev_seq`; no TICK may carry it."""
+FRAME_MAX_BYTES = 512 * 2**20
+TEXT_MAX_BYTES = 1000
+CATCH_UP_MAX = 10_000
+"""Periods a RESET may ask a device to run through after a gap: one frame must not keep it busy for hours."""
+VALUES_MAX = 2**16 - 1
+
+HEADER = Layout("<2sBBHHQQIHH")
+HELLO = Layout("<I16s16s7I")
+RESET = Layout("<QIB3x")
+REPLY = Layout("<QQQII4Qd")
+"""The fixed part of a REPLY's body."""
+ERROR = Layout("<H")
+CARRIES: tuple[Carry, ...] = ("none", "weights", "all")
+
+
+class Kind(IntEnum):
+    HELLO = 1
+    RESET = 2
+    TICK = 3
+    REPLY = 4
+    LOAD = 5
+    REPORT = 6
+    ERROR = 7
+    BYE = 8
+    SNAPSHOT = 9
+    RESTORE = 10
+    STATUS = 11
+    SPIKES = 12
+
+
+class Code(IntEnum):
+    """Why a device refused a frame."""
+
+    FRAME = 1
+    VERSION = 2
+    KIND = 3
+    SESSION = 4
+    COUNT = 5
+    RANGE = 6
+    BODY = 7
+    STATE = 8
+    BUSY = 9
+    UNSUPPORTED = 10
+    REFUSED = 11
+    INTERNAL = 12
+
+
+class Can(IntEnum):
+    """Capability bits of HELLO."""
+
+    LOAD = 1
+    OWN_CLOCK = 2
+    SNAPSHOT = 4
+
+
+class FrameError(ProtocolError):
+    """A frame that breaks docs/protocol.md, with the number an ERROR frame carries."""
+
+    def __init__(self, code: Code, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Header(NamedTuple):
+    magic: bytes
+    version: int
+    kind: int
+    session: int
+    flags: int
+    seq: int
+    t_ns: int
+    n_events: int
+    n_values: int
+    n_modulators: int
+
+
+class Sizes(NamedTuple):
+    """What a loaded program allows in a frame."""
+
+    period_us: int
+    n_values_in: int
+    n_addresses_in: int
+    n_modulators: int
+    n_values_out: int
+    n_addresses_out: int
+
+    @classmethod
+    def of(cls, program: Program, period_us: int) -> Sizes:
+        """The sizes of a program's ports. Raises FrameError when a frame could not hold them."""
+        if not 1 <= period_us < 2**32:
+            raise FrameError(Code.RANGE, f"period is {period_us} us; allowed: 1 to {2**32 - 1}")
+        sizes = cls(
+            period_us,
+            size_of(program.inputs, "values"),
+            size_of(program.inputs, "events"),
+            size_of(program.modulators, "values"),
+            size_of(program.outputs, "values"),
+            size_of(program.outputs, "events"),
+        )
+        for name in ("n_values_in", "n_modulators", "n_values_out"):
+            if getattr(sizes, name) > VALUES_MAX:
+                raise FrameError(Code.COUNT, f"{name} is {getattr(sizes, name)}; a frame holds {VALUES_MAX} at most")
+        return sizes
+
+
+class Hello(NamedTuple):
+    """The body of HELLO, the same in both directions; a plant's sizes are zero, and so is an empty device's hash."""
+
+    capabilities: int = 0
+    boot_id: bytes = bytes(16)
+    program_hash: bytes = bytes(16)
+    sizes: Sizes = Sizes(0, 0, 0, 0, 0, 0)
+
+
+class Load(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of LOAD."""
+
+    period_us: Annotated[int, Meta(ge=1, lt=2**32)]
+    probes: Probes
+    program: bytes
+    """What nal.codec.pack made of the Program."""
+
+
+_load_decoder = msgspec.msgpack.Decoder(Load)
+_report_decoder = msgspec.msgpack.Decoder(LoadReport)
+
+
+def frame(kind: Kind, session: int, seq: int, body: bytes = b"") -> bytes:
+    """A frame without tick data. `seq` is the request's number, which its answer repeats."""
+    return HEADER.pack(MAGIC, VERSION, kind, session, 0, seq, 0, 0, 0, 0) + body
+
+
+def read_header(data: bytes) -> Header:
+    """The header, checked as far as it goes without a session."""
+    if len(data) < HEADER.size:
+        raise FrameError(Code.FRAME, f"frame has {len(data)} bytes; a header has {HEADER.size}")
+    header = Header._make(HEADER.unpack_from(data))
+    if header.magic != MAGIC:
+        raise FrameError(Code.FRAME, f"frame starts with {header.magic!r}; allowed: {MAGIC!r}")
+    if header.version != VERSION:
+        raise FrameError(Code.VERSION, f"protocol version is {header.version}; allowed: {VERSION}")
+    if not Kind.HELLO <= header.kind <= Kind.SPIKES:
+        raise FrameError(Code.KIND, f"kind is {header.kind}; allowed: {int(Kind.HELLO)} to {int(Kind.SPIKES)}")
+    return header
+
+
+def encode_hello(session: int, seq: int, hello: Hello) -> bytes:
+    body = HELLO.pack(hello.capabilities, hello.boot_id, hello.program_hash, *hello.sizes, 0)
+    return frame(Kind.HELLO, session, seq, body)
+
+
+def decode_hello(data: bytes) -> Hello:
+    capabilities, boot_id, program_hash, *sizes, _ = HELLO.unpack(_body(data, HELLO.size))
+    return Hello(capabilities, boot_id, program_hash, Sizes._make(sizes))
+
+
+def encode_reset(session: int, seq: int, seed: int, carry: Carry, catch_up: int) -> bytes:
+    check_reset(seed, carry, catch_up)
+    return frame(Kind.RESET, session, seq, RESET.pack(seed, catch_up, CARRIES.index(carry)))
+
+
+def decode_reset(data: bytes) -> tuple[int, Carry, int]:
+    seed, catch_up, carry = RESET.unpack(_body(data, RESET.size))
+    name = CARRIES[carry] if carry < len(CARRIES) else str(carry)
+    check_reset(seed, name, catch_up)
+    return seed, name, catch_up
+
+
+def check_reset(seed: int, carry: str, catch_up: int) -> None:
+    """Raise FrameError for what no RESET can say."""
+    if not 0 <= seed < 2**64:
+        raise FrameError(Code.RANGE, f"seed is {seed}; allowed: 0 to 2**64 - 1")
+    if carry not in CARRIES:
+        raise FrameError(Code.RANGE, f"carry is {carry!r}; allowed: {', '.join(CARRIES)}")
+    if not 0 <= catch_up <= CATCH_UP_MAX:
+        raise FrameError(Code.RANGE, f"catch_up is {catch_up}; allowed: 0 to {CATCH_UP_MAX}")
+
+
+def encode_load(session: int, seq: int, load: Load) -> bytes:
+    return frame(Kind.LOAD, session, seq, msgspec.msgpack.encode(load))
+
+
+def decode_load(data: bytes) -> Load:
+    return _unpack(_load_decoder, data)
+
+
+def encode_report(session: int, seq: int, report: LoadReport) -> bytes:
+    return frame(Kind.REPORT, session, seq, msgspec.msgpack.encode(report))
+
+
+def decode_report(data: bytes) -> LoadReport:
+    return _unpack(_report_decoder, data)
+
+
+def encode_error(session: int, seq: int, code: Code, text: str) -> bytes:
+    return frame(Kind.ERROR, session, seq, ERROR.pack(code) + text.encode()[:TEXT_MAX_BYTES])
+
+
+def decode_error(data: bytes) -> tuple[int, str]:
+    """The code, which may be one this version does not know, and the text."""
+    if len(data) < HEADER.size + ERROR.size:
+        raise FrameError(Code.FRAME, f"ERROR has {len(data)} bytes; allowed: {HEADER.size + ERROR.size} or more")
+    return ERROR.unpack_from(data, HEADER.size)[0], data[HEADER.size + ERROR.size :].decode(errors="replace")
+
+
+def _body(data: bytes, size: int) -> bytes:
+    if len(data) != HEADER.size + size:
+        raise FrameError(Code.FRAME, f"frame has {len(data)} bytes; its kind has {HEADER.size + size}")
+    return data[HEADER.size :]
+
+
+def _unpack(decoder: msgspec.msgpack.Decoder, data: bytes):
+    try:
+        return decoder.decode(memoryview(data)[HEADER.size :])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise FrameError(Code.BODY, f"the msgpack body is not what its kind allows: {error}") from None

@@ -1,0 +1,61 @@
+"""LIF populations in the manner of the Neural Engineering Framework: encoders, gains and biases from chosen rates.
+
+Eliasmith & Anderson (2003), "Neural Engineering", chapter 2: the rate of a LIF with input current J is
+1 / (refractory_s - tau_s ln(1 - 1/J)), and J = gain <encoder, x> + bias.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+
+class PopulationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The population that controllers of this kind share."""
+
+    n_neurons: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
+    """Number of LIF neurons."""
+    dt_s: Annotated[float, Meta(gt=0)] = 0.001
+    """Network step, a whole number of which make a control period."""
+    tau_s: Annotated[float, Meta(gt=0)] = 0.02
+    """Membrane time constant."""
+    refractory_s: Annotated[float, Meta(ge=0)] = 0.002
+    """Time a neuron rests after a spike, a multiple of dt_s."""
+    rate_low_hz: Annotated[float, Meta(gt=0)] = 100.0
+    """Lowest of the maximum rates, which are spread evenly."""
+    rate_high_hz: Annotated[float, Meta(gt=0)] = 200.0
+    """Highest of the maximum rates."""
+    readout_tau_s: Annotated[float, Meta(gt=0)] = 0.02
+    """Time constant of the readout."""
+
+
+def rates_hz(current: NDArray, tau_s: float, refractory_s: float) -> NDArray:
+    """The steady rate of a LIF with threshold 1 for each constant current; 0 where it stays below threshold."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(current > 1, 1 / (refractory_s - tau_s * np.log1p(-1 / current)), 0.0)
+
+
+def tune(config: PopulationConfig, n_dimensions: int, random: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Weights (n_neurons, n_dimensions) and biases (n_neurons,) of a population over the unit ball."""
+    n = config.n_neurons
+    encoders = random.standard_normal((n, n_dimensions))
+    encoders /= np.linalg.norm(encoders, axis=1, keepdims=True)
+    maximum_hz = random.uniform(config.rate_low_hz, config.rate_high_hz, n)
+    intercept = random.uniform(-0.9, 0.9, n)
+    needed = 1 / (1 - np.exp((config.refractory_s - 1 / maximum_hz) / config.tau_s))
+    gain = (needed - 1) / (1 - intercept)
+    return gain[:, None] * encoders, 1 - gain * intercept
+
+
+def solve_readout(activity: NDArray, wanted: NDArray, regularisation: float = 0.01) -> NDArray:
+    """Decoders (n_outputs, n_neurons) with activity @ decoders.T near wanted, by regularised least squares.
+
+    `activity` (n_points, n_neurons) in Hz, `wanted` (n_points, n_outputs); the regularisation is a noise of that
+    fraction of the largest rate.
+    """
+    sigma = regularisation * activity.max()
+    gram = activity.T @ activity + len(activity) * sigma**2 * np.eye(activity.shape[1])
+    return np.linalg.solve(gram, activity.T @ wanted).T

@@ -1,0 +1,49 @@
+"""What every plant is: a Gymnasium env whose physics can be advanced apart from looking at it. No engine here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import ArrayLike, NDArray
+
+from hilbench.errors import MissingExtra
+from hilbench.types import PlantSpec
+
+try:
+    import gymnasium
+except ImportError as error:
+    raise MissingExtra("Gymnasium", "sim") from error
+
+
+class Plant(gymnasium.Env, ABC):
+    """A robot and its sensors. `step` is `advance` over one control period, then `observe`."""
+
+    Config: ClassVar[type[Struct]]
+    """What a scenario's `[plant]` table may hold, besides `kind`."""
+    control_steps: int
+    """Physics steps per control period."""
+
+    @property
+    @abstractmethod
+    def sheet(self) -> PlantSpec:
+        """What a controller may know before the plant runs."""
+
+    @abstractmethod
+    def advance(self, n_steps: int, action: ArrayLike) -> None:
+        """Run `n_steps` physics steps with `action` (n_actions,) held; one out of range is clipped."""
+
+    @abstractmethod
+    def observe(self) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, float]]:
+        """Gymnasium's five-tuple for the present instant. Asking twice gives the same answer."""
+
+    @abstractmethod
+    def state(self) -> NDArray[np.float64]:
+        """The exact physical state, (n_state,), for bit-for-bit comparison."""
+
+    def step(self, action: ArrayLike) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """One control period."""
+        self.advance(self.control_steps, action)
+        return self.observe()

@@ -1,0 +1,255 @@
+"""The loop: steps the plant, talks to the Agent, and is the only owner of time.
+
+The one rule: physics step j never runs before t_0 + j dt; before each step the loop takes what has arrived; the newest
+tick's reply acts from that step on, and an older tick never replaces a newer one. What a mode changes is the pace:
+whether time is the wall's, and when a reply counts as arrived (`pace.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from hilbench.agent import Agent
+from hilbench.errors import LinkError
+from hilbench.pace import Pace
+from hilbench.recorder import HELD, REPLIED, SAFE, Recorder, Shape
+from hilbench.scenario import LoopConfig
+from hilbench.types import NO_EVENTS, Carry, Reply, Tick, size_of
+
+SPIN_NS = 80_000
+"""The last stretch before a physics step is polled: a sleeping process wakes too late for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: `done`, or `fault` with what happened."""
+
+    status: str
+    fault: str = ""
+
+
+class Loop:
+    """One run of a plant and an agent. Build it, call `run` once."""
+
+    def __init__(
+        self, plant: Any, agent: Agent, config: LoopConfig, recorder: Recorder, pace: Pace,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._plant, self._agent, self._config = plant, agent, config
+        self._recorder, self._pace, self._progress = recorder, pace, progress
+        sheet = plant.sheet
+        self._period_ns = round(config.period_s * 1e9)
+        self._step_ns = round(sheet.physics_step_s * 1e9)
+        self._steps = self._period_ns // self._step_ns
+        self._ticks = round(config.duration_s / config.period_s)
+        self._deadline_ns = round((config.deadline_s or config.period_s) * 1e9)
+        self._give_up_ns = round((config.give_up_s or 10 * config.period_s) * 1e9)
+        self._silence_ns = round(config.silence_s * 1e9) if pace.felt else None
+        self._lost_ns = round(agent.link.config.timeout_s * 1e9)
+        freeze_s = config.freeze_at_s if config.learning else 0.0
+        self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
+        self._limits = tuple(zip(sheet.action_low, sheet.action_high, strict=True))
+        self._safe = np.array(sheet.safe_action)
+        self._sense = getattr(plant, "events", lambda: NO_EVENTS)
+        self._batch = max(1, 1_000_000_000 // self._period_ns)
+
+    def run(self) -> Outcome:
+        """Every episode in turn. A device that is lost ends the run in the safe action, with the fault on record."""
+        config = self._config
+        with _collector_frozen() if self._pace.realtime else contextlib.nullcontext():
+            for episode in range(config.episodes):
+                carry = "none" if episode == 0 else config.carry
+                try:
+                    self._episode(config.seed + episode, carry)
+                except LinkError as error:
+                    return self._fault(error)
+        return Outcome("done")
+
+    def _episode(self, seed: int, carry: Carry) -> None:
+        self._plant.reset(seed=seed)
+        self._rows = self._recorder.episode(_shape(self._plant, self._agent, self._steps), self._batch)
+        self._agent.reset(seed, carry, self._config.catch_up)
+        self._ready: list[tuple[int, int, np.ndarray]] = []  # (due physics step, tick, action)
+        self._open: deque[int] = deque()  # ticks in flight
+        self._acting, self._action, self._next_step = -1, self._safe, 0
+        self._pace.start(seed)
+        self._heard_ns = self._pace.now_ns()
+        for k in range(self._ticks):
+            if self._tick(k):
+                break
+            if self._rows.full:
+                self._rows.flush(self._settled(k))
+            if self._progress is not None and k % self._batch == 0:
+                self._progress(k * self._period_ns * 1e-9)
+
+    def _tick(self, k: int) -> bool:
+        """One control period; True when the episode has ended instead."""
+        self._wait(self._pace.instant_ns(k * self._period_ns))
+        obs, reward, terminated, truncated, info = self._plant.observe()
+        events = self._sense()
+        captured_ns = self._pace.now_ns()
+        ended = terminated or truncated
+        if ended or self._pace.skips(k, self._in_flight(k)):
+            self._row(k, None, captured_ns, 0, (obs, reward, terminated, truncated, info), len(events))
+            if ended:
+                return True
+        else:
+            learning = k < self._freeze_tick
+            tick = self._agent.submit(k, k * self._period_ns, obs, reward, info, learning, events)
+            self._row(k, tick, captured_ns, self._pace.now_ns(), (obs, reward, terminated, truncated, info), 0)
+            self._open.append(k)
+            if not self._pace.realtime:
+                self._await(k)
+        for step in range(k * self._steps, (k + 1) * self._steps):
+            self._wait(self._pace.instant_ns(step * self._step_ns))
+            self._advance(step, *self._choose(step))
+        return False
+
+    def _row(self, k: int, tick: Tick | None, captured_ns: int, sent_ns: int, seen: tuple, lost: int) -> None:
+        """Open tick `k`'s row; without a Tick it was skipped."""
+        obs, reward, terminated, truncated, info = seen
+        t_ns = k * self._period_ns
+        learning = tick is not None and tick.learning
+        instants = (t_ns // 1000, tick is None, learning, self._pace.instant_ns(t_ns), captured_ns, sent_ns)
+        self._rows.tick((k, *instants, reward, terminated, truncated, lost), tick, obs, self._plant.state(), info)
+
+    def _advance(self, step: int, action: np.ndarray, source: int) -> None:
+        self._plant.advance(1, action)
+        self._rows.acted(*divmod(step, self._steps), action, source)
+        self._next_step = step + 1
+
+    def _wait(self, until_ns: int) -> None:
+        """Let time pass until then, taking replies as they come. On the virtual clock it passes by itself."""
+        if not self._pace.realtime:
+            return
+        while True:
+            left_ns = until_ns - self._pace.now_ns()
+            reply = self._agent.collect(max(0, left_ns - SPIN_NS))
+            if reply is not None:
+                self._arrived(reply)
+            elif left_ns <= 0:
+                break
+        if self._open and self._pace.now_ns() - self._heard_ns > self._lost_ns:
+            raise LinkError(f"no reply for {self._lost_ns * 1e-9:g} s; the device is lost")
+
+    def _await(self, k: int) -> None:
+        """On the virtual clock the loop waits for each reply, and holds it until it is due."""
+        reply = self._agent.collect(self._lost_ns)
+        if reply is None:
+            raise LinkError(f"no reply to tick {k} within {self._lost_ns * 1e-9:g} s; the device is lost")
+        self._arrived(reply)
+
+    def _arrived(self, reply: Reply) -> None:
+        """Record a reply and put its action where the physics step that it is due at finds it."""
+        self._heard_ns = now_ns = self._pace.now_ns()
+        seq = reply.seq
+        while self._open and self._open[0] <= seq:
+            self._open.popleft()
+        due = self._pace.due_step(seq)
+        age_ns = (now_ns if due is None else self._pace.instant_ns(due * self._step_ns)) - self._pace.instant_ns(
+            seq * self._period_ns
+        )
+        late = age_ns > self._deadline_ns
+        slip = max(0, seq - reply.prev_seq - 1 - self._config.catch_up)
+        action, clipped, not_finite = self._decoded(reply)
+        self._rows.reply(reply, now_ns, slip, late, clipped, not_finite)
+        if not (late and self._config.late == "drop") and due != Pace.NEVER:
+            heappush(self._ready, (-1 if due is None else due, seq, action))
+
+    def _decoded(self, reply: Reply) -> tuple[np.ndarray, int, int]:
+        """The reply's action within the plant's limits, and how many of its numbers had to be changed."""
+        action = np.empty(len(self._limits))
+        self._agent.decode(reply, action)
+        values = action.tolist()
+        if not all(map(isfinite, values)):
+            return self._safe, 0, 1
+        clipped = 0
+        for i, (low, high) in enumerate(self._limits):
+            if not low <= values[i] <= high:
+                action[i] = min(max(values[i], low), high)
+                clipped = 1
+        return action, clipped, 0
+
+    def _choose(self, step: int) -> tuple[np.ndarray, int]:
+        """The action of this physics step: the newest reply's that is due, the one held, or the safe one."""
+        source = HELD
+        newest = self._acting
+        while self._ready and self._ready[0][0] <= step:
+            _, seq, action = heappop(self._ready)
+            if seq > newest:
+                newest, self._action = seq, action
+        if newest > self._acting:
+            self._acting, source = newest, REPLIED
+            self._rows.applied(newest, step, self._pace.now_ns())
+        return (self._safe, SAFE) if self._must_be_safe(step) else (self._action, source)
+
+    def _must_be_safe(self, step: int) -> bool:
+        """Whether the newest reply that has acted is too old: by the late policy, or because the device is silent."""
+        if self._acting < 0:
+            return True
+        now_ns = step * self._step_ns
+        if self._silence_ns is not None and now_ns - self._acting * self._period_ns > self._silence_ns:
+            return True
+        return self._config.late == "safe" and self._acting < (now_ns - self._deadline_ns) // self._period_ns
+
+    def _in_flight(self, k: int) -> int:
+        """Ticks sent, not answered, and not given up."""
+        while self._open and (k - self._open[0]) * self._period_ns >= self._give_up_ns:
+            self._open.popleft()
+        return len(self._open)
+
+    def _settled(self, k: int) -> int:
+        """The oldest tick whose row may still change."""
+        waiting = [seq for _, seq, _ in self._ready]
+        return min([*waiting, *itertools.islice(self._open, 1), k + 1])
+
+    def _fault(self, error: LinkError) -> Outcome:
+        """Finish the period in the safe action and put the fault on record."""
+        k = max(0, self._rows.opened - 1)
+        if self._rows.opened * self._steps == self._next_step:  # between two ticks: the next one is not sent
+            k = self._rows.opened
+            self._row(k, None, self._pace.now_ns(), 0, self._plant.observe(), 0)
+        for step in range(self._next_step, (k + 1) * self._steps):
+            self._advance(step, self._safe, SAFE)
+        t_s = k * self._period_ns * 1e-9
+        self._recorder.fault(tick=k, t_s=t_s, kind=type(error).__name__, text=str(error))
+        return Outcome("fault", f"tick {k} ({t_s:.3f} s): {error}; the safe action was applied")
+
+
+def _shape(plant: Any, agent: Agent, steps: int) -> Shape:
+    sheet, program = plant.sheet, agent.control.program
+    return Shape(
+        obs=len(sheet.obs_names),
+        state=plant.state().size,
+        info=tuple(sheet.info_units),
+        actions=len(sheet.action_names),
+        steps=steps,
+        values_in=size_of(program.inputs, "values"),
+        modulators=size_of(program.modulators, "values"),
+        values_out=size_of(program.outputs, "values"),
+    )
+
+
+@contextlib.contextmanager
+def _collector_frozen() -> Iterator[None]:
+    """No garbage collection inside; as it was after."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if enabled:
+            gc.enable()

@@ -1,0 +1,109 @@
+"""When replies came and acted: latency without coordinated omission, misses, skipped ticks, faults."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.metrics import Measure, column, metric
+from hilbench.types import RunData
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+
+
+@metric("s", "lower")
+def latency(run: RunData) -> dict[str, Measure]:
+    """From a tick's scheduled instant to the first action of that tick or a newer one: percentiles, maximum and N.
+
+    A skipped or unanswered tick counts until a newer tick's action, or until the run's end. In real time by the clock;
+    on the virtual clock by the physics step, so that it is 0 in lockstep. A percentile needs ten samples beyond it.
+    """
+    return _percentiles(np.concatenate([_latencies_s(run, e) for e in run.episodes] or [[]]))
+
+
+@metric("s", "lower")
+def round_trip(run: RunData) -> dict[str, Measure]:
+    """From the observation to the reply's arrival, by the clock, for answered ticks: what the controller took."""
+    answered = column(run, "answered").astype(bool)
+    taken_ns = (column(run, "arrived_ns") - column(run, "captured_ns"))[answered]
+    return _percentiles(taken_ns * 1e-9)
+
+
+@metric("s", "lower")
+def compute(run: RunData) -> dict[str, Measure]:
+    """The device's own time per tick."""
+    return _percentiles(column(run, "compute_ns")[column(run, "answered").astype(bool)] * 1e-9)
+
+
+@metric("ticks", "lower")
+def misses(run: RunData) -> dict[str, Measure]:
+    """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline."""
+    missed = [_missed(run, e) for e in run.episodes]
+    return {"": Measure(int(sum(m.sum() for m in missed)), sum(m.size for m in missed))}
+
+
+@metric("ticks", "lower")
+def longest_miss_run(run: RunData) -> dict[str, Measure]:
+    """The most misses in a row."""
+    missed = [_missed(run, e) for e in run.episodes]
+    return {"": Measure(max((_longest(m) for m in missed), default=0), sum(m.size for m in missed))}
+
+
+@metric("ticks", "lower")
+def skipped(run: RunData) -> dict[str, Measure]:
+    """Ticks that were not sent because too many were unanswered; the plant's own end is none."""
+    live = ~column(run, "terminated").astype(bool)
+    return {"": Measure(int(column(run, "skipped").astype(bool)[live].sum()), int(live.sum()))}
+
+
+@metric("faults", "lower")
+def faults(run: RunData) -> dict[str, Measure]:
+    """Faults on record."""
+    return {"": Measure(len(run.meta["faults"]), 1)}
+
+
+def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
+    """One latency per tick of an episode; what never came counts until the last physics step."""
+    if run.meta["scenario"]["loop"]["mode"] != "realtime":
+        return _felt_us(run, episode) * 1e-6
+    done_ns = np.where(episode["applied_step"] >= 0, episode["applied_ns"], np.inf)
+    end_ns = max(episode["captured_ns"].max(), episode["applied_ns"].max())
+    return (_or_newer(done_ns, end_ns) - episode["scheduled_ns"])[_live(episode)] * 1e-9
+
+
+def _missed(run: RunData, episode: dict[str, NDArray]) -> NDArray:
+    """Whether each tick missed its deadline, by the schedule of physics steps."""
+    loop = run.meta["scenario"]["loop"]
+    return _felt_us(run, episode) > round(loop.get("deadline_s", loop["period_s"]) * 1e6)
+
+
+def _felt_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
+    """Time from each tick's instant to the physics step in which it, or a newer one, first acted: by the schedule."""
+    step_us, period_us = (
+        round(s * 1e6) for s in (run.meta["sheet"]["physics_step_s"], run.meta["scenario"]["loop"]["period_s"])
+    )
+    due_us = np.where(episode["applied_step"] >= 0, episode["applied_step"] * float(step_us), np.inf)
+    # What is unanswered at the end is as old as the run, no older.
+    return (_or_newer(due_us, episode["t_us"][-1] + period_us) - episode["t_us"])[_live(episode)]
+
+
+def _or_newer(done: NDArray, end: float) -> NDArray:
+    """For each tick the time at which it, or a newer one, first acted; `end` where none did."""
+    return np.minimum(np.minimum.accumulate(done[::-1])[::-1], end)
+
+
+def _live(episode: dict[str, NDArray]) -> NDArray:
+    return ~(episode["terminated"] | episode["truncated"])
+
+
+def _longest(missed: NDArray) -> int:
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], missed.astype(np.int8), [0]))))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _percentiles(samples: NDArray) -> dict[str, Measure]:
+    n = samples.size
+    found = {
+        label: Measure(float(np.quantile(samples, q)), n) for label, q in QUANTILES.items() if n * (1 - q) >= 10 - 1e-6
+    }
+    return {**found, "max": Measure(float(samples.max()), n)} if n else {}

@@ -1,0 +1,43 @@
+"""How well the plant did: its tracking error by phase, and how long it lasted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hilbench.metrics import Measure, column, metric
+from hilbench.types import RunData
+
+
+@metric("", "lower")
+def error_rms(run: RunData) -> dict[str, Measure]:
+    """Root mean square of the plant's tracking error, over the whole run and in each phase."""
+    name = run.meta["sheet"]["error"]
+    unit = run.meta["sheet"]["info_units"][name]
+    error, t_s = column(run, f"info.{name}"), column(run, "t_us") * 1e-6
+    spans = {"": (0.0, np.inf), **run.meta["scenario"]["phases"]}
+    found = {}
+    for label, (start_s, end_s) in spans.items():
+        inside = error[(t_s >= start_s) & (t_s < end_s)]
+        if inside.size:
+            found[label] = Measure(float(np.sqrt(np.mean(inside**2))), inside.size, unit)
+    return found
+
+
+@metric("s", "higher")
+def survival(run: RunData) -> dict[str, Measure]:
+    """Mean time until the plant ended an episode by itself; an episode it did not end counts whole."""
+    period_s = run.meta["scenario"]["loop"]["period_s"]
+    lasted = [(len(e["seq"]) - int(e["terminated"][-1])) * period_s for e in run.episodes]
+    return {"": Measure(float(np.mean(lasted)), len(lasted))} if lasted else {}
+
+
+@metric("ticks", "lower")
+def actions_clipped(run: RunData) -> dict[str, Measure]:
+    """Replies whose action lay outside the plant's limits."""
+    return {"": Measure(int(column(run, "clipped").sum()), len(column(run, "seq")))}
+
+
+@metric("ticks", "lower")
+def actions_not_finite(run: RunData) -> dict[str, Measure]:
+    """Replies whose action was not a number; the safe action acted instead."""
+    return {"": Measure(int(column(run, "not_finite").sum()), len(column(run, "seq")))}

@@ -1,0 +1,255 @@
+"""Networks as plain NIR files, with the execution profile in the graph's metadata.
+
+The graph keeps NIR's own meaning, so any NIR tool opens it; what NIR does not say (step, integrator, reset, delays,
+rules, ports) is one JSON string under the metadata key `hilbench`. Files are read in a child process with limits,
+because a damaged HDF5 file can crash the process that reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+import scipy.sparse
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from hilbench.errors import NetworkError
+from hilbench.nal.codec import pack, rule_from_dict, rule_to_dict, unpack
+from hilbench.nal.network import Network
+from hilbench.types import Port
+
+if TYPE_CHECKING:
+    import nir
+
+KEY = "hilbench"
+MAX_DENSE_ENTRIES = 100_000_000
+READ_TIMEOUT_S = 120
+READ_MEMORY_BYTES = 8 << 30
+
+
+class _Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    refractory_s: float = 0.0
+    reset: Literal["value", "zero", "subtract"] = "value"
+    threshold: Literal[">", ">="] = ">"
+
+
+class _Synapses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    delay_steps: Annotated[int, Meta(ge=0)] = 0
+    rule: dict[str, Any] | None = None
+    stored: Literal["nonzero", "all", "mask"] = "nonzero"
+    """Which entries of the dense matrix are synapses; `mask` stands under the key hilbench.mask.NAME."""
+
+
+class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a NIR graph needs beside itself to have one meaning."""
+
+    version: Literal[1] = 1
+    dt_s: Annotated[float, Meta(gt=0)]
+    integrator: Literal["exact", "euler"]
+    spike_amplitude: Annotated[float, Meta(gt=0)]
+    seed: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    populations: dict[str, _Node]
+    projections: dict[str, _Synapses]
+
+
+def save(network: Network, path: str | Path) -> None:
+    """Write `network` as NIR; the file appears whole or not at all."""
+    import nir
+
+    graph = to_nir(network)
+    path = Path(path)
+    handle, draft = tempfile.mkstemp(suffix=".nir", prefix=f".{path.stem}-", dir=path.parent)
+    os.close(handle)
+    try:
+        nir.write(draft, graph)
+        os.replace(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def load(path: str | Path) -> Network:
+    """Read a NIR file that carries a hilbench profile.
+
+    Raises NetworkError when the file is missing, damaged, has no profile, or holds nodes this version cannot run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise NetworkError(f"{path}: no such file")
+    command = [sys.executable, "-m", "hilbench.nal.nir_file", str(path)]
+    try:
+        child = subprocess.run(command, capture_output=True, timeout=READ_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise NetworkError(f"{path}: not read within {READ_TIMEOUT_S} s") from None
+    if child.returncode == 3:
+        raise NetworkError(f"{path}: {child.stderr.decode(errors='replace').strip()}")
+    if child.returncode:
+        why = child.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {child.returncode}"]
+        raise NetworkError(f"{path}: not a readable NIR file ({why[-1]})")
+    return unpack(child.stdout)
+
+
+def to_nir(network: Network) -> nir.NIRGraph:
+    """The network as one flat NIR graph. Raises NetworkError for a projection too large to write densely."""
+    import nir
+
+    nodes: dict[str, nir.NIRNode] = {}
+    edges: list[tuple[str, str]] = []
+    for port in network.inputs:
+        nodes[port.name] = nir.Input({"input": np.array([port.size])})
+    for p in network.populations.values():
+        nodes[p.name] = (
+            nir.LIF(tau=p.tau_s, r=p.r, v_leak=p.v_leak, v_threshold=p.v_threshold, v_reset=p.v_reset)
+            if p.kind == "lif"
+            else nir.LI(tau=p.tau_s, r=p.r, v_leak=p.v_leak)
+        )
+    for p in network.projections.values():
+        nodes[p.name] = _weights_node(p)
+        edges += [(p.source, p.name), (p.name, p.target)]
+    for port in network.outputs:
+        nodes[f"{port.name}_output"] = nir.Output({"output": np.array([port.size])})
+        edges.append((port.name, f"{port.name}_output"))
+    return nir.NIRGraph(nodes, edges, metadata=_metadata(network), type_check=False)
+
+
+def _weights_node(p: Any) -> nir.NIRNode:
+    import nir
+
+    n_target, n_source = p.weights.shape
+    if n_target * n_source > MAX_DENSE_ENTRIES:
+        raise NetworkError(
+            f"projection {p.name!r}: NIR holds dense matrices and {n_target} x {n_source} is too large;"
+            f" allowed: {MAX_DENSE_ENTRIES} entries"
+        )
+    dense = p.weights.toarray()
+    return nir.Linear(weight=dense) if p.bias is None else nir.Affine(weight=dense, bias=p.bias)
+
+
+def _metadata(network: Network) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    synapses = {}
+    for p in network.projections.values():
+        stored = "nonzero"
+        if p.weights.nnz == np.prod(p.weights.shape):
+            stored = "all"
+        elif not p.weights.data.all():
+            stored = "mask"
+            mask = scipy.sparse.csc_array((np.ones(p.weights.nnz, bool), p.weights.indices, p.weights.indptr))
+            metadata[f"{KEY}.mask.{p.name}"] = mask.toarray()
+        synapses[p.name] = _Synapses(delay_steps=p.delay_steps, rule=rule_to_dict(p.rule), stored=stored)
+    profile = Profile(
+        dt_s=network.dt_s,
+        integrator=network.integrator,
+        spike_amplitude=network.spike_amplitude,
+        seed=network.seed,
+        inputs=network.inputs,
+        outputs=network.outputs,
+        populations={
+            p.name: _Node(refractory_s=p.refractory_s, reset=p.reset, threshold=p.threshold)
+            for p in network.populations.values()
+        },
+        projections=synapses,
+    )
+    return {KEY: msgspec.json.encode(profile).decode(), **metadata}
+
+
+def from_nir(graph: nir.NIRGraph) -> Network:
+    """The network that a graph with a profile stands for. Raises NetworkError, naming the node."""
+    text = (graph.metadata or {}).get(KEY)
+    if text is None:
+        stated = ", ".join(("dt_s", "integrator", "reset", "spike_amplitude", "delays"))
+        raise NetworkError(f"no execution profile in this file; NIR does not state {stated}, and nothing is guessed")
+    try:
+        profile = msgspec.json.decode(text.encode() if isinstance(text, str) else bytes(text), type=Profile)
+    except msgspec.DecodeError as error:
+        raise NetworkError(f"profile: {error}") from None
+    network = Network(profile.dt_s, profile.integrator, profile.spike_amplitude, profile.seed)
+    for port in profile.inputs:
+        network.input(port.name, port.size, kind=port.kind, units=port.units)
+    for name, node in profile.populations.items():
+        _add_population(network, name, node, _node(graph, name))
+    for name, synapses in profile.projections.items():
+        _add_projection(network, name, synapses, graph)
+    network.outputs = profile.outputs
+    return network
+
+
+def _node(graph: nir.NIRGraph, name: str) -> nir.NIRNode:
+    if name not in graph.nodes:
+        raise NetworkError(f"node {name!r}: named by the profile, absent from the graph")
+    return graph.nodes[name]
+
+
+def _add_population(network: Network, name: str, stated: _Node, node: nir.NIRNode) -> None:
+    import nir
+
+    if isinstance(node, nir.LIF):
+        kind, threshold, reset = "lif", node.v_threshold, 0.0 if node.v_reset is None else node.v_reset
+    elif isinstance(node, nir.LI):
+        kind, threshold, reset = "li", np.inf, 0.0
+    else:
+        raise NetworkError(f"node {name!r}: found {type(node).__name__}; allowed: LIF, LI")
+    size = int(np.size(node.tau))
+    columns = (node.tau, node.r, node.v_leak, threshold, reset)
+    network._add(kind, name, size, *columns, stated.refractory_s, stated.reset, stated.threshold)
+
+
+def _add_projection(network: Network, name: str, stated: _Synapses, graph: nir.NIRGraph) -> None:
+    import nir
+
+    node = _node(graph, name)
+    if not isinstance(node, nir.Linear | nir.Affine):
+        raise NetworkError(f"node {name!r}: found {type(node).__name__}; allowed: Affine, Linear")
+    sources = [a for a, b in graph.edges if b == name]
+    targets = [b for a, b in graph.edges if a == name]
+    if len(sources) != 1 or len(targets) != 1:
+        raise NetworkError(f"node {name!r}: {len(sources)} edges in and {len(targets)} out; allowed: one each")
+    network.connect(
+        sources[0],
+        targets[0],
+        _masked(np.asarray(node.weight, np.float32), name, stated, graph.metadata),
+        bias=getattr(node, "bias", None),
+        delay_steps=stated.delay_steps,
+        rule=rule_from_dict(stated.rule),
+        name=name,
+    )
+
+
+def _masked(dense: NDArray, name: str, stated: _Synapses, metadata: dict[str, Any]) -> scipy.sparse.csc_array:
+    if stated.stored == "nonzero":
+        return scipy.sparse.csc_array(dense)
+    mask = np.ones(dense.shape, bool) if stated.stored == "all" else metadata.get(f"{KEY}.mask.{name}")
+    if mask is None or np.shape(mask) != dense.shape:
+        raise NetworkError(f"node {name!r}: its synapse mask is missing or has another shape")
+    sources, targets = np.nonzero(np.asarray(mask, bool).T)
+    starts = np.searchsorted(sources, np.arange(dense.shape[1] + 1))
+    return scipy.sparse.csc_array((dense[targets, sources], targets.astype(np.int32), starts), shape=dense.shape)
+
+
+def _child(path: str) -> int:
+    """Read one file within limits and write the packed network to standard output."""
+    import resource
+
+    import nir
+
+    resource.setrlimit(resource.RLIMIT_CPU, (READ_TIMEOUT_S, READ_TIMEOUT_S))
+    resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY_BYTES, READ_MEMORY_BYTES))
+    try:
+        packed = pack(from_nir(nir.read(path, type_check=False)))
+    except NetworkError as error:
+        sys.stderr.write(str(error))
+        return 3
+    sys.stdout.buffer.write(packed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_child(sys.argv[1]))

@@ -1,0 +1,134 @@
+"""When things happen: the clock of a run, and the physics step at which a reply counts as arrived.
+
+`Wall` is real time. `Lockstep`, `Delayed` and `Recorded` run on the virtual clock, where nothing has to be waited for.
+Stamps are always the wall's, so that latency is measured in every mode; it is felt only by the due step.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from time import monotonic_ns
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.scenario import Constant, Gamma, LoopConfig
+from hilbench.seeding import stream
+
+
+class Pace(ABC):
+    """The clock of a run. `realtime`: time passes by itself. `felt`: replies may fail to come in time."""
+
+    NEVER = 2**62
+    realtime = False
+    felt = False
+    now_ns = staticmethod(monotonic_ns)
+
+    def start(self, seed: int) -> None:
+        """Begin an episode now."""
+
+    def instant_ns(self, since_start_ns: int) -> int:
+        """The instant on this clock at that time after the episode's start."""
+        return since_start_ns
+
+    @abstractmethod
+    def due_step(self, seq: int) -> int | None:
+        """The physics step from which tick `seq`'s reply may act, or None: from when it has come."""
+
+    @abstractmethod
+    def skips(self, k: int, in_flight: int) -> bool:
+        """Whether tick `k` is not sent, with so many ticks unanswered."""
+
+
+class Wall(Pace):
+    """Real time, on an absolute schedule."""
+
+    realtime = felt = True
+    LEAD_NS = 2_000_000
+
+    def __init__(self, config: LoopConfig, now_ns: Callable[[], int] = monotonic_ns) -> None:
+        self.now_ns = now_ns
+        self._max_in_flight = config.max_in_flight
+
+    def start(self, seed: int) -> None:
+        self._start_ns = self.now_ns() + self.LEAD_NS
+
+    def instant_ns(self, since_start_ns: int) -> int:
+        return self._start_ns + since_start_ns
+
+    def due_step(self, seq: int) -> int | None:
+        return None
+
+    def skips(self, k: int, in_flight: int) -> bool:
+        return in_flight >= self._max_in_flight
+
+
+class Lockstep(Pace):
+    """The plant waits: a reply acts from its tick's own first step."""
+
+    def __init__(self, steps_per_tick: int) -> None:
+        self._steps = steps_per_tick
+
+    def due_step(self, seq: int) -> int:
+        return seq * self._steps
+
+    def skips(self, k: int, in_flight: int) -> bool:
+        return False
+
+
+class Delayed(Pace):
+    """The plant does not wait: replies act after a known delay, behind a device that may be busy."""
+
+    def __init__(self, config: LoopConfig, step_s: float, trace_s: NDArray | None = None) -> None:
+        self._period_ns, self._step_ns = round(config.period_s * 1e9), round(step_s * 1e9)
+        self._service_ns = round(config.service_s * 1e9)
+        self._max_in_flight = config.max_in_flight
+        self._delay, self._ticks = config.delay, round(config.duration_s / config.period_s)
+        self._trace_s = trace_s
+
+    def start(self, seed: int) -> None:
+        self._delays_ns = np.rint(self._draw(seed) * 1e9).astype(np.int64).tolist()
+        self._free_ns = 0
+        self._busy: deque[int] = deque()  # when the device finishes what it has
+
+    def due_step(self, seq: int) -> int:
+        t_ns = seq * self._period_ns
+        if self._service_ns:
+            t_ns = self._free_ns = max(t_ns, self._free_ns) + self._service_ns
+            self._busy.append(t_ns)
+        return -(-(t_ns + self._delays_ns[seq]) // self._step_ns)
+
+    def skips(self, k: int, in_flight: int) -> bool:
+        while self._busy and self._busy[0] <= k * self._period_ns:
+            self._busy.popleft()
+        return len(self._busy) >= self._max_in_flight
+
+    def _draw(self, seed: int) -> NDArray:
+        delay, n = self._delay, self._ticks
+        if isinstance(delay, Constant):
+            return np.full(n, delay.s)
+        if isinstance(delay, Gamma):
+            shape = (delay.mean_s / delay.sd_s) ** 2
+            return stream(seed, "delay").gamma(shape, delay.mean_s / shape, n)
+        return np.resize(self._trace_s, n)
+
+
+class Recorded(Pace):
+    """A run again, from its recorded `applied_step` and `skipped` columns alone."""
+
+    def __init__(self, episodes: list[dict[str, NDArray]], felt: bool) -> None:
+        self.felt = felt
+        self._episodes = iter(episodes)
+
+    def start(self, seed: int) -> None:
+        episode = next(self._episodes)
+        self._applied, self._skipped = episode["applied_step"].tolist(), episode["skipped"].tolist()
+
+    def due_step(self, seq: int) -> int:
+        step = self._applied[seq]
+        return self.NEVER if step < 0 else step
+
+    def skips(self, k: int, in_flight: int) -> bool:
+        return self._skipped[k]

@@ -1,0 +1,150 @@
+"""Runs: from a scenario to a folder, and from a folder to its replay. Everything is built here and released here."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench import plugins
+from hilbench.agent import Agent, make_agent, make_plant
+from hilbench.errors import RecordError, ScenarioError
+from hilbench.loop import Loop, Outcome
+from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
+from hilbench.recorder import Recorder, read_run
+from hilbench.scenario import LoopConfig, Part, Scenario, Trace, dump, resolve
+from hilbench.types import RunData, to_builtins
+
+PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
+
+
+def run(scenario: Scenario, folder: str | Path, progress: Callable[[float], None] | None = None) -> Outcome:
+    """Run a scenario and leave its record in `folder`. `progress` is told the simulated time, once a second of it.
+
+    A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
+    """
+    with ExitStack() as stack:
+        plant = make_plant(scenario)
+        stack.callback(plant.close)
+        trace = scenario.loop.delay
+        trace_s = latencies_s(read_run(trace.run)) if isinstance(trace, Trace) else None
+        pace = _pace(scenario.loop, plant.sheet.physics_step_s, trace_s)
+        agent = stack.enter_context(make_agent(scenario, plant.sheet))
+        return _record(scenario, folder, plant, agent, pace, progress)
+
+
+def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:
+    """Run a recorded run again on the virtual clock; (plant states equal bit for bit, ticks compared).
+
+    Raises RecordError when the run cannot be repeated.
+    """
+    recorded = read_run(folder)
+    if not recorded.episodes:
+        raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
+    scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
+    ticks = max(len(episode["seq"]) for episode in recorded.episodes)
+    loop = msgspec.structs.replace(
+        scenario.loop, duration_s=ticks * scenario.loop.period_s, episodes=len(recorded.episodes)
+    )
+    link = Part("inprocess", plugins.get("links", "inprocess").Config())
+    again = replace(scenario, loop=loop, link=link)
+    with ExitStack() as stack:
+        plant = make_plant(again)
+        stack.callback(plant.close)
+        agent = stack.enter_context(make_agent(again, plant.sheet))
+        _record(again, out, plant, agent, Recorded(recorded.episodes, scenario.loop.mode == "realtime"), progress)
+    states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
+    return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
+
+
+def latencies_s(run: RunData) -> NDArray:
+    """Time from each answered tick's scheduled instant to its reply's arrival, in s. Raises ScenarioError."""
+    columns = [episode for episode in run.episodes if episode["answered"].any()]
+    if run.meta["scenario"]["loop"].get("mode") != "realtime" or not columns:
+        raise ScenarioError("loop.delay.run: a trace needs the latencies of a real-time run with answered ticks")
+    return np.concatenate([(c["arrived_ns"] - c["scheduled_ns"])[c["answered"]] * 1e-9 for c in columns])
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, code state and host facts, as `run.json` keeps them."""
+    return {
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "commit": _commit(),
+        "host": {
+            "system": platform.platform(),
+            "machine": platform.machine(),
+            "cpu": _cpu(),
+            "cores": os.cpu_count(),
+        },
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": sys.argv[1:],
+    }
+
+
+def _record(
+    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, pace: Pace, progress: Callable | None
+) -> Outcome:
+    meta = {
+        "scenario": dump(scenario),
+        "sheet": to_builtins(plant.sheet),
+        "report": to_builtins(agent.report),
+        "program": _ports(agent),
+        **provenance(),
+    }
+    with Recorder(folder, meta) as recorder:
+        outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
+        recorder.close(outcome.status)
+    return outcome
+
+
+def _ports(agent: Agent) -> dict[str, Any]:
+    program = agent.control.program
+    return {kind: to_builtins(getattr(program, kind)) for kind in ("inputs", "outputs", "modulators")}
+
+
+def _pace(loop: LoopConfig, step_s: float, trace_s: NDArray | None) -> Pace:
+    if loop.mode == "realtime":
+        return Wall(loop)
+    if loop.mode == "delayed":
+        return Delayed(loop, step_s, trace_s)
+    return Lockstep(round(loop.period_s / step_s))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with + when files differ from it; None outside a checkout."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        git = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(git, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cpu() -> str:
+    """The processor's name where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

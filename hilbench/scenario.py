@@ -1,0 +1,350 @@
+"""Scenario files: find, load, override, validate, dump. One TOML file names plant, loop, link, backend and controllers.
+
+Strict: an unknown field, a value out of range, a plug-in that does not exist or rates that do not divide are one line
+that names the file and the section. It builds nothing and runs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hilbench import plugins
+from hilbench.errors import PluginError, ScenarioError, choose
+from hilbench.settings import settle, whole_steps
+from hilbench.types import Carry, Probes, to_builtins
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Seconds = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+PACKAGE = Path(__file__).parent
+
+
+class Constant(Struct, frozen=True, tag_field="kind", tag="constant", forbid_unknown_fields=True):
+    """Every reply is late by the same time."""
+
+    s: Seconds = 0.0
+
+
+class Gamma(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_fields=True):
+    """Delays drawn from a gamma distribution, from the "delay" stream of the seed."""
+
+    mean_s: Positive
+    sd_s: Positive
+
+
+class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
+    """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends."""
+
+    run: str
+
+
+DELAYS = {"constant": Constant, "gamma": Gamma, "trace": Trace}
+
+
+class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Time: who waits for whom, for how long, and what happens when a reply is late."""
+
+    mode: Literal["lockstep", "delayed", "realtime"] = "lockstep"
+    """`lockstep`: the plant waits. `delayed`: it does not, by a known delay. `realtime`: by the wall clock."""
+    period_s: Positive = 0.001
+    """Control period: a whole number of microseconds, of physics steps and of network steps."""
+    duration_s: Positive = 10.0
+    """Length of an episode."""
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    """Seed of every random stream."""
+    episodes: Annotated[int, Meta(ge=1)] = 1
+    """How many episodes a run has; episode n has seed + n."""
+    carry: Carry = "none"
+    """What survives from one episode to the next in the controller."""
+    learning: bool = True
+    """Whether weights may change."""
+    freeze_at_s: Seconds | None = None
+    """From here on learning is off: a run with this set is the twin of one without."""
+    deadline_s: Positive | None = None
+    """A reply later than this is a miss; the period when absent."""
+    late: Literal["hold", "drop", "safe"] = "hold"
+    """A late reply is used when it comes, is dropped, or the safe action bridges until it comes."""
+    max_in_flight: Annotated[int, Meta(ge=1)] = 2
+    """Unanswered ticks beyond which a tick is skipped."""
+    give_up_s: Positive | None = None
+    """A tick this old no longer counts as in flight; ten periods when absent."""
+    silence_s: Positive = 0.1
+    """In real time the safe action acts once no reply of a tick younger than this has been applied."""
+    catch_up: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+    """Periods of a gap through which the device advances its network; the rest is jumped."""
+    delay: Constant | Gamma | Trace = Constant()
+    """How late replies act in `delayed` mode."""
+    service_s: Seconds = 0.0
+    """In `delayed` mode: the time a device is busy with each tick."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A plug-in by kind, with its Config."""
+
+    kind: str
+    config: Any
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """A controller as this scenario tunes it, and the backend it runs on."""
+
+    kind: str
+    config: Any
+    backend: Part
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A resolved scenario. `where` is the file it came from, for messages."""
+
+    name: str
+    summary: str
+    where: str
+    plant: Part
+    loop: LoopConfig
+    link: Part
+    record: Probes
+    disturbances: dict[str, dict[str, Any]]
+    controllers: dict[str, Controlled]
+    controller: str
+    phases: dict[str, tuple[float, float]]
+
+    @property
+    def chosen(self) -> Controlled:
+        """The controller that runs."""
+        return self.controllers[self.controller]
+
+    @property
+    def period_us(self) -> int:
+        """The control period in microseconds."""
+        return round(self.loop.period_s * 1e6)
+
+
+class _Top(Struct, frozen=True, forbid_unknown_fields=True):
+    """The tables and fields a file may have."""
+
+    name: str
+    summary: str
+    plant: dict[str, Any]
+    controllers: dict[str, dict[str, Any]]
+    controller: str
+    loop: dict[str, Any] = {}
+    link: dict[str, Any] = {}
+    backend: dict[str, Any] = {}
+    record: dict[str, Any] = {}
+    disturbances: dict[str, dict[str, Any]] = {}
+    phases: dict[str, tuple[Seconds, Positive]] = {}
+
+
+def load(name: str | Path, overrides: Mapping[str, Any] | None = None, controller: str | None = None) -> Scenario:
+    """The scenario of that name or path, with `SECTION.FIELD` overrides. Raises ScenarioError."""
+    path = find(name)
+    raw = read_toml(path)
+    if controller is not None:
+        raw["controller"] = controller
+    return resolve(override(raw, overrides or {}, str(path)), str(path))
+
+
+def find(name: str | Path, folder: str = "") -> Path:
+    """The file behind a path or a name, looked for beside the package and in the checkout. Raises ScenarioError."""
+    given = Path(name)
+    if given.is_file():
+        return given
+    known = names(folder)
+    if given.suffix in ("", ".toml") and given.stem in known and given.parent in (Path("."), Path("scenarios")):
+        return known[given.stem]
+    raise ScenarioError(f"{name}: no such file; shipped scenarios: {choose(given.stem, known)}")
+
+
+def names(folder: str = "") -> dict[str, Path]:
+    """The scenarios that come with hilbench: from the installed package, else from the checkout."""
+    for root in (PACKAGE / "scenarios", PACKAGE.parent / "scenarios"):
+        if found := sorted((root / folder).glob("*.toml")):
+            return {path.stem: path for path in found}
+    return {}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict. Raises ScenarioError with the line that is wrong."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ScenarioError(f"{path}: not readable as TOML: {error}") from None
+
+
+def override(raw: Mapping[str, Any], overrides: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A copy of `raw` with `section.field` set; `controller.FIELD` stands for the chosen controller's table."""
+    changed = msgspec.to_builtins(raw)
+    for key, value in overrides.items():
+        *tables, field = key.replace("-", "_").split(".")
+        if tables[:1] == ["controller"]:
+            tables[:1] = ["controllers", str(changed.get("controller"))]
+        table = changed
+        for depth, name in enumerate(tables):
+            if depth == 0 and name not in _Top.__struct_fields__:
+                raise ScenarioError(f"{where}: --{key}: no section {name!r}; {choose(name, _Top.__struct_fields__)}")
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise ScenarioError(f"{where}: --{key}: {name!r} is a field, not a section")
+        table[field] = value
+    return changed
+
+
+def parse_value(text: str) -> Any:
+    """A value from the command line: TOML where it reads as such, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
+    """Validate a scenario's dict. Raises ScenarioError."""
+    top = settle(_Top, raw, f"{where}: scenario")
+    if top.controller not in top.controllers:
+        raise ScenarioError(f"{where}: controller: found {top.controller!r}; {choose(top.controller, top.controllers)}")
+    backend = _part("backends", {"kind": "numba"} | top.backend, f"{where}: backend")
+    scenario = Scenario(
+        name=top.name,
+        summary=top.summary,
+        where=where,
+        plant=_part("envs", top.plant, f"{where}: plant"),
+        loop=settle(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"),
+        link=_part("links", {"kind": "inprocess"} | top.link, f"{where}: link"),
+        record=settle(Probes, top.record, f"{where}: record"),
+        disturbances={
+            name: _disturbance(table, f"{where}: disturbances.{name}") for name, table in top.disturbances.items()
+        },
+        controllers={
+            name: _controlled(table, backend, f"{where}: controllers.{name}") for name, table in top.controllers.items()
+        },
+        controller=top.controller,
+        phases=top.phases,
+    )
+    _check_rates(scenario)
+    return scenario
+
+
+def choose_controller(scenario: Scenario, name: str) -> Scenario:
+    """The same scenario with another of its controllers. Raises ScenarioError."""
+    if name not in scenario.controllers:
+        raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {choose(name, scenario.controllers)}")
+    return replace(scenario, controller=name)
+
+
+def dump(scenario: Scenario) -> dict[str, Any]:
+    """Everything resolved, as a dict that `resolve` takes back."""
+    controllers = {
+        name: {"kind": c.kind, **to_builtins(c.config), "backend": _dump(c.backend)}
+        for name, c in scenario.controllers.items()
+    }
+    whole = {
+        "name": scenario.name,
+        "summary": scenario.summary,
+        "controller": scenario.controller,
+        "plant": _dump(scenario.plant),
+        "loop": to_builtins(scenario.loop),
+        "link": _dump(scenario.link),
+        "backend": _dump(scenario.chosen.backend),
+        "record": to_builtins(scenario.record),
+        "phases": {name: list(span) for name, span in scenario.phases.items()},
+        "disturbances": scenario.disturbances,
+        "controllers": controllers,
+    }
+    return _without_none(whole)
+
+
+def _dump(part: Part) -> dict[str, Any]:
+    return {"kind": part.kind, **to_builtins(part.config)}
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null; an absent field means its default."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
+    name = table.get("kind")
+    if name is None:
+        raise ScenarioError(f"{where}: kind is missing; {choose('', plugins.all_of(kind))}")
+    try:
+        return name, plugins.get(kind, name)
+    except PluginError as error:
+        raise ScenarioError(f"{where}.kind: {error}") from None
+
+
+def _part(kind: str, table: Mapping[str, Any], where: str) -> Part:
+    name, found = _plugin(kind, table, where)
+    return Part(name, settle(found.Config, {k: v for k, v in table.items() if k != "kind"}, where))
+
+
+def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    part = _part("disturbances", table, where)
+    return _without_none(_dump(part))
+
+
+def _controlled(table: Mapping[str, Any], backend: Part, where: str) -> Controlled:
+    name, found = _plugin("controllers", table, where)
+    settings = {k: v for k, v in table.items() if k not in ("kind", "backend")}
+    if "backend" in table:
+        backend = _part("backends", table["backend"], f"{where}.backend")
+    elif found.backend is not None:
+        backend = _part("backends", {"kind": found.backend}, f"{where}.backend")
+    return Controlled(name, settle(found.Config, settings, where), backend)
+
+
+def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:
+    """`delay` with its kind: constant unless it says otherwise."""
+    delay = loop.get("delay")
+    if not isinstance(delay, dict):
+        return loop
+    kind = delay.get("kind", "constant")
+    if kind not in DELAYS:
+        raise ScenarioError(f"{where}: loop.delay.kind: found {kind!r}; {choose(str(kind), DELAYS)}")
+    fields = {name: value for name, value in delay.items() if name != "kind"}
+    return {**loop, "delay": settle(DELAYS[kind], fields, f"{where}: loop.delay")}
+
+
+def _check_rates(scenario: Scenario) -> None:
+    loop, where = scenario.loop, scenario.where
+    period = f"{where}: loop.period_s"
+    whole_steps(loop.period_s, 1e-6, period, "microseconds")
+    whole_steps(loop.period_s, scenario.plant.config.physics_step_s, period)
+    network_step_s = getattr(scenario.chosen.config, "dt_s", None)
+    if network_step_s is not None:
+        whole_steps(loop.period_s, network_step_s, period, f"network steps (controllers.{scenario.controller}.dt_s)")
+    whole_steps(loop.duration_s, loop.period_s, f"{where}: loop.duration_s", "control periods")
+    for name, (start, end) in scenario.phases.items():
+        if not start < end:
+            raise ScenarioError(f"{where}: phases.{name}: found [{start}, {end}]; expected a start before its end")
+
+
+def assignments(arguments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    """Split `--section.field value` (or `=value`) from other arguments: the overrides, and what is left."""
+    overrides: dict[str, Any] = {}
+    rest: list[str] = []
+    pending = iter(arguments)
+    for argument in pending:
+        key, equals, value = argument.partition("=")
+        if not key.startswith("--") or "." not in key:
+            rest.append(argument)
+            continue
+        if not equals and (value := next(pending, None)) is None:
+            raise ScenarioError(f"{key}: a value must follow")
+        overrides[key[2:]] = parse_value(value)
+    return overrides, rest

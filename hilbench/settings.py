@@ -1,0 +1,51 @@
+"""Turns plain settings into a Config, with errors that name the field. It must not know any particular Config."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from hilbench.errors import ScenarioError, choose
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def settle(config: type[S], values: Mapping[str, Any], where: str) -> S:
+    """`values` as a `config`. Raises ScenarioError with the place, what was found and what is allowed."""
+    if not isinstance(values, Mapping):
+        raise ScenarioError(f"{where}: found {values!r}, expected a table of fields")
+    for field in values:
+        if field not in config.__struct_fields__:
+            raise ScenarioError(f"{where}.{field}: no such field; {choose(str(field), config.__struct_fields__)}")
+    try:
+        return msgspec.convert(dict(values), config)
+    except msgspec.ValidationError as error:
+        raise ScenarioError(_line(str(error), config, values, where)) from None
+
+
+def whole_steps(period_s: float, step_s: float, where: str, step: str = "physics steps") -> int:
+    """How many steps a period has. Raises ScenarioError unless it is a whole number, at least 1."""
+    ratio = period_s / step_s
+    steps = round(ratio) if ratio < 1e12 else 0
+    if steps < 1 or abs(ratio - steps) > 1e-6:
+        raise ScenarioError(f"{where}: found {period_s} s, expected a whole number of {step} of {step_s} s")
+    return steps
+
+
+def _line(message: str, config: type, values: Mapping[str, Any], where: str) -> str:
+    expected, _, path = message.partition(" - at `$")
+    path = path.rstrip("`")
+    field = re.match(r"\.?(\w*)", path).group(1)
+    if (names := _choices(config, field)) and field in values:
+        return f"{where}{path}: found {values[field]!r}; {choose(str(values[field]), names)}"
+    found = f"found {values[field]!r}, " if field in values else ""
+    return f"{where}{path}: {found}{expected[0].lower()}{expected[1:]}"
+
+
+def _choices(config: type, field: str) -> list[str]:
+    """The words a field of words may hold; none for any other field."""
+    hint = get_type_hints(config).get(field)
+    return [str(word) for word in get_args(hint)] if get_origin(hint) is Literal else []

@@ -1,0 +1,247 @@
+"""What every plant must do, built in or third party. Runs over whatever `plugins` finds."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env
+from gymnasium.wrappers import RecordVideo
+
+from hilbench import envs, plugins
+
+envs.register()
+PLANTS = sorted(plugins.all_of("envs"))
+
+
+@pytest.fixture(params=PLANTS)
+def plant_class(request):
+    return plugins.get("envs", request.param)
+
+
+@pytest.fixture
+def plant(plant_class):
+    with plant_class(control_period_s=0.01) as plant:
+        yield plant
+
+
+def rollout(plant, seed: int = 3, n_steps: int = 60):
+    """Everything a seed decides: observations, rewards, ends, infos and exact states under random actions."""
+    plant.action_space.seed(seed)
+    obs, info = plant.reset(seed=seed)
+    rows = [(obs, 0.0, False, False, info, plant.state())]
+    for _ in range(n_steps):
+        rows.append((*plant.step(plant.action_space.sample()), plant.state()))
+    return rows
+
+
+def assert_same(one, two):
+    for left, right in zip(one, two, strict=True):
+        np.testing.assert_array_equal(left[0], right[0])
+        assert left[1:5] == right[1:5]
+        np.testing.assert_array_equal(left[5], right[5])
+
+
+def test_plants_are_found():
+    assert {"arm_payload", "cartpole_ladder"} <= set(PLANTS)
+
+
+def accept_only_actions_in_si_units() -> None:
+    # Both checkers recommend actions in [-1, 1]. Ours are N and N m; RescaleAction is there for who wants the other.
+    warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", message=".*symmetric and normalized.*")
+
+
+def test_gymnasium_checker(plant_class):
+    env = gymnasium.make(plant_class.env_id, control_period_s=0.01)
+    with warnings.catch_warnings():
+        accept_only_actions_in_si_units()
+        check_env(env.unwrapped)
+    env.close()
+
+
+def test_stable_baselines3_checker(plant):
+    if importlib.util.find_spec("stable_baselines3") is None:
+        if "rl" in os.environ.get("HILBENCH_REQUIRE", ""):
+            pytest.fail("HILBENCH_REQUIRE asks for rl, but stable-baselines3 is missing")
+        pytest.skip("stable-baselines3 is not installed (extra rl)")
+    from stable_baselines3.common.env_checker import check_env as check
+
+    with warnings.catch_warnings():
+        accept_only_actions_in_si_units()
+        check(plant)
+
+
+def test_a_seed_decides_everything(plant):
+    first = rollout(plant)
+    assert_same(first, rollout(plant))
+    assert not np.array_equal(first[0][0], rollout(plant, seed=4, n_steps=0)[0][0])
+
+
+def test_resets_without_a_seed_differ_but_follow_the_first_seed(plant):
+    def episodes():
+        return [plant.reset(seed=5)[0], plant.reset()[0], plant.reset()[0]]
+
+    one, two = episodes(), episodes()
+    np.testing.assert_array_equal(one, two)
+    assert len({obs.tobytes() for obs in one}) == 3
+
+
+def test_fresh_processes_agree_and_print_nothing_else():
+    script = (
+        "import numpy as np\nfrom hilbench import plugins\n"
+        "for name in sorted(plugins.all_of('envs')):\n"
+        "    plant = plugins.get('envs', name)()\n"
+        "    plant.reset(seed=7)\n"
+        "    plant.advance(400, np.full(plant.action_space.shape, 0.5))\n"
+        "    print(plant.state().tobytes().hex())\n"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    runs = [subprocess.Popen([sys.executable, "-c", script], **pipes) for _ in range(2)]
+    outputs = [run.communicate(timeout=60)[0].splitlines() for run in runs]
+    here = []
+    for name in PLANTS:
+        with plugins.get("envs", name)() as plant:
+            plant.reset(seed=7)
+            plant.advance(400, np.full(plant.action_space.shape, 0.5))
+            here.append(plant.state().tobytes().hex())
+    assert outputs == [here, here]
+
+
+def test_advance_in_pieces_is_step(plant):
+    action = plant.action_space.high / 8
+    plant.reset(seed=1)
+    for _ in range(plant.control_steps):
+        plant.advance(1, action)
+    pieces, obs = plant.state(), plant.observe()[0]
+    plant.reset(seed=1)
+    np.testing.assert_array_equal(obs, plant.step(action)[0])
+    np.testing.assert_array_equal(pieces, plant.state())
+
+
+def test_observations_share_no_memory_and_looking_twice_changes_nothing(plant):
+    plant.reset(seed=0)
+    seen = [plant.observe() for _ in range(2)]
+    seen.append(plant.step(plant.action_space.sample()))
+    assert not np.shares_memory(seen[0][0], seen[1][0])
+    assert not np.shares_memory(seen[1][0], seen[2][0])
+    np.testing.assert_array_equal(seen[0][0], seen[1][0])
+    assert seen[0][1:] == seen[1][1:]
+
+
+def test_info_has_the_same_float_entries_always_each_with_a_unit(plant):
+    for row in rollout(plant, n_steps=20):
+        assert list(row[4]) == list(plant.sheet.info_units)
+        assert {type(value) for value in row[4].values()} == {float}
+
+
+def test_no_observation_entry_is_constant(plant):
+    assert np.ptp([row[0] for row in rollout(plant)], axis=0).min() > 0
+
+
+def test_sheet_and_metadata_agree_with_the_spaces(plant):
+    sheet, facts = plant.sheet, plant.metadata
+    for space, names, units in (
+        (plant.observation_space, "obs_names", "obs_units"),
+        (plant.action_space, "action_names", "action_units"),
+    ):
+        assert facts[names] == getattr(sheet, names)
+        assert facts[units] == getattr(sheet, units)
+        assert len(facts[names]) == len(facts[units]) == space.shape[0]
+        assert all(facts[units])
+    np.testing.assert_array_equal(plant.action_space.high, np.float32(sheet.action_high))
+    np.testing.assert_array_equal(plant.action_space.low, np.float32(sheet.action_low))
+    assert plant.action_space.contains(np.float32(sheet.safe_action))
+    assert sheet.error in sheet.info_units
+
+
+def test_an_action_out_of_range_is_clipped_and_a_foreign_one_refused(plant):
+    plant.reset(seed=0)
+    plant.step(plant.action_space.high * 3)
+    clipped = plant.state()
+    plant.reset(seed=0)
+    plant.step(plant.sheet.action_high)
+    np.testing.assert_array_equal(plant.state(), clipped)
+    with pytest.raises(ValueError, match="finite"):
+        plant.advance(1, np.full(plant.action_space.shape, np.nan))
+    with pytest.raises(ValueError, match="expected"):
+        plant.advance(1, np.zeros(plant.action_space.shape[0] + 1))
+
+
+def test_advance_needs_a_reset(plant):
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        plant.advance(1, plant.sheet.safe_action)
+
+
+def test_rendering_changes_no_state(plant_class):
+    states = []
+    for mode in (None, "rgb_array"):
+        with plant_class(render_mode=mode, control_period_s=0.01) as plant:
+            plant.reset(seed=2)
+            for _ in range(8):
+                frame = plant.render()
+                plant.step(plant.action_space.high / 8)
+            states.append(plant.state())
+    np.testing.assert_array_equal(*states)
+    assert frame.dtype == np.uint8
+    assert frame.ndim == 3
+    assert frame.shape[2] == 3
+    assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 50
+
+
+def test_close_twice(plant_class):
+    plant = plant_class()
+    plant.reset(seed=0)
+    plant.close()
+    plant.close()
+
+
+def test_record_video(plant_class, tmp_path):
+    pytest.importorskip("moviepy", reason="moviepy is not installed (extra video)")
+    env = gymnasium.make(plant_class.env_id, render_mode="rgb_array", control_period_s=0.05)
+    env = RecordVideo(env, str(tmp_path / "video"), disable_logger=True)
+    env.reset(seed=0)
+    for _ in range(4):
+        env.step(env.action_space.sample())
+    env.close()
+    assert [file.stat().st_size > 1000 for file in tmp_path.glob("video/*.mp4")] == [True]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_vector_envs(plant_class, mode):
+    many = gymnasium.make_vec(plant_class.env_id, num_envs=2, vectorization_mode=mode)
+    try:
+        obs, _ = many.reset(seed=[1, 2])
+        assert obs.shape == (2, *many.single_observation_space.shape)
+        assert not np.array_equal(obs[0], obs[1])
+        obs, *_ = many.step(np.zeros(many.action_space.shape, np.float32))
+        with plant_class() as alone:
+            alone.reset(seed=2)
+            np.testing.assert_array_equal(obs[1], alone.step(alone.sheet.safe_action)[0])
+    finally:
+        many.close()
+
+
+def test_env_spec_survives_json(plant_class):
+    sensor = plant_class.traits.sensors[0]
+    tables = {"drift": {"kind": "sensor_bias", "bias": {sensor: 0.25}, "at_s": 0.0}}
+    env = gymnasium.make(plant_class.env_id, disturbances=tables, physics_step_s=0.0005)
+    again = gymnasium.make(EnvSpec.from_json(env.spec.to_json()))
+    try:
+        obs, info = env.reset(seed=9)
+        obs_again, info_again = again.reset(seed=9)
+        np.testing.assert_array_equal(obs, obs_again)
+        assert info == info_again
+        assert info["disturbances"] == 1.0
+        assert again.unwrapped.config.physics_step_s == 0.0005
+        assert again.spec.max_episode_steps == plant_class.max_episode_steps
+    finally:
+        env.close()
+        again.close()
