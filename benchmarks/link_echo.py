@@ -1,10 +1,10 @@
 """Round trip of a tick over the ZeroMQ link against a bare pyzmq echo of the same bytes, in one run on one machine.
 
 Both sides are two processes over TCP on loopback: DEALER here, ROUTER there. The link's device runs the backend
-`null`, so the difference is what hilbench adds: frames, checks, session, clocks. Runs of the two alternate, and the
-median over the rounds is given, because a shared machine drifts.
+`null`, so the difference is what hilbench adds: frames, checks, session, clocks. Short runs of the two alternate,
+because a shared machine drifts.
 
-    python benchmarks/link_echo.py [--ticks 2000] [--rounds 9] [--json]
+    python benchmarks/link_echo.py [--ticks 250] [--rounds 40] [--json]
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from hilbench.bridge.zmq import ZmqLink
 from hilbench.types import LawProgram, Port, Probes, Tick
 
 PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))
-WARM_UP = 200
+WARM_UP = 20
 TIMEOUT_NS = 5_000_000_000
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ticks", type=int, default=2000, help="ticks per run")
-    parser.add_argument("--rounds", type=int, default=9, help="alternations of bare echo and link")
+    parser.add_argument("--ticks", type=int, default=250, help="ticks per run")
+    parser.add_argument("--rounds", type=int, default=40, help="alternations of bare echo and link")
     parser.add_argument("--rate-hz", type=float, default=1000.0, help="rate of the paced runs")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--echo", action="store_true", help=argparse.SUPPRESS)
@@ -60,16 +60,20 @@ def echo() -> None:
 def measure(n_ticks: int, rounds: int, period_ns: int) -> dict[str, dict[str, float]]:
     """p50 and p99 in microseconds for both, back to back and paced, and their ratios."""
     command = [sys.executable, __file__, "--echo"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as peer, zmq.Context() as context:
-        with context.socket(zmq.DEALER) as socket, ZmqLink(ZmqLink.Config(), "null", {}) as link:
-            socket.connect(f"tcp://127.0.0.1:{int(peer.stdout.readline())}")
-            link.load(PROGRAM, 1000, Probes())
-            link.reset(0, "none", 0)
-            trips = {"bare": bare_trip(socket), "link": link_trip(link)}
-            result = {}
-            for mode, period in (("back to back", 0), ("paced", period_ns)):
-                result |= compare(mode, trips, n_ticks, rounds, period)
-            socket.send(b"")
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as peer,
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as socket,
+        ZmqLink(ZmqLink.Config(), "null", {}) as link,
+    ):
+        socket.connect(f"tcp://127.0.0.1:{int(peer.stdout.readline())}")
+        link.load(PROGRAM, 1000, Probes())
+        link.reset(0, "none", 0)
+        trips = {"bare": bare_trip(socket), "link": link_trip(link)}
+        result = {}
+        for mode, period in (("back to back", 0), ("paced", period_ns)):
+            result |= compare(mode, trips, n_ticks, rounds, period)
+        socket.send(b"")
     return result
 
 
@@ -96,20 +100,22 @@ def link_trip(link: ZmqLink) -> Callable[[], None]:
 
 
 def compare(mode: str, trips: dict, n_ticks: int, rounds: int, period_ns: int) -> dict[str, dict[str, float]]:
+    """Medians over the rounds of each run's p50, of their ratios, and p99 over all ticks."""
     found: dict[str, list] = {name: [] for name in trips}
     for round_ in range(rounds):
         for name in sorted(trips, reverse=bool(round_ % 2)):
-            found[name].append(np.percentile(run(trips[name], n_ticks, period_ns), (50, 99)) / 1000)
+            found[name].append(run(trips[name], n_ticks, period_ns) / 1000)
     rows = {
         f"{name}, {mode}": {
-            "p50_us": statistics.median(p50 for p50, _ in pairs),
-            "p99_us": statistics.median(p99 for _, p99 in pairs),
+            "p50_us": statistics.median(np.median(times) for times in runs),
+            "p99_us": float(np.percentile(np.concatenate(runs), 99)),
         }
-        for name, pairs in found.items()
+        for name, runs in found.items()
     }
-    ratios = [link / bare for link, bare in zip(np.array(found["link"]), np.array(found["bare"]), strict=True)]
-    p50, p99 = np.median(ratios, axis=0)
-    return {**rows, f"link / bare, {mode}": {"p50": float(p50), "p99": float(p99)}}
+    pairs = zip(found["link"], found["bare"], strict=True)
+    ratio = statistics.median(np.median(link) / np.median(bare) for link, bare in pairs)
+    p99s = [rows[f"{name}, {mode}"]["p99_us"] for name in ("link", "bare")]
+    return {**rows, f"link / bare, {mode}": {"p50": float(ratio), "p99": p99s[0] / p99s[1]}}
 
 
 def run(trip: Callable[[], None], n_ticks: int, period_ns: int) -> np.ndarray:

@@ -53,16 +53,17 @@ class Agent:
 
     def submit(
         self, seq: int, t_ns: int, obs: NDArray, reward: float, info: Mapping[str, float], learning: bool,
-        events: NDArray | None = None,
+        events: NDArray | None = None, send: bool = True,
     ) -> Tick:  # fmt: skip
-        """Encode one observation and send it. The Tick holds until the next call."""
+        """Encode one observation and, with `send`, put it on the link. The Tick holds until the next call."""
         tick, control = self.tick, self.control
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, learning
         coded = control.coder.encode(obs, tick.values)
-        tick.events = coded if events is None else _merged(events, coded)
+        tick.events = coded if events is None or not events.size else _merged(events, coded)
         if control.modulate is not None:
             control.modulate(obs, reward, info, tick.modulators)
-        self.link.send(tick)
+        if send:
+            self.link.send(tick)
         return tick
 
     def collect(self, timeout_ns: int) -> Reply | None:
@@ -92,7 +93,7 @@ class Agent:
         if episode_start is not None and np.any(episode_start):
             self.reset()
         action = self.act(np.reshape(observation, -1))
-        return action.reshape(np.shape(observation)[:-1] + (-1,)), None
+        return action.reshape((*np.shape(observation)[:-1], -1)), None
 
     def close(self) -> None:
         """Release the link; may be called twice."""
@@ -107,6 +108,8 @@ class Agent:
 
 def _merged(sensed: NDArray, coded: NDArray) -> NDArray:
     """Events of sensors and coders in one array by time; of equal times the sensors' come first."""
+    if not coded.size:
+        return sensed
     both = np.concatenate([sensed, coded])
     return both[np.argsort(both["t_us"], kind="stable")]
 

@@ -55,8 +55,10 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
 
     Parameters
     ----------
-    scenario : a scenario's file or name
-    controller : which of its controllers to build
+    scenario
+        a scenario's file or name
+    controller
+        which of its controllers to build
     """
     import tomli_w
 
@@ -86,11 +88,16 @@ def run(
 
     Parameters
     ----------
-    scenario : a scenario's file or name
-    controller : which of its controllers runs
-    seed : the same as --loop.seed
-    out : folder for the record; runs/NAME__CONTROLLER__sSEED__TIME when absent
-    as_json : print the metrics as JSON
+    scenario
+        a scenario's file or name
+    controller
+        which of its controllers runs
+    seed
+        the same as --loop.seed
+    out
+        folder for the record; runs/NAME__CONTROLLER__sSEED__TIME when absent
+    as_json
+        print the metrics as JSON
     """
     from hilbench.running import run as run_scenario
 
@@ -112,8 +119,10 @@ def replay(run: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = 
 
     Parameters
     ----------
-    run : the folder of the recorded run
-    out : folder for the replay's record; RUN.replay-TIME when absent
+    run
+        the folder of the recorded run
+    out
+        folder for the replay's record; RUN.replay-TIME when absent
     """
     from hilbench.running import replay as replay_run
 
@@ -136,12 +145,18 @@ def serve(
 
     Parameters
     ----------
-    backend : which backend this device runs
-    bind : where to listen, as tcp://127.0.0.1:5555; port * takes a free one
-    config : the backend's settings as JSON
-    lease_s : silence after which a plant makes room for another
-    exit_with_stdin : end when standard input does
-    insecure : allow an address that other hosts can reach, without keys
+    backend
+        which backend this device runs
+    bind
+        where to listen, as tcp://127.0.0.1:5555; port * takes a free one
+    config
+        the backend's settings as JSON
+    lease_s
+        silence after which a plant makes room for another
+    exit_with_stdin
+        end when standard input does
+    insecure
+        allow an address that other hosts can reach, without keys
     """
     from hilbench.bridge.server import serve as serve_backend
     from hilbench.bridge.session import build_backend

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from hilbench.agent import Agent
-from hilbench.errors import LinkError
+from hilbench.errors import LinkError, ProtocolError
 from hilbench.pace import Pace
 from hilbench.recorder import HELD, REPLIED, SAFE, Recorder, Shape
 from hilbench.scenario import LoopConfig
@@ -71,26 +70,28 @@ class Loop:
                 carry = "none" if episode == 0 else config.carry
                 try:
                     self._episode(config.seed + episode, carry)
-                except LinkError as error:
-                    return self._fault(error)
+                except (LinkError, ProtocolError) as error:
+                    return self._fault(episode, error)
         return Outcome("done")
 
     def _episode(self, seed: int, carry: Carry) -> None:
+        self._rows = None
         self._plant.reset(seed=seed)
-        self._rows = self._recorder.episode(_shape(self._plant, self._agent, self._steps), self._batch)
         self._agent.reset(seed, carry, self._config.catch_up)
+        self._rows = self._recorder.episode(_shape(self._plant, self._agent, self._steps), self._batch)
         self._ready: list[tuple[int, int, np.ndarray]] = []  # (due physics step, tick, action)
-        self._open: deque[int] = deque()  # ticks in flight
+        self._open: deque[int] = deque()  # ticks without a reply of theirs or of a newer one
+        self._asked_ns: int | None = None  # since when the device owes a reply
         self._acting, self._action, self._next_step = -1, self._safe, 0
         self._pace.start(seed)
-        self._heard_ns = self._pace.now_ns()
-        for k in range(self._ticks):
+        for k in range(self._ticks if self._pace.ticks is None else self._pace.ticks):
             if self._tick(k):
                 break
             if self._rows.full:
                 self._rows.flush(self._settled(k))
             if self._progress is not None and k % self._batch == 0:
                 self._progress(k * self._period_ns * 1e-9)
+        self._drain()
 
     def _tick(self, k: int) -> bool:
         """One control period; True when the episode has ended instead."""
@@ -105,10 +106,14 @@ class Loop:
                 return True
         else:
             learning = k < self._freeze_tick
-            tick = self._agent.submit(k, k * self._period_ns, obs, reward, info, learning, events)
-            self._row(k, tick, captured_ns, self._pace.now_ns(), (obs, reward, terminated, truncated, info), 0)
-            self._open.append(k)
-            if not self._pace.realtime:
+            reaches = self._pace.reaches(k)
+            tick = self._agent.submit(k, k * self._period_ns, obs, reward, info, learning, events, reaches)
+            sent_ns = self._pace.now_ns()
+            self._row(k, tick, captured_ns, sent_ns, (obs, reward, terminated, truncated, info), 0)
+            if self._pace.realtime:
+                self._open.append(k)
+                self._asked_ns = self._asked_ns or sent_ns
+            elif reaches:
                 self._await(k)
         for step in range(k * self._steps, (k + 1) * self._steps):
             self._wait(self._pace.instant_ns(step * self._step_ns))
@@ -139,27 +144,37 @@ class Loop:
                 self._arrived(reply)
             elif left_ns <= 0:
                 break
-        if self._open and self._pace.now_ns() - self._heard_ns > self._lost_ns:
+        if self._asked_ns is not None and self._pace.now_ns() - self._asked_ns > self._lost_ns:
             raise LinkError(f"no reply for {self._lost_ns * 1e-9:g} s; the device is lost")
 
     def _await(self, k: int) -> None:
         """On the virtual clock the loop waits for each reply, and holds it until it is due."""
-        reply = self._agent.collect(self._lost_ns)
-        if reply is None:
-            raise LinkError(f"no reply to tick {k} within {self._lost_ns * 1e-9:g} s; the device is lost")
-        self._arrived(reply)
+        while (reply := self._agent.collect(self._lost_ns)) is not None:
+            if reply.seq == k:
+                self._arrived(reply)
+                return
+        raise LinkError(f"no reply to tick {k} within {self._lost_ns * 1e-9:g} s; the device is lost")
+
+    def _drain(self) -> None:
+        """Record the replies to the last ticks: they act no more, but the device has run those ticks."""
+        until_ns = self._pace.now_ns() + self._give_up_ns
+        with contextlib.suppress(LinkError):  # nothing moves any more; the next episode's reset will say it
+            while self._open and (left_ns := until_ns - self._pace.now_ns()) > 0:
+                if (reply := self._agent.collect(left_ns)) is not None:
+                    self._arrived(reply)
 
     def _arrived(self, reply: Reply) -> None:
         """Record a reply and put its action where the physics step that it is due at finds it."""
-        self._heard_ns = now_ns = self._pace.now_ns()
         seq = reply.seq
+        if seq >= self._rows.opened or self._rows.answered(seq):
+            return  # a reply to no tick of this episode, or one that came twice
+        now_ns = self._pace.now_ns()
         while self._open and self._open[0] <= seq:
             self._open.popleft()
+        self._asked_ns = now_ns if self._open else None
         due = self._pace.due_step(seq)
-        age_ns = (now_ns if due is None else self._pace.instant_ns(due * self._step_ns)) - self._pace.instant_ns(
-            seq * self._period_ns
-        )
-        late = age_ns > self._deadline_ns
+        arrived_ns = now_ns if due is None else self._pace.instant_ns(due * self._step_ns)
+        late = self._pace.late(seq, arrived_ns - self._pace.instant_ns(seq * self._period_ns) > self._deadline_ns)
         slip = max(0, seq - reply.prev_seq - 1 - self._config.catch_up)
         action, clipped, not_finite = self._decoded(reply)
         self._rows.reply(reply, now_ns, slip, late, clipped, not_finite)
@@ -204,26 +219,37 @@ class Loop:
 
     def _in_flight(self, k: int) -> int:
         """Ticks sent, not answered, and not given up."""
-        while self._open and (k - self._open[0]) * self._period_ns >= self._give_up_ns:
-            self._open.popleft()
-        return len(self._open)
+        n = 0
+        for seq in reversed(self._open):
+            if (k - seq) * self._period_ns >= self._give_up_ns:
+                break
+            n += 1
+        return n
 
     def _settled(self, k: int) -> int:
-        """The oldest tick whose row may still change."""
-        waiting = [seq for _, seq, _ in self._ready]
-        return min([*waiting, *itertools.islice(self._open, 1), k + 1])
+        """The oldest tick whose row may still change. One that was given up may: its reply acts if it is the newest."""
+        oldest = self._open[0] if self._open else k + 1
+        return min((seq for _, seq, _ in self._ready), default=oldest) if self._ready else oldest
 
-    def _fault(self, error: LinkError) -> Outcome:
+    def _fault(self, episode: int, error: Exception) -> Outcome:
         """Finish the period in the safe action and put the fault on record."""
-        k = max(0, self._rows.opened - 1)
-        if self._rows.opened * self._steps == self._next_step:  # between two ticks: the next one is not sent
-            k = self._rows.opened
-            self._row(k, None, self._pace.now_ns(), 0, self._plant.observe(), 0)
-        for step in range(self._next_step, (k + 1) * self._steps):
-            self._advance(step, self._safe, SAFE)
+        k = 0
+        if self._rows is not None:  # else the device was lost at the reset, before anything moved
+            k = self._rows.opened - 1
+            if self._rows.opened * self._steps == self._next_step:  # between two ticks: the next one is not sent
+                k += 1
+                self._row(k, None, self._pace.now_ns(), 0, self._plant.observe(), 0)
+            for step in range(self._next_step, (k + 1) * self._steps):
+                self._pass(self._pace.instant_ns(step * self._step_ns))
+                self._advance(step, self._safe, SAFE)
         t_s = k * self._period_ns * 1e-9
-        self._recorder.fault(tick=k, t_s=t_s, kind=type(error).__name__, text=str(error))
-        return Outcome("fault", f"tick {k} ({t_s:.3f} s): {error}; the safe action was applied")
+        self._recorder.fault(episode=episode, tick=k, t_s=t_s, kind=type(error).__name__, text=str(error))
+        return Outcome("fault", f"episode {episode}, tick {k} ({t_s:.3f} s): {error}; the safe action was applied")
+
+    def _pass(self, until_ns: int) -> None:
+        """Let time pass without the link. At most the rest of a period, so it need not sleep."""
+        while self._pace.realtime and self._pace.now_ns() < until_ns:
+            pass
 
 
 def _shape(plant: Any, agent: Agent, steps: int) -> Shape:

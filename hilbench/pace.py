@@ -24,6 +24,8 @@ class Pace(ABC):
     NEVER = 2**62
     realtime = False
     felt = False
+    ticks: int | None = None
+    """How many ticks this episode has; None where the scenario says it."""
     now_ns = staticmethod(monotonic_ns)
 
     def start(self, seed: int) -> None:
@@ -40,6 +42,14 @@ class Pace(ABC):
     @abstractmethod
     def skips(self, k: int, in_flight: int) -> bool:
         """Whether tick `k` is not sent, with so many ticks unanswered."""
+
+    def reaches(self, k: int) -> bool:
+        """Whether tick `k`, once encoded, is put on the link."""
+        return True
+
+    def late(self, seq: int, overdue: bool) -> bool:
+        """Whether tick `seq`'s reply counts as late; `overdue` says that its deadline has passed."""
+        return overdue
 
 
 class Wall(Pace):
@@ -116,7 +126,7 @@ class Delayed(Pace):
 
 
 class Recorded(Pace):
-    """A run again, from its recorded `applied_step` and `skipped` columns alone."""
+    """A run again, from its recorded `applied_step`, `skipped`, `processed` and `late` columns alone."""
 
     def __init__(self, episodes: list[dict[str, NDArray]], felt: bool) -> None:
         self.felt = felt
@@ -124,7 +134,10 @@ class Recorded(Pace):
 
     def start(self, seed: int) -> None:
         episode = next(self._episodes)
-        self._applied, self._skipped = episode["applied_step"].tolist(), episode["skipped"].tolist()
+        self.ticks = len(episode["seq"])
+        self._applied, self._skipped, self._processed, self._late = (
+            episode[name].tolist() for name in ("applied_step", "skipped", "processed", "late")
+        )
 
     def due_step(self, seq: int) -> int:
         step = self._applied[seq]
@@ -132,3 +145,10 @@ class Recorded(Pace):
 
     def skips(self, k: int, in_flight: int) -> bool:
         return self._skipped[k]
+
+    def reaches(self, k: int) -> bool:
+        return self._processed[k]
+
+    def late(self, seq: int, overdue: bool) -> bool:
+        # An action that came in time may be due after its deadline: at the next physics step.
+        return self._late[seq]

@@ -68,7 +68,10 @@ class Recorder:
         self.folder = Path(folder)
         if (self.folder / "run.json").exists():
             raise RecordError(f"{self.folder}: holds a run already; give another folder or remove it")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordError(f"{self.folder}: cannot hold a run: {error.strerror}") from None
         self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
         self._episode: _Episode | None = None
         self.write_meta()
@@ -151,8 +154,8 @@ class _Episode:
             chunk.lists["events"][i] = tick.events.copy()
 
     def reply(self, reply: Reply, arrived_ns: int, slip: int, late: bool, clipped: int, not_finite: int) -> None:
-        """Fill in what came back for a tick; a reply to a row that has been written is too old and is let go."""
-        if reply.seq >= self._rows or reply.seq // self._n < self._written:
+        """Fill in what came back for an opened tick; one whose row has been written is too old and is let go."""
+        if reply.seq // self._n < self._written:
             return
         chunk, i = self._at(reply.seq)
         chunk.replies[i] = (
@@ -168,9 +171,14 @@ class _Episode:
         if reply.probe_values.size:
             lists["probe_values"][i] = reply.probe_values.copy()
         # A tick whose reply was lost still reached the network when a later reply says so.
-        if 0 <= reply.prev_seq < reply.seq - 1 and reply.prev_seq // self._n >= self._written:
+        if 0 <= reply.prev_seq < reply.seq and reply.prev_seq // self._n >= self._written:
             before, j = self._at(reply.prev_seq)
             before.replies["processed"][j] = True
+
+    def answered(self, seq: int) -> bool:
+        """Whether an opened tick has its reply; of a written row nothing is known any more."""
+        chunk = self._chunks.get(seq // self._n)
+        return chunk is not None and bool(chunk.replies["answered"][seq % self._n])
 
     def applied(self, seq: int, step: int, applied_ns: int) -> None:
         """From physics step `step` on, tick `seq`'s reply acts."""
@@ -257,8 +265,11 @@ def _lists(found: list[NDArray], empty: NDArray) -> pa.Array:
     """A list column; an event is t_us + 2^32 address, so that a list of events is one flat array."""
     offsets = np.zeros(len(found) + 1, np.int32)
     np.cumsum([len(item) for item in found], out=offsets[1:])
-    flat = np.concatenate([empty, *found])
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.view(np.uint64) if flat.dtype == EVENT else flat))
+    flat_type = np.uint64 if empty.dtype == EVENT else np.float32
+    # Most ticks have none; viewed as numbers, because joining structured arrays is slow.
+    filled = [item.view(flat_type) for item in found if item.size]
+    flat = np.concatenate(filled) if filled else np.empty(0, flat_type)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
 
 
 def read_run(folder: str | Path) -> RunData:

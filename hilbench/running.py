@@ -53,6 +53,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     recorded = read_run(folder)
     if not recorded.episodes:
         raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
+    _check_repeatable(recorded, folder)
     scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
     ticks = max(len(episode["seq"]) for episode in recorded.episodes)
     loop = msgspec.structs.replace(
@@ -64,7 +65,8 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
         plant = make_plant(again)
         stack.callback(plant.close)
         agent = stack.enter_context(make_agent(again, plant.sheet))
-        _record(again, out, plant, agent, Recorded(recorded.episodes, scenario.loop.mode == "realtime"), progress)
+        pace = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
+        _record(again, out, plant, agent, pace, progress, replay_of=str(folder))
     states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
     return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
 
@@ -72,7 +74,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
 def latencies_s(run: RunData) -> NDArray:
     """Time from each answered tick's scheduled instant to its reply's arrival, in s. Raises ScenarioError."""
     columns = [episode for episode in run.episodes if episode["answered"].any()]
-    if run.meta["scenario"]["loop"].get("mode") != "realtime" or not columns:
+    if run.meta["scenario"]["loop"].get("mode") != "realtime" or "replay_of" in run.meta or not columns:
         raise ScenarioError("loop.delay.run: a trace needs the latencies of a real-time run with answered ticks")
     return np.concatenate([(c["arrived_ns"] - c["scheduled_ns"])[c["answered"]] * 1e-9 for c in columns])
 
@@ -93,15 +95,31 @@ def provenance() -> dict[str, Any]:
     }
 
 
+def _check_repeatable(run: RunData, folder: str | Path) -> None:
+    """Raise RecordError when replies were lost in such a way that nobody knows which ticks the network has run."""
+    for number, episode in enumerate(run.episodes):
+        answered = np.flatnonzero(episode["answered"])
+        # Between two answered ticks, the newer one's `prev_seq` tells of one tick alone.
+        before, ran = np.concatenate(([-1], answered[:-1])), episode["prev_seq"][answered]
+        for first, last in zip(before[ran > before], ran[ran > before], strict=True):
+            if (unknown := np.flatnonzero(~episode["skipped"][first + 1 : last])).size:
+                raise RecordError(
+                    f"{folder}: episode {number}: replies up to tick {last}'s were lost, so nobody knows whether the "
+                    f"network has run tick {first + 1 + unknown[0]}; such a run cannot be replayed"
+                )
+
+
 def _record(
-    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, pace: Pace, progress: Callable | None
-) -> Outcome:
+    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, pace: Pace, progress: Callable | None,
+    **more: Any,
+) -> Outcome:  # fmt: skip
     meta = {
         "scenario": dump(scenario),
         "sheet": to_builtins(plant.sheet),
         "report": to_builtins(agent.report),
         "program": _ports(agent),
         **provenance(),
+        **more,
     }
     with Recorder(folder, meta) as recorder:
         outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()

@@ -279,9 +279,12 @@ def _without_none(value: Any) -> Any:
 
 
 def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
+    if not isinstance(table, Mapping):
+        raise ScenarioError(f"{where}: found {table!r}, expected a table of fields")
     name = table.get("kind")
-    if name is None:
-        raise ScenarioError(f"{where}: kind is missing; {choose('', plugins.all_of(kind))}")
+    if not isinstance(name, str):
+        found = "kind is missing" if name is None else f"kind: found {name!r}"
+        raise ScenarioError(f"{where}: {found}; {choose(str(name or ''), plugins.all_of(kind))}")
     try:
         return name, plugins.get(kind, name)
     except PluginError as error:
@@ -314,7 +317,7 @@ def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:
     if not isinstance(delay, dict):
         return loop
     kind = delay.get("kind", "constant")
-    if kind not in DELAYS:
+    if str(kind) not in DELAYS:
         raise ScenarioError(f"{where}: loop.delay.kind: found {kind!r}; {choose(str(kind), DELAYS)}")
     fields = {name: value for name, value in delay.items() if name != "kind"}
     return {**loop, "delay": settle(DELAYS[kind], fields, f"{where}: loop.delay")}
@@ -329,6 +332,9 @@ def _check_rates(scenario: Scenario) -> None:
     if network_step_s is not None:
         whole_steps(loop.period_s, network_step_s, period, f"network steps (controllers.{scenario.controller}.dt_s)")
     whole_steps(loop.duration_s, loop.period_s, f"{where}: loop.duration_s", "control periods")
+    for name, value in to_builtins(loop).items():
+        if isinstance(value, float) and not value < 1e9:  # in ns it has to fit 64 bits
+            raise ScenarioError(f"{where}: loop.{name}: found {value}, expected less than 1e9 s")
     for name, (start, end) in scenario.phases.items():
         if not start < end:
             raise ScenarioError(f"{where}: phases.{name}: found [{start}, {end}]; expected a start before its end")

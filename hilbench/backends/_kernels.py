@@ -6,6 +6,7 @@ No fast-math, so that every machine rounds alike.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from hilbench.nal.lower import (
@@ -48,7 +49,7 @@ N_OUT, N_PROBE, CLOCK = range(3)
 
 
 @njit(cache=True)
-def hold_values(values, bias, projections, n_from_values, starts, targets, weights, held_current):
+def _hold_values(values, bias, projections, n_from_values, starts, targets, weights, held_current):
     """Fill `held_current` (n,) with what constant inputs and held values bring in each step of this tick.
 
     Returns the synaptic operations that this costs per step.
@@ -81,19 +82,20 @@ def _deliver(p, source, x, projections, starts, targets, weights, current):
 
 
 @njit(cache=True)
-def _update(neurons, refractory_steps, v, held, current, held_current, spiked):
-    """One step of one population's neurons (views); writes 1 into `spiked` where one fires."""
-    decay, gain, rest = neurons[DECAY], neurons[GAIN], neurons[REST]
-    threshold, keep, add = neurons[THRESHOLD], neurons[KEEP], neurons[ADD]
+def _update(neurons, v, held, current, held_current, spiked):
+    """One step of one population's neurons (views): writes 1 into `spiked` where one fires, and resets nothing yet.
+
+    Each loop does one simple thing, so that it vectorises; together they take half the time of one loop with branches.
+    """
+    decay, gain, rest, threshold = neurons[DECAY], neurons[GAIN], neurons[REST], neurons[THRESHOLD]
     for i in range(v.size):
-        before = v[i]
-        free = held[i] == 0
-        after = rest[i] + (before - rest[i]) * decay[i] + gain[i] * (held_current[i] + current[i]) if free else before
-        fires = free & (after > threshold[i])
-        v[i] = keep[i] * after + add[i] if fires else after
-        held[i] = refractory_steps[i] if fires else (0 if free else held[i] - 1)
-        spiked[i] = fires
-        current[i] = 0
+        moved = rest[i] + (v[i] - rest[i]) * decay[i] + gain[i] * (held_current[i] + current[i])
+        v[i] = moved if held[i] == 0 else v[i]
+    for i in range(v.size):
+        spiked[i] = np.uint8(v[i] > threshold[i]) & np.uint8(held[i] == 0)
+    for i in range(v.size):
+        held[i] -= np.int32(held[i] > 0)
+    current[:] = 0
 
 
 @njit(cache=True)
@@ -112,31 +114,40 @@ def _learn(learning, dt_s, modulators, projections, starts, targets, weights, pl
             continue
         n_targets = projections[p, TARGET_HI] - projections[p, TARGET_LO]
         errors = modulators[plastic[q, MODULATOR_LO] : plastic[q, MODULATOR_LO] + n_targets]
-        if not errors.any():
+        row = projections[p, ROW]
+        first, last = starts[row], starts[row + n]
+        if projections[p, DENSE]:
+            dense = weights[first:last].reshape(n, n_targets)
+            for k in range(n_targets):
+                if errors[k] != 0:
+                    updates += n
+                    for s in range(n):
+                        dense[s, k] += _change(scale, errors[k], hz[s])
             continue
-        row, t0, dense = projections[p, ROW], projections[p, TARGET_LO], projections[p, DENSE]
         for s in range(n):
-            a, b = starts[row + s], starts[row + s + 1]
-            to, w = targets[a:b], weights[a:b]
-            for k in range(b - a):
-                error = errors[k if dense else to[k] - t0]
-                w[k] += _change(scale, error, hz[s])
+            for k in range(starts[row + s], starts[row + s + 1]):
+                error = errors[targets[k] - projections[p, TARGET_LO]]
+                weights[k] += _change(scale, error, hz[s])
                 updates += error != 0
     return updates
 
 
 @njit(cache=True)
 def run(
-    n_steps, learning, events, modulators, dt_us, dt_s, amplitude, operations_per_step,
-    neurons, refractory_steps, populations, projections, n_from_values, n_from_events, starts, targets, weights,
-    plastic, constants, v, held, current, held_current, rates, spiked, out, probe, counts, marks,
+    n_steps, learning, events, values, modulators, dt_us, dt_s, amplitude,
+    bias, neurons, refractory_steps, populations, projections, n_from_values, n_from_events, starts, targets, weights,
+    plastic, constants, readouts, v, held, current, held_current, rates, spiked,
+    values_out, out, probe, counts, marks,
 ):  # fmt: skip
     """`n_steps` network steps. Events (k, 2) uint32 come in by time; output and probe events are written likewise.
 
     `counts` (4,) is added to; `marks` (3,) says how many events were written and where the delay ring stands.
     """
+    operations = n_steps * _hold_values(
+        values, bias, projections, n_from_values, starts, targets, weights, held_current
+    )
     n_slots, n_events, next_event = current.shape[0], events.shape[0], 0
-    n_out, n_probe, slot, operations = 0, 0, marks[CLOCK], 0
+    n_out, n_probe, slot = 0, 0, marks[CLOCK]
     for step in range(n_steps):
         start_us = step * dt_us
         while next_event < n_events and events[next_event, 0] < start_us + dt_us:
@@ -150,15 +161,14 @@ def run(
         for q in range(populations.shape[0]):
             lo, hi = populations[q, LO], populations[q, HI]
             fired = spiked[lo:hi]
-            _update(
-                neurons[:, lo:hi], refractory_steps[lo:hi], v[lo:hi], held[lo:hi],
-                current[slot, lo:hi], held_current[lo:hi], fired,
-            )  # fmt: skip
+            _update(neurons[:, lo:hi], v[lo:hi], held[lo:hi], current[slot, lo:hi], held_current[lo:hi], fired)
             out_address, probe_address = populations[q, OUT_ADDRESS], populations[q, PROBE_ADDRESS]
             for i in range(hi - lo):
                 if not fired[i]:
                     continue
                 counts[SPIKES] += 1
+                v[lo + i] = neurons[KEEP, lo + i] * v[lo + i] + neurons[ADD, lo + i]
+                held[lo + i] = refractory_steps[lo + i]
                 for p in range(populations[q, FIRST_PROJECTION], populations[q, LAST_PROJECTION]):
                     at = current[(slot + projections[p, DELAY]) % n_slots]
                     operations += _deliver(p, i, amplitude, projections, starts, targets, weights, at)
@@ -172,6 +182,8 @@ def run(
             learning, dt_s, modulators, projections, starts, targets, weights, plastic, constants, rates, spiked
         )
         slot = slot + 1 if slot + 1 < n_slots else 0
-    counts[SYNAPTIC_OPERATIONS] += operations + n_steps * operations_per_step
+    for i in range(readouts.size):
+        values_out[i] = v[readouts[i]]
+    counts[SYNAPTIC_OPERATIONS] += operations
     counts[NEURON_UPDATES] += n_steps * v.size
     marks[N_OUT], marks[N_PROBE], marks[CLOCK] = n_out, n_probe, slot

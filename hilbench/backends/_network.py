@@ -13,6 +13,8 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
     """How many network steps make a control period. Raises NetworkError when this cannot run."""
     if not isinstance(program, Network):
         raise NetworkError(f"backend {backend!r} runs networks; found a law; allowed: backend 'law'")
+    if not program.populations:
+        raise NetworkError("this network has no populations; add one with lif or readout")
     if period_us % program.dt_us:
         raise NetworkError(
             f"the control period of {period_us} us is no multiple of the network step of {program.dt_us} us"
@@ -21,6 +23,8 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
     for name in probes.spikes:
         if name not in spiking:
             raise NetworkError(f"record.spikes: found {name!r}; {choose(name, spiking)}")
+    if len(set(probes.spikes)) < len(probes.spikes):
+        raise NetworkError(f"record.spikes: found {', '.join(probes.spikes)}; allowed: each population once")
     for name in (*probes.weights, *probes.weight_norms):
         if name not in program.projections:
             raise NetworkError(f"record.weights: found {name!r}; {choose(name, program.projections)}")

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from hilbench import plugins
-from hilbench.errors import NetworkError
+from hilbench.errors import NetworkError, PluginError
 from hilbench.types import (
     Backend,
     Carry,
@@ -28,15 +28,17 @@ class LawRunner(Backend):
     Config = Empty
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        """Make the law and try one step, so that sizes it does not have are refused here. Raises NetworkError."""
         if not isinstance(program, LawProgram):
             raise NetworkError("backend 'law' runs laws; found a network; allowed: backends 'numba', 'reference'")
-        kind = plugins.get("laws", program.name)
         try:
-            config = msgspec.convert(program.config, kind.Config)
-        except msgspec.ValidationError as error:
+            kind = plugins.get("laws", program.name)
+            self._law: Law = kind(msgspec.convert(program.config, kind.Config))
+        except (msgspec.ValidationError, PluginError) as error:
             raise NetworkError(f"law {program.name!r}: {error}") from None
-        self._law: Law = kind(config)
         self._reply = Reply(values=np.zeros(size_of(program.outputs, "values"), np.float32))
+        self.reset(0, "none")
+        self._try(program)
         self.reset(0, "none")
         return LoadReport("law", exact=(program.name,))
 
@@ -47,6 +49,17 @@ class LawRunner(Backend):
         self._law.reset(seed)
         for name, value in kept.items():
             setattr(self._law, name, value)
+
+    def _try(self, program: LawProgram) -> None:
+        values, modulators = (
+            np.zeros(size_of(ports, "values"), np.float32) for ports in (program.inputs, program.modulators)
+        )
+        try:
+            found = np.shape(self._law.step(values, modulators, False))
+        except (TypeError, ValueError) as error:
+            raise NetworkError(f"law {program.name!r}: does not take {values.size} values ({error})") from None
+        if found != self._reply.values.shape:
+            raise NetworkError(f"law {program.name!r}: gives {found} values; its ports: {self._reply.values.shape}")
 
     def step(self, tick: Tick) -> Reply:
         self._reply.values[:] = self._law.step(tick.values, tick.modulators, tick.learning)

@@ -41,9 +41,10 @@ class Numba(Backend):
         self._rates, self._spiked = np.zeros(flat.n_traces, np.float32), np.zeros(n, np.uint8)
         self._values = np.zeros(size_of(program.inputs, "values"))
         self._modulators = np.zeros(size_of(program.modulators, "values"), np.float32)
-        self._counts, self._marks = np.zeros(4, np.int64), np.zeros(3, np.int64)
+        self._marks = np.zeros(3, np.int64)
         self._out, self._probe = (self._room(columns) for columns in (lowering.OUT_ADDRESS, lowering.PROBE_ADDRESS))
         self._reply = empty_reply(program)
+        self._counts = self._reply.counters
         self._bind(_kernels())
         self._run(0, True, NO_PAIRS)  # compiles, or loads what the disk holds
         self.reset(0, "none")
@@ -62,57 +63,48 @@ class Numba(Backend):
             self._marks[:] = 0
         self._values[:] = 0
         self._counts[:] = 0
-        self._ticks = 0
-        self._hold()
+        self._ticks, self._advanced = 0, False
 
     def step(self, tick: Tick) -> Reply:
+        if not self._advanced:
+            self._counts[:] = 0
+        self._advanced = False
         self._values[:] = tick.values
         self._modulators[:] = tick.modulators
-        self._hold()
         events = tick.events.view(np.uint32).reshape(-1, 2) if tick.events.size else NO_PAIRS
         self._run(self._steps, tick.learning, events)
-        return self._answer()
-
-    def advance(self, n_periods: int) -> None:
-        for _ in range(n_periods):
-            self._run(self._steps, False, NO_PAIRS)
-        self._ticks += n_periods
-
-    def _answer(self) -> Reply:
-        reply, n_out, n_probe = self._reply, self._marks[0], self._marks[1]
-        reply.counters[:] = self._counts
-        self._counts[:] = 0
-        reply.values[:] = self._v[self._flat.readouts]
+        reply, (n_out, n_probe, _) = self._reply, self._marks.tolist()
         reply.events = self._out_events[:n_out]
         reply.probe_events = self._probe_events[:n_probe]
         reply.probe_values = self._weights_record()
         self._ticks += 1
         return reply
 
+    def advance(self, n_periods: int) -> None:
+        if not self._advanced:
+            self._counts[:] = 0  # the next reply counts from here
+        self._advanced = True
+        for _ in range(n_periods):
+            self._run(self._steps, False, NO_PAIRS)
+        self._ticks += n_periods
+
     def _bind(self, kernels: ModuleType) -> None:
         """Resolve every array once; a step only calls."""
-        flat, net = self._flat, self._network
-        values = (
-            self._values, flat.bias, flat.projections, flat.n_from_values, flat.starts, flat.targets, flat.weights,
-            self._held_current,
+        flat, net, reply = self._flat, self._network, self._reply
+        arrays = (
+            self._values, self._modulators, net.dt_us, np.float32(net.dt_s), float(net.spike_amplitude),
+            flat.bias, flat.neurons, flat.refractory_steps, flat.populations, flat.projections, flat.n_from_values,
+            flat.n_from_events, flat.starts, flat.targets, flat.weights, flat.plastic, flat.rule_constants,
+            flat.readouts, self._v, self._held, self._current, self._held_current, self._rates, self._spiked,
+            reply.values, self._out, self._probe, self._counts, self._marks,
         )  # fmt: skip
-        before = (self._modulators, net.dt_us, np.float32(net.dt_s), float(net.spike_amplitude))
-        after = (
-            flat.neurons, flat.refractory_steps, flat.populations, flat.projections, flat.n_from_values,
-            flat.n_from_events, flat.starts, flat.targets, flat.weights, flat.plastic, flat.rule_constants, self._v,
-            self._held, self._current, self._held_current, self._rates, self._spiked, self._out, self._probe,
-            self._counts, self._marks,
-        )  # fmt: skip
-
-        def hold() -> None:
-            self._operations = kernels.hold_values(*values)
+        kernel = kernels.run
 
         def run(n_steps: int, learning: bool, events: NDArray) -> None:
-            kernels.run(n_steps, learning, events, *before, self._operations, *after)
+            kernel(n_steps, learning, events, *arrays)
 
-        self._hold, self._run = hold, run
+        self._run = run
         self._out_events, self._probe_events = (a.view(EVENT).reshape(-1) for a in (self._out, self._probe))
-        hold()
 
     def _room(self, column: int) -> NDArray:
         """Room for the events of one tick in which every watched neuron fires at every step."""

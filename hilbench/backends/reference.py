@@ -4,6 +4,7 @@ One network step, in this order:
 
 1. input. Each population's current is its constant input, plus weights x values (values are held over a tick), plus
    the weights of events and spikes that arrive in this step. A spike has the network's `spike_amplitude`, an event 1.
+   Over a delay travels what the weight was when it was sent.
 2. neurons, populations in `Network.order()`: v <- rest + (v - rest) decay + gain I, unless the neuron is held after a
    spike. Past its threshold it spikes, is reset, and is held for `refractory_s`. Its spikes reach later populations in
    this step over projections without delay.
@@ -52,7 +53,7 @@ class Reference(Backend):
             self._held = {p.name: np.zeros(p.size, int) for p in self._order}
             self._rates = {p.name: np.zeros(p.weights.shape[1]) for p in net.projections.values() if p.rule}
             self._past = {
-                p.name: deque([np.zeros(p.weights.shape[1])] * p.delay_steps, p.delay_steps)
+                p.name: deque([np.zeros(p.weights.shape[0])] * p.delay_steps, p.delay_steps)
                 for p in net.projections.values()
             }
         self._values[:] = 0
@@ -98,7 +99,8 @@ class Reference(Backend):
             self._counters[2] += np.uint64(population.size)
         for p in net.projections.values():
             sent = (sources | spikes)[p.source].astype(float)
-            self._past[p.name].append(sent)
+            if p.delay_steps:
+                self._past[p.name].append(self._brought(p, sent))
             self._counters[1] += self._operations(p, sent)
             if p.rule is not None:
                 self._learn(p, spikes[p.source], modulators)
@@ -120,10 +122,12 @@ class Reference(Backend):
 
     def _arriving(self, p: Projection, now: dict[str, NDArray]) -> NDArray:
         """The current that a projection brings in this step."""
-        sent = self._past[p.name][0] if p.delay_steps else now[p.source]
-        amplitude = self._network.spike_amplitude if p.source in self._network.populations else 1.0
-        current = self._weights[p.name] @ (amplitude * sent)
+        current = self._past[p.name][0] if p.delay_steps else self._brought(p, now[p.source])
         return current if p.bias is None else current + p.bias
+
+    def _brought(self, p: Projection, sent: NDArray) -> NDArray:
+        amplitude = self._network.spike_amplitude if p.source in self._network.populations else 1.0
+        return self._weights[p.name] @ (amplitude * sent)
 
     def _operations(self, p: Projection, sent: NDArray) -> np.uint64:
         """One operation per stored synapse that something other than 0 crosses, once per event."""
@@ -169,13 +173,13 @@ class Reference(Backend):
         raise KeyError(name)
 
     def _events(self, spikes: list[dict[str, NDArray]], names: tuple[str, ...] | list[str]) -> NDArray:
-        """Spikes of these populations, side by side in address, at the start of the step they fell in."""
-        found, dt_us = [], self._network.dt_us
+        """Spikes of these populations, side by side in address, at the start of the step they fell in, as they fell."""
+        found, dt_us, populations = [], self._network.dt_us, self._network.populations
+        first = dict(zip(names, np.cumsum([0, *(populations[name].size for name in names)]).tolist(), strict=False))
         for step, fired in enumerate(spikes):
-            first = 0
-            for name in names:
-                found += [(step * dt_us, first + i) for i in np.flatnonzero(fired[name])]
-                first += fired[name].size
+            for name in fired:
+                if name in first:
+                    found += [(step * dt_us, first[name] + i) for i in np.flatnonzero(fired[name])]
         return np.array(found, EVENT)
 
     def _weights_record(self) -> NDArray:

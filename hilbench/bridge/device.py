@@ -34,24 +34,20 @@ class Device:
         self._clock_ns = clock_ns
         self._plant: bytes | None = None
         self._heard_ns = 0
+        self._tick_mark = b""
         self._number = int.from_bytes(os.urandom(2), "little")
         self._actions = {
             Kind.LOAD: self._load,
             Kind.RESET: self._reset,
-            Kind.TICK: self._tick,
             Kind.BYE: self._part,
         }
 
     def answer(self, plant: bytes, data: bytes, recv_ns: int) -> bytes | None:
         """The answer to a frame from the plant with this address; None where none is due."""
-        seq = wire.NO_SEQ
         try:
-            header = wire.read_header(data)
-            seq = header.seq
-            if header.kind == Kind.HELLO:
-                return self._meet(plant, data, header)
-            self._admit(plant, header)
-            return self._actions[header.kind](data, header, recv_ns)
+            if plant == self._plant and data.startswith(self._tick_mark):
+                return self._tick(data, recv_ns)
+            return self._handle(plant, data)
         except FrameError as error:
             code, text = error.code, str(error)
         except HilbenchError as error:
@@ -59,11 +55,22 @@ class Device:
         except Exception as error:
             log.exception("a step or a load failed; the device goes on")
             code, text = Code.INTERNAL, f"{type(error).__name__}: {error}"
-        return wire.encode_error(self._number if plant == self._plant else 0, seq, code, text)
+        return wire.encode_error(self._number if plant == self._plant else 0, wire.seq_of(data), code, text)
 
     def farewell(self) -> tuple[bytes, bytes] | None:
         """The plant in session and the BYE for it, when the device ends first."""
         return (self._plant, wire.frame(Kind.BYE, self._number, 0)) if self._plant else None
+
+    def _handle(self, plant: bytes, data: bytes) -> bytes:
+        header = wire.read_header(data)
+        if header.kind == Kind.HELLO:
+            return self._meet(plant, data, header)
+        if header.kind not in (*self._actions, Kind.TICK):
+            raise FrameError(Code.UNSUPPORTED, f"{Kind(header.kind).name} is not supported by this device")
+        if plant != self._plant or header.session != self._number:
+            raise FrameError(Code.SESSION, f"session {header.session} is not open for this plant; say HELLO first")
+        self._heard_ns = self._clock_ns()
+        return self._actions[header.kind](data, header)
 
     def _meet(self, plant: bytes, data: bytes, header: Header) -> bytes:
         wire.decode_hello(data)
@@ -72,36 +79,31 @@ class Device:
             raise FrameError(Code.BUSY, "the device serves another plant; try again when that one has gone")
         self._plant, self._heard_ns = plant, now_ns
         self._number = self._number % 0xFFFF + 1
+        self._tick_mark = wire.mark(Kind.TICK, self._number)
         self._session.end()
         return wire.encode_hello(self._number, header.seq, self._hello)
 
-    def _admit(self, plant: bytes, header: Header) -> None:
-        if header.kind not in self._actions:
-            raise FrameError(Code.UNSUPPORTED, f"{Kind(header.kind).name} is not supported by this device")
-        if plant != self._plant or header.session != self._number:
-            raise FrameError(Code.SESSION, f"session {header.session} is not open for this plant; say HELLO first")
-        self._heard_ns = self._clock_ns()
-
-    def _load(self, data: bytes, header: Header, recv_ns: int) -> bytes:
+    def _load(self, data: bytes, header: Header) -> bytes:
         load = wire.decode_load(data)
         program = unpack(load.program)
-        self._hello = Hello(Can.LOAD, boot_id())
+        self._hello, self._reader = Hello(Can.LOAD, boot_id()), None
         report = self._session.load(program, load.period_us, load.probes)
         self._reader = TickReader(self._session.sizes)
         self._hello = Hello(Can.LOAD, boot_id(), program_hash(load.program), self._session.sizes)
         return wire.encode_report(self._number, header.seq, report)
 
-    def _reset(self, data: bytes, header: Header, recv_ns: int) -> bytes:
+    def _reset(self, data: bytes, header: Header) -> bytes:
         self._session.reset(*wire.decode_reset(data))
         return wire.frame(Kind.RESET, self._number, header.seq)
 
-    def _tick(self, data: bytes, header: Header, recv_ns: int) -> bytes | None:
-        if self._session.sizes is None:
+    def _tick(self, data: bytes, recv_ns: int) -> bytes | None:
+        self._heard_ns = self._clock_ns()
+        if self._reader is None:
             raise FrameError(Code.STATE, "TICK before a program is loaded; LOAD one first")
-        reply = self._session.tick(self._reader.read(data, header), recv_ns)
+        reply = self._session.tick(self._reader.read(data), recv_ns)
         return None if reply is None else encode_reply(reply, self._number)
 
-    def _part(self, data: bytes, header: Header, recv_ns: int) -> bytes:
+    def _part(self, data: bytes, header: Header) -> bytes:
         self._plant = None
         self._session.end()
         return wire.frame(Kind.BYE, self._number, header.seq)

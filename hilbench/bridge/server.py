@@ -18,16 +18,16 @@ from time import monotonic_ns
 import zmq
 
 from hilbench.bridge.device import Device
-from hilbench.bridge.wire import FRAME_MAX_BYTES
+from hilbench.bridge.sockets import tune
 from hilbench.errors import LinkError
 from hilbench.types import Backend
 
-QUEUE = 64
-HEARTBEAT_MS = 1000
 LOOK_MS = 100
 """How long a signal or the end of stdin may wait."""
 LINGER_MS = 200
 """How long a farewell may take to leave."""
+_AT_ONCE = int(zmq.NOBLOCK)  # plain integers: to join two flags on every tick takes a microsecond
+_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 
 
 def serve(
@@ -57,7 +57,7 @@ def serve(
         ready(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
         _answer(socket, device, [signal_fd, *ends])
         if (farewell := device.farewell()) is not None:
-            socket.send_multipart(farewell, zmq.NOBLOCK)
+            socket.send_multipart(farewell, _AT_ONCE)
 
 
 def check_bind(bind: str, insecure: bool) -> None:
@@ -97,8 +97,8 @@ def _answer(socket: zmq.Socket, device: Device, ends: list[int]) -> None:
             now_ns = monotonic_ns()
             answer = device.answer(plant, data, now_ns)
             if answer is not None:
-                socket.send(plant, zmq.SNDMORE | zmq.NOBLOCK)
-                socket.send(answer, zmq.NOBLOCK)
+                socket.send(plant, _MORE)
+                socket.send(answer, _AT_ONCE)
         if now_ns >= look_ns:
             if any(fd == ends[0] or not os.read(fd, 4096) for fd in select.select(ends, (), (), 0)[0]):
                 return
@@ -106,28 +106,21 @@ def _answer(socket: zmq.Socket, device: Device, ends: list[int]) -> None:
 
 
 def _rest(socket: zmq.Socket) -> bytes:
-    """The one part of a frame after its sender's address; a message of another shape reads as an empty frame."""
-    parts = 0
-    data = b""
+    """The one part that follows its sender's address; a message of more parts reads as an empty frame."""
+    data = socket.recv()
     while socket.getsockopt(zmq.RCVMORE):
-        data, parts = socket.recv(), parts + 1
-    return data if parts == 1 else b""
+        socket.recv()
+        data = b""
+    return data
 
 
 @contextlib.contextmanager
 def _bound(bind: str) -> Iterator[zmq.Socket]:
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
-        for option, value in (
-            (zmq.LINGER, LINGER_MS),
-            (zmq.RCVTIMEO, LOOK_MS),
-            (zmq.RCVHWM, QUEUE),
-            (zmq.SNDHWM, QUEUE),
-            (zmq.MAXMSGSIZE, FRAME_MAX_BYTES),
-            (zmq.ROUTER_HANDOVER, 1),  # a plant that reconnects keeps its session
-            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
-            (zmq.IPV6, "[" in bind),
-        ):
-            socket.setsockopt(option, value)
+        tune(socket, bind)
+        socket.setsockopt(zmq.LINGER, LINGER_MS)
+        socket.setsockopt(zmq.RCVTIMEO, LOOK_MS)
+        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a plant that reconnects keeps its session
         try:
             socket.bind(bind)
         except zmq.ZMQError as error:

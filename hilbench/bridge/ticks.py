@@ -7,23 +7,27 @@ arrays on every link and a compiled backend never meets a new array type.
 
 from __future__ import annotations
 
+from struct import Struct
+
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.bridge.wire import HEADER, LEARNING, MAGIC, NO_SEQ, REPLY, VERSION, Code, FrameError, Header, Kind, Sizes
-from hilbench.types import COUNTERS, EVENT, NO_EVENTS, Reply, Tick
+from hilbench.bridge.wire import HEADER, LEARNING, MAGIC, NO_SEQ, REPLY, VERSION, Code, FrameError, Kind, Sizes
+from hilbench.types import COUNTERS, EVENT, NO_EVENTS, NO_VALUES, Reply, Tick
 
 VALUE = np.dtype("<f4")
 _COUNTER = np.dtype("<u8")
 _EVENT_BYTES, _VALUE_BYTES = EVENT.itemsize, VALUE.itemsize
+_REPLY_HEAD = Struct(HEADER.format + REPLY.format[1:])
+"""A REPLY's header and the fixed part of its body, in one."""
 _COUNTERS_AT = HEADER.size + 32
-_REPLY_START = HEADER.size + REPLY.size
+_TICK, _REPLY = int(Kind.TICK), int(Kind.REPLY)
 
 
 def check_tick(tick: Tick, sizes: Sizes) -> None:
     """Raise FrameError when a tick is not what the loaded program takes: every link calls this before it sends."""
-    if not 0 <= tick.seq < NO_SEQ:
-        raise FrameError(Code.RANGE, f"seq is {tick.seq}; allowed: 0 to 2**64 - 2")
+    if not (0 <= tick.seq < NO_SEQ and 0 <= tick.t_ns < 2**64):
+        raise FrameError(Code.RANGE, f"seq is {tick.seq} and t_ns {tick.t_ns}; allowed: 0 to 2**64 - 2")
     _check_values("values", tick.values, sizes.n_values_in)
     _check_values("modulators", tick.modulators, sizes.n_modulators)
     if len(tick.events):
@@ -55,7 +59,7 @@ def encode_tick(tick: Tick, session: int) -> bytes:
     events, values, modulators = tick.events, tick.values, tick.modulators
     flags = LEARNING if tick.learning else 0
     header = HEADER.pack(
-        MAGIC, VERSION, Kind.TICK, session, flags, tick.seq, tick.t_ns, len(events), len(values), len(modulators)
+        MAGIC, VERSION, _TICK, session, flags, tick.seq, tick.t_ns, len(events), len(values), len(modulators)
     )
     return b"".join((header, events.tobytes(), values.tobytes(), modulators.tobytes()))
 
@@ -64,28 +68,18 @@ def encode_reply(reply: Reply, session: int) -> bytes:
     """The REPLY frame; arrays of other number types are cast to the wire's."""
     events, values = reply.events, reply.values
     probe_events, probe_values = reply.probe_events, reply.probe_values
-    n_events, n_values, n_probe_events, n_probe_values = map(len, (events, values, probe_events, probe_values))
-    parts = [
-        HEADER.pack(MAGIC, VERSION, Kind.REPLY, session, 0, reply.seq, reply.t_ns, n_events, n_values, 0),
-        REPLY.pack(
-            reply.recv_ns,
-            reply.compute_ns,
-            NO_SEQ if reply.prev_seq < 0 else reply.prev_seq,
-            n_probe_events,
-            n_probe_values,
-            *reply.counters.tolist(),
-            reply.energy_j,
-        ),
-    ]
-    if n_events:
-        parts.append(events.tobytes())
-    if n_values:
-        parts.append(np.asarray(values, VALUE).tobytes())
-    if n_probe_events:
-        parts.append(probe_events.tobytes())
-    if n_probe_values:
-        parts.append(np.asarray(probe_values, VALUE).tobytes())
-    return b"".join(parts)
+    n_events, n_values, n_probe_events, n_probe_values = len(events), len(values), len(probe_events), len(probe_values)
+    prev_seq = NO_SEQ if reply.prev_seq < 0 else reply.prev_seq
+    head = _REPLY_HEAD.pack(
+        *(MAGIC, VERSION, _REPLY, session, 0, reply.seq, reply.t_ns, n_events, n_values, 0),
+        *(reply.recv_ns, reply.compute_ns, prev_seq, n_probe_events, n_probe_values),
+        *reply.counters.tolist(),
+        reply.energy_j,
+    )
+    if not (n_events or n_probe_events or n_probe_values):
+        return head + np.asarray(values, VALUE).tobytes()
+    parts = events, np.asarray(values, VALUE), probe_events, np.asarray(probe_values, VALUE)
+    return head + b"".join([part.tobytes() for part in parts])
 
 
 class TickReader:
@@ -98,31 +92,40 @@ class TickReader:
         self._events = _Store(EVENT, 64)
         self._tick = Tick()
 
-    def read(self, data: bytes, header: Header) -> Tick:
-        """The Tick in `data`, checked against the program. Raises FrameError and keeps nothing of a bad frame."""
-        sizes, n_events = self._sizes, header.n_events
-        if header.n_values != sizes.n_values_in or header.n_modulators != sizes.n_modulators:
+    def read(self, data: bytes) -> Tick:
+        """The Tick in a frame that starts with a TICK's mark. Raises FrameError and keeps nothing of a bad frame."""
+        if len(data) < HEADER.size:
+            raise FrameError(Code.FRAME, f"frame has {len(data)} bytes; a header has {HEADER.size}")
+        _, _, _, _, flags, seq, t_ns, n_events, n_values, n_modulators = HEADER.unpack_from(data)
+        self._check(flags, seq, n_values, n_modulators)
+        values_at = HEADER.size + n_events * _EVENT_BYTES
+        modulators_at = values_at + n_values * _VALUE_BYTES
+        _check_length(data, modulators_at + n_modulators * _VALUE_BYTES)
+        tick = self._tick
+        tick.events = self._read_events(data, n_events) if n_events else NO_EVENTS
+        tick.seq, tick.t_ns, tick.learning = seq, t_ns, flags == LEARNING
+        tick.values = self._values.fill(data, values_at, n_values)
+        tick.modulators = self._modulators.fill(data, modulators_at, n_modulators) if n_modulators else NO_VALUES
+        return tick
+
+    def _check(self, flags: int, seq: int, n_values: int, n_modulators: int) -> None:
+        sizes = self._sizes
+        if n_values != sizes.n_values_in or n_modulators != sizes.n_modulators:
             raise FrameError(
                 Code.COUNT,
-                f"TICK has {header.n_values} values and {header.n_modulators} modulators; "
+                f"TICK has {n_values} values and {n_modulators} modulators; "
                 f"this program takes {sizes.n_values_in} and {sizes.n_modulators}",
             )
-        if header.flags & ~LEARNING:
-            raise FrameError(Code.RANGE, f"TICK has flags {header.flags:#06x}; allowed: {LEARNING} or 0")
-        if header.seq == NO_SEQ:
+        if flags & ~LEARNING:
+            raise FrameError(Code.RANGE, f"TICK has flags {flags:#06x}; allowed: {LEARNING} or 0")
+        if seq == NO_SEQ:
             raise FrameError(Code.RANGE, "TICK has seq 2**64 - 1; allowed: less")
-        at = HEADER.size + n_events * _EVENT_BYTES
-        _check_length(data, at + _VALUE_BYTES * (header.n_values + header.n_modulators))
-        tick = self._tick
-        tick.events = NO_EVENTS
-        if n_events:
-            tick.events = self._events.fill(data, HEADER.size, n_events)
-            _check_events(tick.events, sizes.period_us, sizes.n_addresses_in)
-            _check_order(tick.events["t_us"])
-        tick.seq, tick.t_ns, tick.learning = header.seq, header.t_ns, header.flags == LEARNING
-        tick.values = self._values.fill(data, at, header.n_values)
-        tick.modulators = self._modulators.fill(data, at + _VALUE_BYTES * header.n_values, header.n_modulators)
-        return tick
+
+    def _read_events(self, data: bytes, n_events: int) -> NDArray:
+        events = self._events.fill(data, HEADER.size, n_events)
+        _check_events(events, self._sizes.period_us, self._sizes.n_addresses_in)
+        _check_order(events["t_us"])
+        return events
 
 
 class ReplyReader:
@@ -135,39 +138,39 @@ class ReplyReader:
         self._counters = _Store(_COUNTER, len(COUNTERS))
         self._reply = Reply()
 
-    def read(self, data: bytes, header: Header) -> Reply:
-        """The Reply in `data`, checked against the program. Raises FrameError."""
-        if len(data) < _REPLY_START:
-            raise FrameError(Code.FRAME, f"REPLY has {len(data)} bytes; allowed: {_REPLY_START} or more")
-        if header.n_values != self._sizes.n_values_out or header.n_modulators:
-            raise FrameError(
-                Code.COUNT, f"REPLY has {header.n_values} values; this program gives {self._sizes.n_values_out}"
-            )
+    def read(self, data: bytes) -> Reply:
+        """The Reply in a frame that starts with a REPLY's mark. Raises FrameError."""
+        if len(data) < _REPLY_HEAD.size:
+            raise FrameError(Code.FRAME, f"REPLY has {len(data)} bytes; allowed: {_REPLY_HEAD.size} or more")
+        head = _REPLY_HEAD.unpack_from(data)
+        _, _, _, _, _, seq, t_ns, n_events, n_values, n_modulators, recv_ns, compute_ns, prev_seq = head[:13]
+        n_probe_events, n_probe_values = head[13:15]
+        if n_values != self._sizes.n_values_out or n_modulators:
+            raise FrameError(Code.COUNT, f"REPLY has {n_values} values; this program gives {self._sizes.n_values_out}")
         reply = self._reply
-        reply.seq, reply.t_ns = header.seq, header.t_ns
-        reply.recv_ns, reply.compute_ns, prev_seq, n_probe_events, n_probe_values, *_, reply.energy_j = (
-            REPLY.unpack_from(data, HEADER.size)
-        )
+        reply.seq, reply.t_ns, reply.recv_ns, reply.compute_ns = seq, t_ns, recv_ns, compute_ns
         reply.prev_seq = -1 if prev_seq == NO_SEQ else prev_seq
+        reply.energy_j = head[-1]
         reply.counters = self._counters.fill(data, _COUNTERS_AT, len(COUNTERS))
-        self._fill(data, header.n_events, header.n_values, n_probe_events, n_probe_values)
+        values_at = _REPLY_HEAD.size + n_events * _EVENT_BYTES
+        probes_at = values_at + n_values * _VALUE_BYTES
+        _check_length(data, probes_at + n_probe_events * _EVENT_BYTES + n_probe_values * _VALUE_BYTES)
+        reply.values = self._values.fill(data, values_at, n_values)
+        if n_events or n_probe_events or n_probe_values:
+            self._read_rest(data, n_events, probes_at, n_probe_events, n_probe_values)
+        else:
+            reply.events, reply.probe_events, reply.probe_values = NO_EVENTS, NO_EVENTS, NO_VALUES
         return reply
 
-    def _fill(self, data: bytes, n_events: int, n_values: int, n_probe_events: int, n_probe_values: int) -> None:
-        values_at = _REPLY_START + n_events * _EVENT_BYTES
-        probe_events_at = values_at + n_values * _VALUE_BYTES
-        probe_values_at = probe_events_at + n_probe_events * _EVENT_BYTES
-        _check_length(data, probe_values_at + n_probe_values * _VALUE_BYTES)
-        reply, sizes = self._reply, self._sizes
-        reply.events = reply.probe_events = NO_EVENTS
+    def _read_rest(self, data: bytes, n_events: int, probes_at: int, n_probe_events: int, n_probe_values: int) -> None:
+        reply, period_us = self._reply, self._sizes.period_us
+        reply.events = self._events.fill(data, _REPLY_HEAD.size, n_events)
+        reply.probe_events = self._probe_events.fill(data, probes_at, n_probe_events)
+        reply.probe_values = self._probe_values.fill(data, probes_at + n_probe_events * _EVENT_BYTES, n_probe_values)
         if n_events:
-            reply.events = self._events.fill(data, _REPLY_START, n_events)
-            _check_events(reply.events, sizes.period_us, sizes.n_addresses_out)
-        reply.values = self._values.fill(data, values_at, n_values)
+            _check_events(reply.events, period_us, self._sizes.n_addresses_out)
         if n_probe_events:
-            reply.probe_events = self._probe_events.fill(data, probe_events_at, n_probe_events)
-            _check_events(reply.probe_events, sizes.period_us, 2**32)
-        reply.probe_values = self._probe_values.fill(data, probe_values_at, n_probe_values)
+            _check_events(reply.probe_events, period_us, 2**32)
 
 
 class _Store:

@@ -15,19 +15,19 @@ from msgspec import Meta, Struct
 from hilbench.bridge import wire
 from hilbench.bridge.identity import boot_id, program_hash
 from hilbench.bridge.process import DeviceProcess
+from hilbench.bridge.sockets import tune
 from hilbench.bridge.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
-from hilbench.errors import LinkError
+from hilbench.errors import HilbenchError, LinkError
 from hilbench.nal.codec import pack
 from hilbench.types import Carry, Link, LoadReport, Probes, Program, Reply, Tick
 
-QUEUE = 64
-HEARTBEAT_MS = 1000
 SLICE_MS = 100
 """How late the end of a device process may be noticed while waiting."""
 BYE_TIMEOUT_S = 0.2
 FIRST_REQUEST = 2**63
 """Requests are numbered from here, so that an ERROR about one is never taken for one about a tick."""
+_AT_ONCE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +54,6 @@ class ZmqLink(Link):
         """Ticks that found the queue to the device full, and were lost."""
         self._backend = backend_kind, backend_config
         self._address = config.address or ""
-        self._context: zmq.Context | None = None
         self._socket: zmq.Socket | None = None
         self._device: DeviceProcess | None = None
         self._closed = False
@@ -68,6 +67,7 @@ class ZmqLink(Link):
         Raises LinkError when no device answers, when it refuses, or when it runs another backend.
         """
         sizes, packed = Sizes.of(program, period_us), pack(program)
+        self._sizes = None
         if self._socket is None:
             self._connect()
         hello = self._meet()
@@ -88,7 +88,7 @@ class ZmqLink(Link):
         check_tick(tick, self._loaded())
         self._check_device()
         try:
-            self._socket.send(encode_tick(tick, self._session), zmq.NOBLOCK)
+            self._socket.send(encode_tick(tick, self._session), _AT_ONCE)
         except zmq.Again:
             self.unsent += 1
 
@@ -97,9 +97,9 @@ class ZmqLink(Link):
         self._loaded()
         deadline_ns = monotonic_ns() + timeout_ns
         while (data := self._next(deadline_ns)) is not None:
+            if data.startswith(self._reply_mark):
+                return self._reader.read(data)
             header = wire.read_header(data)
-            if header.kind == Kind.REPLY and header.session == self._session:
-                return self._reader.read(data, header)
             if header.kind in (Kind.ERROR, Kind.BYE):
                 self._refuse(data, header)
         return None
@@ -108,12 +108,19 @@ class ZmqLink(Link):
         """Say BYE, release the socket and end the device process that this link started."""
         if self._closed:
             return
-        if self._session:
-            with contextlib.suppress(LinkError):
-                self._ask(Kind.BYE, lambda seq: wire.frame(Kind.BYE, self._session, seq), Kind.BYE, BYE_TIMEOUT_S)
+        try:
+            if self._session:
+                with contextlib.suppress(HilbenchError):
+                    self._ask(Kind.BYE, lambda seq: wire.frame(Kind.BYE, self._session, seq), Kind.BYE, BYE_TIMEOUT_S)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
         self._closed, self._sizes = True, None
-        if self._context is not None:
-            self._context.destroy(linger=0)
+        if self._socket is not None:
+            self._socket.close()
+            self._context.term()
+            self._socket = None
         if self._device is not None:
             self._device.close()
 
@@ -123,30 +130,25 @@ class ZmqLink(Link):
         if self.config.address is None and self._device is None:
             self._device = DeviceProcess(*self._backend, self.config.start_timeout_s)
             self._address = self._device.address
-        self._context = zmq.Context()
-        socket = self._context.socket(zmq.DEALER)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.RCVHWM, QUEUE),
-            (zmq.SNDHWM, QUEUE),
-            (zmq.MAXMSGSIZE, wire.FRAME_MAX_BYTES),
-            (zmq.ROUTING_ID, b"P" + os.urandom(15)),  # the device knows a plant again when libzmq has reconnected
-            (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
-            (zmq.IPV6, "[" in self._address),
-        ):
-            socket.setsockopt(option, value)
+        context = zmq.Context()
+        socket = context.socket(zmq.DEALER)
+        tune(socket, self._address)
+        socket.setsockopt(zmq.LINGER, 0)
+        # The device knows a plant by this again when libzmq has reconnected.
+        socket.setsockopt(zmq.ROUTING_ID, b"P" + os.urandom(15))
         try:
             socket.connect(self._address)
         except zmq.ZMQError as error:
-            self._context.destroy(linger=0)
+            context.destroy()
             raise LinkError(f"cannot connect to {self._address!r}: {error.strerror}") from None
-        self._socket = socket
+        self._context, self._socket = context, socket
         self._fd, self._slice_ms = socket.getsockopt(zmq.FD), 0
 
     def _meet(self) -> Hello:
         mine = Hello(boot_id=boot_id())
         answer = self._ask(Kind.HELLO, lambda seq: wire.encode_hello(0, seq, mine), Kind.HELLO)
         self._session = wire.read_header(answer).session
+        self._reply_mark = wire.mark(Kind.REPLY, self._session)
         hello = wire.decode_hello(answer)
         self.same_clock = hello.boot_id == mine.boot_id
         return hello
@@ -179,7 +181,7 @@ class ZmqLink(Link):
         self._request += 1
         timeout_s = timeout_s or self.config.timeout_s
         with contextlib.suppress(zmq.Again):  # a full queue ends as no answer
-            self._socket.send(encode(self._request), zmq.NOBLOCK)
+            self._socket.send(encode(self._request), _AT_ONCE)
         deadline_ns = monotonic_ns() + int(timeout_s * 1e9)
         while (data := self._next(deadline_ns)) is not None:
             header = wire.read_header(data)
@@ -213,13 +215,13 @@ class ZmqLink(Link):
 
         The socket's descriptor signals changes, not messages, so its events are asked before every wait.
         """
-        while not self._socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+        while not self._socket.getsockopt(_EVENTS) & _READABLE:
             left_ns = deadline_ns - monotonic_ns()
             if left_ns <= 0:
                 self._check_device()
                 return None
             select.select((self._fd,), (), (), left_ns * 1e-9)
-        return self._socket.recv(zmq.NOBLOCK)
+        return self._socket.recv(_AT_ONCE)
 
     def _check_device(self) -> None:
         if self._device is not None:

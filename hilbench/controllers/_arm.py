@@ -1,4 +1,4 @@
-"""The nominal 2-link arm that arm controllers share: PD command and gravity term, as the plant's inner loop has them."""
+"""The nominal 2-link arm that arm controllers share: PD and gravity term, as the plant's inner loop has them."""
 
 from __future__ import annotations
 

@@ -12,6 +12,10 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from hilbench.errors import ScenarioError
+
+Positive = Annotated[float, Meta(gt=0)]
+
 
 class PopulationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The population that controllers of this kind share."""
@@ -39,7 +43,15 @@ def rates_hz(current: NDArray, tau_s: float, refractory_s: float) -> NDArray:
 
 
 def tune(config: PopulationConfig, n_dimensions: int, random: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Weights (n_neurons, n_dimensions) and biases (n_neurons,) of a population over the unit ball."""
+    """Weights (n_neurons, n_dimensions) and biases (n_neurons,) of a population over the unit ball.
+
+    Raises ScenarioError for rates that no neuron can have.
+    """
+    if not config.rate_low_hz <= config.rate_high_hz < 1 / max(config.refractory_s, 1e-12):
+        raise ScenarioError(
+            f"rate_low_hz, rate_high_hz: found {config.rate_low_hz}, {config.rate_high_hz};"
+            f" allowed: low <= high < 1 / refractory_s, which is {config.refractory_s} s"
+        )
     n = config.n_neurons
     encoders = random.standard_normal((n, n_dimensions))
     encoders /= np.linalg.norm(encoders, axis=1, keepdims=True)

@@ -9,8 +9,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from hilbench.coding import Scaled, values_to_action
-from hilbench.controllers._population import PopulationConfig, rates_hz, solve_readout, tune
-from hilbench.controllers.lqr import LQRConfig, cart_pole_gain
+from hilbench.controllers._population import PopulationConfig, Positive, rates_hz, solve_readout, tune
+from hilbench.controllers.lqr import LQRConfig, NotNegative, cart_pole_gain
 from hilbench.nal import Network
 from hilbench.seeding import stream
 from hilbench.types import Control, Controller, PlantSpec
@@ -25,9 +25,9 @@ class LIFLQRConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unknown_f
     """Number of LIF neurons."""
     readout_tau_s: Annotated[float, Meta(gt=0)] = 0.005
     """Time constant of the readout: short, because the law feels it as delay."""
-    state_scale: tuple[float, float, float, float] = (0.5, 1.0, 0.2, 1.0)
+    state_scale: tuple[Positive, Positive, Positive, Positive] = (0.5, 1.0, 0.2, 1.0)
     """States (m, m/s, rad, rad/s) that fill the population's range."""
-    state_cost: tuple[float, float, float, float] = (1.0, 0.1, 10.0, 0.1)
+    state_cost: tuple[NotNegative, NotNegative, NotNegative, NotNegative] = (1.0, 0.1, 10.0, 0.1)
     """Diagonal of the LQR's Q."""
     force_cost: Annotated[float, Meta(gt=0)] = 0.1
     """The LQR's R."""

@@ -13,11 +13,13 @@ from hilbench.coding import Whole, values_to_action
 from hilbench.errors import ScenarioError
 from hilbench.types import Control, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
 
+NotNegative = Annotated[float, Meta(ge=0)]
+
 
 class LQRConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Costs of the linear-quadratic regulator."""
 
-    state_cost: tuple[float, float, float, float] = (1.0, 0.1, 10.0, 0.1)
+    state_cost: tuple[NotNegative, NotNegative, NotNegative, NotNegative] = (1.0, 0.1, 10.0, 0.1)
     """Diagonal of Q, for x, xd, theta, thetad in SI units."""
     force_cost: Annotated[float, Meta(gt=0)] = 0.1
     """R, per N^2."""
@@ -66,9 +68,15 @@ def linear_cart_pole(plant: PlantSpec, controller: str) -> tuple[NDArray, NDArra
 
 
 def cart_pole_gain(config: LQRConfig, plant: PlantSpec, controller: str) -> NDArray:
-    """K (4,) for the plant's cart-pole."""
+    """K (4,) for the plant's cart-pole. Raises ScenarioError for costs that no gain minimises."""
     a, b = linear_cart_pole(plant, controller)
-    return gain(a, b, np.diag(config.state_cost), [[config.force_cost]])[0]
+    try:
+        return gain(a, b, np.diag(config.state_cost), [[config.force_cost]])[0]
+    except np.linalg.LinAlgError:
+        raise ScenarioError(
+            f"controller {controller!r}: state_cost {config.state_cost} with force_cost {config.force_cost} has no"
+            " optimal gain; allowed: at least a cost on the position"
+        ) from None
 
 
 class LQR(Controller):

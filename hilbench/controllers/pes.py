@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hilbench.coding import Scaled, values_to_action
 from hilbench.controllers._arm import ArmModel, arm_model, command_nm, pd_nm, state
-from hilbench.controllers._population import PopulationConfig, tune
+from hilbench.controllers._population import PopulationConfig, Positive, tune
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES as PESRule
 from hilbench.seeding import stream
@@ -33,7 +33,7 @@ class PESConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     """Low-pass of the presynaptic rates that the rule sees."""
     angle_scale_rad: Annotated[float, Meta(gt=0)] = 0.7
     """Joint excursion that fills the population's range."""
-    rate_scale_rad_s: tuple[float, float] = (1.2, 1.5)
+    rate_scale_rad_s: tuple[Positive, Positive] = (1.2, 1.5)
     """Joint rates that fill it."""
 
 

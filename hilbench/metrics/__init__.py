@@ -43,6 +43,11 @@ def measure(run: RunData) -> dict[str, dict[str, Any]]:
     return found
 
 
+def count(found: float, n: int) -> dict[str, Measure]:
+    """So many of `n`, as a metric's answer; no answer where there was nothing to count."""
+    return {"": Measure(int(found), int(n))} if n else {}
+
+
 def column(run: RunData, name: str) -> NDArray:
     """A column over all episodes, end to end; empty when no episode has it."""
     return np.concatenate([episode[name] for episode in run.episodes if name in episode] or [np.empty(0)])

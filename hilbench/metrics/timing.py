@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.metrics import Measure, column, metric
+from hilbench.metrics import Measure, column, count, metric
 from hilbench.types import RunData
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
@@ -17,7 +17,10 @@ def latency(run: RunData) -> dict[str, Measure]:
 
     A skipped or unanswered tick counts until a newer tick's action, or until the run's end. In real time by the clock;
     on the virtual clock by the physics step, so that it is 0 in lockstep. A percentile needs ten samples beyond it.
+    Absent from a run in which no reply ever acted: misses tell of that.
     """
+    if not (column(run, "applied_step") >= 0).any():
+        return {}
     return _percentiles(np.concatenate([_latencies_s(run, e) for e in run.episodes] or [[]]))
 
 
@@ -39,21 +42,21 @@ def compute(run: RunData) -> dict[str, Measure]:
 def misses(run: RunData) -> dict[str, Measure]:
     """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline."""
     missed = [_missed(run, e) for e in run.episodes]
-    return {"": Measure(int(sum(m.sum() for m in missed)), sum(m.size for m in missed))}
+    return count(sum(m.sum() for m in missed), sum(m.size for m in missed))
 
 
 @metric("ticks", "lower")
 def longest_miss_run(run: RunData) -> dict[str, Measure]:
     """The most misses in a row."""
     missed = [_missed(run, e) for e in run.episodes]
-    return {"": Measure(max((_longest(m) for m in missed), default=0), sum(m.size for m in missed))}
+    return count(max((_longest(m) for m in missed), default=0), sum(m.size for m in missed))
 
 
 @metric("ticks", "lower")
 def skipped(run: RunData) -> dict[str, Measure]:
     """Ticks that were not sent because too many were unanswered; the plant's own end is none."""
-    live = ~column(run, "terminated").astype(bool)
-    return {"": Measure(int(column(run, "skipped").astype(bool)[live].sum()), int(live.sum()))}
+    live = np.concatenate([_live(e) for e in run.episodes] or [np.zeros(0, bool)])
+    return count(column(run, "skipped")[live].sum(), live.sum())
 
 
 @metric("faults", "lower")
@@ -63,11 +66,12 @@ def faults(run: RunData) -> dict[str, Measure]:
 
 
 def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
-    """One latency per tick of an episode; what never came counts until the last physics step."""
-    if run.meta["scenario"]["loop"]["mode"] != "realtime":
+    """One latency per tick of an episode; what never came counts until the end of the last period."""
+    if run.meta["scenario"]["loop"]["mode"] != "realtime" or "replay_of" in run.meta:
         return _felt_us(run, episode) * 1e-6
     done_ns = np.where(episode["applied_step"] >= 0, episode["applied_ns"], np.inf)
-    end_ns = max(episode["captured_ns"].max(), episode["applied_ns"].max())
+    period_ns = run.meta["scenario"]["loop"]["period_s"] * 1e9
+    end_ns = max(episode["scheduled_ns"][-1] + period_ns, episode["applied_ns"].max())
     return (_or_newer(done_ns, end_ns) - episode["scheduled_ns"])[_live(episode)] * 1e-9
 
 

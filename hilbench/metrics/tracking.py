@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hilbench.metrics import Measure, column, metric
+from hilbench.metrics import Measure, column, count, metric
 from hilbench.types import RunData
 
 
@@ -34,10 +34,10 @@ def survival(run: RunData) -> dict[str, Measure]:
 @metric("ticks", "lower")
 def actions_clipped(run: RunData) -> dict[str, Measure]:
     """Replies whose action lay outside the plant's limits."""
-    return {"": Measure(int(column(run, "clipped").sum()), len(column(run, "seq")))}
+    return count(column(run, "clipped").sum(), column(run, "answered").sum())
 
 
 @metric("ticks", "lower")
 def actions_not_finite(run: RunData) -> dict[str, Measure]:
     """Replies whose action was not a number; the safe action acted instead."""
-    return {"": Measure(int(column(run, "not_finite").sum()), len(column(run, "seq")))}
+    return count(column(run, "not_finite").sum(), column(run, "answered").sum())

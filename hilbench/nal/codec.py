@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError, ProtocolError
-from hilbench.nal.network import MAX_DELAY_STEPS, MAX_NEURONS, Network, Population
+from hilbench.nal.network import MAX_DELAY_STEPS, MAX_NEURONS, Network
 from hilbench.nal.rules import Rule
 from hilbench.types import LawProgram, Name, Port, Program
 
@@ -98,7 +98,7 @@ def unpack(data: bytes) -> Program:
     """The program in `data`. Raises ProtocolError or NetworkError, and never half-builds."""
     try:
         program = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"program: {error}") from None
     return program if isinstance(program, LawProgram) else _build(program)
 
@@ -134,9 +134,9 @@ def _build(found: _Network) -> Network:
             p.source, p.target, _matrix(p),
             bias=bias, delay_steps=p.delay_steps, rule=rule_from_dict(p.rule), name=p.name,
         )  # fmt: skip
-    for port in found.outputs:
-        _check_output(port, network.populations)
-    network.outputs = found.outputs
+    if found.modulators != network.modulators:
+        raise ProtocolError("modulators: they are not the ones that the rules name")
+    set_outputs(network, found.outputs)
     return network
 
 
@@ -148,17 +148,22 @@ def _matrix(p: _Projection) -> scipy.sparse.csc_array:
     n_synapses = len(p.weights) // 4
     targets = _array(p.targets, "<i4", n_synapses, p.name)
     weights = _array(p.weights, "<f4", n_synapses, p.name)
-    ordered = starts[0] == 0 and starts[-1] == n_synapses and (np.diff(starts) >= 0).all()
+    ordered = starts[0] == 0 and starts[-1] == n_synapses and (starts[1:] >= starts[:-1]).all()
     if not ordered or (n_synapses and not (targets.min() >= 0 and targets.max() < n_target)):
         raise ProtocolError(f"projection {p.name!r}: synapses point outside their arrays")
     return scipy.sparse.csc_array((weights, targets, starts), shape=p.shape)
 
 
-def _check_output(port: Port, populations: dict[str, Population]) -> None:
-    population = populations.get(port.name)
-    kind = {"lif": "events", "li": "values"}.get(population.kind if population else "")
-    if population is None or (port.kind, port.size) != (kind, population.size):
-        raise ProtocolError(f"output {port.name!r}: no population gives {port.size} {port.kind} of that name")
+def set_outputs(network: Network, ports: tuple[Port, ...]) -> None:
+    """Give a network its output ports. Raises NetworkError for one that no population, or an earlier port, allows."""
+    for i, port in enumerate(ports):
+        population = network.populations.get(port.name)
+        kind = {"lif": "events", "li": "values"}.get(population.kind if population else "")
+        if population is None or (port.kind, port.size) != (kind, population.size):
+            raise NetworkError(f"output {port.name!r}: no population gives {port.size} {port.kind} of that name")
+        if port.name in {other.name for other in ports[:i]}:
+            raise NetworkError(f"output {port.name!r}: stands twice; allowed: one port for each population")
+    network.outputs = ports
 
 
 def _raw(array: NDArray, dtype: str) -> bytes:

@@ -6,6 +6,7 @@ It knows no backend, no file and no robot. What one network step means is writte
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isclose
 from typing import Literal
 
 import msgspec
@@ -21,6 +22,7 @@ Integrator = Literal["exact", "euler"]
 Reset = Literal["value", "zero", "subtract"]
 MAX_NEURONS = 50_000_000
 MAX_DELAY_STEPS = 65_535
+MAX_REFRACTORY_STEPS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,12 +80,14 @@ class Network:
     projections: dict[str, Projection] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.dt_s) and self.dt_us == self.dt_s * 1e6 and self.dt_us >= 1):
+        if not (np.isfinite(self.dt_s) and self.dt_us >= 1 and isclose(self.dt_us, self.dt_s * 1e6, rel_tol=1e-12)):
             raise NetworkError(f"dt_s: found {self.dt_s!r}; allowed: a whole number of microseconds, as 0.001")
         if self.integrator not in ("exact", "euler"):
             raise NetworkError(f"integrator: found {self.integrator!r}; {choose(self.integrator, ['exact', 'euler'])}")
         if not (np.isfinite(self.spike_amplitude) and self.spike_amplitude > 0):
             raise NetworkError(f"spike_amplitude: found {self.spike_amplitude!r}; allowed: a positive number")
+        if type(self.seed) is not int or not 0 <= self.seed < 2**64:
+            raise NetworkError(f"seed: found {self.seed!r}; allowed: 0 to 2**64 - 1")
 
     @property
     def dt_us(self) -> int:
@@ -152,9 +156,9 @@ class Network:
             raise NetworkError(f"{where}: delay_steps: found {delay_steps!r}; allowed: 0 to {MAX_DELAY_STEPS}")
         if delay_steps and source not in self.populations and self.port(source).kind == "values":
             raise NetworkError(f"{where}: values are held over a tick and take no delay_steps; found {delay_steps}")
+        constant = None if bias is None else _per_neuron(bias, shape[0], f"{where}: bias")
         if rule is not None:
             self._check_rule(rule, source, target, where)
-        constant = None if bias is None else _per_neuron(bias, shape[0], f"{where}: bias")
         self.projections[name] = Projection(name, source, target, matrix, constant, delay_steps, rule)
         try:
             self.order()
@@ -168,13 +172,21 @@ class Network:
 
         Raises NetworkError for a loop without delay: such a network has no step order.
         """
-        waits = {name: set() for name in self.populations}
+        place = {name: i for i, name in enumerate(self.populations)}
+        waits = dict.fromkeys(place, 0)
+        feeds: dict[str, list[str]] = {name: [] for name in place}
         for p in self.projections.values():
-            if p.source in waits and p.delay_steps == 0:
-                waits[p.target].add(p.source)
+            if p.source in place and p.delay_steps == 0:
+                waits[p.target] += 1
+                feeds[p.source].append(p.target)
         done: list[str] = []
-        while ready := [name for name in waits if name not in done and waits[name] <= set(done)]:
+        ready = [name for name in place if not waits[name]]
+        while ready:
             done += ready
+            reached = [target for name in ready for target in feeds[name]]
+            for target in reached:
+                waits[target] -= 1
+            ready = sorted({target for target in reached if not waits[target]}, key=place.__getitem__)
         if len(done) < len(waits):
             loop = ", ".join(sorted(set(waits) - set(done)))
             raise NetworkError(f"a loop without delay through {loop}; give one projection delay_steps=1 or more")
@@ -191,7 +203,8 @@ class Network:
             raise NetworkError(f"{where}: size: found {size!r}; allowed: 1 to {MAX_NEURONS}")
         *arrays, refractory_s, reset, threshold = columns
         fields = ("tau_s", "r", "v_leak", "v_threshold", "v_reset")
-        values = [_per_neuron(a, size, f"{where}: {f}") for f, a in zip(fields, arrays, strict=True)]
+        named = zip(fields, arrays, strict=True)
+        values = [_per_neuron(a, size, f"{where}: {f}", f != "v_threshold") for f, a in named]
         if not (values[0] > 0).all():
             raise NetworkError(f"{where}: tau_s: found {values[0].min()}; allowed: more than 0 s")
         if reset not in ("value", "zero", "subtract"):
@@ -199,8 +212,9 @@ class Network:
         if threshold not in (">", ">="):
             raise NetworkError(f"{where}: threshold: found {threshold!r}; allowed: '>', '>='")
         steps = refractory_s / self.dt_s
-        if not (steps >= 0 and abs(steps - round(steps)) < 1e-6):
-            raise NetworkError(f"{where}: refractory_s {refractory_s} is not a whole number of steps of {self.dt_s} s")
+        if not (0 <= steps <= MAX_REFRACTORY_STEPS and abs(steps - round(steps)) < 1e-6):
+            allowed = f"0 to {MAX_REFRACTORY_STEPS} whole steps of {self.dt_s} s"
+            raise NetworkError(f"{where}: refractory_s: found {refractory_s}; allowed: {allowed}")
         self.populations[name] = Population(name, kind, size, *values, refractory_s, reset, threshold)
 
     def _new_name(self, name: str) -> None:
@@ -228,6 +242,10 @@ class Network:
     def _check_rule(self, rule: Rule, source: str, target: str, where: str) -> None:
         if source not in self.populations or self.populations[target].kind != "li":
             raise NetworkError(f"{where}: {type(rule).__name__} learns from a lif population onto a readout only")
+        try:
+            msgspec.convert(msgspec.to_builtins(rule), type(rule))
+        except msgspec.ValidationError as error:
+            raise NetworkError(f"{where}: rule: {error}") from None
         size = self.populations[target].size
         known = next((m for m in self.modulators if m.name == rule.modulator), None)
         if known is not None and known.size != size:
@@ -243,20 +261,29 @@ def _port(name: str, size: int, kind: str, units: tuple[str, ...]) -> Port:
         raise NetworkError(f"port {name!r}: {error}") from None
 
 
-def _per_neuron(value: ArrayLike, size: int, where: str) -> NDArray:
-    array = np.asarray(value, np.float32)
+def _numbers(value: object, where: str) -> NDArray:
+    """`value` as float32; what is too large for it becomes infinite, and is refused where that matters."""
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray(value, np.float32)
+    except (TypeError, ValueError):
+        raise NetworkError(f"{where}: found {type(value).__name__}; allowed: numbers in a regular array") from None
+
+
+def _per_neuron(value: ArrayLike, size: int, where: str, finite: bool = True) -> NDArray:
+    array = _numbers(value, where)
     if array.shape not in ((), (1,), (size,)):
         raise NetworkError(f"{where}: found shape {array.shape}; allowed: a number or ({size},)")
-    if np.isnan(array).any():
-        raise NetworkError(f"{where}: found NaN; allowed: numbers")
+    if np.isnan(array).any() or (finite and np.isinf(array).any()):
+        raise NetworkError(f"{where}: found NaN or infinity; allowed: finite numbers")
     return np.broadcast_to(array, (size,)).copy()
 
 
 def _sparse(weights: object, shape: tuple[int, int], keep_zeros: bool, where: str) -> scipy.sparse.csc_array:
     if scipy.sparse.issparse(weights):
-        matrix = scipy.sparse.csc_array(weights, dtype=np.float32)
+        matrix = scipy.sparse.csc_array(weights, dtype=np.float32, copy=True)
     else:
-        dense = np.asarray(weights, np.float32)
+        dense = _numbers(weights, f"{where}: weights")
         if keep_zeros and dense.shape == shape:
             n_target, n_source = shape
             rows = np.tile(np.arange(n_target, dtype=np.int32), n_source)

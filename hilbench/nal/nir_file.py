@@ -20,8 +20,8 @@ import scipy.sparse
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.errors import NetworkError
-from hilbench.nal.codec import pack, rule_from_dict, rule_to_dict, unpack
+from hilbench.errors import NetworkError, ProtocolError, choose
+from hilbench.nal.codec import pack, rule_from_dict, rule_to_dict, set_outputs, unpack
 from hilbench.nal.network import Network
 from hilbench.types import Port
 
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
 KEY = "hilbench"
 MAX_DENSE_ENTRIES = 100_000_000
+REFUSED = 3
 READ_TIMEOUT_S = 120
 READ_MEMORY_BYTES = 8 << 30
+# Not `-m`: this module is already imported with its package, and Python would warn on the stream that carries errors.
+READ = "import sys; from hilbench.nal.nir_file import read_alone; sys.exit(read_alone(sys.argv[1]))"
 
 
 class _Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,18 +65,18 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def save(network: Network, path: str | Path) -> None:
-    """Write `network` as NIR; the file appears whole or not at all."""
+    """Write `network` as NIR; the file appears whole or not at all. Raises NetworkError."""
     import nir
 
     graph = to_nir(network)
     path = Path(path)
-    handle, draft = tempfile.mkstemp(suffix=".nir", prefix=f".{path.stem}-", dir=path.parent)
-    os.close(handle)
     try:
-        nir.write(draft, graph)
-        os.replace(draft, path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
+            draft = Path(folder) / "draft.nir"
+            nir.write(draft, graph)
+            os.replace(draft, path)
+    except OSError as error:
+        raise NetworkError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def load(path: str | Path) -> Network:
@@ -84,17 +87,18 @@ def load(path: str | Path) -> Network:
     path = Path(path)
     if not path.is_file():
         raise NetworkError(f"{path}: no such file")
-    command = [sys.executable, "-m", "hilbench.nal.nir_file", str(path)]
     try:
-        child = subprocess.run(command, capture_output=True, timeout=READ_TIMEOUT_S)
+        child = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, timeout=READ_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise NetworkError(f"{path}: not read within {READ_TIMEOUT_S} s") from None
-    if child.returncode == 3:
-        raise NetworkError(f"{path}: {child.stderr.decode(errors='replace').strip()}")
     if child.returncode:
-        why = child.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {child.returncode}"]
-        raise NetworkError(f"{path}: not a readable NIR file ({why[-1]})")
-    return unpack(child.stdout)
+        lines = child.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {child.returncode}"]
+        why = lines[-1] if child.returncode == REFUSED else f"not a readable NIR file ({lines[-1]})"
+        raise NetworkError(f"{path}: {why}")
+    try:
+        return unpack(child.stdout)
+    except ProtocolError as error:
+        raise NetworkError(f"{path}: {error}") from None
 
 
 def to_nir(network: Network) -> nir.NIRGraph:
@@ -115,8 +119,11 @@ def to_nir(network: Network) -> nir.NIRGraph:
         nodes[p.name] = _weights_node(p)
         edges += [(p.source, p.name), (p.name, p.target)]
     for port in network.outputs:
-        nodes[f"{port.name}_output"] = nir.Output({"output": np.array([port.size])})
-        edges.append((port.name, f"{port.name}_output"))
+        name = f"{port.name}_output"
+        while name in nodes:
+            name += "_"
+        nodes[name] = nir.Output({"output": np.array([port.size])})
+        edges.append((port.name, name))
     return nir.NIRGraph(nodes, edges, metadata=_metadata(network), type_check=False)
 
 
@@ -142,7 +149,8 @@ def _metadata(network: Network) -> dict[str, Any]:
             stored = "all"
         elif not p.weights.data.all():
             stored = "mask"
-            mask = scipy.sparse.csc_array((np.ones(p.weights.nnz, bool), p.weights.indices, p.weights.indptr))
+            ones = np.ones(p.weights.nnz, bool)
+            mask = scipy.sparse.csc_array((ones, p.weights.indices, p.weights.indptr), shape=p.weights.shape)
             metadata[f"{KEY}.mask.{p.name}"] = mask.toarray()
         synapses[p.name] = _Synapses(delay_steps=p.delay_steps, rule=rule_to_dict(p.rule), stored=stored)
     profile = Profile(
@@ -171,6 +179,7 @@ def from_nir(graph: nir.NIRGraph) -> Network:
         profile = msgspec.json.decode(text.encode() if isinstance(text, str) else bytes(text), type=Profile)
     except msgspec.DecodeError as error:
         raise NetworkError(f"profile: {error}") from None
+    _check_complete(graph, profile)
     network = Network(profile.dt_s, profile.integrator, profile.spike_amplitude, profile.seed)
     for port in profile.inputs:
         network.input(port.name, port.size, kind=port.kind, units=port.units)
@@ -178,8 +187,21 @@ def from_nir(graph: nir.NIRGraph) -> Network:
         _add_population(network, name, node, _node(graph, name))
     for name, synapses in profile.projections.items():
         _add_projection(network, name, synapses, graph)
-    network.outputs = profile.outputs
+    set_outputs(network, profile.outputs)
     return network
+
+
+def _check_complete(graph: nir.NIRGraph, profile: Profile) -> None:
+    """What the profile does not state would be dropped in silence. Ports are not: nir adds some where edges lack."""
+    import nir
+
+    stated = [*(port.name for port in profile.inputs), *profile.populations, *profile.projections]
+    for name, node in graph.nodes.items():
+        if name not in stated and not isinstance(node, nir.Input | nir.Output):
+            raise NetworkError(f"node {name!r}: absent from the profile; {choose(name, stated)}")
+    for source, target in graph.edges:
+        if source in profile.populations and target in profile.populations:
+            raise NetworkError(f"edge from {source!r} to {target!r}: allowed: edges through an Affine or a Linear")
 
 
 def _node(graph: nir.NIRGraph, name: str) -> nir.NIRNode:
@@ -234,8 +256,8 @@ def _masked(dense: NDArray, name: str, stated: _Synapses, metadata: dict[str, An
     return scipy.sparse.csc_array((dense[targets, sources], targets.astype(np.int32), starts), shape=dense.shape)
 
 
-def _child(path: str) -> int:
-    """Read one file within limits and write the packed network to standard output."""
+def read_alone(path: str) -> int:
+    """Read one file within limits and write the packed network to standard output; for a process of its own."""
     import resource
 
     import nir
@@ -246,10 +268,6 @@ def _child(path: str) -> int:
         packed = pack(from_nir(nir.read(path, type_check=False)))
     except NetworkError as error:
         sys.stderr.write(str(error))
-        return 3
+        return REFUSED
     sys.stdout.buffer.write(packed)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_child(sys.argv[1]))

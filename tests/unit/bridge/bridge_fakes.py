@@ -6,11 +6,13 @@ Run as a script it is a device process: `python bridge_fakes.py --backend fake -
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -103,6 +105,20 @@ def plug_in(monkeypatch, **kinds):
     monkeypatch.setattr(
         plugins, "get", lambda kind, name: kinds[name] if kind == "backends" and name in kinds else get(kind, name)
     )
+
+
+@contextmanager
+def no_leaks():
+    """Fail when the block leaves a thread, a child process, or a descriptor (socket, pipe, context) behind."""
+    before = _held()
+    yield
+    gc.collect()
+    assert _held() == before
+
+
+def _held():
+    children = [Path(task, "children").read_text() for task in Path("/proc/self/task").iterdir()]
+    return sorted(thread.name for thread in threading.enumerate()), "".join(children), len(os.listdir("/proc/self/fd"))
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+# `make demo` and `make test` do everything on a fresh machine with Python 3.10 or later; a second call installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench delay clean
+
+demo: $(VENV)/installed
+	$(BIN)/python scenarios/scripts/demo.py
+
+test: $(VENV)/tested
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# How much learning a delay allows: runs/delay/delay.png, in about five minutes.
+delay: $(VENV)/installed
+	$(BIN)/python scenarios/scripts/delay_map.py
+
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/link_echo.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "hilbench needs Python 3.10 or later; found $$($(PYTHON) --version). Name another: make PYTHON=python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 12))' || \
+		echo "PyBullet has no wheel for this Python: pip builds it from source, about 4 minutes, with a C++ compiler."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[sim]"
+	@touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group test --editable ".[sim,video]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) runs dist build .pytest_cache .ruff_cache .hypothesis

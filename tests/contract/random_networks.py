@@ -1,0 +1,129 @@
+"""Random small networks and tick streams. Half of them live on a dyadic grid, where thresholds are met exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+from hypothesis import strategies as st
+
+from hilbench.nal import Network
+from hilbench.nal.rules.pes import PES
+from hilbench.types import EVENT, NO_EVENTS, Probes, Tick, size_of
+
+DYADIC_DT_S = 2.0**-6  # a whole number of microseconds and a power of two
+
+
+class Maker:
+    """Draws one network. On the dyadic grid every sum is exact, so a membrane often equals its threshold."""
+
+    def __init__(self, draw) -> None:
+        self.draw = draw
+        self.random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+        self.dyadic = draw(st.booleans())
+        self.dt_s = DYADIC_DT_S if self.dyadic else draw(st.sampled_from([0.001, 0.0001, 0.000123]))
+        integrator = "euler" if self.dyadic else draw(st.sampled_from(["exact", "euler"]))
+        amplitude = draw(st.sampled_from([1.0, 0.5, 1 / self.dt_s]))
+        self.net = Network(self.dt_s, integrator, amplitude, draw(st.integers(0, 2**64 - 1)))
+
+    def numbers(self, low: float, high: float, shape) -> np.ndarray:
+        found = self.random.uniform(low, high, shape)
+        return np.round(found * 8) / 8 if self.dyadic else found
+
+    def tau_s(self, size: int):
+        if self.dyadic:
+            return self.dt_s * 2.0 ** self.random.integers(1, 4, size)
+        return self.dt_s * self.random.uniform(1.5, 30, size)
+
+    def population(self, name: str) -> str:
+        size = self.draw(st.integers(1, 6))
+        return self.net.lif(
+            name, size, tau_s=self.tau_s(size), r=self.numbers(0.5, 2, size), v_leak=self.numbers(-0.25, 0.25, size),
+            v_threshold=self.numbers(0.5, 1.5, size), v_reset=self.numbers(-0.5, 0.25, size),
+            refractory_s=self.draw(st.integers(0, 3)) * self.dt_s,
+            reset=self.draw(st.sampled_from(["value", "zero", "subtract"])),
+            threshold=self.draw(st.sampled_from([">", ">="])), output=self.draw(st.booleans()),
+        )  # fmt: skip
+
+    def weights(self, target: str, n_source: int, scale: float):
+        shape = (self.net.populations[target].size, n_source)
+        found = self.numbers(-2, 4, shape) * scale
+        if self.draw(st.booleans()):
+            found[self.random.random(shape) < 0.5] = 0
+        return scipy.sparse.coo_array(found) if self.draw(st.booleans()) else found
+
+    def connect(self, source: str, target: str, **more) -> None:
+        port, scale = self.net.port(source), 1.0
+        if port is None:
+            scale = 1 / self.net.spike_amplitude
+        size = port.size if port else self.net.populations[source].size
+        name = f"p{len(self.net.projections)}"
+        self.net.connect(source, target, self.weights(target, size, scale), name=name, **more)
+
+    def delay(self, low: int) -> int:
+        return self.draw(st.integers(low, 5))
+
+
+@st.composite
+def networks(draw) -> Network:
+    """Value and event inputs, up to three spiking populations with loops and delays, up to two readouts with PES."""
+    make = Maker(draw)
+    net = make.net
+    for i in range(draw(st.integers(0, 2))):
+        net.input(f"x{i}", draw(st.integers(1, 3)), units=("m",))
+    for i in range(draw(st.integers(0, 2)) if net.inputs else 1):
+        net.input(f"e{i}", draw(st.integers(1, 3)), kind="events")
+    spiking = [make.population(f"n{i}") for i in range(draw(st.integers(1, 3)))]
+    for target in spiking:
+        for port in net.inputs:
+            if draw(st.booleans()):
+                size = net.populations[target].size
+                bias = make.numbers(0, 1, size) if draw(st.booleans()) else None
+                make.connect(port.name, target, bias=bias, delay_steps=make.delay(0) if port.kind == "events" else 0)
+    for i, source in enumerate(spiking):
+        for j, target in enumerate(spiking):
+            if draw(st.booleans()):
+                # Backwards without a delay as well, so that step order and order of building differ.
+                make.connect(source, target, delay_steps=make.delay(0 if i > j else 1))
+    for i in range(draw(st.integers(0, 2))):
+        size = draw(st.integers(1, 3))
+        net.readout(f"y{i}", size, tau_s=make.tau_s(size), r=make.numbers(0.5, 2, size), units=("N m",) * size)
+        for source in spiking:
+            if draw(st.booleans()):
+                rule = PES(modulator=f"error{i}", learning_rate=0.01, pre_tau_s=5 * make.dt_s)
+                make.connect(
+                    source, f"y{i}", delay_steps=make.delay(0), rule=draw(st.sampled_from([None, rule])),
+                )  # fmt: skip
+    return net
+
+
+def stream(net: Network, period_us: int, n_ticks: int, seed: int) -> list[Tick]:
+    """Ticks with values and errors that are sometimes 0, events in bursts, learning now and then off."""
+    random = np.random.default_rng(seed)
+    grid = net.dt_s == DYADIC_DT_S
+
+    def numbers(size: int) -> np.ndarray:
+        found = np.where(random.random(size) < 0.2, 0, random.normal(0.5, 1, size))
+        return (np.round(found * 8) / 8 if grid else found).astype(np.float32)
+
+    n_addresses = size_of(net.inputs, "events")
+    ticks = []
+    for seq in range(n_ticks):
+        events = NO_EVENTS
+        if n_addresses and random.random() < 0.8:
+            events = np.zeros(random.integers(0, 12), EVENT)
+            events["t_us"] = np.sort(random.integers(0, period_us, events.size))
+            events["address"] = random.integers(0, n_addresses, events.size)
+        values = numbers(size_of(net.inputs, "values"))
+        errors = numbers(size_of(net.modulators, "values"))
+        ticks.append(Tick(seq, seq * period_us * 1000, bool(random.random() < 0.8), events, values, errors))
+    return ticks
+
+
+def everything(net: Network, period_us: int) -> Probes:
+    """Probes on all populations that spike and on all weights, recorded each tick."""
+    return Probes(
+        spikes=tuple(p.name for p in net.populations.values() if p.kind == "lif"),
+        weights=tuple(net.projections),
+        weight_norms=tuple(net.projections),
+        weights_period_s=period_us * 1e-6,
+    )

@@ -1,0 +1,301 @@
+"""What every backend promises, and that every backend which runs networks means by them what `reference` means."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_networks import everything, networks, stream
+
+from hilbench import plugins
+from hilbench.agent import make_control, make_plant
+from hilbench.errors import NetworkError
+from hilbench.nal import Network
+from hilbench.nal.rules.pes import PES
+from hilbench.recorder import read_run
+from hilbench.running import run
+from hilbench.scenario import load
+from hilbench.types import EVENT, NO_EVENTS, LawProgram, Port, Probes, Tick, size_of
+
+BACKENDS = sorted(plugins.all_of("backends"))
+LAW = LawProgram("random", {"low": [-1.0, -1.0], "high": [1.0, 1.0]}, (Port("x", 2),), (Port("u", 2),))
+PERIOD_US = 4000
+
+
+def learner(weights=None) -> Network:
+    """Two values and two event lines drive three neurons; a readout of two learns from them.
+
+    The membranes forget within a step, so that each step's spikes follow from its input alone.
+    """
+    net = Network(0.001, seed=3)
+    net.input("x", 2)
+    net.input("e", 2, kind="events")
+    net.lif("a", 3, tau_s=1e-6, output=True)
+    net.readout("y", 2, tau_s=0.01)
+    net.connect("x", "a", [[1, 5], [0.2, 5], [1, 0]])
+    net.connect("e", "a", [[0, 1], [0, 0], [0, 2]])
+    net.connect(
+        "a", "y", np.zeros((2, 3)) if weights is None else weights, rule=PES(modulator="error", learning_rate=0.1),
+        delay_steps=2, name="learnt",
+    )  # fmt: skip
+    return net
+
+
+def make(name: str):
+    cls = plugins.get("backends", name)
+    return cls(cls.Config())
+
+
+def loaded(name: str, program=None, probes: Probes | None = None):
+    """The backend with a network, or with a law where it takes no networks."""
+    backend = make(name)
+    if program is not None:
+        backend.load(program, PERIOD_US, probes or Probes())
+        return backend, program
+    try:
+        backend.load(learner(), PERIOD_US, probes or Probes())
+    except NetworkError:
+        backend.load(LAW, PERIOD_US, Probes())
+        return backend, LAW
+    return backend, learner()
+
+
+def runs_networks(name: str) -> bool:
+    try:
+        return not make(name).load(learner(), PERIOD_US, Probes()).dropped
+    except NetworkError:
+        return False
+
+
+@pytest.fixture(params=BACKENDS)
+def network_backend(request) -> str:
+    if not runs_networks(request.param):
+        pytest.skip(f"{request.param} runs no networks")
+    return request.param
+
+
+def ticks_for(program, n: int = 12) -> list[Tick]:
+    if isinstance(program, Network):
+        return stream(program, PERIOD_US, n, seed=5)
+    x = np.linspace(-1, 1, 2 * n, dtype=np.float32).reshape(n, 2)
+    return [Tick(seq, values=x[seq]) for seq in range(n)]
+
+
+def answers(backend, ticks) -> list[tuple]:
+    """Copies of what the backend replies."""
+    found = []
+    for tick in ticks:
+        r = backend.step(tick)
+        found.append(tuple(a.copy() for a in (r.events, r.values, r.counters, r.probe_events, r.probe_values)))
+    return found
+
+
+def same(one: list[tuple], two: list[tuple]) -> bool:
+    return [[a.tobytes() for a in row] for row in one] == [[a.tobytes() for a in row] for row in two]
+
+
+def test_the_backends_that_must_run_networks_do():
+    assert {name for name in BACKENDS if runs_networks(name)} >= {"numba", "reference"}
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_replies_have_the_types_of_the_wire(name):
+    backend, program = loaded(name)
+    for tick in ticks_for(program):
+        reply = backend.step(tick)
+        assert (reply.values.dtype, reply.values.shape) == (np.float32, (size_of(program.outputs, "values"),))
+        assert (reply.counters.dtype, reply.counters.shape) == (np.uint64, (4,))
+        assert reply.events.dtype == EVENT == reply.probe_events.dtype
+        assert reply.probe_values.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_seed_decides_every_reply_and_ticks_are_left_alone(name):
+    backend, program = loaded(name)
+    ticks = ticks_for(program)
+    before = copy.deepcopy(ticks)
+    backend.reset(7, "none")
+    first = answers(backend, ticks)
+    backend.reset(7, "none")
+    assert same(first, answers(backend, ticks))
+    other, _ = loaded(name, program)
+    other.reset(7, "none")
+    assert same(first, answers(other, ticks))
+    for a, b in zip(before, ticks, strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+        np.testing.assert_array_equal(a.events, b.events)
+        np.testing.assert_array_equal(a.modulators, b.modulators)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_program_that_cannot_run_is_refused_with_a_reason(name):
+    # null drops everything, so nothing is beyond it; a law needs no network step
+    programs = [LAW, learner()] if name != "null" else []
+    refusals = []
+    for program in programs:
+        try:
+            make(name).load(program, PERIOD_US, Probes())
+        except NetworkError as error:
+            refusals.append(str(error))
+    assert len(refusals) == len(programs) // 2
+    assert all("allowed" in text and "\n" not in text for text in refusals)
+
+
+@pytest.mark.parametrize(
+    ("program", "period_us", "probes", "says"),
+    [
+        (learner(), 1500, Probes(), "1500 us is no multiple of the network step of 1000 us"),
+        (learner(), PERIOD_US, Probes(spikes=("aa",)), "did you mean 'a'"),
+        (learner(), PERIOD_US, Probes(spikes=("y",)), "record.spikes"),
+        (learner(), PERIOD_US, Probes(spikes=("a", "a")), "once"),
+        (learner(), PERIOD_US, Probes(weights=("learned",)), "did you mean 'learnt'"),
+        (learner(), PERIOD_US, Probes(weight_norms=("learnt",), weights_period_s=0.001), "weights_period_s"),
+        (Network(0.001), PERIOD_US, Probes(), "no populations"),
+    ],
+)
+def test_what_a_network_backend_refuses(network_backend, program, period_us, probes, says):
+    with pytest.raises(NetworkError, match=says):
+        make(network_backend).load(program, period_us, probes)
+
+
+def test_counters_by_hand(network_backend):
+    backend, _ = loaded(network_backend, learner())
+    events = np.array([(0, 1), (999, 0), (3999, 1)], EVENT)
+    x, error = np.array([2, 0], np.float32), np.array([0.5, 0], np.float32)
+    reply = backend.step(Tick(events=events, values=x, modulators=error))
+    # Neurons 0 and 2 fire in each of 4 steps. Synapses: x_0 has 3, x_1 is 0; line 1 has 2, line 0 none; a spike has 2.
+    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 2 * 2 + 8 * 2, 4 * 5, 4 * 3])
+    assert [tuple(e) for e in reply.events.tolist()] == [(t, a) for t in (0, 1000, 2000, 3000) for a in (0, 2)]
+    reply = backend.step(Tick(values=x, modulators=error, learning=False))
+    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 8 * 2, 4 * 5, 0])
+
+
+def test_advance_is_ticks_with_held_values_no_events_and_no_learning(network_backend):
+    one, net = loaded(network_backend, learner())
+    two, _ = loaded(network_backend, net)
+    first, last = stream(net, PERIOD_US, 2, seed=8)
+    first.learning = last.learning = True
+    held = Tick(1, learning=False, events=NO_EVENTS, values=first.values, modulators=first.modulators)
+    one.step(first)
+    one.advance(3)
+    jumped = answers(one, [last])[0]
+    two.step(first)
+    *between, told = answers(two, [held, held, held, last])
+    assert told[0].size
+    np.testing.assert_array_equal(jumped[0], told[0])
+    np.testing.assert_array_equal(jumped[1], told[1])
+    np.testing.assert_array_equal(jumped[2], told[2] + sum(row[2] for row in between))
+
+
+def test_the_learning_bit_stops_weights_and_nothing_else(network_backend):
+    probes = Probes(weights=("learnt",), weights_period_s=PERIOD_US * 1e-6)
+    x, error = np.array([2, 0], np.float32), np.array([1, 1], np.float32)
+    frozen, on = (Tick(values=x, modulators=error, learning=learning) for learning in (False, True))
+    backend, net = loaded(network_backend, learner(), probes)
+    assert all(not row[4].any() and row[2][3] == 0 for row in answers(backend, [frozen] * 5))
+    thawed = answers(backend, [on])[0][4]
+    fresh, _ = loaded(network_backend, net, probes)
+    # The rates ran on while weights were frozen, so the first step learns from high rates.
+    assert abs(thawed).sum() > 1.2 * abs(answers(fresh, [on])[0][4]).sum()
+
+
+def test_what_a_reset_carries(network_backend):
+    probes = Probes(weights=("learnt",), weights_period_s=PERIOD_US * 1e-6)
+    backend, net = loaded(network_backend, learner(), probes)
+    ticks = stream(net, PERIOD_US, 20, seed=9)
+    fresh = answers(backend, ticks)
+
+    backend.reset(0, "weights")
+    learnt = fresh[-1][4].reshape(3, 2).T
+    twin, _ = loaded(network_backend, learner(learnt), probes)
+    for a, b in zip(answers(backend, ticks), answers(twin, ticks), strict=True):
+        np.testing.assert_array_equal(a[0], b[0])
+        np.testing.assert_allclose(a[1], b[1], rtol=1e-5, atol=1e-6)
+    backend.reset(0, "none")
+    assert same(answers(backend, ticks[:10]), fresh[:10])
+    backend.reset(0, "all")
+    assert same(answers(backend, ticks[10:]), fresh[10:])
+    assert not np.array_equal(fresh[-1][1], 0 * fresh[-1][1])
+
+
+def near(found, expected) -> None:
+    """Weights are float32 in a fast engine, so what they give is near, not equal."""
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * max(1, np.abs(expected).max(initial=0)))
+
+
+def agree(found: tuple, expected: tuple) -> None:
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[3], expected[3])
+    np.testing.assert_array_equal(found[2], expected[2])
+    near(found[1], expected[1])
+    near(found[4], expected[4])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(net=networks(), steps=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
+def test_random_networks_mean_what_the_reference_says(network_backend, net, steps, seed):
+    period_us = steps * net.dt_us
+    ticks = stream(net, period_us, 16, seed)
+    if network_backend == "reference":
+        pytest.skip("it would be compared with itself")
+    pair = [make(name) for name in (network_backend, "reference")]
+    for backend in pair:
+        backend.load(net, period_us, everything(net, period_us))
+    for part, carry, jump in ((ticks[:6], "none", 0), (ticks[6:11], "weights", 2), (ticks[11:], "all", 1)):
+        for backend in pair:
+            backend.reset(seed, carry)
+            backend.step(ticks[0])
+            backend.advance(jump)
+        for found, expected in zip(*(answers(backend, part) for backend in pair), strict=True):
+            agree(found, expected)
+
+
+@pytest.fixture(scope="module", params=[("arm_payload", "pes", 50_000), ("cartpole_ladder", "lif_lqr", 20_000)])
+def recorded(request, tmp_path_factory):
+    """10 s of a real scenario: its network, its ticks, how many spikes to expect, what reference makes of them."""
+    name, controller, least = request.param
+    overrides = {"loop.duration_s": 10.0}
+    if name == "arm_payload":
+        overrides |= {"disturbances.load.at_s": 3.0, "phases": {}}
+    scenario = load(name, overrides, controller=controller)
+    folder = tmp_path_factory.mktemp("recorded") / "run"
+    assert run(scenario, folder).status == "done"
+    columns = read_run(folder).episodes[0]
+    plant = make_plant(scenario)
+    program = make_control(scenario, plant.sheet).program
+    plant.close()
+    errors = columns.get("modulators", np.zeros((len(columns["seq"]), 0), np.float32))
+    rows = zip(columns["learning"].tolist(), columns["values_in"], errors, strict=True)
+    ticks = [Tick(k, learning=row[0], values=row[1], modulators=row[2]) for k, row in enumerate(rows)]
+    assert len(ticks) == 10_000
+    probes = Probes(spikes=("neurons",), weights=("decoders",), weights_period_s=0.5)
+    reference = make("reference")
+    reference.load(program, scenario.period_us, probes)
+    reference.reset(0, "none")
+    return program, scenario.period_us, probes, ticks, least, answers(reference, ticks), columns["values_out"]
+
+
+@pytest.mark.parametrize("name", [name for name in BACKENDS if name != "reference"])
+def test_a_recorded_run_gives_the_spikes_of_the_reference(name, recorded):
+    if not runs_networks(name):
+        pytest.skip(f"{name} runs no networks")
+    program, period_us, probes, ticks, least, expected, run_outputs = recorded
+    backend = make(name)
+    backend.load(program, period_us, probes)
+    backend.reset(0, "none")
+    found = answers(backend, ticks)
+    compared = 0
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a[3], b[3])
+        np.testing.assert_array_equal(a[2], b[2])
+        compared += len(b[3])
+    assert compared > least
+    if name == "numba":  # it was the loop's own backend
+        np.testing.assert_array_equal([row[1] for row in found], run_outputs)
+    outputs = np.array([row[1] for row in expected])
+    np.testing.assert_allclose([row[1] for row in found], outputs, atol=1e-4 * np.abs(outputs).max())
+    learnt = np.concatenate([row[4] for row in expected])
+    np.testing.assert_allclose(np.concatenate([row[4] for row in found]), learnt, atol=1e-3 * np.abs(learnt).max())

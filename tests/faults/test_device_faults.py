@@ -1,0 +1,291 @@
+"""Devices that die, plants that vanish, addresses that are wrong, strangers that knock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket as sockets
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import zmq
+
+from hilbench.bridge import process, server, wire
+from hilbench.bridge.device import Device
+from hilbench.bridge.server import check_bind, serve
+from hilbench.bridge.wire import Code, Hello, Kind
+from hilbench.bridge.zmq import Config, ZmqLink
+from hilbench.errors import LinkError
+from hilbench.nal.codec import pack
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
+
+import bridge_fakes as fakes
+
+LONG_NS = 20_000_000_000
+SCRIPT = (sys.executable, fakes.__file__)
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch):
+    monkeypatch.setattr(process, "COMMAND", SCRIPT)
+    with fakes.no_leaks():
+        yield
+
+
+def load(link):
+    return link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+
+
+def start(link):
+    load(link)
+    link.reset(0, "none", 0)
+    return list(fakes.ticks(6))
+
+
+def exchange(link, tick):
+    link.send(tick)
+    return link.receive(LONG_NS)
+
+
+@contextmanager
+def device_process(*options):
+    """A device that nobody's link owns; yields its Popen and its address."""
+    command = [*SCRIPT, "--backend", "fake", "--bind", "tcp://127.0.0.1:*", *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as popen:
+        try:
+            yield popen, popen.stdout.readline().split()[4].decode()
+        finally:
+            popen.kill()
+
+
+def fake(**config):
+    return fakes.FakeBackend(fakes.FakeBackend.Config(**config))
+
+
+def pid_of(link):
+    return link._device.pid
+
+
+def test_a_killed_device_is_named_while_waiting_and_when_sending():
+    with ZmqLink(Config(), "fake", {}) as link:
+        first, second, *_ = start(link)
+        exchange(link, first)
+        pid = pid_of(link)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(LinkError, match=rf"pid {pid}\) was ended by SIGKILL \(exit code -9\)"):
+            link.receive(LONG_NS)
+        with pytest.raises(LinkError, match=f"pid {pid}"):
+            link.send(second)
+        with pytest.raises(LinkError, match=f"pid {pid}"):
+            link.receive(0)
+
+
+def test_a_device_that_cannot_start_says_why():
+    with ZmqLink(Config(), "dumb", {}) as link, pytest.raises(LinkError) as found:
+        load(link)
+    assert "ended with exit code 1; it said: first line | no such backend: dumb" in str(found.value)
+
+
+def test_a_device_that_never_serves_is_given_up(monkeypatch):
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "import sys; sys.stdin.read()"))
+    with ZmqLink(Config(start_timeout_s=0.2), "fake", {}) as link, pytest.raises(LinkError, match=r"within 0.2 s"):
+        load(link)
+
+
+def test_a_process_that_is_no_device_is_shown(monkeypatch):
+    monkeypatch.setattr(process, "COMMAND", (sys.executable, "-c", "print('Hello'); input()"))
+    with ZmqLink(Config(), "fake", {}) as link, pytest.raises(LinkError, match=r"no address but 'Hello'"):
+        load(link)
+
+
+def test_a_link_ends_the_device_it_started_with_code_0():
+    with ZmqLink(Config(), "fake", {"report_as": "fake"}) as link:
+        exchange(link, start(link)[0])
+        popen = link._device._popen
+    assert popen.returncode == 0
+
+
+def test_hilbench_serve_is_such_a_device(monkeypatch):
+    monkeypatch.undo()
+    with ZmqLink(Config(), "null", {}) as link:
+        first, *_ = start(link)
+        assert exchange(link, first).values.tolist() == first.values[:2].tolist()
+        popen = link._device._popen
+    assert popen.returncode == 0
+
+
+def test_the_end_of_stdin_ends_a_device_even_in_a_session():
+    with (
+        device_process("--exit-with-stdin") as (popen, address),
+        ZmqLink(Config(address=address), "fake", {}) as link,
+    ):
+        exchange(link, start(link)[0])
+        popen.stdin.close()
+        assert popen.wait(20) == 0
+        with pytest.raises(LinkError, match="the device has ended"):
+            link.receive(LONG_NS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_a_device_with_code_0(number):
+    with device_process() as (popen, _):
+        popen.send_signal(number)
+        assert popen.wait(20) == 0
+
+
+def test_a_lost_peer_is_silence_not_an_error():
+    with device_process() as (popen, address), ZmqLink(Config(address=address), "fake", {}) as link:
+        first, second, *_ = start(link)
+        exchange(link, first)
+        popen.kill()
+        popen.wait()
+        link.send(second)
+        assert link.receive(5_000_000) is None
+
+
+def test_a_session_outlives_a_broken_connection():
+    with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
+        first, second, *_ = start(link)
+        exchange(link, first)
+        link._socket.disconnect(address)
+        link._socket.connect(address)
+        assert exchange(link, second).prev_seq == 0
+
+
+def test_an_error_frame_arrives_with_code_and_text():
+    with fakes.serving(fake(fail_at=1)) as address, ZmqLink(Config(address=address), "fake", {}) as link:
+        first, second, third, *_ = start(link)
+        exchange(link, first)
+        with pytest.raises(LinkError, match=r"synapse on fire \(error 12, INTERNAL\)"):
+            exchange(link, second)
+        assert exchange(link, third).prev_seq == 0
+
+
+def test_nobody_there():
+    with sockets.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with (
+            ZmqLink(Config(address=address, timeout_s=0.05), "fake", {}) as link,
+            pytest.raises(LinkError, match=r"no answer to HELLO within 0.05 s; is `hilbench serve` running there"),
+        ):
+            load(link)
+
+
+def test_an_address_that_is_none():
+    with ZmqLink(Config(address="tcp://nowhere"), "fake", {}) as link, pytest.raises(LinkError, match="tcp://nowhere"):
+        load(link)
+
+
+def test_another_backend_is_refused():
+    with (
+        fakes.serving(fake(report_as="law")) as address,
+        ZmqLink(Config(address=address), "fake", {}) as link,
+        pytest.raises(LinkError, match=r"runs the backend 'law'; allowed here: 'fake'"),
+    ):
+        load(link)
+
+
+def test_a_second_plant_waits_until_the_first_has_left():
+    with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as second:
+        with ZmqLink(Config(address=address), "fake", {}) as first:
+            tick = start(first)[0]
+            with pytest.raises(LinkError, match=r"serves another plant.*BUSY"):
+                load(second)
+            assert exchange(first, tick).seq == 0
+        assert exchange(second, start(second)[0]).seq == 0
+
+
+def test_a_vanished_plant_makes_room_when_its_lease_is_over():
+    now = [0]
+    with fakes.serving(fake(), clock_ns=lambda: now[0]) as address:
+        with zmq.Context() as context, context.socket(zmq.DEALER) as gone:
+            gone.setsockopt(zmq.LINGER, 0)
+            gone.connect(address)
+            gone.send(wire.encode_hello(0, 1, Hello()))
+            assert gone.poll(20_000)
+        with ZmqLink(Config(address=address), "fake", {}) as link:
+            with pytest.raises(LinkError, match="BUSY"):
+                load(link)
+            now[0] = 10_000_000_001
+            assert exchange(link, start(link)[0]).seq == 0
+
+
+def test_garbage_on_the_socket_is_answered_and_forgotten():
+    with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
+        first, second, *_ = start(link)
+        exchange(link, first)
+        with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
+            stranger.setsockopt(zmq.LINGER, 0)
+            stranger.connect(address)
+            hello = wire.encode_hello(0, 1, Hello())
+            for parts, code in (([b"GET / HTTP/1.1"], Code.FRAME), ([b"", hello], Code.FRAME), ([hello], Code.BUSY)):
+                stranger.send_multipart(parts)
+                assert stranger.poll(20_000)
+                answer = stranger.recv()
+                assert wire.read_header(answer).kind == Kind.ERROR
+                assert wire.decode_error(answer)[0] == code
+        with sockets.create_connection(tuple(address[6:].split(":"))) as raw:
+            raw.sendall(os.urandom(4096))
+        assert exchange(link, second).prev_seq == 0
+
+
+def test_a_fixed_device_is_used_when_it_has_this_program(monkeypatch):
+    def fixed(*arguments):
+        device = Device(*arguments)
+        sender = b"factory"
+        device.answer(sender, wire.encode_hello(0, 0, Hello()), 0)
+        body = wire.Load(fakes.PERIOD_US, fakes.PROBES, pack(fakes.PROGRAM))
+        device.answer(sender, wire.encode_load(device._number, 0, body), 0)
+        device.answer(sender, wire.frame(Kind.BYE, device._number, 0), 0)
+        device._hello = device._hello._replace(capabilities=0)
+        return device
+
+    monkeypatch.setattr(server, "Device", fixed)
+    with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
+        assert exchange(link, start(link)[0]).seq == 0
+        with pytest.raises(LinkError, match="built in"):
+            link.load(fakes.PROGRAM, fakes.PERIOD_US + 1, fakes.PROBES)
+
+
+def test_a_clock_is_shared_only_on_the_same_boot(monkeypatch):
+    with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
+        load(link)
+        assert link.same_clock
+        monkeypatch.setattr("hilbench.bridge.zmq.boot_id", lambda: b"another machine!")
+        load(link)
+        assert not link.same_clock
+
+
+def test_a_taken_port_is_one_clear_line():
+    with fakes.serving(fake()) as address, pytest.raises(LinkError, match=f"cannot listen on '{address}': Address alr"):
+        serve(fake(), address, ready=print)
+
+
+@pytest.mark.parametrize("bind", ["tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://192.168.1.7:*", "tcp://[::]:1"])
+def test_other_hosts_are_kept_out_unless_asked_in(bind):
+    with pytest.raises(LinkError, match=r"--insecure"):
+        serve(fake(), bind, ready=print)
+    check_bind(bind, insecure=True)
+
+
+@pytest.mark.parametrize("bind", ["tcp://127.0.0.1:*", "tcp://127.9.9.9:0", "tcp://[::1]:5555", "ipc:///tmp/x"])
+def test_loopback_is_open(bind):
+    check_bind(bind, insecure=False)
+
+
+@pytest.mark.parametrize("bind", ["127.0.0.1:5555", "tcp://127.0.0.1", "tcp://127.0.0.1:70000", "udp://127.0.0.1:1"])
+def test_a_malformed_bind_is_refused(bind):
+    with pytest.raises(LinkError, match="allowed: tcp://HOST:PORT"):
+        check_bind(bind, insecure=True)
+
+
+def test_a_path_is_an_address_too(tmp_path):
+    bind = f"ipc://{tmp_path}/device"
+    with fakes.serving(fake(), bind) as address, ZmqLink(Config(address=address), "fake", {}) as link:
+        assert exchange(link, start(link)[0]).seq == 0

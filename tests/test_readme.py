@@ -1,0 +1,54 @@
+"""Every block of the README and the docs runs as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str) -> list:
+    """Every fenced block of a language, with the page and the line it starts at as its id."""
+    return [
+        pytest.param(match[1], id=f"{page.name}:{text[: match.start()].count(chr(10)) + 1}")
+        for page in PAGES
+        for text in [page.read_text("utf-8")]
+        for match in re.finditer(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+    ]
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_block(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "block", "exec"), {"__name__": "block"})
+
+
+@pytest.mark.parametrize("session", blocks("console"))
+def test_console_block(session: str, tmp_path: Path) -> None:
+    commands = [line[2:] for line in session.splitlines() if line.startswith("$ ")]
+    assert commands
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "hilbench"
+        done = subprocess.run(
+            [sys.executable, "-m", "hilbench", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_make_targets_and_files_that_the_readme_names_exist() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"(?:`|    )make (?:PYTHON=\S+ )?([a-z]+)", text))
+    assert {"demo", "test"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.M), target
+    for link in re.findall(r"\]\(([^):]+)\)", text):
+        assert (ROOT / link).exists(), link

@@ -1,0 +1,95 @@
+"""The compiled engine: a step allocates nothing, and a warm disk cache spares a new process every compilation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+
+from hilbench.backends.numba import Numba, _cache_folder
+from hilbench.nal import Network
+from hilbench.nal.rules.pes import PES
+from hilbench.types import EVENT, Empty, Probes, Tick
+
+
+def loaded() -> tuple[Numba, Tick]:
+    n = 2000
+    net = Network(0.001)
+    net.input("x", 4)
+    net.input("e", 2, kind="events")
+    net.lif("a", n, tau_s=0.01, output=True)
+    net.readout("y", 50, tau_s=0.1)
+    net.connect("x", "a", np.ones((n, 4)))
+    net.connect("e", "a", np.ones((n, 2)))
+    net.connect("a", "y", np.zeros((50, n)), rule=PES(modulator="error", learning_rate=1e-9))
+    backend = Numba(Empty())
+    backend.load(net, 2000, Probes(spikes=("a",)))
+    events = np.array([(0, 0), (1500, 1)], EVENT)
+    return backend, Tick(0, 0, True, events, np.ones(4, np.float32), np.ones(50, np.float32))
+
+
+def test_steps_allocate_no_arrays_and_keep_nothing():
+    backend, tick = loaded()
+    spikes = sum(int(backend.step(tick).counters[0]) for _ in range(50))
+    assert spikes > 2000
+    tracemalloc.start()
+    try:
+        backend.step(tick)
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        for _ in range(1000):
+            backend.step(tick)
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1000
+    assert peak - before < 4000  # views of the reply; the smallest array of the network has 8000 bytes
+
+
+def test_a_warm_cache_compiles_nothing():
+    loaded()
+    script = (
+        "from hilbench.backends.numba import Numba\n"
+        "from hilbench.nal import Network\n"
+        "from hilbench.types import Empty, Probes, Tick\n"
+        "import numpy as np\n"
+        "net = Network(0.001)\n"
+        "net.input('x', 1)\n"
+        "net.lif('a', 2, tau_s=0.1)\n"
+        "net.connect('x', 'a', np.ones((2, 1)))\n"
+        "backend = Numba(Empty())\n"
+        "backend.load(net, 1000, Probes())\n"
+        "backend.step(Tick(values=np.ones(1, np.float32)))\n"
+        "from hilbench.backends._kernels import run\n"
+        "stats = run.stats\n"
+        "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), len(run.signatures))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    hits, misses, signatures = map(int, done.stdout.split())
+    assert (hits, misses, signatures) == (1, 0, 1)
+
+
+def test_every_kind_of_tick_runs_the_one_compiled_kernel():
+    backend, tick = loaded()
+    from hilbench.backends._kernels import run
+
+    before = len(run.signatures)
+    for events in (tick.events[:0], tick.events[:1], tick.events):
+        for learning in (True, False):
+            backend.step(Tick(0, 0, learning, events, tick.values, tick.modulators))
+    backend.advance(2)
+    backend.reset(1, "weights")
+    assert len(run.signatures) == before
+
+
+def test_the_cache_is_keyed_and_falls_back_where_nothing_can_be_written(tmp_path):
+    assert _cache_folder(str(tmp_path), "one") != _cache_folder(str(tmp_path), "two")
+    assert _cache_folder(str(tmp_path), "one").is_dir()
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    folder = _cache_folder(str(blocked), "one")
+    assert folder.is_dir()
+    assert blocked not in folder.parents

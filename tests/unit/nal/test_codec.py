@@ -1,0 +1,163 @@
+"""Programs as bytes: what goes in comes out, and bytes from a stranger are refused, never obeyed."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from network_equality import assert_equal
+from random_networks import networks
+
+from hilbench.errors import NetworkError, ProtocolError
+from hilbench.nal import Network
+from hilbench.nal.codec import pack, rule_from_dict, unpack
+from hilbench.nal.rules.pes import PES
+from hilbench.types import LawProgram, Port
+
+RELAXED = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+def learner() -> Network:
+    net = Network(0.001, seed=1)
+    net.input("x", 2)
+    net.lif("a", 3, tau_s=0.02, output=True)
+    net.readout("y", 2, tau_s=0.1)
+    net.connect("x", "a", [[1, 0], [0, 2], [3, 4]], bias=1.5)
+    net.connect("a", "y", np.zeros((2, 3)), rule=PES(modulator="error"), delay_steps=2)
+    return net
+
+
+def tampered(path: tuple, value) -> bytes:
+    """The learner's bytes with one field replaced."""
+    tree = msgspec.msgpack.decode(pack(learner()))
+    node = tree
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+    return msgspec.msgpack.encode(tree)
+
+
+@RELAXED
+@given(net=networks())
+def test_a_network_comes_back_bit_for_bit(net):
+    assert_equal(unpack(pack(net)), net)
+    assert pack(unpack(pack(net))) == pack(net)
+
+
+def test_a_law_comes_back():
+    law = LawProgram("pd", {"kp": 1.5, "names": ["a"], "deep": {"b": None}}, (Port("x", 2),), (Port("u", 1),))
+    assert unpack(pack(law)) == law
+
+
+def test_only_programs_are_packed():
+    with pytest.raises(NetworkError, match="found dict"):
+        pack({"type": "law"})
+
+
+@RELAXED
+@given(data=st.data())
+def test_damaged_bytes_are_refused_or_give_a_whole_program(data):
+    raw = bytearray(pack(learner()))
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    check(bytes(raw[: data.draw(st.sampled_from([len(raw), len(raw), len(raw) // 2]))]))
+
+
+LEAVES = st.sampled_from(
+    [None, True, -1, 0, 2**31, 2**63, math.inf, math.nan, 1e-9, "", "a", "y", b"", b"\0" * 8, [], [[]], {}, {"kind": 1}]
+)
+
+
+@settings(RELAXED, max_examples=300)
+@given(data=st.data())
+def test_any_field_may_hold_anything(data):
+    tree = msgspec.msgpack.decode(pack(learner()))
+    node, key = None, None
+    below = tree
+    while isinstance(below, dict | list) and below and (node is None or data.draw(st.integers(0, 3))):
+        node = below
+        key = data.draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
+        below = node[key]
+    node[key] = data.draw(LEAVES)
+    check(msgspec.msgpack.encode(tree))
+
+
+@RELAXED
+@given(raw=st.binary(max_size=200))
+def test_noise_is_refused(raw):
+    with pytest.raises((ProtocolError, NetworkError)):
+        unpack(raw)
+
+
+def check(raw: bytes) -> None:
+    try:
+        program = unpack(raw)
+    except (ProtocolError, NetworkError):
+        return
+    assert_equal(unpack(pack(program)), program)
+
+
+def starts(*values: int) -> bytes:
+    return np.array(values, "<i8").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("projections", 0, "starts"), starts(0, 2, 5)),
+        (("projections", 0, "starts"), starts(1, 2, 4)),
+        (("projections", 0, "starts"), starts(0, 5, 4)),
+        (("projections", 0, "starts"), starts(0, 2)),
+        (("projections", 0, "targets"), np.array([0, 2, 1, 3], "<i4").tobytes()),
+        (("projections", 0, "targets"), np.array([0, 2, 1, -1], "<i4").tobytes()),
+        (("projections", 0, "shape"), [3, -2]),
+        (("projections", 0, "shape"), [3, 10**12]),
+        (("projections", 0, "weights"), np.array([1, 2, 3, math.nan], "<f4").tobytes()),
+        (("projections", 0, "weights"), b"123"),
+        (("populations", 0, "parameters", 0), b""),
+        (("populations", 0, "refractory_s"), math.inf),
+        (("outputs", 0, "name"), "x"),
+        (("outputs", 0, "size"), 4),
+        (("outputs", 1), {"name": "a", "size": 3, "kind": "events"}),
+        (("modulators", 0, "size"), 3),
+        (("modulators",), []),
+        (("projections", 1, "rule"), {"kind": "pes", "modulator": "error", "learning_rate": math.inf}),
+        (("projections", 1, "rule"), {"kind": "os", "modulator": "error"}),
+        (("dt_s",), 1e-9),
+        (("seed",), -1),
+    ],
+)
+def test_a_lie_in_one_field_is_found(path, value):
+    with pytest.raises((ProtocolError, NetworkError)) as error:
+        unpack(tampered(path, value))
+    assert "\n" not in str(error.value)
+
+
+def test_starts_whose_differences_wrap_around_are_found():
+    # Each difference overflows to a positive number; read as an index, the values would leave the arrays.
+    net = Network(0.001)
+    net.input("x", 4)
+    net.lif("a", 1, tau_s=0.02)
+    net.connect("x", "a", np.ones((1, 4)))
+    tree = msgspec.msgpack.decode(pack(net))
+    tree["projections"][0]["starts"] = starts(0, 2**63 - 1, -(2**63), -1, 4)
+    with pytest.raises(ProtocolError, match="outside their arrays"):
+        unpack(msgspec.msgpack.encode(tree))
+
+
+def test_nesting_without_end_and_broken_text_are_refused():
+    head = b"\x85\xa4type\xa3law\xa4name\xa1x\xa6config\x81\xa1a"
+    for raw in (head + b"\x91" * 200_000, b"\x85\xa4type\xa3law\xa4name\xa1\xff"):
+        with pytest.raises(ProtocolError):
+            unpack(raw)
+
+
+def test_a_rule_names_what_is_wrong():
+    with pytest.raises(NetworkError, match="did you mean 'pes'"):
+        rule_from_dict({"kind": "pess", "modulator": "e"})
+    with pytest.raises(NetworkError, match="rate"):
+        rule_from_dict({"kind": "pes", "modulator": "e", "rate": 1.0})

@@ -1,0 +1,155 @@
+"""The builder: what it refuses, in which words, and the order that populations step in."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from hilbench.errors import NetworkError
+from hilbench.nal import Network
+from hilbench.nal.network import MAX_REFRACTORY_STEPS
+from hilbench.nal.rules.pes import PES
+
+
+def small() -> Network:
+    net = Network(0.001)
+    net.input("x", 2)
+    net.input("e", 2, kind="events")
+    net.lif("cells", 3, tau_s=0.02)
+    net.readout("y", 2, tau_s=0.1)
+    net.connect("x", "cells", np.ones((3, 2)))
+    return net
+
+
+PES_ERROR = PES(modulator="error")
+
+REFUSED = {
+    "integrator": (lambda n: Network(0.001, "exactt"), "did you mean 'exact'"),
+    "dt not in us": (lambda n: Network(1.5e-6), "whole number of microseconds"),
+    "dt too short": (lambda n: Network(1e-7), "whole number of microseconds"),
+    "dt infinite": (lambda n: Network(math.inf), "whole number of microseconds"),
+    "amplitude": (lambda n: Network(0.001, spike_amplitude=0.0), "positive"),
+    "seed": (lambda n: Network(0.001, seed=2**64), "2\\*\\*64"),
+    "name": (lambda n: n.input("1st", 2), "'1st'"),
+    "name taken": (lambda n: n.lif("x", 2, tau_s=0.1), "'x' is taken"),
+    "projection name taken": (lambda n: n.connect("x", "cells", np.ones((3, 2)), name="y"), "'y' is taken"),
+    "port size": (lambda n: n.input("z", 0), "'z'"),
+    "port kind": (lambda n: n.input("z", 1, kind="spikes"), "'z'"),
+    "size": (lambda n: n.lif("z", 0, tau_s=0.1), "found 0; allowed: 1"),
+    "size kind": (lambda n: n.lif("z", 2.0, tau_s=0.1), "found 2.0; allowed: 1"),
+    "tau": (lambda n: n.lif("z", 2, tau_s=[0.1, 0.0]), "tau_s: found 0.0; allowed: more than 0 s"),
+    "tau infinite": (lambda n: n.lif("z", 2, tau_s=math.inf), "tau_s: found NaN or infinity"),
+    "parameter shape": (lambda n: n.lif("z", 2, tau_s=[0.1] * 3), r"tau_s: found shape \(3,\); allowed"),
+    "parameter kind": (lambda n: n.lif("z", 2, tau_s="fast"), "tau_s: found str"),
+    "parameter NaN": (lambda n: n.lif("z", 2, tau_s=0.1, v_threshold=math.nan), "v_threshold: found NaN"),
+    "reset": (lambda n: n.lif("z", 2, tau_s=0.1, reset="substract"), "did you mean 'subtract'"),
+    "threshold": (lambda n: n.lif("z", 2, tau_s=0.1, threshold="=>"), "allowed: '>', '>='"),
+    "refractory": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=0.0015), "whole steps of 0.001 s"),
+    "refractory endless": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=math.inf), "whole steps"),
+    "refractory long": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=MAX_REFRACTORY_STEPS), "whole steps"),
+    "source": (lambda n: n.connect("cell", "y", np.ones((2, 3))), "did you mean 'cells'"),
+    "target": (lambda n: n.connect("x", "cell", np.ones((3, 2))), "did you mean 'cells'"),
+    "readout drives": (lambda n: n.connect("y", "cells", np.ones((3, 2))), "drives no population"),
+    "input as target": (lambda n: n.connect("cells", "x", np.ones((2, 3))), "target: found 'x'"),
+    "shape": (lambda n: n.connect("cells", "y", np.ones((3, 2))), r"\(3, 2\); allowed: \(2, 3\) \(targets, sources\)"),
+    "vector": (lambda n: n.connect("cells", "y", np.ones(6)), r"allowed: \(2, 3\)"),
+    "ragged": (lambda n: n.connect("cells", "y", [[1, 2], [3]]), "weights: found list"),
+    "NaN": (lambda n: n.connect("cells", "y", np.full((2, 3), math.nan)), "finite"),
+    "too large": (lambda n: n.connect("cells", "y", np.full((2, 3), 1e40)), "finite"),
+    "bias": (lambda n: n.connect("cells", "y", np.ones((2, 3)), bias=np.ones(3)), "bias: found shape"),
+    "bias infinite": (lambda n: n.connect("cells", "y", np.ones((2, 3)), bias=math.inf), "bias: found NaN or infinity"),
+    "delay": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=-1), "delay_steps: found -1; allowed"),
+    "delayed values": (lambda n: n.connect("x", "cells", np.ones((3, 2)), delay_steps=1, name="d"), "held over a tick"),
+    "rule source": (lambda n: n.connect("x", "y", np.ones((2, 2)), rule=PES_ERROR), "onto a readout only"),
+    "rule target": (
+        lambda n: n.connect("cells", "cells", np.ones((3, 3)), rule=PES_ERROR, delay_steps=1),
+        "onto a readout only",
+    ),
+    "rule rate": (
+        lambda n: n.connect("cells", "y", np.ones((2, 3)), rule=PES(modulator="e1", learning_rate=math.nan)),
+        "learning_rate",
+    ),
+    "rule name": (lambda n: n.connect("cells", "y", np.ones((2, 3)), rule=PES(modulator="an error")), "modulator"),
+    "loop": (lambda n: n.connect("cells", "cells", np.ones((3, 3))), "loop without delay through cells"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_says_so_in_one_line_and_changes_nothing(case):
+    wrong, says = REFUSED[case]
+    net = small()
+    before = (net.inputs, net.outputs, net.modulators, list(net.populations), list(net.projections))
+    with pytest.raises(NetworkError, match=says) as error:
+        wrong(net)
+    assert "\n" not in str(error.value)
+    assert before == (net.inputs, net.outputs, net.modulators, list(net.populations), list(net.projections))
+
+
+def test_one_modulator_serves_rules_of_one_size():
+    net = small()
+    net.readout("z", 1, tau_s=0.1)
+    net.connect("cells", "y", np.ones((2, 3)), rule=PES_ERROR)
+    with pytest.raises(NetworkError, match="'error' has 2 values; this one needs 1"):
+        net.connect("cells", "z", np.ones((1, 3)), rule=PES_ERROR)
+    assert [(m.name, m.size) for m in net.modulators] == [("error", 2)]
+
+
+@pytest.mark.parametrize("n_us", [1, 15, 100, 123, 333, 999, 1000, 3003, 65537])
+def test_every_whole_number_of_microseconds_is_a_step_however_it_was_computed(n_us):
+    for dt_s in (n_us / 1e6, n_us * 1e-6, n_us / 1000 / 1000):
+        assert Network(dt_s).dt_us == n_us
+
+
+def test_populations_step_after_those_that_drive_them_at_once():
+    net = Network(0.001)
+    net.readout("y", 1, tau_s=0.1)
+    for name in ("c", "b", "a", "free"):
+        net.lif(name, 1, tau_s=0.1)
+    one = np.ones((1, 1))
+    for source, target, delay in (("a", "b", 0), ("b", "c", 0), ("c", "y", 0), ("c", "a", 1), ("a", "c", 0)):
+        net.connect(source, target, one, delay_steps=delay)
+    assert net.order() == ["a", "free", "b", "c", "y"]
+    with pytest.raises(NetworkError, match="a loop without delay through a, b, c"):
+        net.connect("b", "a", one)
+    assert "b_to_a" not in net.projections
+
+
+def test_a_long_chain_is_ordered():
+    net, n = Network(0.001), 300
+    for i in range(n):
+        net.lif(f"n{i}", 1, tau_s=0.1)
+    for i in range(n - 1):
+        net.connect(f"n{i + 1}", f"n{i}", np.ones((1, 1)))
+    assert net.order() == [f"n{i}" for i in reversed(range(n))]
+
+
+def test_zeros_are_synapses_only_where_a_rule_may_change_them_or_a_sparse_matrix_stores_them():
+    net = small()
+    zeros = np.array([[0, 1, 0], [0, 0, 0]])
+    stored = scipy.sparse.csr_array(np.ones((2, 3)))
+    stored.data[:] = 0
+    for name, weights, rule in (("fixed", zeros, None), ("learnt", zeros, PES_ERROR), ("stored", stored, None)):
+        net.connect("cells", "y", weights, rule=rule, name=name)
+    assert [net.projections[name].weights.nnz for name in ("fixed", "learnt", "stored")] == [1, 6, 6]
+
+
+@pytest.mark.parametrize("kind", [np.array, scipy.sparse.csc_array, scipy.sparse.coo_array])
+def test_a_network_keeps_its_own_weights_and_leaves_the_callers_alone(kind):
+    net = small()
+    mine = kind(np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    net.connect("cells", "y", mine, name="w")
+    before = net.projections["w"].weights.toarray()
+    mine *= 2
+    if kind is scipy.sparse.csc_array:
+        mine.data[:] = 7
+    np.testing.assert_array_equal(net.projections["w"].weights.toarray(), before)
+
+
+def test_duplicate_synapses_add_up():
+    net = small()
+    twice = scipy.sparse.coo_array(([1.0, 2.0, 5.0], ([0, 0, 1], [2, 2, 0])), shape=(2, 3))
+    net.connect("cells", "y", twice, name="w")
+    np.testing.assert_array_equal(net.projections["w"].weights.toarray(), [[0, 0, 3], [5, 0, 0]])

@@ -1,0 +1,85 @@
+"""The command line: exit codes, one line for a mistake, and what `--json` prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from hilbench import plugins
+from hilbench.cli import main
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    return end.value.code or 0
+
+
+def test_list_names_every_plugin_and_scenario(capsys: pytest.CaptureFixture) -> None:
+    assert call("list") == 0
+    out = capsys.readouterr().out
+    for kind in plugins.KINDS:
+        assert kind in out
+        for name in plugins.all_of(kind):
+            assert name in out
+    assert "arm_payload" in out
+
+
+def test_check_prints_a_scenario_that_checks(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert call("check", "arm_payload", "--loop.seed", "7") == 0
+    first = capsys.readouterr().out
+    assert tomllib.loads(first)["loop"]["seed"] == 7
+    (tmp_path / "again.toml").write_text(first)
+    assert call("check", str(tmp_path / "again.toml")) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_run_prints_its_metrics_as_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = tmp_path / "run"
+    code = call(
+        "run", "cartpole_ladder", "--controller", "lqr", "--loop.duration-s", "0.1", "--seed", "1",
+        "--out", str(folder), "--json",
+    )  # fmt: skip
+    assert code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["status"] == "done"
+    assert found["metrics"]["round_trip[p50]"]["n"] == 100
+    wanted = {"error_rms", "spikes", "synaptic_operations", "misses", "longest_miss_run", "skipped", "faults"}
+    assert wanted <= set(found["metrics"])
+    assert json.loads((folder / "run.json").read_text())["scenario"]["loop"]["seed"] == 1
+
+
+MISTAKES = [
+    (["run", "arm_paylod"], "did you mean 'arm_payload'"),
+    (["run", "arm_payload", "--loop.mod", "x"], "loop.mod: no such field"),
+    (["run", "arm_payload", "--controller", "pess"], "did you mean 'pes'"),
+    (["run", "arm_payload", "--loop.mode"], "--loop.mode: a value must follow"),
+    (["check", "cartpole_ladder", "--disturbances.x.kind", "payload", "--disturbances.x.mass_kg", "1"], "payload"),
+    (["replay", "nowhere"], "no readable run.json"),
+    (["serve", "--backend", "nunba"], "did you mean 'numba'"),
+    (["serve", "--config", "{"], "expected a JSON object"),
+    (["serve", "--bind", "tcp://0.0.0.0:*"], "0.0.0.0"),
+    (["list", "env"], "did you mean 'envs'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(*arguments) == 2
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err.startswith("hilbench: ")
+    assert found.err.count("\n") == 1
+    assert wanted in found.err
+    assert not list(tmp_path.iterdir()), "a mistake leaves nothing behind"

@@ -1,0 +1,477 @@
+"""The loop under a fake clock and over a fake link: time passes by reading it and by waiting, and by nothing else."""
+
+from __future__ import annotations
+
+import gc
+import heapq
+from math import ceil, inf, nan
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from hilbench.agent import Agent
+from hilbench.coding import Whole, values_to_action
+from hilbench.errors import LinkError, ProtocolError, RecordError
+from hilbench.loop import Loop
+from hilbench.metrics import measure
+from hilbench.pace import Lockstep, Recorded, Wall
+from hilbench.recorder import HELD, REPLIED, SAFE, Recorder, read_run
+from hilbench.running import _check_repeatable
+from hilbench.scenario import LoopConfig
+from hilbench.types import (
+    EVENT,
+    NO_EVENTS,
+    Control,
+    LawProgram,
+    Link,
+    LoadReport,
+    PlantSpec,
+    Port,
+    Probes,
+    Reply,
+    to_builtins,
+)
+
+MS = 1_000_000
+GRAIN_NS = 2_000
+STEPS = 4
+SAFE_ACTION = (-7.0, 0.5)
+PROGRAM = LawProgram("fake", {}, inputs=(Port("obs", 2),), outputs=(Port("action", 2),))
+
+
+class Clock:
+    """Every reading takes its grain."""
+
+    now_ns = 123_456_789
+
+    def __init__(self, grain_ns=GRAIN_NS):
+        self.grain_ns = grain_ns
+
+    def __call__(self) -> int:
+        self.now_ns += self.grain_ns
+        return self.now_ns
+
+
+class Device(Link):
+    """Runs a tick the moment it is sent and answers as scripted.
+
+    `script(seq)` is None for a tick that gets lost, else the delays in ns of the replies: none for a reply that gets
+    lost, two for one that comes twice. The action is what `act(seq)` says, by default (seq, a digest of all ticks run).
+    """
+
+    def __init__(self, clock, script, timeout_s=5.0, act=None, faults=()):
+        self.config = type("Config", (), {"timeout_s": timeout_s})
+        self.clock, self.script, self.act, self.faults = clock, script, act, dict(faults)
+        self.resets, self.sent, self.open, self.most_open = [], [], {}, 0
+
+    def load(self, program, period_us, probes):
+        return LoadReport("fake")
+
+    def reset(self, seed, carry, catch_up):
+        self.resets.append((seed, carry))
+        self._fail("reset", len(self.resets))
+        self._wire, self._digest, self._last, self._count = [], 0.0, -1, 0
+
+    def send(self, tick):
+        self._fail("send", tick.seq)
+        self.sent.append((tick.seq, tick.learning, len(tick.events)))
+        delays = self.script(tick.seq)
+        if delays is None:
+            return
+        self._digest = (0.7 * self._digest + float(tick.values.sum()) + tick.seq) % 3.0
+        action = self.act(tick.seq) if self.act else (tick.seq, self._digest)
+        prev, self._last = self._last, tick.seq
+        for delay_ns in delays:
+            reply = Reply(seq=tick.seq, prev_seq=prev, values=np.array(action, np.float32))
+            self._count += 1
+            heapq.heappush(self._wire, (self.clock.now_ns + delay_ns, self._count, reply))
+
+    def receive(self, timeout_ns):
+        self._fail("receive", self.clock.now_ns)
+        until_ns = self.clock.now_ns + timeout_ns
+        if self._wire and self._wire[0][0] <= until_ns:
+            at_ns, _, reply = heapq.heappop(self._wire)
+            self.clock.now_ns = max(self.clock.now_ns, at_ns)
+            return reply
+        self.clock.now_ns = until_ns
+        return None
+
+    def close(self):
+        pass
+
+    def _fail(self, where, now):
+        if where in self.faults and now >= self.faults[where][0]:
+            raise self.faults[where][1]
+
+
+class Plant:
+    """Two integrators that note when each physics step ran, and with what."""
+
+    def __init__(self, clock, period_s, ends_at=None, senses=0):
+        self.clock, self.ends_at, self.senses = clock, ends_at, senses
+        self.step_s = period_s / STEPS
+        self.sheet = PlantSpec(
+            obs_names=("a", "b"), obs_units=("1", "1"), action_names=("u", "v"), action_units=("1", "1"),
+            action_low=(-100.0, -10.0), action_high=(100.0, 10.0), safe_action=SAFE_ACTION, physics_step_s=self.step_s,
+            info_units={"error": "1"}, error="error", parameters={},
+        )  # fmt: skip
+        self.ran = []
+
+    def reset(self, seed):
+        self.x, self.ran = np.array([seed * 0.1, 0.0]), []
+
+    def observe(self):
+        ended = self.ends_at is not None and len(self.ran) >= self.ends_at * STEPS
+        return self.x.astype(np.float32), -1.0, ended, False, {"error": float(self.x[0])}
+
+    def events(self):
+        return np.zeros(self.senses, EVENT) if self.senses else NO_EVENTS
+
+    def advance(self, n_steps, action):
+        self.ran.append((self.clock.now_ns, *np.asarray(action).tolist()))
+        self.x = 0.99 * self.x + self.step_s * np.asarray(action)
+
+    def state(self):
+        return np.array([*self.x, len(self.ran)])
+
+
+class Bench:
+    """One run in fake real time, with everything that took part."""
+
+    def __init__(self, folder, script, period_s=0.001, ticks=20, plant=None, device=None, grain_ns=GRAIN_NS, **loop):
+        self.clock, self.folder, self.period_s = Clock(grain_ns), folder, period_s
+        self.plant = Plant(self.clock, period_s, **(plant or {}))
+        self.link = Device(self.clock, script, **(device or {}))
+        self.config = LoopConfig(mode="realtime", period_s=period_s, duration_s=ticks * period_s, **loop)
+        self.pace = Wall(self.config, self.clock)
+
+    def run(self):
+        self.outcome = self.drive(self.pace, self.link, self.folder)
+        start_ns, step_ns = self.pace.instant_ns(0), round(self.period_s / STEPS * 1e9)
+        for j, (at_ns, *_) in enumerate(self.plant.ran):
+            assert at_ns >= start_ns + j * step_ns, f"physics step {j} ran early"
+        self.data = read_run(self.folder)
+        self.rows = self.data.episodes[-1] if self.data.episodes else {}
+        return self
+
+    def drive(self, pace, link, folder):
+        agent = Agent(Control(PROGRAM, Whole(), values_to_action), link, 1000, Probes(), np.array(SAFE_ACTION))
+        loop = to_builtins(self.config)
+        meta = {"scenario": {"loop": {k: v for k, v in loop.items() if v is not None}, "phases": {}}}
+        with Recorder(folder, meta | {"sheet": to_builtins(self.plant.sheet)}) as recorder:
+            outcome = Loop(self.plant, agent, self.config, recorder, pace).run()
+            recorder.close(outcome.status)
+        return outcome
+
+    @property
+    def acted(self):
+        """The first number of each physics step's action: the tick that it came from, -7 for the safe action."""
+        return [u for _, u, _ in self.plant.ran]
+
+
+def always(delay_ns):
+    return lambda seq: [delay_ns]
+
+
+@pytest.mark.parametrize("delay_us", [0, 100, 230, 700, 1100, 3300])
+def test_a_known_delay_is_seen_in_the_applied_step_and_the_latency(tmp_path, delay_us):
+    bench = Bench(tmp_path, always(delay_us * 1000), ticks=30, max_in_flight=8).run()
+    felt = ceil(delay_us / 250)
+    steps = [STEPS * k + felt for k in range(30)]
+    assert bench.rows["applied_step"].tolist() == [step if step < 30 * STEPS else -1 for step in steps]
+    assert bench.rows["answered"].all()  # those that come after the end too
+    latency = measure(bench.data)["latency[p50]"]
+    assert latency["n"] == 30
+    assert 0 <= latency["value"] - felt * 250e-6 < 20 * GRAIN_NS * 1e-9
+    round_trip = measure(bench.data)["round_trip[p50]"]
+    assert 0 <= round_trip["value"] - delay_us * 1e-6 < 40 * GRAIN_NS * 1e-9
+
+
+def test_an_older_tick_never_replaces_a_newer_one(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [300_000] if seq % 2 else [2_600_000], max_in_flight=8).run()
+    assert (np.diff([u for u in bench.acted if u >= 0]) >= 0).all()
+    even = bench.rows["seq"] % 2 == 0
+    assert (bench.rows["applied_step"][even] == -1).all()
+    assert (bench.rows["applied_step"][~even] == STEPS * bench.rows["seq"][~even] + 2).all()
+    assert bench.rows["answered"][even][:-1].all()  # late, useless and still on record; the last one is not waited for
+
+
+def test_a_reply_that_comes_twice_counts_once(tmp_path):
+    once = Bench(tmp_path / "once", always(300_000)).run()
+    twice = Bench(tmp_path / "twice", lambda seq: [300_000, 300_000, 1_400_000]).run()
+    assert twice.acted == once.acted
+    arrived_us = (twice.rows["arrived_ns"] - twice.rows["captured_ns"]) / 1000
+    assert (arrived_us < 400).all()
+
+
+def test_a_reply_to_a_tick_that_was_never_sent_is_ignored(tmp_path):
+    bench = Bench(tmp_path, always(300_000))
+    send = bench.link.send
+
+    def and_more(tick):
+        send(tick)
+        heapq.heappush(bench.link._wire, (bench.clock.now_ns, -tick.seq, Reply(seq=tick.seq + 5, values=np.ones(2))))
+
+    bench.link.send = and_more
+    bench.run()
+    assert bench.rows["applied_step"].tolist() == [STEPS * k + 2 for k in range(20)]
+
+
+def test_too_many_unanswered_ticks_skip_and_a_lost_one_is_given_up(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [] if seq < 2 else [100_000], max_in_flight=2, give_up_s=0.010).run()
+    assert [seq for seq, *_ in bench.link.sent] == [0, 1, *range(10, 20)]
+    assert np.flatnonzero(bench.rows["skipped"]).tolist() == list(range(2, 10))
+    assert measure(bench.data)["skipped"] == {"value": 8, "unit": "ticks", "better": "lower", "n": 20}
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_no_more_than_max_in_flight_are_unanswered(tmp_path, most):
+    bench = Bench(tmp_path, always(7_300_000), ticks=40, max_in_flight=most).run()
+    sent = np.array([seq for seq, *_ in bench.link.sent])
+    in_flight = [((sent <= k) & (sent + 7.3 > k)).sum() for k in range(40)]
+    assert max(in_flight) == most
+    assert bench.rows["skipped"].sum() == 40 - len(sent)
+
+
+def test_a_reply_to_a_tick_that_was_given_up_acts_and_is_on_record(tmp_path):
+    bench = Bench(tmp_path, always(1510 * MS), period_s=0.1, ticks=60, max_in_flight=1, silence_s=10.0).run()
+    sent = [seq for seq, *_ in bench.link.sent]
+    assert sent == [0, 10, 20, 30, 40, 50]  # a tick is given up after 10 periods; rows are written by tens
+    expected = [(k + 15) * STEPS + 1 for k in sent if k + 15 < 60]
+    assert bench.rows["applied_step"][sent].tolist() == [*expected, -1]
+    assert bench.rows["answered"][sent].all()
+
+
+def test_late_hold_uses_a_late_reply_and_drop_does_not(tmp_path):
+    def script(seq):
+        return {5: [1_600_000], 6: []}.get(seq, [100_000])
+
+    hold = Bench(tmp_path / "hold", script, max_in_flight=4, late="hold").run()
+    drop = Bench(tmp_path / "drop", script, max_in_flight=4, late="drop").run()
+    assert hold.rows["applied_step"][4:8].tolist() == [17, 27, -1, 29]
+    assert drop.rows["applied_step"][4:8].tolist() == [17, -1, -1, 29]
+    for bench in (hold, drop):
+        assert np.flatnonzero(bench.rows["late"]).tolist() == [5]
+        assert np.flatnonzero(bench.rows["sources"] == REPLIED).tolist() == [
+            step for step in bench.rows["applied_step"] if step >= 0
+        ]
+
+
+def test_late_safe_bridges_from_the_deadline_to_the_next_reply(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [] if seq in (5, 6) else [100_000], max_in_flight=4, late="safe").run()
+    sources = bench.rows["sources"].reshape(-1)
+    # Tick 5's deadline is the instant of step 24; tick 7's reply acts from step 29.
+    assert np.flatnonzero(sources[1:] == SAFE).tolist() == [23, 24, 25, 26, 27]
+    assert bench.acted[23:30] == [4, -7, -7, -7, -7, -7, 7]
+    assert sources[23] == HELD
+
+
+@pytest.mark.parametrize("deadline_s", [0.0005, 0.003])
+def test_the_deadline_may_differ_from_the_period(tmp_path, deadline_s):
+    bench = Bench(tmp_path, always(700_000), max_in_flight=4, deadline_s=deadline_s).run()
+    assert bench.rows["late"].all() == (deadline_s < 0.0007)
+    assert measure(bench.data)["misses"]["value"] == (20 if deadline_s < 0.0007 else 0)
+
+
+def test_silence_ends_in_the_safe_action(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [100_000] if seq <= 5 else [], max_in_flight=99, silence_s=0.003).run()
+    assert bench.acted[21:33] == [5] * 12  # up to 3 ms after tick 5's instant
+    assert bench.acted[33:] == [-7] * (80 - 33)
+    assert bench.outcome.status == "done"
+
+
+def test_an_action_that_is_no_number_is_safe_and_one_out_of_range_is_clipped(tmp_path):
+    odd = {3: (nan, 0), 5: (inf, 0), 7: (500, -11), 9: (-100, 10)}
+    bench = Bench(tmp_path, always(0), device={"act": lambda seq: odd.get(seq, (seq, 0))}).run()
+    tick = [bench.plant.ran[STEPS * k][1:] for k in range(20)]
+    assert tick[3] == tick[5] == SAFE_ACTION
+    assert tick[7] == (100, -10)
+    assert np.flatnonzero(bench.rows["not_finite"]).tolist() == [3, 5]
+    assert np.flatnonzero(bench.rows["clipped"]).tolist() == [7]
+
+
+@pytest.mark.parametrize(("loop", "first_frozen"), [
+    ({"freeze_at_s": 0.004}, 4), ({"freeze_at_s": 0.0035}, 4), ({"freeze_at_s": 0.0}, 0), ({}, 20),
+    ({"learning": False, "freeze_at_s": 0.004}, 0),
+])  # fmt: skip
+def test_learning_stops_at_exactly_the_changes_tick(tmp_path, loop, first_frozen):
+    bench = Bench(tmp_path, always(0), **loop).run()
+    assert [learning for _, learning, _ in bench.link.sent] == [k < first_frozen for k in range(20)]
+    assert bench.rows["learning"].tolist() == [k < first_frozen for k in range(20)]
+
+
+def start_ns():
+    """The instant of tick 0 in a fresh bench, less some readings of its clock."""
+    return Clock.now_ns + Wall.LEAD_NS
+
+
+@pytest.mark.parametrize(("faults", "tick", "first_safe"), [
+    ({"send": (7, LinkError("gone"))}, 7, 28),
+    ({"receive": (start_ns() + 7_400_000, LinkError("gone"))}, 7, 30),
+    ({"receive": (start_ns() + 7_400_000, ProtocolError("gone"))}, 7, 30),
+])  # fmt: skip
+def test_a_lost_device_ends_in_the_safe_action_and_a_readable_fault(tmp_path, faults, tick, first_safe):
+    bench = Bench(tmp_path, always(100_000), device={"faults": faults}).run()  # run() checks the rule of time too
+    assert bench.outcome.status == bench.data.meta["status"] == "fault"
+    assert "gone" in bench.outcome.fault
+    fault = bench.data.meta["faults"][0]
+    assert (fault["episode"], fault["tick"], fault["t_s"]) == (0, tick, pytest.approx(tick * 0.001))
+    assert bench.acted[first_safe:] == [-7] * ((tick + 1) * STEPS - first_safe)
+    assert bench.acted[first_safe - 1] == tick - (first_safe % STEPS == 0)
+    assert bench.rows["seq"].tolist() == list(range(tick + 1))
+    assert (bench.rows["sources"].reshape(-1)[first_safe:] == SAFE).all()
+
+
+def test_a_device_that_falls_silent_is_lost_after_the_links_timeout(tmp_path):
+    script = lambda seq: [100_000] if seq < 3 else []  # noqa: E731
+    bench = Bench(tmp_path, script, ticks=200, device={"timeout_s": 0.05}).run()
+    assert bench.outcome.status == "fault"
+    assert "no reply for 0.05 s" in bench.outcome.fault
+    assert 53 <= bench.data.meta["faults"][0]["tick"] <= 54
+
+
+def test_a_period_longer_than_the_timeout_is_no_silence(tmp_path):
+    bench = Bench(tmp_path, always(MS), period_s=0.1, device={"timeout_s": 0.05}, silence_s=1.0).run()
+    assert bench.outcome.status == "done"
+
+
+@pytest.mark.parametrize("lost_at", [1, 2])
+def test_a_device_lost_at_a_reset_is_a_fault_of_that_episode(tmp_path, lost_at):
+    bench = Bench(tmp_path, always(0), episodes=3, device={"faults": {"reset": (lost_at, LinkError("gone"))}})
+    outcome = bench.drive(bench.pace, bench.link, tmp_path)
+    data = read_run(tmp_path)
+    assert outcome.status == data.meta["status"] == "fault"
+    assert len(data.episodes) == lost_at - 1
+    assert data.meta["faults"][0]["episode"] == lost_at - 1
+    assert bench.plant.ran == []  # nothing has moved
+
+
+def test_a_lost_device_on_the_virtual_clock_is_a_fault_too(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [0] if seq < 5 else [])
+    outcome = bench.drive(Lockstep(STEPS), bench.link, tmp_path)
+    assert (outcome.status, "no reply to tick 5" in outcome.fault) == ("fault", True)
+    assert bench.acted[16:] == [4] * STEPS + [-7] * STEPS
+
+
+def test_lockstep_waits_for_its_own_tick(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [0, 10])
+    bench.drive(Lockstep(STEPS), bench.link, tmp_path)
+    assert bench.acted == [k for k in range(20) for _ in range(STEPS)]
+    assert read_run(tmp_path).episodes[0]["applied_step"].tolist() == [STEPS * k for k in range(20)]
+
+
+def test_sensor_events_of_a_skipped_tick_are_lost_and_counted(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [] if seq < 2 else [0], plant={"senses": 3}).run()
+    assert bench.rows["events_lost"].tolist() == [3 if 2 <= k < 10 else 0 for k in range(20)]
+    assert {n for *_, n in bench.link.sent} == {3}
+    assert [len(events) for events in bench.rows["events"]] == [0 if 2 <= k < 10 else 3 for k in range(20)]
+
+
+def test_a_plant_that_ends_ends_its_episode_and_not_the_run(tmp_path):
+    bench = Bench(tmp_path, always(100_000), episodes=2, carry="weights", plant={"ends_at": 6}, seed=40).run()
+    assert bench.link.resets == [(40, "none"), (41, "weights")]
+    for rows in bench.data.episodes:
+        assert rows["seq"].tolist() == list(range(7))
+        assert rows["terminated"].tolist() == [False] * 6 + [True]
+    metrics = measure(bench.data)
+    assert metrics["survival"]["value"] == pytest.approx(0.006)
+    assert metrics["skipped"]["value"] == 0
+
+
+def test_a_run_shorter_than_a_batch_is_whole(tmp_path):
+    assert len(Bench(tmp_path, always(0), ticks=1).run().rows["seq"]) == 1
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_off_in_real_time_and_as_before_afterwards(tmp_path, enabled):
+    seen = []
+
+    def script(seq):
+        seen.append(gc.isenabled())
+        if seq == 10:
+            raise RuntimeError("a bug")
+        return [0]
+
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        frozen = gc.get_freeze_count()
+        with pytest.raises(RuntimeError):
+            Bench(tmp_path, script).run()
+        assert gc.isenabled() == enabled
+        assert gc.get_freeze_count() == frozen
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert seen == [False] * 11
+    assert read_run(tmp_path).meta["status"] == "failed"
+
+
+FATES = st.one_of(
+    st.none(), st.just([]), st.lists(st.integers(0, 6000).map(lambda us: us * 1000), min_size=1, max_size=2)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    fates=st.lists(FATES, min_size=1, max_size=20), late=st.sampled_from(["hold", "drop", "safe"]),
+    deadline_us=st.integers(100, 4000), most=st.integers(1, 4), give_up=st.integers(1, 12),
+)  # fmt: skip
+def test_whatever_the_link_does_a_replay_repeats_it(tmp_path_factory, fates, late, deadline_us, most, give_up):
+    folder = tmp_path_factory.mktemp("run")
+    bench = Bench(
+        folder / "a", lambda seq: fates[seq % len(fates)], ticks=30, episodes=2, late=late, silence_s=0.008,
+        deadline_s=deadline_us * 1e-6, max_in_flight=most, give_up_s=give_up * 1e-3, grain_ns=10_000,
+    ).run()  # fmt: skip
+    try:
+        _check_repeatable(bench.data, folder)
+    except RecordError:
+        assume(False)
+    bench.drive(Recorded(bench.data.episodes, felt=True), Device(bench.clock, always(0)), folder / "b")
+    for a, b in zip(bench.data.episodes, read_run(folder / "b").episodes, strict=True):
+        for name in ("state", "actions", "sources", "skipped", "applied_step"):
+            assert np.array_equal(a[name], b[name]), name
+        late_rows = a["late"] & b["answered"]
+        assert np.array_equal(late_rows, b["late"])
+
+
+def test_a_replay_follows_episodes_of_different_lengths(tmp_path):
+    bench = Bench(tmp_path / "a", always(100_000), episodes=2, device={"faults": {}})
+    sends = iter(range(1000))
+    bench.link._fail = lambda where, now: _raise_at(where, next(sends) if where == "send" else 0)
+    bench.run()
+    assert [len(rows["seq"]) for rows in bench.data.episodes] == [20, 6]
+    bench.drive(Recorded(bench.data.episodes, felt=True), Device(bench.clock, always(0)), tmp_path / "b")
+    again = read_run(tmp_path / "b")
+    assert [np.array_equal(a["state"], b["state"]) for a, b in zip(bench.data.episodes, again.episodes, strict=True)]
+
+
+def _raise_at(where, n):
+    if where == "send" and n == 25:
+        raise LinkError("gone")
+
+
+def test_a_run_whose_lost_replies_hide_a_tick_is_not_repeatable(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [] if seq in (4, 5) else [0], max_in_flight=9).run()
+    assert bench.rows["processed"][4:7].tolist() == [False, True, True]
+    with pytest.raises(RecordError, match="tick 4; such a run cannot be replayed"):
+        _check_repeatable(bench.data, tmp_path)
+
+
+def test_a_lost_reply_is_told_from_a_lost_tick(tmp_path):
+    bench = Bench(tmp_path, lambda seq: {4: [], 8: None}.get(seq, [0]), max_in_flight=9).run()
+    assert np.flatnonzero(~bench.rows["answered"]).tolist() == [4, 8]
+    assert np.flatnonzero(~bench.rows["processed"]).tolist() == [8]
+    assert np.flatnonzero(bench.rows["slip"]).tolist() == [9]
+
+
+def test_progress_is_told_once_a_second(tmp_path):
+    told = []
+    bench = Bench(tmp_path, always(0), period_s=0.1, ticks=35)
+    agent = Agent(Control(PROGRAM, Whole(), values_to_action), bench.link, 1000, Probes(), np.array(SAFE_ACTION))
+    with Recorder(tmp_path, {}) as recorder:
+        config = msgspec.structs.replace(bench.config, mode="lockstep")
+        Loop(bench.plant, agent, config, recorder, Lockstep(STEPS), told.append).run()
+    assert told == pytest.approx([0, 1, 2, 3])
