@@ -279,8 +279,9 @@ def read_run(folder: str | Path) -> RunData:
         meta = json.loads((folder / "run.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise RecordError(f"{folder}: no readable run.json in this folder ({error})") from None
-    if meta.get("format") != FORMAT:
-        raise RecordError(f"{folder}: record format {meta.get('format')!r}; allowed: {FORMAT}")
+    found = meta.get("format") if isinstance(meta, dict) else None
+    if found != FORMAT:
+        raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}")
     episodes = [_read_episode(path) for path in sorted(folder.glob("episode_*.arrow"))]
     return RunData(meta, [episode for episode in episodes if episode])
 

@@ -41,7 +41,7 @@ class Numba(Backend):
         self._rates, self._spiked = np.zeros(flat.n_traces, np.float32), np.zeros(n, np.uint8)
         self._values = np.zeros(size_of(program.inputs, "values"))
         self._modulators = np.zeros(size_of(program.modulators, "values"), np.float32)
-        self._marks = np.zeros(3, np.int64)
+        self._marks, self._events_in = np.zeros(3, np.int64), NO_PAIRS
         self._out, self._probe = (self._room(columns) for columns in (lowering.OUT_ADDRESS, lowering.PROBE_ADDRESS))
         self._reply = empty_reply(program)
         self._counts = self._reply.counters
@@ -71,8 +71,7 @@ class Numba(Backend):
         self._advanced = False
         self._values[:] = tick.values
         self._modulators[:] = tick.modulators
-        events = tick.events.view(np.uint32).reshape(-1, 2) if tick.events.size else NO_PAIRS
-        self._run(self._steps, tick.learning, events)
+        self._run(self._steps, tick.learning, self._pairs(tick.events) if tick.events.size else NO_PAIRS)
         reply, (n_out, n_probe, _) = self._reply, self._marks.tolist()
         reply.events = self._out_events[:n_out]
         reply.probe_events = self._probe_events[:n_probe]
@@ -87,6 +86,14 @@ class Numba(Backend):
         for _ in range(n_periods):
             self._run(self._steps, False, NO_PAIRS)
         self._ticks += n_periods
+
+    def _pairs(self, events: NDArray) -> NDArray:
+        """The events in an array of this backend's own: a read-only or strided one would be compiled for anew."""
+        if events.size > len(self._events_in):
+            self._events_in = np.zeros((2 * events.size, 2), np.uint32)
+        pairs = self._events_in[: events.size]
+        pairs[:, 0], pairs[:, 1] = events["t_us"], events["address"]
+        return pairs
 
     def _bind(self, kernels: ModuleType) -> None:
         """Resolve every array once; a step only calls."""
@@ -145,6 +152,8 @@ def _cache_folder(stated: str, key: str) -> Path:
     folder = home / "hilbench" / "kernels" / key
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:  # a read-only home: compile for this process alone
-        return Path(tempfile.mkdtemp(prefix="hilbench-kernels-"))
-    return folder
+    except OSError:
+        pass
+    if os.access(folder, os.W_OK):
+        return folder
+    return Path(tempfile.mkdtemp(prefix="hilbench-kernels-"))  # a read-only home: compile for this process alone

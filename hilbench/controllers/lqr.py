@@ -71,12 +71,15 @@ def cart_pole_gain(config: LQRConfig, plant: PlantSpec, controller: str) -> NDAr
     """K (4,) for the plant's cart-pole. Raises ScenarioError for costs that no gain minimises."""
     a, b = linear_cart_pole(plant, controller)
     try:
-        return gain(a, b, np.diag(config.state_cost), [[config.force_cost]])[0]
+        k = gain(a, b, np.diag(config.state_cost), [[config.force_cost]])
     except np.linalg.LinAlgError:
+        k = np.zeros((1, 4))
+    if np.linalg.eigvals(a - b @ k).real.max() > -1e-6:
         raise ScenarioError(
-            f"controller {controller!r}: state_cost {config.state_cost} with force_cost {config.force_cost} has no"
-            " optimal gain; allowed: at least a cost on the position"
-        ) from None
+            f"controller {controller!r}: state_cost: no gain for {config.state_cost} holds the cart-pole;"
+            " allowed: more than 0 for the position, at least"
+        )
+    return k[0]
 
 
 class LQR(Controller):

@@ -199,8 +199,9 @@ def _check_complete(graph: nir.NIRGraph, profile: Profile) -> None:
     for name, node in graph.nodes.items():
         if name not in stated and not isinstance(node, nir.Input | nir.Output):
             raise NetworkError(f"node {name!r}: absent from the profile; {choose(name, stated)}")
+    neurons = profile.populations.keys() - profile.projections.keys()
     for source, target in graph.edges:
-        if source in profile.populations and target in profile.populations:
+        if source in neurons and target in neurons:
             raise NetworkError(f"edge from {source!r} to {target!r}: allowed: edges through an Affine or a Linear")
 
 

@@ -7,7 +7,8 @@ import signal
 import socket as sockets
 import subprocess
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,38 @@ def test_an_error_frame_arrives_with_code_and_text():
         with pytest.raises(LinkError, match=r"synapse on fire \(error 12, INTERNAL\)"):
             exchange(link, second)
         assert exchange(link, third).prev_seq == 0
+
+
+def test_a_connection_that_is_only_half_dead_is_taken_over_by_its_own_plant():
+    """After a power cut the device still holds the old connection when the same plant comes again."""
+    with fakes.serving(fake()) as address, zmq.Context() as context, ExitStack() as stack:
+        for _ in range(2):
+            plant = stack.enter_context(context.socket(zmq.DEALER))
+            plant.setsockopt(zmq.LINGER, 0)
+            plant.setsockopt(zmq.ROUTING_ID, b"Pthe same plant")
+            plant.connect(address)
+            plant.send(wire.encode_hello(0, 1, Hello()))
+            assert plant.poll(5_000)
+            assert wire.read_header(plant.recv()).kind == Kind.HELLO
+
+
+def test_a_late_answer_is_not_taken_for_the_next_one():
+    permits = threading.Semaphore(1)  # one for the reset that a load makes
+
+    class Slow(fakes.FakeBackend):
+        def reset(self, seed, carry):
+            assert permits.acquire(timeout=20)
+            super().reset(seed, carry)
+
+    config = Slow.Config()
+    with fakes.serving(Slow(config)) as address, ZmqLink(Config(address=address, timeout_s=0.3), "fake", {}) as link:
+        load(link)
+        with pytest.raises(LinkError, match="no answer to RESET"):
+            link.reset(1, "none", 0)
+        permits.release()  # the first answer comes now, the second never
+        with pytest.raises(LinkError, match="no answer to RESET"):
+            link.reset(2, "none", 0)
+        permits.release()
 
 
 def test_nobody_there():

@@ -42,9 +42,7 @@ def test_saved_pictures_are_pictures(tmp_path: Path) -> None:
 
 
 def test_delay_map_shows_the_largest_stable_rate() -> None:
-    rows = [
-        {"delay_ms": d, "rate": r, "error_mm": 1.0, "stable": r * d < 0.1} for d in (0.0, 5.0) for r in (0.01, 0.1)
-    ]
+    rows = [{"delay_ms": d, "rate": r, "error_mm": 1.0, "stable": r * d < 0.1} for d in (0.0, 5.0) for r in (0.01, 0.1)]
     chart = charts.delay_map(rows, floor=200.0)
     assert chart.to_dict()["vconcat"][1]["transform"][0] == {"filter": "datum.stable && datum.rate > 0"}
 

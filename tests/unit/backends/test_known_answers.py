@@ -37,7 +37,7 @@ def test_lif_period_is_the_recurrences_and_near_the_continuous_one(engine, dt_s,
     net.input("x", 6)
     net.lif("a", 6, tau_s=TAU_S, refractory_s=refractory_steps * dt_s)
     net.connect("x", "a", np.eye(6))
-    n_steps = round(0.3 / dt_s)
+    n_steps = round(0.14 / dt_s)
     spikes = spike_steps(engine, net, currents, n_steps)
     for i, current in enumerate(currents.astype(float)):
         fired = spikes[spikes[:, 1] == i, 0]
@@ -64,7 +64,6 @@ def test_the_instant_at_which_a_membrane_equals_its_threshold(engine, threshold,
 
 @pytest.mark.parametrize(("reset", "after"), [("value", -0.5), ("zero", 0.0), ("subtract", 3.0 - 1.25)])
 def test_the_three_resets(engine, reset, after):
-    # A membrane that forgets within a step; an integrator of it beside would not show the reset itself, the period does.
     net = Network(2.0**-6, "euler")
     net.input("x", 1, kind="events")
     net.lif("a", 1, tau_s=2.0**-5, v_threshold=1.25, v_reset=-0.5, reset=reset)

@@ -130,7 +130,7 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_damaged_frames_raise_protocol_errors_or_read_as_another_frame(name, data):
     good, read = READERS[name]
     read(good)

@@ -48,7 +48,7 @@ def test_without_the_plants_inner_loop_pd_and_gravity_pass_through_the_network_a
     shoulder = g * np.cos(q[0]) * (
         p["mass_1_kg"] * p["centre_1_m"] + (p["mass_2_kg"] + p["tip_kg"]) * p["length_1_m"]
     )  # fmt: skip
-    np.testing.assert_array_equal(action.astype(np.float32), np.float32(pd + [shoulder + elbow, elbow]))
+    np.testing.assert_array_equal(action.astype(np.float32), np.float32(pd + np.array((shoulder + elbow, elbow))))
     np.testing.assert_array_equal(errors, np.float32(-pd))
 
 
@@ -73,10 +73,7 @@ def test_what_lif_lqr_decodes_is_the_lqr_law():
     assert abs(k @ obs) > 0.1 * whole
 
 
-@pytest.mark.parametrize("kind", [pes.PESConfig, lif_lqr.LIFLQRConfig])
-def test_rates_beyond_the_refractory_time_are_refused(kind):
-    plant, build = (
-        (sheet("arm_payload"), pes.PES.build) if kind is pes.PESConfig else (sheet("cartpole_ladder"), lif_lqr.LIFLQR.build)
-    )  # fmt: skip
+@pytest.mark.parametrize(("controller", "plant"), [(pes.PES, "arm_payload"), (lif_lqr.LIFLQR, "cartpole_ladder")])
+def test_rates_beyond_the_refractory_time_are_refused(controller, plant):
     with pytest.raises(ScenarioError, match="rate_high_hz"):
-        build(kind(n_neurons=5, rate_high_hz=600.0), plant, 1000, 0)
+        controller.build(controller.Config(n_neurons=5, rate_high_hz=600.0), sheet(plant), 1000, 0)

@@ -23,7 +23,13 @@ def assert_equal(found, expected) -> None:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), strict=True)
     assert list(found.projections) == list(expected.projections)
     for a, b in zip(found.projections.values(), expected.projections.values(), strict=True):
-        assert (a.name, a.source, a.target, a.delay_steps, a.rule) == (b.name, b.source, b.target, b.delay_steps, b.rule)
+        assert (a.name, a.source, a.target, a.delay_steps, a.rule) == (
+            b.name,
+            b.source,
+            b.target,
+            b.delay_steps,
+            b.rule,
+        )
         assert a.weights.shape == b.weights.shape
         for name in ("indptr", "indices", "data"):
             np.testing.assert_array_equal(getattr(a.weights, name), getattr(b.weights, name))

@@ -74,8 +74,7 @@ def test_a_threshold_with_equality_is_the_next_number_below():
     net.lif("even", 1, tau_s=0.1, v_threshold=0.5, threshold=">=")
     strict, even = lower(net, Probes()).neurons[lowering.THRESHOLD]
     assert strict == 0.5
-    assert not 0.5 > strict
-    assert 0.5 > even
+    assert even < 0.5
     assert even == pytest.approx(0.5, abs=1e-15)
 
 

@@ -1,0 +1,151 @@
+"""Who may import whom, and where engines, sockets, clocks and `print` may stand: read from the source with `ast`."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "hilbench"
+FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
+TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
+
+LAYERS = (
+    # `settings` stands in layer 0 because plants (layer 2) settle their own Config; it knows `errors` and nothing else.
+    ("errors", "types", "seeding", "settings"),
+    ("plugins", "coding", "nal"),
+    ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
+    ("scenario", "recorder", "agent", "pace"),
+    ("loop", "running"),
+    ("evaluate", "doctor", "report", "charts", "export"),
+    ("cli", "__init__", "__main__"),
+)
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+STRANGERS = LAYERS[2]
+"""Parts that know each other through `types` and `plugins` alone."""
+CLOCKS = ("loop.py", "pace.py", "running.py", "doctor.py", "cli.py", "evaluate.py", "bridge/", "meters/")
+
+
+def part(name):
+    """The part of the package a file belongs to: its folder, or its own name at the top."""
+    return name.split("/")[0].removesuffix(".py")
+
+
+def imports(tree):
+    """Every module that a file imports, anywhere in it, by full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            if node.module == "hilbench":
+                yield from (f"hilbench.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def own_imports(name):
+    """The parts of this package that a file imports."""
+    return {module.split(".")[1] for module in imports(TREES[name]) if module.startswith("hilbench.")}
+
+
+def importers(*packages):
+    return {name for name in FILES if any(module.split(".")[0] in packages for module in imports(TREES[name]))}
+
+
+def calls(tree):
+    """The dotted name of everything that is called, or passed on, as `time.sleep` or `print`."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_imports_from_lower_layers_or_its_own_part(name):
+    here = part(name)
+    assert here in LAYER, f"{name}: give it a layer here and in the design"
+    for there in own_imports(name) - {here}:
+        assert there in LAYER, f"{name} imports hilbench.{there}, which has no layer"
+        assert LAYER[there] <= LAYER[here], f"{name} (layer {LAYER[here]}) imports {there} (layer {LAYER[there]})"
+        assert not (here in STRANGERS and there in STRANGERS), f"{name} imports {there}: parts never import each other"
+
+
+def test_there_are_no_circles_within_a_layer():
+    edges = {here: set() for here in LAYER}
+    for name in FILES:
+        edges[part(name)] |= {there for there in own_imports(name) if there in LAYER} - {part(name)}
+
+    def reach(here, seen=()):
+        assert here not in seen, " -> ".join((*seen, here))
+        for there in edges[here]:
+            reach(there, (*seen, here))
+
+    for here in LAYERS[0] + LAYERS[3] + LAYERS[4] + LAYERS[5]:
+        reach(here)
+    assert edges["settings"] == {"errors"}
+    assert edges["errors"] == set()
+
+
+def test_the_package_itself_only_registers_plants():
+    assert own_imports("__init__.py") <= {"envs"}
+
+
+def test_pybullet_is_imported_in_one_file():
+    assert importers("pybullet", "pybullet_data") == {"envs/_bullet.py"}
+
+
+def test_sockets_live_in_the_bridge():
+    found = importers("zmq", "socket", "socketserver", "asyncio", "http")
+    assert "bridge/zmq.py" in found
+    assert {name for name in found if not name.startswith("bridge/")} == set()
+
+
+def test_only_the_command_line_prints():
+    printing = {name for name in FILES if "print" in calls(TREES[name])}
+    assert printing == {"cli.py"}
+
+
+def reads_a_clock(name):
+    """Whether a file uses a module that tells the time."""
+    used = set(imports(TREES[name]))
+    return "time" in used or bool({"datetime.now", "datetime.today", "datetime.utcnow"} & set(calls(TREES[name])))
+
+
+def test_clocks_are_read_where_time_is_owned():
+    reading = {name for name in FILES if reads_a_clock(name)}
+    assert "pace.py" in reading
+    assert {name for name in reading if not name.startswith(CLOCKS)} == set()
+
+
+def test_no_randomness_without_a_seed():
+    for name in FILES:
+        for call in calls(TREES[name]):
+            drawn = call.removeprefix("np.random.").removeprefix("numpy.random.")
+            known = ("Generator", "SeedSequence", "default_rng")
+            assert call == drawn or drawn.split(".")[0] in known, f"{name}: {call}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_are_short(name):
+    lines = len((ROOT / name).read_text("utf-8").splitlines())
+    assert lines < (300 if name == "loop.py" else 400)
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    heavy = ("numba", "zmq", "pybullet", "altair", "pyarrow", "scipy", "nir", "hilbench.loop", "hilbench.envs._bullet")
+    code = f"import sys, hilbench; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_device_needs_no_simulator():
+    code = (
+        "import sys, hilbench.bridge.server, hilbench.backends.numba, hilbench.backends.law; print(sorted(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    loaded = ast.literal_eval(found.stdout)
+    assert "zmq" in loaded
+    assert {"pybullet", "pyarrow", "altair", "hilbench.loop", "hilbench.recorder"} & set(loaded) == set()

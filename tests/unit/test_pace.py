@@ -1,0 +1,114 @@
+"""When replies are due and ticks are skipped: known answers on the virtual clock."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hilbench.pace import Delayed, Lockstep, Recorded, Wall
+from hilbench.scenario import Constant, Gamma, LoopConfig, Trace
+
+STEP_S = 0.00025
+STEPS = 4
+NONE = Constant()
+
+
+def delayed(delay=NONE, trace_s=None, seed=0, ticks=1000, **loop):
+    config = LoopConfig(mode="delayed", period_s=0.001, duration_s=ticks * 0.001, delay=delay, **loop)
+    pace = Delayed(config, STEP_S, trace_s)
+    pace.start(seed)
+    return pace
+
+
+def due_steps(pace, n=1000):
+    return [pace.due_step(k) for k in range(n)]
+
+
+@given(us=st.integers(0, 100_000))
+def test_a_constant_delay_is_due_at_the_next_physics_step(us):
+    assert due_steps(delayed(Constant(s=us * 1e-6)), 5) == [STEPS * k + ceil(us / 250) for k in range(5)]
+
+
+def test_gamma_delays_belong_to_the_seed_and_have_their_mean_and_deviation():
+    gamma = Gamma(mean_s=0.01, sd_s=0.004)
+    same, again, other = (due_steps(delayed(gamma, seed=seed)) for seed in (1, 1, 2))
+    assert same == again != other
+    delays_s = (np.array(same) - STEPS * np.arange(1000)) * STEP_S
+    # Rounding up to a step adds half a step to the mean; five standard errors of 1000 draws.
+    assert delays_s.mean() == pytest.approx(0.01 + STEP_S / 2, abs=5 * 0.004 / 1000**0.5)
+    assert delays_s.std() == pytest.approx(0.004, rel=0.15)
+
+
+def test_a_trace_is_used_in_its_order_and_again_when_it_ends():
+    pace = delayed(Trace(run=""), trace_s=np.array([0.0, 0.0001, 0.003]))
+    assert due_steps(pace, 7) == [0, 5, 20, 12, 17, 32, 24]
+
+
+def test_a_tick_is_never_skipped_by_a_delay_alone():
+    pace = delayed(Constant(s=0.1), max_in_flight=1)
+    assert not any(pace.skips(k, 0) or not pace.due_step(k) for k in range(100))
+
+
+@pytest.mark.parametrize(("service_us", "most"), [(500, 1), (1000, 1), (1500, 1), (2500, 1), (2500, 2), (3700, 3)])
+def test_a_busy_device_skips_ticks_as_a_queue_with_fixed_times_does(service_us, most):
+    pace = delayed(service_s=service_us * 1e-6, delay=Constant(s=0.0002), max_in_flight=most)
+    free_us, in_system = 0, []  # D/D/1 with room for `most`: when the server is free, when each customer leaves
+    for k in range(200):
+        in_system = [leaves for leaves in in_system if leaves > 1000 * k]
+        assert pace.skips(k, 0) == (len(in_system) >= most), k
+        if len(in_system) < most:
+            free_us = max(free_us, 1000 * k) + service_us
+            in_system.append(free_us)
+            assert pace.due_step(k) == ceil((free_us + 200) / 250), k
+
+
+@pytest.mark.parametrize(("service_us", "share"), [(900, 1.0), (1000, 1.0), (2000, 1 / 2), (4000, 1 / 4)])
+def test_an_overloaded_device_serves_the_ratio_of_its_period_to_its_service(service_us, share):
+    pace = delayed(service_s=service_us * 1e-6, max_in_flight=2)
+    served = [k for k in range(1000) if not pace.skips(k, 0) and pace.due_step(k) is not None]
+    assert len(served) / 1000 == pytest.approx(share, abs=0.003)
+
+
+def test_a_new_episode_starts_with_an_idle_device():
+    pace = delayed(service_s=0.1, max_in_flight=1)
+    pace.due_step(0)
+    assert pace.skips(1, 0)
+    pace.start(1)
+    assert not pace.skips(0, 0)
+
+
+def test_lockstep_acts_at_the_ticks_own_first_step():
+    pace = Lockstep(STEPS)
+    assert due_steps(pace, 4) == [0, 4, 8, 12]
+    assert not any(pace.skips(k, 99) for k in range(4))
+
+
+def test_recorded_repeats_its_columns_episode_by_episode():
+    def episode(*rows):
+        return {
+            name: np.array([row[i] for row in rows])
+            for i, name in enumerate(("seq", "applied_step", "skipped", "processed", "late"))
+        }
+
+    pace = Recorded(
+        [episode((0, 3, False, True, True), (1, -1, True, False, False)), episode((0, 9, False, 1, 0))], True
+    )
+    pace.start(0)
+    assert (pace.ticks, pace.due_step(0), pace.due_step(1)) == (2, 3, pace.NEVER)
+    assert [pace.skips(k, 0) for k in (0, 1)] == [False, True]
+    assert [pace.reaches(k) for k in (0, 1)] == [True, False]
+    assert [pace.late(k, overdue=k == 1) for k in (0, 1)] == [True, False]
+    pace.start(1)
+    assert (pace.ticks, pace.due_step(0)) == (1, 9)
+
+
+def test_the_wall_counts_from_its_start_and_leaves_a_moment_before_it():
+    pace = Wall(LoopConfig(max_in_flight=3), lambda: 1_000_000_000)
+    pace.start(0)
+    assert pace.instant_ns(500) - pace.instant_ns(0) == 500
+    assert pace.instant_ns(0) > 1_000_000_000
+    assert [pace.skips(0, n) for n in (2, 3)] == [False, True]

@@ -1,0 +1,219 @@
+"""Runs on disk: what goes in comes out, whenever it settles and however the run ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hilbench.errors import RecordError
+from hilbench.recorder import REPLIED, Recorder, Shape, read_run
+from hilbench.types import EVENT, NO_EVENTS, Reply, Tick
+
+SHAPE = Shape(obs=3, state=2, info=("error", "x"), actions=2, steps=2, values_in=3, modulators=1, values_out=2)
+
+
+def events(k, salt):
+    found = np.zeros((k * salt) % 4, EVENT)
+    found["t_us"], found["address"] = np.arange(len(found)) + k, 2**32 - 1 - salt
+    return found
+
+
+def write_tick(rows, k):
+    tick = Tick(seq=k, values=np.full(3, k, "f4"), modulators=np.full(1, -k, "f4"), events=events(k, 1))
+    row = (k, 1000 * k, False, k % 2 == 0, 10 * k, 10 * k + 1, 10 * k + 2, -0.5 * k, False, False, k % 3)
+    rows.tick(row, tick, np.full(3, 0.1 * k, "f4"), np.array([k, 1 / (k + 1)]), {"x": 2.0 * k, "error": 3.0 * k})
+    for j in range(2):
+        rows.acted(k, j, np.array([k, j]), REPLIED * j)
+
+
+def write_reply(rows, k, prev=None):
+    reply = Reply(
+        seq=k, prev_seq=k - 1 if prev is None else prev, recv_ns=7 * k, compute_ns=k, energy_j=0.25 * k,
+        counters=np.array([k, 2 * k, 3 * k, 2**63 + k], np.uint64), values=np.array([k, -k], "f4"),
+        events=events(k, 2), probe_events=events(k, 3), probe_values=np.full(k % 3, k, "f4"),
+    )  # fmt: skip
+    rows.reply(reply, 100 + k, k % 5, k % 7 == 0, k % 2, 0)
+    rows.applied(k, 2 * k + 1, 200 + k)
+
+
+def check(rows, n, answered):
+    """Every column of the first `n` rows, of which `answered` have a reply."""
+    k = np.arange(n)
+    for name, expected in {
+        "seq": k, "t_us": 1000 * k, "skipped": k < 0, "learning": k % 2 == 0, "scheduled_ns": 10 * k,
+        "captured_ns": 10 * k + 1, "sent_ns": 10 * k + 2, "reward": -0.5 * k, "terminated": k < 0, "truncated": k < 0,
+        "events_lost": k % 3, "info.x": 2.0 * k, "info.error": 3.0 * k, "obs": np.float32(0.1 * k)[:, None] * [1, 1, 1],
+        "state": np.stack([k, 1 / (k + 1)], 1), "values_in": k[:, None] * [1, 1, 1], "modulators": -k[:, None],
+        "actions": np.stack([k, 0 * k, k, 0 * k + 1], 1), "sources": k[:, None] * 0 + [0, REPLIED],
+        "answered": answered, "arrived_ns": np.where(answered, 100 + k, 0), "prev_seq": np.where(answered, k - 1, -1),
+        "received_ns": np.where(answered, 7 * k, 0), "compute_ns": np.where(answered, k, 0),
+        "energy_j": np.where(answered, 0.25 * k, np.nan), "spikes": np.where(answered, k, 0),
+        "synaptic_operations": np.where(answered, 2 * k, 0), "neuron_updates": np.where(answered, 3 * k, 0),
+        "late": answered & (k % 7 == 0), "slip": np.where(answered, k % 5, 0), "clipped": answered & (k % 2 == 1),
+        "not_finite": k < 0, "applied_step": np.where(answered, 2 * k + 1, -1),
+        "applied_ns": np.where(answered, 200 + k, 0),
+        "values_out": np.where(answered[:, None], np.stack([k, -k], 1), np.nan),
+        "weight_updates": np.where(answered, np.uint64(2**63) + k.astype(np.uint64), np.uint64(0)),
+    }.items():  # fmt: skip
+        np.testing.assert_array_equal(rows[name], expected, err_msg=name)
+    # Its own reply or its follower's says that the network has run a tick, unless the row was written by then.
+    assert (rows["processed"] >= answered).all()
+    assert (rows["processed"] <= (answered | np.append(answered[1:], False))).all()
+    for name, salt in (("events", 1), ("reply_events", 2), ("probe_events", 3)):
+        for i in range(n):
+            known = answered[i] or name == "events"
+            np.testing.assert_array_equal(rows[name][i], events(i, salt) if known else NO_EVENTS, err_msg=name)
+    for i in range(n):
+        np.testing.assert_array_equal(rows["probe_values"][i], np.full(i % 3 if answered[i] else 0, i))
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 40), batch=st.integers(1, 12), lags=st.lists(st.integers(0, 30), min_size=1, max_size=7))
+def test_every_column_comes_back_whenever_its_reply_came(tmp_path_factory, n, batch, lags):
+    """A lag of 0 to 29 ticks is a reply that late, hence out of order; 30 is one that never comes."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    due = {k: k + lags[k % len(lags)] for k in range(n) if lags[k % len(lags)] < 30}
+    with Recorder(folder, {}) as recorder:
+        rows = recorder.episode(SHAPE, batch)
+        for now in range(n):
+            write_tick(rows, now)
+            for k in [k for k in due if due[k] == now]:
+                assert not rows.answered(k)
+                write_reply(rows, k)
+            if rows.full:
+                rows.flush(min([k for k in due if due[k] > now and k <= now], default=now + 1))
+        answered = np.array([k in due and due[k] < n for k in range(n)])
+    run = read_run(folder)
+    check(run.episodes[0], n, answered)
+    assert run.meta["status"] == "done"
+
+
+def test_a_skipped_row_and_a_lost_reply_stay_empty_in_a_used_chunk(tmp_path):
+    with Recorder(tmp_path, {}) as recorder:
+        rows = recorder.episode(SHAPE, 2)
+        for k in range(4):
+            write_tick(rows, k)
+            write_reply(rows, k)
+            rows.flush(k + 1)
+        for k in range(4, 8):  # chunks come from the spare ones, which are not new
+            row = (k, 0, True, False, 0, 0, 0, 0.0, False, False, 2)
+            rows.tick(row, None, np.zeros(3), np.zeros(2), {"x": 0, "error": 0})
+            rows.flush(k + 1)
+    found = read_run(tmp_path).episodes[0]
+    late = slice(4, 8)
+    assert found["skipped"].tolist() == [False] * 4 + [True] * 4
+    assert not found["values_in"][late].any()
+    assert not found["actions"][late].any()
+    assert np.isnan(found["values_out"][late]).all()
+    assert found["applied_step"][late].tolist() == [-1] * 4
+    assert [len(e) for name in ("events", "reply_events", "probe_events") for e in found[name][late]] == [0] * 12
+
+
+def test_a_reply_tells_that_the_tick_before_it_was_run(tmp_path):
+    with Recorder(tmp_path, {}) as recorder:
+        rows = recorder.episode(SHAPE, 10)
+        for k in range(6):
+            write_tick(rows, k)
+        write_reply(rows, 3, prev=2)
+        write_reply(rows, 5, prev=3)
+    assert read_run(tmp_path).episodes[0]["processed"].tolist() == [False, False, True, True, False, True]
+
+
+def test_several_episodes_are_kept_apart(tmp_path):
+    with Recorder(tmp_path, {"a": 1}) as recorder:
+        for n in (3, 5):
+            rows = recorder.episode(SHAPE, 2)
+            for k in range(n):
+                write_tick(rows, k)
+    run = read_run(tmp_path)
+    assert [len(e["seq"]) for e in run.episodes] == [3, 5]
+    assert (run.meta["episodes"], run.meta["a"]) == (2, 1)
+
+
+CHILD = """
+import sys
+sys.path[:0] = [sys.argv[2]]
+import test_recorder as t
+rows = t.Recorder(sys.argv[1], {}).episode(t.SHAPE, 10)
+for k in range(35):
+    t.write_tick(rows, k)
+    t.write_reply(rows, k)
+    rows.flush(k + 1)
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_killed_run_opens_up_to_its_last_batch(tmp_path):
+    command = [sys.executable, "-c", CHILD, str(tmp_path), os.path.dirname(__file__)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout.readline() == b"written\n"
+        child.send_signal(signal.SIGKILL)
+    run = read_run(tmp_path)
+    assert run.meta["status"] == "running"
+    check(run.episodes[0], 30, np.ones(30, bool))
+
+
+def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path):
+    with Recorder(tmp_path / "whole", {}) as recorder:
+        rows = recorder.episode(SHAPE, 10)
+        for k in range(30):
+            write_tick(rows, k)
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    data = (tmp_path / "whole" / "episode_0000.arrow").read_bytes()
+    seen = set()
+    for size in range(0, len(data), 997):
+        (tmp_path / "cut" / "episode_0000.arrow").write_bytes(data[:size])
+        seen.add(sum(len(e["seq"]) for e in read_run(tmp_path / "cut").episodes))
+    assert seen == {0, 10, 20, 30}
+
+
+def test_an_existing_run_is_refused_and_untouched(tmp_path):
+    with Recorder(tmp_path, {}) as recorder:
+        write_tick(recorder.episode(SHAPE, 10), 0)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(RecordError, match="holds a run already"):
+        Recorder(tmp_path, {})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match=r"file: cannot hold a run: File exists"):
+        Recorder(tmp_path / "file", {})
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    (None, "no readable run.json"), ("{", "no readable run.json"), ('{"format": 99}', "record format 99; allowed: 1"),
+    ("[]", "record format None; allowed: 1"),
+])  # fmt: skip
+def test_what_is_no_run_is_one_line(tmp_path, text, found):
+    if text is not None:
+        (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RecordError, match=found):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, "failed"), (KeyboardInterrupt, "interrupted")])
+def test_the_last_word_says_how_a_run_ended(tmp_path, error, status):
+    def run():
+        with Recorder(tmp_path, {}) as recorder:
+            write_tick(recorder.episode(SHAPE, 10), 0)
+            recorder.fault(tick=0, text="so")
+            assert json.loads((tmp_path / "run.json").read_text())["faults"] == [{"tick": 0, "text": "so"}]
+            raise error
+
+    with pytest.raises(error):
+        run()
+    run_data = read_run(tmp_path)
+    assert run_data.meta["status"] == status
+    assert len(run_data.episodes[0]["seq"]) == 1

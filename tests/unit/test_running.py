@@ -1,0 +1,89 @@
+"""Runs and replays from scenarios: what is put on record, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from hilbench import scenario as scenarios
+from hilbench.errors import RecordError, ScenarioError
+from hilbench.recorder import read_run
+from hilbench.running import latencies_s, replay, run
+
+
+def short(controller="pd", **overrides):
+    changes = {"loop.duration_s": 0.05} | {name.replace("__", "."): value for name, value in overrides.items()}
+    return scenarios.load("arm_payload", changes, controller)
+
+
+def test_a_run_says_what_it_ran_on_what_and_where(tmp_path):
+    told = []
+    scenario = short("pes", loop__period_s=0.01, loop__duration_s=1.5)
+    assert run(scenario, tmp_path, told.append).status == "done"
+    meta = json.loads((tmp_path / "run.json").read_text())
+    assert scenarios.resolve(meta["scenario"], scenario.where) == scenario
+    assert meta["versions"]["numpy"] == np.__version__
+    assert meta["host"]["cores"] >= 1
+    assert meta["report"]["backend"] == "numba"
+    assert meta["sheet"]["error"] == "tip_error_m"
+    assert [port["name"] for port in meta["program"]["modulators"]]
+    assert told == pytest.approx([0.0, 1.0])
+
+
+def test_what_was_watched_is_on_record(tmp_path):
+    run(short("pes", record__spikes=["neurons"], record__weights_period_s=0.01), tmp_path)
+    rows = read_run(tmp_path).episodes[0]
+    with_weights = [k for k, values in enumerate(rows["probe_values"]) if len(values)]
+    assert with_weights == [0, 10, 20, 30, 40]
+    assert sum(map(len, rows["probe_events"])) == rows["spikes"].sum() > 0
+
+
+def test_an_existing_run_is_refused_before_anything_moves(tmp_path):
+    run(short(), tmp_path)
+    before = (tmp_path / "episode_0000.arrow").read_bytes()
+    with pytest.raises(RecordError, match="holds a run already"):
+        run(short(), tmp_path)
+    assert (tmp_path / "episode_0000.arrow").read_bytes() == before
+
+
+def test_a_replay_of_nothing_is_refused(tmp_path):
+    with pytest.raises(RecordError, match="no readable run"):
+        replay(tmp_path, tmp_path / "out")
+    run(short(), tmp_path / "a")
+    (tmp_path / "a" / "episode_0000.arrow").write_bytes(b"")
+    with pytest.raises(RecordError, match="no tick was recorded"):
+        replay(tmp_path / "a", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_replay_notices_a_state_that_differs(tmp_path):
+    run(short(), tmp_path / "a")
+    meta = json.loads((tmp_path / "a" / "run.json").read_text())
+    meta["scenario"]["plant"]["kp_1"] *= 1.000001
+    (tmp_path / "a" / "run.json").write_text(json.dumps(meta))
+    assert replay(tmp_path / "a", tmp_path / "b") == (False, 50)
+
+
+def test_a_run_cut_short_replays_as_far_as_it_goes(tmp_path):
+    run(short("pes", loop__period_s=0.01, loop__duration_s=2.5, loop__episodes=2), tmp_path / "a")
+    path = tmp_path / "a" / "episode_0001.arrow"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])  # killed in the second episode
+    lengths = [len(e["seq"]) for e in read_run(tmp_path / "a").episodes]
+    assert lengths[0] == 250
+    assert lengths[1] in (100, 200)
+    assert replay(tmp_path / "a", tmp_path / "b") == (True, sum(lengths))
+
+
+def test_a_trace_needs_a_real_time_run(tmp_path):
+    run(short(), tmp_path / "a")
+    with pytest.raises(ScenarioError, match=r"loop\.delay\.run: a trace needs .* real-time run"):
+        latencies_s(read_run(tmp_path / "a"))
+    trace = {"loop__mode": "delayed", "loop__delay__kind": "trace", "loop__delay__run": str(tmp_path / "a")}
+    with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
+        run(short(**trace), tmp_path / "b")
+    run(short(loop__mode="realtime"), tmp_path / "c")
+    replay(tmp_path / "c", tmp_path / "d")
+    with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
+        latencies_s(read_run(tmp_path / "d"))
