@@ -126,6 +126,7 @@ class _Episode:
         self._writer = pa.ipc.new_stream(self._file, self._chunks[0].batch(0).schema)
         self._written = 0  # chunks
         self._rows = 0
+        self._newest, self._newest_at = self._chunks[0], 0
 
     @property
     def opened(self) -> int:
@@ -177,8 +178,10 @@ class _Episode:
 
     def answered(self, seq: int) -> bool:
         """Whether an opened tick has its reply; of a written row nothing is known any more."""
-        chunk = self._chunks.get(seq // self._n)
-        return chunk is not None and bool(chunk.replies["answered"][seq % self._n])
+        if seq // self._n < self._written:
+            return False
+        chunk, i = self._at(seq)
+        return bool(chunk.answered[i])
 
     def applied(self, seq: int, step: int, applied_ns: int) -> None:
         """From physics step `step` on, tick `seq`'s reply acts."""
@@ -212,11 +215,14 @@ class _Episode:
         self._file.close()
 
     def _at(self, k: int) -> tuple[_Chunk, int]:
+        if 0 <= (i := k - self._newest_at) < self._n:
+            return self._newest, i
         number, i = divmod(k, self._n)
         chunk = self._chunks.get(number)
         if chunk is None:
             chunk = self._spare.pop() if self._spare else _Chunk(self._shape, self._n)
-            self._chunks[number] = chunk
+            self._chunks[number] = self._newest = chunk
+            self._newest_at = k - i
         return chunk, i
 
 
@@ -226,6 +232,7 @@ class _Chunk:
     def __init__(self, shape: Shape, n: int) -> None:
         self.shape = shape
         self.ticks, self.replies, self.applied = (np.zeros(n, kind) for kind in (TICK, REPLY, APPLIED))
+        self.answered = self.replies["answered"]
         self.obs = np.zeros((n, shape.obs), np.float32)
         self.state = np.zeros((n, shape.state))
         self.info = np.zeros((n, len(shape.info)))

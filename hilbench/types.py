@@ -139,7 +139,6 @@ class Backend(ABC):
     """Runs one Program. A Session (bridge) owns it, counts ticks and reads the clock around it."""
 
     Config: ClassVar[type[Struct]]
-    counts: ClassVar[bool] = True
 
     def __init__(self, config: Struct) -> None:
         self.config: Any = config
@@ -157,7 +156,10 @@ class Backend(ABC):
 
     @abstractmethod
     def step(self, tick: Tick) -> Reply:
-        """Run one control period. The Reply belongs to the backend and holds until the next call."""
+        """Run one control period. The Reply belongs to the backend and holds until the next call.
+
+        The Tick's arrays are used again for the next one: a backend copies what it keeps.
+        """
 
     @abstractmethod
     def advance(self, n_periods: int) -> None:
@@ -166,6 +168,11 @@ class Backend(ABC):
 
 class Link(ABC):
     """How an Agent reaches a backend. One plant, one device, one Program at a time."""
+
+    config: Any
+    """At least `timeout_s`: how long an answer may take."""
+    same_clock: bool = False
+    """Whether `recv_ns` of a Reply and this process's monotonic clock may be subtracted."""
 
     @abstractmethod
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport: ...
