@@ -5,6 +5,7 @@ Weights, rates and all that goes in or out are float32; currents and membranes a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -150,10 +151,8 @@ def _kernels() -> ModuleType:
 def _cache_folder(stated: str, key: str) -> Path:
     home = Path(stated or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = home / "hilbench" / "kernels" / key
-    try:
+    with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        pass
     if os.access(folder, os.W_OK):
         return folder
     return Path(tempfile.mkdtemp(prefix="hilbench-kernels-"))  # a read-only home: compile for this process alone

@@ -45,9 +45,7 @@ def error_over_time(runs: Mapping[str, Sequence[RunData]]) -> alt.LayerChart:
     base = alt.Chart(alt.Data(values=rows)).encode(x=alt.X("t_s:Q", title="time (s)", axis=alt.Axis(grid=False)))
     decades = alt.Axis(values=[10.0**i for i in range(-6, 7)], format="~g")
     y_axis = alt.Y("middle:Q", title=f"{_words(name)}, RMS ({unit})", scale=alt.Scale(type="log"), axis=decades)
-    band = base.mark_area(opacity=0.15).encode(
-        y=alt.Y("low:Q", scale=alt.Scale(type="log")), y2="high:Q", color=colour
-    )
+    band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=alt.Scale(type="log")), y2="high:Q", color=colour)
     line = base.mark_line(strokeWidth=2).encode(y=y_axis, color=colour, strokeDash=dash)
     return (band + line + _changes(first)).properties(width=WIDTH, height=300)
 

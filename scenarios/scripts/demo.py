@@ -76,7 +76,8 @@ def _timing_line(cell: dict) -> str:
     return (
         f"{cell['label']}: round trip p50 {value('round_trip[p50]') * 1e3:.2f} ms,"
         f" p99 {value('round_trip[p99]') * 1e3:.2f} ms; {value('misses'):.0f} misses,"
-        f" longest run {value('longest_miss_run'):.0f}; {value('skipped'):.0f} ticks skipped; {value('faults'):.0f} faults"
+        f" longest run {value('longest_miss_run'):.0f}; {value('skipped'):.0f} ticks skipped;"
+        f" {value('faults'):.0f} faults"
     )
 
 
