@@ -17,15 +17,20 @@ class Scaled:
         self, plant: PlantSpec, names: Sequence[str], centre: Sequence[float] | float = 0.0,
         scale: Sequence[float] | float = 1.0,
     ) -> None:  # fmt: skip
-        self._columns = np.array([plant.obs_names.index(name) for name in names])
-        self._centre = np.broadcast_to(np.asarray(centre, float), len(names))
-        self._factor = 1 / np.broadcast_to(np.asarray(scale, float), len(names))
+        columns = [plant.obs_names.index(name) for name in names]
+        in_order = columns == list(range(len(columns)))
+        self._columns = slice(len(columns)) if in_order else np.array(columns)
+        self._factor = (1 / np.broadcast_to(np.asarray(scale, float), len(names))).astype(np.float32)
+        self._shift = (np.asarray(centre, float) * self._factor).astype(np.float32)
+        self._shifted = bool(self._shift.any())
 
     def reset(self) -> None:
         """Nothing is kept between ticks."""
 
     def encode(self, obs: NDArray, values: NDArray) -> NDArray:
-        values[:] = (obs[self._columns] - self._centre) * self._factor
+        np.multiply(obs[self._columns], self._factor, out=values)
+        if self._shifted:
+            np.subtract(values, self._shift, out=values)
         return NO_EVENTS
 
 

@@ -58,14 +58,15 @@ class Loop:
         freeze_s = config.freeze_at_s if config.learning else 0.0
         self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
         self._limits = tuple(zip(sheet.action_low, sheet.action_high, strict=True))
-        self._safe = np.array(sheet.safe_action)
+        self._safe = list(sheet.safe_action)
+        self._decoded_action = np.zeros(len(sheet.safe_action))
         self._sense = getattr(plant, "events", lambda: NO_EVENTS)
         self._batch = max(1, 1_000_000_000 // self._period_ns)
 
     def run(self) -> Outcome:
         """Every episode in turn. A device that is lost ends the run in the safe action, with the fault on record."""
         config = self._config
-        with _collector_frozen() if self._pace.realtime else contextlib.nullcontext():
+        with _collector_frozen(disabled=self._pace.realtime):
             for episode in range(config.episodes):
                 carry = "none" if episode == 0 else config.carry
                 try:
@@ -79,7 +80,7 @@ class Loop:
         self._plant.reset(seed=seed)
         self._agent.reset(seed, carry, self._config.catch_up)
         self._rows = self._recorder.episode(_shape(self._plant, self._agent, self._steps), self._batch)
-        self._ready: list[tuple[int, int, np.ndarray]] = []  # (due physics step, tick, action)
+        self._ready: list[tuple[int, int, list[float]]] = []  # (due physics step, tick, action)
         self._open: deque[int] = deque()  # ticks without a reply of theirs or of a newer one
         self._asked_ns: int | None = None  # since when the device owes a reply
         self._acting, self._action, self._next_step = -1, self._safe, 0
@@ -94,8 +95,9 @@ class Loop:
         self._drain()
 
     def _tick(self, k: int) -> bool:
-        """One control period; True when the episode has ended instead."""
-        self._wait(self._pace.instant_ns(k * self._period_ns))
+        """One control period; True when the episode has ended instead. On the virtual clock time passes by itself."""
+        if self._pace.realtime:
+            self._wait(self._pace.instant_ns(k * self._period_ns))
         obs, reward, terminated, truncated, info = self._plant.observe()
         events = self._sense()
         captured_ns = self._pace.now_ns()
@@ -116,7 +118,8 @@ class Loop:
             elif reaches:
                 self._await(k)
         for step in range(k * self._steps, (k + 1) * self._steps):
-            self._wait(self._pace.instant_ns(step * self._step_ns))
+            if self._pace.realtime:
+                self._wait(self._pace.instant_ns(step * self._step_ns))
             self._advance(step, *self._choose(step))
         return False
 
@@ -128,15 +131,13 @@ class Loop:
         instants = (t_ns // 1000, tick is None, learning, self._pace.instant_ns(t_ns), captured_ns, sent_ns)
         self._rows.tick((k, *instants, reward, terminated, truncated, lost), tick, obs, self._plant.state(), info)
 
-    def _advance(self, step: int, action: np.ndarray, source: int) -> None:
+    def _advance(self, step: int, action: list[float], source: int) -> None:
         self._plant.advance(1, action)
         self._rows.acted(*divmod(step, self._steps), action, source)
         self._next_step = step + 1
 
     def _wait(self, until_ns: int) -> None:
-        """Let time pass until then, taking replies as they come. On the virtual clock it passes by itself."""
-        if not self._pace.realtime:
-            return
+        """Let time pass until then, taking replies as they come."""
         while True:
             left_ns = until_ns - self._pace.now_ns()
             reply = self._agent.collect(max(0, left_ns - SPIN_NS))
@@ -181,21 +182,20 @@ class Loop:
         if not (late and self._config.late == "drop") and due != Pace.NEVER:
             heappush(self._ready, (-1 if due is None else due, seq, action))
 
-    def _decoded(self, reply: Reply) -> tuple[np.ndarray, int, int]:
-        """The reply's action within the plant's limits, and how many of its numbers had to be changed."""
-        action = np.empty(len(self._limits))
-        self._agent.decode(reply, action)
-        values = action.tolist()
-        if not all(map(isfinite, values)):
-            return self._safe, 0, 1
-        clipped = 0
+    def _decoded(self, reply: Reply) -> tuple[list[float], bool, bool]:
+        """The reply's action within the plant's limits, and whether it was outside them, or no number."""
+        self._agent.decode(reply, self._decoded_action)
+        values = self._decoded_action.tolist()
+        clipped = False
         for i, (low, high) in enumerate(self._limits):
             if not low <= values[i] <= high:
-                action[i] = min(max(values[i], low), high)
-                clipped = 1
-        return action, clipped, 0
+                if not isfinite(values[i]):
+                    return self._safe, False, True
+                values[i] = min(max(values[i], low), high)
+                clipped = True
+        return values, clipped, False
 
-    def _choose(self, step: int) -> tuple[np.ndarray, int]:
+    def _choose(self, step: int) -> tuple[list[float], int]:
         """The action of this physics step: the newest reply's that is due, the one held, or the safe one."""
         source = HELD
         newest = self._acting
@@ -267,12 +267,13 @@ def _shape(plant: Any, agent: Agent, steps: int) -> Shape:
 
 
 @contextlib.contextmanager
-def _collector_frozen() -> Iterator[None]:
-    """No garbage collection inside; as it was after."""
+def _collector_frozen(disabled: bool) -> Iterator[None]:
+    """What there is now is not searched for garbage inside, and with `disabled` nothing is; as it was after."""
     enabled = gc.isenabled()
     gc.collect()
     gc.freeze()
-    gc.disable()
+    if disabled:
+        gc.disable()
     try:
         yield
     finally:

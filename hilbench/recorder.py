@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
+from struct import Struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.types import COUNTERS, EVENT, NO_EVENTS, NO_VALUES, Reply, RunData, Tick
+from hilbench.types import COUNTERS, EVENT, Reply, RunData, Tick
 
 try:
     import pyarrow as pa
@@ -27,24 +27,28 @@ except ImportError as error:
 
 FORMAT = 1
 
-TICK = np.dtype([
+TICK = (
     ("seq", "i8"), ("t_us", "i8"), ("skipped", "?"), ("learning", "?"), ("scheduled_ns", "i8"), ("captured_ns", "i8"),
     ("sent_ns", "i8"), ("reward", "f8"), ("terminated", "?"), ("truncated", "?"), ("events_lost", "i8"),
-])  # fmt: skip
+)  # fmt: skip
 """What is known when a tick is sent or skipped."""
-REPLY = np.dtype([
+REPLY = (
     ("answered", "?"), ("arrived_ns", "i8"), ("prev_seq", "i8"), ("received_ns", "i8"), ("compute_ns", "i8"),
     ("energy_j", "f8"), *((name, "u8") for name in COUNTERS), ("late", "?"), ("processed", "?"), ("slip", "i8"),
     ("clipped", "?"), ("not_finite", "?"),
-])  # fmt: skip
+)  # fmt: skip
 """What a reply brings, and what became of it; `processed` says whether the network saw the tick."""
-APPLIED = np.dtype([("applied_step", "i8"), ("applied_ns", "i8")])
+APPLIED = (("applied_step", "i8"), ("applied_ns", "i8"))
 """The physics step from which a reply acted, -1 for never, and when that was."""
+CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
+"""The same types for `struct`, which fills a part of a row in one call."""
 HELD, REPLIED, SAFE = range(3)
 SOURCES = ("held", "reply", "safe")
 """Where a physics step's action came from."""
-LISTS = {"events": NO_EVENTS, "reply_events": NO_EVENTS, "probe_events": NO_EVENTS, "probe_values": NO_VALUES}
-"""Columns whose rows have any length, and what an empty row holds."""
+WIDE = ("obs", "state", "info", "values_in", "modulators", "values_out", "actions", "sources")
+"""Columns whose rows have as many numbers as the run's shape says."""
+LISTS = {"events": EVENT, "reply_events": EVENT, "probe_events": EVENT, "probe_values": np.dtype(np.float32)}
+"""Columns whose rows have any length, and what they hold."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +119,56 @@ class Recorder:
             self._episode = None
 
 
+class _Part:
+    """Fields that are known at the same instant, side by side in a row: `pack(memory, at, *numbers)` writes them."""
+
+    def __init__(self, fields: Iterable[tuple[str, str, int]], offset: int) -> None:
+        self.fields = [(name, kind, width) for name, kind, width in fields if width]  # Arrow has no list of size 0
+        packed = Struct("<" + "".join(f"{width}{CODES[kind]}" for _, kind, width in self.fields))
+        self.offset, self.size, self.pack = offset, packed.size, packed.pack_into
+
+
+class _Layout:
+    """Where in a row each part begins."""
+
+    def __init__(self, shape: Shape) -> None:
+        one = [[(name, kind, 1) for name, kind in part] for part in (TICK, REPLY, APPLIED)]
+        one[0] += [
+            ("obs", "f4", shape.obs), ("state", "f8", shape.state), ("info", "f8", len(shape.info)),
+            ("values_in", "f4", shape.values_in), ("modulators", "f4", shape.modulators),
+        ]  # fmt: skip
+        one[1] += [("values_out", "f4", shape.values_out)]
+        one += [[("actions", "f8", shape.steps * shape.actions)], [("sources", "u1", shape.steps)]]
+        self.parts, offset = [], 0
+        for fields in one:
+            self.parts.append(_Part(fields, offset))
+            offset += self.parts[-1].size
+        self.tick, self.reply, self.applied, self.actions, self.sources = self.parts
+        self.row = np.dtype(
+            [(name, kind, (width,)) if width > 1 or name in WIDE else (name, kind)
+             for part in self.parts for name, kind, width in part.fields]
+        )  # fmt: skip
+        self.no_values = (0.0,) * (shape.values_in + shape.modulators)
+        self.action = Struct(f"<{shape.actions}d")
+
+    def empty(self) -> bytes:
+        """A row of which nothing is known."""
+        row = np.zeros(1, self.row)
+        row["energy_j"], row["prev_seq"], row["applied_step"] = np.nan, -1, -1
+        if "values_out" in self.row.names:
+            row["values_out"] = np.nan
+        return row.tobytes()
+
+
 class _Episode:
     """One episode's rows, addressed by tick number."""
 
     def __init__(self, path: Path, shape: Shape, rows_per_batch: int) -> None:
-        self._shape, self._n = shape, rows_per_batch
-        self._chunks: dict[int, _Chunk] = {0: _Chunk(shape, rows_per_batch)}
-        self._spare = [_Chunk(shape, rows_per_batch)]
+        self._info, self._n = shape.info, rows_per_batch
+        self._layout = _Layout(shape)
+        self._size = self._layout.row.itemsize
+        self._chunks = {0: _Chunk(self._layout, shape.info, rows_per_batch)}
+        self._spare = [_Chunk(self._layout, shape.info, rows_per_batch)]
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed in close()
         self._writer = pa.ipc.new_stream(self._file, self._chunks[0].batch(0).schema)
         self._written = 0  # chunks
@@ -140,30 +187,28 @@ class _Episode:
 
     def tick(self, row: tuple, tick: Tick | None, obs: NDArray, state: NDArray, info: Mapping[str, float]) -> None:
         """Open the next tick's row; `row` holds TICK's fields, and a skipped tick is None."""
-        k = self._rows
+        chunk, i = self._at(self._rows)
         self._rows += 1
-        chunk, i = self._at(k)
-        chunk.ticks[i] = row
-        chunk.obs[i] = obs
-        chunk.state[i] = state
-        chunk.info[i] = [info[name] for name in self._shape.info]
-        if tick is None:
-            return
-        chunk.values_in[i] = tick.values
-        chunk.modulators[i] = tick.modulators
-        if tick.events.size:
+        values = self._layout.no_values if tick is None else (*tick.values.tolist(), *tick.modulators.tolist())
+        part = self._layout.tick
+        part.pack(
+            chunk.memory, i * self._size + part.offset,
+            *row, *obs.tolist(), *state.tolist(), *[info[name] for name in self._info], *values,
+        )  # fmt: skip
+        if tick is not None and tick.events.size:
             chunk.lists["events"][i] = tick.events.copy()
 
-    def reply(self, reply: Reply, arrived_ns: int, slip: int, late: bool, clipped: int, not_finite: int) -> None:
+    def reply(self, reply: Reply, arrived_ns: int, slip: int, late: bool, clipped: bool, not_finite: bool) -> None:
         """Fill in what came back for an opened tick; one whose row has been written is too old and is let go."""
         if reply.seq // self._n < self._written:
             return
         chunk, i = self._at(reply.seq)
-        chunk.replies[i] = (
+        part = self._layout.reply
+        part.pack(
+            chunk.memory, i * self._size + part.offset,
             True, arrived_ns, reply.prev_seq, reply.recv_ns, reply.compute_ns, reply.energy_j,
-            *reply.counters.tolist(), late, True, slip, clipped, not_finite,
+            *reply.counters.tolist(), late, True, slip, clipped, not_finite, *reply.values.tolist(),
         )  # fmt: skip
-        chunk.values_out[i] = reply.values
         lists = chunk.lists
         if reply.events.size:
             lists["reply_events"][i] = reply.events.copy()
@@ -174,7 +219,7 @@ class _Episode:
         # A tick whose reply was lost still reached the network when a later reply says so.
         if 0 <= reply.prev_seq < reply.seq and reply.prev_seq // self._n >= self._written:
             before, j = self._at(reply.prev_seq)
-            before.replies["processed"][j] = True
+            before.processed[j] = True
 
     def answered(self, seq: int) -> bool:
         """Whether an opened tick has its reply; of a written row nothing is known any more."""
@@ -187,13 +232,15 @@ class _Episode:
         """From physics step `step` on, tick `seq`'s reply acts."""
         if seq // self._n >= self._written:
             chunk, i = self._at(seq)
-            chunk.applied[i] = (step, applied_ns)
+            part = self._layout.applied
+            part.pack(chunk.memory, i * self._size + part.offset, step, applied_ns)
 
-    def acted(self, k: int, j: int, action: NDArray, source: int) -> None:
+    def acted(self, k: int, j: int, action: Sequence[float], source: int) -> None:
         """Physics step `j` of tick `k` ran with this action."""
         chunk, i = self._at(k)
-        chunk.actions[i, j] = action
-        chunk.sources[i, j] = source
+        layout, at = self._layout, i * self._size
+        layout.action.pack_into(chunk.memory, at + layout.actions.offset + j * layout.action.size, *action)
+        chunk.memory[at + layout.sources.offset + j] = source
 
     def flush(self, oldest_open: int) -> None:
         """Write every full chunk whose rows are all settled, that is below tick `oldest_open`."""
@@ -220,62 +267,55 @@ class _Episode:
         number, i = divmod(k, self._n)
         chunk = self._chunks.get(number)
         if chunk is None:
-            chunk = self._spare.pop() if self._spare else _Chunk(self._shape, self._n)
+            chunk = self._spare.pop() if self._spare else _Chunk(self._layout, self._info, self._n)
             self._chunks[number] = self._newest = chunk
             self._newest_at = k - i
         return chunk, i
 
 
 class _Chunk:
-    """Arrays for some ticks in a row, and their translation to one Arrow batch."""
+    """Some ticks' rows in one block of memory, and their translation to one Arrow batch."""
 
-    def __init__(self, shape: Shape, n: int) -> None:
-        self.shape = shape
-        self.ticks, self.replies, self.applied = (np.zeros(n, kind) for kind in (TICK, REPLY, APPLIED))
-        self.answered = self.replies["answered"]
-        self.obs = np.zeros((n, shape.obs), np.float32)
-        self.state = np.zeros((n, shape.state))
-        self.info = np.zeros((n, len(shape.info)))
-        self.values_in = np.zeros((n, shape.values_in), np.float32)
-        self.modulators = np.zeros((n, shape.modulators), np.float32)
-        self.values_out = np.zeros((n, shape.values_out), np.float32)
-        self.actions = np.zeros((n, shape.steps, shape.actions))
-        self.sources = np.zeros((n, shape.steps), np.uint8)
-        self.lists: dict[str, list[NDArray]] = {}
+    def __init__(self, layout: _Layout, info: tuple[str, ...], n: int) -> None:
+        self._empty, self._info = layout.empty() * n, info
+        self.memory = bytearray(self._empty)
+        self.rows = np.frombuffer(self.memory, layout.row)
+        self.answered, self.processed = self.rows["answered"], self.rows["processed"]
+        self.lists: dict[str, dict[int, NDArray]] = {}
         self.clear()
 
     def clear(self) -> None:
         """Make every row empty again."""
-        n = len(self.ticks)
-        for array in (self.ticks, self.replies, self.values_in, self.modulators, self.actions, self.sources):
-            array[...] = np.zeros((), array.dtype)
-        self.replies["energy_j"], self.replies["prev_seq"] = np.nan, -1
-        self.applied[:] = (-1, 0)
-        self.values_out[:] = np.nan
-        self.lists = {name: [empty] * n for name, empty in LISTS.items()}
+        self.memory[:] = self._empty
+        self.lists = {name: {} for name in LISTS}
 
     def batch(self, n: int) -> pa.RecordBatch:
         """The first `n` rows."""
         columns: dict[str, pa.Array] = {}
-        for table in (self.ticks, self.replies, self.applied):
-            columns |= {name: pa.array(table[name][:n]) for name in table.dtype.names}
-        columns |= {f"info.{name}": pa.array(self.info[:n, i]) for i, name in enumerate(self.shape.info)}
-        for name in ("obs", "state", "values_in", "modulators", "values_out", "actions", "sources"):
-            rows = getattr(self, name)[:n]
-            if width := prod(rows.shape[1:]):  # Arrow has no list of size 0
-                columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), width)
-        columns |= {name: _lists(found[:n], LISTS[name]) for name, found in self.lists.items()}
+        for name in self.rows.dtype.names:
+            found = np.ascontiguousarray(self.rows[name][:n])
+            if name == "info":
+                columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self._info)}
+            elif name in WIDE:
+                columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), found.shape[1])
+            else:
+                columns[name] = pa.array(found)
+        columns |= {name: _lists(found, n, LISTS[name]) for name, found in self.lists.items()}
         return pa.RecordBatch.from_pydict(columns)
 
 
-def _lists(found: list[NDArray], empty: NDArray) -> pa.Array:
-    """A list column; an event is t_us + 2^32 address, so that a list of events is one flat array."""
-    offsets = np.zeros(len(found) + 1, np.int32)
-    np.cumsum([len(item) for item in found], out=offsets[1:])
-    flat_type = np.uint64 if empty.dtype == EVENT else np.float32
-    # Most ticks have none; viewed as numbers, because joining structured arrays is slow.
-    filled = [item.view(flat_type) for item in found if item.size]
-    flat = np.concatenate(filled) if filled else np.empty(0, flat_type)
+def _lists(found: dict[int, NDArray], n: int, kind: np.dtype) -> pa.Array:
+    """A list column of `n` rows; an event is t_us + 2^32 address, so that a list of events is one flat array."""
+    offsets = np.zeros(n + 1, np.int32)
+    flat_type = np.uint64 if kind == EVENT else kind
+    if found := {row: item for row, item in found.items() if row < n}:
+        rows = sorted(found)
+        offsets[np.array(rows) + 1] = [found[row].size for row in rows]
+        np.cumsum(offsets, out=offsets)
+        # Viewed as numbers, because joining structured arrays is slow.
+        flat = np.concatenate([found[row].view(flat_type) for row in rows])
+    else:
+        flat = np.empty(0, flat_type)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
 
 

@@ -33,15 +33,16 @@ class InProcess(Link):
         self.config = config
         self._session: Session | None = Session(build_backend(backend_kind, backend_config))
         self._replies: deque[Reply] = deque()
+        self._newest: Reply | None = None  # the backend's own, not yet received
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         """Raises NetworkError when the backend cannot run the program."""
-        self._replies.clear()
+        self._forget()
         return self._open().load(program, period_us, probes)
 
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
         """Start an episode; replies of the last one are forgotten."""
-        self._replies.clear()
+        self._forget()
         self._open().reset(seed, carry, catch_up)
 
     def send(self, tick: Tick) -> None:
@@ -49,15 +50,19 @@ class InProcess(Link):
         session = self._open()
         recv_ns = monotonic_ns()
         session.check(tick)
-        reply = session.tick(tick, recv_ns)
-        if reply is not None:
-            self._replies.append(_copy(reply))
+        if self._newest is not None:  # the backend is about to write over it
+            self._replies.append(_copy(self._newest))
+        self._newest = None
+        self._newest = session.tick(tick, recv_ns)
 
     def receive(self, timeout_ns: int) -> Reply | None:
         """The oldest reply not yet received, or None after waiting for what cannot come."""
         self._open()
         if self._replies:
             return self._replies.popleft()
+        if self._newest is not None:
+            reply, self._newest = self._newest, None
+            return reply
         if timeout_ns > 0:
             sleep(timeout_ns * 1e-9)
         return None
@@ -65,7 +70,11 @@ class InProcess(Link):
     def close(self) -> None:
         """Let the backend go."""
         self._session = None
+        self._forget()
+
+    def _forget(self) -> None:
         self._replies.clear()
+        self._newest = None
 
     def _open(self) -> Session:
         if self._session is None:

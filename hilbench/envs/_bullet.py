@@ -252,7 +252,7 @@ class BulletPlant(Plant):
             self._tip = bullet.getDynamicsInfo(body, self.traits.tip_link, client)
 
     def _command(self, action: ArrayLike) -> list[float]:
-        values = [float(value) for value in np.asarray(action).ravel().tolist()]
+        values = list(action) if type(action) is list else list(map(float, np.asarray(action).ravel().tolist()))
         low, high = self._low, self._high
         if len(values) != len(low):
             raise ValueError(f"action: found {len(values)} values, expected {len(low)}")
