@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -191,10 +192,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _main(arguments: list[str]) -> int:
     commands = COMMANDS
+    _check_names(arguments)
     if arguments[:1] in (["run"], ["check"]):
         overrides, arguments = scenarios.assignments(arguments)
         commands = COMMANDS | {name: _bound(COMMANDS[name], overrides) for name in ("run", "check")}
     return tyro.extras.subcommand_cli_from_dict(commands, prog="hilbench", description=DESCRIPTION, args=arguments)
+
+
+def _check_names(arguments: list[str]) -> None:
+    """One line for an unknown command or option, before the option parser draws a box around it."""
+    if not arguments or arguments[0].startswith("-"):
+        return
+    if arguments[0] not in COMMANDS:
+        raise ScenarioError(f"{arguments[0]}: no such command; {choose(arguments[0], COMMANDS)}")
+    parameters = signature(COMMANDS[arguments[0]]).parameters.values()
+    named = {p.name.replace("as_json", "json") for p in parameters if p.kind is p.KEYWORD_ONLY} - {"overrides"}
+    options = {f"--{name.replace('_', '-')}" for name in named | {"help"}}
+    for argument in arguments[1:]:
+        option = argument.partition("=")[0].replace("_", "-")
+        if option.startswith("--") and "." not in option and option.replace("--no-", "--") not in options:
+            raise ScenarioError(f"{option}: no such option of {arguments[0]}; {choose(option, options)}")
 
 
 def _bound(command: Callable[..., int], overrides: dict[str, Any]) -> Callable[..., int]:

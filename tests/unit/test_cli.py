@@ -58,6 +58,8 @@ def test_run_prints_its_metrics_as_json(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 MISTAKES = [
+    (["rn"], "did you mean 'run'"),
+    (["run", "arm_payload", "--sed", "3"], "did you mean '--seed'"),
     (["run", "arm_paylod"], "did you mean 'arm_payload'"),
     (["run", "arm_payload", "--loop.mod", "x"], "loop.mod: no such field"),
     (["run", "arm_payload", "--controller", "pess"], "did you mean 'pes'"),
