@@ -15,7 +15,7 @@ lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# How much learning a delay allows: runs/delay/delay.png, in about five minutes.
+# How much learning a delay allows: runs/delay/delay.png, in about ten minutes.
 delay: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/delay_map.py
 

@@ -104,7 +104,7 @@ def delay_map(rows: Sequence[Mapping[str, Any]], floor: float) -> alt.VConcatCha
         alt.Chart(data)
         .transform_filter("datum.stable && datum.rate > 0")
         .transform_aggregate(rate="max(rate)", groupby=["delay_ms"])
-        .mark_line(point=alt.OverlayMarkDef(size=70), color=COLOURS[3])
+        .mark_line(point=alt.OverlayMarkDef(size=70, color=COLOURS[3]), color=COLOURS[3])
         .encode(
             x=alt.X("delay_ms:Q", title="delay of the reply (ms)"),
             y=alt.Y("rate:Q", title="largest stable learning rate", scale=alt.Scale(type="log")),

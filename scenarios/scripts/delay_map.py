@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from hilbench import evaluate as suites
 from hilbench.report import charts
@@ -29,11 +29,14 @@ def main() -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     suite, console = suites.load_suite("delay"), Console()
-    ticks = iter(track(range(len(suites.cells(suite, folder))), "delayed runs", console=console))
-    summary = suites.evaluate(suite, folder, lambda cell, status: next(ticks, None))
+    with Progress(*Progress.get_default_columns(), console=console) as bar:
+        task = bar.add_task("delayed runs", total=len(suites.cells(suite, folder)))
+        summary = suites.evaluate(suite, folder, lambda cell, status: bar.update(task, advance=1))
     rows = rows_of(summary)
+    top = max(row["rate"] for row in rows)
     for delay_ms, rate in largest_stable(rows).items():
-        console.print(f"{delay_ms:5g} ms: largest stable learning rate {rate:g}")
+        beyond = " or more (the largest tried)" if rate == top else ""
+        console.print(f"{delay_ms:5g} ms: largest stable learning rate {rate:g}{beyond}")
     floor = next(row["error_mm"] for row in rows if row["rate"] == 0)
     charts.save(charts.delay_map(rows, floor), folder / "delay.png", "How much learning a delay allows")
     console.print(f"Wrote {folder}/summary.json and {folder}/delay.png")
