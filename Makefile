@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+.DELETE_ON_ERROR:
 .PHONY: demo test lint bench delay clean
 
 demo: $(VENV)/installed
@@ -28,7 +29,7 @@ $(VENV)/bin/python:
 		{ echo "hilbench needs Python 3.10 or later; found $$($(PYTHON) --version). Name another: make PYTHON=python3.11"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 12))' || \
 		echo "PyBullet has no wheel for this Python: pip builds it from source, about 4 minutes, with a C++ compiler."
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module? On Debian and Ubuntu: apt install python3-venv"; exit 2; }
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench import plugins
-from hilbench.errors import LinkError
+from hilbench.errors import LinkError, NetworkError, ScenarioError
 from hilbench.scenario import Scenario
 from hilbench.types import (
     Carry,
     Control,
+    Empty,
+    LawProgram,
     Link,
     LoadReport,
     PlantSpec,
@@ -117,18 +119,39 @@ def _merged(sensed: NDArray, coded: NDArray) -> NDArray:
 def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
     """The scenario's plant. Raises ScenarioError when a disturbance does not fit it."""
     kind = plugins.get("envs", scenario.plant.kind)
-    return kind(
-        render_mode=render_mode,
-        control_period_s=scenario.loop.period_s,
-        disturbances=scenario.disturbances,
-        **to_builtins(scenario.plant.config),
-    )
+    try:
+        return kind(
+            render_mode=render_mode,
+            control_period_s=scenario.loop.period_s,
+            disturbances=scenario.disturbances,
+            **to_builtins(scenario.plant.config),
+        )
+    except ScenarioError as error:
+        raise ScenarioError(f"{scenario.where}: {error}") from None
 
 
 def make_control(scenario: Scenario, sheet: PlantSpec) -> Control:
-    """The scenario's controller, built for a plant."""
+    """The scenario's controller, built for a plant. Raises ScenarioError when its settings make none."""
     chosen = scenario.chosen
-    return plugins.get("controllers", chosen.kind).build(chosen.config, sheet, scenario.period_us, scenario.loop.seed)
+    kind = plugins.get("controllers", chosen.kind)
+    try:
+        return kind.build(chosen.config, sheet, scenario.period_us, scenario.loop.seed)
+    except (ScenarioError, NetworkError) as error:
+        raise ScenarioError(f"{scenario.where}: controllers.{scenario.controller}: {error}") from None
+
+
+def check(scenario: Scenario) -> None:
+    """Build everything but the link and the device, and let it go. Raises HilbenchError for what could not run."""
+    plant = make_plant(scenario)
+    try:
+        program = make_control(scenario, plant.sheet).program
+    finally:
+        plant.close()
+    kind = "law" if isinstance(program, LawProgram) else "reference"
+    try:
+        plugins.get("backends", kind)(Empty()).load(program, scenario.period_us, scenario.record)
+    except NetworkError as error:
+        raise ScenarioError(f"{scenario.where}: {error}") from None
 
 
 def make_agent(scenario: Scenario, sheet: PlantSpec) -> Agent:

@@ -63,14 +63,10 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
     """
     import tomli_w
 
-    from hilbench.agent import make_control, make_plant
+    from hilbench.agent import check as check_scenario
 
     found = scenarios.load(scenario, overrides, controller)
-    plant = make_plant(found)
-    try:
-        make_control(found, plant.sheet)
-    finally:
-        plant.close()
+    check_scenario(found)
     print(tomli_w.dumps(scenarios.dump(found)), end="")
     return 0
 
@@ -127,7 +123,8 @@ def replay(run: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = 
     """
     from hilbench.running import replay as replay_run
 
-    folder = out or run.with_name(f"{run.name}.replay-{_now()}")
+    recorded = run.resolve()
+    folder = out or recorded.with_name(f"{recorded.name}.replay-{_now()}")
     same, ticks = replay_run(run, folder)
     print(f"{ticks} ticks: plant states {'equal bit for bit' if same else 'differ'} (record: {folder})")
     return 0 if same else 1
@@ -162,6 +159,8 @@ def serve(
     from hilbench.bridge.server import serve as serve_backend
     from hilbench.bridge.session import build_backend
 
+    if not 0 < lease_s <= 1e6:
+        raise ScenarioError(f"--lease-s: found {lease_s}, expected a time above 0 s and up to 1e6 s")
     try:
         settings = msgspec.json.decode(config, type=dict)
     except msgspec.DecodeError as error:
@@ -180,8 +179,13 @@ COMMANDS = {"list": list_plugins, "check": check, "run": run, "serve": serve, "r
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
+    guard(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def guard(command: Callable[[], int | None]) -> NoReturn:
+    """Run a command and exit with its code; a mistake or an interruption is one line, not a traceback."""
     try:
-        sys.exit(_main(list(sys.argv[1:] if arguments is None else arguments)))
+        sys.exit(command())
     except HilbenchError as error:
         _complain(str(error))
         sys.exit(2)

@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import isfinite
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from hilbench.agent import Agent
 from hilbench.errors import LinkError, ProtocolError
+from hilbench.loop_config import LoopConfig
 from hilbench.pace import Pace
-from hilbench.recorder import HELD, REPLIED, SAFE, Recorder, Shape
-from hilbench.scenario import LoopConfig
+from hilbench.recorder import HELD, REPLIED, SAFE, Recorder
+from hilbench.rows import Shape
 from hilbench.types import NO_EVENTS, Carry, Reply, Tick, size_of
 
 SPIN_NS = 80_000
@@ -146,7 +147,7 @@ class Loop:
             elif left_ns <= 0:
                 break
         if self._asked_ns is not None and self._pace.now_ns() - self._asked_ns > self._lost_ns:
-            raise LinkError(f"no reply for {self._lost_ns * 1e-9:g} s; the device is lost")
+            self._lost()
 
     def _await(self, k: int) -> None:
         """On the virtual clock the loop waits for each reply, and holds it until it is due."""
@@ -154,15 +155,24 @@ class Loop:
             if reply.seq == k:
                 self._arrived(reply)
                 return
-        raise LinkError(f"no reply to tick {k} within {self._lost_ns * 1e-9:g} s; the device is lost")
+        self._lost(f" to tick {k}")
 
     def _drain(self) -> None:
-        """Record the replies to the last ticks: they act no more, but the device has run those ticks."""
-        until_ns = self._pace.now_ns() + self._give_up_ns
-        with contextlib.suppress(LinkError):  # nothing moves any more; the next episode's reset will say it
-            while self._open and (left_ns := until_ns - self._pace.now_ns()) > 0:
-                if (reply := self._agent.collect(left_ns)) is not None:
-                    self._arrived(reply)
+        """Record the replies to the last ticks: they act no more, but the device runs those ticks and may learn.
+
+        A reply or two may be lost on the way; a device that is silent for longer is lost itself.
+        """
+        until_ns = self._pace.now_ns() + self._lost_ns
+        while self._open:
+            if (left_ns := until_ns - self._pace.now_ns()) <= 0:
+                if (self._rows.opened - self._open[0]) * self._period_ns > self._config.silence_s * 1e9:
+                    self._lost()
+                return
+            if (reply := self._agent.collect(left_ns)) is not None:
+                self._arrived(reply)
+
+    def _lost(self, what: str = "") -> NoReturn:
+        raise LinkError(f"{self._agent.link}: no reply{what} within {self._lost_ns * 1e-9:g} s; the device is lost")
 
     def _arrived(self, reply: Reply) -> None:
         """Record a reply and put its action where the physics step that it is due at finds it."""
@@ -174,8 +184,10 @@ class Loop:
             self._open.popleft()
         self._asked_ns = now_ns if self._open else None
         due = self._pace.due_step(seq)
-        arrived_ns = now_ns if due is None else self._pace.instant_ns(due * self._step_ns)
-        late = self._pace.late(seq, arrived_ns - self._pace.instant_ns(seq * self._period_ns) > self._deadline_ns)
+        # Late is what acts after its deadline on the plant's time: when the loop itself falls behind the clock, the
+        # plant has not moved either.
+        acts = self._next_step if due is None else due
+        late = self._pace.late(seq, acts * self._step_ns - seq * self._period_ns > self._deadline_ns)
         slip = max(0, seq - reply.prev_seq - 1 - self._config.catch_up)
         action, clipped, not_finite = self._decoded(reply)
         self._rows.reply(reply, now_ns, slip, late, clipped, not_finite)
@@ -236,7 +248,8 @@ class Loop:
         k = 0
         if self._rows is not None:  # else the device was lost at the reset, before anything moved
             k = self._rows.opened - 1
-            if self._rows.opened * self._steps == self._next_step:  # between two ticks: the next one is not sent
+            between = self._rows.opened * self._steps == self._next_step
+            if between and self._rows.opened < self._ticks:  # the next tick is not sent
                 k += 1
                 self._row(k, None, self._pace.now_ns(), 0, self._plant.observe(), 0)
             for step in range(self._next_step, (k + 1) * self._steps):

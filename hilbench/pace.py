@@ -14,7 +14,7 @@ from time import monotonic_ns
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.scenario import Constant, Gamma, LoopConfig
+from hilbench.loop_config import Constant, Gamma, LoopConfig
 from hilbench.seeding import stream
 
 
@@ -91,15 +91,19 @@ class Lockstep(Pace):
 class Delayed(Pace):
     """The plant does not wait: replies act after a known delay, behind a device that may be busy."""
 
+    BLOCK = 1000
+    """How many delays are drawn at once."""
+
     def __init__(self, config: LoopConfig, step_s: float, trace_s: NDArray | None = None) -> None:
         self._period_ns, self._step_ns = round(config.period_s * 1e9), round(step_s * 1e9)
         self._service_ns = round(config.service_s * 1e9)
         self._max_in_flight = config.max_in_flight
-        self._delay, self._ticks = config.delay, round(config.duration_s / config.period_s)
+        self._delay = config.delay
         self._trace_s = trace_s
 
     def start(self, seed: int) -> None:
-        self._delays_ns = np.rint(self._draw(seed) * 1e9).astype(np.int64).tolist()
+        self._random = stream(seed, "delay")
+        self._delays_ns: list[int] = []
         self._free_ns = 0
         self._busy: deque[int] = deque()  # when the device finishes what it has
 
@@ -108,6 +112,8 @@ class Delayed(Pace):
         if self._service_ns:
             t_ns = self._free_ns = max(t_ns, self._free_ns) + self._service_ns
             self._busy.append(t_ns)
+        while seq >= len(self._delays_ns):
+            self._delays_ns += np.rint(self._draw() * 1e9).astype(np.int64).tolist()
         return -(-(t_ns + self._delays_ns[seq]) // self._step_ns)
 
     def skips(self, k: int, in_flight: int) -> bool:
@@ -115,14 +121,15 @@ class Delayed(Pace):
             self._busy.popleft()
         return len(self._busy) >= self._max_in_flight
 
-    def _draw(self, seed: int) -> NDArray:
-        delay, n = self._delay, self._ticks
+    def _draw(self) -> NDArray:
+        """The next ticks' delays in s."""
+        delay = self._delay
         if isinstance(delay, Constant):
-            return np.full(n, delay.s)
+            return np.full(self.BLOCK, delay.s)
         if isinstance(delay, Gamma):
             shape = (delay.mean_s / delay.sd_s) ** 2
-            return stream(seed, "delay").gamma(shape, delay.mean_s / shape, n)
-        return np.resize(self._trace_s, n)
+            return self._random.gamma(shape, delay.mean_s / shape, self.BLOCK)
+        return self._trace_s
 
 
 class Recorded(Pace):
@@ -150,5 +157,5 @@ class Recorded(Pace):
         return self._processed[k]
 
     def late(self, seq: int, overdue: bool) -> bool:
-        # An action that came in time may be due after its deadline: at the next physics step.
+        # Of a reply that never acted, the step says nothing.
         return self._late[seq]

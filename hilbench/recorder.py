@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from struct import Struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.types import COUNTERS, EVENT, Reply, RunData, Tick
+from hilbench.rows import Chunk, Layout, Shape
+from hilbench.types import EVENT, Reply, RunData, Tick
 
 try:
     import pyarrow as pa
@@ -27,42 +26,8 @@ except ImportError as error:
 
 FORMAT = 1
 
-TICK = (
-    ("seq", "i8"), ("t_us", "i8"), ("skipped", "?"), ("learning", "?"), ("scheduled_ns", "i8"), ("captured_ns", "i8"),
-    ("sent_ns", "i8"), ("reward", "f8"), ("terminated", "?"), ("truncated", "?"), ("events_lost", "i8"),
-)  # fmt: skip
-"""What is known when a tick is sent or skipped."""
-REPLY = (
-    ("answered", "?"), ("arrived_ns", "i8"), ("prev_seq", "i8"), ("received_ns", "i8"), ("compute_ns", "i8"),
-    ("energy_j", "f8"), *((name, "u8") for name in COUNTERS), ("late", "?"), ("processed", "?"), ("slip", "i8"),
-    ("clipped", "?"), ("not_finite", "?"),
-)  # fmt: skip
-"""What a reply brings, and what became of it; `processed` says whether the network saw the tick."""
-APPLIED = (("applied_step", "i8"), ("applied_ns", "i8"))
-"""The physics step from which a reply acted, -1 for never, and when that was."""
-CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
-"""The same types for `struct`, which fills a part of a row in one call."""
 HELD, REPLIED, SAFE = range(3)
-SOURCES = ("held", "reply", "safe")
-"""Where a physics step's action came from."""
-WIDE = ("obs", "state", "info", "values_in", "modulators", "values_out", "actions", "sources")
-"""Columns whose rows have as many numbers as the run's shape says."""
-LISTS = {"events": EVENT, "reply_events": EVENT, "probe_events": EVENT, "probe_values": np.dtype(np.float32)}
-"""Columns whose rows have any length, and what they hold."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The widths of a row's vectors."""
-
-    obs: int
-    state: int
-    info: tuple[str, ...]
-    actions: int
-    steps: int
-    values_in: int
-    modulators: int
-    values_out: int
+"""Where a physics step's action came from: the `sources` column."""
 
 
 class Recorder:
@@ -70,20 +35,19 @@ class Recorder:
 
     def __init__(self, folder: str | Path, meta: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
-        if (self.folder / "run.json").exists():
-            raise RecordError(f"{self.folder}: holds a run already; give another folder or remove it")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecordError(f"{self.folder}: cannot hold a run: {error.strerror}") from None
+        refuse_used(self.folder)
         self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
         self._episode: _Episode | None = None
-        self.write_meta()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.write_meta()
+        except OSError as error:
+            raise RecordError(f"{self.folder}: cannot hold a run: {error.strerror}") from None
 
     def episode(self, shape: Shape, rows_per_batch: int) -> _Episode:
         """Open the next episode's stream, ending the one before."""
         self._end_episode()
-        path = self.folder / f"episode_{self.meta['episodes']:04d}.arrow"
+        path = self.folder / _episode_name(self.meta["episodes"])
         self.meta["episodes"] += 1
         self.write_meta()
         self._episode = _Episode(path, shape, rows_per_batch)
@@ -119,45 +83,14 @@ class Recorder:
             self._episode = None
 
 
-class _Part:
-    """Fields that are known at the same instant, side by side in a row: `pack(memory, at, *numbers)` writes them."""
-
-    def __init__(self, fields: Iterable[tuple[str, str, int]], offset: int) -> None:
-        self.fields = [(name, kind, width) for name, kind, width in fields if width]  # Arrow has no list of size 0
-        packed = Struct("<" + "".join(f"{width}{CODES[kind]}" for _, kind, width in self.fields))
-        self.offset, self.size, self.pack = offset, packed.size, packed.pack_into
+def refuse_used(folder: Path) -> None:
+    """Raise RecordError when the folder holds a run already."""
+    if (folder / "run.json").exists():
+        raise RecordError(f"{folder}: holds a run already; give another folder or remove it")
 
 
-class _Layout:
-    """Where in a row each part begins."""
-
-    def __init__(self, shape: Shape) -> None:
-        one = [[(name, kind, 1) for name, kind in part] for part in (TICK, REPLY, APPLIED)]
-        one[0] += [
-            ("obs", "f4", shape.obs), ("state", "f8", shape.state), ("info", "f8", len(shape.info)),
-            ("values_in", "f4", shape.values_in), ("modulators", "f4", shape.modulators),
-        ]  # fmt: skip
-        one[1] += [("values_out", "f4", shape.values_out)]
-        one += [[("actions", "f8", shape.steps * shape.actions)], [("sources", "u1", shape.steps)]]
-        self.parts, offset = [], 0
-        for fields in one:
-            self.parts.append(_Part(fields, offset))
-            offset += self.parts[-1].size
-        self.tick, self.reply, self.applied, self.actions, self.sources = self.parts
-        self.row = np.dtype(
-            [(name, kind, (width,)) if width > 1 or name in WIDE else (name, kind)
-             for part in self.parts for name, kind, width in part.fields]
-        )  # fmt: skip
-        self.no_values = (0.0,) * (shape.values_in + shape.modulators)
-        self.action = Struct(f"<{shape.actions}d")
-
-    def empty(self) -> bytes:
-        """A row of which nothing is known."""
-        row = np.zeros(1, self.row)
-        row["energy_j"], row["prev_seq"], row["applied_step"] = np.nan, -1, -1
-        if "values_out" in self.row.names:
-            row["values_out"] = np.nan
-        return row.tobytes()
+def _episode_name(number: int) -> str:
+    return f"episode_{number:04d}.arrow"
 
 
 class _Episode:
@@ -165,10 +98,10 @@ class _Episode:
 
     def __init__(self, path: Path, shape: Shape, rows_per_batch: int) -> None:
         self._info, self._n = shape.info, rows_per_batch
-        self._layout = _Layout(shape)
+        self._layout = Layout(shape)
         self._size = self._layout.row.itemsize
-        self._chunks = {0: _Chunk(self._layout, shape.info, rows_per_batch)}
-        self._spare = [_Chunk(self._layout, shape.info, rows_per_batch)]
+        self._chunks = {0: Chunk(self._layout, shape.info, rows_per_batch)}
+        self._spare = [Chunk(self._layout, shape.info, rows_per_batch)]
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed in close()
         self._writer = pa.ipc.new_stream(self._file, self._chunks[0].batch(0).schema)
         self._written = 0  # chunks
@@ -261,62 +194,16 @@ class _Episode:
         self._writer.close()
         self._file.close()
 
-    def _at(self, k: int) -> tuple[_Chunk, int]:
+    def _at(self, k: int) -> tuple[Chunk, int]:
         if 0 <= (i := k - self._newest_at) < self._n:
             return self._newest, i
         number, i = divmod(k, self._n)
         chunk = self._chunks.get(number)
         if chunk is None:
-            chunk = self._spare.pop() if self._spare else _Chunk(self._layout, self._info, self._n)
+            chunk = self._spare.pop() if self._spare else Chunk(self._layout, self._info, self._n)
             self._chunks[number] = self._newest = chunk
             self._newest_at = k - i
         return chunk, i
-
-
-class _Chunk:
-    """Some ticks' rows in one block of memory, and their translation to one Arrow batch."""
-
-    def __init__(self, layout: _Layout, info: tuple[str, ...], n: int) -> None:
-        self._empty, self._info = layout.empty() * n, info
-        self.memory = bytearray(self._empty)
-        self.rows = np.frombuffer(self.memory, layout.row)
-        self.answered, self.processed = self.rows["answered"], self.rows["processed"]
-        self.lists: dict[str, dict[int, NDArray]] = {}
-        self.clear()
-
-    def clear(self) -> None:
-        """Make every row empty again."""
-        self.memory[:] = self._empty
-        self.lists = {name: {} for name in LISTS}
-
-    def batch(self, n: int) -> pa.RecordBatch:
-        """The first `n` rows."""
-        columns: dict[str, pa.Array] = {}
-        for name in self.rows.dtype.names:
-            found = np.ascontiguousarray(self.rows[name][:n])
-            if name == "info":
-                columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self._info)}
-            elif name in WIDE:
-                columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), found.shape[1])
-            else:
-                columns[name] = pa.array(found)
-        columns |= {name: _lists(found, n, LISTS[name]) for name, found in self.lists.items()}
-        return pa.RecordBatch.from_pydict(columns)
-
-
-def _lists(found: dict[int, NDArray], n: int, kind: np.dtype) -> pa.Array:
-    """A list column of `n` rows; an event is t_us + 2^32 address, so that a list of events is one flat array."""
-    offsets = np.zeros(n + 1, np.int32)
-    flat_type = np.uint64 if kind == EVENT else kind
-    if found := {row: item for row, item in found.items() if row < n}:
-        rows = sorted(found)
-        offsets[np.array(rows) + 1] = [found[row].size for row in rows]
-        np.cumsum(offsets, out=offsets)
-        # Viewed as numbers, because joining structured arrays is slow.
-        flat = np.concatenate([found[row].view(flat_type) for row in rows])
-    else:
-        flat = np.empty(0, flat_type)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
 
 
 def read_run(folder: str | Path) -> RunData:
@@ -329,7 +216,9 @@ def read_run(folder: str | Path) -> RunData:
     found = meta.get("format") if isinstance(meta, dict) else None
     if found != FORMAT:
         raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}")
-    episodes = [_read_episode(path) for path in sorted(folder.glob("episode_*.arrow"))]
+    if missing := {"episodes", "faults", "status"} - set(meta):
+        raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
+    episodes = [_read_episode(folder / _episode_name(i)) for i in range(meta["episodes"])]
     return RunData(meta, [episode for episode in episodes if episode])
 
 

@@ -22,9 +22,10 @@ from hilbench import plugins
 from hilbench.agent import Agent, make_agent, make_plant
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.loop import Loop, Outcome
+from hilbench.loop_config import LoopConfig, Trace
 from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
-from hilbench.recorder import Recorder, read_run
-from hilbench.scenario import LoopConfig, Part, Scenario, Trace, dump, resolve
+from hilbench.recorder import Recorder, read_run, refuse_used
+from hilbench.scenario import Part, Scenario, dump, resolve
 from hilbench.types import RunData, to_builtins
 
 PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
@@ -35,6 +36,7 @@ def run(scenario: Scenario, folder: str | Path, progress: Callable[[float], None
 
     A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
     """
+    refuse_used(Path(folder))  # before a device is started for nothing
     with ExitStack() as stack:
         plant = make_plant(scenario)
         stack.callback(plant.close)
@@ -54,6 +56,8 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     if not recorded.episodes:
         raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
     _check_repeatable(recorded, folder)
+    if "scenario" not in recorded.meta:
+        raise RecordError(f"{folder}: run.json says no scenario; it is no whole run")
     scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
     ticks = max(len(episode["seq"]) for episode in recorded.episodes)
     loop = msgspec.structs.replace(
@@ -107,6 +111,13 @@ def _check_repeatable(run: RunData, folder: str | Path) -> None:
                     f"{folder}: episode {number}: replies up to tick {last}'s were lost, so nobody knows whether the "
                     f"network has run tick {first + 1 + unknown[0]}; such a run cannot be replayed"
                 )
+        unanswered = ~episode["answered"][answered[-1] + 1 if answered.size else 0 :]
+        unanswered &= ~episode["skipped"][len(episode["seq"]) - unanswered.size :]
+        if unanswered.any() and number + 1 < len(run.episodes) and run.meta["scenario"]["loop"].get("carry") != "none":
+            raise RecordError(
+                f"{folder}: episode {number}: its last replies were lost, so nobody knows what the network carried into"
+                " the next one; such a run cannot be replayed"
+            )
 
 
 def _record(
@@ -118,6 +129,7 @@ def _record(
         "sheet": to_builtins(plant.sheet),
         "report": to_builtins(agent.report),
         "program": _ports(agent),
+        "same_clock": agent.link.same_clock,
         **provenance(),
         **more,
     }

@@ -6,87 +6,28 @@ that names the file and the section. It builds nothing and runs nothing.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from hilbench import plugins
 from hilbench.errors import PluginError, ScenarioError, choose
+from hilbench.loop_config import DELAYS, LoopConfig, Positive, Seconds
 from hilbench.settings import settle, whole_steps
-from hilbench.types import Carry, Probes, to_builtins
+from hilbench.types import Probes, to_builtins
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-Seconds = Annotated[float, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
 PACKAGE = Path(__file__).parent
-
-
-class Constant(Struct, frozen=True, tag_field="kind", tag="constant", forbid_unknown_fields=True):
-    """Every reply is late by the same time."""
-
-    s: Seconds = 0.0
-
-
-class Gamma(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_fields=True):
-    """Delays drawn from a gamma distribution, from the "delay" stream of the seed."""
-
-    mean_s: Positive
-    sd_s: Positive
-
-
-class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
-    """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends."""
-
-    run: str
-
-
-DELAYS = {"constant": Constant, "gamma": Gamma, "trace": Trace}
-
-
-class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Time: who waits for whom, for how long, and what happens when a reply is late."""
-
-    mode: Literal["lockstep", "delayed", "realtime"] = "lockstep"
-    """`lockstep`: the plant waits. `delayed`: it does not, by a known delay. `realtime`: by the wall clock."""
-    period_s: Positive = 0.001
-    """Control period: a whole number of microseconds, of physics steps and of network steps."""
-    duration_s: Positive = 10.0
-    """Length of an episode."""
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-    """Seed of every random stream."""
-    episodes: Annotated[int, Meta(ge=1)] = 1
-    """How many episodes a run has; episode n has seed + n."""
-    carry: Carry = "none"
-    """What survives from one episode to the next in the controller."""
-    learning: bool = True
-    """Whether weights may change."""
-    freeze_at_s: Seconds | None = None
-    """From here on learning is off: a run with this set is the twin of one without."""
-    deadline_s: Positive | None = None
-    """A reply later than this is a miss; the period when absent."""
-    late: Literal["hold", "drop", "safe"] = "hold"
-    """A late reply is used when it comes, is dropped, or the safe action bridges until it comes."""
-    max_in_flight: Annotated[int, Meta(ge=1)] = 2
-    """Unanswered ticks beyond which a tick is skipped."""
-    give_up_s: Positive | None = None
-    """A tick this old no longer counts as in flight; ten periods when absent."""
-    silence_s: Positive = 0.1
-    """In real time the safe action acts once no reply of a tick younger than this has been applied."""
-    catch_up: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
-    """Periods of a gap through which the device advances its network; the rest is jumped."""
-    delay: Constant | Gamma | Trace = Constant()
-    """How late replies act in `delayed` mode."""
-    service_s: Seconds = 0.0
-    """In `delayed` mode: the time a device is busy with each tick."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +39,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Controlled:
+class ControllerPart:
     """A controller as this scenario tunes it, and the backend it runs on."""
 
     kind: str
@@ -118,12 +59,12 @@ class Scenario:
     link: Part
     record: Probes
     disturbances: dict[str, dict[str, Any]]
-    controllers: dict[str, Controlled]
+    controllers: dict[str, ControllerPart]
     controller: str
     phases: dict[str, tuple[float, float]]
 
     @property
-    def chosen(self) -> Controlled:
+    def chosen(self) -> ControllerPart:
         """The controller that runs."""
         return self.controllers[self.controller]
 
@@ -136,7 +77,7 @@ class Scenario:
 class _Top(Struct, frozen=True, forbid_unknown_fields=True):
     """The tables and fields a file may have."""
 
-    name: str
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64)]
     summary: str
     plant: dict[str, Any]
     controllers: dict[str, dict[str, Any]]
@@ -161,8 +102,9 @@ def load(name: str | Path, overrides: Mapping[str, Any] | None = None, controlle
 def find(name: str | Path, folder: str = "") -> Path:
     """The file behind a path or a name, looked for beside the package and in the checkout. Raises ScenarioError."""
     given = Path(name)
-    if given.is_file():
-        return given
+    with contextlib.suppress(OSError):  # a name too long for a file is no file
+        if given.is_file():
+            return given
     known = names(folder)
     if given.suffix in ("", ".toml") and given.stem in known and given.parent in (Path("."), Path("scenarios")):
         return known[given.stem]
@@ -301,14 +243,14 @@ def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
     return _without_none(_dump(part))
 
 
-def _controlled(table: Mapping[str, Any], backend: Part, where: str) -> Controlled:
+def _controlled(table: Mapping[str, Any], backend: Part, where: str) -> ControllerPart:
     name, found = _plugin("controllers", table, where)
     settings = {k: v for k, v in table.items() if k not in ("kind", "backend")}
     if "backend" in table:
         backend = _part("backends", table["backend"], f"{where}.backend")
     elif found.backend is not None:
         backend = _part("backends", {"kind": found.backend}, f"{where}.backend")
-    return Controlled(name, settle(found.Config, settings, where), backend)
+    return ControllerPart(name, settle(found.Config, settings, where), backend)
 
 
 def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -20,14 +21,29 @@ def settle(config: type[S], values: Mapping[str, Any], where: str) -> S:
     for field in values:
         if field not in config.__struct_fields__:
             raise ScenarioError(f"{where}.{field}: no such field; {choose(str(field), config.__struct_fields__)}")
+    _refuse_infinite(values, where)
     try:
         return msgspec.convert(dict(values), config)
     except msgspec.ValidationError as error:
         raise ScenarioError(_line(str(error), config, values, where)) from None
 
 
+def _refuse_infinite(value: Any, where: str) -> None:
+    """No setting is infinite or NaN: neither means anything to a plant, and JSON cannot say them."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ScenarioError(f"{where}: found {value}, expected a finite number")
+    if isinstance(value, Mapping):
+        for field, item in value.items():
+            _refuse_infinite(item, f"{where}.{field}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _refuse_infinite(item, f"{where}[{index}]")
+
+
 def whole_steps(period_s: float, step_s: float, where: str, step: str = "physics steps") -> int:
     """How many steps a period has. Raises ScenarioError unless it is a whole number, at least 1."""
+    if not isinstance(period_s, int | float):
+        raise ScenarioError(f"{where}: found {period_s!r}, expected a time in s")
     ratio = period_s / step_s
     steps = round(ratio) if ratio < 1e12 else 0
     if steps < 1 or abs(ratio - steps) > 1e-6:

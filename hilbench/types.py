@@ -77,8 +77,8 @@ class Probes(Struct, frozen=True, forbid_unknown_fields=True):
     """Projections whose weights are recorded."""
     weight_norms: tuple[Name, ...] = ()
     """Projections of which only the Frobenius norm is recorded."""
-    weights_period_s: Annotated[float, Meta(gt=0)] = 0.1
-    """Time between two records of weights, a multiple of the control period."""
+    weights_period_s: Annotated[float, Meta(gt=0, le=1e6)] = 0.1
+    """Time between two records of weights, a multiple of the control period; counted in ticks the network has run."""
 
 
 class Program(Protocol):
@@ -192,6 +192,10 @@ class Link(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release everything; may be called twice."""
+
+    def __str__(self) -> str:
+        """Where the device is, for messages."""
+        return "the device"
 
     def __enter__(self) -> Link:
         return self

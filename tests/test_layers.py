@@ -18,7 +18,7 @@ LAYERS = (
     ("errors", "types", "seeding", "settings"),
     ("plugins", "coding", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
-    ("scenario", "recorder", "agent", "pace"),
+    ("loop_config", "scenario", "rows", "recorder", "agent", "pace"),
     ("loop", "running"),
     ("evaluate", "doctor", "report", "charts", "export"),
     ("cli", "__init__", "__main__"),

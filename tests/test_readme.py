@@ -48,6 +48,7 @@ def test_make_targets_and_files_that_the_readme_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"(?:`|    )make (?:PYTHON=\S+ )?([a-z]+)", text))
     assert {"demo", "test"} <= targets
+    assert "@@" not in text
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.M), target
     for link in re.findall(r"\]\(([^):]+)\)", text):

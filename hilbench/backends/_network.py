@@ -6,6 +6,7 @@ import numpy as np
 
 from hilbench.errors import NetworkError, choose
 from hilbench.nal.network import Network
+from hilbench.nal.rules.pes import PES
 from hilbench.types import Probes, Program, Reply, size_of
 
 
@@ -15,6 +16,9 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
         raise NetworkError(f"backend {backend!r} runs networks; found a law; allowed: backend 'law'")
     if not program.populations:
         raise NetworkError("this network has no populations; add one with lif or readout")
+    for p in program.projections.values():
+        if p.rule is not None and not isinstance(p.rule, PES):
+            raise NetworkError(f"projection {p.name!r}: {backend!r} learns by PES alone; found {type(p.rule).__name__}")
     if period_us % program.dt_us:
         raise NetworkError(
             f"the control period of {period_us} us is no multiple of the network step of {program.dt_us} us"

@@ -18,7 +18,7 @@ from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Link, LoadReport, Probes
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the link in process."""
 
-    timeout_s: Annotated[float, Meta(gt=0)] = 5.0
+    timeout_s: Annotated[float, Meta(gt=0, le=1e6)] = 5.0
     """How long a loop on the virtual clock waits for a reply."""
 
 

@@ -35,9 +35,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     address: Annotated[str, Meta(pattern=r"^(tcp|ipc)://.+")] | None = None
     """Where the device listens, as tcp://HOST:PORT or ipc://PATH; without one the link starts a device itself."""
-    timeout_s: Annotated[float, Meta(gt=0)] = 5.0
+    timeout_s: Annotated[float, Meta(gt=0, le=1e6)] = 5.0
     """How long a handshake, or a loop on the virtual clock, waits for an answer."""
-    start_timeout_s: Annotated[float, Meta(gt=0)] = 60.0
+    start_timeout_s: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
     """How long a device may take to start, and then to load a program."""
 
 
@@ -60,6 +60,9 @@ class ZmqLink(Link):
         self._request = FIRST_REQUEST
         self._session = 0
         self._sizes: Sizes | None = None
+
+    def __str__(self) -> str:
+        return self._address
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         """Connect, if that has not happened yet, and have the device load the program.

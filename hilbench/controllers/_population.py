@@ -32,8 +32,6 @@ class PopulationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Lowest of the maximum rates, which are spread evenly."""
     rate_high_hz: Annotated[float, Meta(gt=0)] = 200.0
     """Highest of the maximum rates."""
-    readout_tau_s: Annotated[float, Meta(gt=0)] = 0.02
-    """Time constant of the readout."""
 
 
 def rates_hz(current: NDArray, tau_s: float, refractory_s: float) -> NDArray:

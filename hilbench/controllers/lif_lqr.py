@@ -21,7 +21,7 @@ N_POINTS = 2000
 class LIFLQRConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of `lif_lqr`."""
 
-    n_neurons: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    n_neurons: Annotated[int, Meta(ge=1, le=10_000)] = 256
     """Number of LIF neurons."""
     readout_tau_s: Annotated[float, Meta(gt=0)] = 0.005
     """Time constant of the readout: short, because the law feels it as delay."""

@@ -82,7 +82,7 @@ def _window(name: str, table: Any, traits: Traits, step_s: float) -> _Window:
     where = f"disturbances.{name}"
     kinds = plugins.all_of("disturbances")
     kind = table.get("kind") if isinstance(table, Mapping) else None
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ScenarioError(f"{where}.kind: found {kind!r}; {choose(str(kind), kinds)}")
     cls = kinds[kind].load()
     config: Timing = settle(cls.Config, {key: value for key, value in table.items() if key != "kind"}, where)

@@ -38,6 +38,17 @@ def compute(run: RunData) -> dict[str, Measure]:
     return _percentiles(column(run, "compute_ns")[column(run, "answered").astype(bool)] * 1e-9)
 
 
+@metric("s", "lower")
+def loop_lag(run: RunData) -> dict[str, Measure]:
+    """From a tick's scheduled instant to its observation, by the clock: how far the loop itself fell behind.
+
+    Misses are counted on the plant's time, which stands still while the loop is behind; this says how much it was.
+    """
+    if run.meta["scenario"]["loop"].get("mode") != "realtime" or "replay_of" in run.meta:
+        return {}
+    return _percentiles((column(run, "captured_ns") - column(run, "scheduled_ns")) * 1e-9)
+
+
 @metric("ticks", "lower")
 def misses(run: RunData) -> dict[str, Measure]:
     """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline."""

@@ -199,6 +199,7 @@ class Network:
     def _add(self, kind: str, name: str, size: int, *columns: object) -> None:
         self._new_name(name)
         where = f"population {name!r}"
+        size = int(size) if isinstance(size, np.integer) else size
         if type(size) is not int or not 1 <= size <= MAX_NEURONS:
             raise NetworkError(f"{where}: size: found {size!r}; allowed: 1 to {MAX_NEURONS}")
         *arrays, refractory_s, reset, threshold = columns

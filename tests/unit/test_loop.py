@@ -16,11 +16,11 @@ from hilbench.agent import Agent
 from hilbench.coding import Whole, values_to_action
 from hilbench.errors import LinkError, ProtocolError, RecordError
 from hilbench.loop import Loop
+from hilbench.loop_config import Constant, LoopConfig
 from hilbench.metrics import measure
 from hilbench.pace import Delayed, Lockstep, Recorded, Wall
 from hilbench.recorder import HELD, REPLIED, SAFE, Recorder, read_run
 from hilbench.running import _check_repeatable
-from hilbench.scenario import Constant, LoopConfig
 from hilbench.types import (
     EVENT,
     NO_EVENTS,
@@ -159,10 +159,13 @@ class Bench:
 
     def drive(self, pace, link, folder):
         agent = Agent(Control(PROGRAM, Whole(), values_to_action), link, 1000, Probes(), np.array(SAFE_ACTION))
-        loop = to_builtins(self.config)
+        config = self.config
+        if isinstance(pace, Recorded):
+            config = msgspec.structs.replace(config, episodes=len(self.data.episodes))
+        loop = to_builtins(config)
         meta = {"scenario": {"loop": {k: v for k, v in loop.items() if v is not None}, "phases": {}}}
         with Recorder(folder, meta | {"sheet": to_builtins(self.plant.sheet)}) as recorder:
-            outcome = Loop(self.plant, agent, self.config, recorder, pace).run()
+            outcome = Loop(self.plant, agent, config, recorder, pace).run()
             recorder.close(outcome.status)
         return outcome
 
@@ -280,7 +283,8 @@ def test_silence_ends_in_the_safe_action(tmp_path):
     bench = Bench(tmp_path, lambda seq: [100_000] if seq <= 5 else [], max_in_flight=99, silence_s=0.003).run()
     assert bench.acted[21:33] == [5] * 12  # up to 3 ms after tick 5's instant
     assert bench.acted[33:] == [-7] * (80 - 33)
-    assert bench.outcome.status == "done"
+    assert bench.outcome.status == "fault", "it never came back"
+    assert bench.rows["seq"].size == 20
 
 
 def test_an_action_that_is_no_number_is_safe_and_one_out_of_range_is_clipped(tmp_path):
@@ -329,7 +333,7 @@ def test_a_device_that_falls_silent_is_lost_after_the_links_timeout(tmp_path):
     script = lambda seq: [100_000] if seq < 3 else []  # noqa: E731
     bench = Bench(tmp_path, script, ticks=200, device={"timeout_s": 0.05}).run()
     assert bench.outcome.status == "fault"
-    assert "no reply for 0.05 s" in bench.outcome.fault
+    assert "no reply within 0.05 s" in bench.outcome.fault
     assert 53 <= bench.data.meta["faults"][0]["tick"] <= 54
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hilbench.loop_config import Constant, Gamma, LoopConfig, Trace
 from hilbench.pace import Delayed, Lockstep, Recorded, Wall
-from hilbench.scenario import Constant, Gamma, LoopConfig, Trace
 
 STEP_S = 0.00025
 STEPS = 4

@@ -8,7 +8,8 @@ import pytest
 
 from hilbench import scenario as scenarios
 from hilbench.errors import ScenarioError
-from hilbench.scenario import Constant, Gamma, assignments, dump, find, load, parse_value, resolve
+from hilbench.loop_config import Constant, Gamma
+from hilbench.scenario import assignments, dump, find, load, parse_value, resolve
 
 SHIPPED = sorted(scenarios.names())
 
@@ -23,7 +24,7 @@ SHIPPED = sorted(scenarios.names())
     ({"controller.dt_s": 0.0003}, "loop.period_s: found 0.001 s", ["network steps (controllers.pes.dt_s) of 0.0003 s"]),
     ({"loop.mode": "real"}, "loop.mode: found 'real'", ["allowed: delayed, lockstep, realtime", "'realtime'?"]),
     ({"loop.late": "hold on"}, "loop.late: found 'hold on'", ["allowed: drop, hold, safe", "did you mean 'hold'?"]),
-    ({"loop.silence_s": float("inf")}, "loop.silence_s: found inf", ["expected less than 1e9 s"]),
+    ({"loop.silence_s": float("inf")}, "loop.silence_s: found inf", ["expected a finite number"]),
     ({"loop.deadline_s": float("nan")}, "loop.deadline_s: found nan", []),
     ({"loop.delay": 0.01}, "loop.delay: found 0.01", ["expected"]),
     ({"loop.delay.kind": "gama"}, "loop.delay.kind: found 'gama'", ["constant, gamma, trace", "'gamma'?"]),

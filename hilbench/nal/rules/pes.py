@@ -20,7 +20,7 @@ class PES(Rule):
     """Prescribed error sensitivity: a readout learns its error away."""
 
     learning_rate: Annotated[float, Meta(ge=0, le=1e9)] = 1e-4
-    """Step size in readout units per (error unit x Hz x s), before division by the presynaptic count."""
+    """Step size in weight units per (error unit x Hz x s), before division by the presynaptic count."""
     pre_tau_s: Annotated[float, Meta(gt=0, le=1e9)] = 0.005
     """Time constant of the low-pass that turns presynaptic spikes into rates."""
 

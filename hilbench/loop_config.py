@@ -1,0 +1,71 @@
+"""The loop's settings: who waits for whom, for how long, and how late replies are. It builds and runs nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from hilbench.types import Carry
+
+Seconds = Annotated[float, Meta(ge=0, le=1e6)]
+Positive = Annotated[float, Meta(gt=0, le=1e6)]
+
+
+class Constant(Struct, frozen=True, tag_field="kind", tag="constant", forbid_unknown_fields=True):
+    """Every reply is late by the same time."""
+
+    s: Seconds = 0.0
+
+
+class Gamma(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_fields=True):
+    """Delays drawn from a gamma distribution, from the "delay" stream of the seed."""
+
+    mean_s: Annotated[float, Meta(ge=1e-6, le=1e3)]
+    sd_s: Annotated[float, Meta(ge=1e-6, le=1e3)]
+
+
+class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
+    """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends."""
+
+    run: str
+
+
+DELAYS = {"constant": Constant, "gamma": Gamma, "trace": Trace}
+
+
+class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Time: who waits for whom, for how long, and what happens when a reply is late."""
+
+    mode: Literal["lockstep", "delayed", "realtime"] = "lockstep"
+    """`lockstep`: the plant waits. `delayed`: it does not, by a known delay. `realtime`: by the wall clock."""
+    period_s: Positive = 0.001
+    """Control period: a whole number of microseconds, of physics steps and of network steps."""
+    duration_s: Positive = 10.0
+    """Length of an episode."""
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    """Seed of every random stream."""
+    episodes: Annotated[int, Meta(ge=1)] = 1
+    """How many episodes a run has; episode n has seed + n."""
+    carry: Carry = "none"
+    """What survives from one episode to the next in the controller."""
+    learning: bool = True
+    """Whether weights may change."""
+    freeze_at_s: Seconds | None = None
+    """From here on learning is off: a run with this set is the twin of one without."""
+    deadline_s: Positive | None = None
+    """A reply later than this is a miss; the period when absent."""
+    late: Literal["hold", "drop", "safe"] = "hold"
+    """A late reply is used when it comes, is dropped, or the safe action bridges until it comes."""
+    max_in_flight: Annotated[int, Meta(ge=1)] = 2
+    """Unanswered ticks beyond which a tick is skipped."""
+    give_up_s: Positive | None = None
+    """A tick this old no longer counts as in flight; ten periods when absent."""
+    silence_s: Positive = 0.1
+    """In real time the safe action acts once no reply of a tick younger than this has been applied."""
+    catch_up: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Periods of a gap through which the device advances its network; the rest is jumped."""
+    delay: Constant | Gamma | Trace = Constant()
+    """How late replies act in `delayed` mode."""
+    service_s: Seconds = 0.0
+    """In `delayed` mode: the time a device is busy with each tick."""
