@@ -55,34 +55,42 @@ def latency_distribution(run: RunData) -> alt.LayerChart:
     answered = column(run, "answered").astype(bool)
     ms = (column(run, "arrived_ns") - column(run, "scheduled_ns"))[answered] * 1e-6
     edges = np.geomspace(ms.min(), max(ms.max(), ms.min() * 1.01), 81)
-    counts, _ = np.histogram(ms, edges)
+    shares = 100 * np.histogram(ms, edges)[0] / ms.size
     bars = [
-        {"from": a, "to": b, "share": 100 * n / ms.size}
-        for a, b, n in zip(edges[:-1], edges[1:], counts.tolist(), strict=True)
-        if n
+        {"from": a, "to": b, "share": share}
+        for a, b, share in zip(edges[:-1], edges[1:], shares.tolist(), strict=True)
+        if share
     ]
     loop = run.meta["scenario"]["loop"]
     deadline_ms = loop.get("deadline_s", loop["period_s"]) * 1e3
     p50, p99 = np.quantile(ms, (0.5, 0.99))
-    x = alt.X("from:Q", title="scheduled instant to reply (ms, log scale)", scale=alt.Scale(type="log", nice=False))
+    marks = [(deadline_ms, f"deadline {deadline_ms:g} ms"), (p50, f"p50 {p50:.2f} ms"), (p99, f"p99 {p99:.2f} ms")]
+    span_ms = [min(edges[0], deadline_ms), max(edges[-1], deadline_ms)]
+    scale = alt.Scale(type="log", nice=False, domain=span_ms)
     histogram = (
         alt.Chart(alt.Data(values=bars))
         .mark_rect(color=COLOURS[6])
-        .encode(x=x, x2="to:Q", y=alt.Y("share:Q", title="share of replies (%)"), y2=alt.value(180))
-    )
-    marks = [(deadline_ms, f"deadline {deadline_ms:g} ms"), (p50, f"p50 {p50:.2f} ms"), (p99, f"p99 {p99:.2f} ms")]
-    rules = [_vertical(at, text, 4 + 13 * i) for i, (at, text) in enumerate(marks)]
-    return alt.layer(histogram, *rules).properties(
-        width=WIDTH, height=180, title=f"Latency of {ms.size} replies in real time at {1 / loop['period_s']:g} Hz"
+        .encode(
+            x=alt.X("from:Q", title="scheduled instant to reply (ms, log scale)", scale=scale),
+            x2="to:Q",
+            y=alt.Y("share:Q", title="share of replies (%)", scale=alt.Scale(domain=[0, 1.4 * shares.max()])),
+            y2=alt.value("height"),
+        )
+    )  # the bars leave room for three rows of labels
+    what = f"{ms.size} replies in real time at {1 / loop['period_s']:g} Hz"
+    return alt.layer(histogram, *_flags(marks, span_ms)).properties(
+        width=WIDTH, height=180, title=f"Reply arrival after the scheduled instant: {what}"
     )
 
 
-def delay_map(rows: Sequence[Mapping[str, Any]], floor: float) -> alt.VConcatChart:
+def delay_map(rows: Sequence[Mapping[str, Any]], largest: Mapping[float, float], floor: float) -> alt.VConcatChart:
     """Tip error by delay and learning rate, and the largest rate that is still stable at each delay.
 
-    `rows` hold `delay_ms`, `rate`, `error_mm` and `stable`; `floor` is the error without learning, in mm.
+    `rows` hold `delay_ms`, `rate` and `error_mm`, None where no run gave one; `largest` maps delays in ms to learning
+    rates, 0 for none; `floor` is the error without learning, in mm.
     """
-    data = alt.Data(values=[dict(row) for row in rows])
+    data = alt.Data(values=[dict(row) for row in rows if row["error_mm"] is not None])
+    top = alt.Data(values=[{"delay_ms": delay_ms, "rate": rate} for delay_ms, rate in largest.items() if rate > 0])
     x = alt.X("delay_ms:O", title="delay of the reply (ms)", axis=alt.Axis(labelAngle=0))
     y = alt.Y("rate:O", title="learning rate", sort="descending")
     shade = alt.Color(
@@ -100,10 +108,8 @@ def delay_map(rows: Sequence[Mapping[str, Any]], floor: float) -> alt.VConcatCha
             color=alt.condition(dark, alt.value("white"), alt.value("black")),
         )
     )  # fmt: skip
-    largest = (
-        alt.Chart(data)
-        .transform_filter("datum.stable && datum.rate > 0")
-        .transform_aggregate(rate="max(rate)", groupby=["delay_ms"])
+    line = (
+        alt.Chart(top)
         .mark_line(point=alt.OverlayMarkDef(size=70, color=COLOURS[3]), color=COLOURS[3])
         .encode(
             x=alt.X("delay_ms:Q", title="delay of the reply (ms)"),
@@ -111,7 +117,7 @@ def delay_map(rows: Sequence[Mapping[str, Any]], floor: float) -> alt.VConcatCha
         )
         .properties(width=WIDTH - 120, height=180)
     )
-    return (squares + text).properties(width=WIDTH - 120, height=260) & largest
+    return (squares + text).properties(width=WIDTH - 120, height=260) & line
 
 
 def save(chart: alt.TopLevelMixin, path: Path, title: str) -> None:
@@ -158,12 +164,30 @@ def _what(name: str, table: Mapping[str, Any]) -> str:
     return f"{name}: {mass:g} kg" if mass is not None else f"{name} ({table['kind']})"
 
 
-def _vertical(at: float, text: str, y: float) -> alt.LayerChart:
+def _flags(marks: Sequence[tuple[float, str]], span: Sequence[float]) -> list[alt.LayerChart]:
+    """Rules with labels that cross nothing, on a log axis over `span`: each hangs below those to its left.
+
+    A label's rule begins at the label's own row, so text to the right of one rule ends above the next. Text that would
+    leave the chart stands to the left of its rule; such marks hang highest, and no other text reaches their rules.
+    """
+    place = {mark: WIDTH * np.log(mark[0] / span[0]) / np.log(span[1] / span[0]) for mark in marks}
+    turned, limit = [], float(WIDTH)
+    for mark in sorted(marks, key=place.get, reverse=True):
+        if place[mark] + 7 * len(mark[1]) > limit:  # a character is at most about 7 pixels wide
+            turned.append(mark)
+            limit = place[mark]
+    rows = turned + sorted(set(marks) - set(turned), key=place.get)
+    return [
+        _vertical(*mark, y=2 + 14 * row, top=14 * row, align="right" if mark in turned else "left")
+        for row, mark in enumerate(rows)
+    ]
+
+
+def _vertical(at: float, text: str, y: float, top: float = 0, align: str = "left") -> alt.LayerChart:
     base = alt.Chart(alt.Data(values=[{"at": at, "text": text}])).encode(x="at:Q")
-    rule = base.mark_rule(strokeDash=[4, 3], color="#555555")
-    return rule + base.mark_text(align="left", dx=5, baseline="top", color="#333333").encode(
-        y=alt.value(y), text="text:N"
-    )
+    rule = base.mark_rule(strokeDash=[4, 3], color="#555555").encode(y=alt.value(top), y2=alt.value("height"))
+    label = base.mark_text(align=align, dx=5 if align == "left" else -5, baseline="top", color="#333333")
+    return rule + label.encode(y=alt.value(y), text="text:N")
 
 
 def _readable(unit: str) -> tuple[float, str]:

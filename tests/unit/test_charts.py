@@ -41,10 +41,42 @@ def test_saved_pictures_are_pictures(tmp_path: Path) -> None:
     assert (tmp_path / "x.svg").read_text().startswith("<svg")
 
 
-def test_delay_map_shows_the_largest_stable_rate() -> None:
-    rows = [{"delay_ms": d, "rate": r, "error_mm": 1.0, "stable": r * d < 0.1} for d in (0.0, 5.0) for r in (0.01, 0.1)]
-    chart = charts.delay_map(rows, floor=200.0)
-    assert chart.to_dict()["vconcat"][1]["transform"][0] == {"filter": "datum.stable && datum.rate > 0"}
+def test_delay_map_draws_the_largest_stable_rates_and_what_has_an_error() -> None:
+    rows = [{"delay_ms": d, "rate": r, "error_mm": 1.0, "stable": True} for d in (0.0, 5.0) for r in (0.01, 0.1)]
+    rows[0]["error_mm"] = None
+    squares, line = charts.delay_map(rows, {0.0: 0.1, 5.0: 0.0}, floor=200.0).to_dict()["vconcat"]
+    assert line["data"]["values"] == [{"delay_ms": 0.0, "rate": 0.1}]
+    assert squares["layer"][0].get("data", squares.get("data"))["values"] == rows[1:]
+
+
+PLACES_MS = {
+    "apart": (0.6, 12.0, 1.0),
+    "all at one place": (0.6, 0.6, 0.6),
+    "at the right edge": (30.0, 80.0, 60.0),
+    "a label fits the chart but not before the rule at the edge": (30.0, 1.0, 60.0),
+    "at both edges": (0.2, 80.0, 0.21),
+}
+
+
+@pytest.mark.parametrize("places", PLACES_MS.values(), ids=PLACES_MS)
+def test_labels_of_rules_cross_no_rule_and_no_label(places: tuple[float, ...]) -> None:
+    span = (0.2, 80.0)
+    marks = [(at, f"mark {i} {at:.2f} ms") for i, at in enumerate(places)]
+    boxes, rules = [], []
+    for flag in charts._flags(marks, span):
+        drawn = flag.to_dict()
+        [value], (rule, label) = drawn["data"]["values"], drawn["layer"]
+        x = charts.WIDTH * np.log(value["at"] / span[0]) / np.log(span[1] / span[0])
+        width, top = 7 * len(value["text"]), label["encoding"]["y"]["value"]
+        left = x + 5 if label["mark"]["align"] == "left" else x - 5 - width
+        boxes.append((left, left + width, top, top + 11))
+        rules.append((x, rule["encoding"]["y"]["value"]))
+    assert len(boxes) == 3
+    for left, right, top, bottom in boxes:
+        assert left > 0
+        assert right <= charts.WIDTH + 5
+        assert not [x for x, start in rules if left < x < right and start < bottom], "a rule runs through a label"
+        assert sum(top < other[3] and other[2] < bottom for other in boxes) == 1, "two labels in one row"
 
 
 @pytest.mark.parametrize(("name", "words"), [("tip_error_m", "tip error"), ("theta_error_rad", "theta error")])
