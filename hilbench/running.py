@@ -55,9 +55,9 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     recorded = read_run(folder)
     if not recorded.episodes:
         raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
-    _check_repeatable(recorded, folder)
     if "scenario" not in recorded.meta:
         raise RecordError(f"{folder}: run.json says no scenario; it is no whole run")
+    _check_repeatable(recorded, folder)
     scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
     ticks = max(len(episode["seq"]) for episode in recorded.episodes)
     loop = msgspec.structs.replace(

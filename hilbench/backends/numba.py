@@ -49,11 +49,14 @@ class Numba(Backend):
         self._bind(_kernels())
         self._run(0, True, NO_PAIRS)  # compiles, or loads what the disk holds
         self.reset(0, "none")
-        exact = (*program.populations, *program.projections)
+        learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
+        exact = [p.name for p in program.projections.values() if p.rule is None]
         return LoadReport(
-            "numba", approximated=tuple(f"{name}: float32" for name in exact),
+            "numba",
+            exact=(*program.populations, *exact),
+            approximated=learning,
             n_probe_values=n_probe_values(program, probes),
-        )  # fmt: skip
+        )
 
     def reset(self, seed: int, carry: Carry) -> None:
         if carry == "none":
