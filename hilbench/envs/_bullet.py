@@ -18,14 +18,12 @@ from pathlib import Path
 from string import Template
 from typing import Annotated, Any, ClassVar
 
-import gymnasium
 import numpy as np
-from gymnasium.spaces import Box
 from msgspec import Meta, Struct
 from numpy.typing import ArrayLike, NDArray
 
 from hilbench.envs import _picture
-from hilbench.envs._plant import Plant
+from hilbench.envs._plant import Plant, gymnasium
 from hilbench.envs._schedule import Schedule
 from hilbench.envs.disturbances import Loads, Traits
 from hilbench.errors import HilbenchError, MissingExtra, ScenarioError, choose
@@ -112,8 +110,10 @@ class BulletPlant(Plant):
         self._client = self._body = -1
         sheet = self.sheet
         self._low, self._high = sheet.action_low, sheet.action_high
-        self.action_space = Box(np.float32(self._low), np.float32(self._high), dtype=np.float32)
-        self.observation_space = Box(-np.float32(self.obs_high), np.float32(self.obs_high), dtype=np.float32)
+        self.action_space = gymnasium.spaces.Box(np.float32(self._low), np.float32(self._high), dtype=np.float32)
+        self.observation_space = gymnasium.spaces.Box(
+            -np.float32(self.obs_high), np.float32(self.obs_high), dtype=np.float32
+        )
 
     @abstractmethod
     def _load(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -85,3 +86,21 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert found.err.count("\n") == 1
     assert wanted in found.err
     assert not list(tmp_path.iterdir()), "a mistake leaves nothing behind"
+
+
+@pytest.mark.parametrize("package", ["gymnasium", "pybullet", "pyarrow", "altair"])
+def test_an_absent_package_is_one_line_that_names_the_extra(package: str, tmp_path: Path) -> None:
+    """A device's host has the core alone; what needs more says so."""
+    code = f"""
+import sys
+sys.modules[{package!r}] = None  # as if it were not installed
+if {package!r} == "altair":
+    from hilbench.cli import guard
+    guard(lambda: __import__("hilbench.report.charts"))
+from hilbench.cli import main
+main(["run", "cartpole_ladder", "--loop.duration-s", "0.01"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert 'pip install "hilbench[sim]"' in done.stderr
+    assert done.stderr.count("\n") == 1
