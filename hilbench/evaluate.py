@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -196,8 +197,7 @@ def _run_on_pool(todo: list[Cell], ended: Ended, workers: int | None) -> list[Ce
 
 def _summarise(todo: Iterable[Cell], results: Mapping[Path, dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """One summary per row and point, over its seeds."""
-    key = lambda cell: (cell.label, cell.point)  # noqa: E731 - sorting and grouping share it
-    for (label, point), group in itertools.groupby(todo, key):
+    for (label, point), group in itertools.groupby(todo, attrgetter("label", "point")):
         same = list(group)
         scenario, found = same[0].scenario, [results.get(cell.folder, NO_RESULT) for cell in same]
         names = dict.fromkeys(name for result in found for name in result["metrics"])

@@ -1,7 +1,7 @@
 """A record's rows: which columns they have, how a tick fills them, and how a chunk of them becomes an Arrow batch.
 
-Rows lie packed in one block of memory, and each part of one, known at one instant, is written by one call: filling
-columns one by one took most of a tick. It opens no file.
+Rows lie packed in one block of memory, and each part of one, known at one instant, is written by one call. It opens no
+file.
 """
 
 from __future__ import annotations

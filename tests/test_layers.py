@@ -26,7 +26,7 @@ LAYERS = (
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 STRANGERS = LAYERS[2]
 """Parts that know each other through `types` and `plugins` alone."""
-CLOCKS = ("loop.py", "pace.py", "running.py", "doctor.py", "cli.py", "evaluate.py", "bridge/", "meters/")
+CLOCKS = ("loop.py", "pace.py", "running.py", "doctor.py", "cli.py", "bridge/", "meters/")
 
 
 def part(name):

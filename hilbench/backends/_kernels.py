@@ -85,7 +85,7 @@ def _deliver(p, source, x, projections, starts, targets, weights, current):
 def _update(neurons, v, held, current, held_current, spiked):
     """One step of one population's neurons (views): writes 1 into `spiked` where one fires, and resets nothing yet.
 
-    Each loop does one simple thing, so that it vectorises; together they take half the time of one loop with branches.
+    Each loop does one simple thing, so that it vectorises, which one loop with branches does not.
     """
     decay, gain, rest, threshold = neurons[DECAY], neurons[GAIN], neurons[REST], neurons[THRESHOLD]
     for i in range(v.size):

@@ -199,7 +199,7 @@ class ZmqLink(Link):
     def _next(self, deadline_ns: int) -> bytes | None:
         """The next frame, or None at the deadline.
 
-        A blocking receive is the fastest (measured: 25 us a round trip against asking and waiting), but it counts in
+        A blocking receive is the fastest, but it counts in
         milliseconds and does not see a device process end, so it runs in slices and `_peek` waits for the rest.
         """
         while (left_ns := deadline_ns - monotonic_ns()) > 2_000_000:

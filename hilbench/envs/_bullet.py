@@ -272,7 +272,7 @@ class BulletPlant(Plant):
             self._apply(schedule.at(self._index))
         joints = bullet.getJointStates(self._body, self._joints, self._client)
         speeds = [joints[joint][1] for joint in self._driven]
-        for force, before, after in zip(self._forces, self._speeds, speeds):  # noqa: B905 - hot
+        for force, before, after in zip(self._forces, self._speeds, speeds, strict=False):
             # Force times mean speed is exactly the kinetic energy that a step gives.
             self._work_j += abs(force * (before + after)) * self._half_step_s
         self._speeds = speeds

@@ -30,7 +30,7 @@ class Lowered:
     """Flat arrays of one network.
 
     Weights are float32; neuron constants float64, because float32 membranes move spikes: rounding of 1e-7 at the
-    threshold shifts some spikes of every long run by a step.
+    threshold can shift a spike by a step.
     """
 
     neurons: NDArray  # (6, n) float64: one row per constant

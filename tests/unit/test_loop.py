@@ -330,8 +330,7 @@ def test_a_lost_device_ends_in_the_safe_action_and_a_readable_fault(tmp_path, fa
 
 
 def test_a_device_that_falls_silent_is_lost_after_the_links_timeout(tmp_path):
-    script = lambda seq: [100_000] if seq < 3 else []  # noqa: E731
-    bench = Bench(tmp_path, script, ticks=200, device={"timeout_s": 0.05}).run()
+    bench = Bench(tmp_path, lambda seq: [100_000] if seq < 3 else [], ticks=200, device={"timeout_s": 0.05}).run()
     assert bench.outcome.status == "fault"
     assert "no reply within 0.05 s" in bench.outcome.fault
     assert 53 <= bench.data.meta["faults"][0]["tick"] <= 54
