@@ -1,7 +1,7 @@
 """TICK and REPLY as bytes: the only frames of a running loop.
 
-It must not know sockets, clocks or backends. Writing joins small byte strings; reading fills arrays that
-are made once, so a step sees the same writable arrays on every link and a compiled backend never meets a new array type.
+It must not know sockets, clocks or backends. Writing joins small byte strings. Reading fills arrays that are made once,
+so a step sees the same writable arrays on every link and a compiled backend never meets a new array type.
 """
 
 from __future__ import annotations
