@@ -23,6 +23,7 @@ from hilbench.agent import Agent, make_agent, make_plant
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.loop import Loop, Outcome
 from hilbench.loop_config import LoopConfig, Trace
+from hilbench.nal.facts import network_facts
 from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
 from hilbench.recorder import Recorder, read_run, refuse_used
 from hilbench.scenario import Part, Scenario, dump, resolve
@@ -78,7 +79,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
 def latencies_s(run: RunData) -> NDArray:
     """Time from each answered tick's scheduled instant to its reply's arrival, in s. Raises ScenarioError."""
     columns = [episode for episode in run.episodes if episode["answered"].any()]
-    if run.meta["scenario"]["loop"].get("mode") != "realtime" or "replay_of" in run.meta or not columns:
+    if run.mode != "realtime" or not columns:
         raise ScenarioError("loop.delay.run: a trace needs the latencies of a real-time run with answered ticks")
     return np.concatenate([(c["arrived_ns"] - c["scheduled_ns"])[c["answered"]] * 1e-9 for c in columns])
 
@@ -129,6 +130,7 @@ def _record(
         "sheet": to_builtins(plant.sheet),
         "report": to_builtins(agent.report),
         "program": _ports(agent),
+        "network": network_facts(agent.control.program, scenario.period_us),
         "same_clock": agent.link.same_clock,
         **provenance(),
         **more,

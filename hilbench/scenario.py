@@ -19,6 +19,7 @@ from msgspec import Meta, Struct
 from hilbench import plugins
 from hilbench.errors import PluginError, ScenarioError, choose
 from hilbench.loop_config import DELAYS, LoopConfig, Positive, Seconds
+from hilbench.score import ScoreConfig, check_score
 from hilbench.settings import settle, whole_steps
 from hilbench.types import Probes, to_builtins
 
@@ -62,6 +63,7 @@ class Scenario:
     controllers: dict[str, ControllerPart]
     controller: str
     phases: dict[str, tuple[float, float]]
+    score: ScoreConfig
 
     @property
     def chosen(self) -> ControllerPart:
@@ -72,6 +74,11 @@ class Scenario:
     def period_us(self) -> int:
         """The control period in microseconds."""
         return round(self.loop.period_s * 1e6)
+
+    @property
+    def change_s(self) -> float | None:
+        """When the change comes that a learner is to adapt to; None where the scenario names none."""
+        return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
 
 
 class _Top(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +95,7 @@ class _Top(Struct, frozen=True, forbid_unknown_fields=True):
     record: dict[str, Any] = {}
     disturbances: dict[str, dict[str, Any]] = {}
     phases: dict[str, tuple[Seconds, Positive]] = {}
+    score: dict[str, Any] = {}
 
 
 def load(name: str | Path, overrides: Mapping[str, Any] | None = None, controller: str | None = None) -> Scenario:
@@ -175,7 +183,9 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
         },
         controller=top.controller,
         phases=top.phases,
+        score=settle(ScoreConfig, top.score, f"{where}: score"),
     )
+    check_score(scenario.score, scenario.disturbances, scenario.controllers, f"{where}: score")
     _check_rates(scenario)
     return scenario
 
@@ -203,6 +213,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
         "backend": _dump(scenario.chosen.backend),
         "record": to_builtins(scenario.record),
         "phases": {name: list(span) for name, span in scenario.phases.items()},
+        "score": to_builtins(scenario.score),
         "disturbances": scenario.disturbances,
         "controllers": controllers,
     }

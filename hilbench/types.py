@@ -271,3 +271,10 @@ class RunData:
 
     meta: dict[str, Any]
     episodes: list[dict[str, NDArray]]
+    echo_ns: NDArray = field(default_factory=lambda: np.empty(0, np.int64))
+    """(n,) int64: the bare echo of the run's link, from each echo's scheduled instant to its return."""
+
+    @property
+    def mode(self) -> str:
+        """`lockstep`, `delayed` or `realtime`; `replay` for a real-time run that was run again on the virtual clock."""
+        return "replay" if "replay_of" in self.meta else self.meta["scenario"]["loop"].get("mode", "lockstep")

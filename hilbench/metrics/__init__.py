@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,38 +12,77 @@ from hilbench import plugins
 from hilbench.types import RunData
 
 Better = Literal["lower", "higher", "neither"]
+Origin = Literal["measured", "modelled", "unavailable"]
+MODES = ("lockstep", "delayed", "realtime", "replay")
 
 
 class Measure(NamedTuple):
-    """A metric's value over `n` samples; `unit` where it depends on the run."""
+    """A metric's value over `n` samples. A value of None is refused or unavailable, and `note` says why."""
 
-    value: float
+    value: float | None
     n: int
     unit: str | None = None
+    """Where it depends on the run."""
+    interval: tuple[float, float] | None = None
+    """Lowest and highest value that the model's constants allow."""
+    origin: Origin | None = None
+    """Where a cost comes from; numbers of two origins are never compared."""
+    note: str = ""
 
 
-def metric(unit: str, better: Better) -> Callable:
-    """Declare a metric: a function from a run to Measures by label ("" where there is one alone)."""
+Measures = dict[str, Measure]
+"""What a metric answers: Measures by label, "" where there is one alone; empty when the run cannot have it."""
 
-    def declare(function: Callable[[RunData], dict[str, Measure]]) -> Callable[[RunData], dict[str, Measure]]:
-        function.unit, function.better = unit, better
+
+def metric(
+    unit: str,
+    better: Better,
+    *,
+    modes: tuple[str, ...] = MODES,
+    needs: tuple[str, ...] = (),
+    wall: bool = False,
+    over_seeds: Literal["iqm", "mean"] = "iqm",
+) -> Callable:
+    """Declare a metric: a function from a run to Measures.
+
+    `modes` are those in which it means something. A metric that `needs` other runs ("twin", "floor", "oracle") gets
+    them as keyword arguments and is left out where one is missing. `wall` marks what the wall clock says, which no
+    second run repeats. `over_seeds` is what stands for all seeds of a cell: the interquartile mean, or the mean where
+    trimming would hide what counts.
+    """
+
+    def declare(function: Callable[..., Measures]) -> Callable[..., Measures]:
+        function.unit, function.better, function.modes = unit, better, modes
+        function.needs, function.wall, function.over_seeds = needs, wall, over_seeds
         return function
 
     return declare
 
 
-def measure(run: RunData) -> dict[str, dict[str, Any]]:
-    """Every metric that this run has: NAME or NAME[LABEL] -> value, unit, better, n."""
-    found = {}
+def measure(
+    run: RunData, references: Mapping[str, RunData] | None = None, wall: bool = True
+) -> dict[str, dict[str, Any]]:
+    """Every metric that this run has: NAME or NAME[LABEL] -> value, unit, better, n, and what else a Measure says.
+
+    `references` are the runs to compare with, by role. Without `wall` what the wall clock says is left out.
+    """
+    found, others = {}, references or {}
     for name in sorted(plugins.all_of("metrics")):
         function = plugins.get("metrics", name)
-        for label, (value, n, unit) in function(run).items():
-            key = f"{name}[{label}]" if label else name
-            found[key] = {"value": value, "unit": unit or function.unit, "better": function.better, "n": n}
+        if run.mode not in function.modes or not set(function.needs) <= set(others) or function.wall > wall:
+            continue
+        for label, answer in function(run, **{role: others[role] for role in function.needs}).items():
+            found[f"{name}[{label}]" if label else name] = _described(answer, function)
     return found
 
 
-def count(found: float, n: int) -> dict[str, Measure]:
+def _described(answer: Measure, function: Any) -> dict[str, Any]:
+    whole = {"value": answer.value, "unit": answer.unit or function.unit, "better": function.better, "n": answer.n}
+    more = {"interval": answer.interval and list(answer.interval), "origin": answer.origin, "note": answer.note}
+    return whole | {key: value for key, value in more.items() if value}
+
+
+def count(found: float, n: int) -> Measures:
     """So many of `n`, as a metric's answer; no answer where there was nothing to count."""
     return {"": Measure(int(found), int(n))} if n else {}
 

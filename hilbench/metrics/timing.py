@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.metrics import Measure, column, count, metric
+from hilbench.metrics import Measure, Measures, column, count, metric
 from hilbench.types import RunData
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
 
 @metric("s", "lower")
-def latency(run: RunData) -> dict[str, Measure]:
+def latency(run: RunData) -> Measures:
     """From a tick's scheduled instant to the first action of that tick or a newer one: percentiles, maximum and N.
 
     A skipped or unanswered tick counts until a newer tick's action, or until the run's end. In real time by the clock;
@@ -24,61 +24,59 @@ def latency(run: RunData) -> dict[str, Measure]:
     return _percentiles(np.concatenate([_latencies_s(run, e) for e in run.episodes] or [[]]))
 
 
-@metric("s", "lower")
-def round_trip(run: RunData) -> dict[str, Measure]:
+@metric("s", "lower", wall=True)
+def round_trip(run: RunData) -> Measures:
     """From the observation to the reply's arrival, by the clock, for answered ticks: what the controller took."""
     answered = column(run, "answered").astype(bool)
     taken_ns = (column(run, "arrived_ns") - column(run, "captured_ns"))[answered]
     return _percentiles(taken_ns * 1e-9)
 
 
-@metric("s", "lower")
-def compute(run: RunData) -> dict[str, Measure]:
+@metric("s", "lower", wall=True)
+def compute(run: RunData) -> Measures:
     """The device's own time per tick."""
     return _percentiles(column(run, "compute_ns")[column(run, "answered").astype(bool)] * 1e-9)
 
 
-@metric("s", "lower")
-def loop_lag(run: RunData) -> dict[str, Measure]:
+@metric("s", "lower", modes=("realtime",), wall=True)
+def loop_lag(run: RunData) -> Measures:
     """From a tick's scheduled instant to its observation, by the clock: how far the loop itself fell behind.
 
     Misses are counted on the plant's time, which stands still while the loop is behind; this says how much it was.
     """
-    if run.meta["scenario"]["loop"].get("mode") != "realtime" or "replay_of" in run.meta:
-        return {}
     return _percentiles((column(run, "captured_ns") - column(run, "scheduled_ns")) * 1e-9)
 
 
 @metric("ticks", "lower")
-def misses(run: RunData) -> dict[str, Measure]:
+def misses(run: RunData) -> Measures:
     """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline."""
     missed = [_missed(run, e) for e in run.episodes]
     return count(sum(m.sum() for m in missed), sum(m.size for m in missed))
 
 
 @metric("ticks", "lower")
-def longest_miss_run(run: RunData) -> dict[str, Measure]:
+def longest_miss_run(run: RunData) -> Measures:
     """The most misses in a row."""
     missed = [_missed(run, e) for e in run.episodes]
     return count(max((_longest(m) for m in missed), default=0), sum(m.size for m in missed))
 
 
 @metric("ticks", "lower")
-def skipped(run: RunData) -> dict[str, Measure]:
+def skipped(run: RunData) -> Measures:
     """Ticks that were not sent because too many were unanswered; the plant's own end is none."""
     live = np.concatenate([_live(e) for e in run.episodes] or [np.zeros(0, bool)])
     return count(column(run, "skipped")[live].sum(), live.sum())
 
 
 @metric("faults", "lower")
-def faults(run: RunData) -> dict[str, Measure]:
+def faults(run: RunData) -> Measures:
     """Faults on record."""
     return {"": Measure(len(run.meta["faults"]), 1)}
 
 
 def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     """One latency per tick of an episode; what never came counts until the end of the last period."""
-    if run.meta["scenario"]["loop"]["mode"] != "realtime" or "replay_of" in run.meta:
+    if run.mode != "realtime":
         return _felt_us(run, episode) * 1e-6
     done_ns = np.where(episode["applied_step"] >= 0, episode["applied_ns"], np.inf)
     period_ns = run.meta["scenario"]["loop"]["period_s"] * 1e9
@@ -116,7 +114,7 @@ def _longest(missed: NDArray) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-def _percentiles(samples: NDArray) -> dict[str, Measure]:
+def _percentiles(samples: NDArray) -> Measures:
     n = samples.size
     found = {
         label: Measure(float(np.quantile(samples, q)), n) for label, q in QUANTILES.items() if n * (1 - q) >= 10 - 1e-6

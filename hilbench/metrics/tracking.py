@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from hilbench.metrics import Measure, column, count, metric
+from hilbench.metrics import Measure, Measures, column, count, metric
 from hilbench.types import RunData
 
 
 @metric("", "lower")
-def error_rms(run: RunData) -> dict[str, Measure]:
+def error_rms(run: RunData) -> Measures:
     """Root mean square of the plant's tracking error, over the whole run and in each phase."""
     name = run.meta["sheet"]["error"]
     unit = run.meta["sheet"]["info_units"][name]
@@ -24,7 +24,7 @@ def error_rms(run: RunData) -> dict[str, Measure]:
 
 
 @metric("s", "higher")
-def survival(run: RunData) -> dict[str, Measure]:
+def survival(run: RunData) -> Measures:
     """Mean time until the plant ended an episode by itself; an episode it did not end counts whole."""
     period_s = run.meta["scenario"]["loop"]["period_s"]
     lasted = [(len(e["seq"]) - int(e["terminated"][-1])) * period_s for e in run.episodes]
@@ -32,12 +32,12 @@ def survival(run: RunData) -> dict[str, Measure]:
 
 
 @metric("ticks", "lower")
-def actions_clipped(run: RunData) -> dict[str, Measure]:
+def actions_clipped(run: RunData) -> Measures:
     """Replies whose action lay outside the plant's limits."""
     return count(column(run, "clipped").sum(), column(run, "answered").sum())
 
 
 @metric("ticks", "lower")
-def actions_not_finite(run: RunData) -> dict[str, Measure]:
+def actions_not_finite(run: RunData) -> Measures:
     """Replies whose action was not a number; the safe action acted instead."""
     return count(column(run, "not_finite").sum(), column(run, "answered").sum())

@@ -1,0 +1,81 @@
+"""The command line: arguments in, lines out. Everything else happens elsewhere; only this folder prints.
+
+Exit codes: 0 done, 1 a run ended by a fault or a replay that differs, 2 a mistake in what was asked, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import signature
+from typing import Any, NoReturn
+
+import tyro
+
+from hilbench import scenario as scenarios
+from hilbench.cli._shared import complain
+from hilbench.cli.devices import serve
+from hilbench.cli.parts import list_plugins
+from hilbench.cli.runs import check, replay, run
+from hilbench.errors import HilbenchError, ScenarioError, choose
+
+DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
+
+Any field of a scenario can be set on the command line: --SECTION.FIELD VALUE, as --loop.mode realtime or
+--link.kind zmq; `hilbench check SCENARIO` prints every field there is."""
+
+COMMANDS = {"list": list_plugins, "check": check, "run": run, "serve": serve, "replay": replay}
+OVERRIDABLE = ("check", "run")
+"""Commands that take --SECTION.FIELD VALUE."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code."""
+    guard(lambda: _main(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def guard(command: Callable[[], int | None]) -> NoReturn:
+    """Run a command and exit with its code; a mistake or an interruption is one line, not a traceback."""
+    try:
+        sys.exit(command())
+    except HilbenchError as error:
+        complain(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(130)
+
+
+def _main(arguments: list[str]) -> int:
+    commands = COMMANDS
+    _check_names(arguments)
+    if arguments and arguments[0] in OVERRIDABLE:
+        overrides, arguments = scenarios.assignments(arguments)
+        commands = COMMANDS | {name: _bound(COMMANDS[name], overrides) for name in OVERRIDABLE}
+    return tyro.extras.subcommand_cli_from_dict(commands, prog="hilbench", description=DESCRIPTION, args=arguments)
+
+
+def _check_names(arguments: list[str]) -> None:
+    """One line for an unknown command or option, before the option parser draws a box around it."""
+    if not arguments or arguments[0].startswith("-"):
+        return
+    if arguments[0] not in COMMANDS:
+        raise ScenarioError(f"{arguments[0]}: no such command; {choose(arguments[0], COMMANDS)}")
+    parameters = signature(COMMANDS[arguments[0]]).parameters.values()
+    named = {p.name.replace("as_json", "json") for p in parameters if p.kind is p.KEYWORD_ONLY} - {"overrides"}
+    options = {f"--{name.replace('_', '-')}" for name in named | {"help"}}
+    for argument in arguments[1:]:
+        option = argument.partition("=")[0].replace("_", "-")
+        if option.startswith("--") and "." not in option and option.replace("--no-", "--") not in options:
+            raise ScenarioError(f"{option}: no such option of {arguments[0]}; {choose(option, options)}")
+
+
+def _bound(command: Callable[..., int], overrides: dict[str, Any]) -> Callable[..., int]:
+    """The command with overrides that the option parser has not seen, because every scenario has its own."""
+
+    @wraps(command)
+    def bound(*args: Any, **kwargs: Any) -> int:
+        return command(*args, **{**kwargs, "overrides": overrides})
+
+    return bound

@@ -1,0 +1,53 @@
+"""`hilbench serve`."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from hilbench.errors import ScenarioError
+
+
+def serve(
+    *,
+    backend: str = "numba",
+    bind: str = "tcp://127.0.0.1:5555",
+    config: str = "{}",
+    lease_s: float = 10.0,
+    exit_with_stdin: bool = False,
+    insecure: bool = False,
+) -> int:
+    """Serve a backend on an address, for the `zmq` link of a run elsewhere. Ends with Ctrl-C.
+
+    Parameters
+    ----------
+    backend
+        which backend this device runs
+    bind
+        where to listen, as tcp://127.0.0.1:5555; port * takes a free one
+    config
+        the backend's settings as JSON
+    lease_s
+        silence after which a plant makes room for another
+    exit_with_stdin
+        end when standard input does
+    insecure
+        allow an address that other hosts can reach, without keys
+    """
+    from hilbench.bridge.server import serve as serve_backend
+    from hilbench.bridge.session import build_backend
+
+    if not 0 < lease_s <= 1e6:
+        raise ScenarioError(f"--lease-s: found {lease_s}, expected a time above 0 s and up to 1e6 s")
+    try:
+        settings = msgspec.json.decode(config, type=dict)
+    except msgspec.DecodeError as error:
+        raise ScenarioError(f"--config: found {config!r}, expected a JSON object ({error})") from None
+
+    def ready(address: str) -> None:
+        print(f"hilbench: serving {backend} on {address} (pid {os.getpid()})", flush=True)
+
+    built = build_backend(backend, settings)
+    serve_backend(built, bind, ready=ready, exit_with_stdin=exit_with_stdin, lease_s=lease_s, insecure=insecure)
+    return 0

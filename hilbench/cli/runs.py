@@ -1,0 +1,132 @@
+"""`hilbench check`, `run` and `replay`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hilbench import scenario as scenarios
+from hilbench.cli._shared import Scenario, complain, now
+
+
+def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
+    """Validate a scenario, build its plant and controller, and print it with every field resolved.
+
+    Parameters
+    ----------
+    scenario
+        a scenario's file or name
+    controller
+        which of its controllers to build
+    """
+    import tomli_w
+
+    from hilbench.agent import check as check_scenario
+
+    found = scenarios.load(scenario, overrides, controller)
+    check_scenario(found)
+    print(tomli_w.dumps(scenarios.dump(found)), end="")
+    return 0
+
+
+def run(
+    scenario: Scenario,
+    /,
+    *,
+    controller: str | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    overrides: tyro.conf.Suppress[Any] = None,
+) -> int:
+    """Run a scenario, leave its record in a folder and print the run's metrics.
+
+    Parameters
+    ----------
+    scenario
+        a scenario's file or name
+    controller
+        which of its controllers runs
+    seed
+        the same as --loop.seed
+    out
+        folder for the record; runs/NAME__CONTROLLER__sSEED__TIME when absent
+    as_json
+        print the metrics as JSON
+    """
+    from hilbench.running import run as run_scenario
+
+    changes = dict(overrides or {})
+    if seed is not None:
+        changes["loop.seed"] = seed
+    found = scenarios.load(scenario, changes, controller)
+    folder = out or _folder(found)
+    with _progress(found, quiet=as_json) as advance:
+        outcome = run_scenario(found, folder, advance)
+    _print_metrics(folder, outcome.status, as_json=as_json)
+    if outcome.fault:
+        complain(outcome.fault)
+    return 1 if outcome.fault else 0
+
+
+def replay(run: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = None) -> int:
+    """Run a recorded run again on the virtual clock, and say whether the plant's states came out bit for bit the same.
+
+    Parameters
+    ----------
+    run
+        the folder of the recorded run
+    out
+        folder for the replay's record; RUN.replay-TIME when absent
+    """
+    from hilbench.running import replay as replay_run
+
+    recorded = run.resolve()
+    folder = out or recorded.with_name(f"{recorded.name}.replay-{now()}")
+    same, ticks = replay_run(run, folder)
+    print(f"{ticks} ticks: plant states {'equal bit for bit' if same else 'differ'} (record: {folder})")
+    return 0 if same else 1
+
+
+def _folder(found: scenarios.Scenario) -> Path:
+    return Path("runs") / f"{found.name}__{found.controller}__s{found.loop.seed}__{now()}"
+
+
+def _progress(found: scenarios.Scenario, quiet: bool) -> Any:
+    """A bar over simulated time; none when quiet, off a terminal, or in real time, where drawing would cost ticks."""
+    if quiet or not sys.stdout.isatty() or found.loop.mode == "realtime":
+        return nullcontext()
+    from rich.progress import Progress
+
+    class Bar(Progress):
+        def __enter__(self) -> Any:
+            super().__enter__()
+            task = self.add_task(f"{found.name} {found.controller}", total=found.loop.duration_s)
+            return lambda t_s: self.update(task, completed=t_s)
+
+    return Bar()
+
+
+def _print_metrics(folder: Path, status: str, as_json: bool) -> None:
+    from hilbench.metrics import measure
+    from hilbench.recorder import read_run
+
+    metrics = measure(read_run(folder))
+    if as_json:
+        print(json.dumps({"run": str(folder), "status": status, "metrics": metrics}, indent=2))
+        return
+    table = Table(title=f"{folder} ({status})", title_justify="left")
+    for heading in ("metric", "value", "unit", "N"):
+        table.add_column(heading, justify="left" if heading in ("metric", "unit") else "right")
+    for name, m in metrics.items():
+        value = m.get("note", "") if m["value"] is None else f"{m['value']:.6g}"
+        table.add_row(escape(name), escape(value), m["unit"], str(m["n"]))
+    Console().print(table)
