@@ -20,6 +20,7 @@ from hilbench.types import (
     LoadReport,
     PlantSpec,
     Probes,
+    Program,
     Reply,
     Tick,
     size_of,
@@ -140,8 +141,8 @@ def make_control(scenario: Scenario, sheet: PlantSpec) -> Control:
         raise ScenarioError(f"{scenario.where}: controllers.{scenario.controller}: {error}") from None
 
 
-def check(scenario: Scenario) -> None:
-    """Build everything but the link and the device, and let it go. Raises HilbenchError for what could not run."""
+def check(scenario: Scenario) -> Program:
+    """Build everything but the link and the device; the program. Raises HilbenchError for what could not run."""
     plant = make_plant(scenario)
     try:
         program = make_control(scenario, plant.sheet).program
@@ -152,6 +153,14 @@ def check(scenario: Scenario) -> None:
         plugins.get("backends", kind)(Empty()).load(program, scenario.period_us, scenario.record)
     except NetworkError as error:
         raise ScenarioError(f"{scenario.where}: {error}") from None
+    return program
+
+
+def learns(program: Program) -> bool:
+    """Whether a program has something that the learning bit stops."""
+    if isinstance(program, LawProgram):
+        return bool(plugins.get("laws", program.name).learnt)
+    return any(projection.rule for projection in program.projections.values())
 
 
 def make_agent(scenario: Scenario, sheet: PlantSpec) -> Agent:

@@ -32,8 +32,12 @@ from hilbench.types import RunData, to_builtins
 PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
 
 
-def run(scenario: Scenario, folder: str | Path, progress: Callable[[float], None] | None = None) -> Outcome:
+def run(
+    scenario: Scenario, folder: str | Path, progress: Callable[[float], None] | None = None, **more: Any
+) -> Outcome:
     """Run a scenario and leave its record in `folder`. `progress` is told the simulated time, once a second of it.
+
+    `more` is kept in `run.json` as it is.
 
     A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
     """
@@ -45,7 +49,7 @@ def run(scenario: Scenario, folder: str | Path, progress: Callable[[float], None
         trace_s = latencies_s(read_run(trace.run)) if isinstance(trace, Trace) else None
         pace = _pace(scenario.loop, plant.sheet.physics_step_s, trace_s)
         agent = stack.enter_context(make_agent(scenario, plant.sheet))
-        return _record(scenario, folder, plant, agent, pace, progress)
+        return _record(scenario, folder, plant, agent, pace, progress, **more)
 
 
 def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:

@@ -220,6 +220,13 @@ def dump(scenario: Scenario) -> dict[str, Any]:
     return _without_none(whole)
 
 
+def essence(scenario: Scenario) -> dict[str, Any]:
+    """What decides a run and its numbers: everything but the controllers that do not run, and words."""
+    whole = dump(scenario)
+    whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
+    return {field: value for field, value in whole.items() if field != "summary"}
+
+
 def _dump(part: Part) -> dict[str, Any]:
     return {"kind": part.kind, **to_builtins(part.config)}
 

@@ -1,6 +1,7 @@
 """The command line: arguments in, lines out. Everything else happens elsewhere; only this folder prints.
 
-Exit codes: 0 done, 1 a run ended by a fault or a replay that differs, 2 a mistake in what was asked, 130 interrupted.
+Exit codes: 0 done, 1 a run failed or ended by a fault or a replay differs, 2 a mistake in what was asked,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from hilbench.cli._shared import complain
 from hilbench.cli.devices import serve
 from hilbench.cli.parts import list_plugins
 from hilbench.cli.runs import check, replay, run
+from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, choose
 
 DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
@@ -25,7 +27,7 @@ DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
 Any field of a scenario can be set on the command line: --SECTION.FIELD VALUE, as --loop.mode realtime or
 --link.kind zmq; `hilbench check SCENARIO` prints every field there is."""
 
-COMMANDS = {"list": list_plugins, "check": check, "run": run, "serve": serve, "replay": replay}
+COMMANDS = {"list": list_plugins, "check": check, "run": run, "replay": replay, "evaluate": evaluate, "serve": serve}
 OVERRIDABLE = ("check", "run")
 """Commands that take --SECTION.FIELD VALUE."""
 

@@ -5,20 +5,26 @@ torque = Y(q, qd, qd_r, qdd_r) a - K_D s,  da/dt = -Gamma Y^T s,  s = qd - qd_r,
 With Lambda = kp / kd the term -K_D s is the PD command of the inner loop, so this law adds Y a alone. The plant's
 gravity term covers the nominal load; `a` holds three inertial parameters (nominal at the start) and the two gravity
 moments in excess of nominal (zero at the start).
+
+Told the payload, which no controller on a robot is, the law adds what a point mass at the tip changes of `a`: with that
+it is the oracle that learners are measured against.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import cos, sin
 from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.coding import Whole, values_to_action
 from hilbench.controllers._arm import ArmModel, State, arm_law, arm_model, command_nm, state
-from hilbench.types import Control, Controller, Law, PlantSpec
+from hilbench.errors import ScenarioError
+from hilbench.types import Control, Controller, Law, PlantSpec, Port
 
 
 class AdaptiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +34,8 @@ class AdaptiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Gamma of the three inertial parameters (kg m2)."""
     gravity_rate: Annotated[float, Meta(ge=0)] = 200.0
     """Gamma of the two gravity moments (N m)."""
+    told: bool = False
+    """Whether it is told the payload from the plant's info as soon as it changes."""
 
 
 class AdaptiveLawConfig(AdaptiveConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +58,7 @@ class AdaptiveLaw(Law):
         base = arm.inertia_1_kg_m2 + (arm.mass_2_kg + arm.tip_kg) * arm.length_1_m**2 + outer
         self.parameters = np.array((base, coupling, outer, 0.0, 0.0))
         self._rates = np.array([self.config.inertia_rate] * 3 + [self.config.gravity_rate] * 2)
+        self._per_kg = payload_parameters(arm)
         self._before: tuple[float, float] | None = None
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
@@ -61,7 +70,8 @@ class AdaptiveLaw(Law):
         if learning:
             sliding = np.array((s.qd_1 - rate_1, s.qd_2 - rate_2))
             self.parameters -= c.period_s * self._rates * (y.T @ sliding)
-        return y @ self.parameters + command_nm(c.arm, s)
+        payload_kg = modulators[0] if c.told else 0.0
+        return y @ (self.parameters + payload_kg * self._per_kg) + command_nm(c.arm, s)
 
     def _reference_acceleration(self, s: State, lambda_1: float, lambda_2: float) -> tuple[float, float]:
         """qdd_r, with the reference's own acceleration from its rate at the last two ticks."""
@@ -72,6 +82,12 @@ class AdaptiveLaw(Law):
             (s.qd_ref_1 - before[0]) / period_s + lambda_1 * (s.qd_ref_1 - s.qd_1),
             (s.qd_ref_2 - before[1]) / period_s + lambda_2 * (s.qd_ref_2 - s.qd_2),
         )
+
+
+def payload_parameters(arm: ArmModel) -> NDArray:
+    """What one kilogram at the tip adds to `a`, (5,)."""
+    l1, l2, g = arm.length_1_m, arm.length_2_m, arm.gravity_m_s2
+    return np.array((l1**2 + l2**2, l1 * l2, l2**2, g * l1, g * l2))
 
 
 def regressor(s: State, rate: tuple[float, float], acceleration: tuple[float, float]) -> NDArray:
@@ -94,7 +110,18 @@ class Adaptive(Controller):
         law: Any = AdaptiveLawConfig(
             inertia_rate=config.inertia_rate,
             gravity_rate=config.gravity_rate,
+            told=config.told,
             arm=arm_model(plant, "adaptive"),
             period_s=period_us * 1e-6,
         )
-        return Control(arm_law("adaptive", law, plant), Whole(), values_to_action)
+        program = arm_law("adaptive", law, plant)
+        if not config.told:
+            return Control(program, Whole(), values_to_action)
+        if "payload_kg" not in plant.info_units:
+            raise ScenarioError("told: this plant's info has no payload_kg")
+        program = msgspec.structs.replace(program, modulators=(Port("payload", 1, units=("kg",)),))
+        return Control(program, Whole(), values_to_action, _tell)
+
+
+def _tell(obs: NDArray, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
+    modulators[0] = info["payload_kg"]

@@ -73,7 +73,8 @@ class ArmPayload(BulletPlant):
     `control_period_s`, `disturbances`, `render_mode`, and the fields of `Config`.
 
     `info` holds, at reset and every step: `t_s`; `tip_error_m`, true tip to target; `torque_1_nm` and `torque_2_nm`,
-    what acted last; `work_j`, the integral of |torque x joint speed|; `disturbances`, how many act.
+    what acted last; `work_j`, the integral of |torque x joint speed|; `payload_kg`, what the tip carries beyond its own
+    mass; `disturbances`, how many act.
 
     ## Version History
     * v0: first version.
@@ -134,6 +135,7 @@ class ArmPayload(BulletPlant):
                 "torque_1_nm": "N m",
                 "torque_2_nm": "N m",
                 "work_j": "J",
+                "payload_kg": "kg",
                 "disturbances": "1",
             },
             error="tip_error_m",
@@ -201,6 +203,7 @@ class ArmPayload(BulletPlant):
             "torque_1_nm": self._forces[0],
             "torque_2_nm": self._forces[1],
             "work_j": self._work_j,
+            "payload_kg": self._loads.tip_kg,
             "disturbances": float(len(self._schedule.active)),
         }
         return np.array([*self._sensed, *self._reference], np.float32), -error_m, False, False, info

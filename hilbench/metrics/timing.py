@@ -47,6 +47,39 @@ def loop_lag(run: RunData) -> Measures:
     return _percentiles((column(run, "captured_ns") - column(run, "scheduled_ns")) * 1e-9)
 
 
+@metric("s", "lower")
+def jitter(run: RunData) -> Measures:
+    """How far the slow replies lie from the usual ones: the 99th percentile of `latency` less its median."""
+    found = latency(run)
+    return {"": Measure(found["p99"].value - found["p50"].value, found["p99"].n)} if "p99" in found else {}
+
+
+@metric("s", "lower")
+def actuation_sd(run: RunData) -> Measures:
+    """Standard deviation of the time between one reply's first action and the next one's."""
+    between_us = np.concatenate([np.diff(_acted_us(run, e)) for e in run.episodes] or [[]])
+    return {"": Measure(float(between_us.std()) * 1e-6, between_us.size)} if between_us.size else {}
+
+
+@metric("s", "lower")
+def age_of_information(run: RunData) -> Measures:
+    """At each physics step, how old the observation is that the acting reply answers: held replies grow older.
+
+    On the plant's time, from the first action on.
+    """
+    return _percentiles(np.concatenate([_ages_s(run, e) for e in run.episodes] or [[]]))
+
+
+@metric("1", "higher", modes=("realtime",), wall=True)
+def latency_margin(run: RunData) -> Measures:
+    """How many times `latency`'s 99.9th percentile fits into the delay at which this controller is known to fail."""
+    scenario, found = run.meta["scenario"], latency(run)
+    critical_s = scenario.get("score", {}).get("critical_delay_s", {}).get(scenario.get("controller"))
+    if critical_s is None or "p99.9" not in found:
+        return {}
+    return {"": Measure(critical_s / found["p99.9"].value, found["p99.9"].n)}
+
+
 @metric("ticks", "lower")
 def misses(run: RunData) -> Measures:
     """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline."""
@@ -82,6 +115,26 @@ def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     period_ns = run.meta["scenario"]["loop"]["period_s"] * 1e9
     end_ns = max(episode["scheduled_ns"][-1] + period_ns, episode["applied_ns"].max())
     return (_or_newer(done_ns, end_ns) - episode["scheduled_ns"])[_live(episode)] * 1e-9
+
+
+def _acted_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
+    """When each reply that acted first did: by the clock in real time, else by the physics step."""
+    acted = episode["applied_step"] >= 0
+    if run.mode == "realtime":
+        return episode["applied_ns"][acted] / 1000
+    return episode["applied_step"][acted] * round(run.meta["sheet"]["physics_step_s"] * 1e6)
+
+
+def _ages_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
+    step_us = round(run.meta["sheet"]["physics_step_s"] * 1e6)
+    acted = np.flatnonzero(episode["applied_step"] >= 0)
+    if not acted.size:
+        return np.empty(0)
+    first = episode["applied_step"][acted]  # rises with the tick: an older tick never replaces a newer one
+    end = (episode["t_us"][-1] + round(run.meta["scenario"]["loop"]["period_s"] * 1e6)) // step_us
+    steps = np.arange(first[0], end)
+    behind = acted[np.searchsorted(first, steps, "right") - 1]
+    return (steps * step_us - episode["t_us"][behind]) * 1e-6
 
 
 def _missed(run: RunData, episode: dict[str, NDArray]) -> NDArray:

@@ -1,0 +1,109 @@
+"""`hilbench evaluate`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hilbench.cli._shared import complain
+
+COLUMNS = ("adaptivity", "error_rms", "latency[p50]", "latency[p99]", "echo_floor[p50]", "misses", "spikes")
+"""What the table on the terminal shows; the report and summary.json have the rest."""
+
+
+def evaluate(
+    suite: Annotated[str, tyro.conf.Positional],
+    /,
+    *,
+    out: Path | None = None,
+    workers: int | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Run a suite: its scenarios, controllers, backends, links, modes and seeds, and what their scores need.
+
+    Runs that the folder holds already are not repeated, so an evaluation that was stopped goes on where it was.
+    Real-time runs come last, one at a time and alone on the machine.
+
+    Parameters
+    ----------
+    suite
+        a suite's file or name
+    out
+        folder for summary.json and the runs; runs/SUITE when absent
+    workers
+        runs on the virtual clock at a time; one per core when absent
+    as_json
+        print the summary as JSON
+    """
+    from hilbench.errors import ScenarioError
+    from hilbench.evaluate import evaluate as evaluate_suite
+    from hilbench.suite import load_suite
+
+    if workers is not None and workers < 1:
+        raise ScenarioError(f"--workers: found {workers}, expected 1 or more")
+    found = load_suite(suite)
+    folder = out or Path("runs") / found.name
+    with progress(found.name, quiet=as_json) as step:
+        summary = evaluate_suite(found, folder, step, workers)
+    if as_json:
+        print(json.dumps(summary, indent=2))
+    else:
+        print_summary(summary, folder)
+    failures = [line for cell in summary["cells"] + summary["references"] for line in describe_failures(cell)]
+    for line in failures:
+        complain(line)
+    return 1 if failures else 0
+
+
+def describe_failures(cell: Mapping[str, Any]) -> list[str]:
+    """A line for each seed of a cell that did not come to its end."""
+    return [f"{cell['label']} ({cell.get('role', 'cell')}): {text}" for text in cell["failed"]]
+
+
+@contextmanager
+def progress(name: str, quiet: bool) -> Iterator[Any]:
+    """A bar over runs on a terminal, a line per run elsewhere; it draws only when a run ends, never during one."""
+    if quiet:
+        yield None
+    elif not sys.stdout.isatty():
+        yield lambda step: print(f"{step.done}/{step.total} {step.name}: {step.status}", flush=True)
+    else:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
+        with Progress(*columns, auto_refresh=False) as bar:
+            task = bar.add_task(name, total=None)
+            yield lambda step: bar.update(
+                task, completed=step.done, total=step.total, description=f"{step.name}: {step.status}", refresh=True
+            )
+
+
+def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
+    """The cells as a table: interquartile means over seeds, with their 95 % intervals."""
+    shown = [name for name in COLUMNS if any(name in cell["metrics"] for cell in summary["cells"])]
+    table = Table(title=f"{summary['suite']}: interquartile mean [95 % interval]", title_justify="left")
+    for heading in ("cell", *shown, "seeds"):
+        table.add_column(escape(heading), justify="left" if heading == "cell" else "right")
+    for cell in summary["cells"]:
+        point = "".join(f" {key.rpartition('.')[2]}={value}" for key, value in cell["point"].items())
+        numbers = [_shown(cell["metrics"].get(name)) for name in shown]
+        seeds = f"{len(cell['seeds']) - len(cell['failed'])}/{len(cell['seeds'])}"
+        table.add_row(escape(cell["label"] + point), *map(escape, numbers), seeds)
+    Console().print(table)
+    print(f"Wrote {folder}/summary.json; hilbench report {folder} draws it.")
+
+
+def _shown(entry: Mapping[str, Any] | None) -> str:
+    if entry is None or entry["iqm"] is None:
+        return "-"
+    interval = f" [{entry['ci95'][0]:.3g}, {entry['ci95'][1]:.3g}]" if entry["ci95"] else ""
+    return f"{entry['iqm']:.3g}{interval}" + (f" {entry['unit']}" if entry["unit"] != "1" else "")

@@ -1,0 +1,177 @@
+"""How well a controller comes through the scenario's change: its performance, and what learning contributed.
+
+Errors are RMS values over windows of `score.window_s`, from the change on for `score.horizon_s`. Performance puts them
+on a scale: P = clip((J_floor - J) / (J_floor - J_oracle), 0, 1), where J_floor and J_oracle are the mean window errors
+after the change of the run that does nothing about it and of the run that is told. One scale for the whole run, so that
+before and after can be compared. A window that the run did not live through, or whose error is no number, has
+performance 0.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.metrics import Measure, Measures, metric
+from hilbench.types import RunData
+
+GATE = 0.1
+"""A change that costs the frozen twin less performance than this is none to adapt to."""
+RECOVERED = 0.1
+"""How far below its performance before the change a recovered run may stay."""
+STAYS = 3
+"""Windows for which it has to stay there."""
+
+
+class Refused(Exception):
+    """A score that would mean nothing, and why."""
+
+
+def judged(function: Any) -> Any:
+    """Refusals become a Measure without a value, and a scenario without a change has no answer."""
+
+    @wraps(function)
+    def answer(run: RunData, **references: RunData) -> Measures:
+        if "change" not in run.meta["scenario"].get("score", {}) or not run.episodes:
+            return {}
+        try:
+            return function(run, **references)
+        except Refused as reason:
+            return {"": Measure(None, 0, note=str(reason))}
+
+    return answer
+
+
+@metric("1", "higher", needs=("twin", "floor", "oracle"))
+@judged
+def adaptivity(run: RunData, twin: RunData, floor: RunData, oracle: RunData) -> Measures:
+    """The share of what the change costs its frozen twin that the learner wins back.
+
+    A = sum(P_learner - P_twin) / sum(1 - P_twin) over the horizon: 1 is at once at the oracle, 0 no use, below 0 harm.
+    Of the form of Continual World's forward transfer (Wolczyk et al. 2021). Refused where the change did not hurt the
+    twin.
+    """
+    learner, frozen = (_performance(each, floor, oracle) for each in (run, twin))
+    lost = float(np.mean(_before(run, floor, oracle)) - frozen.mean())
+    if lost < GATE:
+        raise Refused(f"perturbation ineffective: it costs the frozen twin {lost:.2f} of its performance, not {GATE}")
+    return {"": Measure(float((learner - frozen).sum() / (1 - frozen).sum()), learner.size)}
+
+
+@metric("1", "higher", needs=("floor", "oracle"))
+@judged
+def performance(run: RunData, floor: RunData, oracle: RunData) -> Measures:
+    """0 as the floor, 1 as the oracle: over the horizon, before the change, and over the horizon without clipping."""
+    after, before = _performance(run, floor, oracle), _before(run, floor, oracle)
+    found = {"": Measure(float(after.mean()), after.size), "before": Measure(float(before.mean()), before.size)}
+    free = float(np.mean(_scaled(_after(run), floor, oracle)))
+    return found | ({"unclipped": Measure(free, after.size)} if np.isfinite(free) else {})
+
+
+@metric("1", "lower", needs=("floor", "oracle"))
+@judged
+def performance_drop(run: RunData, floor: RunData, oracle: RunData) -> Measures:
+    """Performance before the change, less the worst window after it."""
+    after = _performance(run, floor, oracle)
+    return {"": Measure(float(_before(run, floor, oracle).mean() - after.min()), after.size)}
+
+
+@metric("s", "lower", needs=("floor", "oracle"), over_seeds="mean")
+@judged
+def recovery_time(run: RunData, floor: RunData, oracle: RunData) -> Measures:
+    """From the change until performance is back within 0.1 of before for three windows; at most the horizon.
+
+    A run that does not recover counts with the horizon, so the mean over seeds is a restricted mean; read it with
+    `recovery_censored`.
+    """
+    recovered, after = _recovery(run, floor, oracle)
+    windows = after.shape[1] if recovered is None else recovered
+    return {"": Measure(windows * run.meta["scenario"]["score"]["window_s"], after.size)}
+
+
+@metric("1", "lower", needs=("floor", "oracle"), over_seeds="mean")
+@judged
+def recovery_censored(run: RunData, floor: RunData, oracle: RunData) -> Measures:
+    """1 when the run had not recovered by the end of the horizon; over seeds, the share of such runs."""
+    recovered, after = _recovery(run, floor, oracle)
+    return {"": Measure(float(recovered is None), after.size)}
+
+
+@metric("1", "lower", needs=("floor", "oracle"))
+@judged
+def residual(run: RunData, floor: RunData, oracle: RunData) -> Measures:
+    """What is missing at the end: performance before the change, less that of the horizon's last three windows."""
+    last = _performance(run, floor, oracle)[:, -STAYS:]
+    return {"": Measure(float(_before(run, floor, oracle).mean() - last.mean()), last.size)}
+
+
+@metric("", "lower", needs=("oracle",))
+@judged
+def regret(run: RunData, oracle: RunData) -> Measures:
+    """The integral over the horizon of the error beyond the oracle's."""
+    beyond = (_after(run) - _after(oracle)).sum(axis=1).mean() * run.meta["scenario"]["score"]["window_s"]
+    if not np.isfinite(beyond):
+        raise Refused("the run ended, or its error was no number, before the end of the horizon")
+    unit = run.meta["sheet"]["info_units"][run.meta["sheet"]["error"]]
+    return {"": Measure(float(beyond), _after(run).size, f"{unit} s")}
+
+
+def _recovery(run: RunData, floor: RunData, oracle: RunData) -> tuple[int | None, NDArray]:
+    """The first window from which three in a row are good, None without; and performance. Episodes are averaged."""
+    after = _performance(run, floor, oracle)
+    good = after.mean(axis=0) >= _before(run, floor, oracle).mean() - RECOVERED
+    runs = np.convolve(good, np.ones(STAYS, int), "valid") == STAYS if good.size >= STAYS else np.zeros(0, bool)
+    return (int(np.argmax(runs)) if runs.any() else None), after
+
+
+def _performance(run: RunData, floor: RunData, oracle: RunData) -> NDArray:
+    """P (episodes, windows) after the change."""
+    return np.clip(_scaled(_after(run), floor, oracle), 0.0, 1.0)
+
+
+def _before(run: RunData, floor: RunData, oracle: RunData) -> NDArray:
+    """P (episodes, windows) before the change, on the same scale."""
+    score = run.meta["scenario"]["score"]
+    n = int(min(score["before_s"], _change_s(run)) / score["window_s"] + 1e-9)
+    if not n:
+        raise Refused(f"the change comes at {_change_s(run):g} s: no whole window of {score['window_s']:g} s before it")
+    return np.clip(_scaled(_errors(run, _change_s(run) - n * score["window_s"], n), floor, oracle), 0.0, 1.0)
+
+
+def _scaled(errors: NDArray, floor: RunData, oracle: RunData) -> NDArray:
+    zero, one = float(_after(floor).mean()), float(_after(oracle).mean())
+    if not (np.isfinite(zero) and zero > one):
+        raise Refused(f"no scale: the floor's error after the change is {zero:.3g}, the oracle's {one:.3g}")
+    return (zero - errors) / (zero - one)
+
+
+def _after(run: RunData) -> NDArray:
+    """J (episodes, windows) over the horizon."""
+    score, loop = run.meta["scenario"]["score"], run.meta["scenario"]["loop"]
+    end_s = _change_s(run) + score["horizon_s"]
+    if loop["duration_s"] < end_s - 1e-9:
+        raise Refused(f"the run lasts {loop['duration_s']:g} s; the horizon ends at {end_s:g} s")
+    return _errors(run, _change_s(run), max(1, round(score["horizon_s"] / score["window_s"])))
+
+
+def _change_s(run: RunData) -> float:
+    scenario = run.meta["scenario"]
+    return scenario["disturbances"][scenario["score"]["change"]].get("at_s", 0.0)
+
+
+def _errors(run: RunData, start_s: float, n: int) -> NDArray:
+    """RMS (episodes, n) of the tracking error in windows; infinite where a window is not whole or holds no number."""
+    window_us = round(run.meta["scenario"]["score"]["window_s"] * 1e6)
+    ticks = window_us / (run.meta["scenario"]["loop"]["period_s"] * 1e6)
+    found = np.full((len(run.episodes), n), np.inf)
+    for row, episode in zip(found, run.episodes, strict=True):
+        window = (episode["t_us"] - round(start_s * 1e6)) // window_us
+        inside = (window >= 0) & (window < n)
+        error = episode[f"info.{run.meta['sheet']['error']}"][inside]
+        sums, counts = (np.bincount(window[inside], weights, n) for weights in (error**2, None))
+        whole = (counts >= np.floor(ticks)) & np.isfinite(sums)
+        row[whole] = np.sqrt(sums[whole] / counts[whole])
+    return found

@@ -1,0 +1,65 @@
+"""Work on a process pool that survives its workers: one that raises or dies costs its own task alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Ended = Callable[[T, Any, BaseException | None], None]
+"""Is told a task with its result, or with the error instead."""
+
+
+def work(
+    tasks: Sequence[T], function: Callable[[T], Any], ended: Ended[T], begun: Callable[[T], bool], workers: int
+) -> None:
+    """Run `function` on every task in processes of their own.
+
+    When a worker dies, its pool breaks: tasks that had `begun` are given up, the rest goes on in a new pool. An
+    interruption cancels what waits, and returns when what runs has ended.
+    """
+    left = list(tasks)
+    while left:
+        lost = _on_one_pool(left, function, ended, workers)
+        given_up = [task for task in lost if begun(task)] or lost
+        for task in given_up:
+            ended(task, None, BrokenProcessPool("a worker process died while this ran or was about to"))
+        left = [task for task in lost if task not in given_up]
+
+
+def _on_one_pool(tasks: list[T], function: Callable[[T], Any], ended: Ended[T], workers: int) -> list[T]:
+    """The tasks without a result because the pool broke."""
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare)
+    running, done = {}, []
+    try:
+        with suppress(BrokenProcessPool):
+            for task in tasks:
+                running[pool.submit(function, task)] = task
+        for future in as_completed(running):
+            task, error = running[future], future.exception()
+            if not isinstance(error, BrokenProcessPool):
+                done.append(task)
+                ended(task, None if error else future.result(), error)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [task for task in tasks if task not in done]
+
+
+def _prepare() -> None:
+    """In a worker: Ctrl-C, which reaches the whole group, is the parent's to decide; its death ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A worker holds both ends of its queue, so it would wait for work for ever.
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)

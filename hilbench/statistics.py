@@ -1,0 +1,108 @@
+"""Numbers over seeds: interquartile means, bootstrap intervals, paired differences (Agarwal et al. 2021, NeurIPS).
+
+It knows metrics' answers as plain dicts, and no run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.stats
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+FEWEST = 3
+"""Seeds below which there is no interval."""
+
+Answers = Mapping[str, Mapping[str, Any]]
+"""One run's metrics by name, as `hilbench.metrics.measure` gives them."""
+
+
+def iqm(values: NDArray, axis: int = -1) -> Any:
+    """The interquartile mean: the mean without the lowest and the highest quarter."""
+    return scipy.stats.trim_mean(values, 0.25, axis=axis)
+
+
+STATISTICS: dict[str, Callable[..., Any]] = {"iqm": iqm, "mean": np.mean}
+
+
+def interval(table: NDArray, statistic: Callable[..., Any] = iqm) -> NDArray:
+    """95 % percentile-bootstrap intervals (m, 2) of the rows of `table` (m, n); n at least 3. Always the same."""
+    found = scipy.stats.bootstrap(
+        (table,), statistic, n_resamples=RESAMPLES, method="percentile", axis=-1, random_state=np.random.default_rng(0)
+    ).confidence_interval
+    return np.stack([found.low, found.high], axis=-1)
+
+
+def over_seeds(runs: Sequence[Answers], statistic_of: Callable[[str], str]) -> dict[str, dict[str, Any]]:
+    """Each metric over runs that differ by seed: iqm, ci95, n, unit, better, values, and what its answers say.
+
+    A NaN counts as the worst there is, so that a seed that went wrong cannot better its cell. `statistic_of` says
+    whether a metric's name stands for its `iqm` or its `mean`.
+    """
+    names = dict.fromkeys(name for run in runs for name in run)
+    found = {name: _one(name, [run[name] for run in runs if name in run], statistic_of(name)) for name in names}
+    _add_intervals(found.values())
+    return found
+
+
+def differences(own: Sequence[Answers], baseline: Sequence[Answers], name: str) -> dict[str, dict[str, Any]]:
+    """Each metric's paired difference to the baseline's, run by run: iqm, ci95, n and the baseline's `name`."""
+    found = {}
+    for metric in dict.fromkeys(metric for run in own for metric in run):
+        pairs = [
+            (a[metric]["value"], b[metric]["value"])
+            for a, b in zip(own, baseline, strict=True)
+            if metric in a and metric in b
+        ]
+        finite = [a - b for a, b in pairs if a is not None and b is not None and np.isfinite(a - b)]
+        if finite:
+            found[metric] = {
+                "baseline": name, "iqm": float(iqm(np.array(finite))), "ci95": None, "n": len(finite), "values": finite,
+            }  # fmt: skip
+    _add_intervals(found.values())
+    for entry in found.values():
+        del entry["values"]
+    return found
+
+
+def _one(name: str, answers: Sequence[Mapping[str, Any]], statistic: str) -> dict[str, Any]:
+    first = answers[0]
+    worst = -np.inf if first["better"] == "higher" else np.inf
+    given = np.array([a["value"] for a in answers if a["value"] is not None], float)
+    values = np.where(np.isnan(given), worst, given)
+    entry: dict[str, Any] = {"iqm": _number(iqm(values)) if values.size else None}
+    if statistic != "iqm":
+        entry |= {"statistic": statistic, statistic: _number(STATISTICS[statistic](values)) if values.size else None}
+    entry |= {"ci95": None, "n": int(values.size), "unit": first["unit"], "better": first["better"]}
+    entry["values"] = [_number(value) for value in values]
+    notes = [a["note"] for a in answers if a.get("note")]
+    if bad := int((~np.isfinite(values)).sum()):
+        notes.append(f"{bad} of {values.size} seeds gave no finite number")
+    extra = {"origin": next((a["origin"] for a in answers if "origin" in a), None), "interval": _spread(answers)}
+    extra["note"] = "; ".join(dict.fromkeys(notes))
+    return entry | {key: value for key, value in extra.items() if value}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _spread(answers: Sequence[Mapping[str, Any]]) -> list[float] | None:
+    """The model's interval over seeds: between the means of its bounds."""
+    bounds = [a["interval"] for a in answers if "interval" in a]
+    return np.mean(bounds, axis=0).tolist() if bounds else None
+
+
+def _add_intervals(entries: Iterable[dict[str, Any]]) -> None:
+    """`ci95` of all entries that have equally many finite values, in one go: resampling one by one is slow."""
+    groups: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for entry in entries:
+        if len(entry["values"]) >= FEWEST and None not in entry["values"]:
+            groups.setdefault((len(entry["values"]), entry.get("statistic", "iqm")), []).append(entry)
+    for (_, statistic), group in groups.items():
+        bounds = interval(np.array([entry["values"] for entry in group]), STATISTICS[statistic])
+        for entry, found in zip(group, bounds.tolist(), strict=True):
+            entry["ci95"] = found

@@ -1,0 +1,165 @@
+"""Suites: which runs an evaluation has. Scenarios x controllers x backends x links x modes x settings x seeds.
+
+It reads suite files and builds scenarios; it runs nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from msgspec import Meta, Struct
+
+from hilbench import scenario as scenarios
+from hilbench.errors import ScenarioError, choose
+from hilbench.scenario import Scenario
+from hilbench.settings import settle
+
+Names = Annotated[list[str], Meta(min_length=1)]
+Seeds = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
+
+
+class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every combination of these is a cell. What a grid leaves out, the suite says; else the scenario does."""
+
+    label: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._-]*$", max_length=40)] = ""
+    """Said after the controller's name, to tell grids apart that differ by `set` alone."""
+    scenarios: Names | None = None
+    """Scenario files or names."""
+    controllers: Names | None = None
+    """Controllers of the scenario."""
+    backends: Names | None = None
+    """Backends for controllers that do not need one of their own."""
+    links: Names | None = None
+    modes: Names | None = None
+    seeds: Seeds | None = None
+    """One run per seed and cell."""
+    set: dict[str, Any] = {}
+    """Overrides for every cell, as SECTION.FIELD; the grid's own win over the suite's."""
+    axes: dict[str, Annotated[list[Any], Meta(min_length=1)]] | None = None
+    """Overrides that are varied: every combination of their values is a cell."""
+    scored: bool | None = None
+    """Whether to run the twin, floor and oracle that scores need, where the scenario names them; true when absent."""
+
+
+class Suite(Grid, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A suite file."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64)]
+    summary: str
+    baseline: str | None = None
+    """The controller with which every other is compared, seed by seed."""
+    grids: Annotated[tuple[Grid, ...], Meta(min_length=1)] = (Grid(),)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One line of the result: a scenario under one controller and one set of conditions, over its seeds."""
+
+    label: str
+    point: tuple[tuple[str, Any], ...]
+    by_seed: tuple[tuple[int, Scenario], ...]
+    scored: bool
+    command: str
+
+    @property
+    def scenario(self) -> Scenario:
+        """The first seed's, which stands for all."""
+        return self.by_seed[0][1]
+
+
+def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
+    """A suite by name, path or as a dict. Raises ScenarioError."""
+    if isinstance(suite, Suite):
+        return suite
+    if isinstance(suite, Mapping):
+        return _checked(suite, "suite")
+    path = scenarios.find(suite, "suites")
+    return _checked(scenarios.read_toml(path), f"{path}: suite")
+
+
+def cells(suite: Suite) -> list[Cell]:
+    """Every cell, with every scenario resolved. Two that would run the same are one. Raises ScenarioError."""
+    unlike: dict[str, Cell] = {}
+    for grid in suite.grids:
+        for cell in _of_grid(_filled(grid, suite)):
+            unlike.setdefault(repr((scenarios.essence(cell.scenario), cell.point)), cell)
+    found = _labelled(list(unlike.values()))
+    names = {cell.scenario.controller for cell in found}
+    if suite.baseline is not None and suite.baseline not in names:
+        raise ScenarioError(f"{suite.name}: baseline: found {suite.baseline!r}; {choose(suite.baseline, names)}")
+    for (label, point), same in Counter((cell.label, cell.point) for cell in found).items():
+        if same > 1:
+            where = f" at {dict(point)}" if point else ""
+            raise ScenarioError(f"{suite.name}: {same} cells are called {label!r}{where}; give their grids labels")
+    return found
+
+
+def _checked(raw: Mapping[str, Any], where: str) -> Suite:
+    suite = settle(Suite, raw, where)
+    for number, grid in enumerate(suite.grids):
+        filled = _filled(grid, suite)
+        for field in ("scenarios", "seeds"):
+            if getattr(filled, field) is None:
+                place = f"{where}.grids[{number}]" if len(suite.grids) > 1 else where
+                raise ScenarioError(f"{place}.{field}: found nothing; expected a list with at least one of them")
+    return suite
+
+
+def _filled(grid: Grid, suite: Suite) -> Grid:
+    """The grid with what it leaves out taken from the suite."""
+    own = {field: getattr(grid, field) for field in Grid.__struct_fields__}
+    whole = {field: getattr(suite, field) if value is None else value for field, value in own.items()}
+    return Grid(**{**whole, "set": {**suite.set, **grid.set}})
+
+
+def _of_grid(grid: Grid) -> Iterator[Cell]:
+    axes = grid.axes or {}
+    points = [tuple(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    varied = [values or [None] for values in (grid.backends, grid.links, grid.modes)]
+    for name, controller, kinds, point in itertools.product(
+        grid.scenarios, grid.controllers or [None], itertools.product(*varied), points
+    ):
+        fields = zip(("backend.kind", "link.kind", "loop.mode"), kinds, strict=True)
+        overrides = {**grid.set, **{field: kind for field, kind in fields if kind is not None}, **dict(point)}
+        by_seed = tuple(
+            (seed, scenarios.load(name, {**overrides, "loop.seed": seed}, controller)) for seed in grid.seeds
+        )
+        chosen = by_seed[0][1].controller
+        command = _command(name, chosen, {**overrides, "loop.seed": grid.seeds[0]})
+        yield Cell(f"{chosen} {grid.label}".strip(), point, by_seed, grid.scored is not False, command)
+
+
+def _command(name: str, controller: str, overrides: Mapping[str, Any]) -> str:
+    """What repeats a cell's first run."""
+    words = ["hilbench", "run", name, "--controller", controller]
+    for key, value in overrides.items():
+        text = value if isinstance(value, str) else tomli_w.dumps({"v": value}).removeprefix("v = ").strip()
+        words += [f"--{key.replace('_', '-')}", text]
+    return shlex.join(words)
+
+
+def _labelled(found: list[Cell]) -> list[Cell]:
+    """Each label followed by what sets its cell apart from others that have the same."""
+    traits = [_traits(cell) for cell in found]
+    named = []
+    for cell, own in zip(found, traits, strict=True):
+        rivals = [
+            other
+            for rival, other in zip(found, traits, strict=True)
+            if (rival.label, rival.point) == (cell.label, cell.point)
+        ]
+        apart = [value for i, value in enumerate(own) if len({rival[i] for rival in rivals}) > 1]
+        named.append(replace(cell, label=" ".join((cell.label, *apart))))
+    return named
+
+
+def _traits(cell: Cell) -> tuple[str, ...]:
+    scenario = cell.scenario
+    return scenario.name, scenario.chosen.backend.kind, scenario.link.kind, scenario.loop.mode

@@ -1,0 +1,90 @@
+"""An evaluation's summary as plain data: a dict per cell with its metrics over seeds, and one per reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hilbench import plugins
+from hilbench.plan import Case, Job, Line
+from hilbench.statistics import differences, over_seeds
+from hilbench.suite import Suite
+
+FORMAT = 1
+
+Answers = Mapping[Case, dict[str, Any]]
+
+
+def summarise(
+    suite: Suite, lines: Sequence[Line], answers: Answers, errors: Mapping[Job, str], head: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The whole summary. A run without answers is missing from its cell's numbers and listed under `failed`."""
+    cells = [_entry(line, answers, errors) for line in lines if not line.role]
+    for line, entry in zip(lines, cells, strict=False):  # the cells' lines come first
+        _compare(line, entry, lines, answers, suite.baseline)
+    return {
+        "format": FORMAT,
+        "suite": suite.name,
+        "summary": suite.summary,
+        "baseline": suite.baseline,
+        **head,
+        "cells": cells,
+        "references": [{"role": line.role, **_entry(line, answers, errors)} for line in lines if line.role],
+    }
+
+
+def _entry(line: Line, answers: Answers, errors: Mapping[Job, str]) -> dict[str, Any]:
+    scenario, cell = line.scenario, line.cell
+    seeds = [seed for seed, _ in cell.by_seed]
+    roles = [role for role, _ in line.cases[0].references]
+    return {
+        "label": cell.label if line.role in ("", "twin") else scenario.controller,
+        "scenario": scenario.name,
+        "controller": scenario.controller,
+        "backend": scenario.chosen.backend.kind,
+        "link": scenario.link.kind,
+        "mode": scenario.loop.mode,
+        "point": dict(cell.point),
+        "seeds": seeds,
+        "runs": [_place(case.job) for case in line.cases],
+        "references": {role: [_place(dict(case.references)[role]) for case in line.cases] for role in roles},
+        "failed": [
+            f"seed {seed}: {errors[case.job]}" for seed, case in zip(seeds, line.cases, strict=True) if errors[case.job]
+        ],
+        "command": cell.command if not line.role else "",
+        "metrics": over_seeds([answers[case] for case in line.cases if case in answers], _statistic),
+    }
+
+
+def _compare(line: Line, entry: dict[str, Any], lines: Sequence[Line], answers: Answers, baseline: str | None) -> None:
+    """Add the paired difference to the baseline under the same conditions, where there is one."""
+    if baseline is None or entry["controller"] == baseline:
+        return
+    rivals = [other for other in lines if not other.role and _comparable(other, line, baseline)]
+    if not rivals:
+        return
+    # Of several, the one that shares most of the conditions.
+    best = max(rivals, key=lambda other: len(set(map(str, other.cell.point)) & set(map(str, line.cell.point))))
+    theirs = {seed: case for (seed, _), case in zip(best.cell.by_seed, best.cases, strict=True)}
+    pairs = [
+        (answers[case], answers[theirs[seed]])
+        for (seed, _), case in zip(line.cell.by_seed, line.cases, strict=True)
+        if case in answers and theirs.get(seed) in answers
+    ]
+    if pairs:
+        for name, found in differences(*zip(*pairs, strict=True), best.cell.label).items():
+            entry["metrics"][name]["difference"] = found
+
+
+def _comparable(other: Line, line: Line, baseline: str) -> bool:
+    a, b = other.scenario, line.scenario
+    return (a.controller, a.name, a.loop.mode, a.link.kind) == (baseline, b.name, b.loop.mode, b.link.kind)
+
+
+def _place(job: Job) -> str:
+    """A run's folder from the evaluation's on."""
+    return f"{job.folder.parent.name}/{job.folder.name}"
+
+
+def _statistic(name: str) -> str:
+    return plugins.get("metrics", name.partition("[")[0]).over_seeds
