@@ -1,153 +1,262 @@
-"""Suites: which cells they have, what a summary says, and that failed cells and Ctrl-C leave a summary of the rest."""
+"""Evaluations: what a summary says, that failures and interruptions cost no more than they must, and resuming."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hilbench import evaluate as suites
-from hilbench import scenario as scenarios
+from hilbench import evaluate as evaluation
 from hilbench.errors import ScenarioError
-from hilbench.settings import settle
+from hilbench.evaluate import Step, evaluate
+from hilbench.plan import Job, Planner
+from hilbench.recorder import read_run
+from hilbench.suite import cells, load_suite
 
 SMALL = {
     "name": "small",
-    "summary": "two rows",
-    "scenario": "cartpole_ladder",
+    "summary": "two controllers",
+    "scenarios": ["cartpole_ladder"],
+    "controllers": ["lqr", "random"],
     "seeds": [10000, 10001, 10002],
     "set": {"loop.duration_s": 0.05},
-    "rows": [
-        {"label": "LQR", "controller": "lqr"},
-        {"label": "noise", "controller": "random", "set": {"loop.duration_s": 0.02}},
-    ],
     "axes": {"plant.pole_m": [1.0, 0.5]},
+}
+SCORED = {
+    "name": "scored",
+    "summary": "an arm gets a load",
+    "scenarios": ["arm_payload"],
+    "controllers": ["pd", "pid", "pes"],
+    "seeds": [10000, 10001, 10002],
+    "baseline": "pid",
+    "set": {
+        "loop.duration_s": 1.6,
+        "disturbances.load.at_s": 0.8,
+        "score.horizon_s": 0.8,
+        "score.window_s": 0.2,
+        "score.before_s": 0.2,
+        "controllers.pes.n_neurons": 100,
+    },
 }
 
 
-def suite(**changes: object) -> suites.Suite:
-    return settle(suites.Suite, SMALL | changes, "suite")
+def texts(folder: Path) -> list[str]:
+    """Every cell of a summary as it stands in the file."""
+    return [json.dumps(cell) for cell in json.loads((folder / "summary.json").read_text())["cells"]]
 
 
-@pytest.mark.parametrize("name", scenarios.names("suites"))
-def test_shipped_suites_have_only_valid_cells(name: str, tmp_path: Path) -> None:
-    found = suites.load_suite(name)
-    assert suites.cells(found, tmp_path)
-    assert min(found.seeds) >= 10_000, "seeds below 10 000 are for tuning"
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
+    folder = tmp_path_factory.mktemp("scored")
+    return evaluate(SCORED, folder, workers=2), folder
 
 
-def test_cells_are_rows_times_points_times_seeds(tmp_path: Path) -> None:
-    cells = suites.cells(suite(), tmp_path)
-    assert len(cells) == 2 * 2 * 3
-    assert {cell.scenario.plant.config.pole_m for cell in cells} == {1.0, 0.5}
-    assert {c.scenario.loop.duration_s for c in cells if c.label == "noise"} == {0.02}
-    assert [c.scenario.loop.seed for c in cells[:3]] == SMALL["seeds"]
+def by_label(summary: dict) -> dict[str, dict]:
+    return {cell["label"]: cell for cell in summary["cells"]}
+
+
+def test_a_learner_is_scored_against_its_twin_and_a_fixed_law_is_not(scored: tuple) -> None:
+    found = by_label(scored[0])
+    assert set(found["pes"]["references"]) == {"twin", "floor", "oracle"}
+    assert set(found["pd"]["references"]) == {"floor", "oracle"}
+    assert found["pes"]["metrics"]["adaptivity"]["n"] == 3
+    assert "adaptivity" not in found["pd"]["metrics"]
+    assert found["pd"]["metrics"]["performance"]["iqm"] < found["pes"]["metrics"]["performance"]["iqm"]
+    assert found["pes"]["metrics"]["recovery_time"]["statistic"] == "mean"
+
+
+def test_references_share_everything_but_what_they_are_for(scored: tuple) -> None:
+    summary, folder = scored
+    pes = by_label(summary)["pes"]
+    for place, twin_place in zip(pes["runs"], pes["references"]["twin"], strict=True):
+        learner, twin = read_run(folder / place), read_run(folder / twin_place)
+        own, frozen = learner.meta["scenario"], twin.meta["scenario"]
+        assert frozen["loop"].pop("freeze_at_s") == 0.8
+        assert own == frozen
+        before = learner.episodes[0]["t_us"] < 800_000
+        assert np.array_equal(learner.episodes[0]["state"][before], twin.episodes[0]["state"][before])
+        assert not np.array_equal(learner.episodes[0]["state"], twin.episodes[0]["state"])
+    assert pes["references"]["floor"] == by_label(summary)["pd"]["runs"], "one run serves as cell and as floor"
+    roles = [(line["role"], line["controller"]) for line in summary["references"]]
+    assert roles == [("floor", "pd"), ("oracle", "told"), ("twin", "pid"), ("twin", "pes")]
+
+
+def test_differences_are_to_the_named_baseline_seed_by_seed(scored: tuple) -> None:
+    found = by_label(scored[0])
+    difference = found["pes"]["metrics"]["error_rms"]["difference"]
+    own, base = (np.array(found[name]["metrics"]["error_rms"]["values"]) for name in ("pes", "pid"))
+    assert difference["iqm"] == pytest.approx(np.mean(own - base))  # of three, none is trimmed
+    assert (difference["baseline"], difference["n"]) == ("pid", 3)
+    assert "difference" not in found["pid"]["metrics"]["error_rms"]
+
+
+def test_a_cell_repeats_from_its_own_command(scored: tuple, tmp_path: Path) -> None:
+    cell = by_label(scored[0])["pes"]
+    command = [sys.executable, "-m", *cell["command"].split(), "--out", str(tmp_path / "again"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    value = json.loads(done.stdout)["metrics"]["error_rms"]["value"]
+    assert value == cell["metrics"]["error_rms"]["values"][0]
+
+
+def test_pools_of_different_size_give_the_same_cells_byte_for_byte(tmp_path: Path) -> None:
+    one = evaluate(SMALL, tmp_path / "one", workers=1)
+    evaluate(SMALL, tmp_path / "three", workers=3)
+    assert texts(tmp_path / "one") == texts(tmp_path / "three")
+    assert len(one["cells"]) == 4
+    error = one["cells"][0]["metrics"]["error_rms"]
+    assert (error["n"], error["unit"], error["better"]) == (3, "rad", "lower")
+    assert error["iqm"] == pytest.approx(np.mean(error["values"]))
+    assert error["ci95"][0] <= error["iqm"] <= error["ci95"][1]
+    assert not [name for cell in one["cells"] for name in cell["metrics"] if name.startswith("round_trip")]
+
+
+def test_a_real_time_cell_is_compared_at_its_own_latencies(tmp_path: Path) -> None:
+    changes = {"controllers": ["pid"], "modes": ["realtime"], "seeds": [10000], "baseline": None}
+    summary = evaluate(SCORED | changes, tmp_path, workers=1)
+    (cell,) = summary["cells"]
+    assert cell["mode"] == "realtime"
+    assert "round_trip[p50]" in cell["metrics"]
+    assert cell["metrics"]["performance"]["n"] == 1
+    (oracle,) = (line for line in summary["references"] if line["role"] == "oracle")
+    assert oracle["mode"] == "delayed"
+    loop = read_run(tmp_path / oracle["runs"][0]).meta["scenario"]["loop"]
+    assert loop["delay"] == {"kind": "trace", "run": str(tmp_path / cell["runs"][0])}
+
+
+def steps_of(folder: Path, suite: dict = SMALL, **options: object) -> list[Step]:
+    steps: list[Step] = []
+    evaluate(suite, folder, steps.append, **options)
+    return steps
+
+
+def test_what_is_there_is_not_run_again_and_what_is_half_done_is(tmp_path: Path) -> None:
+    first = steps_of(tmp_path, workers=2)
+    assert [step.status for step in first] == ["done"] * 12
+    assert [step.done for step in first] == list(range(1, 13))
+    before = texts(tmp_path)
+    places = sorted((tmp_path / "runs").iterdir())
+    meta = json.loads((places[0] / "run.json").read_text())
+    (places[0] / "run.json").write_text(json.dumps(meta | {"status": "running"}))  # as a killed run leaves it
+    meta = json.loads((places[1] / "run.json").read_text())
+    (places[1] / "run.json").write_text(json.dumps(meta | {"key": "of another state of the code"}))
+    again = steps_of(tmp_path, workers=2)
+    assert sorted(step.name for step in again if step.status == "done") == [place.name for place in places[:2]]
+    assert sum(step.status == "was there" for step in again) == 10
+    assert texts(tmp_path) == before
+
+
+def test_a_change_of_code_or_scenario_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def folders(**changes: object) -> set[Path]:
+        planner = Planner(tmp_path)
+        planner.lines(cells(load_suite(SMALL | changes)))
+        return set(planner.jobs)
+
+    same = folders()
+    assert folders() == same
+    assert not folders(set={"loop.duration_s": 0.06}) & same
+    assert len(folders(seeds=[10000, 10001, 7]) & same) == 8
+    assert folders(set={"loop.duration_s": 0.05, "controllers.lif_lqr.n_neurons": 9}) == same, "it does not run"
+    monkeypatch.setattr("hilbench.plan.code_version", lambda: "other")
+    assert not folders() & same
 
 
 def test_a_mistake_anywhere_stops_the_suite_before_it_starts(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="did you mean 'pole_m'"):
-        suites.evaluate(suite(axes={"plant.pole": [1.0]}), tmp_path / "out")
+    for changes, line in (
+        ({"axes": {"plant.pole": [1.0]}}, "did you mean 'pole_m'"),
+        ({"controllers": ["lif_lqr"], "axes": {"controllers.lif_lqr.rate_low_hz": [900.0]}}, "rate_low_hz"),
+    ):
+        with pytest.raises(ScenarioError, match=line):
+            evaluate(SMALL | changes, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(ScenarioError, match="same label"):
-        suites.cells(suite(rows=[{"label": "a", "controller": "lqr"}] * 2), tmp_path)
 
 
-def test_the_summary_holds_every_seed_and_the_same_whatever_the_pool(tmp_path: Path) -> None:
-    seen = []
-    one = suites.evaluate(suite(), tmp_path / "one", lambda cell, status: seen.append((cell.label, status)), workers=1)
-    two = suites.evaluate(suite(), tmp_path / "two", workers=2)
-    assert len(seen) == 12
-    assert {status for _, status in seen} == {"done"}
-    assert json.loads((tmp_path / "one" / "summary.json").read_text()) == one
-    for a, b in zip(one["cells"], two["cells"], strict=True):
-        error = a["metrics"]["error_rms"]
-        assert error == b["metrics"]["error_rms"]
-        assert error["n"] == 3
-        assert error["unit"] == "rad"
-        assert error["iqm"] == pytest.approx(np.mean(error["values"]))  # of three, none is trimmed
-        assert error["ci95"][0] <= error["iqm"] <= error["ci95"][1]
+def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    for text in (None, "[]", "not JSON", "{}"):
+        if text is not None:
+            (tmp_path / "summary.json").write_text(text)
+        with pytest.raises(ScenarioError, match="stays"):
+            evaluate(SMALL, tmp_path)
+    (tmp_path / "summary.json").write_text('{"suite": "another"}')
+    with pytest.raises(ScenarioError, match="results of the suite 'another'"):
+        evaluate(SMALL, tmp_path)
+    with pytest.raises(ScenarioError, match="found a file"):
+        evaluate(SMALL, tmp_path / "thesis.txt")
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def test_a_label_is_safe_as_a_folder() -> None:
-    with pytest.raises(ScenarioError, match="label"):
-        suite(rows=[{"label": "../../up", "controller": "lqr"}])
-    found = suites.cells(suite(axes={"link.kind": ["inprocess"]}), Path("runs"))
-    assert {cell.folder.parent for cell in found} == {Path("runs")}
+REAL_RUN_JOB = evaluation.run_job
 
 
-def test_a_folder_with_a_summary_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    (tmp_path / "summary.json").write_text("{}")
-    with pytest.raises(ScenarioError, match="holds a summary"):
-        suites.evaluate(suite(), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
-
-
-REAL_RUN_CELL = suites.run_cell
-
-
-def worker(cell: suites.Cell) -> dict:
-    """Stands in for `run_cell` in worker processes: seed 10001 of LQR fails in the way its pole length says."""
-    if (cell.label, cell.seed) != ("LQR", 10001):
-        return REAL_RUN_CELL(cell)
-    if cell.scenario.plant.config.pole_m == 1.0:
-        cell.folder.mkdir(parents=True)
+def worker(job: Job) -> object:
+    """Stands in for `run_job` in worker processes: seed 10001 of LQR fails in the way its pole length says."""
+    if (job.scenario.controller, job.scenario.loop.seed) != ("lqr", 10001):
+        return REAL_RUN_JOB(job)
+    if job.scenario.plant.config.pole_m == 1.0:
+        job.folder.mkdir(parents=True)
         os._exit(3)
     raise ZeroDivisionError("no such luck")
 
 
-def test_cells_that_raise_or_kill_their_worker_are_reported_and_the_rest_goes_on(
+def test_runs_that_raise_or_kill_their_worker_are_reported_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suites, "run_cell", worker)
-    summary = suites.evaluate(suite(), tmp_path, workers=1)
+    monkeypatch.setattr(evaluation, "run_job", worker)
+    summary = evaluate(SMALL, tmp_path, workers=1)
     died, raised, *others = (cell["failed"] for cell in summary["cells"])
     assert [len(died), len(raised), others] == [1, 1, [[], []]]
     assert died[0].startswith("seed 10001: BrokenProcessPool: ")
     assert raised == ["seed 10001: ZeroDivisionError: no such luck"]
     assert [cell["metrics"]["error_rms"]["n"] for cell in summary["cells"]] == [2, 2, 3, 3]
-    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    monkeypatch.undo()
+    assert sum(step.status == "done" for step in steps_of(tmp_path)) == 2, "only those that failed run again"
 
 
-def test_any_exception_of_a_run_is_its_cells_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(*_: object) -> None:
-        raise KeyError("torque")
-
-    monkeypatch.setattr(suites, "run", run)
-    result = suites.run_cell(suites.cells(suite(), tmp_path)[0])
-    assert result == {"status": "failed", "error": "KeyError: 'torque'", "metrics": {}}
-
-
-def test_an_interruption_cancels_what_waits_and_leaves_the_summary(tmp_path: Path) -> None:
-    def interrupt(cell: suites.Cell, status: str) -> None:
+def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(tmp_path: Path) -> None:
+    def interrupt(step: Step) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    many = suite(seeds=list(range(10_000, 10_010)))
     with pytest.raises(KeyboardInterrupt):
-        suites.evaluate(many, tmp_path, interrupt, workers=1)
-    cells = json.loads((tmp_path / "summary.json").read_text())["cells"]
-    assert sum("interrupted" in error for cell in cells for error in cell["failed"]) == 39
-    assert len(list(tmp_path.glob("*/run.json"))) < 10, "the queue was cancelled"
+        evaluate(SMALL, tmp_path, interrupt, workers=1)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    missing = sum("interrupted" in error for cell in summary["cells"] for error in cell["failed"])
+    assert missing >= 10
+    again = steps_of(tmp_path, workers=1)
+    assert sum(step.status == "was there" for step in again) >= 12 - missing
+    assert json.loads((tmp_path / "summary.json").read_text())["status"] == "done"
 
 
-def test_a_fresh_folder_is_empty_and_only_an_earlier_result_gives_way(tmp_path: Path) -> None:
-    ours, foreign = tmp_path / "new" / "ours", tmp_path / "foreign"
-    suites.fresh_folder(ours)
-    suites.fresh_folder(ours)
-    (ours / "summary.json").write_text('{"cells": []}')
-    (ours / "old").mkdir()
-    suites.fresh_folder(ours)
-    assert list(ours.iterdir()) == []
-    foreign.mkdir()
-    (foreign / "thesis.txt").write_text("years of work")
-    for text in (None, "[]", "not JSON", '{"suite": "x"}'):
-        if text is not None:
-            (foreign / "summary.json").write_text(text)
-        with pytest.raises(ScenarioError, match="stays"):
-            suites.fresh_folder(foreign)
-        assert (foreign / "thesis.txt").read_text() == "years of work"
-    with pytest.raises(ScenarioError, match="found a file"):
-        suites.fresh_folder(foreign / "thesis.txt")
+KILLED = """
+import json, os, sys
+from hilbench.evaluate import evaluate
+
+if __name__ == "__main__":
+    suite, folder = json.loads(sys.argv[1]), sys.argv[2]
+
+    def step(step):
+        if step.done == 4:
+            os.kill(os.getpid(), 9)
+
+    evaluate(suite, folder, step, workers=2)
+"""
+
+
+def test_a_killed_evaluation_repeats_at_most_what_was_in_flight(tmp_path: Path) -> None:
+    script, folder = tmp_path / "killed.py", tmp_path / "out"
+    script.write_text(KILLED)
+    arguments = [sys.executable, str(script), json.dumps(SMALL), str(folder)]
+    # Its workers hold the pipes of this call until they have ended too, so it returns when nothing is left.
+    done = subprocess.run(arguments, capture_output=True, timeout=100)
+    assert done.returncode == -signal.SIGKILL
+    again = steps_of(folder, workers=2)
+    kept = sum(step.status == "was there" for step in again)
+    assert kept >= 4
+    evaluate(SMALL, tmp_path / "whole", workers=2)
+    assert texts(folder) == texts(tmp_path / "whole")

@@ -118,6 +118,55 @@ def test_misses_by_the_deadline_and_the_longest_run_of_them():
     assert value(measure(run(alone, alone, mode="delayed", deadline_s=0.002)), "misses") == (0, 40)
 
 
+def test_jitter_is_how_far_slow_replies_lie_from_usual_ones():
+    steps = np.arange(1000) * 10 + np.where(np.arange(1000) < 980, 1, 5)
+    ticks = {"t_us": 10_000 * np.arange(1000), "applied_step": steps}
+    metrics = measure(run(episode(1000, **ticks), mode="delayed", period_s=0.01))
+    assert value(metrics, "jitter") == (pytest.approx(0.004), 1000)
+    assert "jitter" not in measure(run(episode(999), mode="delayed")), "a p99 needs 1000 samples"
+
+
+def test_actuation_intervals_spread_as_replies_do():
+    k = np.arange(4)
+    acts = {"t_us": 10_000 * k, "applied_step": [0, 10, 24, -1]}  # intervals of 10 and 14 ms
+    metrics = measure(run(episode(4, **acts), mode="delayed", period_s=0.01))
+    assert value(metrics, "actuation_sd") == (pytest.approx(0.002), 2)
+    by_clock = {"applied_ns": MS * np.array([0, 10, 30, 0]), "applied_step": [0, 10, 30, -1]}
+    metrics = measure(run(episode(4, **by_clock), mode="realtime"))
+    assert value(metrics, "actuation_sd") == (pytest.approx(0.005), 2)
+    assert value(measure(run(episode(9))), "actuation_sd") == (0.0, 8)
+
+
+def test_information_grows_old_while_a_reply_is_held():
+    # Ticks at 0, 2, 4, 6 ms; the second is never answered, the third acts from step 5: ages from step 1 on are
+    # 1 2 3 4 | 1 | 0 1 ms.
+    columns = {"t_us": 2000 * np.arange(4), "applied_step": [1, -1, 5, 6]}
+    metrics = measure(run(episode(4, **columns), mode="delayed", period_s=0.002))
+    assert value(metrics, "age_of_information[max]") == (pytest.approx(0.004), 7)
+    many = {"t_us": 2000 * np.arange(40), "applied_step": 2 * np.arange(40) + 1}
+    metrics = measure(run(episode(40, **many), mode="delayed", period_s=0.002))
+    assert value(metrics, "age_of_information[p50]") == (pytest.approx(0.001), 79)
+
+
+def test_the_margin_is_how_often_the_latency_fits_into_the_critical_delay():
+    n = 10_000
+    late = {"applied_ns": MS * np.arange(n) + 250_000}
+    runs = run(episode(n, **late), mode="realtime")
+    assert "latency_margin" not in measure(runs)
+    runs.meta["scenario"] |= {"controller": "pes", "score": {"critical_delay_s": {"pes": 0.01}}}
+    assert value(measure(runs), "latency_margin") == (pytest.approx(40.0), n)
+    runs.meta["scenario"]["controller"] = "pid"
+    assert "latency_margin" not in measure(runs)
+
+
+def test_without_the_wall_clock_only_what_repeats_is_left():
+    whole, repeats = measure(run(episode(1000))), measure(run(episode(1000)), wall=False)
+    assert "round_trip[p50]" in whole
+    assert "compute[p50]" in whole
+    assert {"latency[p50]", "misses", "error_rms"} <= set(repeats)
+    assert not [name for name in repeats if name.startswith(("round_trip", "compute", "loop_lag"))]
+
+
 def test_longest_runs_do_not_join_episodes():
     tail, head = np.arange(10), np.arange(10)
     first = episode(10, applied_step=np.where(tail >= 6, -1, tail))

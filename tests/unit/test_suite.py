@@ -1,0 +1,114 @@
+"""Suites: which cells a grid has, what they are called, and what is refused."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from hilbench import scenario as scenarios
+from hilbench.errors import ScenarioError
+from hilbench.suite import cells, load_suite
+
+SMALL = {
+    "name": "small",
+    "summary": "two controllers",
+    "scenarios": ["cartpole_ladder"],
+    "controllers": ["lqr", "random"],
+    "seeds": [10000, 10001, 10002],
+    "set": {"loop.duration_s": 0.05},
+}
+
+
+def found(**changes: object) -> list:
+    return cells(load_suite(SMALL | changes))
+
+
+@pytest.mark.parametrize("name", scenarios.names("suites"))
+def test_shipped_suites_have_only_valid_cells(name: str) -> None:
+    shipped = cells(load_suite(name))
+    assert shipped
+    assert min(seed for cell in shipped for seed, _ in cell.by_seed) >= 10_000, "seeds below 10 000 are for tuning"
+
+
+def test_cells_are_every_combination_over_the_seeds() -> None:
+    grid = found(axes={"plant.pole_m": [1.0, 0.5]}, links=["inprocess", "zmq"], modes=["lockstep", "delayed"])
+    assert len(grid) == 2 * 2 * 2 * 2
+    assert {cell.scenario.plant.config.pole_m for cell in grid} == {1.0, 0.5}
+    for cell in grid:
+        assert [seed for seed, _ in cell.by_seed] == SMALL["seeds"]
+        assert [scenario.loop.seed for _, scenario in cell.by_seed] == SMALL["seeds"]
+        assert cell.scenario.plant.config.pole_m == dict(cell.point)["plant.pole_m"]
+
+
+def test_labels_say_what_sets_cells_apart_and_nothing_else() -> None:
+    assert [cell.label for cell in found()] == ["lqr", "random"]
+    assert [cell.label for cell in found(controllers=["lqr"], modes=["lockstep", "delayed"])] == [
+        "lqr lockstep",
+        "lqr delayed",
+    ]
+    both = found(scenarios=["cartpole_ladder", "arm_payload"], controllers=["random"])
+    assert [cell.label for cell in both] == ["random cartpole-ladder", "random arm-payload"]
+    assert [cell.label for cell in found(axes={"plant.pole_m": [1.0, 0.5]})] == ["lqr", "lqr", "random", "random"]
+
+
+def test_what_a_grid_leaves_out_the_suite_says() -> None:
+    grids = [
+        {"controllers": ["lqr"], "set": {"loop.duration_s": 0.02}},
+        {"modes": ["realtime"], "seeds": [7], "scored": False},
+    ]
+    first, second, third = found(grids=grids)
+    assert (first.label, first.scenario.loop.duration_s, first.scored) == ("lqr lockstep", 0.02, True)
+    assert [seed for seed, _ in second.by_seed] == [7]
+    assert {second.scenario.loop.mode, third.scenario.loop.mode} == {"realtime"}
+    assert {second.scored, third.scored} == {False}
+    assert second.scenario.loop.duration_s == 0.05
+
+
+def test_two_cells_that_would_run_the_same_are_one() -> None:
+    """A law has a backend of its own, whatever the suite says of backends."""
+    grid = found(controllers=["lqr", "lif_lqr"], backends=["numba", "reference"])
+    assert [(cell.label, cell.scenario.chosen.backend.kind) for cell in grid] == [
+        ("lqr", "law"),
+        ("lif_lqr numba", "numba"),
+        ("lif_lqr reference", "reference"),
+    ]
+
+
+def test_a_cells_command_is_its_first_run() -> None:
+    changes = {"record.spikes": ["neurons"], "loop.duration_s": 0.05}
+    cell = found(controllers=["lif_lqr"], links=["zmq"], set=changes)[0]
+    program, command, *arguments = shlex.split(cell.command)
+    overrides, rest = scenarios.assignments(arguments)
+    assert (program, command, rest) == ("hilbench", "run", ["cartpole_ladder", "--controller", "lif_lqr"])
+    again = scenarios.load(rest[0], overrides, rest[2])
+    assert scenarios.dump(again) == scenarios.dump(cell.scenario)
+
+
+@pytest.mark.parametrize(("changes", "line"), [
+    ({"axes": {"plant.pole": [1.0]}}, "did you mean 'pole_m'"),
+    ({"controllers": ["lqrr"]}, "did you mean 'lqr'"),
+    ({"baseline": "pid"}, "baseline: found 'pid'; allowed: lqr, random"),
+    ({"sceds": [1]}, "did you mean 'seeds'"),
+    ({"grids": [{"controlers": ["lqr"]}]}, "controlers"),
+    ({"seeds": []}, "seeds"),
+    ({"modes": ["lockstp"]}, "did you mean 'lockstep'"),
+    ({"grids": [{"set": {"plant.pole_m": 1.0}}, {"set": {"plant.pole_m": 0.5}}]}, "2 cells are called 'lqr'"),
+    ({"grids": [{"label": "../up"}]}, "label"),
+])  # fmt: skip
+def test_a_mistake_is_one_line(changes: dict, line: str) -> None:
+    with pytest.raises(ScenarioError) as error:
+        found(**changes)
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("field", ["scenarios", "seeds"])
+def test_a_suite_without_scenarios_or_seeds_says_so(field: str) -> None:
+    with pytest.raises(ScenarioError, match=f"{field}: found nothing"):
+        load_suite({key: value for key, value in SMALL.items() if key != field})
+
+
+def test_grids_that_differ_by_a_setting_alone_are_told_apart_by_their_labels() -> None:
+    grids = [{"label": "tall"}, {"label": "short", "set": {"plant.pole_m": 0.5}}]
+    assert [cell.label for cell in found(controllers=["lqr"], grids=grids)] == ["lqr tall", "lqr short"]
