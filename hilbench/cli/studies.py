@@ -45,7 +45,7 @@ def evaluate(
         print the summary as JSON
     """
     from hilbench.errors import ScenarioError
-    from hilbench.evaluate import evaluate as evaluate_suite
+    from hilbench.evaluation import evaluate as evaluate_suite
     from hilbench.suite import load_suite
 
     if workers is not None and workers < 1:

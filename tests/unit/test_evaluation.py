@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hilbench import evaluate as evaluation
+from hilbench import evaluation
 from hilbench.errors import ScenarioError
-from hilbench.evaluate import Step, evaluate
+from hilbench.evaluation import Step, evaluate
 from hilbench.plan import Job, Planner
 from hilbench.recorder import read_run
 from hilbench.suite import cells, load_suite
@@ -235,7 +235,7 @@ def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(tmp_path: 
 
 KILLED = """
 import json, os, sys
-from hilbench.evaluate import evaluate
+from hilbench.evaluation import evaluate
 
 if __name__ == "__main__":
     suite, folder = json.loads(sys.argv[1]), sys.argv[2]
