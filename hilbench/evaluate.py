@@ -224,8 +224,11 @@ def _summarise(todo: Iterable[Cell], results: Mapping[Path, dict[str, Any]]) -> 
 
 
 def _over_seeds(measures: list[dict[str, Any]]) -> dict[str, Any]:
-    """Interquartile mean over seeds with a 95 % percentile-bootstrap interval (none for fewer than 3 seeds)."""
-    values = np.array([m["value"] for m in measures], float)
+    """Interquartile mean over seeds with a 95 % percentile-bootstrap interval (none for fewer than 3 seeds).
+
+    Seeds without a value are left out; without any the mean is None.
+    """
+    values = np.array([m["value"] for m in measures if m["value"] is not None], float)
     interval = None
     if values.size >= 3:
         resampled = scipy.stats.bootstrap(
@@ -233,7 +236,7 @@ def _over_seeds(measures: list[dict[str, Any]]) -> dict[str, Any]:
         )
         interval = [float(bound) for bound in resampled.confidence_interval]
     return {
-        "iqm": float(_iqm(values)),
+        "iqm": float(_iqm(values)) if values.size else None,
         "ci95": interval,
         "n": int(values.size),
         "unit": measures[0]["unit"],

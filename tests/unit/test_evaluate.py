@@ -65,6 +65,7 @@ def test_the_summary_holds_every_seed_and_the_same_whatever_the_pool(tmp_path: P
     assert json.loads((tmp_path / "one" / "summary.json").read_text()) == one
     for a, b in zip(one["cells"], two["cells"], strict=True):
         error = a["metrics"]["error_rms"]
+        assert (a["metrics"]["energy_measured"]["iqm"], a["metrics"]["energy_measured"]["values"]) == (None, [])
         assert error == b["metrics"]["error_rms"]
         assert error["n"] == 3
         assert error["unit"] == "rad"
