@@ -34,6 +34,10 @@ class LinkError(HilbenchError, TimeoutError):
     """A device cannot be reached, refused, or stopped answering."""
 
 
+class MeterError(HilbenchError):
+    """No meter can be read here, or there is nothing for it to read."""
+
+
 class MissingExtra(HilbenchError, ImportError):
     """An optional package is absent; the text names the extra that brings it."""
 

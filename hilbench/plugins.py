@@ -37,6 +37,7 @@ KINDS = {
     "laws": Kind("controllers", ("Law",)),
     "backends": Kind("backends", ("Backend",)),
     "links": Kind("bridge", ("Link",)),
+    "meters": Kind("meters", ("Meter",)),
     "metrics": Kind("metrics", ("metric",), many=True),
     "rules": Kind("nal/rules", ("Rule",)),
 }

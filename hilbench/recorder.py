@@ -25,6 +25,8 @@ except ImportError as error:
     raise MissingExtra("pyarrow", "sim") from error
 
 FORMAT = 1
+ENERGY = "energy.json"
+"""What a meter said of the run's program afterwards, beside `run.json`."""
 
 HELD, REPLIED, SAFE = range(3)
 """Where a physics step's action came from: the `sources` column."""
@@ -218,8 +220,21 @@ def read_run(folder: str | Path) -> RunData:
         raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}")
     if missing := {"episodes", "faults", "status"} - set(meta):
         raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
+    if (folder / ENERGY).exists():
+        meta["energy"] = _read_energy(folder)
     episodes = [_read_episode(folder / _episode_name(i)) for i in range(meta["episodes"])]
     return RunData(meta, [episode for episode in episodes if episode])
+
+
+def _read_energy(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / ENERGY).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{folder}: no readable {ENERGY} in this folder ({error})") from None
+    wanted = {"meter", "accuracy", "ticks", "total_j", "idle_j", "dynamic_j"}
+    if missing := wanted - set(found if isinstance(found, dict) else ()):
+        raise RecordError(f"{folder}: {ENERGY} lacks {sorted(missing)[0]!r}; remove it and meter the run again")
+    return found
 
 
 def _read_episode(path: Path) -> dict[str, NDArray]:

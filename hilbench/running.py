@@ -23,6 +23,7 @@ from hilbench.agent import Agent, make_agent, make_plant
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.loop import Loop, Outcome
 from hilbench.loop_config import LoopConfig, Trace
+from hilbench.metering import meters
 from hilbench.nal.facts import network_facts
 from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
 from hilbench.recorder import Recorder, read_run, refuse_used
@@ -136,6 +137,7 @@ def _record(
         "program": _ports(agent),
         "network": network_facts(agent.control.program, scenario.period_us),
         "same_clock": agent.link.same_clock,
+        "meters": meters(),
         **provenance(),
         **more,
     }

@@ -204,6 +204,29 @@ class Link(ABC):
         self.close()
 
 
+class Meter(ABC):
+    """Reads the energy that hardware has used so far. It is read around a stretch of work, never inside a tick."""
+
+    Config: ClassVar[type[Struct]]
+    accuracy: ClassVar[str]
+    """What is counted, in which steps and how well, as a record states it."""
+
+    def __init__(self, config: Struct) -> None:
+        self.config: Any = config
+
+    @abstractmethod
+    def unavailable(self) -> str | None:
+        """Why it cannot be read here, in one line; None when it can."""
+
+    @abstractmethod
+    def domains(self) -> tuple[str, ...]:
+        """The parts of the hardware whose energy is added up."""
+
+    @abstractmethod
+    def read_j(self) -> float:
+        """Joules since the first reading."""
+
+
 class PlantSpec(Struct, frozen=True):
     """What a controller may know of a plant before it runs: names, units, limits and nominal parameters."""
 

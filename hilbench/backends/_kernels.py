@@ -22,6 +22,7 @@ from hilbench.nal.lower import (
     LO,
     MODULATOR_LO,
     OUT_ADDRESS,
+    PLASTIC,
     PROBE_ADDRESS,
     PROJECTION,
     REST,
@@ -66,7 +67,7 @@ def _hold_values(values, bias, projections, n_from_values, starts, targets, weig
 
 @njit(cache=True)
 def _deliver(p, source, x, projections, starts, targets, weights, current):
-    """Add x times one source's weights to its targets' current (n,). Returns how many synapses that were."""
+    """Add x times one source's weights to its targets' current (n,). Returns how many of them are not 0."""
     row = projections[p, ROW] + source
     a, b = starts[row], starts[row + 1]
     w, n = weights[a:b], b - a
@@ -78,6 +79,10 @@ def _deliver(p, source, x, projections, starts, targets, weights, current):
         to = targets[a:b]
         for k in range(n):
             current[to[k]] += x * w[k]
+    if projections[p, PLASTIC]:  # learning makes zeros and fills them; a static projection stores none
+        n = 0
+        for k in range(w.size):
+            n += w[k] != 0
     return n
 
 

@@ -130,8 +130,9 @@ class Reference(Backend):
         return self._weights[p.name] @ (amplitude * sent)
 
     def _operations(self, p: Projection, sent: NDArray) -> np.uint64:
-        """One operation per stored synapse that something other than 0 crosses, once per event."""
-        fan_out = np.diff(p.weights.indptr)
+        """One operation per weight other than 0 that something other than 0 crosses, once per event."""
+        weights = self._weights[p.name]
+        fan_out = np.diff(np.concatenate([[0], np.cumsum(weights.data != 0)])[weights.indptr])
         port = self._network.port(p.source)
         crossings = sent if port is not None and port.kind == "events" else (sent != 0)
         return np.uint64((crossings * fan_out).sum())

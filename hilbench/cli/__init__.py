@@ -17,6 +17,7 @@ import tyro
 from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain
 from hilbench.cli.devices import serve
+from hilbench.cli.meter import meter
 from hilbench.cli.parts import list_plugins
 from hilbench.cli.runs import check, replay, run
 from hilbench.cli.studies import evaluate
@@ -27,7 +28,15 @@ DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
 Any field of a scenario can be set on the command line: --SECTION.FIELD VALUE, as --loop.mode realtime or
 --link.kind zmq; `hilbench check SCENARIO` prints every field there is."""
 
-COMMANDS = {"list": list_plugins, "check": check, "run": run, "replay": replay, "evaluate": evaluate, "serve": serve}
+COMMANDS = {
+    "list": list_plugins,
+    "check": check,
+    "run": run,
+    "replay": replay,
+    "evaluate": evaluate,
+    "serve": serve,
+    "meter": meter,
+}
 OVERRIDABLE = ("check", "run")
 """Commands that take --SECTION.FIELD VALUE."""
 

@@ -19,7 +19,7 @@ DECAY, GAIN, REST, THRESHOLD, KEEP, ADD = range(6)
 # Columns of `Lowered.populations`; an address of -1 means that no port takes the spikes.
 LO, HI, FIRST_PROJECTION, LAST_PROJECTION, OUT_ADDRESS, PROBE_ADDRESS = range(6)
 # Columns of `Lowered.projections`; `ROW` is the first source's row in `starts`.
-SOURCE_LO, SOURCE_HI, TARGET_LO, TARGET_HI, ROW, DELAY, DENSE = range(7)
+SOURCE_LO, SOURCE_HI, TARGET_LO, TARGET_HI, ROW, DELAY, DENSE, PLASTIC = range(8)
 # Columns of `Lowered.plastic` and rows of `Lowered.rule_constants`.
 PROJECTION, MODULATOR_LO, TRACE_LO = range(3)
 SCALE, TRACE_DECAY = range(2)
@@ -37,7 +37,7 @@ class Lowered:
     refractory_steps: NDArray  # (n,) int32
     bias: NDArray  # (n,) float64: constant input
     populations: NDArray  # (n_populations, 6) int64, in step order
-    projections: NDArray  # (n_projections, 7) int64: from values, from events, then by population in step order
+    projections: NDArray  # (n_projections, 8) int64: from values, from events, then by population in step order
     n_from_values: int
     n_from_events: int
     starts: NDArray  # (rows + 1,) int64 into targets and weights
@@ -153,12 +153,12 @@ def _describe(ordered: list[Projection], network: Network, at: dict[str, int]) -
             (
                 sources[p.source], sources[p.source] + p.weights.shape[1],
                 at[p.target], at[p.target] + p.weights.shape[0],
-                row, p.delay_steps, p.weights.nnz == p.weights.shape[0] * p.weights.shape[1],
+                row, p.delay_steps, p.weights.nnz == p.weights.shape[0] * p.weights.shape[1], p.rule is not None,
             )
             for p, row in zip(ordered, rows, strict=False)
         ],
         np.int64,
-    ).reshape(-1, 7)  # fmt: skip
+    ).reshape(-1, 8)  # fmt: skip
 
 
 def _bias(network: Network, at: dict[str, int], n: int) -> NDArray:

@@ -144,8 +144,8 @@ class Network:
     ) -> str:
         """Add synapses: `weights` (n_target, n_source), dense or sparse, and a constant `bias` (n_target,).
 
-        Zeros of a dense matrix are no synapses, unless a rule may change them. A rule's modulator becomes a
-        port with one value per target neuron.
+        Zeros are no synapses, unless a rule may change them. A rule's modulator becomes a port with one value per
+        target neuron.
         """
         name = name or f"{source}_to_{target}"
         self._new_name(name)
@@ -297,4 +297,6 @@ def _sparse(weights: object, shape: tuple[int, int], keep_zeros: bool, where: st
     if not np.isfinite(matrix.data).all():
         raise NetworkError(f"{where}: weights: found NaN or infinity; allowed: finite numbers")
     matrix.sum_duplicates()
+    if not keep_zeros:
+        matrix.eliminate_zeros()
     return matrix

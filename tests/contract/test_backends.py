@@ -166,11 +166,12 @@ def test_counters_by_hand(network_backend):
     events = np.array([(0, 1), (999, 0), (3999, 1)], EVENT)
     x, error = np.array([2, 0], np.float32), np.array([0.5, 0], np.float32)
     reply = backend.step(Tick(events=events, values=x, modulators=error))
-    # Neurons 0 and 2 fire in each of 4 steps. Synapses: x_0 has 3, x_1 is 0; line 1 has 2, line 0 none; a spike has 2.
-    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 2 * 2 + 8 * 2, 4 * 5, 4 * 3])
+    # Neurons 0 and 2 fire in each of 4 steps. Weights: x_0 has 3, x_1 is 0; line 1 has 2, line 0 none. A spike has two
+    # synapses: both are 0 in the first step, then one has learnt, and the other one's error is 0.
+    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 2 * 2 + 3 * 2, 4 * 5, 4 * 3])
     assert [tuple(e) for e in reply.events.tolist()] == [(t, a) for t in (0, 1000, 2000, 3000) for a in (0, 2)]
     reply = backend.step(Tick(values=x, modulators=error, learning=False))
-    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 8 * 2, 4 * 5, 0])
+    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 8, 4 * 5, 0])
 
 
 def test_advance_is_ticks_with_held_values_no_events_and_no_learning(network_backend):

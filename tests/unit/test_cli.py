@@ -67,6 +67,7 @@ MISTAKES = [
     (["run", "arm_payload", "--loop.mode"], "--loop.mode: a value must follow"),
     (["check", "cartpole_ladder", "--disturbances.x.kind", "payload", "--disturbances.x.mass_kg", "1"], "payload"),
     (["replay", "nowhere"], "no readable run.json"),
+    (["meter", "nowhere"], "no readable run.json"),
     (["serve", "--backend", "nunba"], "did you mean 'numba'"),
     (["serve", "--config", "{"], "expected a JSON object"),
     (["serve", "--bind", "tcp://0.0.0.0:*"], "0.0.0.0"),

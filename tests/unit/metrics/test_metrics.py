@@ -19,15 +19,21 @@ def episode(n, **columns):
         "scheduled_ns": MS * k, "captured_ns": MS * k, "arrived_ns": MS * k + 100_000, "applied_ns": MS * k,
         "applied_step": k, "compute_ns": k * 0 + 50_000, "clipped": k < 0, "not_finite": k < 0, "late": k < 0,
         "info.error": k * 0.0, "spikes": k * 0 + 3, "synaptic_operations": k, "neuron_updates": k, "weight_updates": k,
+        "learning": k >= 0, "energy_j": k * np.nan,
     }  # fmt: skip
-    return rows | {name: np.asarray(column) for name, column in columns.items()}
+    rows |= {name: np.asarray(column) for name, column in columns.items()}
+    return {"processed": rows["answered"], **rows}
 
 
-def run(*episodes, mode="lockstep", phases=(), faults=(), **loop):
+def run(
+    *episodes, mode="lockstep", phases=(), faults=(), score=(), record=(), network=None, inputs=(), more=(), **loop
+):
     loop = {"mode": mode, "period_s": 0.001, **loop}
     sheet = {"error": "error", "info_units": {"error": "m"}, "physics_step_s": 0.001}
-    meta = {"scenario": {"loop": loop, "phases": dict(phases)}, "sheet": sheet, "faults": list(faults)}
-    return RunData(meta, list(episodes))
+    scenario = {"loop": loop, "phases": dict(phases), "score": dict(score), "record": dict(record)}
+    program = {"inputs": [{"name": name, "size": size, "kind": kind} for name, size, kind in inputs]}
+    meta = {"scenario": scenario, "sheet": sheet, "faults": list(faults), "network": network, "program": program}
+    return RunData(meta | dict(more), list(episodes))
 
 
 def value(metrics, name):
@@ -206,3 +212,128 @@ def test_an_unanswered_run_invents_nothing(mode):
     assert value(metrics, "misses") == (n - 1, n)  # the last one is not older than its deadline
     assert value(metrics, "longest_miss_run") == (n - 1, n)
     assert all(np.isfinite(m["value"]) for m in metrics.values())
+
+
+NETWORK = {
+    "steps_per_tick": 2,
+    "populations": {"a": {"kind": "lif", "size": 1500}, "y": {"kind": "li", "size": 2}},
+    "projections": {
+        "in": {"source": "x", "target": "a", "shape": [5, 3], "synapses": 8, "plastic": False, "fan_out": [5, 2, 1]},
+        "on": {"source": "on", "target": "a", "shape": [5, 1], "synapses": 4, "plastic": False, "fan_out": [4]},
+        "learnt": {"source": "a", "target": "y", "shape": [2, 5], "synapses": 10, "plastic": True},
+    },
+}
+INPUTS = [("x", 3, "values"), ("e", 2, "events"), ("on", 1, "values")]
+
+
+def test_operations_by_kind_as_neurobench_counts_them():
+    # Port x multiplies in ticks 0 (5 + 1) and 2 (2), where not all it holds is -1, 0 or 1; port `on` in tick 2 (4).
+    values = np.array([[0.5, 0, 1, 1], [1, -1, 0, 1], [0, 3, 0, 2], [9, 9, 9, 9]], np.float32)
+    answered = [True, True, True, False]
+    columns = {"values_in": values, "answered": answered, "synaptic_operations": [20, 21, 22, 999]}
+    metrics = measure(run(episode(4, **columns), network=NETWORK, inputs=INPUTS))
+    assert value(metrics, "synaptic_operations") == (21.0, 3)
+    assert value(metrics, "synaptic_operations[effective_macs]") == (pytest.approx(2 * (6 + 2 + 4) / 3), 3)
+    assert value(metrics, "synaptic_operations[effective_acs]") == (pytest.approx((63 - 24) / 3), 3)
+    assert value(metrics, "synaptic_operations[dense]") == (2 * (15 + 5 + 10), 3)
+
+
+def test_operations_of_lost_replies_and_caught_up_periods_are_told_apart_too():
+    # Tick 1's reply was lost; ticks 2 to 4 never reached the network, which caught up 2 periods on tick 1's values.
+    values = np.zeros((6, 4), np.float32)
+    values[1] = [2, 0, 0, 0]
+    columns = {
+        "values_in": values, "answered": [1, 0, 0, 0, 0, 1], "processed": [1, 1, 0, 0, 0, 1],
+        "synaptic_operations": [0, 0, 0, 0, 0, 30],
+    }  # fmt: skip
+    metrics = measure(run(episode(6, **columns), network=NETWORK, inputs=INPUTS, catch_up=2))
+    assert value(metrics, "synaptic_operations[effective_macs]") == (2 * 3 * 5 / 2, 2)
+    assert value(metrics, "synaptic_operations[effective_acs]") == (0, 2)
+    assert value(metrics, "synaptic_operations[dense]") == (30 * 2 * 5 / 2, 2)
+
+
+def test_a_device_that_counts_otherwise_has_no_counts_by_kind():
+    columns = {"values_in": np.full((3, 4), 0.5, np.float32), "synaptic_operations": [0, 0, 0]}
+    metrics = measure(run(episode(3, **columns), network=NETWORK, inputs=INPUTS))
+    found = {name for name in metrics if name.startswith("synaptic_operations")}
+    assert found == {"synaptic_operations", "synaptic_operations[dense]"}
+
+
+def test_spikes_per_decision_within_the_tolerance():
+    errors = [0.1, -0.1, 0.3, -0.3]
+    columns = {"info.error": errors, "spikes": [1, 2, 3, 4], "answered": [True, True, True, False]}
+    within = measure(run(episode(4, **columns), score={"tolerance": 0.2}))
+    assert value(within, "spikes[in tolerance]") == (6 / 2, 2)
+    never = measure(run(episode(4, **columns), score={"tolerance": 0.01}))["spikes[in tolerance]"]
+    assert (never["value"], never["n"], never["note"]) == (None, 0, "no decision was within the tolerance")
+    assert "spikes[in tolerance]" not in measure(run(episode(4, **columns)))
+
+
+def test_weights_changed_per_step_and_over_the_run():
+    records = [np.float32(r) for r in ([0, 0, 0, 0], [], [1, 0, 0, 0], [1, 0, 2, 9])]
+    rows = np.empty(4, object)
+    rows[:] = records
+    columns = {
+        "learning": [True, True, True, False], "answered": [True, False, True, True],
+        "processed": [True, True, True, True], "weight_updates": [10, 99, 20, 0], "probe_values": rows,
+    }  # fmt: skip
+    whole = {"w": {"source": "a", "target": "y", "shape": [1, 3], "synapses": 3, "plastic": False}}
+    network = {**NETWORK, "projections": {**NETWORK["projections"], **whole}}
+    columns["values_in"] = np.zeros((4, 4))
+    metrics = measure(run(episode(4, **columns), network=network, inputs=INPUTS, record={"weights": ["w"]}))
+    assert value(metrics, "weights_changed[per step]") == (30 / (3 * 2) / 10, 6)
+    assert value(metrics, "weights_changed[over run]") == (pytest.approx(2 / 3), 3)  # the fourth value is a norm
+    assert not [name for name in measure(run(episode(4, **columns))) if name.startswith("weights_changed")]
+
+
+def test_modelled_energy_by_hand():
+    counts = {"synaptic_operations": [100, 300], "neuron_updates": [50, 50], "weight_updates": [0, 20]}
+    columns = {**counts, "values_in": np.zeros((2, 4))}
+    metrics = measure(run(episode(2, **columns), network=NETWORK, inputs=INPUTS))
+    dynamic, static = metrics["energy_modelled[loihi1]"], metrics["energy_modelled[loihi1 static]"]
+    assert dynamic["value"] == pytest.approx(200 * 23.6e-12 + 50 * 81e-12 + 10 * 120e-12)
+    assert dynamic["interval"] == pytest.approx(
+        [200 * 23.6e-12 + 50 * 52e-12 + 10 * 60e-12, 200 * 35.5e-12 + 50 * 81e-12 + 10 * 240e-12]
+    )
+    assert static["value"] == pytest.approx(2 / 128 * 0.029 * 0.001)  # 1502 neurons fill two cores of 1024
+    assert static["interval"] == pytest.approx([2 / 128 * 0.029 * 0.001, 2 / 128 * 0.94 * 0.001])
+    assert {m["origin"] for m in (dynamic, static)} == {"modelled"}
+    assert "routing" in dynamic["note"]
+
+
+def test_no_energy_is_modelled_for_a_law_or_a_device_that_counts_nothing():
+    nothing = {name: [0, 0] for name in ("synaptic_operations", "neuron_updates", "weight_updates")}
+    uncounted = run(episode(2, **nothing, values_in=np.zeros((2, 4))), network=NETWORK, inputs=INPUTS)
+    for data in (run(episode(2)), uncounted):
+        assert not [name for name in measure(data) if name.startswith("energy_modelled")]
+
+
+def test_energy_by_the_devices_own_meter_comes_first():
+    columns = {"energy_j": [1.0, np.nan, 2.0, 50.0], "answered": [True, True, True, False]}
+    metered = {"energy": {"meter": "rapl", "accuracy": "", "ticks": 1, "total_j": 9.0, "idle_j": 9.0, "dynamic_j": 9.0}}
+    metrics = measure(run(episode(4, **columns), more=metered))
+    assert value(metrics, "energy_measured[total]") == (1.5, 2)
+    assert metrics["energy_measured[total]"]["origin"] == "measured"
+    assert metrics["energy_measured"]["origin"] == "unavailable"
+
+
+def test_energy_by_a_host_meter_is_told_apart():
+    metered = {"meter": "rapl", "accuracy": "coarse", "ticks": 200, "total_j": 9.0, "idle_j": 5.0, "dynamic_j": 4.0}
+    metrics = measure(run(episode(4), more={"energy": metered}))
+    names = {"energy_measured": 0.02, "energy_measured[total]": 0.045, "energy_measured[idle]": 0.025}
+    for name, joules in names.items():
+        assert value(metrics, name) == (pytest.approx(joules), 200)
+        assert metrics[name]["origin"] == "measured"
+        assert metrics[name]["note"] == "rapl: coarse"
+
+
+@pytest.mark.parametrize(("meters", "reason"), [
+    ({}, "not metered"), ({"rapl": None, "x": "broken"}, "not metered"), ({"rapl": "no Linux"}, "rapl: no Linux"),
+])  # fmt: skip
+def test_energy_that_nobody_measured_says_so(meters, reason):
+    metrics = measure(run(episode(4), more={"meters": meters}))
+    assert metrics["energy_measured"] == {
+        "value": None, "unit": "J", "better": "lower", "n": 0, "origin": "unavailable",
+        "note": f"unavailable: {reason}",
+    }  # fmt: skip
+    assert "energy_measured" not in measure(run(episode(4)), wall=False)

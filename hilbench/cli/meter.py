@@ -1,0 +1,26 @@
+"""`hilbench meter`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def meter(run: Annotated[Path, tyro.conf.Positional], /) -> int:
+    """Meter the joules of a run's program while its recorded ticks are fed to it again, and keep them with the run.
+
+    Parameters
+    ----------
+    run
+        the folder of the recorded run
+    """
+    from hilbench.metering import measure_energy
+
+    found = measure_energy(run)
+    ticks = found["ticks"]
+    print(f"{ticks} ticks in {found['seconds']:.2f} s by {found['meter']} ({', '.join(found['domains'])})")
+    for name in ("total", "idle", "dynamic"):
+        print(f"{name:8} {found[f'{name}_j'] / ticks:.4g} J per tick")
+    return 0
