@@ -190,7 +190,7 @@ class Link(ABC):
         """The next reply, or None after `timeout_ns`; 0 only looks. The Reply holds until the next call."""
 
     def echo(self, n_bytes: int, timeout_ns: int) -> bool | None:
-        """One bare round trip of a frame with a body of about `n_bytes`, past the program: whether it came back in time.
+        """Whether a frame with a body of about `n_bytes` came back in time: one bare round trip, past the program.
 
         None where the link or the device knows no such frame. Replies that arrive meanwhile may be dropped, so it is
         for before the first tick and after the last reply. Raises LinkError when the device is known to be gone.

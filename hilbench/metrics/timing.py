@@ -47,6 +47,12 @@ def loop_lag(run: RunData) -> Measures:
     return _percentiles((column(run, "captured_ns") - column(run, "scheduled_ns")) * 1e-9)
 
 
+@metric("s", "lower", modes=("realtime",), wall=True)
+def echo_floor(run: RunData) -> Measures:
+    """From a bare echo's scheduled instant to its return, over the run's own link at its rate: what the link costs."""
+    return _percentiles(run.echo_ns * 1e-9)
+
+
 @metric("ticks", "lower")
 def misses(run: RunData) -> Measures:
     """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline."""
