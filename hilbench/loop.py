@@ -7,10 +7,8 @@ whether time is the wall's, and when a reply counts as arrived (`pace.py`).
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import isfinite
@@ -21,13 +19,10 @@ import numpy as np
 from hilbench.agent import Agent
 from hilbench.errors import LinkError, ProtocolError
 from hilbench.loop_config import LoopConfig
-from hilbench.pace import Pace
+from hilbench.pace import SPIN_NS, Pace, collector_frozen
 from hilbench.recorder import HELD, REPLIED, SAFE, Recorder
 from hilbench.rows import Shape
 from hilbench.types import NO_EVENTS, Carry, Reply, Tick, size_of
-
-SPIN_NS = 80_000
-"""The last stretch before a physics step is polled: a sleeping process wakes too late for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ class Loop:
     def run(self) -> Outcome:
         """Every episode in turn. A device that is lost ends the run in the safe action, with the fault on record."""
         config = self._config
-        with _collector_frozen(disabled=self._pace.realtime):
+        with collector_frozen(disabled=self._pace.realtime):
             for episode in range(config.episodes):
                 carry = "none" if episode == 0 else config.carry
                 try:
@@ -277,19 +272,3 @@ def _shape(plant: Any, agent: Agent, steps: int) -> Shape:
         modulators=size_of(program.modulators, "values"),
         values_out=size_of(program.outputs, "values"),
     )
-
-
-@contextlib.contextmanager
-def _collector_frozen(disabled: bool) -> Iterator[None]:
-    """What there is now is not searched for garbage inside, and with `disabled` nothing is; as it was after."""
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.freeze()
-    if disabled:
-        gc.disable()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        if enabled:
-            gc.enable()

@@ -65,6 +65,8 @@ class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """In real time the safe action acts once no reply of a tick younger than this has been applied."""
     catch_up: Annotated[int, Meta(ge=0, le=10_000)] = 0
     """Periods of a gap through which the device advances its network; the rest is jumped."""
+    echo_s: Seconds = 1.0
+    """In real time: how long the link's bare echo is measured before the run and again after it; 0 leaves it out."""
     delay: Constant | Gamma | Trace = Constant()
     """How late replies act in `delayed` mode."""
     service_s: Seconds = 0.0

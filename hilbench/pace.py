@@ -6,9 +6,11 @@ Stamps are always the wall's, so that latency is measured in every mode; it is f
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
 import numpy as np
@@ -16,6 +18,25 @@ from numpy.typing import NDArray
 
 from hilbench.loop_config import Constant, Gamma, LoopConfig
 from hilbench.seeding import stream
+
+SPIN_NS = 80_000
+"""The last stretch before an instant is polled: a sleeping process wakes too late for it."""
+
+
+@contextlib.contextmanager
+def collector_frozen(disabled: bool) -> Iterator[None]:
+    """What there is now is not searched for garbage inside, and with `disabled` nothing is; as it was after."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    if disabled:
+        gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if enabled:
+            gc.enable()
 
 
 class Pace(ABC):

@@ -1,7 +1,7 @@
 """What a loop leaves behind: a folder with `run.json` and one Arrow stream per episode, a row per tick.
 
 Rows are kept in preallocated chunks of one second and written a chunk at a time, so that a killed run opens up to its
-last batch. It reads no clock and knows no metric.
+last batch; the bare echo of the link has a stream of its own. It reads no clock and knows no metric.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ except ImportError as error:
 FORMAT = 1
 ENERGY = "energy.json"
 """What a meter said of the run's program afterwards, beside `run.json`."""
+ECHO_NAME = "link_echo.arrow"
 
 HELD, REPLIED, SAFE = range(3)
 """Where a physics step's action came from: the `sources` column."""
@@ -54,6 +55,13 @@ class Recorder:
         self.write_meta()
         self._episode = _Episode(path, shape, rows_per_batch)
         return self._episode
+
+    def echo(self, echo_ns: NDArray) -> None:
+        """Keep the link's bare echo beside the run, instead of what was kept before; nothing when there is none."""
+        if echo_ns.size:
+            batch = pa.record_batch({"echo_ns": echo_ns})
+            with pa.ipc.new_stream(str(self.folder / ECHO_NAME), batch.schema) as writer:
+                writer.write_batch(batch)
 
     def fault(self, **what: Any) -> None:
         """Put a fault on record at once."""
@@ -222,8 +230,9 @@ def read_run(folder: str | Path) -> RunData:
         raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
     if (folder / ENERGY).exists():
         meta["energy"] = _read_energy(folder)
-    episodes = [_read_episode(folder / _episode_name(i)) for i in range(meta["episodes"])]
-    return RunData(meta, [episode for episode in episodes if episode])
+    episodes = [_read_stream(folder / _episode_name(i)) for i in range(meta["episodes"])]
+    echo_ns = _read_stream(folder / ECHO_NAME).get("echo_ns", np.empty(0, np.int64))
+    return RunData(meta, [episode for episode in episodes if episode], echo_ns)
 
 
 def _read_energy(folder: Path) -> dict[str, Any]:
@@ -237,7 +246,7 @@ def _read_energy(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _read_episode(path: Path) -> dict[str, NDArray]:
+def _read_stream(path: Path) -> dict[str, NDArray]:
     batches = []
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:

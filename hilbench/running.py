@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.agent import Agent, make_agent, make_plant
+from hilbench.echo import echo_ns
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.loop import Loop, Outcome
 from hilbench.loop_config import LoopConfig, Trace
@@ -142,9 +144,21 @@ def _record(
         **more,
     }
     with Recorder(folder, meta) as recorder:
+        before_ns = _bare_echo_ns(scenario.loop, agent, pace)
+        recorder.echo(before_ns)
         outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
+        if outcome.status == "done":
+            recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
         recorder.close(outcome.status)
     return outcome
+
+
+def _bare_echo_ns(loop: LoopConfig, agent: Agent, pace: Pace) -> NDArray:
+    """The link's bare echo at the run's rate, with frames of its ticks' size; empty on the virtual clock."""
+    if not pace.realtime:
+        return np.empty(0, np.int64)
+    n_bytes = agent.tick.values.nbytes + agent.tick.modulators.nbytes
+    return echo_ns(agent.link, ceil(loop.echo_s / loop.period_s), round(loop.period_s * 1e9), n_bytes)
 
 
 def _ports(agent: Agent) -> dict[str, Any]:

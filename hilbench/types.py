@@ -189,6 +189,14 @@ class Link(ABC):
     def receive(self, timeout_ns: int) -> Reply | None:
         """The next reply, or None after `timeout_ns`; 0 only looks. The Reply holds until the next call."""
 
+    def echo(self, n_bytes: int, timeout_ns: int) -> bool | None:
+        """Whether a frame with a body of about `n_bytes` came back in time: one bare round trip, past the program.
+
+        None where the link or the device knows no such frame. Replies that arrive meanwhile may be dropped, so it is
+        for before the first tick and after the last reply. Raises LinkError when the device is known to be gone.
+        """
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Release everything; may be called twice."""

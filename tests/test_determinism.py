@@ -24,7 +24,7 @@ def record(folder, controller, duration_s=0.4, **loop):
     """A short run on the arm, which gets its payload at 0.1 s."""
     link = loop.pop("link", "inprocess")
     overrides = LOAD | {"loop.duration_s": duration_s, "link.kind": link}
-    overrides |= {f"loop.{name.replace('__', '.')}": value for name, value in loop.items()}
+    overrides |= {"loop.echo_s": 0.01} | {f"loop.{name.replace('__', '.')}": value for name, value in loop.items()}
     found = scenarios.load("arm_payload", overrides, controller)
     assert run(found, folder).status == "done"
     return read_run(folder)

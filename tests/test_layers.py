@@ -19,14 +19,14 @@ LAYERS = (
     ("plugins", "coding", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
     ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace"),
-    ("loop", "running", "metering"),
-    ("suite", "plan", "pool", "statistics", "summary", "evaluation", "doctor", "report", "charts", "export"),
+    ("loop", "echo", "running", "metering"),
+    ("suite", "plan", "pool", "statistics", "summary", "evaluation", "host", "doctor", "report", "charts", "export"),
     ("cli", "__init__", "__main__"),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 STRANGERS = LAYERS[2]
 """Parts that know each other through `types` and `plugins` alone."""
-CLOCKS = ("loop.py", "pace.py", "running.py", "metering.py", "doctor.py", "cli/", "bridge/", "meters/")
+CLOCKS = ("loop.py", "pace.py", "echo.py", "running.py", "metering.py", "doctor.py", "cli/", "bridge/", "meters/")
 
 
 def part(name):

@@ -22,13 +22,15 @@ from hilbench.types import Backend
 
 log = logging.getLogger(__name__)
 
+CAPABILITIES = Can.LOAD | Can.ECHO
+
 
 class Device:
     """Answers the frames of docs/protocol.md with one backend."""
 
     def __init__(self, backend: Backend, lease_s: float, clock_ns: Callable[[], int] = monotonic_ns) -> None:
         self._session = Session(backend)
-        self._hello = Hello(Can.LOAD, boot_id())
+        self._hello = Hello(CAPABILITIES, boot_id())
         self._reader: TickReader | None = None
         self._lease_ns = int(lease_s * 1e9)
         self._clock_ns = clock_ns
@@ -40,6 +42,7 @@ class Device:
             Kind.LOAD: self._load,
             Kind.RESET: self._reset,
             Kind.BYE: self._part,
+            Kind.ECHO: self._echo,
         }
 
     def answer(self, plant: bytes, data: bytes, recv_ns: int) -> bytes | None:
@@ -86,10 +89,10 @@ class Device:
     def _load(self, data: bytes, header: Header) -> bytes:
         load = wire.decode_load(data)
         program = unpack(load.program)
-        self._hello, self._reader = Hello(Can.LOAD, boot_id()), None
+        self._hello, self._reader = Hello(CAPABILITIES, boot_id()), None
         report = self._session.load(program, load.period_us, load.probes)
         self._reader = TickReader(self._session.sizes)
-        self._hello = Hello(Can.LOAD, boot_id(), program_hash(load.program), self._session.sizes)
+        self._hello = Hello(CAPABILITIES, boot_id(), program_hash(load.program), self._session.sizes)
         return wire.encode_report(self._number, header.seq, report)
 
     def _reset(self, data: bytes, header: Header) -> bytes:
@@ -102,6 +105,10 @@ class Device:
             raise FrameError(Code.STATE, "TICK before a program is loaded; LOAD one first")
         reply = self._session.tick(self._reader.read(data), recv_ns)
         return None if reply is None else encode_reply(reply, self._number)
+
+    def _echo(self, data: bytes, header: Header) -> bytes:
+        wire.check_echo(data)
+        return data
 
     def _part(self, data: bytes, header: Header) -> bytes:
         self._plant = None

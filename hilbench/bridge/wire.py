@@ -27,6 +27,8 @@ TEXT_MAX_BYTES = 1000
 CATCH_UP_MAX = 10_000
 """Periods a RESET may ask a device to run through after a gap: one frame must not keep it busy for hours."""
 VALUES_MAX = 2**16 - 1
+ECHO_MAX_BYTES = 2**16
+"""Body of the longest ECHO."""
 
 HEADER = Layout("<2sBBHHQQIHH")
 HELLO = Layout("<I16s16s7I")
@@ -50,6 +52,7 @@ class Kind(IntEnum):
     RESTORE = 10
     STATUS = 11
     SPIKES = 12
+    ECHO = 13
 
 
 _KINDS = range(min(Kind), max(Kind) + 1)
@@ -78,6 +81,7 @@ class Can(IntEnum):
     LOAD = 1
     OWN_CLOCK = 2
     SNAPSHOT = 4
+    ECHO = 8
 
 
 class FrameError(ProtocolError):
@@ -214,6 +218,12 @@ def check_reset(seed: int, carry: str, catch_up: int) -> None:
         raise FrameError(Code.RANGE, f"carry is {carry!r}; allowed: {', '.join(CARRIES)}")
     if not 0 <= catch_up <= CATCH_UP_MAX:
         raise FrameError(Code.RANGE, f"catch_up is {catch_up}; allowed: 0 to {CATCH_UP_MAX}")
+
+
+def check_echo(data: bytes) -> None:
+    """Raise FrameError for an ECHO that is too long to send back."""
+    if len(data) > HEADER.size + ECHO_MAX_BYTES:
+        raise FrameError(Code.FRAME, f"ECHO has {len(data)} bytes; allowed: {HEADER.size + ECHO_MAX_BYTES} at most")
 
 
 def encode_load(session: int, seq: int, load: Load) -> bytes:

@@ -60,6 +60,7 @@ class ZmqLink(Link):
         self._request = FIRST_REQUEST
         self._session = 0
         self._sizes: Sizes | None = None
+        self._echoes = False
 
     def __str__(self) -> str:
         return self._address
@@ -106,6 +107,15 @@ class ZmqLink(Link):
             if header.kind in (Kind.ERROR, Kind.BYE):
                 self._refuse(data, header)
         return None
+
+    def echo(self, n_bytes: int, timeout_ns: int) -> bool | None:
+        """One bare round trip; a body longer than an ECHO may have is cut. Raises LinkError as `receive` does."""
+        self._loaded()
+        if not self._echoes:
+            return None
+        body = bytes(min(n_bytes, wire.ECHO_MAX_BYTES))
+        back = self._exchange(lambda seq: wire.frame(Kind.ECHO, self._session, seq, body), Kind.ECHO, timeout_ns)
+        return back is not None
 
     def close(self) -> None:
         """Say BYE, release the socket and end the device process that this link started."""
@@ -154,6 +164,7 @@ class ZmqLink(Link):
         self._reply_mark = wire.mark(Kind.REPLY, self._session)
         hello = wire.decode_hello(answer)
         self.same_clock = hello.boot_id == mine.boot_id
+        self._echoes = bool(hello.capabilities & Can.ECHO)
         return hello
 
     def _load(self, load: wire.Load) -> LoadReport:
@@ -180,21 +191,27 @@ class ZmqLink(Link):
         return LoadReport(self._backend[0])
 
     def _ask(self, kind: Kind, encode: Callable[[int], bytes], answer: Kind, timeout_s: float | None = None) -> bytes:
+        """Send a request and wait for its answer. Raises LinkError when none comes."""
+        timeout_s = timeout_s or self.config.timeout_s
+        if (data := self._exchange(encode, answer, int(timeout_s * 1e9))) is not None:
+            return data
+        raise LinkError(
+            f"{self._address}: no answer to {kind.name} within {timeout_s:g} s; is `hilbench serve` running there?"
+        )
+
+    def _exchange(self, encode: Callable[[int], bytes], answer: Kind, timeout_ns: int) -> bytes | None:
         """Send a request and wait for its own answer; what else comes belongs to the past and is dropped."""
         self._request += 1
-        timeout_s = timeout_s or self.config.timeout_s
         with contextlib.suppress(zmq.Again):  # a full queue ends as no answer
             self._socket.send(encode(self._request), _AT_ONCE)
-        deadline_ns = monotonic_ns() + int(timeout_s * 1e9)
+        deadline_ns = monotonic_ns() + timeout_ns
         while (data := self._next(deadline_ns)) is not None:
             header = wire.read_header(data)
             if header.kind == answer and header.seq == self._request:
                 return data
             if header.kind == Kind.BYE or (header.kind == Kind.ERROR and header.seq in (self._request, wire.NO_SEQ)):
                 self._refuse(data, header)
-        raise LinkError(
-            f"{self._address}: no answer to {kind.name} within {timeout_s:g} s; is `hilbench serve` running there?"
-        )
+        return None
 
     def _next(self, deadline_ns: int) -> bytes | None:
         """The next frame, or None at the deadline.

@@ -17,6 +17,7 @@ import tyro
 from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain
 from hilbench.cli.devices import serve
+from hilbench.cli.doctor import doctor
 from hilbench.cli.meter import meter
 from hilbench.cli.parts import list_plugins
 from hilbench.cli.runs import check, replay, run
@@ -36,6 +37,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "serve": serve,
     "meter": meter,
+    "doctor": doctor,
 }
 OVERRIDABLE = ("check", "run")
 """Commands that take --SECTION.FIELD VALUE."""

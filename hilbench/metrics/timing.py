@@ -80,6 +80,12 @@ def latency_margin(run: RunData) -> Measures:
     return {"": Measure(critical_s / found["p99.9"].value, found["p99.9"].n)}
 
 
+@metric("s", "lower", modes=("realtime",), wall=True)
+def echo_floor(run: RunData) -> Measures:
+    """From a bare echo's scheduled instant to its return, over the run's own link at its rate: what the link costs."""
+    return _percentiles(run.echo_ns * 1e-9)
+
+
 @metric("ticks", "lower")
 def misses(run: RunData) -> Measures:
     """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline."""

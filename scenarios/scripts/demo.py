@@ -48,13 +48,17 @@ def judge(summary: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     """Each claim, and whether it holds. A seed without a result is a seed against it."""
     pd, frozen, pes = (_values(found, SETTLED) for found in (_cell(summary, "pd"), _twin(summary), _pes(summary)))
     holds = bool(pd and frozen and pes) and min(pd + frozen) > 0.1 and max(pes) <= 0.01
-    yield "5 to 10 s after the load, on every seed, PD and frozen PES miss by more than 100 mm, PES by 10 or less", holds
+    yield (
+        "5 to 10 s after the load, on every seed, PD and frozen PES miss by more than 100 mm, PES by 10 or less",
+        holds,
+    )
     learnt, integral = _values(_pes(summary), "adaptivity"), _values(_cell(summary, "pid"), "adaptivity")
     holds = bool(learnt and integral) and min(learnt) >= 0.9 and max(integral) < min(learnt)
     yield "PES wins back at least 0.9 of what the load costs its frozen twin, on every seed, and PID less", holds
     device = _cell(summary, "pes", mode="realtime", link="zmq")
-    yield "PES on a ZeroMQ device in real time has its latency, misses and echo floor", bool(
-        device and not device["failed"] and all(name in device["metrics"] for name in DEVICE)
+    yield (
+        "PES on a ZeroMQ device in real time has its latency, misses and echo floor",
+        bool(device and not device["failed"] and all(name in device["metrics"] for name in DEVICE)),
     )
 
 

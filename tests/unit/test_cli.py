@@ -71,6 +71,8 @@ MISTAKES = [
     (["serve", "--backend", "nunba"], "did you mean 'numba'"),
     (["serve", "--config", "{"], "expected a JSON object"),
     (["serve", "--bind", "tcp://0.0.0.0:*"], "0.0.0.0"),
+    (["doctor", "--each-s", "0"], "--each-s: found 0.0, expected a time from 0.01 s"),
+    (["doctor", "--jsn"], "did you mean '--json'"),
     (["list", "env"], "did you mean 'envs'"),
 ]
 

@@ -128,6 +128,17 @@ def test_a_reply_tells_that_the_tick_before_it_was_run(tmp_path):
     assert read_run(tmp_path).episodes[0]["processed"].tolist() == [False, False, True, True, False, True]
 
 
+def test_the_links_echo_stands_beside_the_episodes(tmp_path):
+    with Recorder(tmp_path, {}) as recorder:
+        recorder.echo(np.empty(0, np.int64))
+        assert read_run(tmp_path).echo_ns.size == 0
+        for n in (3, 5):  # the second writing has all of the first
+            recorder.echo(np.arange(n) * 10**10)
+            found = read_run(tmp_path).echo_ns
+            assert (found.dtype, found.tolist()) == (np.int64, [10**10 * k for k in range(n)])
+    assert read_run(tmp_path).episodes == []
+
+
 def test_several_episodes_are_kept_apart(tmp_path):
     with Recorder(tmp_path, {"a": 1}) as recorder:
         for n in (3, 5):

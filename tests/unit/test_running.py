@@ -76,6 +76,23 @@ def test_a_run_cut_short_replays_as_far_as_it_goes(tmp_path):
     assert replay(tmp_path / "a", tmp_path / "b") == (True, sum(lengths))
 
 
+@pytest.mark.parametrize("link", ["inprocess", "zmq"])
+def test_a_real_time_run_has_the_bare_echo_of_its_link_before_and_after(tmp_path, link):
+    real_time = {"loop__mode": "realtime", "loop__echo_s": 0.0155, "link__kind": link}
+    run(short(**real_time), tmp_path / "a")
+    echoes = read_run(tmp_path / "a").echo_ns
+    assert echoes.size == 2 * 16  # at 1 kHz
+    assert (echoes > 0).all()
+    replay(tmp_path / "a", tmp_path / "b")
+    assert read_run(tmp_path / "b").echo_ns.size == 0
+
+
+@pytest.mark.parametrize("loop", [{"loop__mode": "realtime", "loop__echo_s": 0.0}, {"loop__mode": "lockstep"}])
+def test_an_echo_that_was_not_asked_for_is_not_measured(tmp_path, loop):
+    run(short(**loop), tmp_path)
+    assert not (tmp_path / "link_echo.arrow").exists()
+
+
 def test_a_trace_needs_a_real_time_run(tmp_path):
     run(short(), tmp_path / "a")
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run: a trace needs .* real-time run"):
@@ -83,7 +100,7 @@ def test_a_trace_needs_a_real_time_run(tmp_path):
     trace = {"loop__mode": "delayed", "loop__delay__kind": "trace", "loop__delay__run": str(tmp_path / "a")}
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
         run(short(**trace), tmp_path / "b")
-    run(short(loop__mode="realtime"), tmp_path / "c")
+    run(short(loop__mode="realtime", loop__echo_s=0), tmp_path / "c")
     replay(tmp_path / "c", tmp_path / "d")
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
         latencies_s(read_run(tmp_path / "d"))

@@ -65,7 +65,11 @@ def header_with(**fields):
 def test_handshake_gives_ids_and_sizes():
     plant = Plant(device())
     empty = plant.hello()
-    assert (empty.capabilities, empty.program_hash, empty.sizes) == (wire.Can.LOAD, bytes(16), Sizes(*[0] * 6))
+    assert (empty.capabilities, empty.program_hash, empty.sizes) == (
+        wire.Can.LOAD | wire.Can.ECHO,
+        bytes(16),
+        Sizes(*[0] * 6),
+    )
     assert plant.session != 0
     header, _ = plant.load()
     assert (header.kind, header.seq, header.session) == (Kind.REPORT, 2, plant.session)
@@ -81,7 +85,7 @@ BAD = {
     "another magic": (header_with(magic=b"XX"), Code.FRAME),
     "version": (header_with(version=2), Code.VERSION),
     "kind 0": (header_with(kind=0), Code.KIND),
-    "kind 13": (header_with(kind=13), Code.KIND),
+    "kind 14": (header_with(kind=14), Code.KIND),
     "no body": (header_with(), Code.FRAME),
     "values": (header_with(n_values=65_535), Code.COUNT),
     "modulators": (header_with(n_modulators=3), Code.COUNT),
@@ -94,6 +98,7 @@ BAD = {
     "catch_up": (header_with(kind=Kind.RESET) + wire.RESET.pack(0, 2**32 - 1, 0), Code.RANGE),
     "load": (header_with(kind=Kind.LOAD) + b"\xc1", Code.BODY),
     "hello": (header_with(kind=Kind.HELLO), Code.FRAME),
+    "echo": (header_with(kind=Kind.ECHO) + bytes(wire.ECHO_MAX_BYTES + 1), Code.FRAME),
     **{
         kind.name: (header_with(kind=kind), Code.UNSUPPORTED)
         for kind in (Kind.SNAPSHOT, Kind.RESTORE, Kind.STATUS, Kind.SPIKES, Kind.REPLY, Kind.REPORT, Kind.ERROR)
@@ -121,7 +126,7 @@ def expected(stream):
     return [fields(session.tick(tick, 99)) for tick in stream]
 
 
-@given(st.binary(max_size=120), st.integers(1, 12))
+@given(st.binary(max_size=120), st.integers(1, max(Kind)))
 @settings(max_examples=150)
 def test_no_bytes_end_a_device(body, kind):
     plant = Plant(device()).start()
@@ -216,3 +221,30 @@ def test_a_dropped_tick_has_no_answer():
     first, second = ticks(2)
     plant.tick(second)
     assert plant.say(encode_tick(first, plant.session)) is None
+
+
+def test_an_echo_is_the_same_frame_and_touches_nothing():
+    """Before a load, between ticks, and with the longest body; the ticks go on as if it had not been."""
+    plant = Plant(device())
+    plant.hello()
+    echo = wire.frame(Kind.ECHO, plant.session, 77, b"any bytes")
+    assert plant.say(echo)[1] == echo
+    plant.start()
+    stream, answers = list(ticks(4)), []
+    for tick in stream:
+        longest = wire.frame(Kind.ECHO, plant.session, tick.seq + 9, bytes(wire.ECHO_MAX_BYTES))
+        assert plant.say(longest)[1] == longest
+        answers.append(fields(plant.tick(tick)))
+    assert answers == expected(stream)
+
+
+def test_an_echo_needs_a_session_and_renews_its_lease():
+    now = [0]
+    box = device(lease_s=10.0, clock_ns=lambda: now[0])
+    plant, stranger = Plant(box).start(), Plant(box, OTHER)
+    assert stranger.refused(wire.frame(Kind.ECHO, plant.session, 1)) == Code.SESSION
+    assert plant.refused(wire.frame(Kind.ECHO, plant.session ^ 1, 1)) == Code.SESSION
+    now[0] = 9_000_000_000
+    plant.say(wire.frame(Kind.ECHO, plant.session, 1))
+    now[0] = 18_000_000_000
+    assert stranger.refused(wire.encode_hello(0, 1, Hello())) == Code.BUSY

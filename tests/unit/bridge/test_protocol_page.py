@@ -100,6 +100,8 @@ def test_limits():
     assert f"at most {wire.CATCH_UP_MAX}" in section("RESET")
     assert f"at most {wire.TEXT_MAX_BYTES} bytes" in section("ERROR")
     assert f"at most {wire.FRAME_MAX_BYTES // 2**20} MiB" in section("Transport")
+    assert f"longer than {wire.ECHO_MAX_BYTES} bytes gets ERROR {wire.Code.FRAME}" in section("ECHO")
+    assert f"at most {wire.ECHO_MAX_BYTES}" in section("Kinds")
     assert all(f"{number} {what}" in section("RESET") for number, what in enumerate(("nothing", "learnt", "all")))
     assert wire.CARRIES == ("none", "weights", "all")
 

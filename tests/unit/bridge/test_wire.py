@@ -125,6 +125,7 @@ READERS = {
     "load": (wire.encode_load(1, 2, Load(1000, Probes(), b"xyz")), wire.decode_load),
     "report": (wire.encode_report(1, 2, LoadReport("null")), wire.decode_report),
     "error": (wire.encode_error(1, 2, Code.RANGE, "text"), wire.decode_error),
+    "echo": (wire.frame(Kind.ECHO, 1, 2, bytes(16)), wire.check_echo),
 }
 
 
@@ -208,7 +209,7 @@ def test_a_program_too_wide_for_a_frame_is_named():
 
 def test_numbers_are_fixed():
     """Firmware is built against these: none may move."""
-    assert [kind.value for kind in Kind] == list(range(1, 13))
+    assert [kind.value for kind in Kind] == list(range(1, 14))
     assert [code.value for code in Code] == list(range(1, 13))
     layouts = wire.HEADER.size, wire.HELLO.size, wire.RESET.size, wire.REPLY.size, EVENT.itemsize
     assert layouts == (32, 64, 16, 72, 8)

@@ -1,0 +1,75 @@
+"""`hilbench doctor`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hilbench.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from hilbench.doctor import Report, Spread
+
+
+def doctor(*, each_s: float = 1.0, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
+    """Measure this machine: which real-time rate it holds, what limits it, and what can be mended. Takes seconds.
+
+    Parameters
+    ----------
+    each_s
+        how long each of the seven timings takes; stalls that are rare need longer ones
+    as_json
+        print everything as JSON
+    """
+    import msgspec
+
+    from hilbench.doctor import examine, expected_s
+
+    if not 0.01 <= each_s <= 600:
+        raise ScenarioError(f"--each-s: found {each_s}, expected a time from 0.01 s to 600 s")
+    if not as_json:
+        print(f"measuring for about {expected_s(each_s):.0f} s; other programs that run now count", flush=True)
+    report = examine(each_s)
+    if as_json:
+        print(json.dumps(msgspec.to_builtins(report), indent=2))
+    else:
+        _print(report)
+    return 0 if report.rungs else 1
+
+
+def _print(report: Report) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for name, found in _rows(report):
+        table.add_row(escape(name), escape(found))
+    console = Console()
+    console.print(table)
+    for line in report.advice:
+        console.print(f"advice: {escape(line)}", soft_wrap=True)
+    console.print(f"verdict: {escape(report.verdict)}", soft_wrap=True)
+
+
+def _rows(report: Report) -> Iterator[tuple[str, str]]:
+    clock, stalls = report.clock, report.stalls
+    yield "monotonic clock", f"resolution {clock.resolution_s * 1e9:g} ns, a reading takes {clock.read_s * 1e9:.0f} ns"
+    yield "sleep to a 1 ms schedule", f"late by {_told(report.sleep)}"
+    yield (
+        "stalls above 0.1 ms",
+        f"{stalls.per_s:.1f} per second, {stalls.share:.2%} of the time, longest {stalls.longest_s * 1e3:.2f} ms",
+    )
+    for rung in report.rungs:
+        held = "held" if rung.held else "not held"
+        yield f"echo over ZeroMQ, {rung.rate_hz} Hz", f"{held}: {rung.late} of {rung.sent} late; {_told(rung.echo)}"
+    for fact in report.facts:
+        yield fact.name, fact.found
+
+
+def _told(spread: Spread) -> str:
+    values = {"p50": spread.p50_s, "p99": spread.p99_s, "max": spread.max_s}
+    known = (f"{name} {value * 1e3:.3f} ms" for name, value in values.items() if value is not None)
+    return f"{', '.join(known) or 'nothing came back'} (N {spread.n})"

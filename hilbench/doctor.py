@@ -1,0 +1,235 @@
+"""What real-time rate this machine holds and what limits it, measured here and now.
+
+Probes take samples and small functions make numbers of them. The device it starts ends with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from hilbench import plugins
+from hilbench.echo import echo_ns
+from hilbench.errors import HilbenchError
+from hilbench.host import Fact, facts
+from hilbench.pace import SPIN_NS, collector_frozen
+from hilbench.types import LawProgram, Port, Probes
+
+RATES_HZ = (100, 200, 500, 1000, 2000)
+LATE_SHARE = 0.01
+"""A rate is held when no more of its echoes come back after their period."""
+GAP_NS = 100_000
+"""A process that only reads the clock stands still when two readings are further apart."""
+SLEEP_PERIOD_NS = 1_000_000
+CLOCK_READINGS = 100_000
+START_S = 3.0
+"""About what it takes to start the device and to look at the host."""
+
+# Eight values in and two out: the tick of a small robot.
+PROGRAM = LawProgram("null", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))
+TICK_BYTES = 32
+
+SAID_OF = {"sleep lag": "1 tick in 100", "stalls": "1 tick in 100", "link round trip": "median"}
+"""Which ticks the number of a part stands for."""
+ADVICE = {
+    "sleep lag": "sleep lag: set the governor to performance, and start with a real-time priority",
+    "stalls": "stalls: stop other programs; in a virtual machine, they come from its host",
+    "link round trip": "link round trip: a device on this machine is nearer in process (--link.kind inprocess)",
+}
+
+
+class Clock(Struct, frozen=True):
+    """The monotonic clock."""
+
+    resolution_s: float
+    read_s: float
+
+
+class Spread(Struct, frozen=True):
+    """Samples in short. A percentile needs ten samples beyond it, as in the metrics; none without."""
+
+    n: int
+    p50_s: float | None
+    p99_s: float | None
+    max_s: float | None
+
+
+class Stalls(Struct, frozen=True):
+    """Times in which a process that only reads the clock did not run."""
+
+    per_s: float
+    share: float
+    longest_s: float
+
+
+class Rung(Struct, frozen=True):
+    """The link's echo at one rate."""
+
+    rate_hz: int
+    sent: int
+    late: int
+    """Came back after their period, or never."""
+    held: bool
+    echo: Spread
+
+
+class Report(Struct, frozen=True):
+    """All that was found out."""
+
+    verdict: str
+    rate_held_hz: int | None
+    limit: str | None
+    """The largest of `parts_s`."""
+    parts_s: dict[str, float]
+    clock: Clock
+    sleep: Spread
+    stalls: Stalls
+    rungs: list[Rung]
+    facts: list[Fact]
+    advice: list[str]
+
+
+def expected_s(each_s: float) -> float:
+    """About how long `examine` takes."""
+    return each_s * (2 + len(RATES_HZ)) + START_S
+
+
+def examine(each_s: float = 1.0) -> Report:
+    """Measure everything, each timing for `each_s`. What fails is told in the report, not raised."""
+    duration_ns = round(each_s * 1e9)
+    with collector_frozen(disabled=True):
+        clock = Clock(time.get_clock_info("monotonic").resolution, read_cost_s())
+        lags_ns = sleep_lags_ns(max(1, duration_ns // SLEEP_PERIOD_NS), SLEEP_PERIOD_NS)
+        gaps_ns, spun_ns = spin(duration_ns)
+    rungs, failure = [], ""
+    try:
+        rungs = list(ladder(each_s))
+    except HilbenchError as error:
+        failure = str(error)
+    parts_s = parts(lags_ns, gaps_ns, spun_ns, rungs)
+    limit = max(parts_s, key=parts_s.__getitem__)
+    found = facts()
+    advice = [fact.advice for fact in found if fact.advice]
+    return Report(
+        verdict=verdict(rungs, parts_s) if rungs else f"unknown: {failure}",
+        rate_held_hz=rate_held_hz(rungs),
+        limit=limit if rungs else None,
+        parts_s=parts_s,
+        clock=clock,
+        sleep=spread(lags_ns),
+        stalls=stalls(gaps_ns, spun_ns),
+        rungs=rungs,
+        facts=found,
+        advice=advice if all(each.held for each in rungs) else [ADVICE[limit], *advice],
+    )
+
+
+def read_cost_s() -> float:
+    """What one reading of the monotonic clock takes."""
+    start_ns = time.monotonic_ns()
+    for _ in range(CLOCK_READINGS):
+        time.monotonic_ns()
+    return (time.monotonic_ns() - start_ns) / CLOCK_READINGS * 1e-9
+
+
+def sleep_lags_ns(
+    n: int, period_ns: int,
+    now_ns: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep,
+) -> NDArray:  # fmt: skip
+    """How late a sleeper wakes at `n` instants of an absolute schedule, (n,) int64."""
+    lags_ns = np.zeros(n, np.int64)
+    start_ns = now_ns()
+    for k in range(n):
+        due_ns = start_ns + (k + 1) * period_ns
+        while (left_ns := due_ns - now_ns()) > 0:
+            sleep(left_ns * 1e-9)
+        lags_ns[k] = -left_ns
+    return lags_ns
+
+
+def spin(duration_ns: int, now_ns: Callable[[], int] = time.monotonic_ns) -> tuple[NDArray, int]:
+    """Read the clock for that long: the gaps between readings above GAP_NS, (n,) int64, and the time it took."""
+    gaps_ns = []
+    start_ns = last_ns = now_ns()
+    while last_ns - start_ns < duration_ns:
+        read_ns = now_ns()
+        if read_ns - last_ns > GAP_NS:
+            gaps_ns.append(read_ns - last_ns)
+        last_ns = read_ns
+    return np.array(gaps_ns, np.int64), last_ns - start_ns
+
+
+def ladder(each_s: float) -> Iterator[Rung]:
+    """The echo of a device over ZeroMQ at every rate, for about `each_s` each. Raises LinkError."""
+    kind = plugins.get("links", "zmq")
+    with kind(kind.Config(), "null", {}) as link:
+        link.load(PROGRAM, 1000, Probes())
+        for rate_hz in RATES_HZ:
+            sent = max(1, round(each_s * rate_hz))
+            yield rung(rate_hz, sent, echo_ns(link, sent, round(1e9 / rate_hz), TICK_BYTES))
+
+
+def spread(samples_ns: NDArray) -> Spread:
+    """Median, 99th percentile and maximum in seconds."""
+    n = samples_ns.size
+    p50_s, p99_s = (float(np.quantile(samples_ns, q)) * 1e-9 if n * (1 - q) >= 10 - 1e-6 else None for q in (0.5, 0.99))
+    return Spread(n, p50_s, p99_s, float(samples_ns.max()) * 1e-9 if n else None)
+
+
+def stalls(gaps_ns: NDArray, spun_ns: int) -> Stalls:
+    """How often, how much and how long a process stood still in `spun_ns`."""
+    return Stalls(gaps_ns.size / (spun_ns * 1e-9), float(gaps_ns.sum() / spun_ns), float(gaps_ns.max(initial=0)) * 1e-9)
+
+
+def stall_wait_ns(gaps_ns: NDArray, spun_ns: int, share: float) -> float:
+    """What a share of all instants waits at least for the end of a stall.
+
+    An instant in a gap g waits longer than w for g - w of its length, so w solves sum(max(0, g - w)) = share x time.
+    That sum is the greatest, over all k, of the k longest gaps' lengths less k w; hence the maximum below.
+    """
+    lengths = np.cumsum(np.sort(gaps_ns)[::-1])
+    return float(((lengths - share * spun_ns) / np.arange(1, gaps_ns.size + 1)).max(initial=0))
+
+
+def rung(rate_hz: int, sent: int, echoes_ns: NDArray) -> Rung:
+    """What the echoes say that came of so many sent; one that is missing is late."""
+    late = sent - int((echoes_ns <= 1e9 / rate_hz).sum())
+    return Rung(rate_hz, sent, late, late <= LATE_SHARE * sent, spread(echoes_ns))
+
+
+def rate_held_hz(rungs: list[Rung]) -> int | None:
+    """The highest rate that is held."""
+    return max((each.rate_hz for each in rungs if each.held), default=None)
+
+
+def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rungs: list[Rung]) -> dict[str, float]:
+    """What each cause takes, in seconds: the link in half of all ticks, the others in one of a hundred.
+
+    The loop polls the last SPIN_NS before an instant, so a sleeper that wakes late by no more is not late. The link's
+    is its lowest median, because at a rate that is too high echoes also wait for each other.
+    """
+    medians = [each.echo.p50_s for each in rungs if each.echo.p50_s is not None]
+    return {
+        "sleep lag": max(0.0, float(np.quantile(lags_ns, 1 - LATE_SHARE)) - SPIN_NS) * 1e-9,
+        "stalls": stall_wait_ns(gaps_ns, spun_ns, LATE_SHARE) * 1e-9,
+        **({"link round trip": min(medians)} if medians else {}),
+    }
+
+
+def verdict(rungs: list[Rung], parts_s: Mapping[str, float]) -> str:
+    """One line: the rate, the first one above it that is not held, and the parts, the largest first."""
+    held_hz = rate_held_hz(rungs)
+    failed = next((each for each in rungs if not each.held and each.rate_hz > (held_hz or 0)), None)
+    what = f"holds {held_hz} Hz" if held_hz else f"holds none of the rates tried, {rungs[0].rate_hz} Hz and above"
+    if failed is None:
+        what += ", the highest rate tried"
+    else:
+        share = failed.late / failed.sent
+        what += f"; at {failed.rate_hz} Hz {share:.1%} of echoes were late (allowed: {LATE_SHARE:.0%})"
+    largest = sorted(parts_s, key=parts_s.__getitem__, reverse=True)
+    told = ", ".join(f"{name} {parts_s[name] * 1e3:.3f} ms ({SAID_OF[name]})" for name in largest)
+    return f"{what}; largest part first: {told}"
