@@ -20,7 +20,7 @@ LAYERS = (
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
     ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace"),
     ("loop", "running"),
-    ("evaluate", "doctor", "report", "charts", "export"),
+    ("evaluation", "doctor", "report", "charts", "export"),
     ("cli", "__init__", "__main__"),
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from hilbench import evaluate as suites
+from hilbench import evaluation as suites
 from hilbench.cli import guard
 from hilbench.errors import RecordError
 from hilbench.recorder import read_run

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hilbench import evaluate as suites
+from hilbench import evaluation as suites
 from hilbench import scenario as scenarios
 from hilbench.errors import ScenarioError
 from hilbench.settings import settle
