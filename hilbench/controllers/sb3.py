@@ -26,7 +26,7 @@ class SB3Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which policy."""
 
     path: str
-    """What `model.save` wrote, with or without `.zip`, as seen from the working directory. Loading it runs its code."""
+    """The file that `model.save` wrote, as seen from the working directory. Loading it runs the code in it."""
     algorithm: Literal["PPO", "A2C", "SAC", "TD3", "DDPG"] = "PPO"
     """What trained it."""
     rescale: bool = False
@@ -58,9 +58,10 @@ def _load(config: SB3Config) -> Any:
         import stable_baselines3
     except ImportError as error:
         raise MissingExtra("stable-baselines3", "rl") from error
-    file = next((file for file in (Path(config.path), Path(f"{config.path}.zip")) if file.is_file()), None)
-    if file is None:
-        raise _refusal("a saved policy at path", f"no file {config.path!r}")
+    file = Path(config.path)
+    if not file.is_file():
+        hint = f"; did you mean {config.path + '.zip'!r}?" if Path(f"{config.path}.zip").is_file() else ""
+        raise _refusal("a saved policy at path", f"no file {config.path!r}{hint}")
     try:
         policy = getattr(stable_baselines3, config.algorithm).load(file, device="cpu").policy
     except Exception as error:  # unpickling, and building what a foreign file says, may raise anything

@@ -105,11 +105,6 @@ def test_a_policy_that_meets_its_limits_acts_the_same(
     np.testing.assert_allclose(found / sheet.action_high[0], wanted / limit, rtol=0, atol=1e-5)
 
 
-def test_a_path_may_leave_its_suffix_away(env: Any, sheet: PlantSpec, save_policy: Save) -> None:
-    file = save_policy(env, **SMALL)[1]
-    assert actions(SB3Config(path=str(file.with_suffix(""))), sheet).shape == (200, 1)
-
-
 class Strange(gymnasium.Env):
     """An env of any spaces, which nothing runs."""
 
@@ -175,6 +170,7 @@ def test_files_that_are_no_policy_of_that_algorithm_are_refused(
     text = refused(SB3Config(path=str(tmp_path / "gone")), sheet)
     assert text == f"controller 'sb3' needs a saved policy at path; found no file {str(tmp_path / 'gone')!r}"
     (tmp_path / "notes.zip").write_text("not a policy")
+    assert refused(SB3Config(path=str(tmp_path / "notes")), sheet).endswith("notes.zip'?")
     assert "a policy that PPO saved" in refused(SB3Config(path=str(tmp_path / "notes.zip")), sheet)
     file = save_policy(Strange(OBS, FORCE), "SAC", buffer_size=10)[1]
     for other in ("PPO", "TD3"):
