@@ -1,10 +1,83 @@
 """hilbench: a hardware-in-the-loop, closed-loop robotics testbed for spiking controllers.
 
-Importing it registers the plants with Gymnasium, where that is installed, and loads no engine, socket or simulator.
+Importing it registers the plants with Gymnasium, where that is installed, and loads no engine, socket or simulator:
+what else it offers is loaded by its first use.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from hilbench.envs import register
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from hilbench.agent import Agent, make_agent, make_plant
+    from hilbench.evaluation import evaluate
+    from hilbench.frames import frame
+    from hilbench.loop import Outcome
+    from hilbench.metrics import measure
+    from hilbench.recorder import read_run
+    from hilbench.scenario import Scenario, load
+
 __version__ = "0.1.0"
+__all__ = ["Agent", "evaluate", "frame", "load", "make_agent", "make_plant", "measure", "read_run", "run"]
+
+_HOMES = {
+    "Agent": "agent",
+    "evaluate": "evaluation",
+    "frame": "frames",
+    "load": "scenario",
+    "make_agent": "agent",
+    "make_plant": "agent",
+    "measure": "metrics",
+    "read_run": "recorder",
+}
+"""The module of each name that is loaded by its first use."""
+
+
+def run(
+    scenario: Scenario | str | Path,
+    folder: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    controller: str | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Outcome:
+    """Run a scenario and leave its record in `folder`.
+
+    Parameters
+    ----------
+    scenario : a Scenario from `load`, or a scenario's name or path
+    folder : where the record goes; a folder that holds one already is refused
+    overrides : SECTION.FIELD -> value, for a name or path
+    controller : which of its controllers runs, for a name or path
+    progress : is told the simulated time, once a second of it
+
+    A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
+    """
+    from hilbench.errors import ScenarioError
+    from hilbench.running import run as run_resolved
+    from hilbench.scenario import Scenario, load
+
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario, overrides, controller)
+    elif overrides or controller is not None:
+        raise ScenarioError("overrides, controller: allowed with a scenario's name or path; give these to load() here")
+    return run_resolved(scenario, folder, progress)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 register()

@@ -1,11 +1,14 @@
-"""No test leaves a process or a thread behind."""
+"""No test leaves a process or a thread behind; and trained policies, where stable-baselines3 is installed."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import threading
+from collections.abc import Callable
 from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,3 +33,28 @@ def nothing_left_behind():
     left_threads = [t.name for t in set(threading.enumerate()) - threads if t.is_alive() and not t.daemon]
     assert not left, f"pid {os.getpid()}: child processes left behind: {left}"
     assert not left_threads, f"threads left behind: {left_threads}"
+
+
+@pytest.fixture(scope="session")
+def sb3() -> Any:
+    """stable-baselines3. Skips the test without it, and fails it where HILBENCH_REQUIRE asks for rl."""
+    if importlib.util.find_spec("stable_baselines3") is None:
+        if "rl" in os.environ.get("HILBENCH_REQUIRE", ""):
+            pytest.fail("HILBENCH_REQUIRE asks for rl, but stable-baselines3 is missing")
+        pytest.skip("stable-baselines3 is not installed (extra rl)")
+    import stable_baselines3
+
+    return stable_baselines3
+
+
+@pytest.fixture(scope="session")
+def save_policy(sb3: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Any, Path]]:
+    """Makes an untrained model of an algorithm for an env and saves it: the model and its file."""
+
+    def save(env: Any, algorithm: str = "PPO", policy: Any = "MlpPolicy", **settings: Any) -> tuple[Any, Path]:
+        model = getattr(sb3, algorithm)(policy, env, seed=1, device="cpu", **settings)
+        file = tmp_path_factory.mktemp("policy") / "policy.zip"
+        model.save(file)
+        return model, file
+
+    return save

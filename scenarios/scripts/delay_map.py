@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from hilbench import evaluate as suites
+from hilbench import evaluation as suites
 from hilbench.cli import guard
 from hilbench.errors import RecordError
 from hilbench.report import charts

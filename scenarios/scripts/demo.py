@@ -49,7 +49,7 @@ def judge(summary: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     pd, frozen, pes = (_values(found, SETTLED) for found in (_cell(summary, "pd"), _twin(summary), _pes(summary)))
     holds = bool(pd and frozen and pes) and min(pd + frozen) > 0.1 and max(pes) <= 0.01
     yield (
-        "5 to 10 s after the load, on every seed, PD and frozen PES miss by more than 100 mm, PES by 10 or less",
+        "5 to 10 s after the load, on every seed, PD and frozen PES miss by over 100 mm, PES by 10 or less",
         holds,
     )
     learnt, integral = _values(_pes(summary), "adaptivity"), _values(_cell(summary, "pid"), "adaptivity")

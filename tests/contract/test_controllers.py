@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import gymnasium
 import numpy as np
 import pytest
 
@@ -12,12 +15,15 @@ from hilbench.nal.codec import pack, unpack
 from hilbench.recorder import read_run
 from hilbench.running import run
 from hilbench.scenario import resolve
+from hilbench.settings import settle
 from hilbench.types import Control, PlantSpec, Probes, Tick, size_of
 
 CONTROLLERS = sorted(plugins.all_of("controllers"))
 PLANTS = sorted(plugins.all_of("envs"))
 PERIOD_US = 10_000
-PAIRS = [(controller, plant) for controller in CONTROLLERS for plant in PLANTS]
+
+Table = dict[str, Any]
+"""A controller as a scenario has it: its kind, and what it needs besides defaults."""
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +35,33 @@ def sheets() -> dict[str, PlantSpec]:
     return found
 
 
-def build(controller: str, sheet: PlantSpec, seed: int = 3) -> Control:
-    cls = plugins.get("controllers", controller)
-    return cls.build(cls.Config(), sheet, PERIOD_US, seed)
+@pytest.fixture(scope="module", params=CONTROLLERS)
+def controller(request) -> Table:
+    """`sb3` needs a file: an untrained policy for the cart-pole. The others have defaults."""
+    needs = {}
+    if request.param == "sb3":
+        save = request.getfixturevalue("save_policy")
+        with gymnasium.make("hilbench/CartPoleLadder-v0") as env:
+            needs["path"] = str(save(env)[1])
+    return {"kind": request.param, **needs}
 
 
-@pytest.fixture(params=PAIRS, ids="-".join)
-def pair(request, sheets):
+def build(controller: Table, sheet: PlantSpec, seed: int = 3) -> Control:
+    fields = dict(controller)
+    cls = plugins.get("controllers", fields.pop("kind"))
+    return cls.build(settle(cls.Config, fields, controller["kind"]), sheet, PERIOD_US, seed)
+
+
+@pytest.fixture(params=PLANTS)
+def pair(request, controller, sheets) -> tuple[Table, str]:
     """A controller and a plant that it fits."""
-    controller, plant = request.param
     try:
-        build(controller, sheets[plant])
+        build(controller, sheets[request.param])
     except ScenarioError as error:
         pytest.skip(str(error))
-    return controller, plant
+    return controller, request.param
 
 
-@pytest.mark.parametrize("controller", CONTROLLERS)
 def test_it_fits_some_plant_and_refuses_the_others_in_one_line(controller, sheets):
     refusals = []
     for plant in PLANTS:
@@ -54,8 +70,8 @@ def test_it_fits_some_plant_and_refuses_the_others_in_one_line(controller, sheet
         except ScenarioError as error:
             refusals.append(str(error))
     assert len(refusals) < len(PLANTS)
-    assert all(text.startswith(f"controller {controller!r} needs") and "\n" not in text for text in refusals)
-    assert not refusals or controller != "random"
+    assert all(text.startswith(f"controller {controller['kind']!r} needs") and "\n" not in text for text in refusals)
+    assert not refusals or controller["kind"] != "random"
 
 
 def test_ports_carry_units_for_each_value(pair, sheets):
@@ -88,7 +104,7 @@ def replies(kind: str, program) -> list[bytes]:
 
 def test_its_program_crosses_the_wire_unchanged(pair, sheets):
     program = build(pair[0], sheets[pair[1]]).program
-    kind = plugins.get("controllers", pair[0]).backend or "numba"
+    kind = plugins.get("controllers", pair[0]["kind"]).backend or "numba"
     assert replies(kind, unpack(pack(program))) == replies(kind, program)
 
 
@@ -97,11 +113,11 @@ def test_fifty_ticks_give_finite_actions_within_the_plants_limits(pair, sheets, 
     raw = {
         "name": "contract",
         "summary": "Fifty ticks.",
-        "controller": controller,
+        "controller": controller["kind"],
         "plant": {"kind": plant},
         "loop": {"period_s": 0.01, "duration_s": 0.5},
         "backend": {"kind": "numba"},
-        "controllers": {controller: {"kind": controller}},
+        "controllers": {controller["kind"]: controller},
     }
     assert run(resolve(raw, "contract"), tmp_path / "run").status == "done"
     columns = read_run(tmp_path / "run").episodes[0]

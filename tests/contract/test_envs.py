@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import subprocess
 import sys
 import warnings
@@ -67,11 +65,7 @@ def test_gymnasium_checker(plant_class):
     env.close()
 
 
-def test_stable_baselines3_checker(plant):
-    if importlib.util.find_spec("stable_baselines3") is None:
-        if "rl" in os.environ.get("HILBENCH_REQUIRE", ""):
-            pytest.fail("HILBENCH_REQUIRE asks for rl, but stable-baselines3 is missing")
-        pytest.skip("stable-baselines3 is not installed (extra rl)")
+def test_stable_baselines3_checker(plant, sb3):
     from stable_baselines3.common.env_checker import check_env as check
 
     with warnings.catch_warnings():

@@ -1,0 +1,68 @@
+"""A multilayer perceptron as a law: what a trained policy comes down to. It must not know who trained it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from hilbench.types import Law
+
+MAX_WIDTH, MAX_LAYERS = 1024, 8
+
+Row = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_WIDTH)]
+
+ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, np.float32(0))}
+
+
+class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An affine map: `weights` (n_out, n_in), `bias` (n_out,)."""
+
+    weights: Annotated[tuple[Row, ...], Meta(min_length=1, max_length=MAX_WIDTH)]
+    bias: Row
+
+
+class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Layers in order, and how the last one's output becomes an action within [low, high]."""
+
+    layers: Annotated[tuple[Layer, ...], Meta(min_length=1, max_length=MAX_LAYERS)]
+    activation: Literal["tanh", "relu"]
+    """What stands between two layers."""
+    output: Literal["clip", "squash"]
+    """`squash` maps the output's tanh from [-1, 1] onto the limits."""
+    low: Row
+    high: Row
+
+    def __post_init__(self) -> None:
+        width = len(self.layers[0].weights[0])
+        for number, layer in enumerate(self.layers):
+            if any(len(row) != width for row in layer.weights):
+                raise ValueError(f"layers[{number}].weights: a row has not the {width} numbers of the layer's input")
+            width = len(layer.weights)
+            if len(layer.bias) != width:
+                raise ValueError(f"layers[{number}].bias: found {len(layer.bias)} numbers for {width} outputs")
+        if not len(self.low) == len(self.high) == width:
+            raise ValueError(f"low, high: found {len(self.low)} and {len(self.high)} limits for {width} outputs")
+
+
+class MLP(Law):
+    """Layers with an activation between them, within limits: float32, as it was trained."""
+
+    Config = MLPConfig
+
+    def __init__(self, config: MLPConfig) -> None:
+        super().__init__(config)
+        self._layers = [(np.array(x.weights, np.float32), np.array(x.bias, np.float32)) for x in config.layers]
+        self._activate = ACTIVATIONS[config.activation]
+        self._low, self._high = np.array(config.low, np.float32), np.array(config.high, np.float32)
+
+    def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
+        *hidden, (weights, bias) = self._layers
+        for hidden_weights, hidden_bias in hidden:
+            values = self._activate(hidden_weights @ values + hidden_bias)
+        found = weights @ values + bias
+        if self.config.output == "clip":
+            return np.clip(found, self._low, self._high)
+        return self._low + np.float32(0.5) * (np.tanh(found) + np.float32(1)) * (self._high - self._low)

@@ -1,0 +1,136 @@
+"""A policy trained with stable-baselines3, as a controller: its deterministic actor, taken out as plain numbers.
+
+Loading such a file runs the pickled code in it: load files of people you trust, and no others. Only the process that
+builds the controller loads it; a device gets the numbers of the law `mlp` and never sees the file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from hilbench.coding import Whole, values_to_action
+from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Layer, MLPConfig
+from hilbench.errors import MissingExtra, ScenarioError
+from hilbench.types import Control, Controller, LawProgram, PlantSpec, Port, to_builtins
+
+ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu"}
+"""The law's name of each module that may stand between two layers."""
+
+
+class SB3Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which policy."""
+
+    path: str
+    """The file that `model.save` wrote, as seen from the working directory. Loading it runs the code in it."""
+    algorithm: Literal["PPO", "A2C", "SAC", "TD3", "DDPG"] = "PPO"
+    """What trained it."""
+    rescale: bool = False
+    """Whether it was trained behind Gymnasium's RescaleAction: its action bounds are stretched to the plant's."""
+
+
+class SB3(Controller):
+    """A saved stable-baselines3 policy (MlpPolicy of PPO, A2C, SAC, TD3 or DDPG), deterministic."""
+
+    Config = SB3Config
+    backend = "law"
+
+    @staticmethod
+    def build(config: SB3Config, plant: PlantSpec, period_us: int, seed: int) -> Control:
+        policy = _load(config)
+        _check_sizes(policy, plant)
+        program = LawProgram(
+            "mlp",
+            to_builtins(_law(policy, *_limits(policy, plant, config.rescale))),
+            inputs=(Port("observation", len(plant.obs_names), units=plant.obs_units),),
+            outputs=(Port("action", len(plant.action_names), units=plant.action_units),),
+        )
+        return Control(program, Whole(), values_to_action)
+
+
+def _load(config: SB3Config) -> Any:
+    """The policy in the file. Raises ScenarioError for one that is no MlpPolicy of that algorithm."""
+    try:
+        import stable_baselines3
+    except ImportError as error:
+        raise MissingExtra("stable-baselines3", "rl") from error
+    file = Path(config.path)
+    if not file.is_file():
+        hint = f"; did you mean {config.path + '.zip'!r}?" if Path(f"{config.path}.zip").is_file() else ""
+        raise _refusal("a saved policy at path", f"no file {config.path!r}{hint}")
+    try:
+        policy = getattr(stable_baselines3, config.algorithm).load(file, device="cpu").policy
+    except Exception as error:  # unpickling, and building what a foreign file says, may raise anything
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise _refusal(f"a policy that {config.algorithm} saved", f"{file} ({reason})") from None
+    # The exact class: those for pictures, for several inputs and with a memory derive from it.
+    if type(policy) is not getattr(stable_baselines3, config.algorithm.lower()).MlpPolicy:
+        raise _refusal(f"{config.algorithm}'s MlpPolicy", type(policy).__name__)
+    return policy
+
+
+def _check_sizes(policy: Any, plant: PlantSpec) -> None:
+    """Raise ScenarioError for a policy that was trained on another kind of plant."""
+    for what, space, names in (
+        ("observations", policy.observation_space, plant.obs_names),
+        ("actions", policy.action_space, plant.action_names),
+    ):
+        kind = type(space).__name__
+        if kind != "Box" or space.shape != (len(names),):
+            raise _refusal(f"a policy with a Box of {len(names)} {what}, as the plant has", f"{kind} {space.shape}")
+
+
+def _limits(policy: Any, plant: PlantSpec, rescale: bool) -> tuple[NDArray, NDArray]:
+    """The plant's limits (2, n_actions), and a policy's own. Raises ScenarioError where they differ unexplained."""
+    own = np.stack([policy.action_space.low, policy.action_space.high])
+    wanted = np.array([plant.action_low, plant.action_high], np.float32)
+    if not rescale and not np.array_equal(own, wanted):
+        raise _refusal(
+            f"a policy trained within the plant's limits, {wanted.tolist()}, or rescale = true for one behind"
+            " RescaleAction",
+            own.tolist(),
+        )
+    return own, wanted
+
+
+def _law(policy: Any, own: NDArray, limits: NDArray) -> MLPConfig:
+    """The deterministic actor as a law, its own limits stretched to `limits`."""
+    affine, activation = _layers(policy)
+    layers = [(module.weight.detach().numpy(), module.bias.detach().numpy()) for module in affine]
+    if not policy.squash_output:  # stretching the last layer stretches what is clipped after it, too
+        weights, bias = layers[-1]
+        gain = (limits[1] - limits[0]) / (own[1] - own[0])
+        layers[-1] = (weights * gain[:, None], limits[0] + (bias - own[0]) * gain)
+    return MLPConfig(
+        layers=tuple(Layer(weights=weights.tolist(), bias=bias.tolist()) for weights, bias in layers),
+        activation=activation,
+        output="squash" if policy.squash_output else "clip",
+        low=limits[0].tolist(),
+        high=limits[1].tolist(),
+    )
+
+
+def _layers(policy: Any) -> tuple[list[Any], str]:
+    """The actor's affine layers in order, and the activation between them. Raises ScenarioError for other layers."""
+    if hasattr(policy, "mlp_extractor"):
+        extractor, modules = policy.pi_features_extractor, [*policy.mlp_extractor.policy_net, policy.action_net]
+    elif hasattr(policy.actor, "latent_pi"):
+        extractor, modules = policy.actor.features_extractor, [*policy.actor.latent_pi, policy.actor.mu]
+    else:  # the last module is the tanh that `squash_output` tells of
+        extractor, modules = policy.actor.features_extractor, [*policy.actor.mu][:-1]
+    affine, between = modules[::2], {type(module).__name__ for module in modules[1::2]}
+    found = {type(extractor).__name__, *(type(module).__name__ for module in affine), *between}
+    if (foreign := found - {"FlattenExtractor", "Linear", *ACTIVATIONS}) or len(between) > 1:
+        raise _refusal("Linear layers with Tanh, or ReLU, between them", ", ".join(sorted(foreign or between)))
+    widths = [max(module.weight.shape) for module in affine]
+    if max(widths) > MAX_WIDTH or len(widths) > MAX_LAYERS:
+        raise _refusal(f"at most {MAX_LAYERS} layers of at most {MAX_WIDTH}", f"{len(widths)} of up to {max(widths)}")
+    return affine, ACTIVATIONS[between.pop()] if between else "tanh"
+
+
+def _refusal(needs: str, found: Any) -> ScenarioError:
+    return ScenarioError(f"controller 'sb3' needs {needs}; found {found}")

@@ -1,0 +1,77 @@
+"""What `import hilbench` offers: every name is there on its first use, and `run` takes a name as well as a Scenario."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hilbench
+from hilbench import agent, evaluation, metrics, recorder, scenario
+from hilbench.errors import ScenarioError
+
+SHORT = {"loop.duration_s": 0.02}
+
+
+def test_names_are_those_of_the_modules_behind_them() -> None:
+    assert (hilbench.Agent, hilbench.make_agent, hilbench.make_plant) == (
+        agent.Agent,
+        agent.make_agent,
+        agent.make_plant,
+    )
+    assert (hilbench.load, hilbench.evaluate) == (scenario.load, evaluation.evaluate)
+    assert (hilbench.read_run, hilbench.measure) == (recorder.read_run, metrics.measure)
+    assert set(hilbench.__all__) <= set(dir(hilbench))
+    assert all(callable(getattr(hilbench, name)) for name in hilbench.__all__)
+
+
+def test_a_name_it_does_not_have_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"'hilbench' has no attribute 'lode'"):
+        _ = hilbench.lode
+
+
+def test_editors_are_told_of_every_name_that_is_loaded_late() -> None:
+    tree = ast.parse(inspect.getsource(hilbench))
+    told = next(node for node in tree.body if isinstance(node, ast.If))
+    names = {(alias.name, node.module) for node in told.body for alias in node.names}
+    assert {(name, f"hilbench.{home}") for name, home in hilbench._HOMES.items()} <= names
+    assert set(hilbench.__all__) == {*hilbench._HOMES, "run"}
+
+
+@pytest.mark.parametrize(
+    "first", ["hilbench.evaluate", "import hilbench.evaluation", "import hilbench.scenario, hilbench.frames"]
+)
+def test_no_order_of_first_uses_hides_a_function_behind_a_module(first: str) -> None:
+    code = f"import hilbench; {first}"
+    code += "; print([n for n in hilbench.__all__ if not callable(getattr(hilbench, n))])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_run_takes_a_name_with_overrides_and_a_controller(tmp_path: Path) -> None:
+    told: list[float] = []
+    outcome = hilbench.run(
+        "cartpole_ladder",
+        str(tmp_path / "run"),
+        overrides={**SHORT, "plant.pole_m": 0.5},
+        controller="lqr",
+        progress=told.append,
+    )
+    assert (outcome.status, outcome.fault) == ("done", "")
+    meta = hilbench.read_run(tmp_path / "run").meta["scenario"]
+    assert (meta["controller"], meta["plant"]["pole_m"], meta["loop"]["duration_s"]) == ("lqr", 0.5, 0.02)
+    assert told
+
+
+def test_run_takes_a_scenario_as_it_is(tmp_path: Path) -> None:
+    found = hilbench.load("cartpole_ladder", SHORT, "lqr")
+    assert hilbench.run(found, tmp_path / "run").status == "done"
+    assert len(hilbench.read_run(tmp_path / "run").episodes[0]["seq"]) == 20
+    for more in ({"controller": "lqr"}, {"overrides": SHORT}):
+        with pytest.raises(ScenarioError, match=r"give these to load\(\)"):
+            hilbench.run(found, tmp_path / "other", **more)
+    assert not (tmp_path / "other").exists()
