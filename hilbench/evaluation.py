@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hilbench.errors import HilbenchError, ScenarioError
+from hilbench.metering import measure_energy, meters
 from hilbench.metrics import measure
 from hilbench.plan import Case, Job, Line, Planner
 from hilbench.pool import work
-from hilbench.recorder import read_run
+from hilbench.recorder import ENERGY, read_run
 from hilbench.running import provenance, run
 from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
@@ -58,6 +59,7 @@ def evaluate(
     head = {"status": "interrupted", "provenance": {"code": planner.code, **provenance()}}
     try:
         results.run_all(workers)
+        _meter(lines, results)
         head["status"] = "done"
     finally:
         answers = _measured(lines, results, workers)
@@ -109,6 +111,20 @@ class _Results:
 def run_job(job: Job) -> Any:
     """Run one job in a worker."""
     return run(job.scenario, job.folder, key=job.key)
+
+
+def _meter(lines: Iterable[Line], results: _Results) -> None:
+    """Where a meter can be read here, meter the first seed of every cell, alone on the machine."""
+    if None not in meters().values():
+        return
+    firsts = [line.cases[0].job for line in lines if not line.role]
+    todo = [job for job in firsts if results.statuses.get(job) == "done" and not (job.folder / ENERGY).exists()]
+    work(todo, meter_job, lambda job, found, error: None, lambda job: True, 1)  # energy_measured says what is missing
+
+
+def meter_job(job: Job) -> Any:
+    """Meter one run in a worker."""
+    return measure_energy(job.folder)
 
 
 def measure_case(case: Case) -> dict[str, Any]:

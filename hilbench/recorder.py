@@ -268,6 +268,9 @@ def _array(column: pa.Array) -> NDArray:
         flat, offsets = column.flatten().to_numpy(zero_copy_only=False), column.offsets.to_numpy()
         flat = flat.view(EVENT) if flat.dtype == np.uint64 else flat
         rows = np.empty(len(column), object)
-        rows[:] = np.split(flat, offsets[1:-1] - offsets[0])
+        rows.fill(flat[:0])
+        starts = offsets - offsets[0]
+        for row in np.flatnonzero(np.diff(offsets)):  # most rows are empty, and to split them all takes long
+            rows[row] = flat[starts[row] : starts[row + 1]]
         return rows
     return column.to_numpy(zero_copy_only=False)

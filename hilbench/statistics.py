@@ -43,7 +43,7 @@ def over_seeds(runs: Sequence[Answers], statistic_of: Callable[[str], str]) -> d
     whether a metric's name stands for its `iqm` or its `mean`.
     """
     names = dict.fromkeys(name for run in runs for name in run)
-    found = {name: _one(name, [run[name] for run in runs if name in run], statistic_of(name)) for name in names}
+    found = {name: _one([run[name] for run in runs if name in run], statistic_of(name)) for name in names}
     _add_intervals(found.values())
     return found
 
@@ -68,7 +68,9 @@ def differences(own: Sequence[Answers], baseline: Sequence[Answers], name: str) 
     return found
 
 
-def _one(name: str, answers: Sequence[Mapping[str, Any]], statistic: str) -> dict[str, Any]:
+def _one(answers: Sequence[Mapping[str, Any]], statistic: str) -> dict[str, Any]:
+    if any(a["value"] is not None for a in answers):  # what was measured on one seed is not unavailable
+        answers = [a for a in answers if a.get("origin") != "unavailable"]
     first = answers[0]
     worst = -np.inf if first["better"] == "higher" else np.inf
     given = np.array([a["value"] for a in answers if a["value"] is not None], float)

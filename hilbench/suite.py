@@ -6,6 +6,7 @@ It reads suite files and builds scenarios; it runs nothing.
 from __future__ import annotations
 
 import itertools
+import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import tomli_w
 from msgspec import Meta, Struct
 
 from hilbench import scenario as scenarios
@@ -66,7 +66,10 @@ class Cell:
     point: tuple[tuple[str, Any], ...]
     by_seed: tuple[tuple[int, Scenario], ...]
     scored: bool
-    command: str
+    source: str
+    """The scenario's file or name, as the suite gives it."""
+    overrides: Mapping[str, Any]
+    """What the suite sets in it, but for the seed."""
 
     @property
     def scenario(self) -> Scenario:
@@ -131,18 +134,29 @@ def _of_grid(grid: Grid) -> Iterator[Cell]:
         by_seed = tuple(
             (seed, scenarios.load(name, {**overrides, "loop.seed": seed}, controller)) for seed in grid.seeds
         )
-        chosen = by_seed[0][1].controller
-        command = _command(name, chosen, {**overrides, "loop.seed": grid.seeds[0]})
-        yield Cell(f"{chosen} {grid.label}".strip(), point, by_seed, grid.scored is not False, command)
+        label = f"{by_seed[0][1].controller} {grid.label}".strip()
+        yield Cell(label, point, by_seed, grid.scored is not False, name, overrides)
 
 
-def _command(name: str, controller: str, overrides: Mapping[str, Any]) -> str:
-    """What repeats a cell's first run."""
-    words = ["hilbench", "run", name, "--controller", controller]
-    for key, value in overrides.items():
-        text = value if isinstance(value, str) else tomli_w.dumps({"v": value}).removeprefix("v = ").strip()
-        words += [f"--{key.replace('_', '-')}", text]
+def command(cell: Cell, controller: str, more: Mapping[str, Any]) -> str:
+    """What repeats a cell's first run, or with another controller and `more` overrides what it is compared with."""
+    words = ["hilbench", "run", cell.source, "--controller", controller]
+    for key, value in {**cell.overrides, "loop.seed": cell.by_seed[0][0], **more}.items():
+        # `controller.X` stands for the chosen one's X, which another controller may not have.
+        own = key.removeprefix("controller.")
+        whole = key if own == key else f"controllers.{cell.scenario.controller}.{own}"
+        for field, plain in _flat(whole, value):
+            words += [f"--{field.replace('_', '-')}", plain if isinstance(plain, str) else json.dumps(plain)]
     return shlex.join(words)
+
+
+def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Fields of nested tables under dotted names; everything else reads the same in JSON and TOML."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _flat(f"{key}.{name}", item)
+    else:
+        yield key, value
 
 
 def _labelled(found: list[Cell]) -> list[Cell]:

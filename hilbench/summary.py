@@ -8,7 +8,7 @@ from typing import Any
 from hilbench import plugins
 from hilbench.plan import Case, Job, Line
 from hilbench.statistics import differences, over_seeds
-from hilbench.suite import Suite
+from hilbench.suite import Suite, command
 
 FORMAT = 1
 
@@ -51,9 +51,20 @@ def _entry(line: Line, answers: Answers, errors: Mapping[Job, str]) -> dict[str,
         "failed": [
             f"seed {seed}: {errors[case.job]}" for seed, case in zip(seeds, line.cases, strict=True) if errors[case.job]
         ],
-        "command": cell.command if not line.role else "",
+        "command": command(cell, scenario.controller, _differs(line)),
         "metrics": over_seeds([answers[case] for case in line.cases if case in answers], _statistic),
     }
+
+
+def _differs(line: Line) -> dict[str, Any]:
+    """What a reference's loop and link have otherwise than its cell's."""
+    loop, own = line.scenario.loop, line.cell.scenario.loop
+    if line.role == "twin":
+        return {"loop.freeze_at_s": loop.freeze_at_s}
+    if loop.mode == own.mode:
+        return {}
+    trace = {"kind": "trace", "run": _place(line.cases[0].job.after)}
+    return {"link.kind": line.scenario.link.kind, "loop.mode": loop.mode, "loop.delay": trace}
 
 
 def _compare(line: Line, entry: dict[str, Any], lines: Sequence[Line], answers: Answers, baseline: str | None) -> None:

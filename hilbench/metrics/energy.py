@@ -50,7 +50,7 @@ def _share(network: dict[str, Any], target: Target) -> float:
     return ceil(neurons / target.neurons_per_core) / target.cores_per_chip
 
 
-@metric("J", "lower", wall=True)
+@metric("J", "lower")
 def energy_measured(run: RunData) -> Measures:
     """Joules per decision by the device's own meter, or by the host's while the record was fed to the program again."""
     joules = column(run, "energy_j")[column(run, "answered").astype(bool)] if run.episodes else np.empty(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -96,12 +97,14 @@ def test_differences_are_to_the_named_baseline_seed_by_seed(scored: tuple) -> No
     assert "difference" not in found["pid"]["metrics"]["error_rms"]
 
 
-def test_a_cell_repeats_from_its_own_command(scored: tuple, tmp_path: Path) -> None:
-    cell = by_label(scored[0])["pes"]
-    command = [sys.executable, "-m", *cell["command"].split(), "--out", str(tmp_path / "again"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    value = json.loads(done.stdout)["metrics"]["error_rms"]["value"]
-    assert value == cell["metrics"]["error_rms"]["values"][0]
+def test_a_row_repeats_from_its_own_command(scored: tuple, tmp_path: Path) -> None:
+    (twin,) = (line for line in scored[0]["references"] if (line["role"], line["label"]) == ("twin", "pes"))
+    (oracle,) = (line for line in scored[0]["references"] if line["role"] == "oracle")
+    for number, line in enumerate((by_label(scored[0])["pes"], twin, oracle)):
+        words = [sys.executable, "-m", *shlex.split(line["command"]), "--out", str(tmp_path / str(number)), "--json"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+        value = json.loads(done.stdout)["metrics"]["error_rms"]["value"]
+        assert value == line["metrics"]["error_rms"]["values"][0]
 
 
 def test_pools_of_different_size_give_the_same_cells_byte_for_byte(tmp_path: Path) -> None:

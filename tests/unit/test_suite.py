@@ -8,7 +8,7 @@ import pytest
 
 from hilbench import scenario as scenarios
 from hilbench.errors import ScenarioError
-from hilbench.suite import cells, load_suite
+from hilbench.suite import cells, command, load_suite
 
 SMALL = {
     "name": "small",
@@ -75,14 +75,21 @@ def test_two_cells_that_would_run_the_same_are_one() -> None:
     ]
 
 
-def test_a_cells_command_is_its_first_run() -> None:
-    changes = {"record.spikes": ["neurons"], "loop.duration_s": 0.05}
-    cell = found(controllers=["lif_lqr"], links=["zmq"], set=changes)[0]
-    program, command, *arguments = shlex.split(cell.command)
+def repeated(text: str) -> scenarios.Scenario:
+    """The scenario that a command runs."""
+    program, run, source, flag, controller, *arguments = shlex.split(text)
+    assert (program, run, flag) == ("hilbench", "run", "--controller")
     overrides, rest = scenarios.assignments(arguments)
-    assert (program, command, rest) == ("hilbench", "run", ["cartpole_ladder", "--controller", "lif_lqr"])
-    again = scenarios.load(rest[0], overrides, rest[2])
-    assert scenarios.dump(again) == scenarios.dump(cell.scenario)
+    assert not rest
+    return scenarios.load(source, overrides, controller)
+
+
+def test_a_cells_command_is_its_first_run() -> None:
+    changes = {"record.spikes": ["neurons"], "controller.n_neurons": 50, "loop.delay": {"kind": "constant", "s": 0.01}}
+    cell = found(controllers=["lif_lqr"], links=["zmq"], set=changes)[0]
+    assert scenarios.dump(repeated(command(cell, "lif_lqr", {}))) == scenarios.dump(cell.scenario)
+    other = repeated(command(cell, "lqr", {"loop.freeze_at_s": 0.5}))
+    assert (other.controller, other.loop.freeze_at_s, other.loop.seed) == ("lqr", 0.5, 10000)
 
 
 @pytest.mark.parametrize(("changes", "line"), [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import made_up
 import numpy as np
 import pytest
 
 from hilbench.metrics import measure
-from hilbench.types import RunData
 
 BEFORE, AFTER = 2, 6
 """Windows of 10 ms before the change at 20 ms, and after it."""
@@ -21,25 +21,15 @@ LEARNER = [1.0, 1.0, 11.0, 6.0, 2.0, 1.0, 1.0, 1.0]
 """Performance 1, 1 | 0, 0.5, 0.9, 1, 1, 1."""
 
 
-def run(*episodes, score=(), **loop):
+def run(*errors, score=(), **loop):
     """Episodes of one error per window of 10 ticks, at 1 kHz."""
-    scenario = {
-        "loop": {"mode": "lockstep", "period_s": 0.001, "duration_s": 0.01 * (BEFORE + AFTER), **loop},
-        "phases": {},
-        "disturbances": {"load": {"kind": "payload", "at_s": 0.01 * BEFORE}},
-        "score": {"change": "load", "window_s": 0.01, "before_s": 0.02, "horizon_s": 0.06, **dict(score)},
-    }
-    sheet = {"error": "error", "info_units": {"error": "m"}, "physics_step_s": 0.001}
-    return RunData({"scenario": scenario, "sheet": sheet, "faults": []}, [_episode(np.repeat(e, 10)) for e in episodes])
-
-
-def _episode(error):
-    k = np.arange(len(error))
-    rows = {"seq": k, "t_us": 1000 * k, "info.error": np.asarray(error, float), "applied_step": k, "applied_ns": k}
-    rows |= {name: 1000 * k for name in ("scheduled_ns", "captured_ns", "arrived_ns", "compute_ns")}
-    rows |= {name: k >= 0 for name in ("answered", "learning")}
-    rows |= {name: k < 0 for name in ("skipped", "terminated", "truncated", "clipped", "not_finite", "late")}
-    return rows | {name: k for name in ("spikes", "synaptic_operations", "neuron_updates", "weight_updates")}
+    found = made_up.run(
+        *(made_up.episode(10 * len(each), **{"info.error": np.repeat(np.array(each, float), 10)}) for each in errors),
+        score={"change": "load", "window_s": 0.01, "before_s": 0.02, "horizon_s": 0.06, **dict(score)},
+        **{"duration_s": 0.01 * (BEFORE + AFTER), **loop},
+    )
+    found.meta["scenario"]["disturbances"] = {"load": {"kind": "payload", "at_s": 0.01 * BEFORE}}
+    return found
 
 
 def judge(learner=LEARNER, twin=FROZEN, floor=FLOOR, oracle=ORACLE, **settings):

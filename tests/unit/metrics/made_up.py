@@ -1,0 +1,34 @@
+"""Made-up episodes and runs whose metrics can be worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hilbench.types import RunData
+
+MS = 1_000_000
+
+
+def episode(n, **columns):
+    """A lockstep episode of `n` ticks at 1 kHz, every tick answered and acting at once; `columns` replace its own."""
+    k = np.arange(n)
+    rows = {
+        "seq": k, "t_us": 1000 * k, "skipped": k < 0, "terminated": k < 0, "truncated": k < 0, "answered": k >= 0,
+        "scheduled_ns": MS * k, "captured_ns": MS * k, "arrived_ns": MS * k + 100_000, "applied_ns": MS * k,
+        "applied_step": k, "compute_ns": k * 0 + 50_000, "clipped": k < 0, "not_finite": k < 0, "late": k < 0,
+        "info.error": k * 0.0, "spikes": k * 0 + 3, "synaptic_operations": k, "neuron_updates": k, "weight_updates": k,
+        "learning": k >= 0, "energy_j": k * np.nan,
+    }  # fmt: skip
+    rows |= {name: np.asarray(column) for name, column in columns.items()}
+    return {"processed": rows["answered"], **rows}
+
+
+def run(
+    *episodes, mode="lockstep", phases=(), faults=(), score=(), record=(), network=None, inputs=(), more=(), **loop
+):
+    loop = {"mode": mode, "period_s": 0.001, **loop}
+    sheet = {"error": "error", "info_units": {"error": "m"}, "physics_step_s": 0.001}
+    scenario = {"loop": loop, "phases": dict(phases), "score": dict(score), "record": dict(record)}
+    program = {"inputs": [{"name": name, "size": size, "kind": kind} for name, size, kind in inputs]}
+    meta = {"scenario": scenario, "sheet": sheet, "faults": list(faults), "network": network, "program": program}
+    return RunData(meta | dict(more), list(episodes))
