@@ -52,7 +52,8 @@ def main() -> None:
             "controllers.ppo.rescale": True,
         },
     }
-    for cell in hilbench.evaluate(suite, args.out / "evaluation")["cells"]:
+    # One process: for six short runs, a second would take longer to load PyTorch than it saves.
+    for cell in hilbench.evaluate(suite, args.out / "evaluation", workers=1)["cells"]:
         for name in ("survival", "error_rms"):
             found = cell["metrics"][name]
             print(f"{cell['controller']:4} {name:10} {found['iqm']:.3g} {found['unit']} (n = {found['n']})")
