@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import subprocess
@@ -15,10 +14,6 @@ import pytest
 import hilbench
 
 SCRIPTS = Path(__file__).parents[1] / "scenarios" / "scripts"
-takes_a_dict = pytest.mark.skipif(
-    inspect.signature(hilbench.evaluate).parameters["suite"].annotation == "Suite",
-    reason="evaluate() takes no dict here",
-)
 
 
 def start(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +66,6 @@ def test_vector_evaluation(tmp_path: Path) -> None:
         assert returns == [50] * 3 if line[1] == "lqr" else min(returns) < 50
 
 
-@takes_a_dict
 def test_evaluate_a_suite(tmp_path: Path) -> None:
     lines = output("evaluate_a_suite", tmp_path, "--out", "here")
     summary = json.loads((tmp_path / "here" / "summary.json").read_text())
@@ -84,7 +78,6 @@ def test_evaluate_a_suite(tmp_path: Path) -> None:
         assert row[5:] == ["rad", "3"]
 
 
-@takes_a_dict
 def test_sb3_policy(tmp_path: Path, sb3: Any) -> None:
     lines = output("sb3_policy", tmp_path, "--steps", "1024", "--out", "here")
     found = {tuple(line.split()[:2]): line.split()[2:] for line in lines}
