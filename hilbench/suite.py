@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from hilbench import scenario as scenarios
@@ -85,6 +86,12 @@ def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
         return _checked(suite, "suite")
     path = scenarios.find(suite, "suites")
     return _checked(scenarios.read_toml(path), f"{path}: suite")
+
+
+def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
+    """The suite with SECTION.FIELD set in every cell, whatever its grids say."""
+    grids = tuple(msgspec.structs.replace(grid, set={**grid.set, **overrides}) for grid in suite.grids)
+    return msgspec.structs.replace(suite, grids=grids)
 
 
 def cells(suite: Suite) -> list[Cell]:

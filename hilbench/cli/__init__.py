@@ -39,7 +39,7 @@ COMMANDS = {
     "meter": meter,
     "doctor": doctor,
 }
-OVERRIDABLE = ("check", "run")
+OVERRIDABLE = ("check", "run", "evaluate")
 """Commands that take --SECTION.FIELD VALUE."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import tyro
 
 Scenario = Annotated[str, tyro.conf.Positional]
@@ -17,3 +18,8 @@ def complain(text: str) -> None:
 
 def now() -> str:
     return datetime.now().strftime("%Y%m%d-%H%M%S")
+
+
+def print_json(what: Any) -> None:
+    """Print JSON; what is no finite number is null, as JSON has no word for it."""
+    print(msgspec.json.format(msgspec.json.encode(what), indent=2).decode())

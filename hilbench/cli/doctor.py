@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hilbench.cli._shared import print_json
 from hilbench.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ def doctor(*, each_s: float = 1.0, as_json: Annotated[bool, tyro.conf.arg(name="
     as_json
         print everything as JSON
     """
-    import msgspec
-
     from hilbench.doctor import examine, expected_s
 
     if not 0.01 <= each_s <= 600:
@@ -37,7 +35,7 @@ def doctor(*, each_s: float = 1.0, as_json: Annotated[bool, tyro.conf.arg(name="
         print(f"measuring for about {expected_s(each_s):.0f} s; other programs that run now count", flush=True)
     report = examine(each_s)
     if as_json:
-        print(json.dumps(msgspec.to_builtins(report), indent=2))
+        print_json(report)
     else:
         _print(report)
     return 0 if report.rungs else 1

@@ -14,18 +14,19 @@ from hilbench.errors import ScenarioError, choose
 
 
 def list_plugins(kind: Annotated[str, tyro.conf.Positional] = "") -> int:
-    """List the plug-ins, all of them or those of one kind, and the scenarios that come with hilbench."""
+    """List the plug-ins, all of them or those of one kind, and the scenarios and suites that come with hilbench."""
     if kind and kind not in plugins.KINDS:
         raise ScenarioError(f"list: found {kind!r}; {choose(kind, plugins.KINDS)}")
-    console = Console()
     for each in [kind] if kind else plugins.KINDS:
-        table = Table(title=each, title_justify="left", show_header=False, box=None, padding=(0, 2))
-        for plugin in plugins.all_of(each).values():
-            table.add_row(plugin.name, plugin.summary)
-        console.print(table)
-    if not kind:
-        table = Table(title="scenarios", title_justify="left", show_header=False, box=None, padding=(0, 2))
-        for name, path in scenarios.names().items():
-            table.add_row(name, str(scenarios.read_toml(path).get("summary", "")))
-        console.print(table)
+        _print(each, [(plugin.name, plugin.summary) for plugin in plugins.all_of(each).values()])
+    for title, folder in () if kind else (("scenarios", ""), ("suites", "suites")):
+        files = scenarios.names(folder).items()
+        _print(title, [(name, str(scenarios.read_toml(path).get("summary", ""))) for name, path in files])
     return 0
+
+
+def _print(title: str, rows: list[tuple[str, str]]) -> None:
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hilbench import scenario as scenarios
-from hilbench.cli._shared import Scenario, complain, now
+from hilbench.cli._shared import Scenario, complain, now, print_json
 
 
 def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
@@ -121,7 +120,7 @@ def _print_metrics(folder: Path, status: str, as_json: bool) -> None:
 
     metrics = measure(read_run(folder))
     if as_json:
-        print(json.dumps({"run": str(folder), "status": status, "metrics": metrics}, indent=2))
+        print_json({"run": str(folder), "status": status, "metrics": metrics})
         return
     table = Table(title=f"{folder} ({status})", title_justify="left")
     for heading in ("metric", "value", "unit", "N"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hilbench.cli._shared import complain
+from hilbench.cli._shared import complain, print_json
 
 COLUMNS = ("adaptivity", "error_rms", "latency[p50]", "latency[p99]", "echo_floor[p50]", "misses", "spikes")
 """What the table on the terminal shows; the report and summary.json have the rest."""
@@ -27,6 +26,7 @@ def evaluate(
     out: Path | None = None,
     workers: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    overrides: tyro.conf.Suppress[Any] = None,
 ) -> int:
     """Run a suite: its scenarios, controllers, backends, links, modes and seeds, and what their scores need.
 
@@ -46,16 +46,16 @@ def evaluate(
     """
     from hilbench.errors import ScenarioError
     from hilbench.evaluation import evaluate as evaluate_suite
-    from hilbench.suite import load_suite
+    from hilbench.suite import load_suite, override
 
     if workers is not None and workers < 1:
         raise ScenarioError(f"--workers: found {workers}, expected 1 or more")
-    found = load_suite(suite)
+    found = override(load_suite(suite), overrides or {})
     folder = out or Path("runs") / found.name
     with progress(found.name, quiet=as_json) as step:
         summary = evaluate_suite(found, folder, step, workers)
     if as_json:
-        print(json.dumps(summary, indent=2))
+        print_json(summary)
     else:
         print_summary(summary, folder)
     failures = [line for cell in summary["cells"] + summary["references"] for line in describe_failures(cell)]

@@ -11,6 +11,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.cli import main
+from hilbench.cli._shared import print_json
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -58,6 +59,32 @@ def test_run_prints_its_metrics_as_json(tmp_path: Path, capsys: pytest.CaptureFi
     assert json.loads((folder / "run.json").read_text())["scenario"]["loop"]["seed"] == 1
 
 
+def test_evaluate_prints_its_summary_and_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    suite = tmp_path / "poles.toml"
+    suite.write_text(
+        'name = "poles"\nsummary = "two poles"\nscenarios = ["cartpole_ladder"]\ncontrollers = ["lqr"]\nseeds = [1]\n'
+        '[set]\n"loop.duration_s" = 0.05\n[axes]\n"plant.pole_m" = [1.0, 0.5]\n'
+    )
+    arguments = ["evaluate", str(suite), "--out", str(tmp_path / "out"), "--workers", "1"]
+    assert call(*arguments) == 0
+    out = capsys.readouterr().out
+    assert "2/2 lqr__lockstep__s1" in out
+    assert "pole_m=0.5" in out
+    assert call(*arguments, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [cell["seeds"] for cell in found["cells"]] == [[1], [1]]
+    broken = ["--loop.delay.kind", "trace", "--loop.mode", "delayed", "--loop.delay.run", str(tmp_path / "nowhere")]
+    assert call(*arguments, "--json", *broken) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["cells"][0]["metrics"] == {}
+    assert captured.err.count("RecordError") == 2
+
+
+def test_json_has_null_for_what_is_no_number(capsys: pytest.CaptureFixture) -> None:
+    print_json({"value": float("nan"), "interval": [1.0, float("inf")]})
+    assert json.loads(capsys.readouterr().out) == {"value": None, "interval": [1.0, None]}
+
+
 MISTAKES = [
     (["rn"], "did you mean 'run'"),
     (["run", "arm_payload", "--sed", "3"], "did you mean '--seed'"),
@@ -74,6 +101,10 @@ MISTAKES = [
     (["doctor", "--each-s", "0"], "--each-s: found 0.0, expected a time from 0.01 s"),
     (["doctor", "--jsn"], "did you mean '--json'"),
     (["list", "env"], "did you mean 'envs'"),
+    (["evaluate", "demmo"], "did you mean 'demo'"),
+    (["evaluate", "demo", "--worker", "3"], "did you mean '--workers'"),
+    (["evaluate", "demo", "--workers", "0"], "expected 1 or more"),
+    (["evaluate", "demo", "--loop.mod", "x"], "did you mean 'mode'"),
 ]
 
 
@@ -101,6 +132,7 @@ if {package!r} == "altair":
     from hilbench.cli import guard
     guard(lambda: __import__("hilbench.report.charts"))
 from hilbench.cli import main
+from hilbench.cli._shared import print_json
 main(["run", "cartpole_ladder", "--loop.duration-s", "0.01"])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)

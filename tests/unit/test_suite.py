@@ -8,7 +8,7 @@ import pytest
 
 from hilbench import scenario as scenarios
 from hilbench.errors import ScenarioError
-from hilbench.suite import cells, command, load_suite
+from hilbench.suite import cells, command, load_suite, override
 
 SMALL = {
     "name": "small",
@@ -73,6 +73,14 @@ def test_two_cells_that_would_run_the_same_are_one() -> None:
         ("lif_lqr numba", "numba"),
         ("lif_lqr reference", "reference"),
     ]
+
+
+def test_overrides_reach_every_cell_whatever_its_grid_says() -> None:
+    grids = [{"set": {"loop.duration_s": 0.02}}, {"modes": ["delayed"]}]
+    suite = override(load_suite(SMALL | {"grids": grids}), {"loop.duration-s": 0.03})
+    assert {cell.scenario.loop.duration_s for cell in cells(suite)} == {0.03}
+    with pytest.raises(ScenarioError, match="did you mean 'duration_s'"):
+        cells(override(suite, {"loop.durations": 1}))
 
 
 def repeated(text: str) -> scenarios.Scenario:

@@ -26,6 +26,12 @@ def test_rms_over_the_run_and_in_each_phase():
     assert metrics["error_rms"]["unit"] == "m"
 
 
+def test_an_error_that_is_no_number_is_not_left_out():
+    metrics = measure(run(episode(4, **{"info.error": [3.0, np.nan, 0.0, 1.0]}), phases={"late": (0.002, 9.0)}))
+    assert np.isnan(metrics["error_rms"]["value"])
+    assert value(metrics, "error_rms[late]") == (pytest.approx(0.5**0.5), 2)
+
+
 def test_survival_counts_whole_episodes_and_those_the_plant_ended():
     ended = np.arange(5) == 4
     metrics = measure(run(episode(10), episode(5, terminated=ended, skipped=ended)))
