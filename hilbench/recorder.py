@@ -206,8 +206,11 @@ class _Episode:
         return chunk, i
 
 
-def read_run(folder: str | Path) -> RunData:
-    """A run as arrays. A run that was killed opens up to its last batch. Raises RecordError."""
+def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunData:
+    """A run as arrays, all `columns` or those named that it has. A run that was killed opens up to its last batch.
+
+    Raises RecordError.
+    """
     folder = Path(folder)
     try:
         meta = json.loads((folder / "run.json").read_text("utf-8"))
@@ -218,11 +221,11 @@ def read_run(folder: str | Path) -> RunData:
         raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}")
     if missing := {"episodes", "faults", "status"} - set(meta):
         raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
-    episodes = [_read_episode(folder / _episode_name(i)) for i in range(meta["episodes"])]
+    episodes = [_read_episode(folder / _episode_name(i), columns) for i in range(meta["episodes"])]
     return RunData(meta, [episode for episode in episodes if episode])
 
 
-def _read_episode(path: Path) -> dict[str, NDArray]:
+def _read_episode(path: Path, columns: Sequence[str] | None) -> dict[str, NDArray]:
     batches = []
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
@@ -233,7 +236,8 @@ def _read_episode(path: Path) -> dict[str, NDArray]:
     if not batches:
         return {}
     table = pa.Table.from_batches(batches)
-    return {name: _array(table.column(name).combine_chunks()) for name in table.column_names}
+    wanted = [name for name in table.column_names if columns is None or name in columns]
+    return {name: _array(table.column(name).combine_chunks()) for name in wanted}
 
 
 def _array(column: pa.Array) -> NDArray:

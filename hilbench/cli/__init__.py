@@ -17,6 +17,7 @@ from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain
 from hilbench.cli.devices import serve
 from hilbench.cli.parts import list_plugins
+from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
 from hilbench.errors import HilbenchError, ScenarioError, choose
 
@@ -25,7 +26,9 @@ DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
 Any field of a scenario can be set on the command line: --SECTION.FIELD VALUE, as --loop.mode realtime or
 --link.kind zmq; `hilbench check SCENARIO` prints every field there is."""
 
-COMMANDS = {"list": list_plugins, "check": check, "run": run, "serve": serve, "replay": replay}
+COMMANDS = {
+    "list": list_plugins, "check": check, "run": run, "serve": serve, "replay": replay, "report": report,
+}  # fmt: skip
 OVERRIDABLE = ("check", "run")
 """Commands that take --SECTION.FIELD VALUE."""
 

@@ -1,0 +1,98 @@
+"""What decisions cost in joules, each origin and each device on a scale of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import altair as alt
+
+from hilbench.report import words
+from hilbench.report.charts import COLOURS, Figure, columns, wide
+from hilbench.report.curves import choose
+from hilbench.report.data import Cell
+
+NAME = re.compile(r"energy_(?P<origin>measured|modelled)(\[(?P<target>.*?)(?P<static> static)?\])?$")
+MOST = 12
+DYNAMIC, STATIC, MEASURED = "events (dynamic)", "static power", "measured"
+
+
+def figures(cells: Sequence[Cell], baseline: str | None) -> list[Figure]:
+    """A figure for each scenario, origin and device, of cells that have a number there."""
+    panels = {}
+    for name in dict.fromkeys(name for cell in cells for name in cell.metrics):
+        if found := NAME.match(name):
+            panels.setdefault((found["origin"], found["target"] or ""), []).append(name)
+    return [figure for panel, names in panels.items() if (figure := _panel(cells, baseline, *panel, names))]
+
+
+def unavailable(cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """Why a number of joules is missing, and of which cells."""
+    found: dict[str, list[str]] = {}
+    for cell in cells:
+        for name, metric in cell.metrics.items():
+            if NAME.match(name) and metric.value is None:
+                reason = f"{words.named(name)[0].replace('[', ' on ').rstrip(']')}: {metric.note or 'no reason given'}"
+                found.setdefault(reason, []).append(cell.title)
+    return found
+
+
+def _panel(
+    cells: Sequence[Cell], baseline: str | None, origin: str, target: str, names: list[str]
+) -> Figure | None:  # fmt: skip
+    drawn = choose([cell for cell in cells if any(cell.value(name) is not None for name in names)], baseline, MOST)
+    if not drawn:
+        return None
+    unit = next(cell.metrics[name].unit for cell in drawn for name in names if name in cell.metrics)
+    factor, shown = words.prefix(unit, [cell.value(name) for cell in drawn for name in names])
+    rows = [
+        {"cell": cell.title, "part": _part(origin, name), "value": metric.value * factor, **_bounds(metric, factor)}
+        for cell in drawn
+        for name in names
+        if (metric := cell.metrics.get(name)) and metric.value is not None
+    ]
+    device = f" on {target}" if target else ""
+    known = [row for row in rows if row["part"] != STATIC] or rows
+    least, most = (pick(known, key=lambda row: row["value"]) for pick in (min, max))
+    low, high = (words.quantity(row["value"] / factor, unit) for row in (least, most))
+    finding = f"{low} per decision with {least['cell']}"
+    if len({row["cell"] for row in known}) > 1:
+        same = f"{low} per decision with each of the {len(known)} cells"
+        finding = same if low == high else f"{finding}, the least, and {high} with {most['cell']}, the most"
+    note = "Lines: what the constants' published ranges allow." if any("low" in row for row in rows) else ""
+    heading = f"{origin.capitalize()}{device}: {drawn[0].group}"
+    return Figure(
+        f"energy_{drawn[0].group}_{origin}_{target}", _chart(rows, f"energy per decision ({shown})"), heading,
+        finding + ".", note,
+    )  # fmt: skip
+
+
+def _chart(rows: list[dict], title: str) -> alt.LayerChart:
+    parts = [part for part in (DYNAMIC, STATIC, MEASURED) if any(row["part"] == part for row in rows)]
+    values = [row[key] for row in rows for key in ("value", "low", "high") if row.get(key, 0) > 0]
+    scale = alt.Scale(type="log", domain=[min(values) / 1.6, max(values) * 1.6], nice=False) if values else alt.Scale()
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("cell:N", title=None, sort=None, axis=alt.Axis(labelLimit=150)),
+        yOffset=alt.YOffset("part:N", scale=alt.Scale(domain=parts, paddingOuter=0.6)),
+        color=alt.Color("part:N", scale=alt.Scale(domain=parts, range=list(COLOURS[: len(parts)])), legend=columns(3)),
+    )
+    axis = alt.Axis(format="~g", labelOverlap=True, tickCount=5, grid=False)
+    x = alt.X("value:Q", title=title, scale=scale, axis=axis)
+    shape = alt.Shape("part:N", scale=alt.Scale(domain=parts, range=["circle", "diamond", "square"][: len(parts)]), legend=columns(3))
+    dots = base.mark_point(filled=True, size=80, opacity=1).encode(
+        x=x, shape=shape, tooltip=["cell:N", "part:N", *(alt.Tooltip(f"{k}:Q", format=".3~g") for k in ("value", "low", "high"))]
+    )  # fmt: skip
+    lines = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q"
+    )  # fmt: skip
+    n = len({row["cell"] for row in rows})
+    return alt.layer(lines, dots).properties(**wide(max(60, 36 * n)))
+
+
+def _part(origin: str, name: str) -> str:
+    return MEASURED if origin == "measured" else STATIC if name.endswith(" static]") else DYNAMIC
+
+
+def _bounds(metric: object, factor: float) -> dict[str, float]:
+    bounds = metric.interval or metric.ci95 if metric.origin == "measured" else metric.interval
+    return {"low": bounds[0] * factor, "high": bounds[1] * factor} if bounds else {}

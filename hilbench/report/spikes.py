@@ -1,0 +1,160 @@
+"""What happened inside the network: spikes around the change, and how far the weights are from zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.report import words
+from hilbench.report.charts import COLOURS, INK, Figure, Mark, flags, headroom, rounded, wide
+from hilbench.report.data import Cell, change_s
+from hilbench.types import RunData
+
+NEURONS = 60
+SPIKES = 6000
+AROUND_S = 1.0
+HEIGHT = 300
+
+
+def raster(cells: Sequence[Cell]) -> Figure | None:
+    """Spikes around the change, of the first cell that recorded any."""
+    for cell in cells:
+        recorded = [meta["scenario"].get("record", {}).get("spikes") for meta in cell.metas]
+        if any(recorded) and (runs := cell.read(("t_us", "probe_events"))):
+            t_s, address = spikes(runs[0])
+            if t_s.size:
+                return _raster(cell, runs[0].meta, t_s, address)
+    return None
+
+
+def norms(cells: Sequence[Cell]) -> Figure | None:
+    """The recorded weights' norm over time, of the first cell that learnt and recorded any."""
+    for cell in cells:
+        if any(_weights_of(meta) for meta in cell.metas) and (runs := cell.read(("t_us", "probe_values"))):
+            meta = runs[0].meta
+            rows = weight_norms(runs[0])
+            if rows:
+                return _norms(cell, meta, rows)
+    return None
+
+
+def spikes(run: RunData) -> tuple[NDArray, NDArray]:
+    """When each recorded spike of the first episode came, in s, and its probe address."""
+    episode = run.episodes[0]
+    if "probe_events" not in episode:
+        return np.empty(0), np.empty(0, int)
+    found = episode["probe_events"]
+    sizes = np.array([row.size for row in found])
+    events = np.concatenate(found) if sizes.sum() else np.empty(0, [("t_us", "u4"), ("address", "u4")])
+    t_us = np.repeat(episode["t_us"], sizes) + events["t_us"]
+    return t_us * 1e-6, events["address"].astype(int)
+
+
+def pick(t_s: NDArray, address: NDArray, centre_s: float) -> tuple[NDArray, NDArray, int]:
+    """The spikes that a picture can show: around `centre_s`, of at most 60 neurons spread evenly over those that fired.
+
+    Returns their times, their row from 0, and how many neurons fired. The time shrinks where spikes are too many.
+    """
+    half_s = AROUND_S
+    near = np.abs(t_s - centre_s) <= half_s
+    fired = np.unique(address[near])
+    chosen = fired[np.unique(np.linspace(0, fired.size - 1, min(NEURONS, fired.size)).round().astype(int))]
+    near &= np.isin(address, chosen)
+    if near.sum() > SPIKES:
+        half_s = np.sort(np.abs(t_s[near] - centre_s))[SPIKES - 1]
+        near &= np.abs(t_s - centre_s) < half_s
+    return t_s[near], np.searchsorted(chosen, address[near]), int(fired.size)
+
+
+def weight_norms(run: RunData) -> list[dict[str, Any]]:
+    """A row per projection and record: the norm of its weights."""
+    names, episode = _weights_of(run.meta), run.episodes[0]
+    record, network = run.meta["scenario"]["record"], run.meta.get("network") or {}
+    sizes = [network["projections"][name]["synapses"] for name in record.get("weights", [])]
+    ends = np.cumsum([*sizes, *[1] * len(record.get("weight_norms", []))])
+    rows = []
+    for t_us, values in zip(episode["t_us"].tolist(), episode.get("probe_values", ()), strict=False):
+        if values.size and values.size == ends[-1]:
+            parts = np.split(values, ends[:-1])
+            rows += [{"t": t_us * 1e-6, "what": n, "norm": float(np.linalg.norm(p))} for n, p in zip(names, parts, strict=True)]  # fmt: skip
+    return rows
+
+
+def _weights_of(meta: dict[str, Any]) -> list[str]:
+    record = meta["scenario"].get("record", {})
+    return [*record.get("weights", []), *record.get("weight_norms", [])]
+
+
+def _raster(cell: Cell, meta: dict[str, Any], t_s: NDArray, address: NDArray) -> Figure | None:
+    change = change_s(meta)
+    centre = float(np.median(t_s)) if change is None else change
+    times, row, fired = pick(t_s, address, centre)
+    if not times.size:
+        return None
+    shown = int(row.max()) + 1
+    by_neuron = [{"neuron": n, "t": rounded_ms(times[row == n])} for n in range(shown)]
+    span = [float(times.min()), float(times.max())]
+    marks = [] if change is None else [Mark(change, "the change")]
+    lift = headroom(len(marks), HEIGHT) * shown * 1.1
+    # A spike is a stroke of one long line with gaps: thousands of separate marks would take seconds to draw.
+    strokes = (
+        alt.Chart(alt.Data(values=by_neuron))
+        .transform_flatten(["t"])
+        .transform_calculate(y="[datum.neuron + 0.1, datum.neuron + 0.9, null]")
+        .transform_flatten(["y"])
+        .mark_line(strokeWidth=1.1, color=INK, strokeCap="butt", interpolate="linear", invalid="break-paths-filter-domains")
+        .encode(
+            x=alt.X("t:Q", title="time (s)", scale=alt.Scale(domain=span, nice=False), axis=alt.Axis(grid=False, tickCount=6)),
+            y=alt.Y("y:Q", title=f"neuron (1 to {shown})", scale=alt.Scale(domain=[0, shown + lift], nice=False),
+                    axis=alt.Axis(labels=False, ticks=False, grid=False)),
+            order=alt.value(None),
+        )
+    )  # fmt: skip
+    chart = alt.layer(strokes, *flags(marks, span)).properties(**wide(HEIGHT))
+    rates = [times[(times < centre) if early else (times >= centre)].size for early in (True, False)]
+    lengths = [centre - span[0], span[1] - centre]
+    hz = [n / shown / length if length > 0 else float("nan") for n, length in zip(rates, lengths, strict=True)]
+    finding = f"{words.counted(times.size, 'spike')} of {shown} of the {words.figure(fired)} neurons that fired"
+    if change is not None:
+        finding += f": on average {words.figure(hz[0])} Hz before the change and {words.figure(hz[1])} Hz after it"
+    populations = words.listed(meta["scenario"]["record"]["spikes"])
+    return Figure(f"spikes_{cell.group}", chart, f"Spikes of {populations}: {cell.title} in {cell.group}",
+                  finding + ".", f"Seed {meta['scenario']['loop']['seed']}; neurons spread evenly over those that fired.")  # fmt: skip
+
+
+def _norms(cell: Cell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
+    change, last = change_s(meta), max(row["t"] for row in rows)
+    for row in rows:
+        row["norm"], row["t"] = rounded([row["norm"], row["t"]])
+    names = list(dict.fromkeys(row["what"] for row in rows))
+    marks = [] if change is None else [Mark(change, "the change")]
+    top = max(row["norm"] for row in rows) / (1 - headroom(len(marks), 220)) or 1.0
+    colour = alt.Color("what:N", scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
+                       legend=alt.Legend() if len(names) > 1 else None)  # fmt: skip
+    lines = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("t:Q", title="time (s)", scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(grid=False, tickCount=8)),
+            y=alt.Y("norm:Q", title="norm of the weights", scale=alt.Scale(domain=[0, top], nice=False)),
+            color=colour, strokeDash=alt.StrokeDash("what:N", legend=None),
+        )
+    )  # fmt: skip
+    chart = alt.layer(lines, *flags(marks, [0.0, last])).properties(**wide(220))
+    name = names[0]
+    own = [(row["t"], row["norm"]) for row in rows if row["what"] == name]
+    end = own[-1][1]
+    finding = f"The norm of {name} ends at {words.figure(end)}"
+    if change is not None and (early := [norm for t, norm in own if t <= change]):
+        finding = f"The norm of {name} is {words.figure(early[-1])} at the change and {words.figure(end)} at the end"
+    heading = f"Recorded weights: {cell.title} in {cell.group}"
+    return Figure(f"weights_{cell.group}", chart, heading, finding + ".", f"Frobenius norm of {words.listed(names)}; seed {meta['scenario']['loop']['seed']}.")  # fmt: skip
+
+
+def rounded_ms(t_s: NDArray) -> list[float]:
+    """Times to a tenth of a millisecond."""
+    return np.round(t_s, 4).tolist()
