@@ -41,16 +41,31 @@ CONFIG: dict[str, Any] = {
     "autosize": {"type": "fit-x", "contains": "padding"},
     "view": {"stroke": None},
     "axis": {
-        "labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": "normal", "labelColor": INK, "titleColor": INK,
-        "gridColor": "#E6E6E6", "domainColor": "#888888", "tickColor": "#888888", "titlePadding": 8,
+        "labelFontSize": 12,
+        "titleFontSize": 13,
+        "titleFontWeight": "normal",
+        "labelColor": INK,
+        "titleColor": INK,
+        "gridColor": "#E6E6E6",
+        "domainColor": "#888888",
+        "tickColor": "#888888",
+        "titlePadding": 8,
     },
     "legend": {
-        "labelFontSize": 13, "labelColor": INK, "symbolSize": 90, "labelLimit": 280, "orient": "top", "titleFontWeight": "normal", "titleFontSize": 13,
-        "rowPadding": 4, "columnPadding": 18, "offset": 12,
+        "labelFontSize": 13,
+        "labelColor": INK,
+        "symbolSize": 90,
+        "labelLimit": 280,
+        "orient": "top",
+        "titleFontWeight": "normal",
+        "titleFontSize": 13,
+        "rowPadding": 4,
+        "columnPadding": 18,
+        "offset": 12,
     },
     "text": {"fontSize": 12, "color": INK},
     "title": {"anchor": "start", "fontSize": 14, "fontWeight": "normal", "color": INK},
-}  # fmt: skip
+}
 
 
 class Figure(NamedTuple):
@@ -79,9 +94,16 @@ def wide(height: int) -> dict[str, Any]:
     return {"width": "container", "height": height}
 
 
+def time_axis(span: Sequence[float]) -> alt.X:
+    """The x axis of whatever runs over time `t`, in s."""
+    axis = alt.Axis(grid=False, tickCount=8)
+    return alt.X("t:Q", title="time (s)", scale=alt.Scale(domain=list(span), nice=False), axis=axis)
+
+
 def columns(n: int) -> alt.Legend:
     """A legend above the chart with `n` columns, fewer on a narrow page."""
-    fitting = alt.ExprRef(f"width < 420 ? 1 : width < 700 ? {min(n, 2)} : {n}")
+    # By the page's width, not the plot's: that one changes while the legend is laid out.
+    fitting = alt.ExprRef(f"containerSize()[0] < 440 ? 1 : containerSize()[0] < 760 ? {min(n, 2)} : {n}")
     return alt.Legend(title=None, columns=fitting, symbolStrokeWidth=2, symbolOpacity=1)
 
 

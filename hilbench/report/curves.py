@@ -12,7 +12,19 @@ from numpy.typing import NDArray
 
 from hilbench.metrics import column
 from hilbench.report import words
-from hilbench.report.charts import COLOURS, GREY, SHAPES, Figure, Mark, columns, flags, headroom, rounded, wide
+from hilbench.report.charts import (
+    COLOURS,
+    GREY,
+    SHAPES,
+    Figure,
+    Mark,
+    columns,
+    flags,
+    headroom,
+    rounded,
+    time_axis,
+    wide,
+)
 from hilbench.report.data import Cell, change_s, phase, phases
 from hilbench.types import RunData
 
@@ -52,10 +64,6 @@ def figure(cells: Sequence[Cell], baseline: str | None) -> Figure | None:
     series += _references(drawn)
     meta = drawn[0].metas[0]
     name = meta["sheet"]["error"]
-    unit = meta["sheet"]["info_units"][name]
-    factor, shown = words.prefix(unit, np.concatenate([one.curve.middle for one in series]).tolist())
-    title = f"{words.subject(name)}, RMS ({shown})"
-    chart = _chart(series, factor, title, _changes(meta))
     width_s = window_s(meta)
     note = f"Root mean square in windows of {words.quantity(width_s, 's')}; interquartile mean over seeds."
     if any(np.isfinite(one.curve.low).any() for one in series):
@@ -64,7 +72,13 @@ def figure(cells: Sequence[Cell], baseline: str | None) -> Figure | None:
         note += f" Drawn: {len(drawn)} of {len(cells)} cells, from the best to the worst"
         note += " and the baseline." if baseline else "."
     heading = f"{words.subject(name).capitalize()} over time: {drawn[0].group}"
-    return Figure(f"error_{drawn[0].group}", chart, heading, _finding(drawn, unit), note)
+    return Figure(
+        f"error_{drawn[0].group}",
+        chart(series, meta),
+        heading,
+        _finding(drawn, meta["sheet"]["info_units"][name]),
+        note,
+    )
 
 
 def choose(cells: Sequence[Cell], baseline: str | None, most: int = MOST) -> list[Cell]:
@@ -104,7 +118,7 @@ def curve(runs: Sequence[RunData]) -> Curve:
 
 
 def over_seeds(table: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Interquartile mean of each column of (seeds, windows), and a 95 % bootstrap interval where 3 seeds or more are."""
+    """Interquartile mean of each column of (seeds, windows), and a 95 % bootstrap interval from 3 seeds on."""
     middle, low, high = np.full((3, table.shape[1]), np.nan)
     present = np.isfinite(table)
     # Columns in which the same seeds are present share their resamples, so that all of them are one call.
@@ -152,23 +166,35 @@ def _references(drawn: Sequence[Cell]) -> list[Series]:
     return found
 
 
-def _chart(series: Sequence[Series], factor: float, title: str, marks: list[Mark]) -> alt.LayerChart:
+def chart(series: Sequence[Series], meta: dict[str, Any]) -> alt.LayerChart:
+    """The error over time on a log axis, with every disturbance marked where it begins."""
+    name, marks = meta["sheet"]["error"], _changes(meta)
+    unit = meta["sheet"]["info_units"][name]
+    factor, shown = words.prefix(unit, np.concatenate([one.curve.middle for one in series]).tolist())
+    title = f"{words.subject(name)}, RMS ({shown})"
     rows = [row for order, one in enumerate(series) for row in _rows(one, factor, 2 * order)]
     span = [0.0, max(row["t"] for row in rows) + min(abs(row["t"]) for row in rows)]
     scale = alt.Scale(type="log", domain=_domain(rows, len(marks)), nice=False)
     axis = alt.Axis(values=[m * 10.0**i for i in range(-9, 10) for m in (1, 2, 5)], format="~g", labelOverlap=True)
     colour, shape, dash = _legends(series)
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("t:Q", title="time (s)", scale=alt.Scale(domain=span, nice=False), axis=alt.Axis(grid=False, tickCount=8)),
+        x=time_axis(span),
         y=alt.Y("rms:Q", title=title, scale=scale, axis=axis),
         color=colour,
-    )  # fmt: skip
+    )
     bands = base.transform_filter(f"datum.low > 0 && datum.line == '{RAN}'").mark_area(opacity=0.15, clip=True)
     bands = bands.encode(y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q")
     thick = alt.condition(f"datum.line == '{RAN}'", alt.value(2.2), alt.value(1.4))
     lines = base.mark_line(clip=True).encode(strokeDash=dash, strokeWidth=thick)
-    names = {"cell:N": "cell", "line:N": "line", "t:Q": "time (s)", "rms:Q": title, "low:Q": "95 % from", "high:Q": "to",
-             "n:Q": "seeds"}  # fmt: skip
+    names = {
+        "cell:N": "cell",
+        "line:N": "line",
+        "t:Q": "time (s)",
+        "rms:Q": title,
+        "low:Q": "95 % from",
+        "high:Q": "to",
+        "n:Q": "seeds",
+    }
     dots = base.mark_point(filled=True, size=55).encode(
         shape=shape,
         opacity=alt.condition("datum.dot == 1", alt.value(1), alt.value(0)),
@@ -180,13 +206,23 @@ def _chart(series: Sequence[Series], factor: float, title: str, marks: list[Mark
 def _rows(one: Series, factor: float, first: int) -> list[dict[str, Any]]:
     """A row per window; every eighth has a dot, each series' from another window on."""
     c = one.curve
-    found = zip(*(rounded(v) for v in (c.t_s, c.middle * factor, c.low * factor, c.high * factor)), c.n.tolist(), strict=True)
+    found = zip(
+        *(rounded(v) for v in (c.t_s, c.middle * factor, c.low * factor, c.high * factor)), c.n.tolist(), strict=True
+    )
     return [
-        {"cell": one.label, "line": one.kind, "t": t, "rms": middle, "low": low, "high": high, "n": n,
-         "dot": int(one.kind == RAN and i % 8 == first % 8)}
+        {
+            "cell": one.label,
+            "line": one.kind,
+            "t": t,
+            "rms": middle,
+            "low": low,
+            "high": high,
+            "n": n,
+            "dot": int(one.kind == RAN and i % 8 == first % 8),
+        }
         for i, (t, middle, low, high, n) in enumerate(found)
         if middle
-    ]  # fmt: skip
+    ]
 
 
 def _domain(rows: Sequence[dict[str, Any]], n_marks: int) -> list[float]:
@@ -203,12 +239,23 @@ def _legends(series: Sequence[Series]) -> tuple[alt.Color, alt.Shape, alt.Stroke
     labels, legend = list(colours), columns(4)
     kinds = [kind for kind in DASHES if any(one.kind == kind for one in series)]
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(labels))]
-    below = alt.Legend(title=None, orient="bottom", columns=legend.columns, symbolType="stroke", symbolSize=500, symbolStrokeWidth=2) if len(kinds) > 1 else None
+    below = (
+        alt.Legend(
+            title=None,
+            orient="bottom",
+            columns=legend.columns,
+            symbolType="stroke",
+            symbolSize=500,
+            symbolStrokeWidth=2,
+        )
+        if len(kinds) > 1
+        else None
+    )
     return (
         alt.Color("cell:N", sort=labels, scale=alt.Scale(domain=labels, range=list(colours.values())), legend=legend),
         alt.Shape("cell:N", sort=labels, scale=alt.Scale(domain=labels, range=shapes), legend=legend),
         alt.StrokeDash("line:N", scale=alt.Scale(domain=kinds, range=[DASHES[kind] for kind in kinds]), legend=below),
-    )  # fmt: skip
+    )
 
 
 def _changes(meta: dict[str, Any]) -> list[Mark]:
@@ -228,7 +275,7 @@ def _finding(drawn: Sequence[Cell], unit: str) -> str:
     ranked = sorted((cell for cell in drawn if cell.value(after) is not None), key=lambda cell: cell.value(after))
     if not ranked:
         return "No cell came to the phase that is compared."
-    when = "over the run" if change is None else f"{phase(after) or 'after'} the change at {words.figure(change)} s"
+    when = "over the run" if change is None else f"{phase(after) or 'after'} the change at {change:g} s"
     best, worst = ranked[0], ranked[-1]
     text = f"Error {when}: {words.quantity(best.value(after), unit)} with {best.title}"
     if worst is not best:

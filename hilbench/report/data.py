@@ -135,10 +135,11 @@ def phases(cells: Sequence[Cell]) -> tuple[str | None, str]:
     change = change_s(meta) if meta else None
     if change is None:
         return None, "error_rms"
-    spans = meta["scenario"]["phases"]
-    before = [name for name, (_, end_s) in spans.items() if end_s <= change]
-    after = [name for name, (start_s, _) in spans.items() if start_s >= change]
-    return (f"error_rms[{before[-1]}]" if before else None), (f"error_rms[{after[-1]}]" if after else "error_rms")
+    known = {name for cell in cells for name in cell.metrics}
+    spans = {f"error_rms[{name}]": span for name, span in meta["scenario"]["phases"].items()}
+    before = [name for name, (_, end_s) in spans.items() if end_s <= change and name in known]
+    after = [name for name, (start_s, _) in spans.items() if start_s >= change and name in known]
+    return (before[-1] if before else None), (after[-1] if after else "error_rms")
 
 
 def _evaluation(folder: Path) -> Summary:
@@ -167,13 +168,20 @@ def _single(folder: Path) -> Summary:
     controller = scenario["controller"]
     measures = measure(run)
     cell = Cell(
-        label=folder.resolve().name, suite=SINGLE, scenario=scenario["name"], controller=controller, mode=run.mode,
+        label=folder.resolve().name,
+        suite=SINGLE,
+        scenario=scenario["name"],
+        controller=controller,
+        mode=run.mode,
         backend=scenario["controllers"][controller].get("backend", scenario.get("backend", {})).get("kind", ""),
-        link=scenario["link"]["kind"], seeds=[scenario["loop"]["seed"]], runs=["."], folder=str(folder),
+        link=scenario["link"]["kind"],
+        seeds=[scenario["loop"]["seed"]],
+        runs=["."],
+        folder=str(folder),
         failed=[] if run.meta["status"] == "done" else [f"this run ended as {run.meta['status']!r}"],
         command=" ".join(["hilbench", *run.meta.get("command", [])]),
         metrics={name: msgspec.convert({**m, "iqm": m["value"], "n": 1}, Metric) for name, m in measures.items()},
-    )  # fmt: skip
+    )
     keys = ("versions", "commit", "host", "started", "command")
     return Summary(cells=[cell], suite=cell.suite, provenance={key: run.meta.get(key) for key in keys})
 

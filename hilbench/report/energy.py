@@ -37,9 +37,7 @@ def unavailable(cells: Sequence[Cell]) -> dict[str, list[str]]:
     return found
 
 
-def _panel(
-    cells: Sequence[Cell], baseline: str | None, origin: str, target: str, names: list[str]
-) -> Figure | None:  # fmt: skip
+def _panel(cells: Sequence[Cell], baseline: str | None, origin: str, target: str, names: list[str]) -> Figure | None:
     drawn = choose([cell for cell in cells if any(cell.value(name) is not None for name in names)], baseline, MOST)
     if not drawn:
         return None
@@ -62,9 +60,12 @@ def _panel(
     note = "Lines: what the constants' published ranges allow." if any("low" in row for row in rows) else ""
     heading = f"{origin.capitalize()}{device}: {drawn[0].group}"
     return Figure(
-        f"energy_{drawn[0].group}_{origin}_{target}", _chart(rows, f"energy per decision ({shown})"), heading,
-        finding + ".", note,
-    )  # fmt: skip
+        f"energy_{drawn[0].group}_{origin}_{target}",
+        _chart(rows, f"energy per decision ({shown})"),
+        heading,
+        finding + ".",
+        note,
+    )
 
 
 def _chart(rows: list[dict], title: str) -> alt.LayerChart:
@@ -78,13 +79,19 @@ def _chart(rows: list[dict], title: str) -> alt.LayerChart:
     )
     axis = alt.Axis(format="~g", labelOverlap=True, tickCount=5, grid=False)
     x = alt.X("value:Q", title=title, scale=scale, axis=axis)
-    shape = alt.Shape("part:N", scale=alt.Scale(domain=parts, range=["circle", "diamond", "square"][: len(parts)]), legend=columns(3))
+    shape = alt.Shape(
+        "part:N", scale=alt.Scale(domain=parts, range=["circle", "diamond", "square"][: len(parts)]), legend=columns(3)
+    )
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(
-        x=x, shape=shape, tooltip=["cell:N", "part:N", *(alt.Tooltip(f"{k}:Q", format=".3~g") for k in ("value", "low", "high"))]
-    )  # fmt: skip
-    lines = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q"
-    )  # fmt: skip
+        x=x,
+        shape=shape,
+        tooltip=["cell:N", "part:N", *(alt.Tooltip(f"{k}:Q", format=".3~g") for k in ("value", "low", "high"))],
+    )
+    lines = (
+        base.transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2)
+        .encode(x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q")
+    )
     n = len({row["cell"] for row in rows})
     return alt.layer(lines, dots).properties(**wide(max(60, 36 * n)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -23,17 +24,31 @@ REPLIES, ECHO = "replies", "bare echo of the link"
 def figure(cell: Cell) -> Figure | None:
     """The distribution of one real-time cell, over all seeds; None where no run is left or no reply came."""
     runs = cell.read(COLUMNS)
-    ms = np.concatenate([_arrival_ms(run) for run in runs] or [np.empty(0)])
+    ms, echo_ms = _samples_ms(runs)
     if not ms.size:
         return None
-    echo_ms = np.concatenate([run.echo_ns * 1e-6 for run in runs])
-    meta = runs[0].meta
-    marks = _marks(meta["scenario"], ms, echo_ms)
-    chart = _chart(ms, echo_ms, marks)
-    rate_hz = 1 / meta["scenario"]["loop"]["period_s"]
+    rate_hz = 1 / runs[0].meta["scenario"]["loop"]["period_s"]
     note = f"N = {words.figure(ms.size)} replies at {words.figure(rate_hz)} Hz over {words.counted(len(runs), 'run')}"
     note += f"; echo N = {words.figure(echo_ms.size)}." if echo_ms.size else "; the link's echo was not measured."
-    return Figure(f"latency_{cell.group}_{cell.title}", chart, f"{cell.title} in {cell.group}", _finding(cell, ms, echo_ms), note)
+    return Figure(
+        f"latency_{cell.group}_{cell.title}",
+        chart(runs),
+        f"{cell.title} in {cell.group}",
+        _finding(cell, ms, echo_ms),
+        note,
+    )
+
+
+def chart(runs: Sequence[RunData]) -> alt.LayerChart:
+    """The distribution over these runs, on a log axis, with the deadline and the percentiles marked."""
+    ms, echo_ms = _samples_ms(runs)
+    return _chart(ms, echo_ms, _marks(runs[0].meta["scenario"], ms, echo_ms))
+
+
+def _samples_ms(runs: Sequence[RunData]) -> tuple[NDArray, NDArray]:
+    """Arrivals and echoes of all runs."""
+    none = [np.empty(0)]
+    return np.concatenate([*map(_arrival_ms, runs)] or none), np.concatenate([r.echo_ns * 1e-6 for r in runs] or none)
 
 
 def _arrival_ms(run: RunData) -> NDArray:
@@ -66,9 +81,18 @@ def _chart(ms: NDArray, echo_ms: NDArray, marks: list[Mark]) -> alt.LayerChart:
     colour = alt.Color(
         "what:N", scale=alt.Scale(domain=list(shares), range=[COLOURS[0], "#444444"][: len(shares)]), legend=columns(2)
     )
-    x = alt.X("from:Q", title="scheduled instant to reply (ms, log scale)", scale=alt.Scale(type="log", domain=span, nice=False), axis=alt.Axis(grid=False, labelOverlap=True))  # fmt: skip
+    x = alt.X(
+        "from:Q",
+        title="scheduled instant to reply (ms, log scale)",
+        scale=alt.Scale(type="log", domain=span, nice=False),
+        axis=alt.Axis(grid=False, labelOverlap=True),
+    )
     y = alt.Y("share:Q", title="share of replies (%)", scale=alt.Scale(domain=[0, top], nice=False))
-    tooltip = [alt.Tooltip("from:Q", format=".3~g", title="from (ms)"), alt.Tooltip("to:Q", format=".3~g", title="to (ms)"), "share:Q"]  # fmt: skip
+    tooltip = [
+        alt.Tooltip("from:Q", format=".3~g", title="from (ms)"),
+        alt.Tooltip("to:Q", format=".3~g", title="to (ms)"),
+        "share:Q",
+    ]
     bars = alt.Chart(alt.Data(values=_bars(REPLIES, shares[REPLIES], edges))).mark_rect(opacity=0.75)
     layers = [bars.encode(x=x, x2="to:Q", y=y, y2=alt.value("height"), color=colour, tooltip=tooltip)]
     if ECHO in shares:

@@ -13,11 +13,12 @@ from hilbench.report.data import Cell, phase, phases
 
 DELAY = "loop.delay.s"
 SHARE = 0.25
-"""A learning rate is stable where every seed's error is at most this share of what it is without learning."""
+STABLE = "Stable: every seed's error is at most a quarter of what it is at the same delay without learning."
+"""SHARE, in words."""
 
 
 def figures(cells: Sequence[Cell]) -> list[Figure]:
-    """Two figures for each label whose points vary delay and learning rate, and that has a rate of 0 to compare with."""
+    """Figures for each label whose points vary delay and learning rate."""
     groups: dict[tuple, list[Cell]] = {}
     for cell in cells:
         rate = rate_key(cell)
@@ -35,7 +36,8 @@ def rate_key(cell: Cell) -> str | None:
 def rows_of(cells: Sequence[Cell], name: str) -> list[dict[str, Any]]:
     """One row per delay and learning rate, with whether it is stable by the error metric `name`.
 
-    A seed that failed, with learning or without, makes it not stable; `error` is None where no seed gave one.
+    A seed that failed, with learning or without, makes it not stable; without a cell that does not learn nobody knows.
+    `error` is None where no seed gave one.
     """
     points = [(cell.point[DELAY], cell.point[rate_key(cell)], cell) for cell in cells]
     idle = {delay_s: _errors(cell, name) for delay_s, rate, cell in points if rate == 0}
@@ -44,7 +46,7 @@ def rows_of(cells: Sequence[Cell], name: str) -> list[dict[str, Any]]:
             "delay_ms": float(f"{delay_s * 1e3:.6g}"),
             "rate": rate,
             "error": cell.value(name),
-            "stable": _stable(_errors(cell, name), idle.get(delay_s)),
+            "stable": _stable(_errors(cell, name), idle[delay_s]) if delay_s in idle else None,
         }
         for delay_s, rate, cell in points
     ]
@@ -74,8 +76,12 @@ def delay_map(rows: Sequence[Mapping[str, Any]], title: str) -> alt.LayerChart:
     y = alt.Y("rate:O", title="learning rate", sort="descending")
     scale = alt.Scale(type="log", scheme="viridis", reverse=True)
     shade = alt.Color("error:Q", title=title, scale=scale, legend=alt.Legend(gradientLength=220, format="~g"))
-    tooltip = [alt.Tooltip("delay_ms:Q", title="delay (ms)"), alt.Tooltip("rate:Q", title="learning rate"),
-               alt.Tooltip("error:Q", title=title, format=".3~g"), "stable:N"]  # fmt: skip
+    tooltip = [
+        alt.Tooltip("delay_ms:Q", title="delay (ms)"),
+        alt.Tooltip("rate:Q", title="learning rate"),
+        alt.Tooltip("error:Q", title=title, format=".3~g"),
+        "stable:N",
+    ]
     squares = alt.Chart(data).mark_rect(stroke="white").encode(x=x, y=y, color=shade, tooltip=tooltip)
     ink = alt.condition(f"datum.error > {middle}", alt.value("white"), alt.value("black"))
     return (squares + alt.Chart(data).mark_text(fontSize=12).encode(x=x, y=y, text="text:N", color=ink)).properties(
@@ -85,6 +91,7 @@ def delay_map(rows: Sequence[Mapping[str, Any]], title: str) -> alt.LayerChart:
 
 def stable_line(largest: Mapping[float, float]) -> alt.Chart:
     """The largest stable learning rate by delay; delays at which none is stable are left out."""
+    decades = alt.Axis(format="~g", labelOverlap=True, values=[m * 10.0**i for i in range(-9, 7) for m in (1, 2, 5)])
     top = alt.Data(values=[{"delay_ms": delay_ms, "rate": rate} for delay_ms, rate in largest.items() if rate > 0])
     point = alt.OverlayMarkDef(size=80, color=COLOURS[1], filled=True)
     return (
@@ -92,38 +99,47 @@ def stable_line(largest: Mapping[float, float]) -> alt.Chart:
         .mark_line(point=point, color=COLOURS[1])
         .encode(
             x=alt.X("delay_ms:Q", title="delay of the reply (ms)", scale=alt.Scale(domain=[0, max(largest)])),
-            y=alt.Y("rate:Q", title="largest stable learning rate", scale=alt.Scale(type="log"),
-                    axis=alt.Axis(format="~g", labelOverlap=True, values=[m * 10.0**i for i in range(-9, 7) for m in (1, 2, 5)])),
+            y=alt.Y("rate:Q", title="largest stable learning rate", scale=alt.Scale(type="log"), axis=decades),
             tooltip=["delay_ms:Q", "rate:Q"],
         )
         .properties(**wide(200))
-    )  # fmt: skip
+    )
 
 
 def _of_group(cells: Sequence[Cell]) -> list[Figure]:
-    first = cells[0]
-    _, name = phases(cells)
+    first, (_, name) = cells[0], phases(cells)
     rows = rows_of(cells, name)
-    largest = largest_stable(rows)
-    unit = next((cell.metrics[name].unit for cell in cells if name in cell.metrics), "")
-    factor, shown = words.prefix(unit, [row["error"] for row in rows])
-    rows = [{**row, "error": row["error"] and row["error"] * factor} for row in rows]
-    if not any(row["error"] for row in rows):
+    known = [row for row in rows if row["error"]]
+    if not known:
         return []
-    when = phase(name) and f" {phase(name)}"
-    heading = f"{first.label} in {first.group}"
-    slug = f"{first.group}_{first.label}"
-    top = max(row["rate"] for row in rows)
+    unit = next(cell.metrics[name].unit for cell in cells if name in cell.metrics)
+    factor, shown = words.prefix(unit, [row["error"] for row in known])
+    scaled = [{**row, "error": row["error"] and row["error"] * factor} for row in rows]
+    heading, slug = f"{first.label} in {first.group}", f"{first.group}_{first.label}"
+    finding = f"RMS error {phase(name)}".strip() + f": {_extremes(known, unit)}."
+    note = "The darker a square, the larger the error. × marks rates that are not stable. " + STABLE
+    squares = delay_map(scaled, f"error ({shown})")
+    both = [Figure(f"delay_map_{slug}", squares, f"Error by delay and rate: {heading}", finding, note)]
+    largest = largest_stable(rows)
+    if any(largest.values()):
+        line, finding = stable_line(largest), f"Largest stable learning rate: {_largest(largest, rows)}."
+        both.append(Figure(f"delay_line_{slug}", line, f"Largest stable rate: {heading}", finding, STABLE))
+    return both
+
+
+def _extremes(rows: Sequence[Mapping[str, Any]], unit: str) -> str:
+    least, most = (pick(rows, key=lambda row: row["error"]) for pick in (min, max))
     said = [
-        f"{f'{rate:g}' if rate else 'none'}{' or more' if rate == top else ''} at {delay_ms:g} ms"
-        for delay_ms, rate in largest.items()
+        f"{words.quantity(row['error'], unit)} at {row['delay_ms']:g} ms and rate {row['rate']:g}"
+        for row in (least, most)
     ]
-    shaded = f"RMS error{when} in {shown}: the darker a square, the larger. × marks rates that are not stable."
-    note = f"Stable: every seed's error is at most a quarter of what it is at the same delay without learning."
-    squares = Figure(f"delay_map_{slug}", delay_map(rows, f"error ({shown})"), f"Error by delay and rate: {heading}", shaded, note)  # fmt: skip
-    line = Figure(f"delay_line_{slug}", stable_line(largest), f"Largest stable rate: {heading}",
-                  f"Largest stable learning rate: {words.listed(said)}.", note)  # fmt: skip
-    return [squares, line] if any(largest.values()) else [squares]
+    return f"least {said[0]}; most {said[1]}"
+
+
+def _largest(largest: Mapping[float, float], rows: Sequence[Mapping[str, Any]]) -> str:
+    top = max(row["rate"] for row in rows)
+    rates = {0.0: "none", top: f"{top:g} or more"}
+    return words.listed(f"{rates.get(rate, f'{rate:g}')} at {delay_ms:g} ms" for delay_ms, rate in largest.items())
 
 
 def _errors(cell: Cell, name: str) -> list[float | None] | None:
@@ -132,11 +148,10 @@ def _errors(cell: Cell, name: str) -> list[float | None] | None:
 
 
 def _stable(errors: list[float | None] | None, without: list[float | None] | None) -> bool:
-    pairs = zip(errors, without, strict=True) if errors and without and len(errors) == len(without) else ()
-    return any(pairs) and all(
-        a is not None and b is not None and a <= SHARE * b for a, b in zip(errors, without, strict=True)
-    )
+    if not errors or not without or len(errors) != len(without) or None in (*errors, *without):
+        return False
+    return all(a <= SHARE * b for a, b in zip(errors, without, strict=True))
 
 
 def _text(row: Mapping[str, Any]) -> str:
-    return words.figure(row["error"]) + ("" if row["stable"] or row["rate"] == 0 else " ×")
+    return words.figure(row["error"]) + (" ×" if row["stable"] is False and row["rate"] > 0 else "")

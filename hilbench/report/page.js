@@ -32,8 +32,9 @@
     });
   }
 
+  // Vega writes a role and a label of its own on the element it draws in: one inside keeps the words on the outer.
   const plots = [...document.querySelectorAll(".plot")].map((plot) =>
-    vegaEmbed(plot, JSON.parse(plot.nextElementSibling.textContent), {
+    vegaEmbed(plot.appendChild(document.createElement("div")), JSON.parse(plot.nextElementSibling.textContent), {
       config: CONFIG, renderer: "svg", actions: false, mode: "vega-lite",
     }).catch((error) => {
       plot.textContent = `This chart could not be drawn: ${error.message}`;

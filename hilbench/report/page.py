@@ -48,7 +48,7 @@ class Report:
 
 
 def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None) -> int:
-    """Report on evaluations and runs in one file; the number of cells. `figures` is where each chart goes as SVG and PNG.
+    """Report on evaluations and runs in one file, and every chart as SVG and PNG in `figures`; the number of cells.
 
     Raises RecordError for what is no evaluation and no run, or cannot be written, and leaves nothing half-written.
     """
@@ -75,13 +75,16 @@ def gather(folders: Iterable[str | Path]) -> Report:
     everything = [cell for summary in summaries for cell in summary.cells + summary.references]
     report = Report(
         title=words.listed(dict.fromkeys(summary.suite or "evaluation" for summary in summaries)),
-        sentence=sentence(summaries), cards=cards(groups, references), summaries=summaries,
+        sentence=sentence(summaries),
+        cards=cards(groups, references),
+        summaries=summaries,
         tables=[
-            tables.overview(name, cells, references.get(name, []), baselines[name])
-            for name, cells in groups.items()
+            tables.overview(name, cells, references.get(name, []), baselines[name]) for name, cells in groups.items()
         ],
-        unavailable=energy.unavailable(everything), loads=_loads(everything), faults=_faults(everything),
-    )  # fmt: skip
+        unavailable=energy.unavailable(everything),
+        loads=_loads(everything),
+        faults=_faults(everything),
+    )
     _draw(report, groups, baselines)
     return report
 
@@ -129,11 +132,11 @@ def _loads(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 def _faults(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Every fault on record, with the cell and seed it befell."""
     return [
-        (f"{cell.title}, seed {meta['scenario']['loop']['seed']}", ", ".join(f"{key} {value}" for key, value in fault.items()))
+        (f"{cell.title}, seed {meta['scenario']['loop']['seed']}", ", ".join(f"{k} {v}" for k, v in fault.items()))
         for cell in cells
         for meta in cell.metas
         for fault in meta.get("faults", [])
-    ]  # fmt: skip
+    ]
 
 
 def _save_all(report: Report, folder: Path) -> None:

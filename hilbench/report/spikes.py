@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.report import words
-from hilbench.report.charts import COLOURS, INK, Figure, Mark, flags, headroom, rounded, wide
+from hilbench.report.charts import COLOURS, INK, Figure, Mark, flags, headroom, rounded, time_axis, wide
 from hilbench.report.data import Cell, change_s
 from hilbench.types import RunData
 
@@ -80,7 +80,8 @@ def weight_norms(run: RunData) -> list[dict[str, Any]]:
     for t_us, values in zip(episode["t_us"].tolist(), episode.get("probe_values", ()), strict=False):
         if values.size and values.size == ends[-1]:
             parts = np.split(values, ends[:-1])
-            rows += [{"t": t_us * 1e-6, "what": n, "norm": float(np.linalg.norm(p))} for n, p in zip(names, parts, strict=True)]  # fmt: skip
+            for name, part in zip(names, parts, strict=True):
+                rows.append({"t": t_us * 1e-6, "what": name, "norm": float(np.linalg.norm(part))})
     return rows
 
 
@@ -106,14 +107,18 @@ def _raster(cell: Cell, meta: dict[str, Any], t_s: NDArray, address: NDArray) ->
         .transform_flatten(["t"])
         .transform_calculate(y="[datum.neuron + 0.1, datum.neuron + 0.9, null]")
         .transform_flatten(["y"])
-        .mark_line(strokeWidth=1.1, color=INK, strokeCap="butt", interpolate="linear", invalid="break-paths-filter-domains")
+        .mark_line(strokeWidth=1.1, color=INK, strokeCap="butt", invalid="break-paths-filter-domains")
         .encode(
-            x=alt.X("t:Q", title="time (s)", scale=alt.Scale(domain=span, nice=False), axis=alt.Axis(grid=False, tickCount=6)),
-            y=alt.Y("y:Q", title=f"neuron (1 to {shown})", scale=alt.Scale(domain=[0, shown + lift], nice=False),
-                    axis=alt.Axis(labels=False, ticks=False, grid=False)),
+            x=time_axis(span),
+            y=alt.Y(
+                "y:Q",
+                title=f"neuron (1 to {shown})",
+                scale=alt.Scale(domain=[0, shown + lift], nice=False),
+                axis=alt.Axis(labels=False, ticks=False, grid=False),
+            ),
             order=alt.value(None),
         )
-    )  # fmt: skip
+    )
     chart = alt.layer(strokes, *flags(marks, span)).properties(**wide(HEIGHT))
     rates = [times[(times < centre) if early else (times >= centre)].size for early in (True, False)]
     lengths = [centre - span[0], span[1] - centre]
@@ -122,8 +127,9 @@ def _raster(cell: Cell, meta: dict[str, Any], t_s: NDArray, address: NDArray) ->
     if change is not None:
         finding += f": on average {words.figure(hz[0])} Hz before the change and {words.figure(hz[1])} Hz after it"
     populations = words.listed(meta["scenario"]["record"]["spikes"])
-    return Figure(f"spikes_{cell.group}", chart, f"Spikes of {populations}: {cell.title} in {cell.group}",
-                  finding + ".", f"Seed {meta['scenario']['loop']['seed']}; neurons spread evenly over those that fired.")  # fmt: skip
+    heading = f"Spikes of {populations}: {cell.title} in {cell.group}"
+    note = f"Seed {meta['scenario']['loop']['seed']}; neurons spread evenly over those that fired."
+    return Figure(f"spikes_{cell.group}", chart, heading, finding + ".", note)
 
 
 def _norms(cell: Cell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
@@ -133,17 +139,21 @@ def _norms(cell: Cell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figu
     names = list(dict.fromkeys(row["what"] for row in rows))
     marks = [] if change is None else [Mark(change, "the change")]
     top = max(row["norm"] for row in rows) / (1 - headroom(len(marks), 220)) or 1.0
-    colour = alt.Color("what:N", scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
-                       legend=alt.Legend() if len(names) > 1 else None)  # fmt: skip
+    colour = alt.Color(
+        "what:N",
+        scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
+        legend=alt.Legend() if len(names) > 1 else None,
+    )
     lines = (
         alt.Chart(alt.Data(values=rows))
         .mark_line(strokeWidth=2)
         .encode(
-            x=alt.X("t:Q", title="time (s)", scale=alt.Scale(domain=[0, last], nice=False), axis=alt.Axis(grid=False, tickCount=8)),
+            x=time_axis([0.0, last]),
             y=alt.Y("norm:Q", title="norm of the weights", scale=alt.Scale(domain=[0, top], nice=False)),
-            color=colour, strokeDash=alt.StrokeDash("what:N", legend=None),
+            color=colour,
+            strokeDash=alt.StrokeDash("what:N", legend=None),
         )
-    )  # fmt: skip
+    )
     chart = alt.layer(lines, *flags(marks, [0.0, last])).properties(**wide(220))
     name = names[0]
     own = [(row["t"], row["norm"]) for row in rows if row["what"] == name]
@@ -152,7 +162,8 @@ def _norms(cell: Cell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figu
     if change is not None and (early := [norm for t, norm in own if t <= change]):
         finding = f"The norm of {name} is {words.figure(early[-1])} at the change and {words.figure(end)} at the end"
     heading = f"Recorded weights: {cell.title} in {cell.group}"
-    return Figure(f"weights_{cell.group}", chart, heading, finding + ".", f"Frobenius norm of {words.listed(names)}; seed {meta['scenario']['loop']['seed']}.")  # fmt: skip
+    note = f"Frobenius norm of {words.listed(names)}; seed {meta['scenario']['loop']['seed']}."
+    return Figure(f"weights_{cell.group}", chart, heading, finding + ".", note)
 
 
 def rounded_ms(t_s: NDArray) -> list[float]:

@@ -62,10 +62,14 @@ def overview(group: str, cells: Sequence[Cell], references: Sequence[Cell], base
     table.failed = [f"{cell.title}: {text}" for cell in cells for text in cell.failed]
     table.add(Column("cell", number=False), [_name(cell) for cell in cells])
     _add_places(table, cells)
-    table.add(Column("seeds", help="seeds that came to their end, of those asked for"), [_seeds(cell) for cell in cells])
+    table.add(
+        Column("seeds", help="seeds that came to their end, of those asked for"), [_seeds(cell) for cell in cells]
+    )
+    _, after = phases(cells)
     for title, name, about in _numbers(cells):
         _add_number(table, cells, title, name, about)
-    _add_difference(table, cells, baseline)
+        if name == after:
+            _add_difference(table, cells, baseline, after)
     return table
 
 
@@ -133,16 +137,16 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
     before, after = phases(cells)
     found = [
         ("adaptivity", "adaptivity", "1: as good as the oracle from the change on; 0: no better than the frozen twin"),
-        ("error before", before or "", "root mean square in the last phase before the change"),
-        (f"error {phase(after)}".strip().replace(" s ", "\u00a0s "), after, "root mean square of the plant's tracking error"),
+        ("error\nbefore", before or "", "root mean square in the last phase before the change"),
+        (f"error\n{phase(after)}".strip(), after, "root mean square of the plant's tracking error"),
         ("survival", "survival", "mean time until the plant ended an episode"),
         ("recovery", "recovery_time", "from the change until performance is back; mean, censored at the horizon"),
-        ("latency p50", "latency[p50]", "scheduled instant to the first action of that tick or a newer one, median"),
-        ("latency p99", "latency[p99]", "the same, 99th percentile"),
-        ("echo p50", "echo_floor[p50]", "the link's bare echo at the same rate: what no controller can beat"),
+        ("latency\np50", "latency[p50]", "scheduled instant to the first action of that tick or a newer one, median"),
+        ("latency\np99", "latency[p99]", "the same, 99th percentile"),
+        ("echo\np50", "echo_floor[p50]", "the link's bare echo at the same rate: what no controller can beat"),
         ("misses", "misses", "decisions whose action came after the deadline, per run"),
         ("spikes", "spikes", "spikes of all neurons per decision"),
-    ]  # fmt: skip
+    ]
     # Static power stands in the section on energy: it is the device's, not the controller's.
     energies = dict.fromkeys(
         name for cell in cells for name in cell.metrics if name.startswith("energy_") and not name.endswith(" static]")
@@ -154,7 +158,12 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
 def _tells(cells: Sequence[Cell], name: str) -> bool:
     """Whether a column has anything to say: survival only where one fell early, lateness only where it is felt."""
     if name == "survival":
-        return any(cell.value(name) < m["scenario"]["loop"]["duration_s"] for cell in cells for m in cell.metas if name in cell.metrics)
+        return any(
+            cell.value(name) < m["scenario"]["loop"]["duration_s"]
+            for cell in cells
+            for m in cell.metas
+            if name in cell.metrics
+        )
     return name not in FELT or any(cell.mode != "lockstep" for cell in cells)
 
 
@@ -162,7 +171,7 @@ def _energy(name: str) -> str:
     """A heading for `energy_modelled[loihi1]`: modelled energy, loihi1."""
     label = re.search(r"\[(.*)\]", name)
     origin = name.partition("[")[0].removeprefix("energy_")
-    return ", ".join([f"{origin} energy", *([label[1]] if label else [])])
+    return f"{origin}\nenergy" + (f",\n{label[1]}" if label else "")
 
 
 def _add_number(table: Table, cells: Sequence[Cell], title: str, name: str, about: str) -> None:
@@ -215,16 +224,15 @@ def _mark_best(cells: Sequence[Cell], found: Sequence[Metric | None], entries: S
         if metric and cell.role is None and entries[i].sort is not None and metric.better in ("lower", "higher"):
             groups.setdefault((*comparable(cell), metric.better, metric.origin), []).append(i)
     for (*_, better, _), places in groups.items():
-        values = [entries[i].sort for i in places]
-        best = min(values) if better == "lower" else max(values)
-        if len(set(values)) > 1:
+        pick = min if better == "lower" else max
+        best = entries[pick(places, key=lambda i: entries[i].sort)].text
+        if len({entries[i].text for i in places}) > 1:  # what reads the same is the same
             for i in places:
-                entries[i].best = entries[i].sort == best
+                entries[i].best = entries[i].text == best
 
 
-def _add_difference(table: Table, cells: Sequence[Cell], baseline: str | None) -> None:
+def _add_difference(table: Table, cells: Sequence[Cell], baseline: str | None, after: str) -> None:
     """The error after the change, less the baseline's: paired by seed."""
-    _, after = phases(cells)
     found = [cell.metrics[after].difference if after in cell.metrics else None for cell in cells]
     if not any(found):
         return
@@ -238,9 +246,14 @@ def _add_difference(table: Table, cells: Sequence[Cell], baseline: str | None) -
             continue
         bounds = each.get("ci95")
         sub = words.interval(*(bound * factor for bound in bounds)) if bounds else ""
-        entries.append(Entry(_signed(each["iqm"] * factor), sub, each["iqm"], _verdict(each, cell.metrics[after].better)))
+        entries.append(
+            Entry(_signed(each["iqm"] * factor), sub, each["iqm"], _verdict(each, cell.metrics[after].better))
+        )
     names = {each["baseline"] for each in found if each and "baseline" in each}
-    table.add(Column(f"error, less {words.listed(sorted(names))}’s", shown, help="paired by seed; below 0 is better"), entries)
+    table.add(
+        Column(f"error, less\n{words.listed(sorted(names))}’s", shown, help="paired by seed; below 0 is better"),
+        entries,
+    )
 
 
 def _signed(value: float) -> str:

@@ -69,10 +69,11 @@ def _error(cells: Sequence[Cell], references: Sequence[Cell], told: str) -> Card
     other = floors[0] if floors else max(known, key=lambda cell: cell.value(after))
     what = f"the floor, {other.controller}," if floors else f"{other.title}, the largest,"
     unit = best.metrics[after].unit
+    when = " after the change" if "[" in after else ""
     about = f"RMS {phase(after) or 'over the run'}; {what} has {words.quantity(other.value(after), unit)}"
     if best.value(after) > 0:
         about += f", {words.figure(other.value(after) / best.value(after))} times as much"
-    return Card(f"least error{told}", words.quantity(best.value(after), unit), best.title, about + ".")
+    return Card(f"least error{when}{told}", words.quantity(best.value(after), unit), best.title, about + ".")
 
 
 def _real_time(cells: Sequence[Cell]) -> Card | None:
@@ -84,13 +85,21 @@ def _real_time(cells: Sequence[Cell]) -> Card | None:
     said = [f"p99 {words.quantity(late, 's')}"] if late is not None else []
     said += [f"the link's bare echo {words.quantity(echo, 's')}"] if echo is not None else []
     said += [f"{words.figure(missed)} missed deadlines per run"] if missed is not None else []
-    return Card("shortest round trip, p50", words.quantity(cell.value("round_trip[p50]"), "s"), cell.title,
-                "; ".join(said) + ".")  # fmt: skip
+    return Card(
+        "shortest round trip, p50",
+        words.quantity(cell.value("round_trip[p50]"), "s"),
+        cell.title,
+        "; ".join(said) + ".",
+    )
 
 
 def _runs(cells: Sequence[Cell]) -> Card:
     asked, failed = sum(len(cell.seeds) for cell in cells), sum(len(cell.failed) for cell in cells)
     hit = [cell.title for cell in cells if cell.failed]
     about = f"{words.counted(failed, 'run')} failed: {words.listed(hit[:4])}{' and more' if len(hit) > 4 else ''}."
-    return Card("runs that came to their end", f"{words.figure(asked - failed)} of {words.figure(asked)}", "",
-                about if failed else "None failed.")  # fmt: skip
+    return Card(
+        "runs that came to their end",
+        f"{words.figure(asked - failed)} of {words.figure(asked)}",
+        "",
+        about if failed else "None failed.",
+    )

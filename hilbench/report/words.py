@@ -35,7 +35,15 @@ def figure(value: float | None) -> str:
         mantissa, exponent = f"{value:.2e}".split("e")
         raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         return f"{mantissa}×10{raised}".replace("-", "−")
-    digits = 0 if np.isclose(value, round(value), rtol=1e-9, atol=0) or size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
+    digits = (
+        0
+        if np.isclose(value, round(value), rtol=1e-9, atol=0) or size >= 100
+        else 1
+        if size >= 10
+        else 2
+        if size >= 1
+        else 3
+    )
     return f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
 
 

@@ -18,7 +18,7 @@ from hilbench import evaluate as suites
 from hilbench.cli import guard
 from hilbench.errors import RecordError
 from hilbench.recorder import read_run
-from hilbench.report import charts
+from hilbench.report import charts, curves, latency
 from hilbench.types import RunData
 
 PHASES = ("before", "0-2 s after", "2-5 s after", "5-10 s after")
@@ -113,9 +113,11 @@ def _draw(cells: list[dict], folder: Path) -> bool:
     runs = {cell["label"]: found for cell in cells if (found := _whole_runs(cell, folder))}
     if not runs:
         return False
-    picture = charts.error_over_time(runs)
+    some = zip(charts.COLOURS, runs.items(), strict=False)
+    series = [curves.Series(label, curves.RAN, colour, curves.curve(same)) for colour, (label, same) in some]
+    picture = curves.chart(series, next(iter(runs.values()))[0].meta).properties(width=charts.WIDTH)
     if cells[-1]["label"] in runs and "round_trip[p50]" in cells[-1]["metrics"]:
-        picture &= charts.latency_distribution(runs[cells[-1]["label"]][0])
+        picture &= latency.chart(runs[cells[-1]["label"]]).properties(width=charts.WIDTH)
     charts.save(picture, folder / "demo.png", "A 2-link arm gets a load to carry while its controller runs")
     return True
 

@@ -17,8 +17,7 @@ from hilbench.running import provenance, run
 from hilbench.scenario import load
 
 SHORT = {"loop.duration_s": 3.0, "disturbances.load.at_s": 1.5}
-PHASES = {"phases.before": [0.5, 1.5], "phases.0-2 s after": [1.5, 2.0], "phases.2-5 s after": [2.0, 2.5]}
-SHORT |= PHASES | {"phases.5-10 s after": [2.5, 3.0], "score.change": "load"}
+SHORT |= {"phases.before": [0.5, 1.5], "phases.late after": [2.5, 3.0], "score.change": "load"}
 
 
 def summary(cells: Iterable[dict], references: Iterable[dict] = (), **more: Any) -> dict[str, Any]:
