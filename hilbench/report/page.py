@@ -74,7 +74,7 @@ def gather(folders: Iterable[str | Path]) -> Report:
     baselines = {cell.group: summary.baseline for summary in summaries for cell in summary.cells}
     everything = [cell for summary in summaries for cell in summary.cells + summary.references]
     report = Report(
-        title=words.listed(dict.fromkeys(summary.suite or "evaluation" for summary in summaries)),
+        title=words.listed(dict.fromkeys(_title(summary) for summary in summaries)),
         sentence=sentence(summaries),
         cards=cards(groups, references),
         summaries=summaries,
@@ -89,6 +89,14 @@ def gather(folders: Iterable[str | Path]) -> Report:
     return report
 
 
+def terms(report: Report) -> dict[str, str]:
+    """What the tables' columns are, by heading."""
+    found = {}
+    for column in (column for table in report.tables for column in table.columns if column.help):
+        found.setdefault(tables.one_line(column.title), column.help)
+    return found
+
+
 def render(report: Report) -> str:
     """The page's HTML."""
     environment = jinja2.Environment(
@@ -98,7 +106,7 @@ def render(report: Report) -> str:
     environment.globals |= {"spec": lambda figure: figure.chart.to_dict(validate=False), "config": charts.CONFIG}
     # Inside a script element, only its end tag ends it.
     bundle = re.sub(r"</(?=script)", r"<\\/", vl_convert.javascript_bundle(), flags=re.IGNORECASE)
-    return environment.get_template("page.html").render(report=report, vega=bundle)
+    return environment.get_template("page.html").render(report=report, terms=terms(report), vega=bundle)
 
 
 def _draw(report: Report, groups: dict[str, list[Cell]], baselines: dict[str, str | None]) -> None:
@@ -116,6 +124,11 @@ def _draw(report: Report, groups: dict[str, list[Cell]], baselines: dict[str, st
     if len(groups) > MOST_GROUPS:
         report.left_out["error"] = f"The first {MOST_GROUPS} of {len(groups)} scenarios are drawn."
     report.figures = {section: [each for each in some if each] for section, some in figures.items()}
+
+
+def _title(summary: Summary) -> str:
+    alone = summary.suite == data.SINGLE and summary.cells[0].label
+    return alone or summary.suite or "evaluation"
 
 
 def _loads(cells: Sequence[Cell]) -> list[dict[str, Any]]:

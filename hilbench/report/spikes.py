@@ -34,7 +34,8 @@ def raster(cells: Sequence[Cell]) -> Figure | None:
 def norms(cells: Sequence[Cell]) -> Figure | None:
     """The recorded weights' norm over time, of the first cell that learnt and recorded any."""
     for cell in cells:
-        if any(_weights_of(meta) for meta in cell.metas) and (runs := cell.read(("t_us", "probe_values"))):
+        learnt = cell.value("weight_updates") != 0
+        if learnt and any(_weights_of(meta) for meta in cell.metas) and (runs := cell.read(("t_us", "probe_values"))):
             meta = runs[0].meta
             rows = weight_norms(runs[0])
             if rows:

@@ -48,6 +48,8 @@ class Table:
     common: list[str] = field(default_factory=list)
     """What all rows share and no column repeats."""
     failed: list[str] = field(default_factory=list)
+    refused: dict[str, list[str]] = field(default_factory=dict)
+    """Why a metric gave no number, and for which cells."""
 
     def add(self, column: Column, entries: Sequence[Entry]) -> None:
         self.columns.append(column)
@@ -79,6 +81,11 @@ def comparable(cell: Cell) -> tuple:
     return cell.group, cell.mode, tuple(map(str, conditions))
 
 
+def one_line(title: str) -> str:
+    """A heading without its line breaks."""
+    return title.replace("\n", " ")
+
+
 def _add_places(table: Table, cells: Sequence[Cell]) -> None:
     """Where a cell ran, and its point: columns where cells differ, one line where they do not."""
     ways: dict[str, Callable[[Cell], Entry]] = {
@@ -87,7 +94,7 @@ def _add_places(table: Table, cells: Sequence[Cell]) -> None:
     }
     for title, get in ways.items():
         entries = [get(cell) for cell in cells]
-        if len({entry.sort for entry in entries}) > 1 or len(cells) == 1:
+        if len({entry.sort for entry in entries}) > 1 or (len(cells) == 1 and title != "evaluation"):
             table.add(Column(title, number=False), entries)
         elif title != "evaluation":
             table.common.append(f"{title} {entries[0].text}, {entries[0].sub}")
@@ -185,6 +192,9 @@ def _add_number(table: Table, cells: Sequence[Cell], title: str, name: str, abou
         factor, shown = 1.0, " or ".join(units)
     shown = {"1/tick": "", "ticks": ""}.get(shown, shown)
     entries = [_number(cell, metric, factor, name) for cell, metric in zip(cells, found, strict=True)]
+    for cell, metric in zip(cells, found, strict=True):
+        if metric and metric.value is None and metric.note and not name.startswith("energy_"):  # those have a section
+            table.refused.setdefault(f"{one_line(title)}: {metric.note}", []).append(cell.title)
     _mark_best(cells, found, entries)
     table.add(Column(title, shown, help=about), entries)
 

@@ -31,9 +31,10 @@ def sentence(summaries: Sequence[Summary]) -> str:
     span = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     shown = words.listed(scenarios) if len(scenarios) <= 3 else f"{len(scenarios)} scenarios"
     who = words.listed(controllers) if len(controllers) <= 6 else f"{len(controllers)} controllers"
+    compared = "1 cell" if len(cells) == 1 else f"{len(cells)} cells compared"
     return (
-        f"{words.counted(len(cells), 'cell')} compared: {who} in {shown}, in {words.listed(modes)},"
-        f" {span} seed{'' if seeds == [1] else 's'} each."
+        f"{compared}: {who} in {shown}, in {words.listed(modes)},"
+        f" {span} seed{'' if seeds == [1] else 's'}{' each' if len(cells) > 1 else ''}."
     )
 
 

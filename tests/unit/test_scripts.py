@@ -1,4 +1,4 @@
-"""The scripts' own judgements, on made-up summaries: which rates are stable, and whether the demo's claim holds."""
+"""The demo's own judgement, on made-up summaries: whether its claim holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-delay_map, demo = script("delay_map"), script("demo")
+demo = script("demo")
 
 
 def cell(errors_m: list[float], failed: tuple[str, ...] = (), label: str = "PES", **point: float) -> dict:
@@ -28,46 +28,6 @@ def cell(errors_m: list[float], failed: tuple[str, ...] = (), label: str = "PES"
     measure = {"iqm": errors_m[0] if errors_m else None, "values": errors_m, "n": len(errors_m)}
     metrics = {f"error_rms[{phase}]": measure for phase in demo.PHASES} if errors_m else {}
     return {"label": label, "point": point, "failed": list(failed), "seeds": [1, 2], "metrics": metrics}
-
-
-def test_a_rate_is_stable_when_every_seed_is_at_most_a_quarter_of_its_idle_error() -> None:
-    rows = delay_map.rows_of(
-        {
-            "cells": [
-                cell([0.2, 0.4], delay=0.0, rate=0.0),
-                cell([0.05, 0.1], delay=0.0, rate=0.01),
-                cell([0.05, 0.11], delay=0.0, rate=0.02),
-            ]
-        }
-    )
-    assert [row["stable"] for row in rows] == [False, True, False]
-    assert [row["error_mm"] for row in rows] == [200.0, 50.0, 50.0]
-
-
-def test_a_failed_seed_is_not_stable_and_stops_nothing() -> None:
-    rows = delay_map.rows_of(
-        {
-            "cells": [
-                cell([0.2, 0.4], delay=0.0, rate=0.0),
-                cell([0.01], failed=("seed 2: gone",), delay=0.0, rate=0.01),
-                cell([], failed=("seed 1: gone", "seed 2: gone"), delay=0.0, rate=0.02),
-                cell([0.4], failed=("seed 1: gone",), delay=0.005, rate=0.0),
-                cell([0.01, 0.01], delay=0.005, rate=0.01),
-            ]
-        }
-    )
-    assert not any(row["stable"] for row in rows)
-    assert rows[2]["error_mm"] is None
-    assert delay_map.largest_stable(rows) == {0.0: 0.0, 5.0: 0.0}
-
-
-def test_the_largest_stable_rate_lies_below_the_first_unstable_one() -> None:
-    def rows(delay_ms: float, *stable: bool) -> list[dict]:
-        return [{"delay_ms": delay_ms, "rate": 0.1 * i, "stable": found} for i, found in enumerate(stable)]
-
-    island = rows(5.0, False, True, True, False, True)
-    found = delay_map.largest_stable(rows(0.0, False, True, True) + island[::-1] + rows(9.0, False, False, True))
-    assert found == {0.0: 0.2, 5.0: 0.2, 9.0: 0.0}
 
 
 GOOD = {"PD": [0.17, 0.2], "PES frozen": [0.13, 0.101], "PES": [0.01, 0.002]}

@@ -84,6 +84,12 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_report_on_nothing_is_one_line(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["report"])
+    assert (end.value.code, capsys.readouterr().err.count("\n")) == (2, 1)
+
+
 def test_a_page_that_cannot_be_written_is_one_line(evaluation: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="cannot hold the report"):

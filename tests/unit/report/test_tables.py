@@ -75,6 +75,8 @@ def test_what_is_missing_says_why_and_has_nothing_to_sort_by() -> None:
     _, entries = column(tables.overview("s", cells, [], None), "adaptivity")
     assert (entries[0].text, entries[0].sort) == ("—", None)
     assert "hurt" in entries[0].note
+    refused = tables.overview("s", cells, [], None).refused
+    assert list(refused) == ["adaptivity: the change did not hurt the twin"]
 
 
 def test_failed_seeds_are_shown() -> None:
