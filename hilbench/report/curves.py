@@ -200,7 +200,8 @@ def chart(series: Sequence[Series], meta: dict[str, Any]) -> alt.LayerChart:
         opacity=alt.condition("datum.dot == 1", alt.value(1), alt.value(0)),
         tooltip=[alt.Tooltip(key, title=name) for key, name in names.items()],
     )
-    return alt.layer(bands, lines, dots, *flags(marks, span)).properties(**wide(HEIGHT))
+    # One layer of its own, so that its rows are in the file once.
+    return alt.layer(alt.layer(bands, lines, dots), *flags(marks, span)).properties(**wide(HEIGHT))
 
 
 def _rows(one: Series, factor: float, first: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import altair as alt
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, wide
 from hilbench.report.curves import choose
-from hilbench.report.data import Cell
+from hilbench.report.data import Cell, Metric
 
 NAME = re.compile(r"energy_(?P<origin>measured|modelled)(\[(?P<target>.*?)(?P<static> static)?\])?$")
 MOST = 12
@@ -49,57 +49,55 @@ def _panel(cells: Sequence[Cell], baseline: str | None, origin: str, target: str
         for name in names
         if (metric := cell.metrics.get(name)) and metric.value is not None
     ]
-    device = f" on {target}" if target else ""
+    rows = [row for row in rows if row["value"] > 0]  # a logarithmic axis has no 0
+    if not rows:
+        return None
+    where = f"{origin.capitalize()}{f' on {target}' if target else ''}: {drawn[0].group}"
+    note = "Lines: what the constants' published ranges allow." if any("low" in row for row in rows) else ""
+    chart = _chart(rows, f"energy per decision ({shown})")
+    return Figure(f"energy_{drawn[0].group}_{origin}_{target}", chart, where, _finding(rows, factor, unit), note)
+
+
+def _finding(rows: Sequence[dict], factor: float, unit: str) -> str:
+    """Of the events where they are drawn, else of what is."""
     known = [row for row in rows if row["part"] != STATIC] or rows
     least, most = (pick(known, key=lambda row: row["value"]) for pick in (min, max))
     low, high = (words.quantity(row["value"] / factor, unit) for row in (least, most))
-    finding = f"{low} per decision with {least['cell']}"
-    if len({row["cell"] for row in known}) > 1:
-        same = f"{low} per decision with each of the {len(known)} cells"
-        finding = same if low == high else f"{finding}, the least, and {high} with {most['cell']}, the most"
-    note = "Lines: what the constants' published ranges allow." if any("low" in row for row in rows) else ""
-    heading = f"{origin.capitalize()}{device}: {drawn[0].group}"
-    return Figure(
-        f"energy_{drawn[0].group}_{origin}_{target}",
-        _chart(rows, f"energy per decision ({shown})"),
-        heading,
-        finding + ".",
-        note,
-    )
+    if low == high:
+        cells = dict.fromkeys(row["cell"] for row in known)
+        who = least["cell"] if len(cells) == 1 else f"each of the {len(cells)} cells"
+        return f"{low} per decision with {who}."
+    return f"{low} per decision with {least['cell']}, the least, and {high} with {most['cell']}, the most."
 
 
 def _chart(rows: list[dict], title: str) -> alt.LayerChart:
     parts = [part for part in (DYNAMIC, STATIC, MEASURED) if any(row["part"] == part for row in rows)]
     values = [row[key] for row in rows for key in ("value", "low", "high") if row.get(key, 0) > 0]
-    scale = alt.Scale(type="log", domain=[min(values) / 1.6, max(values) * 1.6], nice=False) if values else alt.Scale()
+    span = [min(values) / 1.6, max(values) * 1.6]
+    axis = alt.Axis(format="~g", labelOverlap=True, tickCount=5, grid=False)
+    place = {"title": title, "scale": alt.Scale(type="log", domain=span, nice=False), "axis": axis}
+    legend = columns(3)
+    shapes = alt.Scale(domain=parts, range=["circle", "diamond", "square"][: len(parts)])
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("cell:N", title=None, sort=None, axis=alt.Axis(labelLimit=150)),
         yOffset=alt.YOffset("part:N", scale=alt.Scale(domain=parts, paddingOuter=0.6)),
-        color=alt.Color("part:N", scale=alt.Scale(domain=parts, range=list(COLOURS[: len(parts)])), legend=columns(3)),
+        color=alt.Color("part:N", scale=alt.Scale(domain=parts, range=list(COLOURS[: len(parts)])), legend=legend),
     )
-    axis = alt.Axis(format="~g", labelOverlap=True, tickCount=5, grid=False)
-    x = alt.X("value:Q", title=title, scale=scale, axis=axis)
-    shape = alt.Shape(
-        "part:N", scale=alt.Scale(domain=parts, range=["circle", "diamond", "square"][: len(parts)]), legend=columns(3)
-    )
+    figures = [alt.Tooltip(f"{key}:Q", format=".3~g") for key in ("value", "low", "high")]
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(
-        x=x,
-        shape=shape,
-        tooltip=["cell:N", "part:N", *(alt.Tooltip(f"{k}:Q", format=".3~g") for k in ("value", "low", "high"))],
+        x=alt.X("value:Q", **place),
+        shape=alt.Shape("part:N", scale=shapes, legend=legend),
+        tooltip=["cell:N", "part:N", *figures],
     )
-    lines = (
-        base.transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=2)
-        .encode(x=alt.X("low:Q", title=title, scale=scale, axis=axis), x2="high:Q")
-    )
-    n = len({row["cell"] for row in rows})
-    return alt.layer(lines, dots).properties(**wide(max(60, 36 * n)))
+    # A bound of 0 lies left of every logarithmic axis: its line goes to the edge.
+    lines = base.transform_filter("isValid(datum.low)").transform_calculate(low=f"max(datum.low, {span[0]})")
+    rules = lines.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", **place), x2="high:Q")
+    return alt.layer(rules, dots).properties(**wide(max(60, 36 * len({row["cell"] for row in rows}))))
 
 
 def _part(origin: str, name: str) -> str:
     return MEASURED if origin == "measured" else STATIC if name.endswith(" static]") else DYNAMIC
 
 
-def _bounds(metric: object, factor: float) -> dict[str, float]:
-    bounds = metric.interval or metric.ci95 if metric.origin == "measured" else metric.interval
-    return {"low": bounds[0] * factor, "high": bounds[1] * factor} if bounds else {}
+def _bounds(metric: Metric, factor: float) -> dict[str, float]:
+    return {"low": metric.interval[0] * factor, "high": metric.interval[1] * factor} if metric.interval else {}

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.report import words
-from hilbench.report.charts import COLOURS, INK, Figure, Mark, flags, headroom, rounded, time_axis, wide
+from hilbench.report.charts import COLOURS, INK, Figure, Mark, columns, flags, headroom, rounded, time_axis, wide
 from hilbench.report.data import Cell, change_s
 from hilbench.types import RunData
 
 NEURONS = 60
 SPIKES = 6000
 AROUND_S = 1.0
-HEIGHT = 300
+HEIGHT, LOW = 300, 220
+"""Of the spikes, and of the weights below or beside them."""
 
 
 def raster(cells: Sequence[Cell]) -> Figure | None:
@@ -93,80 +94,77 @@ def _weights_of(meta: dict[str, Any]) -> list[str]:
 
 def _raster(cell: Cell, meta: dict[str, Any], t_s: NDArray, address: NDArray) -> Figure | None:
     change = change_s(meta)
-    centre = float(np.median(t_s)) if change is None else change
-    times, row, fired = pick(t_s, address, centre)
+    times, row, fired = pick(t_s, address, float(np.median(t_s)) if change is None else change)
     if not times.size:
         return None
     shown = int(row.max()) + 1
-    by_neuron = [{"neuron": n, "t": rounded_ms(times[row == n])} for n in range(shown)]
+    finding = f"{words.counted(times.size, 'spike')} of {shown} of the {words.figure(fired)} neurons that fired"
+    if change is not None:
+        early, late = (words.figure(hz) for hz in _rates_hz(times, change, shown))
+        finding += f": on average {early} Hz before the change and {late} Hz after it"
+    populations = words.listed(meta["scenario"]["record"]["spikes"])
+    heading = f"Spikes of {populations}: {cell.title} in {cell.group}"
+    note = f"Seed {meta['scenario']['loop']['seed']}; neurons spread evenly over those that fired."
+    return Figure(f"spikes_{cell.group}", _strokes(times, row, shown, _marks(change)), heading, finding + ".", note)
+
+
+def _rates_hz(times: NDArray, change: float, n_neurons: int) -> list[float]:
+    """The mean rate of a neuron before and after the change, within the picture."""
+    spans = ((change - times.min(), times < change), (times.max() - change, times >= change))
+    return [float(some.sum() / n_neurons / length) if length > 0 else float("nan") for length, some in spans]
+
+
+def _strokes(times: NDArray, row: NDArray, n_neurons: int, marks: list[Mark]) -> alt.LayerChart:
+    """A stroke per spike: parts of one line with gaps, as thousands of separate marks would take seconds to draw."""
+    by_neuron = [{"neuron": n, "t": np.round(times[row == n], 4).tolist()} for n in range(n_neurons)]
     span = [float(times.min()), float(times.max())]
-    marks = [] if change is None else [Mark(change, "the change")]
-    lift = headroom(len(marks), HEIGHT) * shown * 1.1
-    # A spike is a stroke of one long line with gaps: thousands of separate marks would take seconds to draw.
+    top = n_neurons / (1 - headroom(len(marks), HEIGHT))
+    y = alt.Y(
+        "y:Q",
+        title=f"neuron (1 to {n_neurons})",
+        scale=alt.Scale(domain=[0, top], nice=False),
+        axis=alt.Axis(labels=False, ticks=False, grid=False),
+    )
     strokes = (
         alt.Chart(alt.Data(values=by_neuron))
         .transform_flatten(["t"])
         .transform_calculate(y="[datum.neuron + 0.1, datum.neuron + 0.9, null]")
         .transform_flatten(["y"])
         .mark_line(strokeWidth=1.1, color=INK, strokeCap="butt", invalid="break-paths-filter-domains")
-        .encode(
-            x=time_axis(span),
-            y=alt.Y(
-                "y:Q",
-                title=f"neuron (1 to {shown})",
-                scale=alt.Scale(domain=[0, shown + lift], nice=False),
-                axis=alt.Axis(labels=False, ticks=False, grid=False),
-            ),
-            order=alt.value(None),
-        )
+        .encode(x=time_axis(span), y=y, order=alt.value(None))
     )
-    chart = alt.layer(strokes, *flags(marks, span)).properties(**wide(HEIGHT))
-    rates = [times[(times < centre) if early else (times >= centre)].size for early in (True, False)]
-    lengths = [centre - span[0], span[1] - centre]
-    hz = [n / shown / length if length > 0 else float("nan") for n, length in zip(rates, lengths, strict=True)]
-    finding = f"{words.counted(times.size, 'spike')} of {shown} of the {words.figure(fired)} neurons that fired"
-    if change is not None:
-        finding += f": on average {words.figure(hz[0])} Hz before the change and {words.figure(hz[1])} Hz after it"
-    populations = words.listed(meta["scenario"]["record"]["spikes"])
-    heading = f"Spikes of {populations}: {cell.title} in {cell.group}"
-    note = f"Seed {meta['scenario']['loop']['seed']}; neurons spread evenly over those that fired."
-    return Figure(f"spikes_{cell.group}", chart, heading, finding + ".", note)
+    return alt.layer(strokes, *flags(marks, span)).properties(**wide(HEIGHT))
 
 
 def _norms(cell: Cell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
-    change, last = change_s(meta), max(row["t"] for row in rows)
-    for row in rows:
-        row["norm"], row["t"] = rounded([row["norm"], row["t"]])
-    names = list(dict.fromkeys(row["what"] for row in rows))
-    marks = [] if change is None else [Mark(change, "the change")]
-    top = max(row["norm"] for row in rows) / (1 - headroom(len(marks), 220)) or 1.0
-    colour = alt.Color(
-        "what:N",
-        scale=alt.Scale(domain=names, range=list(COLOURS[: len(names)])),
-        legend=alt.Legend() if len(names) > 1 else None,
-    )
+    change, names = change_s(meta), list(dict.fromkeys(row["what"] for row in rows))
+    own = [(row["t"], row["norm"]) for row in rows if row["what"] == names[0]]
+    end = words.figure(own[-1][1])
+    finding = f"The norm of {names[0]} ends at {end}"
+    if change is not None and (early := [norm for t, norm in own if t <= change]):
+        finding = f"The norm of {names[0]} is {words.figure(early[-1])} at the change and {end} at the end"
+    heading = f"Recorded weights: {cell.title} in {cell.group}"
+    note = f"Frobenius norm of {words.listed(names)}; seed {meta['scenario']['loop']['seed']}."
+    return Figure(f"weights_{cell.group}", _lines(rows, names, _marks(change)), heading, finding + ".", note)
+
+
+def _lines(rows: list[dict[str, Any]], names: list[str], marks: list[Mark]) -> alt.LayerChart:
+    span = [0.0, max(row["t"] for row in rows)]
+    rows = [{**row, "norm": rounded([row["norm"]])[0]} for row in rows]
+    top = max(row["norm"] for row in rows) / (1 - headroom(len(marks), LOW)) or 1.0
+    scale = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
     lines = (
         alt.Chart(alt.Data(values=rows))
         .mark_line(strokeWidth=2)
         .encode(
-            x=time_axis([0.0, last]),
+            x=time_axis(span),
             y=alt.Y("norm:Q", title="norm of the weights", scale=alt.Scale(domain=[0, top], nice=False)),
-            color=colour,
+            color=alt.Color("what:N", scale=scale, legend=columns(3) if len(names) > 1 else None),
             strokeDash=alt.StrokeDash("what:N", legend=None),
         )
     )
-    chart = alt.layer(lines, *flags(marks, [0.0, last])).properties(**wide(220))
-    name = names[0]
-    own = [(row["t"], row["norm"]) for row in rows if row["what"] == name]
-    end = own[-1][1]
-    finding = f"The norm of {name} ends at {words.figure(end)}"
-    if change is not None and (early := [norm for t, norm in own if t <= change]):
-        finding = f"The norm of {name} is {words.figure(early[-1])} at the change and {words.figure(end)} at the end"
-    heading = f"Recorded weights: {cell.title} in {cell.group}"
-    note = f"Frobenius norm of {words.listed(names)}; seed {meta['scenario']['loop']['seed']}."
-    return Figure(f"weights_{cell.group}", chart, heading, finding + ".", note)
+    return alt.layer(lines, *flags(marks, span)).properties(**wide(LOW))
 
 
-def rounded_ms(t_s: NDArray) -> list[float]:
-    """Times to a tenth of a millisecond."""
-    return np.round(t_s, 4).tolist()
+def _marks(change: float | None) -> list[Mark]:
+    return [] if change is None else [Mark(change, "the change")]
