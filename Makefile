@@ -16,9 +16,10 @@ lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# How much learning a delay allows: runs/delay/delay.png, in about ten minutes.
+# How much learning a delay allows: runs/delay/report.html, in about ten minutes.
 delay: $(VENV)/installed
-	$(BIN)/python scenarios/scripts/delay_map.py
+	$(BIN)/hilbench evaluate delay --out runs/delay
+	$(BIN)/hilbench report runs/delay --out runs/delay/report.html --figures runs/delay/figures
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/loop.py

@@ -216,8 +216,11 @@ class _Episode:
         return chunk, i
 
 
-def read_run(folder: str | Path) -> RunData:
-    """A run as arrays. A run that was killed opens up to its last batch. Raises RecordError."""
+def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunData:
+    """A run as arrays, all `columns` or those named that it has. A run that was killed opens up to its last batch.
+
+    Raises RecordError.
+    """
     folder = Path(folder)
     try:
         meta = json.loads((folder / "run.json").read_text("utf-8"))
@@ -230,7 +233,7 @@ def read_run(folder: str | Path) -> RunData:
         raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
     if (folder / ENERGY).exists():
         meta["energy"] = _read_energy(folder)
-    episodes = [_read_stream(folder / _episode_name(i)) for i in range(meta["episodes"])]
+    episodes = [_read_stream(folder / _episode_name(i), columns) for i in range(meta["episodes"])]
     echo_ns = _read_stream(folder / ECHO_NAME).get("echo_ns", np.empty(0, np.int64))
     return RunData(meta, [episode for episode in episodes if episode], echo_ns)
 
@@ -246,7 +249,7 @@ def _read_energy(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _read_stream(path: Path) -> dict[str, NDArray]:
+def _read_stream(path: Path, columns: Sequence[str] | None = None) -> dict[str, NDArray]:
     batches = []
     try:
         with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
@@ -257,7 +260,8 @@ def _read_stream(path: Path) -> dict[str, NDArray]:
     if not batches:
         return {}
     table = pa.Table.from_batches(batches)
-    return {name: _array(table.column(name).combine_chunks()) for name in table.column_names}
+    wanted = [name for name in table.column_names if columns is None or name in columns]
+    return {name: _array(table.column(name).combine_chunks()) for name in wanted}
 
 
 def _array(column: pa.Array) -> NDArray:

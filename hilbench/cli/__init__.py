@@ -20,6 +20,7 @@ from hilbench.cli.devices import serve
 from hilbench.cli.doctor import doctor
 from hilbench.cli.meter import meter
 from hilbench.cli.parts import list_plugins
+from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, choose
@@ -35,6 +36,7 @@ COMMANDS = {
     "run": run,
     "replay": replay,
     "evaluate": evaluate,
+    "report": report,
     "serve": serve,
     "meter": meter,
     "doctor": doctor,

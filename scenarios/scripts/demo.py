@@ -17,7 +17,7 @@ from rich.console import Console
 from hilbench.cli import guard
 from hilbench.cli.studies import describe_failures, print_summary, progress
 from hilbench.evaluation import evaluate
-from hilbench.report import write_report
+from hilbench.report.page import write
 
 SETTLED = "error_rms[5-10 s after]"
 DEVICE = ("latency[p50]", "misses", "echo_floor[p50]")
@@ -32,7 +32,7 @@ def main() -> int:
     console.print("Runs on the virtual clock, then two of 30 s in real time: those show no progress while they run.")
     with progress("demo", quiet=False) as step:
         summary = evaluate("demo", folder, step)
-    write_report([folder], folder / "report.html")
+    write([folder], folder / "report.html")
     print_summary(summary, folder)
     for cell in summary["cells"] + summary["references"]:
         for failure in describe_failures(cell):

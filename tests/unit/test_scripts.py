@@ -1,107 +1,78 @@
-"""The scripts' own judgements, on made-up summaries: which rates are stable, and whether the demo's claim holds."""
+"""The demo's own judgement, on made-up summaries: whether what the README claims holds."""
 
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from rich.console import Console
 
-SCRIPTS = Path(__file__).parents[2] / "scenarios" / "scripts"
+SCRIPT = Path(__file__).parents[2] / "scenarios" / "scripts" / "demo.py"
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+@pytest.fixture(scope="module")
+def demo() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("demo", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-delay_map, demo = script("delay_map"), script("demo")
+def cell(controller: str, mode: str = "lockstep", link: str = "inprocess", **metrics: list) -> dict:
+    """A summary's cell over two seeds."""
+    found = {name: {"values": values} for name, values in metrics.items()}
+    traits = {"controller": controller, "mode": mode, "link": link}
+    return {**traits, "seeds": [1, 2], "failed": [], "metrics": found}
 
 
-def cell(errors_m: list[float], failed: tuple[str, ...] = (), label: str = "PES", **point: float) -> dict:
-    """A summary's cell: the same errors in every phase."""
-    measure = {"iqm": errors_m[0] if errors_m else None, "values": errors_m, "n": len(errors_m)}
-    metrics = {f"error_rms[{phase}]": measure for phase in demo.PHASES} if errors_m else {}
-    return {"label": label, "point": point, "failed": list(failed), "seeds": [1, 2], "metrics": metrics}
+def summary(demo: ModuleType, **changes: list) -> dict:
+    """One in which every claim holds, but for `changes`: CELL_METRIC -> values."""
+    good = {
+        "pd_error": [0.17, 0.2], "frozen_error": [0.13, 0.101], "pes_error": [0.01, 0.002],
+        "pes_score": [0.9, 0.97], "pid_score": [0.5, 0.6],
+    } | changes  # fmt: skip
+    device = cell("pes", "realtime", "zmq", **{name: [0.1] for name in demo.DEVICE})
+    return {
+        "cells": [
+            cell("pd", **{demo.SETTLED: good["pd_error"]}),
+            cell("pid", adaptivity=good["pid_score"]),
+            cell("pes", **{demo.SETTLED: good["pes_error"]}, adaptivity=good["pes_score"]),
+            device | {"seeds": [1]},
+        ],
+        "references": [{**cell("pes", **{demo.SETTLED: good["frozen_error"]}), "role": "twin"}],
+    }
 
 
-def test_a_rate_is_stable_when_every_seed_is_at_most_a_quarter_of_its_idle_error() -> None:
-    rows = delay_map.rows_of(
-        {
-            "cells": [
-                cell([0.2, 0.4], delay=0.0, rate=0.0),
-                cell([0.05, 0.1], delay=0.0, rate=0.01),
-                cell([0.05, 0.11], delay=0.0, rate=0.02),
-            ]
-        }
-    )
-    assert [row["stable"] for row in rows] == [False, True, False]
-    assert [row["error_mm"] for row in rows] == [200.0, 50.0, 50.0]
+def verdicts(demo: ModuleType, found: dict) -> list[bool]:
+    return [holds for _, holds in demo.judge(found)]
 
 
-def test_a_failed_seed_is_not_stable_and_stops_nothing() -> None:
-    rows = delay_map.rows_of(
-        {
-            "cells": [
-                cell([0.2, 0.4], delay=0.0, rate=0.0),
-                cell([0.01], failed=("seed 2: gone",), delay=0.0, rate=0.01),
-                cell([], failed=("seed 1: gone", "seed 2: gone"), delay=0.0, rate=0.02),
-                cell([0.4], failed=("seed 1: gone",), delay=0.005, rate=0.0),
-                cell([0.01, 0.01], delay=0.005, rate=0.01),
-            ]
-        }
-    )
-    assert not any(row["stable"] for row in rows)
-    assert rows[2]["error_mm"] is None
-    assert delay_map.largest_stable(rows) == {0.0: 0.0, 5.0: 0.0}
+@pytest.mark.parametrize(("changes", "broken"), [
+    ({}, None),
+    ({"pes_error": [0.011, 0.002]}, 0),
+    ({"pd_error": [0.2, 0.1]}, 0),
+    ({"frozen_error": []}, 0),
+    ({"pes_error": [0.01, None]}, 0),
+    ({"pes_score": [0.89, 0.97]}, 1),
+    ({"pid_score": [0.5, 0.95]}, 1),
+    ({"pid_score": [0.5]}, 1),
+])  # fmt: skip
+def test_a_claim_holds_only_when_every_seed_bears_it_out(demo: ModuleType, changes: dict, broken: int | None) -> None:
+    assert verdicts(demo, summary(demo, **changes)) == [number != broken for number in range(3)]
 
 
-def test_the_largest_stable_rate_lies_below_the_first_unstable_one() -> None:
-    def rows(delay_ms: float, *stable: bool) -> list[dict]:
-        return [{"delay_ms": delay_ms, "rate": 0.1 * i, "stable": found} for i, found in enumerate(stable)]
-
-    island = rows(5.0, False, True, True, False, True)
-    found = delay_map.largest_stable(rows(0.0, False, True, True) + island[::-1] + rows(9.0, False, False, True))
-    assert found == {0.0: 0.2, 5.0: 0.2, 9.0: 0.0}
+def test_a_failed_seed_is_against_every_claim_about_its_cell(demo: ModuleType) -> None:
+    found = summary(demo)
+    found["cells"][2]["failed"].append("seed 2: gone")
+    assert verdicts(demo, found) == [False, False, True]
 
 
-GOOD = {"PD": [0.17, 0.2], "PES frozen": [0.13, 0.101], "PES": [0.01, 0.002]}
-
-
-@pytest.mark.parametrize(
-    ("changes", "holds"),
-    [
-        ({}, True),
-        ({"PES": [0.011, 0.002]}, False),
-        ({"PD": [0.2, 0.1]}, False),
-        ({"PES frozen": []}, False),
-        ({"PES": [0.01, float("nan")]}, False),
-    ],
-)
-def test_the_demos_claim_holds_only_when_every_seed_bears_it_out(changes: dict, holds: bool) -> None:
-    cells = [cell(errors, label=label) for label, errors in (GOOD | changes).items()]
-    assert demo.judge(cells)["holds"] is holds
-    cells[2]["failed"].append("seed 2: gone")
-    assert demo.judge(cells)["holds"] is False
-
-
-def test_the_demo_shows_a_cell_without_metrics_and_counts_the_seeds_that_have_one() -> None:
-    console = Console(width=100, record=True, file=sys.stderr)
-    console.print(demo.error_table([cell([0.004], label="PES"), cell([], label="PD")]))
-    lines = [line.replace("│", " ").split() for line in console.export_text().splitlines()]
-    assert ["PES", "4.0", "4.0", "4.0", "4.0", "1"] in lines
-    assert ["PD", "-", "-", "-", "-", "0"] in lines
-    assert demo.timing_line(cell([])) == "PES: too few replies to tell their timing"
-
-
-def test_the_demos_timing_line_has_the_loops_own_lag_where_it_was_measured() -> None:
-    names = ("round_trip[p50]", "round_trip[p99]", "misses", "longest_miss_run", "skipped", "faults")
-    device = {"label": "device", "metrics": {name: {"iqm": 0.001} for name in names}}
-    assert "loop lag" not in demo.timing_line(device)
-    device["metrics"]["loop_lag[p99]"] = {"iqm": 0.0005}
-    assert "p99 1.00 ms; loop lag p99 0.50 ms; 0 misses" in demo.timing_line(device)
+def test_the_device_needs_its_latency_its_misses_and_its_echo_floor(demo: ModuleType) -> None:
+    for name in demo.DEVICE:
+        found = summary(demo)
+        del found["cells"][3]["metrics"][name]
+        assert verdicts(demo, found) == [True, True, False]
+    found = summary(demo)
+    del found["cells"][3]
+    assert verdicts(demo, found) == [True, True, False]

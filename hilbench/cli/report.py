@@ -1,0 +1,36 @@
+"""`hilbench report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def report(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    /,
+    *,
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("report.html"),
+    figures: Path | None = None,
+) -> int:
+    """Report on evaluations and runs in one HTML page that opens offline.
+
+    Parameters
+    ----------
+    runs
+        folders of evaluations or of single runs
+    out
+        the page; its folder is made where it is missing
+    figures
+        a folder for every figure as SVG and PNG
+    """
+    from hilbench.errors import RecordError
+    from hilbench.report.page import write
+
+    if not runs:
+        raise RecordError("report: found no folder; expected those of evaluations or runs")
+    n_cells = write(runs, out, figures)
+    print(f"Wrote {out} ({n_cells} cell{'' if n_cells == 1 else 's'}, {out.stat().st_size / 1e6:.1f} MB)")
+    return 0

@@ -1,0 +1,235 @@
+"""What a report is made from: evaluations and single runs, read and checked once, with every cell's `run.json`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from hilbench.errors import RecordError
+from hilbench.metrics import measure
+from hilbench.recorder import read_run
+from hilbench.report.words import setting
+from hilbench.types import RunData
+
+FORMAT = 1
+SUMMARY, RUN = "summary.json", "run.json"
+SINGLE = "single runs"
+"""The suite of runs that belong to no evaluation."""
+
+
+class Metric(Struct, kw_only=True):
+    """One number of a cell, over its seeds."""
+
+    unit: str = "1"
+    better: str = "neither"
+    n: int = 0
+    iqm: float | None = None
+    mean: float | None = None
+    statistic: str = "iqm"
+    ci95: tuple[float, float] | None = None
+    values: list[float | None] = []
+    origin: str | None = None
+    interval: tuple[float, float] | None = None
+    note: str = ""
+    difference: dict[str, Any] | None = None
+
+    @property
+    def value(self) -> float | None:
+        """What stands for all seeds."""
+        return self.mean if self.statistic == "mean" else self.iqm
+
+
+class Cell(Struct, kw_only=True):
+    """A row of an evaluation: one scenario, controller and point, over its seeds."""
+
+    label: str
+    scenario: str
+    controller: str
+    backend: str = ""
+    link: str = ""
+    mode: str = "lockstep"
+    point: dict[str, Any] = {}
+    seeds: list[int] = []
+    runs: list[str | None] = []
+    references: dict[str, list[str | None]] = {}
+    failed: list[str] = []
+    command: str = ""
+    metrics: dict[str, Metric] = {}
+    role: str | None = None
+    suite: str = ""
+    folder: str = ""
+    metas: list[dict[str, Any]] = []
+    """The `run.json` of every run that is still there."""
+    title: str = ""
+    """What charts and tables call it: its label, and what tells it from others of the same label."""
+    group: str = ""
+    """Cells that are shown together: those of one scenario, and of one suite where several suites use it."""
+
+    def value(self, name: str) -> float | None:
+        """A metric's value; None where this cell has none."""
+        return self.metrics[name].value if name in self.metrics else None
+
+    @property
+    def source(self) -> str:
+        """The name of its evaluation's folder."""
+        return Path(self.folder).resolve().name
+
+    def read(self, columns: Sequence[str], role: str | None = None) -> list[RunData]:
+        """The runs of all seeds, or those of a reference, as far as they are there and have a tick."""
+        names = self.runs if role is None else self.references.get(role, [])
+        folders = [Path(self.folder) / name for name in names if name]
+        found = [read_run(folder, columns) for folder in folders if (folder / RUN).is_file()]
+        return [run for run in found if run.episodes]
+
+
+class Summary(Struct, kw_only=True):
+    """An evaluation."""
+
+    cells: list[Cell]
+    references: list[Cell] = []
+    suite: str = ""
+    summary: str = ""
+    status: str = "done"
+    baseline: str | None = None
+    provenance: dict[str, Any] = {}
+
+
+def read(folders: Iterable[str | Path]) -> list[Summary]:
+    """Evaluations and runs, in the order given, their cells titled. Raises RecordError."""
+    found = [_evaluation(Path(f)) if (Path(f) / SUMMARY).is_file() else _single(Path(f)) for f in folders]
+    if not any(summary.cells for summary in found):
+        raise RecordError("nothing to report on: the folders given hold no cell")
+    cells = [cell for summary in found for cell in summary.cells + summary.references]
+    for cell in cells:
+        cell.metas = [meta for name in cell.runs if name and (meta := _meta(Path(cell.folder) / name))]
+    _give_names(cells)
+    return found
+
+
+def grouped(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Cells by group, in order."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.group, []).append(cell)
+    return found
+
+
+def change_s(meta: dict[str, Any]) -> float | None:
+    """When the change comes: the one that is scored, else the first disturbance; None where nothing happens."""
+    scenario = meta["scenario"]
+    name = scenario.get("score", {}).get("change")
+    tables = [scenario["disturbances"][name]] if name else scenario["disturbances"].values()
+    return min((table.get("at_s", 0.0) for table in tables), default=None)
+
+
+def phases(cells: Sequence[Cell]) -> tuple[str | None, str]:
+    """The error metrics of the last phase before the change and of the last one after it."""
+    meta = next((meta for cell in cells for meta in cell.metas), None)
+    change = change_s(meta) if meta else None
+    if change is None:
+        return None, "error_rms"
+    known = {name for cell in cells for name in cell.metrics}
+    spans = {f"error_rms[{name}]": span for name, span in meta["scenario"]["phases"].items()}
+    before = [name for name, (_, end_s) in spans.items() if end_s <= change and name in known]
+    after = [name for name, (start_s, _) in spans.items() if start_s >= change and name in known]
+    return (before[-1] if before else None), (after[-1] if after else "error_rms")
+
+
+def _evaluation(folder: Path) -> Summary:
+    raw = _json(folder / SUMMARY)
+    if raw.get("format") != FORMAT:
+        raise RecordError(f"{folder / SUMMARY}: summary format {raw.get('format')!r}; allowed: {FORMAT}")
+    try:
+        found = msgspec.convert(raw, Summary)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{folder / SUMMARY}: not the summary of an evaluation: {error}") from None
+    for cell in found.cells + found.references:
+        cell.folder, cell.suite = str(folder), found.suite
+    return found
+
+
+def _single(folder: Path) -> Summary:
+    """A run as an evaluation of one cell."""
+    if not folder.is_dir():
+        raise RecordError(f"{folder}: no such folder")
+    if not (folder / RUN).is_file():
+        raise RecordError(f"{folder}: neither an evaluation ({SUMMARY}) nor a run ({RUN}) in this folder")
+    run = read_run(folder)
+    if "scenario" not in run.meta:
+        raise RecordError(f"{folder}: run.json says no scenario; it is no whole run")
+    scenario = run.meta["scenario"]
+    controller = scenario["controller"]
+    measures = measure(run)
+    cell = Cell(
+        label=folder.resolve().name,
+        suite=SINGLE,
+        scenario=scenario["name"],
+        controller=controller,
+        mode=run.mode,
+        backend=scenario["controllers"][controller].get("backend", scenario.get("backend", {})).get("kind", ""),
+        link=scenario["link"]["kind"],
+        seeds=[scenario["loop"]["seed"]],
+        runs=["."],
+        folder=str(folder),
+        failed=[] if run.meta["status"] == "done" else [f"this run ended as {run.meta['status']!r}"],
+        command=" ".join(["hilbench", *run.meta.get("command", [])]),
+        metrics={name: msgspec.convert({**m, "iqm": m["value"], "n": 1}, Metric) for name, m in measures.items()},
+    )
+    keys = ("versions", "commit", "host", "started", "command")
+    return Summary(cells=[cell], suite=cell.suite, provenance={key: run.meta.get(key) for key in keys})
+
+
+def _meta(folder: Path) -> dict[str, Any] | None:
+    """A run's `run.json`; None where the run is no longer there."""
+    path = folder / RUN
+    found = _json(path) if path.is_file() else {}
+    return found if {"scenario", "report"} <= set(found) else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: not readable as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise RecordError(f"{path}: found {type(found).__name__}, expected a JSON object")
+    return found
+
+
+def phase(name: str) -> str:
+    """The phase in an error metric's name, as text: `error_rms[5-10 s after]` is "5–10 s after"."""
+    inside = name.partition("[")[2].rstrip("]")
+    return re.sub(r"(?<=\d)-(?=\d)", "–", inside)
+
+
+def _give_names(cells: Sequence[Cell]) -> None:
+    """A group for each cell, and a title that no other cell of its group has, where anything tells them apart."""
+    suites: dict[str, set[str]] = {}
+    for cell in cells:
+        suites.setdefault(cell.scenario, set()).add(cell.suite)
+    for cell in cells:
+        cell.group = f"{cell.scenario}, {cell.suite}" if len(suites[cell.scenario]) > 1 else cell.scenario
+    for told in (_own, _with_point, _with_place):
+        titles = Counter((cell.group, cell.title) for cell in cells)
+        for cell in cells:
+            if titles[cell.group, cell.title] > 1 or not cell.title:
+                cell.title = told(cell)
+
+
+def _own(cell: Cell) -> str:
+    return f"{cell.label} ({cell.role})" if cell.role and cell.role not in cell.label else cell.label
+
+
+def _with_point(cell: Cell) -> str:
+    return ", ".join([_own(cell), *(setting(*item) for item in cell.point.items())])
+
+
+def _with_place(cell: Cell) -> str:
+    return f"{_with_point(cell)} ({cell.source}, {cell.backend}, {cell.link}, {cell.mode})"

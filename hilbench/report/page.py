@@ -1,0 +1,163 @@
+"""The page: which sections an evaluation has, what each says, and one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from hilbench.errors import MissingExtra, RecordError
+from hilbench.report import charts, curves, data, energy, latency, maps, spikes, tables, words
+from hilbench.report.charts import Figure
+from hilbench.report.data import Cell, Summary
+from hilbench.report.verdict import Card, cards, sentence
+
+try:
+    import jinja2
+except ImportError as error:
+    raise MissingExtra("jinja2", "sim") from error
+
+MOST_LATENCIES = 8
+"""Real-time cells whose latency is drawn; the others' figures stand in the table."""
+MOST_GROUPS = 12
+"""Scenarios of which curves and spikes are drawn."""
+
+
+@dataclass
+class Report:
+    """Everything that the template shows."""
+
+    title: str
+    sentence: str
+    cards: list[Card]
+    summaries: list[Summary]
+    tables: list[tables.Table]
+    figures: dict[str, list[Figure]] = field(default_factory=dict)
+    """By section."""
+    unavailable: dict[str, list[str]] = field(default_factory=dict)
+    loads: list[dict[str, Any]] = field(default_factory=list)
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """By section, what is not drawn."""
+
+
+def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None) -> int:
+    """Report on evaluations and runs in one file, and every chart as SVG and PNG in `figures`; the number of cells.
+
+    Raises RecordError for what is no evaluation and no run, or cannot be written, and leaves nothing half-written.
+    """
+    report = gather(folders)
+    page = render(report)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draft = out.with_name(f".{out.name}.part")
+        draft.write_text(page, "utf-8")
+        os.replace(draft, out)
+    except OSError as error:
+        raise RecordError(f"{out}: cannot hold the report: {error.strerror}") from None
+    if figures is not None:
+        _save_all(report, figures)
+    return sum(len(summary.cells) for summary in report.summaries)
+
+
+def gather(folders: Iterable[str | Path]) -> Report:
+    """Read everything once and draw it."""
+    summaries = data.read(folders)
+    groups = data.grouped(cell for summary in summaries for cell in summary.cells)
+    references = data.grouped(cell for summary in summaries for cell in summary.references)
+    baselines = {cell.group: summary.baseline for summary in summaries for cell in summary.cells}
+    everything = [cell for summary in summaries for cell in summary.cells + summary.references]
+    report = Report(
+        title=words.listed(dict.fromkeys(_title(summary) for summary in summaries)),
+        sentence=sentence(summaries),
+        cards=cards(groups, references),
+        summaries=summaries,
+        tables=[
+            tables.overview(name, cells, references.get(name, []), baselines[name]) for name, cells in groups.items()
+        ],
+        unavailable=energy.unavailable(everything),
+        loads=_loads(everything),
+        faults=_faults(everything),
+    )
+    _draw(report, groups, baselines)
+    return report
+
+
+def terms(report: Report) -> dict[str, str]:
+    """What the tables' columns are, by heading."""
+    found = {}
+    for column in (column for table in report.tables for column in table.columns if column.help):
+        found.setdefault(tables.one_line(column.title), column.help)
+    return found
+
+
+def render(report: Report) -> str:
+    """The page's HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("hilbench", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"listed": words.listed, "counted": words.counted, "setting": words.setting}
+    environment.globals |= {"spec": lambda figure: figure.chart.to_dict(validate=False), "config": charts.CONFIG}
+    # Inside a script element, only its end tag ends it.
+    bundle = re.sub(r"</(?=script)", r"<\\/", vl_convert.javascript_bundle(), flags=re.IGNORECASE)
+    return environment.get_template("page.html").render(report=report, terms=terms(report), vega=bundle)
+
+
+def _draw(report: Report, groups: dict[str, list[Cell]], baselines: dict[str, str | None]) -> None:
+    figures: dict[str, list[Figure | None]] = {name: [] for name in ("error", "latency", "delay", "energy", "network")}
+    for number, (name, cells) in enumerate(groups.items()):
+        figures["delay"] += maps.figures(cells)
+        figures["energy"] += energy.figures(cells, baselines[name])
+        if number < MOST_GROUPS:
+            figures["error"].append(curves.figure(cells, baselines[name]))
+            figures["network"] += [spikes.raster(cells), spikes.norms(cells)]
+    live = [cell for cells in groups.values() for cell in cells if cell.mode == "realtime"]
+    figures["latency"] = [latency.figure(cell) for cell in curves.choose(live, None, MOST_LATENCIES)]
+    if len(live) > MOST_LATENCIES:
+        report.left_out["latency"] = f"{MOST_LATENCIES} of {len(live)} real-time cells are drawn."
+    if len(groups) > MOST_GROUPS:
+        report.left_out["error"] = f"The first {MOST_GROUPS} of {len(groups)} scenarios are drawn."
+    report.figures = {section: [each for each in some if each] for section, some in figures.items()}
+
+
+def _title(summary: Summary) -> str:
+    alone = summary.suite == data.SINGLE and summary.cells[0].label
+    return alone or summary.suite or "evaluation"
+
+
+def _loads(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    """Each distinct load report, with the cells that it holds for."""
+    found: dict[str, dict[str, Any]] = {}
+    for cell in cells:
+        for meta in cell.metas:
+            same = found.setdefault(json.dumps(meta["report"], sort_keys=True), {**meta["report"], "cells": []})
+            if cell.title not in same["cells"]:
+                same["cells"].append(cell.title)
+    return list(found.values())
+
+
+def _faults(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Every fault on record, with the cell and seed it befell."""
+    return [
+        (f"{cell.title}, seed {meta['scenario']['loop']['seed']}", ", ".join(f"{k} {v}" for k, v in fault.items()))
+        for cell in cells
+        for meta in cell.metas
+        for fault in meta.get("faults", [])
+    ]
+
+
+def _save_all(report: Report, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for figure in (each for some in report.figures.values() for each in some):
+            slug = re.sub(r"\W+", "_", figure.name).strip("_").lower()
+            for ending in ("svg", "png"):
+                charts.save(figure.chart, folder / f"{slug}.{ending}", figure.title)
+    except OSError as error:
+        raise RecordError(f"{folder}: cannot hold the figures: {error.strerror}") from None

@@ -1,0 +1,279 @@
+"""The overview: a table per scenario with a row per cell, its numbers in one unit per column, the best ones marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hilbench.report import words
+from hilbench.report.data import Cell, Metric, phase, phases
+
+LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt"
+FELT = ("latency[p50]", "latency[p99]", "misses")
+"""What a run on the plant's own waiting clock has as 0 by definition."""
+
+
+@dataclass
+class Entry:
+    """What one cell has in one column."""
+
+    text: str
+    sub: str = ""
+    """A second line: an interval, or what is wrong."""
+    sort: float | str | None = None
+    note: str = ""
+    best: bool = False
+    warn: bool = False
+
+
+@dataclass
+class Column:
+    """A heading with its unit, and whether its entries are numbers."""
+
+    title: str
+    unit: str = ""
+    number: bool = True
+    help: str = ""
+
+
+@dataclass
+class Table:
+    """One group's rows."""
+
+    group: str
+    columns: list[Column] = field(default_factory=list)
+    rows: list[tuple[Cell, list[Entry]]] = field(default_factory=list)
+    common: list[str] = field(default_factory=list)
+    """What all rows share and no column repeats."""
+    failed: list[str] = field(default_factory=list)
+    refused: dict[str, list[str]] = field(default_factory=dict)
+    """Why a metric gave no number, and for which cells."""
+
+    def add(self, column: Column, entries: Sequence[Entry]) -> None:
+        self.columns.append(column)
+        for (_, row), entry in zip(self.rows, entries, strict=True):
+            row.append(entry)
+
+
+def overview(group: str, cells: Sequence[Cell], references: Sequence[Cell], baseline: str | None) -> Table:
+    """The table of one group: what was run, then what came of it."""
+    cells = [*cells, *references]
+    table = Table(group, rows=[(cell, []) for cell in cells])
+    table.failed = [f"{cell.title}: {text}" for cell in cells for text in cell.failed]
+    table.add(Column("cell", number=False), [_name(cell) for cell in cells])
+    _add_places(table, cells)
+    table.add(
+        Column("seeds", help="seeds that came to their end, of those asked for"), [_seeds(cell) for cell in cells]
+    )
+    _, after = phases(cells)
+    for title, name, about in _numbers(cells):
+        _add_number(table, cells, title, name, about)
+        if name == after:
+            _add_difference(table, cells, baseline, after)
+    return table
+
+
+def comparable(cell: Cell) -> tuple:
+    """Cells with the same answer may be ranked: same scenario, mode and conditions, whatever the controller's own."""
+    conditions = [item for item in cell.point.items() if not item[0].startswith("controller.")]
+    return cell.group, cell.mode, tuple(map(str, conditions))
+
+
+def one_line(title: str) -> str:
+    """A heading without its line breaks."""
+    return title.replace("\n", " ")
+
+
+def _add_places(table: Table, cells: Sequence[Cell]) -> None:
+    """Where a cell ran, and its point: columns where cells differ, one line where they do not."""
+    ways: dict[str, Callable[[Cell], Entry]] = {
+        "evaluation": lambda cell: Entry(cell.source, sort=cell.source),
+        "runs on": _where,
+    }
+    for title, get in ways.items():
+        entries = [get(cell) for cell in cells]
+        if len({entry.sort for entry in entries}) > 1 or (len(cells) == 1 and title != "evaluation"):
+            table.add(Column(title, number=False), entries)
+        elif title != "evaluation":
+            table.common.append(f"{title} {entries[0].text}, {entries[0].sub}")
+    for key in dict.fromkeys(key for cell in cells for key in cell.point):
+        found = [cell.point.get(key) for cell in cells]
+        if len(set(map(str, found))) > 1 or len(cells) == 1:
+            _add_setting(table, key, found)
+        else:
+            table.common.append(words.setting(key, found[0]))
+
+
+def _add_setting(table: Table, key: str, values: Sequence[Any]) -> None:
+    name, unit = words.named(key)
+    if not all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
+        entries = [Entry(words.ABSENT if v is None else str(v), sort=None if v is None else str(v)) for v in values]
+        table.add(Column(name, number=False), entries)
+        return
+    factor, shown = words.prefix(unit or "1", values)
+    entries = [Entry(words.ABSENT) if v is None else Entry(f"{v * factor:g}", sort=v) for v in values]
+    table.add(Column(name, shown), entries)
+
+
+def _name(cell: Cell) -> Entry:
+    said = [cell.role] if cell.role else []
+    said += [cell.controller] if cell.controller.lower() != cell.label.lower() else []
+    return Entry(cell.label, ", ".join(said), cell.title, cell.title)
+
+
+def _where(cell: Cell) -> Entry:
+    link, mode = _spelt(cell.link), _spelt(cell.mode)
+    return Entry(cell.backend, f"{link}, {mode}", f"{cell.backend} {link} {mode}")
+
+
+def _spelt(value: str) -> str:
+    return {"inprocess": "in process", "realtime": "real time", "zmq": "ZeroMQ"}.get(value, value)
+
+
+def _seeds(cell: Cell) -> Entry:
+    done = len(cell.seeds) - len(cell.failed)
+    if not cell.failed:
+        return Entry(str(len(cell.seeds)), sort=done, note="seeds " + ", ".join(map(str, cell.seeds)))
+    return Entry(f"{done} of {len(cell.seeds)}", f"{len(cell.failed)} failed", done, "; ".join(cell.failed), warn=True)
+
+
+def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
+    """(heading, metric, what it is) of the columns of numbers, where any cell has one or says why not."""
+    before, after = phases(cells)
+    found = [
+        ("adaptivity", "adaptivity", "1: as good as the oracle from the change on; 0: no better than the frozen twin"),
+        ("error\nbefore", before or "", "root mean square in the last phase before the change"),
+        (f"error\n{phase(after)}".strip(), after, "root mean square of the plant's tracking error"),
+        ("survival", "survival", "mean time until the plant ended an episode"),
+        ("recovery", "recovery_time", "from the change until performance is back; mean, censored at the horizon"),
+        ("latency\np50", "latency[p50]", "scheduled instant to the first action of that tick or a newer one, median"),
+        ("latency\np99", "latency[p99]", "the same, 99th percentile"),
+        ("echo\np50", "echo_floor[p50]", "the link's bare echo at the same rate: what no controller can beat"),
+        ("misses", "misses", "decisions whose action came after the deadline, per run"),
+        ("spikes", "spikes", "spikes of all neurons per decision"),
+    ]
+    # Static power stands in the section on energy: it is the device's, not the controller's.
+    energies = dict.fromkeys(
+        name for cell in cells for name in cell.metrics if name.startswith("energy_") and not name.endswith(" static]")
+    )
+    found += [(_energy(name), name, "joules per decision; origins and devices are never compared") for name in energies]
+    return [each for each in found if any(each[1] in cell.metrics for cell in cells) and _tells(cells, each[1])]
+
+
+def _tells(cells: Sequence[Cell], name: str) -> bool:
+    """Whether a column has anything to say: survival only where one fell early, lateness only where it is felt."""
+    if name == "survival":
+        return any(
+            cell.value(name) < m["scenario"]["loop"]["duration_s"]
+            for cell in cells
+            for m in cell.metas
+            if name in cell.metrics
+        )
+    return name not in FELT or any(cell.mode != "lockstep" for cell in cells)
+
+
+def _energy(name: str) -> str:
+    """A heading for `energy_modelled[loihi1]`: modelled energy, loihi1."""
+    label = re.search(r"\[(.*)\]", name)
+    origin = name.partition("[")[0].removeprefix("energy_")
+    return f"{origin}\nenergy" + (f",\n{label[1]}" if label else "")
+
+
+def _add_number(table: Table, cells: Sequence[Cell], title: str, name: str, about: str) -> None:
+    found = [cell.metrics.get(name) for cell in cells]
+    units = list(dict.fromkeys(metric.unit for metric in found if metric))
+    alike = [m for cell in cells for other, m in cell.metrics.items() if _family(other) == _family(name)]
+    factor, shown = words.prefix(units[0], [m.value for m in alike if m.unit == units[0]])
+    if name in ("recovery_time", "survival"):
+        factor, shown = 1.0, "s"
+    if len(units) > 1:  # one column has one unit; cells of one scenario share their plant's
+        factor, shown = 1.0, " or ".join(units)
+    shown = {"1/tick": "", "ticks": ""}.get(shown, shown)
+    entries = [_number(cell, metric, factor, name) for cell, metric in zip(cells, found, strict=True)]
+    for cell, metric in zip(cells, found, strict=True):
+        if metric and metric.value is None and metric.note and not name.startswith("energy_"):  # those have a section
+            table.refused.setdefault(f"{one_line(title)}: {metric.note}", []).append(cell.title)
+    _mark_best(cells, found, entries)
+    table.add(Column(title, shown, help=about), entries)
+
+
+def _family(name: str) -> str:
+    """Metrics with the same answer share a unit, so that their columns can be read across."""
+    stem, _, label = name.partition("[")
+    if stem in ("latency", "echo_floor"):
+        return "lateness" if label in ("p50]", "p99]") else name
+    return stem if stem == "error_rms" else name
+
+
+def _number(cell: Cell, metric: Metric | None, factor: float, name: str) -> Entry:
+    if name in FELT and cell.mode == "lockstep":
+        return Entry(words.ABSENT, note=LOCKSTEP)
+    if name == "spikes" and cell.metas and not cell.metas[0].get("network"):
+        return Entry(words.ABSENT, note="a law has no neurons")
+    if metric is None:
+        return Entry(words.ABSENT, note="this cell has no such number")
+    if metric.value is None:
+        return Entry(words.ABSENT, note=metric.note or "no seed gave a number")
+    bounds = metric.ci95 or metric.interval
+    sub = words.interval(*(bound * factor for bound in bounds)) if bounds and bounds[0] != bounds[1] else ""
+    note = f"{'mean' if metric.statistic == 'mean' else 'interquartile mean'} over {words.counted(metric.n, 'seed')}"
+    if sub:
+        note += "; below it " + ("the 95 % bootstrap interval" if metric.ci95 else "what the constants' ranges allow")
+    censored = cell.metrics.get("recovery_censored") if name == "recovery_time" else None
+    if censored and censored.value:
+        sub = f"{100 * censored.value:.0f} % not in time"
+    return Entry(words.figure(metric.value * factor), sub, metric.value, f"{note}. {metric.note}".strip(" ."))
+
+
+def _mark_best(cells: Sequence[Cell], found: Sequence[Metric | None], entries: Sequence[Entry]) -> None:
+    """Mark the best number among comparable cells, where there are two or more and a best at all."""
+    groups: dict[tuple, list[int]] = {}
+    for i, (cell, metric) in enumerate(zip(cells, found, strict=True)):
+        if metric and cell.role is None and entries[i].sort is not None and metric.better in ("lower", "higher"):
+            groups.setdefault((*comparable(cell), metric.better, metric.origin), []).append(i)
+    for (*_, better, _), places in groups.items():
+        pick = min if better == "lower" else max
+        best = entries[pick(places, key=lambda i: entries[i].sort)].text
+        if len({entries[i].text for i in places}) > 1:  # what reads the same is the same
+            for i in places:
+                entries[i].best = entries[i].text == best
+
+
+def _add_difference(table: Table, cells: Sequence[Cell], baseline: str | None, after: str) -> None:
+    """The error after the change, less the baseline's: paired by seed."""
+    found = [cell.metrics[after].difference if after in cell.metrics else None for cell in cells]
+    if not any(found):
+        return
+    unit = next(cell.metrics[after].unit for cell in cells if after in cell.metrics)
+    factor, shown = words.prefix(unit, [each["iqm"] for each in found if each])
+    entries = []
+    for cell, each in zip(cells, found, strict=True):
+        if not each or each.get("iqm") is None:
+            is_baseline = cell.label == baseline and cell.role is None
+            entries.append(Entry(words.ABSENT, note="the baseline itself" if is_baseline else "no pair of seeds"))
+            continue
+        bounds = each.get("ci95")
+        sub = words.interval(*(bound * factor for bound in bounds)) if bounds else ""
+        entries.append(
+            Entry(_signed(each["iqm"] * factor), sub, each["iqm"], _verdict(each, cell.metrics[after].better))
+        )
+    names = {each["baseline"] for each in found if each and "baseline" in each}
+    table.add(
+        Column(f"error, less\n{words.listed(sorted(names))}’s", shown, help="paired by seed; below 0 is better"),
+        entries,
+    )
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "") + words.figure(value)
+
+
+def _verdict(difference: dict[str, Any], better: str) -> str:
+    bounds = difference.get("ci95")
+    if not bounds:
+        return "too few seeds for an interval"
+    if bounds[0] <= 0 <= bounds[1]:
+        return "the 95 % interval holds 0: no difference shown"
+    return "better" if (bounds[1] < 0) == (better == "lower") else "worse"

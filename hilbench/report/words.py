@@ -1,0 +1,94 @@
+"""Numbers and names as people read them: SI prefixes, three significant digits, a setting as words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+PREFIXED = ("s", "m", "J", "W", "rad", "N m", "Hz")
+SUFFIXES = {"s": "s", "m": "m", "j": "J", "w": "W", "rad": "rad", "nm": "N m", "hz": "Hz", "kg": "kg", "n": "N"}
+"""How names in scenario files end, and the unit that this stands for."""
+ABSENT = "—"
+
+
+def prefix(unit: str, values: Iterable[float | None]) -> tuple[float, str]:
+    """What to multiply values by so that the middle one reads well, and their unit then."""
+    sizes = [abs(value) for value in values if value]
+    if unit not in PREFIXED or not sizes:
+        return 1.0, "" if unit == "1" else unit
+    middle = float(np.median(sizes))
+    factor, letter = next((each for each in PREFIXES if middle >= each[0]), PREFIXES[-1])
+    if unit == "m" and factor > 1:  # nobody reads megametres
+        factor, letter = 1.0, ""
+    return 1 / factor, letter + unit
+
+
+def figure(value: float | None) -> str:
+    """A number with three significant digits; a whole number below a million as it is."""
+    if value is None or not np.isfinite(value):
+        return ABSENT
+    size = abs(value)
+    if size and (size < 1e-3 or size >= 1e6):
+        mantissa, exponent = f"{value:.2e}".split("e")
+        raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{mantissa}×10{raised}".replace("-", "−")
+    digits = (
+        0
+        if np.isclose(value, round(value), rtol=1e-9, atol=0) or size >= 100
+        else 1
+        if size >= 10
+        else 2
+        if size >= 1
+        else 3
+    )
+    return f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
+
+
+def interval(low: float, high: float) -> str:
+    """Two bounds as one text."""
+    return f"{figure(low)} to {figure(high)}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number with its unit."""
+    factor, shown = prefix(unit, [value])
+    return f"{figure(None if value is None else value * factor)} {shown}".strip()
+
+
+def setting(key: str, value: Any) -> str:
+    """SECTION.FIELD of a scenario and its value, as in "delay 10 ms" or "learning rate 0.02"."""
+    name, unit = named(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"{name} {value}"
+    factor, shown = prefix(unit or "1", [value])
+    return f"{name} {value * factor:g} {shown}".strip()
+
+
+def named(key: str) -> tuple[str, str]:
+    """What SECTION.FIELD is about, and in which unit."""
+    *sections, last = key.split(".")
+    stem, _, ending = last.rpartition("_")
+    if last in SUFFIXES or last == "kind":
+        stem, ending = (sections or [last])[-1], last
+    elif not stem or ending not in SUFFIXES:
+        stem, ending = last, ""
+    return stem.replace("_", " "), SUFFIXES.get(ending, "")
+
+
+def subject(info: str) -> str:
+    """An info key without its unit, as words: `tip_error_m` is "tip error"."""
+    return info.rpartition("_")[0].replace("_", " ")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence lists them."""
+    *most, last = list(names) or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def counted(n: int, noun: str) -> str:
+    """So many of something, as in "1 cell" or "3 cells"."""
+    return f"{figure(n)} {noun}{'' if n == 1 else 's'}"

@@ -1,0 +1,96 @@
+"""What a report reads: evaluations, single runs, and mistakes in one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from example import SHORT, cell, summary, write
+
+from hilbench.cli import main
+from hilbench.errors import RecordError
+from hilbench.report import data
+from hilbench.report.page import gather
+from hilbench.report.page import write as write_page
+
+
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two cells of one label, whose points differ."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    cells = [cell(folder, "PD", "pd", point={"plant.kp_1": gain}) for gain in (60.0, 80.0)]
+    return write(folder, summary(cells))
+
+
+def test_titles_tell_cells_apart(evaluation: Path) -> None:
+    [found] = data.read([evaluation])
+    assert [cell.title for cell in found.cells] == ["PD, kp 1 60", "PD, kp 1 80"]
+    assert all(cell.metas for cell in found.cells)
+    assert data.phases(found.cells) == ("error_rms[before]", "error_rms[late after]")
+
+
+def test_a_run_is_an_evaluation_of_one_cell(evaluation: Path) -> None:
+    run = evaluation / data.read([evaluation])[0].cells[0].runs[0]
+    whole, single = data.read([evaluation, run])
+    [cell] = single.cells
+    assert (cell.scenario, cell.controller, cell.backend, cell.mode) == ("arm-payload", "pd", "law", "lockstep")
+    assert cell.seeds == [SHORT.get("loop.seed", 10000)]
+    assert cell.value("error_rms") == pytest.approx(whole.cells[0].value("error_rms"))
+    assert [each.group for each in (whole.cells[0], cell)] == ["arm-payload, example", "arm-payload, single runs"]
+    report = gather([run])
+    assert report.figures["error"]
+    assert report.tables[0].rows
+
+
+def test_a_run_that_is_gone_is_left_out(evaluation: Path, tmp_path: Path) -> None:
+    raw = json.loads((evaluation / "summary.json").read_text())
+    raw["cells"][0]["runs"] = [None, "runs/gone"]
+    raw["cells"][0]["references"] = {"twin": [None], "floor": ["runs/gone"]}
+    report = gather([write(tmp_path, raw)])
+    assert report.figures["error"] == []
+    assert len(report.tables[0].rows) == 2
+
+
+MISTAKES = {
+    "no such folder": (None, "no such folder"),
+    "nothing in it": ({}, "neither an evaluation (summary.json) nor a run (run.json)"),
+    "broken": ({"summary.json": "{"}, "not readable as JSON"),
+    "a list": ({"summary.json": "[]"}, "found list, expected a JSON object"),
+    "an old format": ({"summary.json": '{"cells": []}'}, "summary format None; allowed: 1"),
+    "no cells": ({"summary.json": '{"format": 1, "cells": []}'}, "hold no cell"),
+    "a wrong cell": ({"summary.json": '{"format": 1, "cells": [{"label": 3}]}'}, "$.cells[0].label"),
+    "a broken run": ({"run.json": "{"}, "no readable run.json"),
+    "half a run": ({"run.json": '{"format": 1, "episodes": 0, "faults": [], "status": "done"}'}, "no whole run"),
+}
+
+
+@pytest.mark.parametrize(("files", "text"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    files: dict | None, text: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / "x"
+    for name, content in (files or {}).items():
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+    if files == {}:
+        folder.mkdir()
+    with pytest.raises(SystemExit) as end:
+        main(["report", str(folder), "-o", str(tmp_path / "out" / "report.html")])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert text in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_on_nothing_is_one_line(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["report"])
+    assert (end.value.code, capsys.readouterr().err.count("\n")) == (2, 1)
+
+
+def test_a_page_that_cannot_be_written_is_one_line(evaluation: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match="cannot hold the report"):
+        write_page([evaluation], tmp_path / "file" / "report.html")

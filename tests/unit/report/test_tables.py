@@ -1,0 +1,124 @@
+"""The overview: units, best values, missing numbers and failed seeds, on made-up cells."""
+
+from __future__ import annotations
+
+from hilbench.report import tables
+from hilbench.report.data import Cell, Metric
+
+NETWORK = {"network": {}, "scenario": {"disturbances": {}, "phases": {}, "loop": {"duration_s": 1.0}}}
+
+
+def cell(label: str, mode: str = "realtime", point: dict | None = None, **metrics: Metric) -> Cell:
+    named = {name.replace("__", "[") + "]" * ("__" in name): metric for name, metric in metrics.items()}
+    return Cell(label=label, scenario="s", controller="c", mode=mode, point=point or {}, seeds=[1, 2], metrics=named)
+
+
+def error(value: float | None, **more: object) -> Metric:
+    return Metric(iqm=value, n=2, unit="m", better="lower", **more)
+
+
+def column(table: tables.Table, title: str) -> tuple[tables.Column, list[tables.Entry]]:
+    at = [each.title for each in table.columns].index(title)
+    return table.columns[at], [row[at] for _, row in table.rows]
+
+
+def test_a_column_has_one_unit_and_sorts_by_the_number_itself() -> None:
+    cells = [cell("a", error_rms=error(0.0034, ci95=(0.003, 0.004))), cell("b", error_rms=error(0.19))]
+    heading, entries = column(tables.overview("s", cells, [], None), "error")
+    assert heading.unit == "mm"
+    assert [(entry.text, entry.sub, entry.sort) for entry in entries] == [("3.40", "3 to 4", 0.0034), ("190", "", 0.19)]
+
+
+def test_the_best_is_marked_among_comparable_cells_alone() -> None:
+    slow, fast = {"loop.delay.s": 0.1}, {"loop.delay.s": 0.0}
+    cells = [
+        cell("a", point={**slow, "controller.gain": 1}, error_rms=error(0.3)),
+        cell("b", point={**slow, "controller.gain": 2}, error_rms=error(0.2)),
+        cell("c", point=fast, error_rms=error(0.1)),
+        cell("d", mode="delayed", point=slow, error_rms=error(0.01)),
+    ]
+    _, entries = column(tables.overview("s", cells, [], None), "error")
+    assert [entry.best for entry in entries] == [False, True, False, False]
+
+
+def test_a_reference_is_shown_and_never_the_best() -> None:
+    oracle = cell("o", error_rms=error(0.001))
+    oracle.role = "oracle"
+    table = tables.overview("s", [cell("a", error_rms=error(0.3)), cell("b", error_rms=error(0.2))], [oracle], None)
+    _, entries = column(table, "error")
+    assert [entry.best for entry in entries] == [False, True, False]
+
+
+def test_joules_of_two_origins_are_never_ranked() -> None:
+    def joules(value: float, origin: str) -> Metric:
+        return Metric(iqm=value, n=1, unit="J", better="lower", origin=origin)
+
+    cells = [cell("a", energy_x=joules(1.0, "measured")), cell("b", energy_x=joules(0.5, "modelled"))]
+    _, entries = column(tables.overview("s", cells, [], None), "x\nenergy")
+    assert [entry.best for entry in entries] == [False, False]
+
+
+def test_numbers_that_read_the_same_share_the_mark_or_have_none() -> None:
+    def best(*values: float) -> list[bool]:
+        cells = [cell(str(i), error_rms=error(value)) for i, value in enumerate(values)]
+        return [entry.best for entry in column(tables.overview("s", cells, [], None), "error")[1]]
+
+    assert best(0.1001, 0.1002, 0.3) == [True, True, False]
+    assert best(0.1001, 0.1002) == [False, False]
+
+
+def test_what_is_missing_says_why_and_has_nothing_to_sort_by() -> None:
+    cells = [
+        cell("a", adaptivity=Metric(note="the change did not hurt the twin")),
+        cell("b", adaptivity=Metric(iqm=1.0)),
+    ]
+    _, entries = column(tables.overview("s", cells, [], None), "adaptivity")
+    assert (entries[0].text, entries[0].sort) == ("—", None)
+    assert "hurt" in entries[0].note
+    refused = tables.overview("s", cells, [], None).refused
+    assert list(refused) == ["adaptivity: the change did not hurt the twin"]
+
+
+def test_failed_seeds_are_shown() -> None:
+    broken = cell("a", error_rms=error(0.1))
+    broken.failed = ["seed 2: the device is gone"]
+    table = tables.overview("s", [broken, cell("b", error_rms=error(0.1))], [], None)
+    _, entries = column(table, "seeds")
+    assert (entries[0].text, entries[0].sub, entries[0].warn) == ("1 of 2", "1 failed", True)
+    assert table.failed == [": seed 2: the device is gone"]
+
+
+def test_lateness_is_not_shown_where_the_plant_waits() -> None:
+    late = Metric(iqm=0.0, unit="s", better="lower")
+    cells = [cell("a", mode="lockstep", latency__p50=late), cell("b", latency__p50=Metric(iqm=0.001, unit="s"))]
+    _, entries = column(tables.overview("s", cells, [], None), "latency\np50")
+    assert [entry.text for entry in entries] == ["—", "1"]
+    assert "lockstep" in entries[0].note
+    waiting = tables.overview("s", cells[:1], [], None)
+    assert "latency\np50" not in [each.title for each in waiting.columns]
+
+
+def test_recovery_is_the_mean_and_tells_what_did_not_recover() -> None:
+    slow = {
+        "recovery_time": Metric(mean=10.0, iqm=3.0, statistic="mean", unit="s"),
+        "recovery_censored": Metric(iqm=0.4),
+    }
+    heading, entries = column(tables.overview("s", [cell("a", **slow), cell("b")], [], None), "recovery")
+    assert (heading.unit, entries[0].text, entries[0].sub) == ("s", "10", "40 % not in time")
+
+
+def test_a_difference_names_its_baseline_and_says_what_it_shows() -> None:
+    def against(low: float, high: float) -> Metric:
+        return error(0.1, difference={"baseline": "pid", "iqm": (low + high) / 2, "ci95": [low, high], "n": 3})
+
+    cells = [
+        cell("pid", error_rms=error(0.2)),
+        cell("a", error_rms=against(-0.2, -0.1)),
+        cell("b", error_rms=against(-0.1, 0.2)),
+    ]
+    heading, entries = column(tables.overview("s", cells, [], "pid"), "error, less\npid’s")
+    assert heading.unit == "mm"
+    assert [entry.text for entry in entries] == ["—", "−150", "+50"]
+    assert entries[0].note == "the baseline itself"
+    assert entries[1].note == "better"
+    assert "no difference" in entries[2].note
