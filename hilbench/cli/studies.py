@@ -15,7 +15,14 @@ from rich.table import Table
 
 from hilbench.cli._shared import complain, print_json
 
-COLUMNS = ("adaptivity", "error_rms", "latency[p50]", "latency[p99]", "echo_floor[p50]", "misses", "spikes")
+COLUMNS = {
+    "adaptivity": "adaptivity",
+    "error_rms": "error",
+    "latency[p50]": "latency p50",
+    "latency[p99]": "p99",
+    "echo_floor[p50]": "echo p50",
+    "misses": "misses",
+}
 """What the table on the terminal shows; the report and summary.json have the rest."""
 
 
@@ -88,22 +95,27 @@ def progress(name: str, quiet: bool) -> Iterator[Any]:
 
 
 def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
-    """The cells as a table: interquartile means over seeds, with their 95 % intervals."""
-    shown = [name for name in COLUMNS if any(name in cell["metrics"] for cell in summary["cells"])]
-    table = Table(title=f"{summary['suite']}: interquartile mean [95 % interval]", title_justify="left")
-    for heading in ("cell", *shown, "seeds"):
-        table.add_column(escape(heading), justify="left" if heading == "cell" else "right")
-    for cell in summary["cells"]:
-        point = "".join(f" {key.rpartition('.')[2]}={value}" for key, value in cell["point"].items())
+    """The cells as a table: interquartile means over seeds, and the interval of what scores them."""
+    from hilbench.report import words
+
+    cells = summary["cells"]
+    shown = [name for name in COLUMNS if any(cell["metrics"].get(name, {}).get("iqm") for cell in cells)]
+    table = Table(title=f"{summary['suite']}: interquartile means over seeds", title_justify="left")
+    for heading in ("cell", *(COLUMNS[name] for name in shown), "seeds"):
+        table.add_column(heading, justify="left" if heading == "cell" else "right")
+    for cell in cells:
+        point = "".join(f", {words.setting(key, value)}" for key, value in cell["point"].items())
         numbers = [_shown(cell["metrics"].get(name)) for name in shown]
         seeds = f"{len(cell['seeds']) - len(cell['failed'])}/{len(cell['seeds'])}"
         table.add_row(escape(cell["label"] + point), *map(escape, numbers), seeds)
     Console().print(table)
-    print(f"Wrote {folder}/summary.json; hilbench report {folder} draws it.")
+    print(f"Wrote {folder}/summary.json; `hilbench report {folder}` draws it.")
 
 
 def _shown(entry: Mapping[str, Any] | None) -> str:
+    from hilbench.report import words
+
     if entry is None or entry["iqm"] is None:
-        return "-"
-    interval = f" [{entry['ci95'][0]:.3g}, {entry['ci95'][1]:.3g}]" if entry["ci95"] else ""
-    return f"{entry['iqm']:.3g}{interval}" + (f" {entry['unit']}" if entry["unit"] != "1" else "")
+        return words.ABSENT
+    scored = entry["unit"] == "1" and entry["ci95"]
+    return words.quantity(entry["iqm"], entry["unit"]) + (f" [{words.interval(*entry['ci95'])}]" if scored else "")
