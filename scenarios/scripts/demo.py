@@ -118,6 +118,7 @@ def _draw(cells: list[dict], folder: Path) -> bool:
     picture = curves.chart(series, next(iter(runs.values()))[0].meta).properties(width=charts.WIDTH)
     if cells[-1]["label"] in runs and "round_trip[p50]" in cells[-1]["metrics"]:
         picture &= latency.chart(runs[cells[-1]["label"]]).properties(width=charts.WIDTH)
+        picture = picture.resolve_scale(color="independent", shape="independent")
     charts.save(picture, folder / "demo.png", "A 2-link arm gets a load to carry while its controller runs")
     return True
 
