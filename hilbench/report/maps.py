@@ -98,7 +98,12 @@ def stable_line(largest: Mapping[float, float]) -> alt.Chart:
         alt.Chart(top)
         .mark_line(point=point, color=COLOURS[1])
         .encode(
-            x=alt.X("delay_ms:Q", title="delay of the reply (ms)", scale=alt.Scale(domain=[0, max(largest)])),
+            x=alt.X(
+                "delay_ms:Q",
+                title="delay of the reply (ms)",
+                scale=alt.Scale(domain=[0, max(largest)]),
+                axis=alt.Axis(tickCount=8),
+            ),
             y=alt.Y("rate:Q", title="largest stable learning rate", scale=alt.Scale(type="log"), axis=decades),
             tooltip=["delay_ms:Q", "rate:Q"],
         )

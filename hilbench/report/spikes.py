@@ -39,7 +39,7 @@ def norms(cells: Sequence[Cell]) -> Figure | None:
         if learnt and any(_weights_of(meta) for meta in cell.metas) and (runs := cell.read(("t_us", "probe_values"))):
             meta = runs[0].meta
             rows = weight_norms(runs[0])
-            if rows:
+            if len({row["norm"] for row in rows if row["what"] == rows[0]["what"]}) > 1:
                 return _norms(cell, meta, rows)
     return None
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from example import SHORT, summary, write
-from example import cell as run_cell
+from report_example import SHORT, summary, write
+from report_example import cell as run_cell
 
 from hilbench.report import curves, data, latency, spikes
 from hilbench.report.data import Cell, Metric

@@ -50,8 +50,7 @@ def test_the_chart_has_a_square_per_error_and_a_cross_on_what_is_not_stable() ->
     rows = [{"delay_ms": d, "rate": 0.1, "error": 1.0 + d, "stable": d == 0} for d in (0.0, 5.0)]
     rows.append({"delay_ms": 9.0, "rate": 0.1, "error": None, "stable": False})
     drawn = maps.delay_map(rows, "error (mm)").to_dict()
-    [values] = drawn["datasets"].values() if "datasets" in drawn else [drawn["data"]["values"]]
-    assert [row["text"] for row in values] == ["1", "6 ×"]
+    assert [row["text"] for row in drawn["data"]["values"]] == ["1", "6 ×"]
     line = maps.stable_line({0.0: 0.1, 5.0: 0.0}).to_dict()
     assert line["data"]["values"] == [{"delay_ms": 0.0, "rate": 0.1}]
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from example import SHORT, cell, summary, write
+from report_example import SHORT, cell, summary, write
 
 from hilbench.cli import main
 from hilbench.errors import RecordError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from example import SHORT, cell, number, summary, write
+from report_example import SHORT, cell, number, summary, write
 
 from hilbench.cli import main
 
