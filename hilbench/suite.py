@@ -167,16 +167,13 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _labelled(found: list[Cell]) -> list[Cell]:
-    """Each label followed by what sets its cell apart from others that have the same."""
-    traits = [_traits(cell) for cell in found]
+    """Each label, followed by what sets its cell apart from the first that has the same."""
+    first: dict[Any, tuple[str, ...]] = {}
     named = []
-    for cell, own in zip(found, traits, strict=True):
-        rivals = [
-            other
-            for rival, other in zip(found, traits, strict=True)
-            if (rival.label, rival.point) == (cell.label, cell.point)
-        ]
-        apart = [value for i, value in enumerate(own) if len({rival[i] for rival in rivals}) > 1]
+    for cell in found:
+        own = _traits(cell)
+        theirs = first.setdefault((cell.label, cell.point), own)
+        apart = [mine for mine, other in zip(own, theirs, strict=True) if mine != other]
         named.append(replace(cell, label=" ".join((cell.label, *apart))))
     return named
 

@@ -22,6 +22,9 @@
     button.addEventListener("click", () => sort(button.closest("th")));
   }
 
+  // Paper has nothing to click on.
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
+
   for (const button of document.querySelectorAll(".copy")) {
     const code = button.previousElementSibling;
     button.addEventListener("click", () => {

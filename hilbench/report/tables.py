@@ -147,7 +147,11 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
         ("error\nbefore", before or "", "root mean square in the last phase before the change"),
         (f"error\n{phase(after)}".strip(), after, "root mean square of the plant's tracking error"),
         ("survival", "survival", "mean time until the plant ended an episode"),
-        ("recovery", "recovery_time", "from the change until performance is back; mean, censored at the horizon"),
+        (
+            "recovery",
+            "recovery_time",
+            "from the change until performance is back; mean, with the horizon for those that did not",
+        ),
         ("latency\np50", "latency[p50]", "scheduled instant to the first action of that tick or a newer one, median"),
         ("latency\np99", "latency[p99]", "the same, 99th percentile"),
         ("echo\np50", "echo_floor[p50]", "the link's bare echo at the same rate: what no controller can beat"),
@@ -163,7 +167,13 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
 
 
 def _tells(cells: Sequence[Cell], name: str) -> bool:
-    """Whether a column has anything to say: survival only where one fell early, lateness only where it is felt."""
+    """Whether a column has anything to say.
+
+    Survival only where one fell early, lateness only where it is felt, energy only where there is a number: the section
+    on energy has the reasons.
+    """
+    if name.startswith("energy_"):
+        return any(cell.value(name) is not None for cell in cells)
     if name == "survival":
         return any(
             cell.value(name) < m["scenario"]["loop"]["duration_s"]
@@ -216,14 +226,16 @@ def _number(cell: Cell, metric: Metric | None, factor: float, name: str) -> Entr
         return Entry(words.ABSENT, note="this cell has no such number")
     if metric.value is None:
         return Entry(words.ABSENT, note=metric.note or "no seed gave a number")
-    bounds = metric.ci95 or metric.interval
+    bounds = metric.interval or metric.ci95  # what a model's constants allow is far wider than seeds are apart
     sub = words.interval(*(bound * factor for bound in bounds)) if bounds and bounds[0] != bounds[1] else ""
     note = f"{'mean' if metric.statistic == 'mean' else 'interquartile mean'} over {words.counted(metric.n, 'seed')}"
     if sub:
-        note += "; below it " + ("the 95 % bootstrap interval" if metric.ci95 else "what the constants' ranges allow")
+        note += "; below it " + (
+            "what the constants' ranges allow" if metric.interval else "the 95 % bootstrap interval"
+        )
     censored = cell.metrics.get("recovery_censored") if name == "recovery_time" else None
     if censored and censored.value:
-        sub = f"{100 * censored.value:.0f} % not in time"
+        sub = f"{100 * censored.value:.0f} % did not"
     return Entry(words.figure(metric.value * factor), sub, metric.value, f"{note}. {metric.note}".strip(" ."))
 
 

@@ -129,7 +129,7 @@ def test_what_was_found_is_in_words(browser: Any, page: Path) -> None:
 
 
 def column(browser: Any, number: int) -> list[str | None]:
-    rows = "[...document.querySelectorAll('.overview tbody tr')]"
+    rows = "[...document.querySelector('.overview tbody').rows]"
     return browser.execute_script(f"return {rows}.map(r => r.cells[arguments[0]].dataset.sort ?? null)", number)
 
 

@@ -104,7 +104,7 @@ def test_recovery_is_the_mean_and_tells_what_did_not_recover() -> None:
         "recovery_censored": Metric(iqm=0.4),
     }
     heading, entries = column(tables.overview("s", [cell("a", **slow), cell("b")], [], None), "recovery")
-    assert (heading.unit, entries[0].text, entries[0].sub) == ("s", "10", "40 % not in time")
+    assert (heading.unit, entries[0].text, entries[0].sub) == ("s", "10", "40 % did not")
 
 
 def test_a_difference_names_its_baseline_and_says_what_it_shows() -> None:
