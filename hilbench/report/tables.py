@@ -150,7 +150,7 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
         (
             "recovery",
             "recovery_time",
-            "from the change until performance is back; mean, with the horizon for those that did not",
+            "from the change until performance is back; the horizon where it did not",
         ),
         ("latency\np50", "latency[p50]", "scheduled instant to the first action of that tick or a newer one, median"),
         ("latency\np99", "latency[p99]", "the same, 99th percentile"),
