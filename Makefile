@@ -21,9 +21,10 @@ delay: $(VENV)/installed
 	$(BIN)/hilbench evaluate delay --out runs/delay
 	$(BIN)/hilbench report runs/delay --out runs/delay/report.html --figures runs/delay/figures
 
-bench: $(VENV)/installed
+bench: $(VENV)/tested
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/link_echo.py
+	$(BIN)/python benchmarks/report.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hilbench.suite import cells, load_suite
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -41,6 +43,13 @@ def test_console_block(session: str, tmp_path: Path) -> None:
             [sys.executable, "-m", "hilbench", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_toml_block(text: str, tmp_path: Path) -> None:
+    """Every one of them is a suite whose cells could run."""
+    (tmp_path / "block.toml").write_text(text)
+    assert cells(load_suite(tmp_path / "block.toml"))
 
 
 def test_make_targets_and_files_that_the_readme_names_exist() -> None:
