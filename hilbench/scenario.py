@@ -116,7 +116,7 @@ def find(name: str | Path, folder: str = "") -> Path:
     known = names(folder)
     if given.suffix in ("", ".toml") and given.stem in known and given.parent in (Path("."), Path("scenarios")):
         return known[given.stem]
-    raise ScenarioError(f"{name}: no such file; shipped scenarios: {choose(given.stem, known)}")
+    raise ScenarioError(f"{name}: no such file; shipped {folder or 'scenarios'}: {choose(given.stem, known)}")
 
 
 def names(folder: str = "") -> dict[str, Path]:

@@ -6,9 +6,11 @@ Exit codes: 0 done, 1 a run failed or ended by a fault or a replay differs, 2 a 
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from contextlib import redirect_stderr
+from functools import partial, wraps
 from inspect import signature
 from typing import Any, NoReturn
 
@@ -63,12 +65,28 @@ def guard(command: Callable[[], int | None]) -> NoReturn:
 
 
 def _main(arguments: list[str]) -> int:
-    commands = COMMANDS
+    overrides: dict[str, Any] = {}
     _check_names(arguments)
     if arguments and arguments[0] in OVERRIDABLE:
         overrides, arguments = scenarios.assignments(arguments)
-        commands = COMMANDS | {name: _bound(COMMANDS[name], overrides) for name in OVERRIDABLE}
-    return tyro.extras.subcommand_cli_from_dict(commands, prog="hilbench", description=DESCRIPTION, args=arguments)
+    return _parsed(arguments, overrides)()
+
+
+def _parsed(arguments: list[str], overrides: dict[str, Any]) -> Callable[[], int]:
+    """The command that the arguments ask for. Raises ScenarioError with what the option parser draws in a box."""
+    commands = {name: _later(command, overrides if name in OVERRIDABLE else None) for name, command in COMMANDS.items()}
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.extras.subcommand_cli_from_dict(
+                commands, prog="hilbench", description=DESCRIPTION, args=arguments
+            )
+    except SystemExit as end:
+        if not end.code:
+            raise
+        box = said.getvalue().partition("───── │")[0].splitlines()[1:]
+        text = " ".join(" ".join(line.strip("│╭╰─╮╯ ") for line in box).split())
+        raise ScenarioError(f"{' '.join(arguments[:1])}: {text}; see --help".removeprefix(": ")) from None
 
 
 def _check_names(arguments: list[str]) -> None:
@@ -86,11 +104,13 @@ def _check_names(arguments: list[str]) -> None:
             raise ScenarioError(f"{option}: no such option of {arguments[0]}; {choose(option, options)}")
 
 
-def _bound(command: Callable[..., int], overrides: dict[str, Any]) -> Callable[..., int]:
-    """The command with overrides that the option parser has not seen, because every scenario has its own."""
+def _later(command: Callable[..., int], overrides: dict[str, Any] | None) -> Callable[..., Callable[[], int]]:
+    """The command, kept until its arguments are read; with overrides that the option parser has not seen, because every
+    scenario has its own.
+    """
 
     @wraps(command)
-    def bound(*args: Any, **kwargs: Any) -> int:
-        return command(*args, **{**kwargs, "overrides": overrides})
+    def later(*args: Any, **kwargs: Any) -> Callable[[], int]:
+        return partial(command, *args, **kwargs | ({} if overrides is None else {"overrides": overrides}))
 
-    return bound
+    return later

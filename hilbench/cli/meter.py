@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import tyro
+from hilbench.cli._shared import Run
 
 
-def meter(run: Annotated[Path, tyro.conf.Positional], /) -> int:
+def meter(run: Run, /) -> int:
     """Meter the joules of a run's program while its recorded ticks are fed to it again, and keep them with the run.
 
     Parameters

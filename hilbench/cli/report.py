@@ -9,7 +9,7 @@ import tyro
 
 
 def report(
-    runs: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUNS...")],
     /,
     *,
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("report.html"),

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hilbench import scenario as scenarios
-from hilbench.cli._shared import Scenario, complain, now, print_json
+from hilbench.cli._shared import Run, Scenario, complain, now, print_json
 
 
 def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
@@ -76,7 +76,7 @@ def run(
     return 1 if outcome.fault else 0
 
 
-def replay(run: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = None) -> int:
+def replay(run: Run, /, *, out: Path | None = None) -> int:
     """Run a recorded run again on the virtual clock, and say whether the plant's states came out bit for bit the same.
 
     Parameters

@@ -27,7 +27,7 @@ COLUMNS = {
 
 
 def evaluate(
-    suite: Annotated[str, tyro.conf.Positional],
+    suite: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SUITE")],
     /,
     *,
     out: Path | None = None,

@@ -44,6 +44,14 @@ def test_check_prints_a_scenario_that_checks(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().out == first
 
 
+def test_help_is_no_mistake(capsys: pytest.CaptureFixture) -> None:
+    for arguments in (["--help"], ["evaluate", "--help"]):
+        assert call(*arguments) == 0
+        found = capsys.readouterr()
+        assert "usage: hilbench" in found.out
+        assert found.err == ""
+
+
 def test_run_prints_its_metrics_as_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = tmp_path / "run"
     code = call(
@@ -101,7 +109,10 @@ MISTAKES = [
     (["doctor", "--each-s", "0"], "--each-s: found 0.0, expected a time from 0.01 s"),
     (["doctor", "--jsn"], "did you mean '--json'"),
     (["list", "env"], "did you mean 'envs'"),
-    (["evaluate", "demmo"], "did you mean 'demo'"),
+    (["evaluate", "demmo"], "shipped suites: allowed: critical_delay, delay, demo; did you mean 'demo'"),
+    (["evaluate"], "evaluate: Missing from hilbench evaluate: SUITE"),
+    (["run", "arm_payload", "--seed", "x"], "run: Error parsing --seed: "),
+    (["doctor", "--each-s", "soon"], "could not convert string to float: 'soon'"),
     (["evaluate", "demo", "--worker", "3"], "did you mean '--workers'"),
     (["evaluate", "demo", "--workers", "0"], "expected 1 or more"),
     (["evaluate", "demo", "--loop.mod", "x"], "did you mean 'mode'"),
