@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from functools import partial, wraps
 from inspect import signature
+from itertools import groupby
 from typing import Any, NoReturn
 
 import tyro
@@ -84,9 +85,15 @@ def _parsed(arguments: list[str], overrides: dict[str, Any]) -> Callable[[], int
     except SystemExit as end:
         if not end.code:
             raise
-        box = said.getvalue().partition("───── │")[0].splitlines()[1:]
-        text = " ".join(" ".join(line.strip("│╭╰─╮╯ ") for line in box).split())
-        raise ScenarioError(f"{' '.join(arguments[:1])}: {text}; see --help".removeprefix(": ")) from None
+        where = " ".join(("hilbench", *arguments[:1]))
+        raise ScenarioError(f"{where}: {_first_words(said.getvalue())}; see --help") from None
+
+
+def _first_words(box: str) -> str:
+    """What stands in a drawn box between its title and its first rule."""
+    lines = [line.strip("│╭╰╮╯|+ ") for line in box.splitlines()][1:]
+    ruled = ["" if set(line) <= set("─-") else line for line in lines]
+    return " ".join(next((list(part) for said, part in groupby(ruled, bool) if said), []))
 
 
 def _check_names(arguments: list[str]) -> None:

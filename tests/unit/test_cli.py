@@ -77,7 +77,7 @@ def test_evaluate_prints_its_summary_and_says_what_failed(tmp_path: Path, capsys
     assert call(*arguments) == 0
     out = capsys.readouterr().out
     assert "2/2 lqr__lockstep__s1" in out
-    assert "pole_m=0.5" in out
+    assert "pole 500 mm" in out
     assert call(*arguments, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [cell["seeds"] for cell in found["cells"]] == [[1], [1]]
@@ -110,8 +110,8 @@ MISTAKES = [
     (["doctor", "--jsn"], "did you mean '--json'"),
     (["list", "env"], "did you mean 'envs'"),
     (["evaluate", "demmo"], "shipped suites: allowed: critical_delay, delay, demo; did you mean 'demo'"),
-    (["evaluate"], "evaluate: Missing from hilbench evaluate: SUITE"),
-    (["run", "arm_payload", "--seed", "x"], "run: Error parsing --seed: "),
+    (["evaluate"], "Missing from hilbench evaluate: SUITE"),
+    (["run", "arm_payload", "--seed", "x"], "hilbench run: Error parsing --seed: "),
     (["doctor", "--each-s", "soon"], "could not convert string to float: 'soon'"),
     (["evaluate", "demo", "--worker", "3"], "did you mean '--workers'"),
     (["evaluate", "demo", "--workers", "0"], "expected 1 or more"),
