@@ -85,8 +85,8 @@ def _parsed(arguments: list[str], overrides: dict[str, Any]) -> Callable[[], int
     except SystemExit as end:
         if not end.code:
             raise
-        where = " ".join(("hilbench", *arguments[:1]))
-        raise ScenarioError(f"{where}: {_first_words(said.getvalue())}; see --help") from None
+        where = f"{arguments[0]}: " if arguments else ""
+        raise ScenarioError(f"{where}{_first_words(said.getvalue())}; see --help") from None
 
 
 def _first_words(box: str) -> str:

@@ -111,7 +111,7 @@ MISTAKES = [
     (["list", "env"], "did you mean 'envs'"),
     (["evaluate", "demmo"], "shipped suites: allowed: critical_delay, delay, demo; did you mean 'demo'"),
     (["evaluate"], "Missing from hilbench evaluate: SUITE"),
-    (["run", "arm_payload", "--seed", "x"], "hilbench run: Error parsing --seed: "),
+    (["run", "arm_payload", "--seed", "x"], "run: Error parsing --seed: "),
     (["doctor", "--each-s", "soon"], "could not convert string to float: 'soon'"),
     (["evaluate", "demo", "--worker", "3"], "did you mean '--workers'"),
     (["evaluate", "demo", "--workers", "0"], "expected 1 or more"),
