@@ -6,13 +6,14 @@ by a key of its scenario, its seed and the code, so that what is there already i
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from hilbench.errors import HilbenchError, ScenarioError
 from hilbench.metering import measure_energy, meters
@@ -25,6 +26,7 @@ from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
 
 SUMMARY = "summary.json"
+LOCK = ".lock"
 ENDED = ("done", "fault")
 """How a run ends that need not be repeated."""
 
@@ -51,20 +53,24 @@ def evaluate(
     are going on and leaves the summary of what there is; the next call goes on from there. Raises HilbenchError before
     anything runs: for a mistake anywhere in the suite, and for a folder that holds something else.
     """
-    suite, folder, workers = load_suite(suite), Path(folder), workers or os.cpu_count() or 1
+    suite, folder = load_suite(suite), Path(folder)
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    if workers < 1:
+        raise ScenarioError(f"workers: found {workers}, expected 1 or more")
     planner = Planner(folder / "runs")
     lines = planner.lines(cells(suite))
-    _claim(folder, suite)
-    results = _Results(list(planner.jobs.values()), progress)
-    head = {"status": "interrupted", "provenance": {"code": planner.code, **provenance()}}
-    try:
-        results.run_all(workers)
-        _meter(lines, results)
-        head["status"] = "done"
-    finally:
-        answers = _measured(lines, results, workers)
-        summary = summarise(suite, lines, answers, results.errors, head)
-        _write(folder, summary)
+    with _claimed(folder, suite):
+        results = _Results(list(planner.jobs.values()), progress)
+        head = {"status": "interrupted", "provenance": {"code": planner.code, **provenance()}}
+        try:
+            results.run_all(workers)
+            _meter(lines, results)
+            head["status"] = "done"
+        finally:
+            results.sweep()
+            answers = _measured(lines, results, workers)
+            summary = summarise(suite, lines, answers, results.errors, head)
+            _write(folder, summary)
     return summary
 
 
@@ -75,22 +81,24 @@ class _Results:
         self._jobs, self._progress = jobs, progress
         self.statuses: dict[Job, str] = {}
         self.errors: dict[Job, str] = {job: "the evaluation was interrupted before this run's end" for job in jobs}
-        self._again: set[Job] = set()
 
     def run_all(self, workers: int) -> None:
         """Run what is not there: what shares the machine, what wants it alone, then what repeats the latter."""
         shared = [job for job in self._jobs if not job.alone and job.after is None]
         alone = [job for job in self._jobs if job.alone]
         for jobs, at_a_time in ((shared, workers), (alone, 1), ([j for j in self._jobs if j.after], workers)):
-            todo = [job for job in jobs if not self._reuse(job)]
-            for job in todo:
-                self._again.add(job)
-                shutil.rmtree(job.folder, ignore_errors=True)  # what an earlier evaluation left half-done
-            work(todo, run_job, self._ended, lambda job: job.folder.exists(), at_a_time)
+            work([job for job in jobs if not self._reuse(job)], run_job, self._ended, at_a_time)
+
+    def sweep(self) -> None:
+        """Take in what ended while nobody listened, after an interruption."""
+        self._progress = None
+        for job in self._jobs:
+            if job not in self.statuses:
+                self._reuse(job)
 
     def _reuse(self, job: Job) -> bool:
-        meta = _meta(job.folder)
-        if meta.get("key") != job.key or meta.get("status") not in ENDED or job.after in self._again:
+        meta = _json(job.folder / "run.json")
+        if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _stamp(job.after):
             return False
         fault = meta["faults"][-1]["text"] if meta["status"] == "fault" else ""
         self._end(job, meta["status"], fault, "was there")
@@ -109,8 +117,14 @@ class _Results:
 
 
 def run_job(job: Job) -> Any:
-    """Run one job in a worker."""
-    return run(job.scenario, job.folder, key=job.key)
+    """Run one job in a worker, in place of what an earlier evaluation left half-done."""
+    shutil.rmtree(job.folder, ignore_errors=True)
+    return run(job.scenario, job.folder, key=job.key, stamp=os.urandom(8).hex(), after=_stamp(job.after))
+
+
+def _stamp(job: Job | None) -> str | None:
+    """What tells a recorded run from one that takes its place."""
+    return None if job is None else _json(job.folder / "run.json").get("stamp")
 
 
 def _meter(lines: Iterable[Line], results: _Results) -> None:
@@ -119,7 +133,7 @@ def _meter(lines: Iterable[Line], results: _Results) -> None:
         return
     firsts = [line.cases[0].job for line in lines if not line.role]
     todo = [job for job in firsts if results.statuses.get(job) == "done" and not (job.folder / ENERGY).exists()]
-    work(todo, meter_job, lambda job, found, error: None, lambda job: True, 1)  # energy_measured says what is missing
+    work(todo, meter_job, lambda job, found, error: None, 1)  # energy_measured says what is missing
 
 
 def meter_job(job: Job) -> Any:
@@ -147,26 +161,43 @@ def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Ca
         if error is not None:
             results.errors[case.job] = f"not measured: {type(error).__name__}: {error}"
 
-    work(list(dict.fromkeys(todo)), measure_case, ended, lambda case: False, workers)
+    work(list(dict.fromkeys(todo)), measure_case, ended, workers)
     return answers
 
 
-def _claim(folder: Path, suite: Suite) -> None:
-    """Make the folder this suite's. Raises ScenarioError when it holds anything else, and leaves that alone."""
+@contextmanager
+def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
+    """The folder as this suite's, for one evaluation at a time.
+
+    Raises ScenarioError when it holds anything else, or when another evaluation is at work there.
+    """
     if folder.exists() and not folder.is_dir():
         raise ScenarioError(f"{folder}: found a file, expected a folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        held = _json(folder / SUMMARY).get("suite")
-        if held is None:
+    held = _json(folder / SUMMARY)
+    if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+        if "suite" not in held:
             raise ScenarioError(f"{folder}: found files but no {SUMMARY} of a suite, so it stays; give an empty folder")
-        if held != suite.name:
-            raise ScenarioError(f"{folder}: holds results of the suite {held!r}; give {suite.name!r} another folder")
+        if held["suite"] != suite.name:
+            where = f"{folder}: holds results of the suite {held['suite']!r}"
+            raise ScenarioError(f"{where}; give {suite.name!r} another folder")
+    with _locked(folder):
+        _write(folder, {"suite": suite.name, "summary": suite.summary, "cells": [], **held, "status": "running"})
+        yield
+
+
+def _locked(folder: Path) -> IO[str]:
+    """A file that holds the folder until it is closed, or this process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / SUMMARY).exists():
-            _write(folder, {"suite": suite.name, "summary": suite.summary, "status": "running", "cells": []})
+        lock = open(folder / LOCK, "w")  # noqa: SIM115 - the caller closes it
     except OSError as error:
         raise ScenarioError(f"{folder}: cannot hold an evaluation: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise ScenarioError(f"{folder}: another evaluation is at work here; wait for it, or end it") from None
+    return lock
 
 
 def _write(folder: Path, summary: Mapping[str, Any]) -> None:
@@ -174,10 +205,6 @@ def _write(folder: Path, summary: Mapping[str, Any]) -> None:
     draft = folder / f".{SUMMARY}"
     draft.write_text(json.dumps(summary, indent=2, allow_nan=False), "utf-8")
     os.replace(draft, folder / SUMMARY)
-
-
-def _meta(folder: Path) -> dict[str, Any]:
-    return _json(folder / "run.json")
 
 
 def _json(path: Path) -> dict[str, Any]:

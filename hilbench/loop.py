@@ -20,9 +20,9 @@ from hilbench.agent import Agent
 from hilbench.errors import LinkError, ProtocolError
 from hilbench.loop_config import LoopConfig
 from hilbench.pace import SPIN_NS, Pace, collector_frozen
-from hilbench.recorder import HELD, REPLIED, SAFE, Recorder
+from hilbench.recorder import Recorder
 from hilbench.rows import Shape
-from hilbench.types import NO_EVENTS, Carry, Reply, Tick, size_of
+from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Carry, Reply, Tick, size_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import msgspec
 from hilbench import plugins
 from hilbench.agent import check, learns
 from hilbench.loop_config import Trace
+from hilbench.recorder import read_run
+from hilbench.running import latencies_s
 from hilbench.scenario import Part, Scenario, choose_controller, essence
 from hilbench.suite import Cell
 
@@ -69,6 +72,7 @@ class Planner:
         self._folder, self.code = folder, code_version()
         self.jobs: dict[Path, Job] = {}
         self._learns: dict[str, bool] = {}
+        self._traces: set[str] = set()
 
     def lines(self, cells: Iterable[Cell]) -> list[Line]:
         """Every cell's line, then one for each distinct twin, floor and oracle.
@@ -86,13 +90,14 @@ class Planner:
 
     def _case(self, scenario: Scenario, scored: bool) -> Case:
         learner = self._checked(scenario) and scenario.loop.learning
+        self._check_trace(scenario)
         job = self._job(scenario)
-        change_s, score = scenario.change_s, scenario.score
+        change_s, score, loop = scenario.change_s, scenario.score, scenario.loop
         if not scored or change_s is None:
             return Case(job)
         found = {}
-        if learner:
-            twin = msgspec.structs.replace(scenario.loop, freeze_at_s=change_s)
+        if learner and (loop.freeze_at_s is None or loop.freeze_at_s > change_s):
+            twin = msgspec.structs.replace(loop, freeze_at_s=change_s)
             found["twin"] = self._job(replace(scenario, loop=twin))
         for role, name in (("floor", score.floor), ("oracle", score.oracle)):
             if name is not None:
@@ -102,17 +107,30 @@ class Planner:
         return Case(job, tuple(found.items()))
 
     def _checked(self, scenario: Scenario) -> bool:
-        """Whether the scenario's controller learns. Runs that differ in their loop alone are checked once."""
-        key = json.dumps({field: value for field, value in essence(scenario).items() if field != "loop"})
+        """Whether the scenario's controller learns. Runs that differ by their seed alone are checked once."""
+        whole = essence(scenario)
+        key = json.dumps({**whole, "loop": {**whole["loop"], "seed": 0, "delay": None}})
         if key not in self._learns:
             self._learns[key] = learns(check(scenario))
         return self._learns[key]
 
+    def _check_trace(self, scenario: Scenario) -> None:
+        """Raise what a run whose delays are an earlier one's latencies would raise."""
+        delay = scenario.loop.delay
+        if isinstance(delay, Trace) and delay.run not in self._traces:
+            latencies_s(read_run(delay.run))
+            self._traces.add(delay.run)
+
     def _job(self, scenario: Scenario, after: Job | None = None) -> Job:
         whole = essence(scenario)
-        key = hashlib.sha256(json.dumps([whole, self.code]).encode())
+        key = hashlib.sha256(self.code.encode())
+        if after is not None:  # not where that run lies, but which run it is
+            whole["loop"]["delay"]["run"] = after.key
+        elif isinstance(scenario.loop.delay, Trace):
+            key.update((Path(scenario.loop.delay.run) / "run.json").read_bytes())
         for path in _files(whole["controllers"]):
             key.update(path.read_bytes())
+        key.update(json.dumps(whole).encode() + _foreign_source(scenario))
         loop, digest = scenario.loop, key.hexdigest()[:16]
         folder = self._folder / f"{scenario.controller}__{loop.mode}__s{loop.seed}__{digest[:8]}"
         return self.jobs.setdefault(folder, Job(scenario, folder, digest, after))
@@ -138,19 +156,28 @@ def _judged_alike(case: Case, role: str) -> Case:
 
 
 def _files(settings: Any) -> Iterable[Path]:
-    """Files that a controller's settings name: what is in them decides its runs."""
+    """Files that a controller's `path` fields name: what is in them decides its runs."""
     if isinstance(settings, dict):
-        for value in settings.values():
+        for field, value in settings.items():
+            if field == "path" and isinstance(value, str) and Path(value).is_file():
+                yield Path(value)
             yield from _files(value)
-    elif isinstance(settings, str) and len(settings) < 4096 and Path(settings).is_file():
-        yield Path(settings)
+
+
+def _foreign_source(scenario: Scenario) -> bytes:
+    """The source of the plug-ins that a scenario uses and that are not hilbench's own."""
+    used = {"envs": scenario.plant.kind, "links": scenario.link.kind}
+    used |= {"controllers": scenario.chosen.kind, "backends": scenario.chosen.backend.kind}
+    modules = [plugins.all_of(kind)[name].module for kind, name in used.items()]
+    specs = [find_spec(module) for module in modules if not module.startswith("hilbench.")]
+    return b"".join(Path(spec.origin).read_bytes() for spec in specs if spec is not None and spec.origin)
 
 
 def code_version() -> str:
     """16 hex digits over hilbench's own source and the versions of the packages that compute."""
     found = hashlib.sha256(json.dumps({name: _version(name) for name in COUNTS}).encode())
     for path in sorted(PACKAGE.rglob("*")):
-        if path.suffix in (".py", ".toml", ".urdf", ".template") and "scenarios" not in path.parts:
+        if path.suffix in (".py", ".toml", ".urdf", ".template") and "scenarios" not in path.relative_to(PACKAGE).parts:
             found.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return found.hexdigest()[:16]
 

@@ -18,21 +18,19 @@ Ended = Callable[[T, Any, BaseException | None], None]
 """Is told a task with its result, or with the error instead."""
 
 
-def work(
-    tasks: Sequence[T], function: Callable[[T], Any], ended: Ended[T], begun: Callable[[T], bool], workers: int
-) -> None:
+def work(tasks: Sequence[T], function: Callable[[T], Any], ended: Ended[T], workers: int) -> None:
     """Run `function` on every task in processes of their own.
 
-    When a worker dies, its pool breaks: tasks that had `begun` are given up, the rest goes on in a new pool. An
-    interruption cancels what waits, and returns when what runs has ended.
+    A worker that dies takes its pool along. The tasks that may have been at work then are run again, each alone, so
+    that the one that kills its worker is found out; the rest goes on in a new pool. An interruption cancels what waits,
+    and returns when what runs has ended.
     """
     left = list(tasks)
-    while left:
-        lost = _on_one_pool(left, function, ended, workers)
-        given_up = [task for task in lost if begun(task)] or lost
-        for task in given_up:
-            ended(task, None, BrokenProcessPool("a worker process died while this ran or was about to"))
-        left = [task for task in lost if task not in given_up]
+    while left := _on_one_pool(left, function, ended, workers):
+        suspects, left = left[: 2 * workers + 1], left[2 * workers + 1 :]  # a pool hands out a few ahead
+        for task in suspects:
+            if _on_one_pool([task], function, ended, 1):
+                ended(task, None, BrokenProcessPool("the worker process died"))
 
 
 def _on_one_pool(tasks: list[T], function: Callable[[T], Any], ended: Ended[T], workers: int) -> list[T]:

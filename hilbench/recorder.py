@@ -29,9 +29,6 @@ ENERGY = "energy.json"
 """What a meter said of the run's program afterwards, beside `run.json`."""
 ECHO_NAME = "link_echo.arrow"
 
-HELD, REPLIED, SAFE = range(3)
-"""Where a physics step's action came from: the `sources` column."""
-
 
 class Recorder:
     """Writes one run. Close it, or leave its `with` block, to keep the last rows."""

@@ -81,13 +81,17 @@ class Scenario:
         return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
 
 
+Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+"""A controller's name: run folders begin with it."""
+
+
 class _Top(Struct, frozen=True, forbid_unknown_fields=True):
     """The tables and fields a file may have."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64)]
     summary: str
     plant: dict[str, Any]
-    controllers: dict[str, dict[str, Any]]
+    controllers: dict[Word, dict[str, Any]]
     controller: str
     loop: dict[str, Any] = {}
     link: dict[str, Any] = {}
@@ -185,8 +189,8 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
         phases=top.phases,
         score=settle(ScoreConfig, top.score, f"{where}: score"),
     )
-    check_score(scenario.score, scenario.disturbances, scenario.controllers, f"{where}: score")
     _check_rates(scenario)
+    check_score(scenario.score, scenario.disturbances, scenario.controllers, scenario.loop.period_s, f"{where}: score")
     return scenario
 
 

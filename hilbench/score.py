@@ -8,9 +8,7 @@ from msgspec import Struct
 
 from hilbench.errors import ScenarioError, choose
 from hilbench.loop_config import Positive
-
-REFERENCES = ("twin", "floor", "oracle")
-"""The runs that a metric may need beside the run it judges."""
+from hilbench.settings import whole_steps
 
 
 class ScoreConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,8 +32,13 @@ class ScoreConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """By controller, the shortest delay of its replies at which it is known to fail."""
 
 
-def check_score(score: ScoreConfig, disturbances: Collection[str], controllers: Collection[str], where: str) -> None:
-    """Raise ScenarioError for a name that the scenario does not have."""
+def check_score(
+    score: ScoreConfig, disturbances: Collection[str], controllers: Collection[str], period_s: float, where: str
+) -> None:
+    """Raise ScenarioError for a name that the scenario does not have, and for windows that do not divide."""
+    if score.change is not None:
+        whole_steps(score.window_s, period_s, f"{where}.window_s", "control periods")
+        whole_steps(score.horizon_s, score.window_s, f"{where}.horizon_s", "windows")
     if score.change is not None and score.change not in disturbances:
         raise ScenarioError(f"{where}.change: found {score.change!r}; {choose(score.change, disturbances)}")
     named = {role: getattr(score, role) for role in ("floor", "oracle")}

@@ -48,20 +48,17 @@ def over_seeds(runs: Sequence[Answers], statistic_of: Callable[[str], str]) -> d
     return found
 
 
-def differences(own: Sequence[Answers], baseline: Sequence[Answers], name: str) -> dict[str, dict[str, Any]]:
-    """Each metric's paired difference to the baseline's, run by run: iqm, ci95, n and the baseline's `name`."""
+def differences(
+    own: Sequence[Answers], baseline: Sequence[Answers], name: str, statistic_of: Callable[[str], str]
+) -> dict[str, dict[str, Any]]:
+    """Each metric's paired difference to the baseline's, run by run, with the baseline's `name`; as in `over_seeds`."""
     found = {}
     for metric in dict.fromkeys(metric for run in own for metric in run):
-        pairs = [
-            (a[metric]["value"], b[metric]["value"])
-            for a, b in zip(own, baseline, strict=True)
-            if metric in a and metric in b
-        ]
-        finite = [a - b for a, b in pairs if a is not None and b is not None and np.isfinite(a - b)]
-        if finite:
-            found[metric] = {
-                "baseline": name, "iqm": float(iqm(np.array(finite))), "ci95": None, "n": len(finite), "values": finite,
-            }  # fmt: skip
+        pairs = [(a[metric], b[metric]) for a, b in zip(own, baseline, strict=True) if metric in a and metric in b]
+        apart = np.array([_worst(a) - _worst(b) for a, b in pairs if None not in (a["value"], b["value"])])
+        apart = apart[~np.isnan(apart)]  # where both went wrong there is no difference to tell
+        if apart.size:
+            found[metric] = {"baseline": name, **_over(apart, statistic_of(metric))}
     _add_intervals(found.values())
     for entry in found.values():
         del entry["values"]
@@ -72,20 +69,28 @@ def _one(answers: Sequence[Mapping[str, Any]], statistic: str) -> dict[str, Any]
     if any(a["value"] is not None for a in answers):  # what was measured on one seed is not unavailable
         answers = [a for a in answers if a.get("origin") != "unavailable"]
     first = answers[0]
-    worst = -np.inf if first["better"] == "higher" else np.inf
-    given = np.array([a["value"] for a in answers if a["value"] is not None], float)
-    values = np.where(np.isnan(given), worst, given)
-    entry: dict[str, Any] = {"iqm": _number(iqm(values)) if values.size else None}
-    if statistic != "iqm":
-        entry |= {"statistic": statistic, statistic: _number(STATISTICS[statistic](values)) if values.size else None}
-    entry |= {"ci95": None, "n": int(values.size), "unit": first["unit"], "better": first["better"]}
-    entry["values"] = [_number(value) for value in values]
+    values = np.array([_worst(a) for a in answers if a["value"] is not None])
+    entry = {**_over(values, statistic), "unit": first["unit"], "better": first["better"]}
     notes = [a["note"] for a in answers if a.get("note")]
     if bad := int((~np.isfinite(values)).sum()):
         notes.append(f"{bad} of {values.size} seeds gave no finite number")
     extra = {"origin": next((a["origin"] for a in answers if "origin" in a), None), "interval": _spread(answers)}
     extra["note"] = "; ".join(dict.fromkeys(notes))
     return entry | {key: value for key, value in extra.items() if value}
+
+
+def _worst(answer: Mapping[str, Any]) -> float:
+    """A value; for NaN the worst there is."""
+    value = float(answer["value"])
+    return value if not np.isnan(value) else -np.inf if answer["better"] == "higher" else np.inf
+
+
+def _over(values: NDArray, statistic: str) -> dict[str, Any]:
+    """What stands for all seeds; `ci95` is filled in later, for many metrics at once."""
+    found: dict[str, Any] = {"iqm": _number(iqm(values)) if values.size else None}
+    if statistic != "iqm":
+        found |= {"statistic": statistic, statistic: _number(STATISTICS[statistic](values)) if values.size else None}
+    return found | {"ci95": None, "n": int(values.size), "values": [_number(value) for value in values]}
 
 
 def _number(value: float) -> float | None:

@@ -11,6 +11,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,45 +82,66 @@ class Cell:
 def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
     """A suite by name, path or as a dict. Raises ScenarioError."""
     if isinstance(suite, Suite):
-        return suite
-    if isinstance(suite, Mapping):
         return _checked(suite, "suite")
+    if isinstance(suite, Mapping):
+        return _checked(settle(Suite, suite, "suite"), "suite")
     path = scenarios.find(suite, "suites")
-    return _checked(scenarios.read_toml(path), f"{path}: suite")
+    return _checked(settle(Suite, scenarios.read_toml(path), f"{path}: suite"), f"{path}: suite")
 
 
 def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
-    """The suite with SECTION.FIELD set in every cell, whatever its grids say."""
-    grids = tuple(msgspec.structs.replace(grid, set={**grid.set, **overrides}) for grid in suite.grids)
+    """The suite with SECTION.FIELD set in every cell, whatever its grids set.
+
+    Raises ScenarioError for what the suite varies itself.
+    """
+    plain = {key.replace("-", "_"): value for key, value in overrides.items()}
+    for grid in suite.grids:
+        for key in _varied(_filled(grid, suite)):
+            if key in plain:
+                raise ScenarioError(
+                    f"{suite.name}: --{key}: the suite varies this itself; change it in the suite's file"
+                )
+    grids = tuple(msgspec.structs.replace(grid, set={**grid.set, **plain}) for grid in suite.grids)
     return msgspec.structs.replace(suite, grids=grids)
 
 
 def cells(suite: Suite) -> list[Cell]:
-    """Every cell, with every scenario resolved. Two that would run the same are one. Raises ScenarioError."""
+    """Every cell, with every scenario resolved. Two that are alike in everything are one. Raises ScenarioError."""
     unlike: dict[str, Cell] = {}
     for grid in suite.grids:
         for cell in _of_grid(_filled(grid, suite)):
-            unlike.setdefault(repr((scenarios.essence(cell.scenario), cell.point)), cell)
+            seeds = [seed for seed, _ in cell.by_seed]
+            alike = scenarios.essence(cell.scenario), cell.point, seeds, cell.label, cell.scored
+            unlike.setdefault(repr(alike), cell)
     found = _labelled(list(unlike.values()))
     names = {cell.scenario.controller for cell in found}
     if suite.baseline is not None and suite.baseline not in names:
         raise ScenarioError(f"{suite.name}: baseline: found {suite.baseline!r}; {choose(suite.baseline, names)}")
-    for (label, point), same in Counter((cell.label, cell.point) for cell in found).items():
+    for (label, point), same in Counter((cell.label, repr(dict(cell.point))) for cell in found).items():
         if same > 1:
-            where = f" at {dict(point)}" if point else ""
+            where = f" at {point}" if point != "{}" else ""
             raise ScenarioError(f"{suite.name}: {same} cells are called {label!r}{where}; give their grids labels")
     return found
 
 
-def _checked(raw: Mapping[str, Any], where: str) -> Suite:
-    suite = settle(Suite, raw, where)
+def _checked(suite: Suite, where: str) -> Suite:
     for number, grid in enumerate(suite.grids):
+        place = f"{where}.grids[{number}]" if len(suite.grids) > 1 else where
         filled = _filled(grid, suite)
         for field in ("scenarios", "seeds"):
             if getattr(filled, field) is None:
-                place = f"{where}.grids[{number}]" if len(suite.grids) > 1 else where
                 raise ScenarioError(f"{place}.{field}: found nothing; expected a list with at least one of them")
+        if len(set(filled.seeds)) < len(filled.seeds):
+            raise ScenarioError(f"{place}.seeds: found {filled.seeds}; expected each seed once")
+        if "loop.seed" in {**filled.set, **(filled.axes or {})}:
+            raise ScenarioError(f"{place}: loop.seed: found in set or axes; seeds are what `seeds` says")
     return suite
+
+
+def _varied(grid: Grid) -> list[str]:
+    """Fields that a grid sets differently from cell to cell, or from seed to seed."""
+    listed = {"backend.kind": grid.backends, "link.kind": grid.links, "loop.mode": grid.modes}
+    return [*(grid.axes or {}), *(field for field, values in listed.items() if values), "loop.seed"]
 
 
 def _filled(grid: Grid, suite: Suite) -> Grid:
@@ -141,14 +163,26 @@ def _of_grid(grid: Grid) -> Iterator[Cell]:
         by_seed = tuple(
             (seed, scenarios.load(name, {**overrides, "loop.seed": seed}, controller)) for seed in grid.seeds
         )
+        _check_episodes(by_seed)
         label = f"{by_seed[0][1].controller} {grid.label}".strip()
         yield Cell(label, point, by_seed, grid.scored is not False, name, overrides)
+
+
+def _check_episodes(by_seed: tuple[tuple[int, Scenario], ...]) -> None:
+    """Raise ScenarioError when two seeds share an episode: episode n of a run has its seed + n."""
+    episodes, scenario = by_seed[0][1].loop.episodes, by_seed[0][1]
+    ordered = sorted(seed for seed, _ in by_seed)
+    if any(later - earlier < episodes for earlier, later in pairwise(ordered)):
+        raise ScenarioError(
+            f"{scenario.where}: seeds: found {ordered}; runs of {episodes} episodes need seeds at least that far apart"
+        )
 
 
 def command(cell: Cell, controller: str, more: Mapping[str, Any]) -> str:
     """What repeats a cell's first run, or with another controller and `more` overrides what it is compared with."""
     words = ["hilbench", "run", cell.source, "--controller", controller]
-    for key, value in {**cell.overrides, "loop.seed": cell.by_seed[0][0], **more}.items():
+    kept = {key: value for key, value in cell.overrides.items() if not key.startswith(tuple(f"{m}." for m in more))}
+    for key, value in {**kept, "loop.seed": cell.by_seed[0][0], **more}.items():
         # `controller.X` stands for the chosen one's X, which another controller may not have.
         own = key.removeprefix("controller.")
         whole = key if own == key else f"controllers.{cell.scenario.controller}.{own}"
@@ -172,7 +206,7 @@ def _labelled(found: list[Cell]) -> list[Cell]:
     named = []
     for cell in found:
         own = _traits(cell)
-        theirs = first.setdefault((cell.label, cell.point), own)
+        theirs = first.setdefault((cell.label, repr(cell.point)), own)
         apart = [mine for mine, other in zip(own, theirs, strict=True) if mine != other]
         named.append(replace(cell, label=" ".join((cell.label, *apart))))
     return named

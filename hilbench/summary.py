@@ -7,6 +7,7 @@ from typing import Any
 
 from hilbench import plugins
 from hilbench.plan import Case, Job, Line
+from hilbench.scenario import essence
 from hilbench.statistics import differences, over_seeds
 from hilbench.suite import Suite, command
 
@@ -63,7 +64,7 @@ def _differs(line: Line) -> dict[str, Any]:
         return {"loop.freeze_at_s": loop.freeze_at_s}
     if loop.mode == own.mode:
         return {}
-    trace = {"kind": "trace", "run": _place(line.cases[0].job.after)}
+    trace = {"kind": "trace", "run": str(line.cases[0].job.after.folder)}
     return {"link.kind": line.scenario.link.kind, "loop.mode": loop.mode, "loop.delay": trace}
 
 
@@ -71,25 +72,27 @@ def _compare(line: Line, entry: dict[str, Any], lines: Sequence[Line], answers: 
     """Add the paired difference to the baseline under the same conditions, where there is one."""
     if baseline is None or entry["controller"] == baseline:
         return
-    rivals = [other for other in lines if not other.role and _comparable(other, line, baseline)]
-    if not rivals:
+    conditions = _conditions(line)
+    same = (r for r in lines if not r.role and r.scenario.controller == baseline and _conditions(r) == conditions)
+    if (rival := next(same, None)) is None:
         return
-    # Of several, the one that shares most of the conditions.
-    best = max(rivals, key=lambda other: len(set(map(str, other.cell.point)) & set(map(str, line.cell.point))))
-    theirs = {seed: case for (seed, _), case in zip(best.cell.by_seed, best.cases, strict=True)}
+    theirs = {seed: case for (seed, _), case in zip(rival.cell.by_seed, rival.cases, strict=True)}
     pairs = [
         (answers[case], answers[theirs[seed]])
         for (seed, _), case in zip(line.cell.by_seed, line.cases, strict=True)
         if case in answers and theirs.get(seed) in answers
     ]
     if pairs:
-        for name, found in differences(*zip(*pairs, strict=True), best.cell.label).items():
+        for name, found in differences(*zip(*pairs, strict=True), rival.cell.label, _statistic).items():
             entry["metrics"][name]["difference"] = found
 
 
-def _comparable(other: Line, line: Line, baseline: str) -> bool:
-    a, b = other.scenario, line.scenario
-    return (a.controller, a.name, a.loop.mode, a.link.kind) == (baseline, b.name, b.loop.mode, b.link.kind)
+def _conditions(line: Line) -> dict[str, Any]:
+    """Everything of a cell's runs but the controller, what it runs on, and the seed."""
+    whole = essence(line.scenario)
+    own = ("controller", "controllers", "backend", "record")
+    kept = {field: value for field, value in whole.items() if field not in own}
+    return kept | {"loop": {field: value for field, value in whole["loop"].items() if field != "seed"}}
 
 
 def _place(job: Job) -> str:

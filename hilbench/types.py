@@ -22,6 +22,9 @@ NO_EVENTS = np.empty(0, EVENT)
 NO_VALUES = np.empty(0, np.float32)
 COUNTERS = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates")
 
+HELD, REPLIED, SAFE = range(3)
+"""Where a physics step's action came from: the record's `sources` column."""
+
 Carry = Literal["none", "weights", "all"]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 

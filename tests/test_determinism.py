@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from hilbench import scenario as scenarios
-from hilbench.recorder import SAFE, read_run
+from hilbench.recorder import read_run
 from hilbench.running import latencies_s, replay, run
+from hilbench.types import SAFE
 
 CONTROLLERS = ("pes", "pid")
 SAME = ("state", "obs", "actions", "reward", "values_in", "modulators", "values_out", "applied_step", "learning")

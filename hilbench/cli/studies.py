@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -109,7 +110,7 @@ def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
         seeds = f"{len(cell['seeds']) - len(cell['failed'])}/{len(cell['seeds'])}"
         table.add_row(escape(cell["label"] + point), *map(escape, numbers), seeds)
     Console().print(table)
-    print(f"Wrote {folder}/summary.json; `hilbench report {folder}` draws it.")
+    print(f"Wrote {folder}/summary.json; `hilbench report {shlex.quote(str(folder))}` draws it.")
 
 
 def _shown(entry: Mapping[str, Any] | None) -> str:

@@ -114,7 +114,7 @@ def regret(run: RunData, oracle: RunData) -> Measures:
     """The integral over the horizon of the error beyond the oracle's."""
     beyond = (_after(run) - _after(oracle)).sum(axis=1).mean() * run.meta["scenario"]["score"]["window_s"]
     if not np.isfinite(beyond):
-        raise Refused("the run ended, or its error was no number, before the end of the horizon")
+        raise Refused("the run or its oracle ended, or its error was no number, before the end of the horizon")
     unit = run.meta["sheet"]["info_units"][run.meta["sheet"]["error"]]
     return {"": Measure(float(beyond), _after(run).size, f"{unit} s")}
 
@@ -154,7 +154,7 @@ def _after(run: RunData) -> NDArray:
     end_s = _change_s(run) + score["horizon_s"]
     if loop["duration_s"] < end_s - 1e-9:
         raise Refused(f"the run lasts {loop['duration_s']:g} s; the horizon ends at {end_s:g} s")
-    return _errors(run, _change_s(run), max(1, round(score["horizon_s"] / score["window_s"])))
+    return _errors(run, _change_s(run), round(score["horizon_s"] / score["window_s"]))
 
 
 def _change_s(run: RunData) -> float:
@@ -163,15 +163,19 @@ def _change_s(run: RunData) -> float:
 
 
 def _errors(run: RunData, start_s: float, n: int) -> NDArray:
-    """RMS (episodes, n) of the tracking error in windows; infinite where a window is not whole or holds no number."""
+    """RMS (episodes, n) of the tracking error in windows; infinite where a window is not whole or holds no number.
+
+    Episodes that never began, because the run ended by a fault, have rows as well.
+    """
+    loop = run.meta["scenario"]["loop"]
     window_us = round(run.meta["scenario"]["score"]["window_s"] * 1e6)
-    ticks = window_us / (run.meta["scenario"]["loop"]["period_s"] * 1e6)
-    found = np.full((len(run.episodes), n), np.inf)
-    for row, episode in zip(found, run.episodes, strict=True):
+    ticks = round(window_us / (loop["period_s"] * 1e6))
+    found = np.full((max(len(run.episodes), loop.get("episodes", 1)), n), np.inf)
+    for row, episode in zip(found, run.episodes, strict=False):
         window = (episode["t_us"] - round(start_s * 1e6)) // window_us
         inside = (window >= 0) & (window < n)
         error = episode[f"info.{run.meta['sheet']['error']}"][inside]
         sums, counts = (np.bincount(window[inside], weights, n) for weights in (error**2, None))
-        whole = (counts >= np.floor(ticks)) & np.isfinite(sums)
+        whole = (counts >= ticks) & np.isfinite(sums)
         row[whole] = np.sqrt(sums[whole] / counts[whole])
     return found

@@ -18,8 +18,9 @@ NO_HOPS = "without routing, which needs a placement, and without the coding of i
 def energy_modelled(run: RunData) -> Measures:
     """What a network's counted operations would cost on each target, beside the static power of the cores it fills.
 
-    E = N_syn e_syn + N_upd e_upd + N_w e_learn per answered tick, and P_static (cores used / cores of a chip) period:
-    events times energies, as Davies et al. (2018), IEEE Micro 38(1), give them and SANA-FE adds them up.
+    E = N_syn e_syn + N_upd e_upd + N_w e_learn per answered tick, and P_static (cores used / cores of a chip) T / N for
+    N answered ticks in the time T: events times energies, as Davies et al. (2018), IEEE Micro 38(1), give them and
+    SANA-FE adds them up.
     """
     network = run.meta.get("network")
     answered = column(run, "answered").astype(bool)
@@ -33,7 +34,7 @@ def energy_modelled(run: RunData) -> Measures:
         e = target.energy
         dynamic = zip(counts, (e.synaptic_operation_j, e.neuron_update_j, e.weight_update_j), strict=True)
         found[name] = _modelled(list(dynamic), n, NO_HOPS)
-        busy_s = run.meta["scenario"]["loop"]["period_s"] * _share(network, target)
+        busy_s = run.meta["scenario"]["loop"]["period_s"] * answered.size / n * _share(network, target)
         found[f"{name} static"] = _modelled([(busy_s, e.static_power_w)], n, "")
     return found
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.metrics import Measure, Measures, column, count, metric
-from hilbench.types import RunData
+from hilbench.types import SAFE, RunData
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
@@ -65,7 +65,7 @@ def actuation_sd(run: RunData) -> Measures:
 def age_of_information(run: RunData) -> Measures:
     """At each physics step, how old the observation is that the acting reply answers: held replies grow older.
 
-    On the plant's time, from the first action on.
+    On the plant's time, from the first action on; steps in which the safe action acted are left out.
     """
     return _percentiles(np.concatenate([_ages_s(run, e) for e in run.episodes] or [[]]))
 
@@ -102,7 +102,7 @@ def longest_miss_run(run: RunData) -> Measures:
 
 @metric("ticks", "lower")
 def skipped(run: RunData) -> Measures:
-    """Ticks that were not sent because too many were unanswered; the plant's own end is none."""
+    """Ticks that were not sent: too many were unanswered, or the device was lost. The plant's own end is none."""
     live = np.concatenate([_live(e) for e in run.episodes] or [np.zeros(0, bool)])
     return count(column(run, "skipped")[live].sum(), live.sum())
 
@@ -120,7 +120,7 @@ def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     done_ns = np.where(episode["applied_step"] >= 0, episode["applied_ns"], np.inf)
     period_ns = run.meta["scenario"]["loop"]["period_s"] * 1e9
     end_ns = max(episode["scheduled_ns"][-1] + period_ns, episode["applied_ns"].max())
-    return (_or_newer(done_ns, end_ns) - episode["scheduled_ns"])[_live(episode)] * 1e-9
+    return (np.minimum(_or_newer(done_ns), end_ns) - episode["scheduled_ns"])[_live(episode)] * 1e-9
 
 
 def _acted_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
@@ -137,31 +137,45 @@ def _ages_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     if not acted.size:
         return np.empty(0)
     first = episode["applied_step"][acted]  # rises with the tick: an older tick never replaces a newer one
-    end = (episode["t_us"][-1] + round(run.meta["scenario"]["loop"]["period_s"] * 1e6)) // step_us
-    steps = np.arange(first[0], end)
+    sources = episode["sources"][_live(episode)].ravel()
+    steps = np.flatnonzero(sources != SAFE)
+    steps = steps[steps >= first[0]]
     behind = acted[np.searchsorted(first, steps, "right") - 1]
     return (steps * step_us - episode["t_us"][behind]) * 1e-6
 
 
 def _missed(run: RunData, episode: dict[str, NDArray]) -> NDArray:
-    """Whether each tick missed its deadline, by the schedule of physics steps."""
+    """Whether each tick missed its deadline, by the schedule of physics steps.
+
+    A tick that nothing has answered when the run ends, before its deadline has passed, is left out: nobody knows.
+    """
     loop = run.meta["scenario"]["loop"]
-    return _felt_us(run, episode) > round(loop.get("deadline_s", loop["period_s"]) * 1e6)
+    deadline_us = round(loop.get("deadline_s", loop["period_s"]) * 1e6)
+    age_us = _end_us(run, episode) - episode["t_us"]
+    felt_us = _or_newer(_due_us(run, episode)) - episode["t_us"]
+    return (felt_us > deadline_us)[_live(episode) & (np.isfinite(felt_us) | (age_us > deadline_us))]
 
 
 def _felt_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     """Time from each tick's instant to the physics step in which it, or a newer one, first acted: by the schedule."""
-    step_us, period_us = (
-        round(s * 1e6) for s in (run.meta["sheet"]["physics_step_s"], run.meta["scenario"]["loop"]["period_s"])
-    )
-    due_us = np.where(episode["applied_step"] >= 0, episode["applied_step"] * float(step_us), np.inf)
     # What is unanswered at the end is as old as the run, no older.
-    return (_or_newer(due_us, episode["t_us"][-1] + period_us) - episode["t_us"])[_live(episode)]
+    done_us = np.minimum(_or_newer(_due_us(run, episode)), _end_us(run, episode))
+    return (done_us - episode["t_us"])[_live(episode)]
 
 
-def _or_newer(done: NDArray, end: float) -> NDArray:
-    """For each tick the time at which it, or a newer one, first acted; `end` where none did."""
-    return np.minimum(np.minimum.accumulate(done[::-1])[::-1], end)
+def _due_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
+    """When each tick's reply first acted, by the schedule; infinite where it never did."""
+    step_us = round(run.meta["sheet"]["physics_step_s"] * 1e6)
+    return np.where(episode["applied_step"] >= 0, episode["applied_step"] * float(step_us), np.inf)
+
+
+def _end_us(run: RunData, episode: dict[str, NDArray]) -> int:
+    return int(episode["t_us"][-1]) + round(run.meta["scenario"]["loop"]["period_s"] * 1e6)
+
+
+def _or_newer(done: NDArray) -> NDArray:
+    """For each tick the time at which it, or a newer one, first acted."""
+    return np.minimum.accumulate(done[::-1])[::-1]
 
 
 def _live(episode: dict[str, NDArray]) -> NDArray:

@@ -13,11 +13,11 @@ def error_rms(run: RunData) -> Measures:
     """Root mean square of the plant's tracking error, over the whole run and in each phase."""
     name = run.meta["sheet"]["error"]
     unit = run.meta["sheet"]["info_units"][name]
-    error, t_s = column(run, f"info.{name}"), column(run, "t_us") * 1e-6
-    spans = {"": (0.0, np.inf), **run.meta["scenario"]["phases"]}
+    error, t_us = column(run, f"info.{name}"), column(run, "t_us")
+    spans = {"": (0.0, 1e9), **run.meta["scenario"]["phases"]}
     found = {}
     for label, (start_s, end_s) in spans.items():
-        inside = error[(t_s >= start_s) & (t_s < end_s)]
+        inside = error[(t_us >= round(start_s * 1e6)) & (t_us < round(end_s * 1e6))]
         if inside.size:
             found[label] = Measure(float(np.sqrt(np.mean(inside**2))), inside.size, unit)
     return found

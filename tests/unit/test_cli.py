@@ -81,11 +81,11 @@ def test_evaluate_prints_its_summary_and_says_what_failed(tmp_path: Path, capsys
     assert call(*arguments, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [cell["seeds"] for cell in found["cells"]] == [[1], [1]]
-    broken = ["--loop.delay.kind", "trace", "--loop.mode", "delayed", "--loop.delay.run", str(tmp_path / "nowhere")]
+    broken = ["--link.kind", "zmq", "--link.address", f"ipc://{tmp_path}/nobody", "--link.timeout_s", "0.1"]
     assert call(*arguments, "--json", *broken) == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["cells"][0]["metrics"] == {}
-    assert captured.err.count("RecordError") == 2
+    assert captured.err.count("no answer to HELLO") == 2
 
 
 def test_json_has_null_for_what_is_no_number(capsys: pytest.CaptureFixture) -> None:
@@ -116,6 +116,7 @@ MISTAKES = [
     (["evaluate", "demo", "--worker", "3"], "did you mean '--workers'"),
     (["evaluate", "demo", "--workers", "0"], "expected 1 or more"),
     (["evaluate", "demo", "--loop.mod", "x"], "did you mean 'mode'"),
+    (["evaluate", "demo", "--loop.mode", "lockstep"], "the suite varies this itself"),
 ]
 
 

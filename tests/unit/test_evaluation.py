@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from hilbench import evaluation
-from hilbench.errors import ScenarioError
+from hilbench.errors import RecordError, ScenarioError
 from hilbench.evaluation import Step, evaluate
 from hilbench.plan import Job, Planner
 from hilbench.recorder import read_run
@@ -202,23 +202,71 @@ def worker(job: Job) -> object:
     if (job.scenario.controller, job.scenario.loop.seed) != ("lqr", 10001):
         return REAL_RUN_JOB(job)
     if job.scenario.plant.config.pole_m == 1.0:
-        job.folder.mkdir(parents=True)
         os._exit(3)
     raise ZeroDivisionError("no such luck")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_runs_that_raise_or_kill_their_worker_are_reported_and_the_rest_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     monkeypatch.setattr(evaluation, "run_job", worker)
-    summary = evaluate(SMALL, tmp_path, workers=1)
+    summary = evaluate(SMALL, tmp_path, workers=workers)
     died, raised, *others = (cell["failed"] for cell in summary["cells"])
-    assert [len(died), len(raised), others] == [1, 1, [[], []]]
-    assert died[0].startswith("seed 10001: BrokenProcessPool: ")
+    assert died == ["seed 10001: BrokenProcessPool: the worker process died"]
     assert raised == ["seed 10001: ZeroDivisionError: no such luck"]
+    assert others == [[], []]
     assert [cell["metrics"]["error_rms"]["n"] for cell in summary["cells"]] == [2, 2, 3, 3]
     monkeypatch.undo()
     assert sum(step.status == "done" for step in steps_of(tmp_path)) == 2, "only those that failed run again"
+
+
+def test_one_evaluation_at_a_time_has_a_folder(tmp_path: Path) -> None:
+    steps = iter(range(99))
+
+    def again(step: Step) -> None:
+        if next(steps) == 0:
+            with pytest.raises(ScenarioError, match="another evaluation is at work here"):
+                evaluate(SMALL, tmp_path)
+            assert json.loads((tmp_path / "summary.json").read_text())["status"] == "running"
+
+    assert evaluate(SMALL, tmp_path, again, workers=1)["status"] == "done"
+
+
+def test_what_is_frozen_before_the_change_has_no_twin(tmp_path: Path) -> None:
+    def roles(freeze_at_s: float) -> set[str]:
+        suite = SCORED | {"controllers": ["pid"], "set": {**SCORED["set"], "loop.freeze_at_s": freeze_at_s}}
+        first = Planner(tmp_path).lines(cells(load_suite(suite)))[0]
+        return {role for role, _ in first.cases[0].references}
+
+    assert roles(0.5) == {"floor", "oracle"}
+    assert roles(1.0) == {"twin", "floor", "oracle"}
+
+
+def test_only_like_is_compared_with_like(tmp_path: Path) -> None:
+    suite = SMALL | {"baseline": "lqr", "axes": {}, "seeds": [1, 2, 3]}
+    grids = [{}, {"controllers": ["random"], "label": "short", "set": {"plant.pole_m": 0.5}}]
+    found = by_label(evaluate(suite | {"grids": grids}, tmp_path, workers=1))
+    assert "difference" in found["random"]["metrics"]["error_rms"]
+    assert "difference" not in found["random short"]["metrics"]["error_rms"]
+
+
+def test_references_are_repeated_when_the_run_they_follow_is(tmp_path: Path) -> None:
+    changes = {"controllers": ["pid"], "modes": ["realtime"], "seeds": [10000], "baseline": None}
+    summary = evaluate(SCORED | changes, tmp_path, workers=1)
+    assert {step.status for step in steps_of(tmp_path, SCORED | changes)} == {"was there"}
+    place = tmp_path / summary["cells"][0]["runs"][0]
+    meta = json.loads((place / "run.json").read_text())
+    (place / "run.json").write_text(json.dumps(meta | {"stamp": "of a run that took its place"}))
+    again = {step.name.split("__")[0]: step.status for step in steps_of(tmp_path, SCORED | changes)}
+    assert again == {"pid": "was there", "pd": "done", "told": "done"}
+
+
+def test_a_trace_that_is_not_there_stops_the_suite_before_it_starts(tmp_path: Path) -> None:
+    trace = {"loop.mode": "delayed", "loop.delay": {"kind": "trace", "run": str(tmp_path / "nowhere")}}
+    with pytest.raises(RecordError, match="nowhere"):
+        evaluate(SMALL | {"set": trace}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(tmp_path: Path) -> None:
@@ -230,7 +278,9 @@ def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(tmp_path: 
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["status"] == "interrupted"
     missing = sum("interrupted" in error for cell in summary["cells"] for error in cell["failed"])
-    assert missing >= 10
+    assert missing >= 6, "the queue was cancelled"
+    ended = [json.loads(path.read_text())["status"] for path in (tmp_path / "runs").glob("*/run.json")]
+    assert ended.count("done") == 12 - missing, "what ended all the same is in the summary"
     again = steps_of(tmp_path, workers=1)
     assert sum(step.status == "was there" for step in again) >= 12 - missing
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "done"

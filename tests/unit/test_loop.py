@@ -19,11 +19,14 @@ from hilbench.loop import Loop
 from hilbench.loop_config import Constant, LoopConfig
 from hilbench.metrics import measure
 from hilbench.pace import Delayed, Lockstep, Recorded, Wall
-from hilbench.recorder import HELD, REPLIED, SAFE, Recorder, read_run
+from hilbench.recorder import Recorder, read_run
 from hilbench.running import _check_repeatable
 from hilbench.types import (
     EVENT,
+    HELD,
     NO_EVENTS,
+    REPLIED,
+    SAFE,
     Control,
     LawProgram,
     Link,

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbench.errors import RecordError
-from hilbench.recorder import REPLIED, Recorder, Shape, read_run
-from hilbench.types import EVENT, NO_EVENTS, Reply, Tick
+from hilbench.recorder import Recorder, Shape, read_run
+from hilbench.types import EVENT, NO_EVENTS, REPLIED, Reply, Tick
 
 SHAPE = Shape(obs=3, state=2, info=("error", "x"), actions=2, steps=2, values_in=3, modulators=1, values_out=2)
 

@@ -90,13 +90,25 @@ def test_the_models_interval_is_that_of_the_mean() -> None:
 def test_differences_are_taken_seed_by_seed() -> None:
     """Seeds differ by far more than the two controllers do: paired, the difference is exact."""
     base = np.array([10.0, 200.0, 3000.0, 40.0])
-    found = differences(answers(*(base - 1.5)), answers(*base), "pid")["x"]
+    found = differences(answers(*(base - 1.5)), answers(*base), "pid", lambda name: "iqm")["x"]
     assert found["iqm"] == pytest.approx(-1.5)
     assert found["ci95"] == [pytest.approx(-1.5), pytest.approx(-1.5)]
     assert (found["baseline"], found["n"]) == ("pid", 4)
 
 
-def test_a_pair_without_both_numbers_is_no_pair() -> None:
-    found = differences(answers(1.0, None, float("nan"), 4.0), answers(0.0, 1.0, 1.0, None), "pid")
-    assert (found["x"]["n"], found["x"]["iqm"], found["x"]["ci95"]) == (1, 1.0, None)
-    assert differences(answers(1.0), [{}], "pid") == {}
+def test_a_pair_without_both_numbers_is_no_pair_and_a_nan_is_the_worst() -> None:
+    found = apart(answers(1.0, None, 4.0), answers(0.0, 1.0, None))
+    assert (found["n"], found["iqm"], found["ci95"]) == (1, 1.0, None)
+    assert differences(answers(1.0), [{}], "pid", lambda name: "iqm") == {}
+    bad = float("nan")
+    assert apart(answers(bad, 1.0), answers(2.0, 2.0))["iqm"] is None, "the seed that went wrong counts"
+    assert apart(answers(bad, 1.0), answers(bad, 2.0))["n"] == 1, "where both went wrong nothing is told"
+
+
+def test_differences_have_their_metrics_own_statistic() -> None:
+    found = apart(answers(0.0, 0.0, 0.0, 0.0, 1.0), answers(0.0, 0.0, 0.0, 0.0, 0.0), "mean")
+    assert (found["statistic"], found["mean"], found["iqm"]) == ("mean", pytest.approx(0.2), 0.0)
+
+
+def apart(own: list[dict], baseline: list[dict], statistic: str = "iqm") -> dict:
+    return differences(own, baseline, "pid", lambda name: statistic)["x"]

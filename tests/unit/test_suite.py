@@ -75,6 +75,18 @@ def test_two_cells_that_would_run_the_same_are_one() -> None:
     ]
 
 
+def test_tables_can_be_varied_too() -> None:
+    delays = [{"kind": "constant", "s": 0.01}, {"kind": "gamma", "mean_s": 0.01, "sd_s": 0.001}]
+    assert len({cell.scenario.loop.delay for cell in found(axes={"loop.delay": delays})}) == 2
+
+
+@pytest.mark.parametrize("key", ["loop.mode", "loop.delay.s", "loop.seed", "link.kind"])
+def test_an_override_of_what_the_suite_varies_is_refused(key: str) -> None:
+    suite = load_suite(SMALL | {"modes": ["delayed"], "links": ["inprocess"], "axes": {"loop.delay.s": [0.0, 0.01]}})
+    with pytest.raises(ScenarioError, match=f"--{key}: the suite varies this itself"):
+        override(suite, {key.replace("_", "-"): 1})
+
+
 def test_overrides_reach_every_cell_whatever_its_grid_says() -> None:
     grids = [{"set": {"loop.duration_s": 0.02}}, {"modes": ["delayed"]}]
     suite = override(load_suite(SMALL | {"grids": grids}), {"loop.duration-s": 0.03})
@@ -98,6 +110,9 @@ def test_a_cells_command_is_its_first_run() -> None:
     assert scenarios.dump(repeated(command(cell, "lif_lqr", {}))) == scenarios.dump(cell.scenario)
     other = repeated(command(cell, "lqr", {"loop.freeze_at_s": 0.5}))
     assert (other.controller, other.loop.freeze_at_s, other.loop.seed) == ("lqr", 0.5, 10000)
+    delayed = found(set={"loop.mode": "delayed"}, axes={"loop.delay.s": [0.01]})[0]
+    trace = repeated(command(delayed, "lqr", {"loop.delay": {"kind": "trace", "run": "runs/x"}}))
+    assert trace.loop.delay.run == "runs/x"
 
 
 @pytest.mark.parametrize(("changes", "line"), [
@@ -110,6 +125,11 @@ def test_a_cells_command_is_its_first_run() -> None:
     ({"modes": ["lockstp"]}, "did you mean 'lockstep'"),
     ({"grids": [{"set": {"plant.pole_m": 1.0}}, {"set": {"plant.pole_m": 0.5}}]}, "2 cells are called 'lqr'"),
     ({"grids": [{"label": "../up"}]}, "label"),
+    ({"grids": [{"seeds": [1]}, {"seeds": [1, 2]}]}, "2 cells are called 'lqr'"),
+    ({"grids": [{"scored": False}, {}]}, "2 cells are called 'lqr'"),
+    ({"seeds": [1, 2, 1]}, "expected each seed once"),
+    ({"axes": {"loop.seed": [1, 2]}}, "loop.seed: found in set or axes"),
+    ({"set": {"loop.episodes": 3}, "seeds": [1, 3]}, "seeds at least that far apart"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line(changes: dict, line: str) -> None:
     with pytest.raises(ScenarioError) as error:

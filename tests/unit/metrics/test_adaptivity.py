@@ -108,7 +108,7 @@ def test_a_run_that_ends_early_performs_like_the_floor_from_there():
 
 @pytest.mark.parametrize(("settings", "reason"), [
     ({"duration_s": 0.05}, "the run lasts 0.05 s; the horizon ends at 0.08 s"),
-    ({"score": {"window_s": 0.03}}, "no whole window of 0.03 s before it"),
+    ({"score": {"window_s": 0.03}}, "the change comes at 0.02 s: no whole window of 0.03 s before it"),
     ({"oracle": [0.0] * BEFORE + [12.0] * AFTER}, "no scale"),
     ({"floor": [1.0] * BEFORE + [np.nan] * AFTER}, "no scale"),
 ])  # fmt: skip
@@ -136,3 +136,11 @@ def test_episodes_are_judged_together():
     found = measure(run(LEARNER, [1.0] * 8), {"twin": run(FROZEN, FROZEN), "floor": run(FLOOR), "oracle": run(ORACLE)})
     assert found["adaptivity"]["value"] == pytest.approx((4.4 + 6) / 12)
     assert found["adaptivity"]["n"] == 12
+
+
+def test_episodes_that_never_began_perform_like_the_floor():
+    """A run of three episodes that ended by a fault in its first one, beside references that lived through theirs."""
+    references = {"twin": FROZEN, "floor": FLOOR, "oracle": ORACLE}
+    found = measure(run(LEARNER, episodes=3), {role: run(e, e, e, episodes=3) for role, e in references.items()})
+    assert found["performance"]["value"] == pytest.approx(4.4 / 18)
+    assert found["adaptivity"]["value"] == pytest.approx(4.4 / 18)

@@ -9,6 +9,7 @@ import pytest
 from made_up import MS, episode, run
 
 from hilbench.metrics import measure
+from hilbench.types import SAFE
 
 
 def value(metrics, name):
@@ -30,6 +31,15 @@ def test_an_error_that_is_no_number_is_not_left_out():
     metrics = measure(run(episode(4, **{"info.error": [3.0, np.nan, 0.0, 1.0]}), phases={"late": (0.002, 9.0)}))
     assert np.isnan(metrics["error_rms"]["value"])
     assert value(metrics, "error_rms[late]") == (pytest.approx(0.5**0.5), 2)
+
+
+def test_a_phase_has_exactly_the_ticks_between_its_bounds():
+    error = np.arange(20.0)
+    for start in range(17):
+        metrics = measure(
+            run(episode(20, **{"info.error": error}), phases={"x": (start * 0.001, start * 0.001 + 0.003)})
+        )
+        assert value(metrics, "error_rms[x]") == (pytest.approx(np.sqrt(np.mean(error[start : start + 3] ** 2))), 3)
 
 
 def test_survival_counts_whole_episodes_and_those_the_plant_ended():
@@ -108,7 +118,7 @@ def test_a_replay_is_measured_by_its_schedule():
 
 
 def test_misses_by_the_deadline_and_the_longest_run_of_them():
-    late = np.isin(np.arange(20), [3, 4, 9, 10, 11, 19])
+    late = np.isin(np.arange(20), [3, 4, 9, 10, 11])
     columns = {"applied_step": np.arange(20) + late * 2}
     # The one that is late by two periods but overtaken after one still has an action within 1 ms.
     alone = episode(20, **columns)
@@ -140,12 +150,21 @@ def test_actuation_intervals_spread_as_replies_do():
 def test_information_grows_old_while_a_reply_is_held():
     # Ticks at 0, 2, 4, 6 ms; the second is never answered, the third acts from step 5: ages from step 1 on are
     # 1 2 3 4 | 1 | 0 1 ms.
-    columns = {"t_us": 2000 * np.arange(4), "applied_step": [1, -1, 5, 6]}
+    columns = {"t_us": 2000 * np.arange(4), "applied_step": [1, -1, 5, 6], "sources": np.zeros((4, 2))}
     metrics = measure(run(episode(4, **columns), mode="delayed", period_s=0.002))
     assert value(metrics, "age_of_information[max]") == (pytest.approx(0.004), 7)
-    many = {"t_us": 2000 * np.arange(40), "applied_step": 2 * np.arange(40) + 1}
+    many = {"t_us": 2000 * np.arange(40), "applied_step": 2 * np.arange(40) + 1, "sources": np.zeros((40, 2))}
     metrics = measure(run(episode(40, **many), mode="delayed", period_s=0.002))
     assert value(metrics, "age_of_information[p50]") == (pytest.approx(0.001), 79)
+
+
+def test_no_information_acts_in_a_safe_step_or_after_the_plants_end():
+    columns = {"t_us": 2000 * np.arange(4), "applied_step": [1, -1, -1, 6], "sources": np.zeros((4, 2))}
+    columns["sources"][2] = SAFE  # steps 4 and 5: what was held for 3 ms acts no longer
+    metrics = measure(run(episode(4, **columns), mode="delayed", period_s=0.002))
+    assert value(metrics, "age_of_information[max]") == (pytest.approx(0.003), 5)
+    ended = episode(4, **columns, terminated=np.arange(4) == 3)
+    assert value(measure(run(ended, mode="delayed", period_s=0.002)), "age_of_information[max]")[1] == 3
 
 
 def test_the_margin_is_how_often_the_latency_fits_into_the_critical_delay():
@@ -172,8 +191,9 @@ def test_longest_runs_do_not_join_episodes():
     first = episode(10, applied_step=np.where(tail >= 6, -1, tail))
     second = episode(10, applied_step=np.where(head < 4, -1, head))
     metrics = measure(run(first, second, mode="delayed"))
-    assert value(metrics, "misses") == (3 + 3, 20)  # the last before an end or an action is a period old, no more
-    assert value(metrics, "longest_miss_run") == (3, 20)
+    # The last one before an action is a period late, no more; whether the last one of all would have been nobody knows.
+    assert value(metrics, "misses") == (3 + 3, 19)
+    assert value(metrics, "longest_miss_run") == (3, 19)
 
 
 def test_activity_counts_answered_ticks_only():
@@ -203,8 +223,11 @@ def test_an_unanswered_run_invents_nothing(mode):
     metrics = measure(run(episode(n, **never), mode=mode))
     absent = ("latency", "round_trip", "compute", "spikes", "actions_clipped", "actions_not_finite")
     assert not [name for name in metrics if name.startswith(absent)]
-    assert value(metrics, "misses") == (n - 1, n)  # the last one is not older than its deadline
-    assert value(metrics, "longest_miss_run") == (n - 1, n)
+    # The last one is not older than its deadline when the run ends: it is left out.
+    assert value(metrics, "misses") == (n - 1, n - 1)
+    assert value(metrics, "longest_miss_run") == (n - 1, n - 1)
+    late = measure(run(episode(n, **never), mode=mode, deadline_s=0.5))
+    assert value(late, "misses") == (n - 500, n - 500)
     assert all(np.isfinite(m["value"]) for m in metrics.values())
 
 
