@@ -31,10 +31,14 @@ ECHO_NAME = "link_echo.arrow"
 
 
 class Recorder:
-    """Writes one run. Close it, or leave its `with` block, to keep the last rows."""
+    """Writes one run. Close it, or leave its `with` block, to keep the last rows.
 
-    def __init__(self, folder: str | Path, meta: Mapping[str, Any]) -> None:
+    `compress` makes streams less than half as large, at a millisecond or two per batch: not for real time.
+    """
+
+    def __init__(self, folder: str | Path, meta: Mapping[str, Any], compress: bool = False) -> None:
         self.folder = Path(folder)
+        self._options = pa.ipc.IpcWriteOptions(compression="zstd" if compress else None)
         refuse_used(self.folder)
         self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
         self._episode: _Episode | None = None
@@ -50,7 +54,7 @@ class Recorder:
         path = self.folder / _episode_name(self.meta["episodes"])
         self.meta["episodes"] += 1
         self.write_meta()
-        self._episode = _Episode(path, shape, rows_per_batch)
+        self._episode = _Episode(path, shape, rows_per_batch, self._options)
         return self._episode
 
     def echo(self, echo_ns: NDArray) -> None:
@@ -103,14 +107,14 @@ def _episode_name(number: int) -> str:
 class _Episode:
     """One episode's rows, addressed by tick number."""
 
-    def __init__(self, path: Path, shape: Shape, rows_per_batch: int) -> None:
+    def __init__(self, path: Path, shape: Shape, rows_per_batch: int, options: pa.ipc.IpcWriteOptions) -> None:
         self._info, self._n = shape.info, rows_per_batch
         self._layout = Layout(shape)
         self._size = self._layout.row.itemsize
         self._chunks = {0: Chunk(self._layout, shape.info, rows_per_batch)}
         self._spare = [Chunk(self._layout, shape.info, rows_per_batch)]
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed in close()
-        self._writer = pa.ipc.new_stream(self._file, self._chunks[0].batch(0).schema)
+        self._writer = pa.ipc.new_stream(self._file, self._chunks[0].batch(0).schema, options=options)
         self._written = 0  # chunks
         self._rows = 0
         self._newest, self._newest_at = self._chunks[0], 0

@@ -143,7 +143,7 @@ def _record(
         **provenance(),
         **more,
     }
-    with Recorder(folder, meta) as recorder:
+    with Recorder(folder, meta, compress=not pace.realtime) as recorder:
         before_ns = _bare_echo_ns(scenario.loop, agent, pace)
         recorder.echo(before_ns)
         outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()

@@ -25,6 +25,7 @@ COLUMNS = {
     "misses": "misses",
 }
 """What the table on the terminal shows; the report and summary.json have the rest."""
+LATE = ("latency[p50]", "latency[p99]", "misses")
 
 
 def evaluate(
@@ -96,17 +97,19 @@ def progress(name: str, quiet: bool) -> Iterator[Any]:
 
 
 def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
-    """The cells as a table: interquartile means over seeds, and the interval of what scores them."""
+    """The cells as a table."""
     from hilbench.report import words
 
     cells = summary["cells"]
     shown = [name for name in COLUMNS if any(cell["metrics"].get(name, {}).get("iqm") for cell in cells)]
-    table = Table(title=f"{summary['suite']}: interquartile means over seeds", title_justify="left")
+    title = f"{summary['suite']}: interquartile means over seeds; summary.json has their intervals"
+    table = Table(title=title, title_justify="left")
     for heading in ("cell", *(COLUMNS[name] for name in shown), "seeds"):
         table.add_column(heading, justify="left" if heading == "cell" else "right")
     for cell in cells:
         point = "".join(f", {words.setting(key, value)}" for key, value in cell["point"].items())
-        numbers = [_shown(cell["metrics"].get(name)) for name in shown]
+        felt = cell["mode"] != "lockstep"  # there the plant waits, and lateness is 0 by definition
+        numbers = [_shown(cell["metrics"].get(name) if felt or name not in LATE else None) for name in shown]
         seeds = f"{len(cell['seeds']) - len(cell['failed'])}/{len(cell['seeds'])}"
         table.add_row(escape(cell["label"] + point), *map(escape, numbers), seeds)
     Console().print(table)
@@ -118,5 +121,4 @@ def _shown(entry: Mapping[str, Any] | None) -> str:
 
     if entry is None or entry["iqm"] is None:
         return words.ABSENT
-    scored = entry["unit"] == "1" and entry["ci95"]
-    return words.quantity(entry["iqm"], entry["unit"]) + (f" [{words.interval(*entry['ci95'])}]" if scored else "")
+    return words.quantity(entry["iqm"], {"ticks": "1"}.get(entry["unit"], entry["unit"]))

@@ -174,18 +174,20 @@ def test_a_killed_run_opens_up_to_its_last_batch(tmp_path):
     check(run.episodes[0], 30, np.ones(30, bool))
 
 
-def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path):
-    with Recorder(tmp_path / "whole", {}) as recorder:
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
+    with Recorder(tmp_path / "whole", {}, compress) as recorder:
         rows = recorder.episode(SHAPE, 10)
         for k in range(30):
             write_tick(rows, k)
     shutil.copytree(tmp_path / "whole", tmp_path / "cut")
     data = (tmp_path / "whole" / "episode_0000.arrow").read_bytes()
     seen = set()
-    for size in range(0, len(data), 997):
+    for size in (*range(0, len(data), 997), len(data)):
         (tmp_path / "cut" / "episode_0000.arrow").write_bytes(data[:size])
         seen.add(sum(len(e["seq"]) for e in read_run(tmp_path / "cut").episodes))
     assert seen == {0, 10, 20, 30}
+    check(read_run(tmp_path / "whole").episodes[0], 30, np.zeros(30, bool))
 
 
 def test_an_existing_run_is_refused_and_untouched(tmp_path):
