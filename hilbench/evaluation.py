@@ -20,7 +20,7 @@ from hilbench.metering import measure_energy, meters
 from hilbench.metrics import measure
 from hilbench.plan import Case, Job, Line, Planner
 from hilbench.pool import work
-from hilbench.recorder import ENERGY, read_run
+from hilbench.recorder import ENERGY, read_run, stream_bytes
 from hilbench.running import provenance, run
 from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
@@ -99,6 +99,8 @@ class _Results:
     def _reuse(self, job: Job) -> bool:
         meta = _json(job.folder / "run.json")
         if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _stamp(job.after):
+            return False
+        if meta["bytes"] != stream_bytes(job.folder, meta["episodes"]):
             return False
         fault = meta["faults"][-1]["text"] if meta["status"] == "fault" else ""
         self._end(job, meta["status"], fault, "was there")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -13,6 +14,7 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 Ended = Callable[[T, Any, BaseException | None], None]
 """Is told a task with its result, or with the error instead."""
@@ -46,9 +48,22 @@ def _on_one_pool(tasks: list[T], function: Callable[[T], Any], ended: Ended[T], 
             if not isinstance(error, BrokenProcessPool):
                 done.append(task)
                 ended(task, None if error else future.result(), error)
+    except KeyboardInterrupt:
+        log.warning("interrupted: waiting for what runs; interrupt again to end that too")
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        _wait(pool)
     return [task for task in tasks if task not in done]
+
+
+def _wait(pool: ProcessPoolExecutor) -> None:
+    """Let what runs end and cancel the rest; a second interruption ends the workers."""
+    try:
+        pool.shutdown(wait=True, cancel_futures=True)
+    except KeyboardInterrupt:
+        for child in multiprocessing.active_children():
+            child.kill()
+        raise
 
 
 def _prepare() -> None:

@@ -74,6 +74,7 @@ class Recorder:
         self._end_episode()
         if self.meta["status"] == "running":
             self.meta["status"] = status
+            self.meta["bytes"] = stream_bytes(self.folder, self.meta["episodes"])
             self.write_meta()
 
     def write_meta(self) -> None:
@@ -98,6 +99,12 @@ def refuse_used(folder: Path) -> None:
     """Raise RecordError when the folder holds a run already."""
     if (folder / "run.json").exists():
         raise RecordError(f"{folder}: holds a run already; give another folder or remove it")
+
+
+def stream_bytes(folder: Path, episodes: int) -> list[int]:
+    """The size of every episode's stream, 0 where there is none: what a whole run's `run.json` says of them."""
+    paths = [folder / _episode_name(number) for number in range(episodes)]
+    return [path.stat().st_size if path.is_file() else 0 for path in paths]
 
 
 def _episode_name(number: int) -> str:
@@ -232,6 +239,10 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
         raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}")
     if missing := {"episodes", "faults", "status"} - set(meta):
         raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
+    if (whole := meta.get("bytes")) is not None and (found := stream_bytes(folder, meta["episodes"])) != whole:
+        raise RecordError(
+            f"{folder}: its episodes have {found} bytes, but had {whole} when the run ended; it is damaged"
+        )
     if (folder / ENERGY).exists():
         meta["energy"] = _read_energy(folder)
     episodes = [_read_stream(folder / _episode_name(i), columns) for i in range(meta["episodes"])]

@@ -122,11 +122,12 @@ def grouped(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
 
 
 def change_s(meta: dict[str, Any]) -> float | None:
-    """When the change comes: the one that is scored, else the first disturbance; None where nothing happens."""
+    """When the change comes: the one that is scored, else the first disturbance; None where the run has none."""
     scenario = meta["scenario"]
     name = scenario.get("score", {}).get("change")
     tables = [scenario["disturbances"][name]] if name else scenario["disturbances"].values()
-    return min((table.get("at_s", 0.0) for table in tables), default=None)
+    times = [table.get("at_s", 0.0) for table in tables]
+    return min((at_s for at_s in times if at_s < scenario["loop"]["duration_s"]), default=None)
 
 
 def phases(cells: Sequence[Cell]) -> tuple[str | None, str]:
@@ -144,6 +145,10 @@ def phases(cells: Sequence[Cell]) -> tuple[str | None, str]:
 
 def _evaluation(folder: Path) -> Summary:
     raw = _json(folder / SUMMARY)
+    if raw.get("status") == "running" and "format" not in raw:
+        raise RecordError(
+            f"{folder}: this evaluation has not ended, or was killed: `hilbench evaluate` goes on with it"
+        )
     if raw.get("format") != FORMAT:
         raise RecordError(f"{folder / SUMMARY}: summary format {raw.get('format')!r}; allowed: {FORMAT}")
     try:

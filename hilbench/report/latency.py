@@ -124,5 +124,5 @@ def _finding(cell: Cell, ms: NDArray, echo_ms: NDArray) -> str:
         text += f"; the link alone takes {words.figure(float(np.median(echo_ms)))} ms for half of its echoes"
     missed = cell.value("misses")
     if missed is not None:
-        text += f". {words.figure(missed)} decisions per run missed their deadline"
+        text += f". {words.counted(missed, 'tick')} per run missed the deadline"
     return text + "."

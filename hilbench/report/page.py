@@ -52,6 +52,11 @@ def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None)
 
     Raises RecordError for what is no evaluation and no run, or cannot be written, and leaves nothing half-written.
     """
+    if out.is_dir() or (figures is not None and figures.exists() and not figures.is_dir()):
+        what = (
+            f"{out}: found a folder, expected a file" if out.is_dir() else f"{figures}: found a file, expected a folder"
+        )
+        raise RecordError(what)
     report = gather(folders)
     page = render(report)
     try:

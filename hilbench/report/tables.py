@@ -155,7 +155,7 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
         ("latency\np50", "latency[p50]", "scheduled instant to the first action of that tick or a newer one, median"),
         ("latency\np99", "latency[p99]", "the same, 99th percentile"),
         ("echo\np50", "echo_floor[p50]", "the link's bare echo at the same rate: what no controller can beat"),
-        ("misses", "misses", "decisions whose action came after the deadline, per run"),
+        ("misses", "misses", "ticks without an action in time, per run; those that were not sent are among them"),
         ("spikes", "spikes", "spikes of all neurons per decision"),
     ]
     # Static power stands in the section on energy: it is the device's, not the controller's.

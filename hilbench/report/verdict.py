@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hilbench.report import words
 from hilbench.report.data import Cell, Summary, phase, phases
+from hilbench.report.tables import comparable
 
 MOST = 3
 """Groups with cards of their own; the table has them all."""
@@ -50,7 +51,7 @@ def cards(groups: Mapping[str, Sequence[Cell]], references: Mapping[str, Sequenc
 
 
 def _adaptivity(cells: Sequence[Cell], told: str) -> Card | None:
-    scored = [cell for cell in cells if cell.value("adaptivity") is not None]
+    scored = _largest_group([cell for cell in cells if cell.value("adaptivity") is not None])
     if not scored:
         return None
     best = max(scored, key=lambda cell: cell.value("adaptivity"))
@@ -62,11 +63,12 @@ def _adaptivity(cells: Sequence[Cell], told: str) -> Card | None:
 
 def _error(cells: Sequence[Cell], references: Sequence[Cell], told: str) -> Card | None:
     _, after = phases(cells)
-    known = [cell for cell in cells if cell.value(after) is not None]
+    known = _largest_group([cell for cell in cells if cell.value(after) is not None])
     if len(known) < 2:
         return None
     best = min(known, key=lambda cell: cell.value(after))
     floors = [cell for cell in references if cell.role == "floor" and cell.value(after) is not None]
+    floors = [cell for cell in floors if comparable(cell) == comparable(best)]
     other = floors[0] if floors else max(known, key=lambda cell: cell.value(after))
     what = f"the floor, {other.controller}," if floors else f"{other.title}, the largest,"
     unit = best.metrics[after].unit
@@ -77,18 +79,26 @@ def _error(cells: Sequence[Cell], references: Sequence[Cell], told: str) -> Card
     return Card(f"least error{when}{told}", words.quantity(best.value(after), unit), best.title, about + ".")
 
 
+def _largest_group(cells: Sequence[Cell]) -> list[Cell]:
+    """Of cells, most of those that may be ranked against each other."""
+    groups: dict[tuple, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(comparable(cell), []).append(cell)
+    return max(groups.values(), key=len, default=[])
+
+
 def _real_time(cells: Sequence[Cell]) -> Card | None:
-    live = [cell for cell in cells if cell.mode == "realtime" and cell.value("round_trip[p50]") is not None]
+    live = [cell for cell in cells if cell.mode == "realtime" and cell.value("latency[p50]") is not None]
     if not live:
         return None
-    cell = min(live, key=lambda cell: cell.value("round_trip[p50]"))
-    echo, late, missed = (cell.value(name) for name in ("echo_floor[p50]", "round_trip[p99]", "misses"))
+    cell = min(live, key=lambda cell: cell.value("latency[p50]"))
+    echo, late, missed = (cell.value(name) for name in ("echo_floor[p50]", "latency[p99]", "misses"))
     said = [f"p99 {words.quantity(late, 's')}"] if late is not None else []
     said += [f"the link's bare echo {words.quantity(echo, 's')}"] if echo is not None else []
-    said += [f"{words.figure(missed)} missed deadlines per run"] if missed is not None else []
+    said += [f"{words.counted(missed, 'missed deadline')} per run"] if missed is not None else []
     return Card(
-        "shortest round trip, p50",
-        words.quantity(cell.value("round_trip[p50]"), "s"),
+        "shortest latency, p50",
+        words.quantity(cell.value("latency[p50]"), "s"),
         cell.title,
         "; ".join(said) + ".",
     )

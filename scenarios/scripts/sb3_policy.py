@@ -10,12 +10,11 @@ from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
-import torch
 from gymnasium.wrappers import RescaleAction
-from stable_baselines3 import PPO
 
 import hilbench
 from hilbench.cli import guard
+from hilbench.errors import MissingExtra
 
 PERIOD_S, FORCE_N = 0.02, 10.0
 
@@ -27,6 +26,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/sb3_policy"), help="folder for policy, runs and summary")
     args = parser.parse_args()
 
+    try:
+        import torch
+        from stable_baselines3 import PPO
+    except ImportError as error:
+        raise MissingExtra("stable-baselines3", "rl") from error
     torch.set_num_threads(1)  # networks as small as this one only lose by sharing the work
     env = gym.make("hilbench/CartPoleLadder-v0", control_period_s=PERIOD_S, force_n=FORCE_N)
     # PPO explores with actions of about 1, whatever the plant's unit: -1 to 1 has to be its whole range.

@@ -148,9 +148,11 @@ def test_what_is_there_is_not_run_again_and_what_is_half_done_is(tmp_path: Path)
     (places[0] / "run.json").write_text(json.dumps(meta | {"status": "running"}))  # as a killed run leaves it
     meta = json.loads((places[1] / "run.json").read_text())
     (places[1] / "run.json").write_text(json.dumps(meta | {"key": "of another state of the code"}))
+    (places[2] / "episode_0000.arrow").unlink()
+    (places[3] / "episode_0000.arrow").write_bytes(b"junk")
     again = steps_of(tmp_path, workers=2)
-    assert sorted(step.name for step in again if step.status == "done") == [place.name for place in places[:2]]
-    assert sum(step.status == "was there" for step in again) == 10
+    assert sorted(step.name for step in again if step.status == "done") == [place.name for place in places[:4]]
+    assert sum(step.status == "was there" for step in again) == 8
     assert texts(tmp_path) == before
 
 

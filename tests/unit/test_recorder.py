@@ -181,6 +181,9 @@ def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
         for k in range(30):
             write_tick(rows, k)
     shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    meta = json.loads((tmp_path / "cut" / "run.json").read_text())
+    del meta["bytes"]  # a killed run has none
+    (tmp_path / "cut" / "run.json").write_text(json.dumps(meta | {"status": "running"}))
     data = (tmp_path / "whole" / "episode_0000.arrow").read_bytes()
     seen = set()
     for size in (*range(0, len(data), 997), len(data)):
@@ -188,6 +191,9 @@ def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
         seen.add(sum(len(e["seq"]) for e in read_run(tmp_path / "cut").episodes))
     assert seen == {0, 10, 20, 30}
     check(read_run(tmp_path / "whole").episodes[0], 30, np.zeros(30, bool))
+    (tmp_path / "whole" / "episode_0000.arrow").write_bytes(data[:-1])
+    with pytest.raises(RecordError, match="it is damaged"):
+        read_run(tmp_path / "whole")
 
 
 def test_an_existing_run_is_refused_and_untouched(tmp_path):
