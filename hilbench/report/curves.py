@@ -260,9 +260,13 @@ def _legends(series: Sequence[Series]) -> tuple[alt.Color, alt.Shape, alt.Stroke
 
 
 def _changes(meta: dict[str, Any]) -> list[Mark]:
-    """Every disturbance where it begins."""
-    tables = meta["scenario"]["disturbances"].items()
-    return [Mark(table.get("at_s", 0.0), _what(name, table)) for name, table in tables]
+    """Every disturbance where it begins, if the run gets there."""
+    starts = {name: table.get("at_s", 0.0) for name, table in meta["scenario"]["disturbances"].items()}
+    return [
+        Mark(at_s, _what(name, meta["scenario"]["disturbances"][name]))
+        for name, at_s in starts.items()
+        if at_s < meta["scenario"]["loop"]["duration_s"]
+    ]
 
 
 def _what(name: str, table: dict[str, Any]) -> str:

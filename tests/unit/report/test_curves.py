@@ -44,6 +44,13 @@ def test_windows_are_root_mean_squares_and_none_lies_across_the_change() -> None
     assert found.n.tolist() == [1, 1, 1, 1]
 
 
+def test_a_change_that_never_came_is_not_marked() -> None:
+    assert [mark.at for mark in curves._changes(fake_run([1.0], at_s=4.0).meta)] == [4.0]
+    assert curves._changes(fake_run([1.0], at_s=20.0).meta) == []
+    assert data.change_s(fake_run([1.0], at_s=4.0).meta) == 4.0
+    assert data.change_s(fake_run([1.0], at_s=20.0).meta) is None
+
+
 def test_a_run_that_ends_early_leaves_the_others_windows() -> None:
     found = curves.curve([fake_run([1.0] * 8), fake_run([3.0] * 4)])
     np.testing.assert_allclose(found.middle, [2.0, 2.0, 1.0, 1.0])
