@@ -178,7 +178,8 @@ def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
     held = _json(folder / SUMMARY)
     if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         if "suite" not in held:
-            raise ScenarioError(f"{folder}: found files but no readable {SUMMARY} of a suite, so it stays; give an empty folder")
+            where = f"{folder}: found files but no readable {SUMMARY} of a suite, so it stays"
+            raise ScenarioError(f"{where}; give an empty folder")
         if held["suite"] != suite.name:
             where = f"{folder}: holds results of the suite {held['suite']!r}"
             raise ScenarioError(f"{where}; give {suite.name!r} another folder")
