@@ -26,6 +26,7 @@ COLUMNS = {
 }
 """What the table on the terminal shows; the report and summary.json have the rest."""
 LATE = ("latency[p50]", "latency[p99]", "misses")
+"""What is 0 by definition where the plant waits."""
 
 
 def evaluate(
@@ -108,7 +109,7 @@ def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
         table.add_column(heading, justify="left" if heading == "cell" else "right")
     for cell in cells:
         point = "".join(f", {words.setting(key, value)}" for key, value in cell["point"].items())
-        felt = cell["mode"] != "lockstep"  # there the plant waits, and lateness is 0 by definition
+        felt = cell["mode"] != "lockstep"
         numbers = [_shown(cell["metrics"].get(name) if felt or name not in LATE else None) for name in shown]
         seeds = f"{len(cell['seeds']) - len(cell['failed'])}/{len(cell['seeds'])}"
         table.add_row(escape(cell["label"] + point), *map(escape, numbers), seeds)

@@ -16,6 +16,7 @@ from report_example import SHORT, cell, number, summary, write
 
 from hilbench.cli import main
 
+# The test dependencies bring selenium; without it this file is skipped, so its imports come after that question.
 selenium = pytest.importorskip("selenium")
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
