@@ -5,18 +5,12 @@ Weights, rates and all that goes in or out are float32; currents and membranes a
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import tempfile
-from functools import cache
-from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.backends._cache import kernels
 from hilbench.backends._network import empty_reply, n_probe_values, probe_ticks, steps_per_tick
 from hilbench.nal import lower as lowering
 from hilbench.nal.rules import pes
@@ -46,7 +40,7 @@ class Numba(Backend):
         self._out, self._probe = (self._room(columns) for columns in (lowering.OUT_ADDRESS, lowering.PROBE_ADDRESS))
         self._reply = empty_reply(program)
         self._counts = self._reply.counters
-        self._bind(_kernels())
+        self._bind(kernels("_kernels", lowering, pes))
         self._run(0, True, NO_PAIRS)  # compiles, or loads what the disk holds
         self.reset(0, "none")
         learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
@@ -99,7 +93,7 @@ class Numba(Backend):
         pairs[:, 0], pairs[:, 1] = events["t_us"], events["address"]
         return pairs
 
-    def _bind(self, kernels: ModuleType) -> None:
+    def _bind(self, compiled: ModuleType) -> None:
         """Resolve every array once; a step only calls."""
         flat, net, reply = self._flat, self._network, self._reply
         arrays = (
@@ -109,7 +103,7 @@ class Numba(Backend):
             flat.readouts, self._v, self._held, self._current, self._held_current, self._rates, self._spiked,
             reply.values, self._out, self._probe, self._counts, self._marks,
         )  # fmt: skip
-        kernel = kernels.run
+        kernel = compiled.run
 
         def run(n_steps: int, learning: bool, events: NDArray) -> None:
             kernel(n_steps, learning, events, *arrays)
@@ -131,31 +125,3 @@ class Numba(Backend):
         whole = [flat.weights[flat.weight_slices[name]] for name in probes.weights]
         norms = [[np.linalg.norm(flat.weights[flat.weight_slices[name]])] for name in probes.weight_norms]
         return np.concatenate([*whole, *norms], dtype=np.float32)
-
-
-@cache
-def _kernels() -> ModuleType:
-    """The compiled kernels, cached on disk under a key of their own source.
-
-    numba's cache looks at the kernel's file alone; the equations stand in other files, so their text is in the key.
-    """
-    import numba
-
-    sources = (Path(__file__).with_name("_kernels.py"), Path(lowering.__file__), Path(pes.__file__))
-    key = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_cache_folder(before, key))
-    try:
-        return import_module("hilbench.backends._kernels")
-    finally:
-        numba.config.CACHE_DIR = before
-
-
-def _cache_folder(stated: str, key: str) -> Path:
-    home = Path(stated or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "hilbench" / "kernels" / key
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    if os.access(folder, os.W_OK):
-        return folder
-    return Path(tempfile.mkdtemp(prefix="hilbench-kernels-"))  # a read-only home: compile for this process alone
