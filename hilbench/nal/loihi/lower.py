@@ -53,9 +53,7 @@ def lower(network: IntegerNetwork, probes: Probes) -> Flat:
     populations = list(network.populations.values())
     ends = np.cumsum([0, *(p.size for p in populations)]).tolist()
     at = {p.name: slice(ends[i], ends[i + 1]) for i, p in enumerate(populations)}
-    constants = [
-        (p.du, p.dv, NEVER if p.vth is None else p.vth << ALIGN_BITS, p.refractory_steps) for p in populations
-    ]
+    constants = [(p.du, p.dv, NEVER if p.vth is None else p.vth << ALIGN_BITS, p.refractory_steps) for p in populations]
     return Flat(
         neurons=np.repeat(np.array(constants, np.int64).T, [p.size for p in populations], axis=1).copy(),
         bias=np.concatenate([p.bias for p in populations]),

@@ -67,7 +67,9 @@ class _Work:
     def population(self, p: Population) -> tuple[Population, Membrane, float]:
         """Add a population at the scale that suits it and the synapses onto it."""
         m, lines = membrane_of(self.network, p)
-        bias = m.bias + sum((m.held_drive * q.bias for q in onto(self.network, p) if q.bias is not None), np.zeros(p.size))
+        bias = m.bias + sum(
+            (m.held_drive * q.bias for q in onto(self.network, p) if q.bias is not None), np.zeros(p.size)
+        )
         scale = self._scale(p, m, bias)
         steps = np.rint(bias * scale).astype(np.int64)
         held = registers(steps)
@@ -144,7 +146,9 @@ class _Work:
         if p.spiking:
             scale = float(int(scale) >> ALIGN_BITS << ALIGN_BITS)
         if scale < 1:
-            text = "found input of too many thresholds for 24 bits; allowed on backend 'loihi': smaller weights or biases"
+            text = (
+                "found input of too many thresholds for 24 bits; allowed on backend 'loihi': smaller weights or biases"
+            )
             raise NetworkError(f"population {p.name!r}: {text}")
         return scale
 
