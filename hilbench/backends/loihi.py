@@ -152,8 +152,7 @@ def _value_addresses(net: IntegerNetwork) -> dict[str, int]:
 
 def _weights_record(net: IntegerNetwork, probes: Probes) -> NDArray:
     """What each record of weights holds: they never change."""
-    weights = {p.name: written(p) for p in net.projections.values()} | {
-        p.name: p.weights.data for p in net.value_inputs
-    }
+    weights = {p.name: written(p) for p in net.projections.values()}
+    weights |= {p.name: p.weights.data for p in net.value_inputs}
     norms = [[np.linalg.norm(weights[name])] for name in probes.weight_norms]
     return np.concatenate([*(weights[name] for name in probes.weights), *norms, []]).astype(np.float32)

@@ -126,13 +126,8 @@ def run_runtime(net: dict[str, Any]) -> dict[str, Any]:
         for name, p in net["populations"].items()
     }  # fmt: skip
     for p in net["projections"].values():
-        weights, settings = p["weights"].astype(int), dense_settings(p)
-        delayed = "delays" in p
-        dense = (
-            DelayDense(weights=weights, delays=p["delays"].astype(int), **settings)
-            if delayed
-            else Dense(weights=weights, **settings)
-        )
+        settings = {"weights": p["weights"].astype(int), **dense_settings(p)}
+        dense = DelayDense(delays=p["delays"].astype(int), **settings) if "delays" in p else Dense(**settings)
         (sources | lifs)[str(p["source"])].s_out.connect(dense.s_in)
         dense.a_out.connect(lifs[str(p["target"])].a_in)
     monitors = {(name, key): Monitor() for name in lifs for key in ("u", "v", "s_out")}

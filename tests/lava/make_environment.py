@@ -54,9 +54,8 @@ def main(folder: Path) -> int:
     python = next((command for command in tried if is_python310(command)), None)
     if python is None:
         allowed = "a Python 3.10 with venv, on the path, in pyenv, or named by HILBENCH_PYTHON310"
-        print(
-            f"Lava 0.10 runs on Python 3.10 alone; found none ({', '.join(tried)}); allowed: {allowed}", file=sys.stderr
-        )
+        found = f"found none (tried {', '.join(tried)})"
+        print(f"Lava 0.10 runs on Python 3.10 alone; {found}; allowed: {allowed}", file=sys.stderr)
         return 2
     subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
     subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", *PACKAGES], check=True)

@@ -21,7 +21,7 @@ N_STEPS = 1000
 DT_US = 1000
 SIGNS = ("excitatory", "inhibitory", "mixed", "auto")
 WORKER = Path(__file__).with_name("lava_networks.py")
-ONE_STEP = {
+SORTS = {
     "plain": dict(exponents=(-2, 2), vth=20_000),
     "fine": dict(exponents=(-8, -1), vth=300),
     "delayed": dict(exponents=(-4, 3), vth=20_000, delays=True),
@@ -71,9 +71,8 @@ def random_network(seed: int, exponents, vth, delays=False, slow=False) -> dict[
 
 def networks() -> dict[str, dict[str, Any]]:
     """20 networks, four of each sort."""
-    return {
-        f"{sort}{i}": random_network(10 * k + i, **ONE_STEP[sort]) for k, sort in enumerate(ONE_STEP) for i in range(4)
-    }
+    seeds = {f"{sort}{i}": (sort, 10 * k + i) for k, sort in enumerate(SORTS) for i in range(4)}
+    return {name: random_network(seed, **SORTS[sort]) for name, (sort, seed) in seeds.items()}
 
 
 def ours(net: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
@@ -108,7 +107,7 @@ def ours(net: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
 
 
 def run_lava(nets: dict[str, Any], how: str, folder: Path, timeout_s: float) -> dict[str, Any]:
-    """What Lava makes of networks, in its own environment. It starts processes and may hang: the whole group is ended."""
+    """What Lava makes of networks, in its own environment. It may hang: all that it started is ended."""
     path_in, path_out = folder / "in.npz", folder / "out.npz"
     np.savez_compressed(path_in, **pack(nets))
     worker = subprocess.Popen(

@@ -18,13 +18,13 @@ KINDS = ("lif", "if", "cuba_lif", "li", "i", "cuba_li")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Membrane:
-    """With w = (v - zero) / depth, so that a spike is w > 1 and a reset w = 0:
+    """One step, with w = (v - zero) / depth: a spike is w > 1, a reset w = 0.
 
         u <- (1 - taken_u) u + drive x
         w <- (1 - taken_v) w + u + bias + held_drive x_held
 
-    taken_u is (du + 1) / 4096, taken_v dv / 4096. What is held, as a constant input is, does not pass through u: it is
-    worth what u would settle at. Arrays are (size,) float64.
+    Here taken_u is (du + 1) / 4096 and taken_v dv / 4096. What is held, as a constant input is, does not pass
+    through u: it is worth what u would settle at. Arrays are (size,) float64.
     """
 
     zero: NDArray

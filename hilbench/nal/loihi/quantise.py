@@ -67,12 +67,10 @@ class _Work:
     def population(self, p: Population) -> tuple[Population, Membrane, float]:
         """Add a population at the scale that suits it and the synapses onto it."""
         m, lines = membrane_of(self.network, p)
-        bias = m.bias + sum(
-            (m.held_drive * q.bias for q in onto(self.network, p) if q.bias is not None), np.zeros(p.size)
-        )
+        constants = [q.bias for q in onto(self.network, p) if q.bias is not None]
+        bias = m.bias + m.held_drive * sum(constants, np.zeros(p.size))
         scale = self._scale(p, m, bias)
-        steps = np.rint(bias * scale).astype(np.int64)
-        held = registers(steps)
+        held = registers(np.rint(bias * scale).astype(np.int64))
         mantissa, exponent = _mantissa(held)
         self.integers.lif(
             p.name, p.size, du=m.du, dv=m.dv, vth=int(scale) >> ALIGN_BITS if p.spiking else None,
@@ -146,10 +144,8 @@ class _Work:
         if p.spiking:
             scale = float(int(scale) >> ALIGN_BITS << ALIGN_BITS)
         if scale < 1:
-            text = (
-                "found input of too many thresholds for 24 bits; allowed on backend 'loihi': smaller weights or biases"
-            )
-            raise NetworkError(f"population {p.name!r}: {text}")
+            found = "found weights or biases of too many thresholds for 24 bits"
+            raise NetworkError(f"population {p.name!r}: {found}; allowed on backend 'loihi': smaller ones")
         return scale
 
     def _rows(self, q: Projection, m: Membrane) -> scipy.sparse.csc_array:
