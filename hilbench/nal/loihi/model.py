@@ -157,7 +157,10 @@ class IntegerNetwork:
         where = f"projection {name!r}"
         if name in self.projections:
             raise NetworkError(f"{where}: the name is taken")
-        matrix = scipy.sparse.csc_array(weights, dtype=np.int64)
+        matrix = scipy.sparse.csc_array(weights)
+        if matrix.dtype.kind not in "iu":
+            raise NetworkError(f"{where}: weights: found {matrix.dtype} numbers; allowed: integers")
+        matrix = matrix.astype(np.int64)
         shape = (self._size(target, where, self.populations), self._size(source, where, self._sources()))
         if matrix.shape != shape:
             raise NetworkError(f"{where}: weights: found shape {matrix.shape}; allowed: {shape} (targets, sources)")
