@@ -5,6 +5,7 @@ Imported through `backends.loihi`, which first points numba's disk cache at a fo
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from hilbench.nal.loihi import equations
@@ -32,25 +33,58 @@ _decayed = njit(inline="always")(equations.decayed)
 _wrapped = njit(inline="always")(equations.wrapped)
 _clipped = njit(inline="always")(equations.clipped)
 _shifted = njit(inline="always")(equations.shifted)
+_registered = njit(inline="always")(equations.registered)
 
 # Places in the arrays of counts and marks that a call leaves behind.
 SPIKES, SYNAPTIC_OPERATIONS = range(2)
 N_OUT, N_PROBE, CLOCK = range(3)
 
+FAR = 2.0**30
+"""Far beyond what a bias can be, and not beyond an integer."""
+
 
 @njit(cache=True)
-def _update(lo, hi, neurons, bias, arriving, u, v, held, fired, n_fired):
-    """One step of one population. Appends the neurons that spike to `fired`; returns how many stand there then."""
-    for i in range(lo, hi):
-        u[i] = _wrapped(_decayed(u[i], neurons[DU, i] + 1) + (arriving[i] << ALIGN_BITS))
+def hold(values, constant, bias, held, scales, starts, targets, weights, total):
+    """Write `bias` (n,), the constant one and what held values bring, as the registers hold it.
+
+    The one place with real numbers. A product of two float32 is exact in float64, so no machine sums up differently.
+    """
+    bias[:] = constant
+    for h in range(held.shape[0]):
+        lo, hi, row = held[h, TARGET_LO], held[h, TARGET_HI], held[h, ROW]
+        total[:] = 0
+        for s in range(held[h, SOURCE_HI] - held[h, SOURCE_LO]):
+            x = values[held[h, SOURCE_LO] + s]
+            for k in range(starts[row + s], starts[row + s + 1]):
+                total[targets[k]] += weights[k] * x
+        for i in range(hi - lo):
+            bias[lo + i] += np.int64(np.rint(min(max(scales[h, lo + i] * total[i], -FAR), FAR)))
+    for i in range(bias.size):
+        bias[i] = _registered(bias[i])
+
+
+@njit(cache=True)
+def _update(neurons, bias, arriving, u, v, held):
+    """One step of one population (views), spikes not yet looked for. Each loop is simple, so that it vectorises."""
+    du, dv = neurons[DU], neurons[DV]
+    for i in range(u.size):
+        u[i] = _wrapped(_decayed(u[i], du[i] + 1) + (arriving[i] << ALIGN_BITS))
+    for i in range(v.size):
+        moved = _clipped(_decayed(v[i], dv[i]) + u[i] + bias[i])
+        v[i] = moved if held[i] == 0 else v[i]
+
+
+@njit(cache=True)
+def _fire(first, neurons, v, held, fired, n_fired):
+    """Reset the neurons whose v is past its threshold and append them to `fired`; returns how many stand there then."""
+    threshold, refractory = neurons[THRESHOLD], neurons[REFRACTORY]
+    for i in range(v.size):
         if held[i] > 0:
             held[i] -= 1
-            continue
-        v[i] = _clipped(_decayed(v[i], neurons[DV, i]) + u[i] + bias[i])
-        if v[i] > neurons[THRESHOLD, i]:
+        elif v[i] > threshold[i]:
             v[i] = 0
-            held[i] = neurons[REFRACTORY, i]
-            fired[n_fired] = i
+            held[i] = refractory[i]
+            fired[n_fired] = first + i
             n_fired += 1
     return n_fired
 
@@ -101,7 +135,9 @@ def run(
             next_event += 1
         for q in range(populations.shape[0]):
             lo, hi = populations[q, LO], populations[q, HI]
-            fired_to[q + 1] = _update(lo, hi, neurons, bias, ring[slot], u, v, held, fired, fired_to[q])
+            of, at = neurons[:, lo:hi], ring[slot, lo:hi]
+            _update(of, bias[lo:hi], at, u[lo:hi], v[lo:hi], held[lo:hi])
+            fired_to[q + 1] = _fire(lo, of, v[lo:hi], held[lo:hi], fired, fired_to[q])
         ring[slot] = 0
         counts[SPIKES] += fired_to[populations.shape[0]]
         n_out = _write(outputs, populations, fired, fired_to, t_us, out, n_out)

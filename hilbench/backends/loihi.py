@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Annotated
 
 import numpy as np
@@ -10,15 +11,13 @@ from numpy.typing import NDArray
 
 from hilbench.backends._cache import kernels
 from hilbench.backends._network import probe_ticks, steps_per_tick
-from hilbench.errors import NetworkError
+from hilbench.errors import NetworkError, choose
 from hilbench.nal.loihi import IntegerNetwork, equations, lower
 from hilbench.nal.loihi.model import written
-from hilbench.nal.loihi.quantise import from_network, registers
+from hilbench.nal.loihi.quantise import from_network
 from hilbench.types import EVENT, NO_VALUES, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
 
 NO_TIMES = np.empty(0, np.int64)
-FAR = 2**30
-"""Far beyond what a bias can be, and not beyond an integer."""
 
 
 class LoihiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,7 +45,11 @@ class Loihi(Backend):
         self._values = np.zeros(size_of(net.inputs, "values"))
         self._counts, self._marks, self._n_steps = np.zeros(2, np.int64), np.zeros(3, np.int64), 0
         self._reply, self._record = Reply(values=np.zeros(n_out, np.float32)), _weights_record(net, probes)
-        self._bind(kernels("_loihi_kernels", equations, lower).run)
+        tapped = [net.populations[net.taps[port.name]] for port in net.outputs if port.kind == "values"]
+        self._read = np.concatenate([np.arange(n)[self._flat.at[p.name]] for p in tapped] + [np.zeros(0, np.int64)])
+        self._volts = np.concatenate([*(p.volts for p in tapped), []])
+        self._zero = np.concatenate([*(p.v_zero for p in tapped), []])
+        self._bind(kernels("_loihi_kernels", equations, lower))
         self._run(0, NO_TIMES, NO_TIMES)  # compiles, or loads what the disk holds
         self.reset(0, "none")
         return LoadReport("loihi", *report, n_probe_values=self._record.size)
@@ -56,20 +59,20 @@ class Loihi(Backend):
             for state in (self._u, self._held, self._ring, self._marks):
                 state[...] = 0
             self._v[:] = self._flat.v_initial
-        self._hold(np.zeros_like(self._values))
+        self._hold(0)
         self._counts[:] = 0
         self._ticks, self._n_steps, self._advanced = 0, 0, False
 
     def step(self, tick: Tick) -> Reply:
         self._new_counts()
         self._advanced = False
-        if not np.array_equal(tick.values, self._values):
+        if self._values.size:
             self._hold(tick.values)
         events = tick.events
         self._run(self._steps, events["t_us"].astype(np.int64), events["address"].astype(np.int64))
         reply = self._reply
         reply.counters[:] = (*self._counts, self._n_steps * self._v.size, 0)
-        reply.values[:] = self._read()
+        reply.values[:] = self._zero + self._volts * self._v[self._read]
         reply.events, reply.probe_events = self._out[: self._marks[0]], self._probe[: self._marks[1]]
         reply.probe_values = NO_VALUES if self._ticks % self._weight_ticks else self._record
         self._ticks += 1
@@ -94,49 +97,37 @@ class Loihi(Backend):
             names = [*program.populations, *program.projections]
             exact = tuple(name for name in names if not any(line.startswith(f"{name}: ") for line in approximated))
             return net, (exact, tuple(approximated))
-        if period_us % program.dt_us:
-            text = f"is no multiple of the network step of {program.dt_us} us"
-            raise NetworkError(f"the control period of {period_us} us {text}")
+        _check(program, period_us, probes)
         return program, ((*program.populations, *program.projections), ())
 
-    def _bind(self, kernel) -> None:
+    def _bind(self, compiled: ModuleType) -> None:
         """Resolve every array once; a step only calls."""
         flat, n = self._flat, self._v.size
         rooms = [self._room(taps) for taps in (flat.outputs, flat.probes)]
         self._out, self._probe = (room.view(EVENT).reshape(-1) for room in rooms)
         arrays = (
             self._network.dt_us, self._bias, flat.neurons, flat.populations, flat.outputs, flat.probes, flat.bundles,
-            flat.starts, flat.targets, flat.weights, self._u, self._v, self._held, self._ring, np.zeros(n, np.int64),
-            np.zeros(n, np.int64), np.zeros(len(flat.populations) + 1, np.int64), *rooms, self._counts, self._marks,
+            *flat.synapses, self._u, self._v, self._held, self._ring, np.zeros(n, np.int64), np.zeros(n, np.int64),
+            np.zeros(len(flat.populations) + 1, np.int64), *rooms, self._counts, self._marks,
         )  # fmt: skip
+        held_arrays = (flat.bias, self._bias, flat.held, flat.held_scales, *flat.held_synapses, np.zeros(n))
+        run_kernel, hold_kernel = compiled.run, compiled.hold
 
         def run(n_steps: int, times_us: NDArray, addresses: NDArray) -> None:
-            kernel(n_steps, times_us, addresses, *arrays)
+            run_kernel(n_steps, times_us, addresses, *arrays)
             self._n_steps += n_steps
 
-        self._run = run
+        def hold(values: NDArray) -> None:
+            self._values[:] = values
+            hold_kernel(self._values, *held_arrays)
+
+        self._run, self._hold = run, hold
 
     def _room(self, taps: NDArray) -> NDArray:
         """Room for the events of one tick in which every tapped neuron fires at every step."""
         spans = self._flat.populations[taps[:, lower.TAPPED]]
         n = int((spans[:, lower.HI] - spans[:, lower.LO]).sum())
         return np.zeros((n * self._steps, 2), np.uint32)
-
-    def _hold(self, values: NDArray) -> None:
-        """Turn held values into bias currents, in the registers' precision."""
-        self._values[:] = values
-        at, first = self._flat.at, _value_addresses(self._network)
-        change = np.zeros_like(self._bias)
-        for p in self._network.value_inputs:
-            mine = self._values[first[p.source] : first[p.source] + p.weights.shape[1]]
-            change[at[p.target]] += np.rint(np.clip(p.scale * (p.weights @ mine), -FAR, FAR)).astype(np.int64)
-        self._bias[:] = registers(self._flat.bias + change)
-
-    def _read(self) -> NDArray:
-        """Output values, in the unit of their population."""
-        net, at = self._network, self._flat.at
-        tapped = [net.populations[net.taps[port.name]] for port in net.outputs if port.kind == "values"]
-        return np.concatenate([p.v_zero + p.volts * self._v[at[p.name]] for p in tapped] or [[]])
 
     def _new_counts(self) -> None:
         """The next reply counts from here, unless periods have passed since the last one."""
@@ -145,9 +136,17 @@ class Loihi(Backend):
             self._n_steps = 0
 
 
-def _value_addresses(net: IntegerNetwork) -> dict[str, int]:
-    ports = [port for port in net.inputs if port.kind == "values"]
-    return dict(zip([p.name for p in ports], np.cumsum([0, *(p.size for p in ports)]).tolist(), strict=False))
+def _check(program: IntegerNetwork, period_us: int, probes: Probes) -> None:
+    """Raise NetworkError where an integer network cannot run like this."""
+    if period_us % program.dt_us:
+        text = f"is no multiple of the network step of {program.dt_us} us"
+        raise NetworkError(f"the control period of {period_us} us {text}")
+    spiking = [p.name for p in program.populations.values() if p.vth is not None]
+    asked = (("spikes", probes.spikes, spiking), ("weights", probes.weights + probes.weight_norms, program.projections))
+    for what, names, known in asked:
+        for name in names:
+            if name not in known:
+                raise NetworkError(f"record.{what}: found {name!r}; {choose(name, known)}")
 
 
 def _weights_record(net: IntegerNetwork, probes: Probes) -> NDArray:

@@ -23,6 +23,8 @@ WRAP = 1 << 23
 LIMIT = WRAP - 1
 """u wraps beyond 24 bits, v stops there."""
 INT32 = 1 << 31
+BIAS_MANTISSAS = 1 << 12
+BIAS_EXPONENTS = 8
 
 WEIGHT_BITS = 8
 SIGNS = {"excitatory": (0, 255), "inhibitory": (-255, 0), "mixed": (-256, 255)}
@@ -56,6 +58,16 @@ def wrapped(u):
 def clipped(v):
     """A membrane that stops at the ends of its 24 bits."""
     return min(max(v, -LIMIT), LIMIT)
+
+
+def registered(bias):
+    """A bias as 13 bits and an exponent hold it: the nearest, or the end of their range."""
+    for exponent in range(BIAS_EXPONENTS):
+        mantissa = (bias + (1 << exponent >> 1)) >> exponent
+        if -BIAS_MANTISSAS <= mantissa < BIAS_MANTISSAS:
+            return mantissa << exponent
+    top = BIAS_EXPONENTS - 1
+    return -BIAS_MANTISSAS << top if bias < 0 else (BIAS_MANTISSAS - 1) << top
 
 
 def sign_of(weights: NDArray) -> str:

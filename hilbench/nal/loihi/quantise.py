@@ -44,18 +44,6 @@ def from_network(
     return work.integers, work.lines
 
 
-def registers(bias: NDArray) -> NDArray:
-    """Biases (n,) int64 as 13 bits and an exponent hold them: the nearest, or the end of the range."""
-    low, high = RANGES["bias_mant"]
-    top = RANGES["bias_exp"][1]
-    held = np.clip(bias, low << top, high << top)
-    for exponent in range(top, -1, -1):  # the smallest exponent that fits has the last word
-        mantissa = (bias + (1 << exponent >> 1)) >> exponent
-        fits = (low <= mantissa) & (mantissa <= high)
-        held[fits] = mantissa[fits] << exponent
-    return held
-
-
 @dataclass(slots=True)
 class _Work:
     network: Network
@@ -70,7 +58,7 @@ class _Work:
         constants = [q.bias for q in onto(self.network, p) if q.bias is not None]
         bias = m.bias + m.held_drive * sum(constants, np.zeros(p.size))
         scale = self._scale(p, m, bias)
-        held = registers(np.rint(bias * scale).astype(np.int64))
+        held = np.array([equations.registered(step) for step in np.rint(bias * scale).astype(np.int64).tolist()])
         mantissa, exponent = _mantissa(held)
         self.integers.lif(
             p.name, p.size, du=m.du, dv=m.dv, vth=int(scale) >> ALIGN_BITS if p.spiking else None,

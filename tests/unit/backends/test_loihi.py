@@ -207,6 +207,14 @@ def test_the_report_says_what_is_exact_and_what_not():
     assert {line.split(":")[0] for line in report.approximated} == {"a", "y", "e_to_a", "x_to_a", "a_to_y"}
 
 
-def test_a_period_that_is_no_whole_number_of_steps_is_refused():
-    with pytest.raises(NetworkError, match="1500 us is no multiple of the network step of 1000 us"):
-        Loihi(LoihiConfig()).load(big(), 1500, Probes())
+@pytest.mark.parametrize(
+    ("period_us", "probes", "says"),
+    [
+        (1500, Probes(), "1500 us is no multiple of the network step of 1000 us"),
+        (1000, Probes(spikes=("c",)), "record.spikes: found 'c'; allowed: a, b"),
+        (1000, Probes(weights=("a_to_c",)), "did you mean 'a_to_"),
+    ],
+)
+def test_what_an_integer_network_is_refused_for(period_us, probes, says):
+    with pytest.raises(NetworkError, match=says):
+        Loihi(LoihiConfig()).load(big(), period_us, probes)
