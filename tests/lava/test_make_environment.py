@@ -1,4 +1,4 @@
-"""The script that makes Lava's environment: what it refuses, and that it does nothing twice. It installs nothing here."""
+"""The script that makes the environment of Lava: what it refuses, and that it does nothing twice. Nothing is installed."""
 
 from __future__ import annotations
 
