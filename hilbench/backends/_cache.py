@@ -6,19 +6,21 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 
+@cache
 def kernels(name: str, *sources: ModuleType) -> ModuleType:
     """The module of kernels `name` in this folder, numba's cache pointed at a folder of its own while it is imported.
 
-    numba's cache looks at the kernels' file alone; what it compiles in from `sources` is in the key as well.
+    numba's cache looks at one file alone; what kernels take from their neighbours and from `sources` is in the key too.
     """
     import numba
 
-    files = (Path(__file__).with_name(f"{name}.py"), *(Path(source.__file__) for source in sources))
+    files = (*sorted(Path(__file__).parent.glob("_*.py")), *(Path(source.__file__) for source in sources))
     key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder(before, key))

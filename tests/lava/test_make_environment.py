@@ -1,4 +1,4 @@
-"""The script that makes the environment of Lava: what it refuses, and that it does nothing twice. Nothing is installed."""
+"""The script that makes the environment of Lava: what it refuses, and that it does nothing twice."""
 
 from __future__ import annotations
 
