@@ -23,7 +23,7 @@ NO_TIMES = np.empty(0, np.int64)
 class LoihiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a network of real numbers is brought onto integers."""
 
-    weight_bits: Annotated[int, Meta(ge=1, le=8)] = 8
+    weight_bits: Annotated[int, Meta(ge=2, le=8)] = 8
     """Bits of a weight; a projection with both signs spends one on the sign."""
     largest_value: Annotated[float, Meta(gt=0)] = 1.0
     """The largest input value that the scaling leaves room for; beyond it a bias may stop at the end of its range."""

@@ -36,14 +36,14 @@ class Membrane:
     bias: NDArray
 
 
-def membrane_of(network: Network, p: Population) -> tuple[Membrane, list[str]]:
+def membrane_of(network: Network, p: Population, largest_value: float) -> tuple[Membrane, list[str]]:
     """A population's Membrane, and what it approximates. Raises NetworkError for what Loihi's neurons cannot be."""
     _refuse(p)
     step = step_constants(p, network.dt_s)
     zero = _zero(p, step)
     left = 1 - step.syn_decay
     drive = step.from_input * left + step.from_current * step.syn_gain
-    depth = _threshold_depth(p, zero) if p.spiking else _largest(network, p, step, drive / left)
+    depth = _threshold_depth(p, zero) if p.spiking else _largest(network, p, step, drive / left, largest_value)
     du, lines_u = _register(p, "tau_syn_s", step.syn_decay, "du", 1)
     dv, lines_v = _register(p, "tau_s", step.decay, "dv", 0)
     bias = (1 - step.decay) * (step.rest - zero)
@@ -61,6 +61,12 @@ def onto(network: Network, p: Population) -> list[Projection]:
 def amplitude(network: Network, q: Projection) -> float:
     """What one sending of a projection's source is multiplied by."""
     return network.spike_amplitude if q.source in network.populations else 1.0
+
+
+def holds(network: Network, q: Projection) -> bool:
+    """Whether a projection brings values, which are held over a tick."""
+    port = network.port(q.source)
+    return port is not None and port.kind == "values"
 
 
 def row_sums(q: Projection) -> NDArray:
@@ -109,11 +115,12 @@ def _threshold_depth(p: Population, zero: NDArray) -> NDArray:
     return depth
 
 
-def _largest(network: Network, p: Population, step: Step, gain: NDArray) -> NDArray:
+def _largest(network: Network, p: Population, step: Step, gain: NDArray, largest_value: float) -> NDArray:
     """How far v of a population that never spikes can get, with every synapse busy in every step."""
     x = np.zeros(p.size)
     for q in onto(network, p):
-        x += amplitude(network, q) * row_sums(q) + (0 if q.bias is None else np.abs(q.bias))
+        sent = largest_value if holds(network, q) else amplitude(network, q)
+        x += sent * row_sums(q) + (0 if q.bias is None else np.abs(q.bias))
     # Without a leak there is no end to it: room for a thousand such steps.
     most = np.abs(gain) * x / np.maximum(1 - step.decay, 1e-3) + np.abs(p.v_initial - step.rest)
     return np.where(most > 0, most, 1.0)

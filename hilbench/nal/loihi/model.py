@@ -161,7 +161,8 @@ class IntegerNetwork:
         if matrix.dtype.kind not in "iu":
             raise NetworkError(f"{where}: weights: found {matrix.dtype} numbers; allowed: integers")
         matrix = matrix.astype(np.int64)
-        shape = (self._size(target, where, self.populations), self._size(source, where, self._sources()))
+        n_target = self._size(target, f"{where}: target", self.populations)
+        shape = (n_target, self._size(source, f"{where}: source of spikes", self._sources()))
         if matrix.shape != shape:
             raise NetworkError(f"{where}: weights: found shape {matrix.shape}; allowed: {shape} (targets, sources)")
         exponent, bits = (

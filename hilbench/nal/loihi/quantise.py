@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError
 from hilbench.nal.loihi import equations
 from hilbench.nal.loihi.equations import ALIGN_BITS, LIMIT, UNITY
-from hilbench.nal.loihi.membrane import Membrane, amplitude, membrane_of, onto, row_sums
+from hilbench.nal.loihi.membrane import Membrane, amplitude, holds, membrane_of, onto, row_sums
 from hilbench.nal.loihi.model import RANGES, IntegerNetwork, ValueInput
 from hilbench.nal.network import Network, Projection
 from hilbench.nal.neurons import Population
@@ -54,7 +54,7 @@ class _Work:
 
     def population(self, p: Population) -> tuple[Population, Membrane, float]:
         """Add a population at the scale that suits it and the synapses onto it."""
-        m, lines = membrane_of(self.network, p)
+        m, lines = membrane_of(self.network, p, self.largest_value)
         constants = [q.bias for q in onto(self.network, p) if q.bias is not None]
         bias = m.bias + m.held_drive * sum(constants, np.zeros(p.size))
         scale = self._scale(p, m, bias)
@@ -80,7 +80,7 @@ class _Work:
         if q.rule is not None:
             text = f"found {type(q.rule).__name__}; allowed on backend 'loihi': none, its weights are fixed"
             raise NetworkError(f"projection {q.name!r}: rule: {text}")
-        if self._holds(q):
+        if holds(self.network, q):
             self.lines.append(f"{q.name}: values become bias currents of 13 bits, once a tick")
             self.integers.value_inputs.append(ValueInput(q.name, q.source, q.target, q.weights, scale * m.held_drive))
             return
@@ -92,7 +92,8 @@ class _Work:
         wanted = self._rows(q, m) * (scale / (1 << ALIGN_BITS))
         sign, full, grain = self._format(wanted.data)
         largest = np.abs(wanted.data).max(initial=0)
-        exponent = max(ceil(log2(largest / full) - 1e-9), LOWEST_EXPONENT) if largest else 0
+        needed = ceil(log2(largest / full) - 1e-9) if largest else 0
+        exponent = min(max(needed, LOWEST_EXPONENT), HIGHEST_EXPONENT)
         whole = np.clip(np.rint(wanted.data / 2.0**exponent / grain) * grain, -full, full).astype(np.int64)
         per_weight = m.drive * amplitude(self.network, q) * scale / (1 << ALIGN_BITS)
         self.integers.dense(
@@ -117,8 +118,8 @@ class _Work:
 
     def _scale(self, p: Population, m: Membrane, bias: NDArray) -> float:
         """Steps of v per threshold; of a population that spikes, a multiple of what the threshold counts in."""
-        rows = [self._rows(q, m) for q in onto(self.network, p) if not self._holds(q)]
-        held = [np.abs(m.held_drive) * row_sums(q) for q in onto(self.network, p) if self._holds(q)]
+        rows = [self._rows(q, m) for q in onto(self.network, p) if not holds(self.network, q)]
+        held = [np.abs(m.held_drive) * row_sums(q) for q in onto(self.network, p) if holds(self.network, q)]
         biases = np.abs(bias) + self.largest_value * sum(held, np.zeros(p.size))
         arriving = sum((np.ravel(abs(row).sum(axis=1)) for row in rows), np.zeros(p.size)).max()
         strongest = max((row.data for row in rows), key=lambda data: np.abs(data).max(initial=0), default=np.zeros(0))
@@ -141,10 +142,6 @@ class _Work:
         rows = q.weights.astype(np.float64)
         rows.data *= (m.drive * amplitude(self.network, q))[rows.indices]
         return rows
-
-    def _holds(self, q: Projection) -> bool:
-        port = self.network.port(q.source)
-        return port is not None and port.kind == "values"
 
     def _format(self, weights: NDArray) -> tuple[str, int, int]:
         """The sign mode of weights, the largest magnitude that it holds, and the step between two of them."""

@@ -79,7 +79,7 @@ def small() -> IntegerNetwork:
         (lambda n: n.lif("b", 2, du=0, dv=0, vth=1, bias_mant=[1, 4096]), "bias_mant: found 4096; allowed: -4096 to"),
         (lambda n: n.lif("b", 2, du=0, dv=0, vth=1, bias_exp=[1, 2, 3]), "bias_exp: found shape (3,)"),
         (lambda n: n.lif("a", 1, du=0, dv=0, vth=1), "population 'a': the name is taken"),
-        (lambda n: n.dense("f", "a", [[1, 1]] * 2), "projection 'f_to_a': found 'f'; allowed: a, e"),
+        (lambda n: n.dense("f", "a", [[1, 1]] * 2), "projection 'f_to_a': source of spikes: found 'f'; allowed: a, e"),
         (lambda n: n.dense("e", "a", [[1, 1]]), "weights: found shape (1, 2); allowed: (2, 2)"),
         (lambda n: n.dense("e", "a", [[1, 256]] * 2), "weights: found 256; allowed: 0 to 255 (excitatory)"),
         (lambda n: n.dense("e", "a", [[1, -1]] * 2, sign="inhibitory"), "found 1; allowed: -255 to 0"),
@@ -220,7 +220,7 @@ def driven_by_values() -> Network:
     [
         (sums(), "population 's': kind: found 'sum'; allowed on backend 'loihi': lif"),
         (learning(), "projection 'a_to_y': rule: found PES; allowed on backend 'loihi': none"),
-        (driven_by_values(), "projection 'y_to_a': found 'y'; allowed: a, e"),
+        (driven_by_values(), "projection 'y_to_a': source of spikes: found 'y'; allowed: a, e"),
         (real(spikes="multiple"), "spikes: found 'multiple'; allowed on backend 'loihi': 'single'"),
         (real(v_floor=-1.0), "v_floor: found -1.0"),
         (real(v_reset=2.0), "v_threshold: found 1; allowed on backend 'loihi': finite and above"),
