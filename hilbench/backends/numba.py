@@ -5,22 +5,15 @@ Weights, rates and all that goes in or out are float32; currents and membranes a
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from hilbench.backends._cache import kernels
 from hilbench.backends._network import MAX_SPIKES, empty_reply, n_probe_values, probe_ticks, steps_per_tick
 from hilbench.backends._table import Entry, fill
 from hilbench.nal import lower as lowering
@@ -67,7 +60,7 @@ class Numba(Backend):
         self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
-        self._kernel, self._table = _kernels().run, self._fill(self.config.threads)
+        self._kernel, self._table = kernels("_kernels", lowering, noise, pes).run, self._fill(self.config.threads)
         if self.config.threads > 1:
             self._kernel = _in_parts(self._kernel, self.config.threads, self._state["ARRIVED"])
         self._recording = bool(probes.weights or probes.weight_norms)
@@ -238,32 +231,3 @@ def _plastic(flat: Lowered, network: Network) -> tuple[NDArray, NDArray, int]:
             constants.append((scale, np.exp(-network.dt_s / p.rule.pre_tau_s)))
             n_traces += n_source
     return np.array(rows, np.int64).reshape(-1, 4), np.array(constants, np.float32).reshape(-1, 2), n_traces
-
-
-@cache
-def _kernels() -> ModuleType:
-    """The compiled kernels, cached on disk under a key of their own source.
-
-    numba's cache looks at the kernel's file alone; the equations stand in other files, so their text is in the key.
-    """
-    import numba
-
-    own = sorted(Path(__file__).parent.glob("_*.py"))
-    sources = (*own, Path(lowering.__file__), Path(noise.__file__), Path(pes.__file__))
-    key = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_cache_folder(before, key))
-    try:
-        return import_module("hilbench.backends._kernels")
-    finally:
-        numba.config.CACHE_DIR = before
-
-
-def _cache_folder(stated: str, key: str) -> Path:
-    home = Path(stated or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "hilbench" / "kernels" / key
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    if os.access(folder, os.W_OK):
-        return folder
-    return Path(tempfile.mkdtemp(prefix="hilbench-kernels-"))  # a read-only home: compile for this process alone

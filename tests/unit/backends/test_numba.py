@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_networks import everything, networks, stream
 
-from hilbench.backends.numba import Numba, NumbaConfig, _cache_folder
+from hilbench.backends._cache import cache_folder
+from hilbench.backends.numba import Numba, NumbaConfig
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.types import EVENT, Probes, Tick
@@ -91,11 +92,11 @@ def test_every_kind_of_tick_runs_the_one_compiled_kernel():
 
 
 def test_the_cache_is_keyed_and_falls_back_where_nothing_can_be_written(tmp_path):
-    assert _cache_folder(str(tmp_path), "one") != _cache_folder(str(tmp_path), "two")
-    assert _cache_folder(str(tmp_path), "one").is_dir()
+    assert cache_folder(str(tmp_path), "one") != cache_folder(str(tmp_path), "two")
+    assert cache_folder(str(tmp_path), "one").is_dir()
     blocked = tmp_path / "file"
     blocked.write_text("")
-    folder = _cache_folder(str(blocked), "one")
+    folder = cache_folder(str(blocked), "one")
     assert folder.is_dir()
     assert blocked not in folder.parents
 

@@ -1,0 +1,150 @@
+"""The compiled step of an integer network over the arrays of `nal.loihi.lower`: integers alone, the same everywhere.
+
+Imported through `backends.loihi`, which first points numba's disk cache at a folder keyed by the equations' text.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from hilbench.nal.loihi import equations
+from hilbench.nal.loihi.equations import ALIGN_BITS
+from hilbench.nal.loihi.lower import (
+    ADDRESS,
+    DELAY,
+    DU,
+    DV,
+    EXPONENT,
+    HI,
+    LO,
+    POPULATION,
+    REFRACTORY,
+    ROW,
+    SOURCE_HI,
+    SOURCE_LO,
+    TAPPED,
+    TARGET_HI,
+    TARGET_LO,
+    THRESHOLD,
+)
+
+_decayed = njit(inline="always")(equations.decayed)
+_wrapped = njit(inline="always")(equations.wrapped)
+_clipped = njit(inline="always")(equations.clipped)
+_shifted = njit(inline="always")(equations.shifted)
+_registered = njit(inline="always")(equations.registered)
+
+# Places in the arrays of counts and marks that a call leaves behind.
+SPIKES, SYNAPTIC_OPERATIONS = range(2)
+N_OUT, N_PROBE, CLOCK = range(3)
+
+FAR = 2.0**30
+"""Far beyond what a bias can be, and not beyond an integer."""
+
+
+@njit(cache=True)
+def hold(values, constant, bias, held, scales, starts, targets, weights, total):
+    """Write `bias` (n,), the constant one and what held values bring, as the registers hold it.
+
+    The one place with real numbers. A product of two float32 is exact in float64, so no machine sums up differently.
+    """
+    bias[:] = constant
+    for h in range(held.shape[0]):
+        lo, hi, row = held[h, TARGET_LO], held[h, TARGET_HI], held[h, ROW]
+        total[:] = 0
+        for s in range(held[h, SOURCE_HI] - held[h, SOURCE_LO]):
+            x = values[held[h, SOURCE_LO] + s]
+            for k in range(starts[row + s], starts[row + s + 1]):
+                total[targets[k]] += weights[k] * x
+        for i in range(hi - lo):
+            bias[lo + i] += np.int64(np.rint(min(max(scales[h, lo + i] * total[i], -FAR), FAR)))
+    for i in range(bias.size):
+        bias[i] = _registered(bias[i])
+
+
+@njit(cache=True)
+def _update(neurons, bias, arriving, u, v, held):
+    """One step of one population (views), spikes not yet looked for. Each loop is simple, so that it vectorises."""
+    du, dv = neurons[DU], neurons[DV]
+    for i in range(u.size):
+        u[i] = _wrapped(_decayed(u[i], du[i] + 1) + (arriving[i] << ALIGN_BITS))
+    for i in range(v.size):
+        moved = _clipped(_decayed(v[i], dv[i]) + u[i] + bias[i])
+        v[i] = moved if held[i] == 0 else v[i]
+
+
+@njit(cache=True)
+def _fire(first, neurons, v, held, fired, n_fired):
+    """Reset the neurons whose v is past its threshold and append them to `fired`; returns how many stand there then."""
+    threshold, refractory = neurons[THRESHOLD], neurons[REFRACTORY]
+    for i in range(v.size):
+        if held[i] > 0:
+            held[i] -= 1
+        elif v[i] > threshold[i]:
+            v[i] = 0
+            held[i] = refractory[i]
+            fired[n_fired] = first + i
+            n_fired += 1
+    return n_fired
+
+
+@njit(cache=True)
+def _deliver(bundle, senders, starts, targets, weights, total, ring, slot):
+    """Add up what a bundle's sources send, then put the sum, shifted, where its delay says. Returns the operations."""
+    operations = 0
+    for sender in senders:
+        if bundle[SOURCE_LO] <= sender < bundle[SOURCE_HI]:
+            row = bundle[ROW] + sender - bundle[SOURCE_LO]
+            for k in range(starts[row], starts[row + 1]):
+                total[targets[k]] += weights[k]
+                operations += weights[k] != 0
+    if operations:
+        at = ring[(slot + bundle[DELAY]) % ring.shape[0]]
+        for i in range(bundle[TARGET_HI] - bundle[TARGET_LO]):
+            at[bundle[TARGET_LO] + i] += _shifted(total[i], bundle[EXPONENT])
+            total[i] = 0
+    return operations
+
+
+@njit(cache=True)
+def _write(taps, populations, fired, fired_to, t_us, rows, n):
+    """Write the spikes of tapped populations as events; returns how many rows are written then."""
+    for t in range(taps.shape[0]):
+        q = taps[t, TAPPED]
+        for k in range(fired_to[q], fired_to[q + 1]):
+            rows[n, 0], rows[n, 1] = t_us, taps[t, ADDRESS] + fired[k] - populations[q, LO]
+            n += 1
+    return n
+
+
+@njit(cache=True)
+def run(
+    n_steps, times_us, addresses, dt_us, bias, neurons, populations, outputs, probes, bundles, starts, targets, weights,
+    u, v, held, ring, total, fired, fired_to, out, probe, counts, marks,
+):  # fmt: skip
+    """`n_steps` steps. Events, `times_us` and `addresses`, come in by time; output and probe events go out likewise.
+
+    `counts` (2,) is added to; `marks` (3,) says how many events were written and where the delay ring stands.
+    `fired_to` (n_populations + 1,) says where each population's part of `fired` ends.
+    """
+    n_out, n_probe, slot, next_event = 0, 0, marks[CLOCK], 0
+    for step in range(n_steps):
+        t_us, first_event = step * dt_us, next_event
+        while next_event < times_us.size and times_us[next_event] < t_us + dt_us:
+            next_event += 1
+        for q in range(populations.shape[0]):
+            lo, hi = populations[q, LO], populations[q, HI]
+            of, at = neurons[:, lo:hi], ring[slot, lo:hi]
+            _update(of, bias[lo:hi], at, u[lo:hi], v[lo:hi], held[lo:hi])
+            fired_to[q + 1] = _fire(lo, of, v[lo:hi], held[lo:hi], fired, fired_to[q])
+        ring[slot] = 0
+        counts[SPIKES] += fired_to[populations.shape[0]]
+        n_out = _write(outputs, populations, fired, fired_to, t_us, out, n_out)
+        n_probe = _write(probes, populations, fired, fired_to, t_us, probe, n_probe)
+        for b in range(bundles.shape[0]):
+            q = bundles[b, POPULATION]
+            senders = addresses[first_event:next_event] if q < 0 else fired[fired_to[q] : fired_to[q + 1]]
+            counts[SYNAPTIC_OPERATIONS] += _deliver(bundles[b], senders, starts, targets, weights, total, ring, slot)
+        slot = slot + 1 if slot + 1 < ring.shape[0] else 0
+    marks[N_OUT], marks[N_PROBE], marks[CLOCK] = n_out, n_probe, slot

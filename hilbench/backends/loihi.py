@@ -1,0 +1,157 @@
+"""Networks in Loihi's integers, bit for bit as Lava 0.10 computes them: what the chip would make of a network."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from hilbench.backends._cache import kernels
+from hilbench.backends._network import probe_ticks, steps_per_tick
+from hilbench.errors import NetworkError, choose
+from hilbench.nal.loihi import IntegerNetwork, equations, lower
+from hilbench.nal.loihi.model import written
+from hilbench.nal.loihi.quantise import from_network
+from hilbench.types import EVENT, NO_VALUES, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
+
+NO_TIMES = np.empty(0, np.int64)
+
+
+class LoihiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a network of real numbers is brought onto integers."""
+
+    weight_bits: Annotated[int, Meta(ge=2, le=8)] = 8
+    """Bits of a weight; a projection with both signs spends one on the sign."""
+    largest_value: Annotated[float, Meta(gt=0)] = 1.0
+    """The largest input value that the scaling leaves room for; beyond it a bias may stop at the end of its range."""
+
+
+class Loihi(Backend):
+    """Integer neurons and synapses of Intel's Loihi, compiled; the same bits on any machine. No learning."""
+
+    Config = LoihiConfig
+
+    def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        net, report = self._integers(program, period_us, probes)
+        self._steps, self._weight_ticks = period_us // net.dt_us, probe_ticks(probes, period_us)
+        self._network, self._flat = net, lower.lower(net, probes)
+        n, n_out = self._flat.bias.size, size_of(net.outputs, "values")
+        self._u, self._v, self._held = (np.zeros(n, np.int64) for _ in range(3))
+        self._ring = np.zeros((self._flat.n_slots, n), np.int64)
+        self._bias = self._flat.bias.copy()
+        self._values = np.zeros(size_of(net.inputs, "values"))
+        self._counts, self._marks, self._n_steps = np.zeros(2, np.int64), np.zeros(3, np.int64), 0
+        self._reply, self._record = Reply(values=np.zeros(n_out, np.float32)), _weights_record(net, probes)
+        tapped = [net.populations[net.taps[port.name]] for port in net.outputs if port.kind == "values"]
+        self._read = np.concatenate([np.arange(n)[self._flat.at[p.name]] for p in tapped] + [np.zeros(0, np.int64)])
+        self._volts = np.concatenate([*(p.volts for p in tapped), []])
+        self._zero = np.concatenate([*(p.v_zero for p in tapped), []])
+        self._bind(kernels("_loihi_kernels", equations, lower))
+        self._run(0, NO_TIMES, NO_TIMES)  # compiles, or loads what the disk holds
+        self.reset(0, "none")
+        return LoadReport("loihi", *report, n_probe_values=self._record.size)
+
+    def reset(self, seed: int, carry: Carry) -> None:
+        if carry != "all":
+            for state in (self._u, self._held, self._ring, self._marks):
+                state[...] = 0
+            self._v[:] = self._flat.v_initial
+        self._hold(0)
+        self._counts[:] = 0
+        self._ticks, self._n_steps, self._advanced = 0, 0, False
+
+    def step(self, tick: Tick) -> Reply:
+        self._new_counts()
+        self._advanced = False
+        if self._values.size:
+            self._hold(tick.values)
+        events = tick.events
+        self._run(self._steps, events["t_us"].astype(np.int64), events["address"].astype(np.int64))
+        reply = self._reply
+        reply.counters[:] = (*self._counts, self._n_steps * self._v.size, 0)
+        reply.values[:] = self._zero + self._volts * self._v[self._read]
+        reply.events, reply.probe_events = self._out[: self._marks[0]], self._probe[: self._marks[1]]
+        reply.probe_values = NO_VALUES if self._ticks % self._weight_ticks else self._record
+        self._ticks += 1
+        return reply
+
+    def advance(self, n_periods: int) -> None:
+        self._new_counts()
+        self._advanced = True
+        for _ in range(n_periods):
+            self._run(self._steps, NO_TIMES, NO_TIMES)
+        self._ticks += n_periods
+
+    def states(self) -> dict[str, tuple[NDArray, NDArray]]:
+        """Copies of each population's u and v, (size,) int64."""
+        return {name: (self._u[at].copy(), self._v[at].copy()) for name, at in self._flat.at.items()}
+
+    def _integers(self, program: Program, period_us: int, probes: Probes) -> tuple[IntegerNetwork, tuple]:
+        """The program in integers, and which parts of it are exact and which approximated."""
+        if not isinstance(program, IntegerNetwork):
+            steps_per_tick(program, period_us, probes, "loihi")
+            net, approximated = from_network(program, self.config.weight_bits, self.config.largest_value)
+            names = [*program.populations, *program.projections]
+            exact = tuple(name for name in names if not any(line.startswith(f"{name}: ") for line in approximated))
+            return net, (exact, tuple(approximated))
+        _check(program, period_us, probes)
+        return program, ((*program.populations, *program.projections), ())
+
+    def _bind(self, compiled: ModuleType) -> None:
+        """Resolve every array once; a step only calls."""
+        flat, n = self._flat, self._v.size
+        rooms = [self._room(taps) for taps in (flat.outputs, flat.probes)]
+        self._out, self._probe = (room.view(EVENT).reshape(-1) for room in rooms)
+        arrays = (
+            self._network.dt_us, self._bias, flat.neurons, flat.populations, flat.outputs, flat.probes, flat.bundles,
+            *flat.synapses, self._u, self._v, self._held, self._ring, np.zeros(n, np.int64), np.zeros(n, np.int64),
+            np.zeros(len(flat.populations) + 1, np.int64), *rooms, self._counts, self._marks,
+        )  # fmt: skip
+        held_arrays = (flat.bias, self._bias, flat.held, flat.held_scales, *flat.held_synapses, np.zeros(n))
+        run_kernel, hold_kernel = compiled.run, compiled.hold
+
+        def run(n_steps: int, times_us: NDArray, addresses: NDArray) -> None:
+            run_kernel(n_steps, times_us, addresses, *arrays)
+            self._n_steps += n_steps
+
+        def hold(values: NDArray) -> None:
+            self._values[:] = values
+            hold_kernel(self._values, *held_arrays)
+
+        self._run, self._hold = run, hold
+
+    def _room(self, taps: NDArray) -> NDArray:
+        """Room for the events of one tick in which every tapped neuron fires at every step."""
+        spans = self._flat.populations[taps[:, lower.TAPPED]]
+        n = int((spans[:, lower.HI] - spans[:, lower.LO]).sum())
+        return np.zeros((n * self._steps, 2), np.uint32)
+
+    def _new_counts(self) -> None:
+        """The next reply counts from here, unless periods have passed since the last one."""
+        if not self._advanced:
+            self._counts[:] = 0
+            self._n_steps = 0
+
+
+def _check(program: IntegerNetwork, period_us: int, probes: Probes) -> None:
+    """Raise NetworkError where an integer network cannot run like this."""
+    if period_us % program.dt_us:
+        text = f"is no multiple of the network step of {program.dt_us} us"
+        raise NetworkError(f"the control period of {period_us} us {text}")
+    spiking = [p.name for p in program.populations.values() if p.vth is not None]
+    asked = (("spikes", probes.spikes, spiking), ("weights", probes.weights + probes.weight_norms, program.projections))
+    for what, names, known in asked:
+        for name in names:
+            if name not in known:
+                raise NetworkError(f"record.{what}: found {name!r}; {choose(name, known)}")
+
+
+def _weights_record(net: IntegerNetwork, probes: Probes) -> NDArray:
+    """What each record of weights holds: they never change."""
+    weights = {p.name: written(p) for p in net.projections.values()}
+    weights |= {p.name: p.weights.data for p in net.value_inputs}
+    norms = [[np.linalg.norm(weights[name])] for name in probes.weight_norms]
+    return np.concatenate([*(weights[name] for name in probes.weights), *norms, []]).astype(np.float32)

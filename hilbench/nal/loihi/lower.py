@@ -1,0 +1,145 @@
+"""An integer network as flat arrays: neurons side by side, synapses by source, one bundle for each delay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from hilbench.nal.loihi.equations import ALIGN_BITS
+from hilbench.nal.loihi.model import IntegerNetwork, IntegerProjection, ValueInput
+from hilbench.types import Port, Probes
+
+# Rows of `Flat.neurons`.
+DU, DV, THRESHOLD, REFRACTORY = range(4)
+# Columns of `Flat.populations`.
+LO, HI = range(2)
+# Columns of `Flat.outputs` and `Flat.probes`: whose spikes are written, counted from which address.
+TAPPED, ADDRESS = range(2)
+# Columns of `Flat.bundles`, the first five also of `Flat.held`. `ROW` is the first source's row in `starts`. Of what is
+# held sources are values. A population of -1 means event ports: sources are then counted by address.
+SOURCE_LO, SOURCE_HI, TARGET_LO, TARGET_HI, ROW, POPULATION, DELAY, EXPONENT = range(8)
+
+NEVER = 1 << 40
+"""A threshold that no v reaches."""
+
+
+class Synapses(NamedTuple):
+    """Matrices side by side, column by column."""
+
+    starts: NDArray  # (rows + 1,) int64 into targets and weights
+    targets: NDArray  # (n_synapses,) int32: place within the target population
+    weights: NDArray  # (n_synapses,)
+
+
+@dataclass(slots=True, eq=False)
+class Flat:
+    """Flat arrays of one network. All that a step computes with are integers, so that no machine rounds differently."""
+
+    neurons: NDArray  # (4, n) int64: one row per constant
+    bias: NDArray  # (n,) int64
+    v_initial: NDArray  # (n,) int64
+    populations: NDArray  # (n_populations, 2) int64
+    outputs: NDArray  # (n_event_ports, 2) int64
+    probes: NDArray  # (n_probes, 2) int64
+    bundles: NDArray  # (n_bundles, 8) int64: a projection's synapses of one delay
+    synapses: Synapses  # of the bundles, weights int32, without the exponent
+    held: NDArray  # (n_value_inputs, 5) int64
+    held_synapses: Synapses  # weights float32
+    held_scales: NDArray  # (n_value_inputs, n) float64: bias per weight x value, by target neuron
+    at: dict[str, slice]  # where a population's neurons lie
+
+    @property
+    def n_slots(self) -> int:
+        """How many steps of input wait in the ring."""
+        return 1 + int(self.bundles[:, DELAY].max(initial=0))
+
+
+def lower(network: IntegerNetwork, probes: Probes) -> Flat:
+    """Lay a network out flat. Its numbers are valid by construction; probes are checked by the backend."""
+    populations = list(network.populations.values())
+    ends = np.cumsum([0, *(p.size for p in populations)]).tolist()
+    at = {p.name: slice(ends[i], ends[i + 1]) for i, p in enumerate(populations)}
+    constants = [(p.du, p.dv, NEVER if p.vth is None else p.vth << ALIGN_BITS, p.refractory_steps) for p in populations]
+    return Flat(
+        neurons=np.repeat(np.array(constants, np.int64).T, [p.size for p in populations], axis=1).copy(),
+        bias=np.concatenate([p.bias for p in populations]),
+        v_initial=np.concatenate([p.v_initial for p in populations]),
+        populations=np.array([(at[p.name].start, at[p.name].stop) for p in populations], np.int64),
+        outputs=_taps(network, [network.taps[port.name] for port in network.outputs if port.kind == "events"]),
+        probes=_taps(network, probes.spikes),
+        at=at,
+        **_bundles(network, at),
+        **_held(network, at),
+    )
+
+
+def _taps(network: IntegerNetwork, names: Sequence[str]) -> NDArray:
+    order, starts = list(network.populations), np.cumsum([0, *(network.populations[name].size for name in names)])
+    rows = [(order.index(name), start) for name, start in zip(names, starts.tolist(), strict=False)]
+    return np.array(rows, np.int64).reshape(-1, 2)
+
+
+def _first(ports: tuple[Port, ...], kind: str) -> dict[str, int]:
+    """The first address, or the place of the first value, of each port of a kind."""
+    chosen = [port for port in ports if port.kind == kind]
+    starts = np.cumsum([0, *(port.size for port in chosen)]).tolist()
+    return {port.name: start for port, start in zip(chosen, starts, strict=False)}
+
+
+def _bundles(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
+    """Lava rounds what each delay brings by itself, so each has a bundle of its own."""
+    order, ports = list(network.populations), _first(network.inputs, "events")
+    rows, parts = [], []
+    for p in network.projections.values():
+        source = order.index(p.source) if p.source in at else -1
+        first = at[p.source].start if p.source in at else ports[p.source]
+        for delay in np.unique(p.delay_steps).tolist():
+            parts.append(_where(p.weights, p.delay_steps == delay).astype(np.int32))
+            rows.append((*_ends(p, first, at), source, delay, p.weight_exp))
+    return {"bundles": _table(rows, 8), "synapses": _side_by_side(parts, np.int32)}
+
+
+def _held(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
+    inputs, ports = network.value_inputs, _first(network.inputs, "values")
+    scales = np.zeros((len(inputs), max(places.stop for places in at.values())))
+    for p, row in zip(inputs, scales, strict=True):
+        row[at[p.target]] = p.scale
+    return {
+        "held": _table([_ends(p, ports[p.source], at) for p in inputs], 5),
+        "held_synapses": _side_by_side([p.weights for p in inputs], np.float32),
+        "held_scales": scales,
+    }
+
+
+def _ends(p: IntegerProjection | ValueInput, first: int, at: dict[str, slice]) -> tuple[int, ...]:
+    return first, first + p.weights.shape[1], at[p.target].start, at[p.target].stop, 0
+
+
+def _table(rows: list[tuple], n_columns: int) -> NDArray:
+    table = np.array(rows, np.int64).reshape(-1, n_columns)
+    sizes = table[:, SOURCE_HI] - table[:, SOURCE_LO]
+    table[:, ROW] = np.cumsum(sizes) - sizes
+    return table
+
+
+def _side_by_side(matrices: list[scipy.sparse.csc_array], dtype: type) -> Synapses:
+    ends = np.cumsum([0, *(m.nnz for m in matrices)])
+    starts = [end + m.indptr[1:].astype(np.int64) for end, m in zip(ends, matrices, strict=False)]
+    return Synapses(
+        np.concatenate([np.zeros(1, np.int64), *starts]),
+        np.concatenate([np.empty(0, np.int32), *(m.indices.astype(np.int32) for m in matrices)]),
+        np.concatenate([np.empty(0, dtype), *(m.data for m in matrices)]),
+    )
+
+
+def _where(matrix: scipy.sparse.csc_array, chosen: NDArray) -> scipy.sparse.csc_array:
+    """Those entries alone, zeros among them."""
+    counts = np.concatenate([[0], np.cumsum(chosen)])
+    return scipy.sparse.csc_array(
+        (matrix.data[chosen], matrix.indices[chosen], counts[matrix.indptr]), shape=matrix.shape
+    )

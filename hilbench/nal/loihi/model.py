@@ -1,0 +1,221 @@
+"""A network of Loihi's integers: populations, projections and ports, checked against the chip's ranges.
+
+It knows no engine and no file. What its numbers do in a step is written in `equations.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
+
+from hilbench.errors import NetworkError, choose
+from hilbench.nal.loihi import equations
+from hilbench.types import Port
+
+Sign = Literal["auto", "excitatory", "inhibitory", "mixed"]
+
+RANGES = {
+    "du": (0, 4095),
+    "dv": (0, 4095),
+    "vth": (0, 131_071),
+    "bias_mant": (-4096, 4095),
+    "bias_exp": (-7, 7),
+    "v_initial": (-equations.LIMIT, equations.LIMIT),
+    "refractory_steps": (0, 63),
+    "weight_exp": (-8, 7),
+    "weight_bits": (1, 8),
+    "delay_steps": (1, 64),
+}
+"""What each number may be. The chip's bias exponent is 0 to 7; Lava also shifts to the right."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntegerPopulation:
+    """Neurons that share du, dv and vth. Without vth they never spike: leaky integrators to be read out."""
+
+    name: str
+    size: int
+    du: int
+    dv: int
+    vth: int | None
+    bias: NDArray
+    """(size,) int64: mantissa and exponent, put together."""
+    v_initial: NDArray  # (size,) int64
+    refractory_steps: int
+    """Steps for which v is held after a spike. The chip has them, Lava's integer LIF has not."""
+    volts: NDArray
+    """(size,) float64: what one step of v is worth where it is read as a value."""
+    v_zero: NDArray
+    """(size,) float64: the value at v = 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntegerProjection:
+    """Synapses as the chip keeps them, truncated to their bits."""
+
+    name: str
+    source: str
+    target: str
+    weights: scipy.sparse.csc_array
+    """(n_target, n_source) int64."""
+    weight_exp: int
+    delay_steps: NDArray
+    """(n_synapses,) int64, in the order of `weights.data`. Lava's Dense is 1: its output waits for a step."""
+    worth: NDArray
+    """(n_target,) float64: the weight that a 1 here, exponent and all, stands for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueInput:
+    """Values that a host turns into bias currents, once a tick: round(scale x weights x values)."""
+
+    name: str
+    source: str
+    target: str
+    weights: scipy.sparse.csc_array  # (n_target, n_source) float32
+    scale: NDArray  # (n_target,) float64
+
+
+def written(p: IntegerProjection) -> NDArray:
+    """A projection's weights in the unit they came in, float64, in the order of its synapses."""
+    return p.weights.data * 2.0**p.weight_exp * p.worth[p.weights.indices]
+
+
+@dataclass(slots=True, eq=False)
+class IntegerNetwork:
+    """A network in the chip's own numbers. Backend `loihi` runs it as it is."""
+
+    dt_us: int
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    modulators: tuple[Port, ...] = ()
+    populations: dict[str, IntegerPopulation] = field(default_factory=dict)
+    projections: dict[str, IntegerProjection] = field(default_factory=dict)
+    value_inputs: list[ValueInput] = field(default_factory=list)
+    taps: dict[str, str] = field(default_factory=dict)
+    """Which population each output port reads."""
+
+    def input(self, name: str, size: int) -> str:
+        """Add an event port: each of its events is a spike."""
+        self.inputs += (Port(name, size, "events"),)
+        return name
+
+    def lif(
+        self,
+        name: str,
+        size: int,
+        *,
+        du: int,
+        dv: int,
+        vth: int | None,
+        bias_mant: ArrayLike = 0,
+        bias_exp: ArrayLike = 0,
+        v_initial: ArrayLike = 0,
+        refractory_steps: int = 0,
+        volts: ArrayLike = 1.0,
+        v_zero: ArrayLike = 0.0,
+    ) -> str:
+        """Add neurons; vth None makes them integrators that never spike."""
+        where = f"population {name!r}"
+        if name in self.populations or any(name == port.name for port in self.inputs):
+            raise NetworkError(f"{where}: the name is taken")
+        du, dv, refractory_steps = (
+            int(_whole(value, (), where, what))
+            for what, value in (("du", du), ("dv", dv), ("refractory_steps", refractory_steps))
+        )
+        vth = None if vth is None else int(_whole(vth, (), where, "vth"))
+        mant, exp, initial = (
+            _whole(value, (size,), where, what)
+            for what, value in (("bias_mant", bias_mant), ("bias_exp", bias_exp), ("v_initial", v_initial))
+        )
+        bias = np.where(exp >= 0, mant << np.maximum(exp, 0), mant >> np.maximum(-exp, 0))
+        worth, zero = (np.broadcast_to(np.asarray(a, np.float64), (size,)) for a in (volts, v_zero))
+        self.populations[name] = IntegerPopulation(
+            name, size, du, dv, vth, bias, initial, refractory_steps, worth, zero
+        )
+        return name
+
+    def dense(
+        self,
+        source: str,
+        target: str,
+        weights: ArrayLike | scipy.sparse.sparray,
+        *,
+        weight_exp: int = 0,
+        weight_bits: int = 8,
+        sign: Sign = "auto",
+        delay_steps: ArrayLike = 1,
+        worth: ArrayLike = 1.0,
+        name: str | None = None,
+    ) -> str:
+        """Add synapses, weights (n_target, n_source); `delay_steps` is one number, or one per weight that is not 0."""
+        name = name or f"{source}_to_{target}"
+        where = f"projection {name!r}"
+        if name in self.projections:
+            raise NetworkError(f"{where}: the name is taken")
+        matrix = scipy.sparse.csc_array(weights)
+        if matrix.dtype.kind not in "iu":
+            raise NetworkError(f"{where}: weights: found {matrix.dtype} numbers; allowed: integers")
+        matrix = matrix.astype(np.int64)
+        n_target = self._size(target, f"{where}: target", self.populations)
+        shape = (n_target, self._size(source, f"{where}: source of spikes", self._sources()))
+        if matrix.shape != shape:
+            raise NetworkError(f"{where}: weights: found shape {matrix.shape}; allowed: {shape} (targets, sources)")
+        exponent, bits = (
+            int(_whole(value, (), where, what))
+            for what, value in (("weight_exp", weight_exp), ("weight_bits", weight_bits))
+        )
+        sign = _check_sign(matrix.data, sign, where)
+        matrix.data = equations.truncated(matrix.data, sign, bits)
+        delays = _whole(delay_steps, (matrix.nnz,), where, "delay_steps")
+        worth = np.broadcast_to(np.asarray(worth, np.float64), shape[:1])
+        self.projections[name] = IntegerProjection(name, source, target, matrix, exponent, delays, worth)
+        return name
+
+    def output(self, name: str, source: str, kind: Literal["values", "events"], units: tuple[str, ...] = ()) -> None:
+        """Add an output port: a population's spikes, or its v as values."""
+        size = self._size(source, f"output {name!r}", self.populations)
+        if kind == "events" and self.populations[source].vth is None:
+            raise NetworkError(f"output {name!r}: {source!r} never spikes; allowed: kind 'values'")
+        self.outputs += (Port(name, size, kind, units),)
+        self.taps[name] = source
+
+    def _sources(self) -> dict[str, int]:
+        events = {port.name: port.size for port in self.inputs if port.kind == "events"}
+        return events | {p.name: p.size for p in self.populations.values() if p.vth is not None}
+
+    @staticmethod
+    def _size(name: str, where: str, known: dict) -> int:
+        if name not in known:
+            raise NetworkError(f"{where}: found {name!r}; {choose(name, known)}")
+        found = known[name]
+        return found if isinstance(found, int) else found.size
+
+
+def _whole(value: ArrayLike, shape: tuple[int, ...], where: str, what: str) -> NDArray:
+    """`value` as int64 of this shape, within its range. Raises NetworkError."""
+    array = np.asarray(value)
+    if array.shape not in ((), shape):
+        raise NetworkError(f"{where}: {what}: found shape {array.shape}; allowed: a whole number or {shape}")
+    if array.dtype.kind not in "iu":
+        raise NetworkError(f"{where}: {what}: found {array.dtype} numbers; allowed: integers")
+    low, high = RANGES[what]
+    outside = array[(array < low) | (array > high)]
+    if outside.size:
+        raise NetworkError(f"{where}: {what}: found {outside.flat[0]}; allowed: {low} to {high}")
+    return np.broadcast_to(array.astype(np.int64), shape).copy()
+
+
+def _check_sign(weights: NDArray, sign: str, where: str) -> str:
+    if sign not in get_args(Sign):
+        raise NetworkError(f"{where}: sign: found {sign!r}; {choose(str(sign), get_args(Sign))}")
+    sign = equations.sign_of(weights) if sign == "auto" else sign
+    low, high = equations.SIGNS[sign]
+    outside = weights[(weights < low) | (weights > high)]
+    if outside.size:
+        raise NetworkError(f"{where}: weights: found {outside[0]}; allowed: {low} to {high} ({sign})")
+    return sign
