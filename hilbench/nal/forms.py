@@ -115,7 +115,7 @@ def _padding(kernel: Sequence[int], settings: dict[str, Any], axis: int) -> tupl
 
 
 def _taps(kernel: Sequence[int], sides: Sequence[int], settings: dict[str, Any]) -> tuple[NDArray, NDArray, NDArray]:
-    """(n,) each: the place in the result, the place in the kernel and the place in the input that meet, of one channel."""
+    """(n,) each, of one channel: places in the result, the kernel and the input that meet."""
     outer = sides_out(kernel, sides, settings)
     places, steps, sources = (np.zeros(1, np.int64) for _ in range(3))
     for axis, side in enumerate(sides):
