@@ -162,7 +162,7 @@ def _build(found: _Network) -> Network:
         network.add(p.name, p.kind, p.shape, rule=rule_from_dict(p.rule), **columns, **stated)
     for p in found.projections:
         _connect(network, p)
-    check_modulators(network)
+    check_modulators(network, found.modulators)
     for port, source in found.outputs:
         network.output(port.name, source, kind=port.kind, units=port.units)
         if network.outputs[-1] != port:
@@ -170,11 +170,11 @@ def _build(found: _Network) -> Network:
     return network
 
 
-def check_modulators(network: Network) -> None:
-    """Raise ProtocolError for modulators that no rule names."""
+def check_modulators(network: Network, stated: tuple[Port, ...]) -> None:
+    """Raise NetworkError for modulators that are not those of the network's rules."""
     parts = (*network.populations.values(), *network.projections.values())
-    if {m.name for m in network.modulators} != {p.rule.modulator for p in parts if p.rule} - {None}:
-        raise ProtocolError("modulators: they are not the ones that the rules name")
+    if network.modulators != stated or {m.name for m in stated} != {p.rule.modulator for p in parts if p.rule} - {None}:
+        raise NetworkError("modulators: they are not the ones that the rules name")
 
 
 def _connect(network: Network, p: _Projection) -> None:

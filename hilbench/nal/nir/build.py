@@ -46,7 +46,7 @@ def build(graph: Graph, profile: Profile) -> Network:
         if network.outputs[-1].size != entry.port.size:
             raise NetworkError(f"output {name!r}: {entry.source!r} has {network.outputs[-1].size} values")
     if profile.modulators:
-        check_modulators(network)
+        check_modulators(network, profile.modulators)
     _check_edges(graph, profile, network)
     return network
 

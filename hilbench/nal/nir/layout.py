@@ -36,7 +36,7 @@ class Layout:
         return name
 
     def free(self, name: str) -> str:
-        """This name, or one like it that no part has."""
+        """The name, or one like it that no part has."""
         return _free(name, self.taken)
 
 
