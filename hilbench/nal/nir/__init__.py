@@ -114,12 +114,15 @@ def read_alone(path: str) -> int:
     """Read one file within limits and write the packed network to standard output; for a process of its own."""
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CPU, (READ_TIMEOUT_S, READ_TIMEOUT_S))
+    resource.setrlimit(resource.RLIMIT_CPU, (READ_TIMEOUT_S, READ_TIMEOUT_S + 5))
     resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY_BYTES, READ_MEMORY_BYTES))
     try:
         sys.stdout.buffer.write(packed_file(Path(path), msgspec.json.decode(sys.stdin.buffer.read())))
     except NetworkError as error:
         sys.stderr.write(str(error))
+        return REFUSED
+    except MemoryError:
+        sys.stderr.write(f"it takes more than {READ_MEMORY_BYTES >> 30} GiB to read")
         return REFUSED
     return 0
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 16
 MAX_NODES = 100_000
+MAX_EDGES = 1_000_000
 
 
 class Fields(NamedTuple):
@@ -103,8 +104,8 @@ def tree_of(graph: nir.NIRGraph) -> dict[str, Any]:
 
 def graph_of(tree: dict[str, Any]) -> Graph:
     """The graph in nested dicts. Raises NetworkError, naming the node."""
-    if tree.get("type") != "NIRGraph":
-        raise NetworkError(f"found a single {tree.get('type')}; allowed: a NIRGraph")
+    if str(tree.get("type")) != "NIRGraph":
+        raise NetworkError(f"found a single {str(tree.get('type'))[:80]}; allowed: a NIRGraph")
     graph, through = Graph(metadata=dict(tree.get("metadata") or {})), set()
     raw_edges = _flatten(tree, "", graph, through, 0)
     _pass_through(graph, raw_edges, through)
@@ -126,7 +127,7 @@ def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: in
             raise NetworkError(f"node {full!r}: found {type(raw).__name__}; allowed: a group with a type")
         if len(graph.nodes) >= MAX_NODES:
             raise NetworkError(f"more than {MAX_NODES} nodes; allowed: {MAX_NODES}")
-        if raw.get("type") == "NIRGraph":
+        if _is(raw, "NIRGraph"):
             edges += _flatten(raw, f"{full}.", graph, through, depth + 1)
             if raw.get("metadata"):
                 graph.notes.append(f"metadata is not kept: node {full}")
@@ -134,7 +135,7 @@ def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: in
         if full in graph.nodes:
             raise NetworkError(f"node {full!r} stands twice: once by itself and once in a graph within the graph")
         graph.nodes[full] = _node(full, raw, graph.notes)
-        if prefix and raw.get("type") in ("Input", "Output"):
+        if prefix and graph.nodes[full].type in ("Input", "Output"):
             through.add(full)
     return edges + [
         (_end(nodes, prefix, a, "Output"), _end(nodes, prefix, b, "Input"))
@@ -142,8 +143,16 @@ def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: in
     ]
 
 
+def _is(raw: Any, kind: str) -> bool:
+    """Whether this is a node of a type."""
+    found = raw.get("type") if isinstance(raw, dict) else None
+    return isinstance(found, str) and found == kind
+
+
 def _edge_names(edges: Any) -> Iterator[tuple[str, str]]:
     """Pairs of names; before NIR 0.1 nodes had numbers."""
+    if np.ndim(edges) == 0 or len(edges) > MAX_EDGES:
+        raise NetworkError(f"edges: found {np.shape(edges) or edges}; allowed: {MAX_EDGES} pairs of names")
     for edge in edges:
         try:
             a, b = (end.decode() if isinstance(end, bytes) else str(end) for end in edge)
@@ -156,10 +165,10 @@ def _end(nodes: dict, prefix: str, name: str, port: str) -> str:
     """The full name of an edge's end; for a graph that stands as a node, of its one Input or Output."""
     if name not in nodes:
         raise NetworkError(f"edge at {prefix + name!r}: no such node; {choose(name, list(nodes)[:20])}")
-    if nodes[name].get("type") != "NIRGraph":
+    if not _is(nodes[name], "NIRGraph"):
         return prefix + name
     inner = nodes[name].get("nodes", {})
-    ports = [key for key, node in inner.items() if isinstance(node, dict) and node.get("type") == port]
+    ports = [key for key, node in inner.items() if _is(node, port)]
     if len(ports) != 1:
         raise NetworkError(f"node {prefix + name!r}: an edge to a graph with {len(ports)} {port} nodes; allowed: 1")
     return f"{prefix}{name}.{ports[0]}"
@@ -204,10 +213,10 @@ def _node(name: str, raw: dict[str, Any], notes: list[str]) -> Node:
     where = f"node {name!r}"
     found = {OLD_NAMES.get(key, key): value for key, value in raw.items()}
     kind = found.pop("type", None)
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise NetworkError(f"{where}: found type {str(kind)[:80]!r}; {choose(str(kind), TYPES)}")
     if kind == "Linear" and "bias" in found:
         kind = "Affine"  # before NIR 0.0.5
-    if kind not in TYPES:
-        raise NetworkError(f"{where}: found type {kind!r}; {choose(str(kind), TYPES)}")
     if found.pop("metadata", None):
         notes.append(f"metadata is not kept: node {name}")
     fields = TYPES[kind]

@@ -69,8 +69,8 @@ def _dataset(item: h5py.Dataset, where: str) -> Any:
         raise NetworkError(f"{where}: found data in another file; allowed: what the file itself holds")
     if item.shape is None:
         return None
-    if item.size > MAX_NUMBERS:
-        raise NetworkError(f"{where}: found {item.shape} numbers; allowed: {MAX_NUMBERS}")
+    if item.size > MAX_NUMBERS or item.nbytes > 8 * MAX_NUMBERS:
+        raise NetworkError(f"{where}: found shape {item.shape} of {item.dtype}; allowed: {MAX_NUMBERS} numbers")
     if item.dtype.kind not in "biufS" and h5py.check_string_dtype(item.dtype) is None:
         raise NetworkError(f"{where}: found {item.dtype}; allowed: numbers and text")
     value = item[()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -69,7 +70,18 @@ def statements_from(found: dict[str, Any]) -> Statements:
     try:
         return msgspec.convert(found, Statements)
     except msgspec.ValidationError as error:
-        raise NetworkError(f"statements: {error}") from None
+        what, _, where = str(error).partition(" - at `$.")
+        raise NetworkError(f"{where.strip('`') or 'statements'}: {what}") from None
+
+
+def read_statements(path: Path) -> dict[str, Any]:
+    """The statements in a TOML file. Raises NetworkError."""
+    try:
+        found = msgspec.toml.decode(path.read_bytes())
+        statements_from(found)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, NetworkError) as error:
+        raise NetworkError(f"{path}: {error}") from None
+    return found
 
 
 def missing(statements: Statements, graph: Graph) -> dict[str, str]:
