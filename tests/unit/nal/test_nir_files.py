@@ -368,7 +368,7 @@ def test_damaged_files_are_refused_or_still_whole(tmp_path, monkeypatch):
         outcomes += child.stdout.splitlines()
         assert child.returncode <= 0, child.stderr
         if child.returncode < 0:
-            with pytest.raises(NetworkError, match="the reading process ended by|not read within 5 s"):
+            with pytest.raises(NetworkError, match=r"the reading process ended by|not read within 5 s"):
                 load(files[len(outcomes)])
             outcomes.append("crashed")
     assert set(outcomes) <= {"network", "refused True", "crashed"}

@@ -308,3 +308,49 @@ def conventions(draw):
 def test_every_statement_comes_back(graph, stated):
     net = from_nir(graph, dt_s=DT_S, **stated)
     assert_equal(from_nir(to_nir(net)), net)
+
+
+def test_single_numbers_count_for_all_neurons():
+    graph = chain(nir.Linear(np.eye(2)), nir.LIF(*(np.array(x, np.float32) for x in (0.1, 1, 0, 1, 0))))
+    p = from_nir(graph, **STATED).populations["n1"]
+    assert p.shape == (2,)
+    np.testing.assert_array_equal(p.tau_s, np.float32([0.1, 0.1]))
+
+
+@pytest.mark.parametrize(
+    ("shape", "conv", "out"),
+    [
+        ((4, 5, 5), {"weight": np.ones((6, 2, 3, 3)), "groups": 2}, (6, 3, 3)),
+        ((1, 5, 5), {"weight": np.ones((1, 1, 3, 2))}, (1, 3, 4)),
+        ((1, 5, 5), {"weight": np.ones((1, 1, 3, 3)), "padding": "same"}, (1, 5, 5)),
+        ((1, 5, 5), {"weight": np.ones((1, 1, 3, 3)), "dilation": (2, 1), "stride": (1, 2)}, (1, 1, 2)),
+    ],
+)
+def test_a_convolution_has_the_shape_that_pytorch_gives_it(tmp_path, shape, conv, out):
+    fields = {"input_shape": shape[1:], "stride": 1, "padding": 0, "dilation": 1, "groups": 1} | conv
+    graph = chain(nir.Conv2d(**fields, bias=np.arange(out[0], dtype=np.float32)), n_in=shape, n_out=out)
+    net = from_nir(graph, dt_s=DT_S)
+    assert net.populations["n0_out"].shape == out
+    nir.write(tmp_path / "net.nir", to_nir(net))
+    same_graph(nir.read(tmp_path / "net.nir", type_check=False), graph)
+    assert_equal(load(tmp_path / "net.nir"), net)
+
+
+def test_a_delay_keeps_the_seconds_that_its_steps_do_not_give():
+    graph = chain(nir.Delay(np.array([0.001, 0.00200000047], np.float32)), lif())
+    net = from_nir(graph, **STATED)
+    np.testing.assert_array_equal(net.projections["n0"].delay_steps, [1, 2])
+    same_graph(to_nir(net), graph)
+    assert_equal(from_nir(to_nir(net)), net)
+
+
+def test_an_edge_that_does_more_than_an_edge_is_not_saved():
+    net = from_nir(chain(lif()), **STATED)
+    edge = net.projections["in_to_n0"]
+    net.connect("in", "n0", 2 * edge.weights, name="twice", form=edge.form)
+    with pytest.raises(NetworkError, match="projection 'twice': form 'identity'; allowed"):
+        to_nir(net)
+    net = from_nir(chain(lif()), **STATED)
+    net.connect("in", "n0", edge.weights, name="twice", form=edge.form)
+    with pytest.raises(NetworkError, match="'in' leads to 'n0' in two ways"):
+        to_nir(net)
