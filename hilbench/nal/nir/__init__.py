@@ -70,12 +70,17 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
     if not path.is_file():
         raise NetworkError(f"{path}: no such file")
     statements_from(statements)
-    answer = _ask_child(path, msgspec.json.encode(statements))
+    answer = _ask_child(path, msgspec.json.encode(statements, enc_hook=_plain))
     try:
         packed, notes = msgspec.msgpack.decode(answer, type=tuple[bytes, list[str]])
         return unpack(packed), notes
     except (ProtocolError, msgspec.DecodeError) as error:
         raise NetworkError(f"{path}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's arrays and numbers, as JSON has them."""
+    return value.tolist()
 
 
 def _ask_child(path: Path, statements: bytes) -> bytes:

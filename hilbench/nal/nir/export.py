@@ -50,6 +50,7 @@ def to_nir(network: Network) -> nir.NIRGraph:
         if is_edge(p):
             _check_edge(p)
         else:
+            _check_image(network, p)
             nodes[p.name] = _weights(p, network.dt_s)
     outputs = _output_names(network, set(nodes))
     for port, node in outputs.items():
@@ -118,6 +119,14 @@ def _convolution(p: Projection, form: Form) -> nir.NIRNode:
     node, one = (nir.Conv1d, lambda value: value[0]) if form.kind == "conv1d" else (nir.Conv2d, tuple)
     settings |= {key: one(value) for key, value in settings.items() if isinstance(value, list)}
     return node(input_shape=one(sides), weight=form.arrays["weight"], bias=bias, **settings)
+
+
+def _check_image(network: Network, p: Projection) -> None:
+    """A pooling's node does not say what it takes in; that is the shape of what comes before it."""
+    port = network.port(p.source)
+    shape = network.populations[p.source].shape if port is None else network.shapes.get(port.name, (port.size,))
+    if p.form is not None and p.form.kind in ("sum_pool2d", "avg_pool2d") and p.form.shape_in != shape:
+        raise NetworkError(f"projection {p.name!r}: takes shape {p.form.shape_in} and {p.source!r} gives {shape}")
 
 
 def _check_edge(p: Projection) -> None:

@@ -46,8 +46,11 @@ def check_shapes(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> None:
     """Raise NetworkError for an edge whose ends do not fit. An Output takes any shape of as many numbers."""
     for a, b in graph.edges:
         out, into = shapes[a][1], shapes[b][0]
-        if out != into and not (graph.nodes[b].type == "Output" and prod(out) == prod(into)):
+        if out == into:
+            continue
+        if graph.nodes[b].type != "Output" or prod(out) != prod(into):
             raise NetworkError(f"node {a!r} gives shape {out} and node {b!r} takes {into}; allowed: the same")
+        graph.notes.append(f"the shape of an Output is saved as {out}, not {into}: {b}")
 
 
 def _shapes(node: Node, given: Shape | None) -> tuple[Shape, Shape] | None:

@@ -111,7 +111,9 @@ def attach(graph: Graph, statements: Statements) -> Network:
             f"no execution profile in this file, and nothing is guessed; state"
             f" {', '.join(f'{name} ({allowed})' for name, allowed in absent.items())}: hilbench import FILE {options}"
         )
-    return build(graph, _profile(graph, statements, lay_out(graph, shapes)))
+    layout = lay_out(graph, shapes)
+    graph.notes += [f"the node {node!r} is named {part}" for node, part in layout.names.items() if node != part]
+    return build(graph, _profile(graph, statements, layout))
 
 
 def _delaying(graph: Graph) -> set[str]:

@@ -208,6 +208,17 @@ def test_names_that_no_part_can_have_are_replaced():
     assert list(from_nir(graph, **STATED).populations) == ["the_cells"]
 
 
+def test_a_pooling_of_what_is_no_image_is_not_saved():
+    pool = nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0]))
+    image = from_nir(chain(pool, n_in=(1, 4, 4), n_out=(1, 2, 2)), dt_s=DT_S)
+    net = Network(DT_S)
+    net.input("in", 16)
+    net.add("y", "li", 4, tau_s=0.1)
+    net.connect("in", "y", image.projections["n0"].weights, name="pool", form=image.projections["n0"].form)
+    with pytest.raises(NetworkError, match=r"projection 'pool': takes shape \(1, 4, 4\) and 'in' gives \(16,\)"):
+        to_nir(net)
+
+
 def test_every_convention_can_be_stated():
     graph = chain(nir.Linear(np.eye(2)), nir.IF(ones(2), 3 * ones(2)), nir.Threshold(ones(2)))
     net = from_nir(
@@ -280,12 +291,18 @@ def test_a_profile_is_not_stated_over():
 def test_notes_say_what_the_file_did_not(tmp_path):
     graph = chain(nir.Linear(np.eye(2) / 3), lif(tau=np.array([0.01, 0.5])))
     graph.nodes["n1"].metadata["colour"] = "red"
+    graph.nodes["the end"], graph.edges[-1] = port(nir.Output, 1, 2), ("n1", "the end")
+    del graph.nodes["out"]
     nir.write(tmp_path / "net.nir", graph)
-    _, notes = read_with_notes(tmp_path / "net.nir", STATED)
+    stated = STATED | {"nodes": {"n1": {"v_initial": np.array([0.5, 0])}}}
+    net, notes = read_with_notes(tmp_path / "net.nir", stated)
+    np.testing.assert_array_equal(net.populations["n1"].v_initial, [0.5, 0])
     assert notes == [
         "numbers are rounded to float32, 2 of weight: n0",
         "metadata is not kept: n1",
         "numbers are rounded to float32, 1 of tau: n1",
+        "the shape of an Output is saved as (2,), not (1, 2): the end",
+        "the node 'the end' is named the_end",
     ]
 
 
