@@ -100,7 +100,7 @@ def pooling(shape_in: Sequence[int], settings: dict[str, Any], average: bool) ->
     _check_number(shape_in[0] * places.size)
     shape = (prod(sides_out(kernel, shape_in[1:], settings)), prod(shape_in[1:]))
     one = scipy.sparse.coo_array((np.full(places.size, factor, np.float32), (places, sources)), shape=shape)
-    return scipy.sparse.kron(scipy.sparse.eye_array(shape_in[0], dtype=np.float32), one, format="csc")
+    return scipy.sparse.kron(identity(shape_in[0]), one, format="csc")
 
 
 def sides_out(kernel: Sequence[int], sides: Sequence[int], settings: dict[str, Any]) -> tuple[int, ...]:
