@@ -57,6 +57,7 @@ def by_loops(weight, x, found):
 
 
 @RELAXED
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @given(data=st.data(), n_axes=st.sampled_from([1, 2]))
 def test_a_convolution_is_what_loops_give(data, n_axes):
     sides, kernel, found = data.draw(windows(n_axes))
