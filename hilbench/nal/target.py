@@ -147,6 +147,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of populations."""
     resets: Choice | None = None
     spikes: Choice | None = None
+    behaviours: Choice | None = None
+    """Which of v_floor, threshold_noise and adaptation there are."""
     rules: Choice | None = None
     """Of learning, by class name."""
 
