@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from hilbench.nal.network import Network, Projection
 from hilbench.nal.neurons import Population
-from hilbench.nal.target import Choice, Target
+from hilbench.nal.target import Choice, Span, Target
 from hilbench.nal.wiring import Wiring
 
 
@@ -91,7 +91,7 @@ def _population(p: Population, dt_s: float, target: Target) -> Iterator[Broken]:
         yield from _chosen("behaviours", limits.behaviours, name, where)
     steps, span = round(b.refractory_s / dt_s), limits.refractory_steps
     if span is not None and not span.low <= steps <= span.high:
-        yield Broken("refractory_steps", where, str(steps), f"{span.low} to {span.high}")
+        yield Broken("refractory_steps", where, str(steps), _span(span))
 
 
 def _projection(p: Projection, network: Network, target: Target) -> Iterator[Broken]:
@@ -105,8 +105,11 @@ def _projection(p: Projection, network: Network, target: Target) -> Iterator[Bro
         found = f"values of {source.name!r} in every step"
         yield Broken("spikes", where, found, ", ".join(limits.spikes.values))
     if limits.delay_steps is not None and _steps(p)[1] > limits.delay_steps.high:
-        span = limits.delay_steps
-        yield Broken("delay_steps", where, f"up to {_steps(p)[1]}", f"{span.low} to {span.high}")
+        yield Broken("delay_steps", where, f"up to {_steps(p)[1]}", _span(limits.delay_steps))
+
+
+def _span(span: Span) -> str:
+    return str(span.low) if span.low == span.high else f"{span.low} to {span.high}"
 
 
 def _chosen(limit: str, choice: Choice | None, found: str, where: str) -> Iterator[Broken]:

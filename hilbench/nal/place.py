@@ -23,10 +23,12 @@ from hilbench.nal.check import Broken
 from hilbench.nal.target import Mesh, Target
 from hilbench.nal.wiring import Wiring
 
-OWN, CUTHILL_MCKEE, METIS = "network's own", "reverse Cuthill-McKee", "METIS"
+OWN, CUTHILL_MCKEE, METIS = "the network's own", "reverse Cuthill-McKee", "METIS"
 """Orders of the neurons."""
-HEAVIEST = 1_000_000
-"""What METIS takes the busiest connection to weigh; the idle ones weigh 1."""
+WEIGHT = 2**30
+"""Of all connections together, as METIS sees them in whole numbers of 32 bits."""
+MANY = 4_000_000
+"""Connections, counted from either end, beyond which METIS takes minutes and is left out."""
 
 
 class Load(NamedTuple):
@@ -46,7 +48,8 @@ class Placement:
     core: NDArray  # (n_neurons,) int
     load: Load
     order: str
-    """Which candidate it is."""
+    """Which candidate it is, of those that were tried."""
+    tried: tuple[str, ...]
     messages: float
     """Spikes times the other cores that each goes to, and events of inputs times all of theirs."""
     messages_in_order: float
@@ -78,7 +81,10 @@ def place(wiring: Wiring, target: Target, spikes: NDArray, chips: int = 1) -> Pl
         candidates[name] = max(0, _count(core) - most), _messages(core, wiring, spikes), core
     name, (_, messages, core) = min(candidates.items(), key=lambda item: item[1][:2])
     in_order = candidates[OWN][1]
-    return Placement(core, _load(core, wiring, room), name, messages, in_order, _hops(core, wiring, spikes, target))
+    return Placement(
+        core, _load(core, wiring, room), name, tuple(candidates), messages, in_order,
+        _hops(core, wiring, spikes, target),
+    )  # fmt: skip
 
 
 def broken(placement: Placement, target: Target, chips: int = 1) -> list[Broken]:
@@ -124,29 +130,30 @@ def _orders(wiring: Wiring, room: _Room, spikes: NDArray) -> Iterator[tuple[str,
     talk = _talk(wiring, spikes)
     if talk.nnz:
         yield CUTHILL_MCKEE, reverse_cuthill_mckee(talk, symmetric_mode=True)
+    if 0 < talk.nnz <= MANY and find_spec("pymetis"):
         n_cores = _count(_fill(own, wiring, room))
-        if n_cores > 1 and find_spec("pymetis"):
+        if n_cores > 1:
             yield METIS, np.argsort(_parts(talk, n_cores), kind="stable")
 
 
 def _talk(wiring: Wiring, spikes: NDArray) -> scipy.sparse.csr_array:
-    """How much each pair of neurons sends each other, without what stays within one."""
-    n = wiring.n_neurons
-    sent = wiring.synapses[:, :n].astype(np.float64)
+    """(n_neurons, n_neurons) how much each pair of neurons sends each other."""
+    sent = wiring.synapses[:, : wiring.n_neurons].astype(np.float64)
     sent.data = spikes[sent.indices].astype(np.float64)
-    both = (sent + sent.T).tocoo()
-    apart = both.row != both.col
-    return scipy.sparse.csr_array((both.data[apart], (both.row[apart], both.col[apart])), shape=(n, n))
+    return scipy.sparse.csr_array(sent + sent.T)
 
 
 def _parts(talk: scipy.sparse.csr_array, n: int) -> NDArray:
     """(n_neurons,) int: the part that METIS puts each neuron in."""
     import pymetis
 
-    scale = (HEAVIEST - 1) / max(talk.data.max(), 1e-300)
-    weights = 1 + np.rint(talk.data * scale).astype(np.int64)
+    source = np.repeat(np.arange(talk.shape[0]), np.diff(talk.indptr))
+    apart = source != talk.indices
+    starts = np.concatenate([[0], np.cumsum(np.bincount(source[apart], minlength=talk.shape[0]))])
+    sent = talk.data[apart]
+    weights = 1 + np.floor(sent * ((WEIGHT - sent.size) / max(sent.sum(), 1e-300)))
     kind = pymetis.zero_copy_dtype()
-    graph = pymetis.CSRAdjacency(talk.indptr.astype(kind), talk.indices.astype(kind))
+    graph = pymetis.CSRAdjacency(starts.astype(kind), talk.indices[apart].astype(kind))
     return np.asarray(pymetis.part_graph(n, graph, eweights=weights.astype(kind))[1])
 
 

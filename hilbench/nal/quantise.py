@@ -89,7 +89,7 @@ def _scale(onto: list[Projection], network: Network, size: int, height: NDArray 
         for p in onto:
             most = p.weights.copy()
             most.data = np.abs(most.data)
-            largest = most.max(axis=1).toarray().ravel() * _sent(p, network) if most.nnz else 0.0
+            largest = most.max(axis=1).toarray().ravel().astype(np.float64) * _sent(p, network) if most.nnz else 0.0
             least = np.maximum(least, largest / (_format(p, weights)[1] * 2.0**weights.exponent_high))
     if limits.threshold_bits is not None and height is not None:
         finite = np.where(np.isfinite(height), np.abs(height), 0)
