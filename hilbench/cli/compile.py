@@ -41,7 +41,7 @@ def compile_file(
     target
         which hardware; a wrong name prints all there are
     activity
-        folder of a run of this network whose record.spikes names its populations: traffic and energy are of those spikes
+        folder of a run of this network whose record.spikes names its populations: traffic and energy are of that
     chips
         how many chips there may be
     as_json

@@ -89,8 +89,8 @@ def dynamic(parts: Mapping[str, Part]) -> Part:
 def baselines(synapses: float, synaptic_operations: float) -> dict[str, Range]:
     """Joules of one decision in 45 nm: a network without spikes over the same synapses, and this one as it is.
 
-    `ann float32` and `ann int8` multiply and add once per synapse; `snn float32` adds once per synaptic operation. Value
-    and low are arithmetic alone; high also reads each weight from an 8 kB cache, the same for all of them.
+    `ann float32` and `ann int8` multiply and add once per synapse; `snn float32` adds once per synaptic operation.
+    Value and low are arithmetic alone; high also reads each weight from an 8 kB cache, the same for all of them.
     """
     a = msgspec.toml.decode(ARITHMETIC.read_bytes(), type=Arithmetic)
     read = a.read_32_bits_j.value

@@ -27,8 +27,8 @@ OWN, CUTHILL_MCKEE, METIS = "the network's own", "reverse Cuthill-McKee", "METIS
 """Orders of the neurons."""
 WEIGHT = 2**30
 """Of all connections together, as METIS sees them in whole numbers of 32 bits."""
-MANY = 4_000_000
-"""Connections, counted from either end, beyond which METIS takes minutes and is left out."""
+MANY = 5_000_000
+"""Connections, counted from either end, beyond which METIS takes too long and is left out."""
 
 
 class Load(NamedTuple):

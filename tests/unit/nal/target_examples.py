@@ -23,7 +23,7 @@ def target(neurons_per_core: int | None = None, cores: int = 1000, **limits: obj
 
 
 def chain(*sizes: int, dt_s: float = 0.001, **lif: object) -> Network:
-    """Populations a, b, ... behind an event port `events` of 2; each neuron takes from all before it, one step later."""
+    """Populations a, b, ... behind an event port of 2; each neuron takes from all of those before it."""
     net = Network(dt_s)
     before = net.input("events", 2, kind="events")
     for name, size in zip("abcdefg", sizes, strict=False):

@@ -55,7 +55,7 @@ def test_a_small_projection_beside_a_large_one_gets_an_exponent_of_its_own():
 def test_the_largest_threshold_sets_the_scale_where_weights_would_not():
     # A threshold of 2^17 makes the last place 1, and 2.4 takes 154 / 2^6 with the exponent that still holds it.
     net = onto_one([[1.0, 2.4]], "if", r=1.0, v_threshold=131071.0, integrator="discrete")
-    found, weights, neurons = quantised(net, "loihi1")
+    found, _, neurons = quantised(net, "loihi1")
     assert found.projections["w"].weights.toarray() == pytest.approx(np.array([[1.0, 154 / 64]]))
     assert neurons["a"].threshold == pytest.approx(0, abs=1e-6)
 
@@ -77,7 +77,7 @@ def test_xylo_rounds_time_constants_to_shifts():
 
 
 def test_loihi_writes_a_leak_in_12_bits():
-    found, _, neurons = quantised(onto_one([[1.0]], tau_s=0.001 * 4096 / 205, integrator="euler"), "loihi1")
+    _, _, neurons = quantised(onto_one([[1.0]], tau_s=0.001 * 4096 / 205, integrator="euler"), "loihi1")
     assert neurons["a"].tau == pytest.approx(0, abs=1e-6)
     _, _, slow = quantised(onto_one([[1.0]], tau_s=100.0, integrator="euler"), "loihi1")
     assert slow["a"].tau == pytest.approx(1 - 4.096 / 100)  # the slowest leak there is

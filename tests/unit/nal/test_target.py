@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from pathlib import Path
 
+import pytest
 from msgspec import Struct
 
 from hilbench.errors import NetworkError
@@ -47,6 +49,10 @@ def test_what_a_target_chooses_from_is_what_a_network_can_say(name):
 
 
 def test_the_targets_are_those_of_the_documentation():
+    page = (Path(__file__).parents[3] / "docs" / "targets.md").read_text("utf-8")
+    assert re.findall(r"^\| `([a-z0-9]+)` \|", page, re.M) == sorted(targets(), key=page.index)
+    for name in {*Limits.__struct_fields__, "neurons_per_core"} - {"event_inputs", "event_outputs"}:
+        assert name in page or name in ("weights", "threshold_bits", "decay", "populations_per_core"), name
     assert targets() == ["cortexm4", "crossbar", "loihi1", "loihi2", "spinnaker1", "spinnaker2", "truenorth", "xylo"]
     loihi1 = load_target("loihi1")
     assert loihi1.neurons_per_core * loihi1.cores_per_chip == 131_072
