@@ -50,6 +50,8 @@ def _by_delay(p: Projection) -> dict[int, scipy.sparse.csc_array]:
     """The weights that each delay has."""
     if isinstance(p.delay_steps, int):
         return {p.delay_steps: p.weights}
+    if not p.weights.nnz:
+        return {0: p.weights}
     parts = {}
     for delay in np.unique(p.delay_steps).tolist():
         part = p.weights.copy()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from random_networks import DYADIC_DT_S, networks, stream
 from target_examples import chain
 
+from hilbench.backends.reference import Reference
 from hilbench.nal import Network
 from hilbench.nal.check import approximated, check
 from hilbench.nal.compile import compile_network
@@ -13,6 +19,7 @@ from hilbench.nal.fold import fold
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.target import load_target
 from hilbench.nal.wiring import wire
+from hilbench.types import Empty, Probes
 
 
 def limits_broken(network: Network, name: str, **more: int) -> list[str]:
@@ -164,6 +171,22 @@ def test_relays_fold_into_one_matrix_for_each_delay():
     # Each way is first x later weights: 1 + 2 for the first relay's neuron, 1 + 2 for its second one.
     assert found == {4: [[3.0, 12.0]], 5: [[0.0, 6.0]], 6: [[9.0, 0.0]]}
     assert sum(float(p.bias[0]) for p in folded.projections.values() if p.bias is not None) == 1 * 3 + 5 * 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks(), st.integers(0, 2**32 - 1))
+def test_a_folded_network_spikes_as_the_whole_one_does(net, seed):
+    folded = fold(net)
+    kept = tuple(name for name, p in folded.populations.items() if p.spiking)
+    assume(kept and net.dt_s == DYADIC_DT_S)  # where sums are exact in any order
+    found = []
+    for network in (net, folded):
+        network = replace(network, outputs=(), taps={})
+        reference = Reference(Empty())
+        reference.load(network, network.dt_us, Probes(spikes=kept))
+        ticks = stream(network, network.dt_us, 12, seed)
+        found.append([(tick.seq, *reference.step(tick).probe_events["address"].tolist()) for tick in ticks])
+    assert found[0] == found[1]
 
 
 def test_a_relay_that_feeds_itself_stays_and_is_refused():

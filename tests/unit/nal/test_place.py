@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from random_networks import networks
 from target_examples import chain, communities, most, target, targets
@@ -27,7 +27,9 @@ def naive(core, wiring, spikes):
 @settings(max_examples=60, deadline=None)
 @given(networks(), targets(), st.integers(0, 2**32 - 1))
 def test_a_placement_keeps_every_limit_and_counts_right(net, where, seed):
-    wiring = wire(fold(net))
+    folded = fold(net)
+    assume(folded.populations)
+    wiring = wire(folded)
     spikes = np.random.default_rng(seed).integers(0, 9, wiring.synapses.shape[1]).astype(float)
     found = place(wiring, where, spikes)
     n_cores = found.load.neurons.size
