@@ -185,7 +185,7 @@ def test_a_folded_network_spikes_as_the_whole_one_does(net, seed):
         reference = Reference(Empty())
         reference.load(network, network.dt_us, Probes(spikes=kept))
         ticks = stream(network, network.dt_us, 12, seed)
-        found.append([(tick.seq, *reference.step(tick).probe_events["address"].tolist()) for tick in ticks])
+        found.append([sorted(reference.step(tick).probe_events["address"]) for tick in ticks])
     assert found[0] == found[1]
 
 
