@@ -25,6 +25,7 @@ bench: $(VENV)/tested
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/link_echo.py
 	$(BIN)/python benchmarks/report.py
+	$(BIN)/python benchmarks/place.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

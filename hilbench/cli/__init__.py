@@ -1,7 +1,7 @@
 """The command line: arguments in, lines out. Everything else happens elsewhere; only this folder prints.
 
-Exit codes: 0 done, 1 a run failed or ended by a fault or a replay differs, 2 a mistake in what was asked,
-130 interrupted.
+Exit codes: 0 done, 1 a run failed or ended by a fault, a replay differs or a network breaks a limit, 2 a mistake in
+what was asked, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import tyro
 
 from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain
+from hilbench.cli.compile import compile_file
 from hilbench.cli.devices import serve
 from hilbench.cli.doctor import doctor
 from hilbench.cli.meter import meter
@@ -43,6 +44,7 @@ COMMANDS = {
     "report": report,
     "import": import_network,
     "serve": serve,
+    "compile": compile_file,
     "meter": meter,
     "doctor": doctor,
 }

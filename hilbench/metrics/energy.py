@@ -8,47 +8,58 @@ from typing import Any
 import numpy as np
 
 from hilbench.metrics import Measure, Measures, column, metric
-from hilbench.nal.target import Constant, Target, load_target, targets
+from hilbench.nal.energy import STATIC, Events, Part, Range, account, baselines, dynamic
+from hilbench.nal.target import Target, load_target, targets
 from hilbench.types import RunData
 
 NO_HOPS = "without routing, which needs a placement, and without the coding of inputs"
+IN_45_NM = "arithmetic alone in 45 nm, at most with one weight read from a cache per operation; no chip"
 
 
 @metric("J", "lower")
 def energy_modelled(run: RunData) -> Measures:
     """What a network's counted operations would cost on each target, beside the static power of the cores it fills.
 
-    E = N_syn e_syn + N_upd e_upd + N_w e_learn per answered tick, and P_static (cores used / cores of a chip) T / N for
-    N answered ticks in the time T: events times energies, as Davies et al. (2018), IEEE Micro 38(1), give them and
-    SANA-FE adds them up.
+    E = N_syn e_syn + N_upd e_upd + N_spk e_spk + N_w e_learn per answered tick, and
+    P_static (cores used / cores of a chip) T / N for N answered ticks in the time T: events times energies, as Davies
+    et al. (2018), IEEE Micro 38(1), give them and SANA-FE adds them up. A constant that nobody has published makes what
+    needs it unknown. Baselines are the same network as arithmetic in 45 nm, with spikes and without.
     """
     network = run.meta.get("network")
     answered = column(run, "answered").astype(bool)
-    counters = ("synaptic_operations", "neuron_updates", "weight_updates")
+    counters = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates")
     counts = [float(column(run, name)[answered].mean()) if answered.any() else 0.0 for name in counters]
-    if network is None or not any(counts):  # a device that counted nothing tells nothing
+    if network is None or not any(counts[1:]):  # a device that counted nothing tells nothing
         return {}
+    spikes, operations, updates, learnt = counts
     found, n = {}, int(answered.sum())
     for name in targets():
         target = load_target(name)
-        e = target.energy
-        dynamic = zip(counts, (e.synaptic_operation_j, e.neuron_update_j, e.weight_update_j), strict=True)
-        found[name] = _modelled(list(dynamic), n, NO_HOPS)
         busy_s = run.meta["scenario"]["loop"]["period_s"] * answered.size / n * _share(network, target)
-        found[f"{name} static"] = _modelled([(busy_s, e.static_power_w)], n, "")
+        # Which updates are active is not counted: none may be, or all.
+        events = Events(operations, updates, Range(updates, 0, updates), learnt, busy_s, spikes)
+        parts = account(events, target.energy)
+        found[name] = _modelled(dynamic(parts), n, NO_HOPS)
+        if target.energy.static_power_w is not None:
+            found[f"{name} static"] = _modelled(parts[STATIC], n, "")
+    synapses = sum(p["synapses"] for p in network["projections"].values())
+    for name, joules in baselines(synapses, operations).items():
+        found[f"45 nm {name}"] = _modelled(Part(0, joules), n, IN_45_NM)
     return found
 
 
-def _modelled(terms: list[tuple[float, Constant]], n: int, note: str) -> Measure:
-    """The sum of amount x constant, from its constants' lowest to their highest."""
-    value, low, high = (sum(amount * getattr(c, bound) for amount, c in terms) for bound in ("value", "low", "high"))
+def _modelled(part: Part, n: int, note: str) -> Measure:
+    if part.joules is None:
+        return _unavailable(f"unknown: {part.reason}")
+    value, low, high = part.joules
     return Measure(value, n, interval=(low, high), origin="modelled", note=note)
 
 
 def _share(network: dict[str, Any], target: Target) -> float:
-    """The part of a chip whose cores the neurons fill."""
-    neurons = sum(p["size"] for p in network["populations"].values())
-    return ceil(neurons / target.neurons_per_core) / target.cores_per_chip
+    """The part of a chip whose cores the neurons fill; memory and axons, which a placement knows, may need more."""
+    neurons = sum(p["size"] for p in network["populations"].values() if p["kind"] != "sum")
+    cores = ceil(neurons / target.neurons_per_core) if target.neurons_per_core else 1
+    return cores / target.cores_per_chip
 
 
 @metric("J", "lower")
@@ -58,12 +69,12 @@ def energy_measured(run: RunData) -> Measures:
     own = joules[~np.isnan(joules)]
     if own.size:
         return {
-            "": _unavailable("the device's meter tells no idle power"),
+            "": _unavailable("unavailable: the device's meter tells no idle power"),
             "total": Measure(float(own.mean()), own.size, origin="measured", note="the device's own meter"),
         }
     metered = run.meta.get("energy")
     if metered is None:
-        return {"": _unavailable(_reason(run))} if joules.size else {}
+        return {"": _unavailable(f"unavailable: {_reason(run)}")} if joules.size else {}
     note = f"{metered['meter']}: {metered['accuracy']}"
     return {
         label: Measure(metered[key] / metered["ticks"], metered["ticks"], origin="measured", note=note)
@@ -72,7 +83,7 @@ def energy_measured(run: RunData) -> Measures:
 
 
 def _unavailable(reason: str) -> Measure:
-    return Measure(None, 0, origin="unavailable", note=f"unavailable: {reason}")
+    return Measure(None, 0, origin="unavailable", note=reason)
 
 
 def _reason(run: RunData) -> str:

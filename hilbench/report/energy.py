@@ -12,9 +12,11 @@ from hilbench.report.charts import COLOURS, Figure, columns, wide
 from hilbench.report.curves import choose
 from hilbench.report.data import Cell, Metric
 
-NAME = re.compile(r"energy_(?P<origin>measured|modelled)(\[(?P<target>.*?)(?P<static> static)?\])?$")
+NAME = re.compile(r"energy_(?P<origin>measured|modelled)(\[(?P<target>45 nm|.*?)(?: (?P<part>static|[as]nn .*))?\])?$")
 MOST = 12
 DYNAMIC, STATIC, MEASURED = "events (dynamic)", "static power", "measured"
+SPIKING, DENSE = ("snn float32",), ("ann float32", "ann int8")
+"""Baselines in one technology: the network as it is, and one without spikes over the same synapses."""
 
 
 def figures(cells: Sequence[Cell], baseline: str | None) -> list[Figure]:
@@ -60,7 +62,7 @@ def _panel(cells: Sequence[Cell], baseline: str | None, origin: str, target: str
 
 def _finding(rows: Sequence[dict], factor: float, unit: str) -> str:
     """Of the events where they are drawn, else of what is."""
-    known = [row for row in rows if row["part"] != STATIC] or rows
+    known = [row for row in rows if row["part"] not in (STATIC, *DENSE)] or rows
     least, most = (pick(known, key=lambda row: row["value"]) for pick in (min, max))
     low, high = (words.quantity(row["value"] / factor, unit) for row in (least, most))
     if low == high:
@@ -71,7 +73,7 @@ def _finding(rows: Sequence[dict], factor: float, unit: str) -> str:
 
 
 def _chart(rows: list[dict], title: str) -> alt.LayerChart:
-    parts = [part for part in (DYNAMIC, STATIC, MEASURED) if any(row["part"] == part for row in rows)]
+    parts = [part for part in (DYNAMIC, STATIC, MEASURED, *SPIKING, *DENSE) if any(row["part"] == part for row in rows)]
     values = [row[key] for row in rows for key in ("value", "low", "high") if row.get(key, 0) > 0]
     span = [min(values) / 1.6, max(values) * 1.6]
     axis = alt.Axis(format="~g", labelOverlap=True, tickCount=5, grid=False)
@@ -96,7 +98,10 @@ def _chart(rows: list[dict], title: str) -> alt.LayerChart:
 
 
 def _part(origin: str, name: str) -> str:
-    return MEASURED if origin == "measured" else STATIC if name.endswith(" static]") else DYNAMIC
+    if origin == "measured":
+        return MEASURED
+    part = NAME.match(name)["part"]
+    return {"static": STATIC, None: DYNAMIC}.get(part, part)
 
 
 def _bounds(metric: Metric, factor: float) -> dict[str, float]:

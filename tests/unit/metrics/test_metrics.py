@@ -305,17 +305,42 @@ def test_weights_changed_per_step_and_over_the_run():
 
 def test_modelled_energy_by_hand():
     counts = {"synaptic_operations": [100, 300], "neuron_updates": [50, 50], "weight_updates": [0, 20]}
-    columns = {**counts, "values_in": np.zeros((2, 4))}
+    columns = {**counts, "spikes": [2, 4], "values_in": np.zeros((2, 4))}
     metrics = measure(run(episode(2, **columns), network=NETWORK, inputs=INPUTS))
     dynamic, static = metrics["energy_modelled[loihi1]"], metrics["energy_modelled[loihi1 static]"]
-    assert dynamic["value"] == pytest.approx(200 * 23.6e-12 + 50 * 81e-12 + 10 * 120e-12)
-    assert dynamic["interval"] == pytest.approx(
-        [200 * 23.6e-12 + 50 * 52e-12 + 10 * 60e-12, 200 * 35.5e-12 + 50 * 81e-12 + 10 * 240e-12]
-    )
+    # Which updates are active is not counted: all of them, or none for the lower end.
+    assert dynamic["value"] == pytest.approx(200 * 23.6e-12 + 50 * 81e-12 + 3 * 69.3e-12 + 10 * 120e-12)
+    low = 200 * 23.6e-12 + 50 * 51.2e-12 + 3 * 68.7e-12 + 10 * 60e-12
+    high = 200 * 35.5e-12 + 50 * 81e-12 + 3 * 69.3e-12 + 10 * 240e-12
+    assert dynamic["interval"] == pytest.approx([low, high])
     assert static["value"] == pytest.approx(2 / 128 * 0.029 * 0.001)  # 1502 neurons fill two cores of 1024
     assert static["interval"] == pytest.approx([2 / 128 * 0.029 * 0.001, 2 / 128 * 0.94 * 0.001])
     assert {m["origin"] for m in (dynamic, static)} == {"modelled"}
     assert "routing" in dynamic["note"]
+
+
+def test_modelled_energy_is_unknown_where_a_constant_is():
+    counts = {"synaptic_operations": [100, 300], "neuron_updates": [50, 50], "values_in": np.zeros((2, 4))}
+    data = run(episode(2, **counts, weight_updates=[0, 20]), network=NETWORK, inputs=INPUTS)
+    metrics = measure(data)
+    assert metrics["energy_modelled[spinnaker1]"]["value"] is None
+    assert metrics["energy_modelled[spinnaker1]"]["note"] == "unknown: no public constant for weight_update_j"
+    assert metrics["energy_modelled[loihi2]"]["origin"] == "unavailable"
+    assert "energy_modelled[loihi2 static]" not in metrics
+    fixed = measure(run(episode(2, **counts, weight_updates=[0, 0]), network=NETWORK, inputs=INPUTS))
+    assert fixed["energy_modelled[spinnaker1]"]["value"] == pytest.approx(200 * 13.3e-9 + 50 * 26e-9)
+
+
+def test_baselines_multiply_once_per_synapse_or_add_once_per_operation():
+    counts = {"synaptic_operations": [100, 300], "values_in": np.zeros((2, 4))}
+    metrics = measure(run(episode(2, **counts), network=NETWORK, inputs=INPUTS))
+    found = {name: metrics[f"energy_modelled[45 nm {name}]"] for name in ("ann float32", "ann int8", "snn float32")}
+    assert found["ann float32"]["value"] == pytest.approx(22 * 4.6e-12)
+    assert found["ann int8"]["value"] == pytest.approx(22 * 0.23e-12)
+    assert found["snn float32"]["value"] == pytest.approx(200 * 0.9e-12)
+    # At most one weight is read from a cache per operation: 32 bits for 5 pJ, 8 for a quarter of it.
+    highs = [m["interval"][1] for m in found.values()]
+    assert highs == pytest.approx([22 * 9.6e-12, 22 * 1.48e-12, 200 * 5.9e-12])
 
 
 def test_no_energy_is_modelled_for_a_law_or_a_device_that_counts_nothing():

@@ -2,28 +2,62 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from msgspec import Struct
 
 from hilbench.errors import NetworkError
 from hilbench.nal import target as targeting
-from hilbench.nal.target import load_target, read_target, targets
+from hilbench.nal.neurons import CHOICES, KINDS
+from hilbench.nal.target import Constant, Energy, Limits, Seconds, Span, load_target, read_target, targets
+
+
+def sourced(struct):
+    """Every constant and limit in a target, however deep."""
+    for field in struct.__struct_fields__:
+        value = getattr(struct, field)
+        if isinstance(value, Struct):
+            yield value
+            yield from sourced(value)
 
 
 @pytest.mark.parametrize("name", targets())
-def test_every_constant_has_a_range_and_a_source(name):
+def test_everything_has_a_source_and_constants_have_a_range(name):
     target = load_target(name)
-    assert len(target.source) > 20
-    for field in target.energy.__struct_fields__:
-        constant = getattr(target.energy, field)
-        assert 0 < constant.low <= constant.value <= constant.high
-        assert len(constant.source) > 20
-        assert "\n" not in constant.source
+    found = [each for each in (target, *sourced(target)) if not isinstance(each, Limits | Energy)]
+    assert len(found) > 3
+    for each in found:
+        assert len(each.source) > 20
+        assert "\n" not in each.source
+        if isinstance(each, Constant):
+            assert 0 < each.low <= each.value <= each.high
+        if isinstance(each, Span | Seconds):
+            assert each.low <= each.high
 
 
-def test_there_are_targets():
-    assert "loihi1" in targets()
+@pytest.mark.parametrize("name", targets())
+def test_what_a_target_chooses_from_is_what_a_network_can_say(name):
+    limits = load_target(name).limits
+    known = {"kinds": KINDS, "resets": CHOICES["reset"], "spikes": CHOICES["spikes"]}
+    known["behaviours"] = ("v_floor", "threshold_noise", "adaptation")
+    for field, allowed in known.items():
+        choice = getattr(limits, field)
+        assert choice is None or set(choice.values) <= set(allowed)
+    assert set(load_target(name).approximates) <= {*KINDS, "weights"}
+
+
+def test_the_targets_are_those_of_the_documentation():
+    page = (Path(__file__).parents[3] / "docs" / "targets.md").read_text("utf-8")
+    listed, _ = page.split("## What the words mean")
+    assert sorted(re.findall(r"^\| `([a-z0-9]+)` \|", listed, re.M)) == targets()
+    for name in {*Limits.__struct_fields__, "neurons_per_core"} - {"event_inputs", "event_outputs"}:
+        assert name in page or name in ("weights", "threshold_bits", "decay", "populations_per_core"), name
+    assert targets() == ["cortexm4", "crossbar", "loihi1", "loihi2", "spinnaker1", "spinnaker2", "truenorth", "xylo"]
     loihi1 = load_target("loihi1")
     assert loihi1.neurons_per_core * loihi1.cores_per_chip == 131_072
+    assert load_target("loihi2").energy == Energy()  # nothing is public
 
 
 MISTAKES = [
@@ -31,7 +65,7 @@ MISTAKES = [
     ("value = 23.6e-12\n", "", "value"),
     ("neurons_per_core = 1024", "neurons_per_core = 0", "neurons_per_core"),
     ("neurons_per_core", "neurons_a_core", "neurons_a_core"),
-    ("low = 52e-12", "low = -1.0", "low"),
+    ("low = 51.2e-12", "low = -1.0", "low"),
     ("[energy.", "[energy", "unknown field"),
     ("[energy.", "energy.", "at line 8"),
 ]

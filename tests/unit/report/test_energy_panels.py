@@ -46,5 +46,16 @@ def test_static_power_stands_beside_the_events_and_bounds_of_0_reach_the_edge() 
     assert all(row["value"] > 0 for row in values)
 
 
+def test_baselines_share_a_panel() -> None:
+    names = {"45 nm ann float32": 4e-7, "45 nm ann int8": 1e-8, "45 nm snn float32": 2e-7}
+    (figure,) = energy.figures(
+        [cell("a", **{f"energy_modelled[{name}]": joules(j) for name, j in names.items()})], None
+    )
+    assert figure.title == "Modelled on 45 nm: arm"
+    assert figure.finding == "200 nJ per decision with a."
+    parts = {row["part"] for row in figure.chart.to_dict()["data"]["values"]}
+    assert parts == {"ann float32", "ann int8", "snn float32"}
+
+
 def test_what_is_unavailable_says_why() -> None:
     assert energy.unavailable(CELLS) == {"energy measured: no meter": ["law"]}

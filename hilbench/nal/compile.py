@@ -1,0 +1,198 @@
+"""Compiling: what becomes of a network on a target, in one report.
+
+It names every limit that is broken, and places and quantises all the same, so that the report shows by how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from hilbench.errors import NetworkError, choose
+from hilbench.nal.check import Broken, approximated, check
+from hilbench.nal.energy import Events, Part, Range, account, baselines, dynamic
+from hilbench.nal.fold import fold
+from hilbench.nal.network import Network
+from hilbench.nal.place import Placement, broken, place
+from hilbench.nal.quantise import NeuronError, WeightError, quantise
+from hilbench.nal.target import Target
+from hilbench.nal.wiring import Wiring, wire
+
+ONE_EACH = "one spike of every neuron and one event of every input"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Activity:
+    """What a record of this network holds."""
+
+    spikes: Mapping[str, NDArray]
+    """(size,) counts of each population that sends spikes and each port that sends events."""
+    ticks: int
+    """Decisions."""
+    seconds: float
+    weight_updates: float
+
+
+class Use(Struct, frozen=True):
+    """How much of one kind of limit the cores use; no `allowed` where there is no limit."""
+
+    most: int
+    mean: float
+    allowed: int | None
+
+
+class Traffic(Struct, frozen=True):
+    """Messages between cores; `order` is the one that was kept of those that were tried."""
+
+    of: str
+    messages: float
+    messages_in_order: float
+    hops: float | None
+    order: str
+    tried: tuple[str, ...]
+
+
+class Cost(Struct, frozen=True):
+    """Joules of a decision, modelled: parts, their sum without static power, and the baselines in 45 nm."""
+
+    parts: dict[str, Part]
+    dynamic: Part
+    baselines: dict[str, Range]
+
+
+class Report(Struct, frozen=True):
+    """What becomes of a network on a target."""
+
+    target: str
+    neurons: int
+    synapses: int
+    cores: int
+    cores_allowed: int
+    use: dict[str, Use]
+    traffic: Traffic
+    weights: list[WeightError]
+    populations: list[NeuronError]
+    approximated: list[str]
+    dropped: list[str]
+    broken: list[Broken]
+    energy: Cost | None = None
+    """Where an activity was given."""
+
+
+def compile_network(
+    network: Network, name: str, target: Target, activity: Activity | None = None, chips: int = 1
+) -> Report:
+    """Check, quantise and place a network. Raises NetworkError for an activity that is not this network's."""
+    folded = fold(network)
+    if not folded.populations:
+        raise NetworkError("network: it has no neurons to place")
+    wiring = wire(folded)
+    sent = np.ones(wiring.synapses.shape[1]) if activity is None else _sent(activity, wiring)
+    placement = place(wiring, target, sent, chips)
+    _, weight_errors, neuron_errors = quantise(folded, target)
+    return Report(
+        target=name,
+        neurons=wiring.n_neurons,
+        synapses=int(wiring.synapses.sum()),
+        cores=placement.load.neurons.size,
+        cores_allowed=target.cores_per_chip * chips,
+        use=_use(placement, target),
+        traffic=Traffic(
+            ONE_EACH if activity is None else "the recorded spikes",
+            placement.messages, placement.messages_in_order, placement.hops, placement.order, placement.tried,
+        ),
+        weights=weight_errors,
+        populations=neuron_errors,
+        approximated=approximated(folded, target),
+        dropped=_dropped(network, folded),
+        broken=check(folded, wiring, target) + broken(placement, target, chips),
+        energy=None if activity is None else _cost(folded, wiring, placement, target, activity, sent),
+    )  # fmt: skip
+
+
+def _sent(activity: Activity, wiring: Wiring) -> NDArray:
+    """(n_sources,) how many spikes each source sent; a population that reaches nobody may be absent."""
+    sent, reaches = np.zeros(wiring.synapses.shape[1]), wiring.synapses.sum(axis=0) > 0
+    for name, part in wiring.slices.items():
+        if name not in activity.spikes and not reaches[part].any():
+            continue
+        if name not in activity.spikes:
+            known = choose(name, activity.spikes)
+            raise NetworkError(f"activity: it has no spikes of {name!r}; set record.spikes in the run; {known}")
+        found = np.asarray(activity.spikes[name])
+        if found.shape != sent[part].shape:
+            raise NetworkError(f"activity: {name!r} has {found.size} neurons in it; allowed: {sent[part].size}")
+        sent[part] = found
+    return sent
+
+
+def _use(placement: Placement, target: Target) -> dict[str, Use]:
+    limits, load = target.limits, placement.load
+    allowed = {
+        "neurons": target.neurons_per_core,
+        "axons_in": limits.axons_in and limits.axons_in.value,
+        "axons_out": limits.axons_out and limits.axons_out.value,
+        "memory_bits": limits.memory and limits.memory.bits,
+        "cores_reached": limits.cores_reached and limits.cores_reached.value,
+    }
+    found = dict(
+        zip(allowed, (load.neurons, load.axons_in, load.axons_out, load.bits, load.cores_reached), strict=True)
+    )
+    if limits.memory is None:
+        del found["memory_bits"]
+    return {name: Use(int(n.max()), float(n.mean()), allowed[name]) for name, n in found.items()}
+
+
+def _dropped(network: Network, folded: Network) -> list[str]:
+    relays = network.populations.keys() - folded.populations.keys()
+    read = [name for name, source in network.taps.items() if source in relays]
+    return [f"output {name!r}: a sum of other outputs, which the host must add up" for name in read]
+
+
+def _cost(
+    network: Network, wiring: Wiring, placement: Placement, target: Target, activity: Activity, sent: NDArray
+) -> Cost:
+    """Per decision. Operations are those of spikes and events; what the host computes of values costs the chip none."""
+    n = max(activity.ticks, 1)
+    crossed = float(sent @ wiring.synapses.sum(axis=0)) / n
+    spikes = float(sent[: wiring.n_neurons].sum()) / n
+    updates = wiring.n_neurons * activity.seconds / network.dt_s / n
+    share = placement.load.neurons.size / target.cores_per_chip
+    events = Events(
+        synaptic_operations=crossed,
+        neuron_updates=updates,
+        active_updates=_active(updates, updates * _driven(network, wiring).mean(), crossed, spikes),
+        weight_updates=activity.weight_updates / n,
+        chip_s=share * activity.seconds / n,
+        spikes=spikes,
+        messages=placement.messages / n,
+        hops=None if placement.hops is None else placement.hops / n,
+    )
+    parts = account(events, target.energy)
+    synapses = sum(p.weights.nnz for p in network.projections.values())
+    return Cost(parts, dynamic(parts), baselines(synapses, crossed))
+
+
+def _driven(network: Network, wiring: Wiring) -> NDArray:
+    """(n_neurons,) bool: whether a neuron has a constant input, which comes in every step."""
+    driven = np.zeros(wiring.n_neurons, bool)
+    for p in network.projections.values():
+        here = driven[wiring.slices[p.target]]
+        if p.bias is not None:
+            here |= p.bias != 0
+        if p.source not in wiring.slices:
+            here[p.weights.indices[p.weights.data != 0]] = True
+    return driven
+
+
+def _active(updates: float, driven: float, operations: float, spikes: float) -> Range:
+    """Driven neurons are active in every step; elsewhere an operation, or a spike, makes at most one update active.
+
+    At least the neurons that spike are.
+    """
+    most = min(updates, driven + operations + spikes)
+    return Range(most, min(spikes, most), most)

@@ -1,0 +1,159 @@
+"""Quantising: weights, thresholds and leaks in a target's number formats, with the error that this makes.
+
+A target population has one scale, which its projections and thresholds share: the finest at which the largest weight
+and the largest threshold still fit. Membranes are thought of from their reset on and in units of what a spike of weight
+1 adds in a step, so that only whole numbers are compared. Constant inputs stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import ceil, log2
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from hilbench.nal.network import Network, Projection
+from hilbench.nal.neurons import Population, step_constants
+from hilbench.nal.target import Decay, Limits, Target, Weights
+
+
+class WeightError(Struct, frozen=True):
+    """What became of a projection's weights."""
+
+    projection: str
+    exponent: int
+    max_abs: float
+    """In the weights' own unit."""
+    rms_relative: float
+    """Root mean square of the error over that of the weights."""
+
+
+class NeuronError(Struct, frozen=True):
+    """The largest relative changes in a population; None for what it has not, or the target does not limit."""
+
+    population: str
+    threshold: float | None = None
+    tau: float | None = None
+    tau_syn: float | None = None
+
+
+def quantise(network: Network, target: Target) -> tuple[Network, list[WeightError], list[NeuronError]]:
+    """The network that the target would run, and how far it is from this one."""
+    limits = target.limits
+    populations, projections = dict(network.populations), dict(network.projections)
+    weight_errors, neuron_errors = [], []
+    for p in network.populations.values():
+        leaky, tau, tau_syn = _leaks(p, network.dt_s, limits.decay)
+        onto = [q for q in network.projections.values() if q.target == p.name and _sent(q, network) is not None]
+        height, unit = _height(p), _unit(p, network.dt_s)
+        scale = _scale(onto, network, p.size, None if height is None else height / unit, limits)
+        threshold = None
+        if limits.threshold_bits is not None and height is not None:
+            leaky, threshold = _threshold(leaky, height, unit * scale)
+        populations[p.name] = leaky
+        neuron_errors.append(NeuronError(p.name, threshold, tau, tau_syn))
+        for q in onto if limits.weights is not None else ():
+            projections[q.name], error = _weights(q, _sent(q, network), scale, limits.weights)
+            weight_errors.append(error)
+    found = replace(network, populations=populations, projections=projections)
+    return found, weight_errors, neuron_errors
+
+
+def _sent(p: Projection, network: Network) -> float | None:
+    """What one spike or event counts; None where values cross, which the host does."""
+    if p.source in network.populations:
+        return network.spike_amplitude if network.populations[p.source].spiking else 1.0
+    return None if network.port(p.source).kind == "values" else 1.0
+
+
+def _unit(p: Population, dt_s: float) -> NDArray:
+    """(size,) what an input of 1 adds to the membrane in the step in which it acts most."""
+    c = step_constants(p, dt_s)
+    return np.maximum(np.maximum(c.from_input, c.from_current * c.syn_gain), np.finfo(np.float32).tiny)
+
+
+def _height(p: Population) -> NDArray | None:
+    """(size,) from the reset to the threshold; None without one."""
+    if p.v_threshold is None:
+        return None
+    above = p.v_reset if p.v_reset is not None and p.behaviour.reset == "value" else 0.0
+    return p.v_threshold.astype(np.float64) - above
+
+
+def _scale(onto: list[Projection], network: Network, size: int, height: NDArray | None, limits: Limits) -> NDArray:
+    """(size,) the value of the last place of weights with exponent 0."""
+    least, weights = np.zeros(size), limits.weights
+    if weights is not None:
+        for p in onto:
+            most = p.weights.copy()
+            most.data = np.abs(most.data)
+            largest = most.max(axis=1).toarray().ravel().astype(np.float64) * _sent(p, network) if most.nnz else 0.0
+            least = np.maximum(least, largest / (_format(p, weights)[1] * 2.0**weights.exponent_high))
+    if limits.threshold_bits is not None and height is not None:
+        finite = np.where(np.isfinite(height), np.abs(height), 0)
+        least = np.maximum(least, finite / (2**limits.threshold_bits.value - 1))
+    if weights is None or not weights.per_neuron:
+        least = np.full(size, least.max())
+    least[least == 0] = 1.0
+    return 2.0 ** np.ceil(np.log2(least)) if weights is not None and weights.scale == "power of two" else least
+
+
+def _format(p: Projection, weights: Weights) -> tuple[int, int, int]:
+    """(lowest, highest, step) of this projection's whole numbers."""
+    data = p.weights.data
+    if weights.one_sign_high is not None and (not data.size or data.min() >= 0 or data.max() <= 0):
+        return -weights.one_sign_high, weights.one_sign_high, 1
+    return weights.low, weights.high, weights.step
+
+
+def _weights(p: Projection, sent: float, scale: NDArray, weights: Weights) -> tuple[Projection, WeightError]:
+    low, high, step = _format(p, weights)
+    stated = p.weights.data.astype(np.float64)
+    last_place = scale[p.weights.indices] / sent
+    largest = float(np.abs(stated / last_place).max(initial=0))
+    needed = ceil(log2(largest / high) - 1e-9) if largest else 0
+    exponent = min(max(needed, weights.exponent_low), weights.exponent_high)
+    last_place = last_place * 2.0**exponent
+    rounded = np.clip(np.rint(stated / last_place / step) * step, low, high) * last_place
+    matrix = p.weights.copy()
+    matrix.data = rounded.astype(np.float32)
+    error = rounded - stated
+    rms = np.sqrt(np.mean(stated**2)) if stated.size else 0.0
+    relative = float(np.sqrt(np.mean(error**2)) / rms) if rms else 0.0
+    return replace(p, weights=matrix), WeightError(p.name, exponent, float(np.abs(error).max(initial=0)), relative)
+
+
+def _threshold(p: Population, height: NDArray, last_place: NDArray) -> tuple[Population, float]:
+    """The threshold as a whole number of places, and the largest relative change of a height."""
+    rounded = np.where(np.isfinite(height), np.rint(height / last_place) * last_place, height)
+    moved = np.isfinite(height) & (height != 0)
+    error = np.abs(rounded[moved] / height[moved] - 1).max(initial=0)
+    return replace(p, v_threshold=(p.v_threshold + (rounded - height)).astype(np.float32)), float(error)
+
+
+def _leaks(p: Population, dt_s: float, decay: Decay | None) -> tuple[Population, float | None, float | None]:
+    """The population with leaks that the target can write, the effect of an input kept."""
+    if decay is None or p.tau_s is None:
+        return p, None, None
+    tau_s, gain, error = _leak(p.tau_s, p.behaviour.integrator, dt_s, decay)
+    leaky = replace(p, tau_s=tau_s, r=(p.r * gain).astype(np.float32))
+    if p.tau_syn_s is None:
+        return leaky, error, None
+    tau_syn_s, gain, error_syn = _leak(p.tau_syn_s, p.behaviour.integrator, dt_s, decay)
+    return replace(leaky, tau_syn_s=tau_syn_s, w_in=(p.w_in * gain).astype(np.float32)), error, error_syn
+
+
+def _leak(stated: NDArray, integrator: str, dt_s: float, decay: Decay) -> tuple[NDArray, NDArray, float]:
+    """(time constants, factor that keeps an input's effect, largest relative change of a time constant)."""
+    ratio = dt_s / stated.astype(np.float64)
+    lost = -np.expm1(-ratio) if integrator == "exact" else ratio
+    if decay.form == "shift":
+        written = 2.0 ** -np.clip(np.rint(-np.log2(lost)), 1, decay.bits)
+    else:
+        places = 2.0**decay.bits
+        written = np.clip(np.rint(lost * places), 1, places - 1) / places
+    tau_s = dt_s / (-np.log1p(-written) if integrator == "exact" else written)
+    factor = np.ones_like(lost) if integrator == "discrete" else lost / written
+    return tau_s.astype(np.float32), factor, float(np.abs(tau_s / stated - 1).max())

@@ -1,0 +1,80 @@
+"""The whole report: what is counted of a record, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from target_examples import chain
+
+from hilbench.errors import NetworkError
+from hilbench.nal import Network
+from hilbench.nal.compile import ONE_EACH, Activity, compile_network
+from hilbench.nal.target import load_target
+
+LOIHI1 = load_target("loihi1")
+
+
+def learner() -> Network:
+    """2 events onto 3 driven neurons, whose spikes a readout takes."""
+    net = chain(3)
+    net.input("x", 1)
+    net.connect("x", "a", [[1.0], [1.0], [0.0]])
+    net.readout("y", 1, tau_s=0.02)
+    net.connect("a", "y", np.ones((1, 3)), delay_steps=1)
+    return net
+
+
+def test_a_record_is_counted_per_decision():
+    activity = Activity({"a": np.array([10, 20, 30]), "events": np.array([5, 15])}, 10, 0.1, weight_updates=40)
+    report = compile_network(learner(), "loihi1", LOIHI1, activity)
+    assert (report.neurons, report.synapses, report.cores) == (4, 9, 1)
+    assert report.traffic.of == "the recorded spikes"
+    # All is on one core: what the inputs send still has to come in.
+    assert (report.traffic.messages, report.traffic.hops) == (20, 0)
+    parts = report.energy.parts
+    assert {name: part.events for name, part in parts.items()} == pytest.approx({
+        "synapses": (60 * 1 + 20 * 3) / 10,
+        "neuron updates": 4 * 100 / 10,
+        "spikes": 6,
+        "messages": 2,
+        "hops": 0,
+        "weight updates": 4,
+        "static": 0.1 / 128 / 10,
+    })  # fmt: skip
+    # Two neurons are driven in all of their 20 updates; 12 operations and 6 spikes make at most so many more active.
+    assert parts["neuron updates"].joules.value == pytest.approx(38 * 81e-12 + 2 * 52e-12)
+    assert parts["neuron updates"].joules.low == pytest.approx(6 * 72.8e-12 + 34 * 51.2e-12)
+    # A network without spikes crosses all 11 weights other than 0 once.
+    assert report.energy.baselines["ann float32"].value == pytest.approx(11 * 4.6e-12)
+    assert report.energy.baselines["snn float32"].value == pytest.approx(12 * 0.9e-12)
+
+
+def test_without_a_record_every_source_counts_once_and_no_energy_is_told():
+    report = compile_network(learner(), "loihi1", LOIHI1)
+    assert report.traffic.of == ONE_EACH
+    assert report.traffic.messages == 2
+    assert report.energy is None
+
+
+def test_an_activity_of_another_network_is_refused():
+    spikes = {"a": np.ones(3), "events": np.ones(2)}
+    for wrong, says in (({"a": np.ones(4)}, "'a' has 4 neurons in it; allowed: 3"), ({"b": np.ones(3)}, "allowed")):
+        found = {name: counts for name, counts in spikes.items() if name != "a"} | wrong
+        with pytest.raises(NetworkError, match=says):
+            compile_network(learner(), "loihi1", LOIHI1, Activity(found, 1, 0.1, 0.0))
+
+
+def test_a_relay_that_is_read_is_computed_beside_the_chip():
+    net = chain(3)
+    net.add("total", "sum", 1, output=True)
+    net.connect("a", "total", np.ones((1, 3)))
+    report = compile_network(net, "loihi1", LOIHI1)
+    assert report.dropped == ["output 'total': a sum of other outputs, which the host must add up"]
+    assert report.neurons == 3
+
+
+def test_a_network_without_neurons_is_refused():
+    net = Network(0.001)
+    net.input("x", 1)
+    with pytest.raises(NetworkError, match="no neurons"):
+        compile_network(net, "loihi1", LOIHI1)

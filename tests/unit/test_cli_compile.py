@@ -1,0 +1,104 @@
+"""`hilbench compile`: its table, its JSON, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hilbench.cli import main
+from hilbench.nal import Network, save
+from hilbench.recorder import Recorder
+from hilbench.rows import Shape
+from hilbench.types import EVENT, Reply, Tick
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    return end.value.code or 0
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    net = Network(0.001, spike_amplitude=1000.0)
+    net.input("e", 2, kind="events")
+    net.lif("a", 3, tau_s=0.02)
+    net.readout("y", 1, tau_s=0.02)
+    net.connect("e", "a", np.ones((3, 2)))
+    net.connect("a", "y", np.ones((1, 3)), delay_steps=1)
+    save(net, tmp_path / "net.nir")
+    return tmp_path / "net.nir"
+
+
+def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3) -> Path:
+    """A run of two ticks: neuron 0 spikes twice, neuron 2 once, and event 1 comes three times."""
+    populations = {"a": {"kind": "lif", "size": size}, "y": {"kind": "li", "size": 1}}
+    meta = {
+        "scenario": {"loop": {"period_s": 0.001}, "record": {"spikes": list(spikes)}},
+        "network": {"steps_per_tick": 1, "populations": populations, "projections": {}},
+        "program": {"inputs": [{"name": "e", "size": 2, "kind": "events"}]},
+    }
+    with Recorder(folder, meta) as recorder:
+        episode = recorder.episode(Shape(1, 1, (), 1, 1, 0, 0, 1), 10)
+        for seq, (sent, fired) in enumerate((([1, 1], [0, 2]), ([1], [0]))):
+            events, probed = (np.array([(0, address) for address in part], EVENT) for part in (sent, fired))
+            row = (seq, 1000 * seq, False, True, 0, 0, 0, 0.0, False, False, 0)
+            episode.tick(row, Tick(seq, events=events), np.zeros(1), np.zeros(1), {})
+            reply = Reply(seq, prev_seq=seq - 1, values=np.zeros(1, np.float32), probe_events=probed)
+            episode.reply(reply, 0, 0, False, False, False)
+    return folder
+
+
+def test_a_network_that_fits_ends_with_0(network: Path, capsys: pytest.CaptureFixture) -> None:
+    assert call("compile", network, "--target", "loihi1") == 0
+    found = capsys.readouterr()
+    assert "4 neurons and 9 synapses on 1 of 128 cores" in found.out
+    assert "verdict: the network keeps every limit" in found.out
+    assert "approximated: projection 'e_to_a'" not in found.out
+    assert found.err == ""
+
+
+def test_a_broken_limit_is_a_line_and_ends_with_1(network: Path, capsys: pytest.CaptureFixture) -> None:
+    assert call("compile", network, "--target", "truenorth") == 1
+    found = capsys.readouterr()
+    assert found.err == "hilbench: population 'y': kinds: found li; allowed: lif, if\n"
+    assert "verdict: the network breaks limits: 1" in found.out
+
+
+def test_a_record_gives_traffic_and_energy(network: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    run = record(tmp_path / "run")
+    assert call("compile", network, "--target", "loihi1", "--activity", run, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["traffic"]["of"] == "the recorded spikes"
+    assert found["traffic"]["messages"] == 3
+    parts = found["energy"]["parts"]
+    assert parts["synapses"]["events"] == (3 * 3 + 3 * 1) / 2
+    assert parts["neuron updates"]["events"] == 4
+    assert parts["spikes"]["events"] == 1.5
+    assert call("compile", network, "--target", "loihi2", "--activity", run) == 0
+    assert "no public constant for synaptic_operation_j" in " ".join(capsys.readouterr().out.split())
+
+
+def test_mistakes_are_one_line_each(network: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    unrecorded, other = record(tmp_path / "unrecorded", spikes=()), record(tmp_path / "other", size=5)
+    mistakes = [
+        ((network, "--target", "lohi1"), "no target 'lohi1'; allowed: cortexm4"),
+        ((network, "--target", "lohi1"), "did you mean 'loihi1'?"),
+        ((network,), "target"),
+        ((tmp_path / "none.nir", "--target", "loihi1"), "no such file"),
+        ((network, "--target", "loihi1", "--chips", 0), "--chips: found 0, expected 1 or more"),
+        ((network, "--target", "loihi1", "--activity", tmp_path), "no readable run.json"),
+        ((network, "--target", "loihi1", "--activity", unrecorded), "it has no spikes of 'a'; set record.spikes"),
+        ((network, "--target", "loihi1", "--activity", other), "'a' has 5 neurons in it; allowed: 3"),
+        ((network, "--targets", "loihi1"), "did you mean '--target'?"),
+    ]
+    for arguments, says in mistakes:
+        assert call("compile", *arguments) == 2
+        found = capsys.readouterr()
+        assert says in found.err
+        assert found.err.startswith("hilbench: ")
+        assert found.err.count("\n") == 1
+        assert found.out == ""
