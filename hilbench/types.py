@@ -26,7 +26,7 @@ HELD, REPLIED, SAFE = range(3)
 """Where a physics step's action came from: the record's `sources` column."""
 
 Carry = Literal["none", "weights", "all"]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=128)]
 
 
 class Port(Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,7 +23,7 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
         raise NetworkError(
             f"the control period of {period_us} us is no multiple of the network step of {program.dt_us} us"
         )
-    spiking = [p.name for p in program.populations.values() if p.kind == "lif"]
+    spiking = [p.name for p in program.populations.values() if p.spiking]
     for name in probes.spikes:
         if name not in spiking:
             raise NetworkError(f"record.spikes: found {name!r}; {choose(name, spiking)}")

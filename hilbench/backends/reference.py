@@ -2,28 +2,31 @@
 
 One network step, in this order:
 
-1. input. Each population's current is its constant input, plus weights x values (values are held over a tick), plus
-   the weights of events and spikes that arrive in this step. A spike has the network's `spike_amplitude`, an event 1.
-   Over a delay travels what the weight was when it was sent.
-2. neurons, populations in `Network.order()`: v <- rest + (v - rest) decay + gain I, unless the neuron is held after a
-   spike. Past its threshold it spikes, is reset, and is held for `refractory_s`. Its spikes reach later populations in
-   this step over projections without delay.
-3. readouts, which are the populations that never spike.
-4. learning, once per step, when the tick says so.
+1. input. What arrives at a population in this step: its constant input, weights x values (values are held over a tick),
+   and the weights of events, spikes and values that were sent `delay_steps` ago. An event counts 1, a spike has the
+   network's `spike_amplitude`, graded spikes and what does not spike send their v. Over a delay travels what the weight
+   was when it was sent.
+2. neurons, populations in `Network.order()`, as `nal.neurons.Step` says, unless the membrane is held after a spike.
+   Past its threshold a neuron spikes. What it sends reaches later populations in this step where there is no delay.
+3. late input: what `late` projections bring acts on the membranes now, past the threshold test.
+4. resets, holds and adaptation, for all populations that spiked.
+5. learning, once per step, when the tick says so.
 """
 
 from __future__ import annotations
-
-from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.backends._network import empty_reply, n_probe_values, probe_ticks, steps_per_tick
-from hilbench.nal.lower import step_constants
-from hilbench.nal.network import Network, Population, Projection
+from hilbench.nal import noise
+from hilbench.nal.network import Network, Projection
+from hilbench.nal.neurons import Population, step_constants
 from hilbench.nal.rules import pes
 from hilbench.types import EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
+
+MAX_SPIKES = 255
+"""Of one neuron in one step, where `spikes` is `multiple`."""
 
 
 class Reference(Backend):
@@ -37,7 +40,7 @@ class Reference(Backend):
         self._network: Network = program
         self._probes = probes
         self._order = [program.populations[name] for name in program.order()]
-        self._constants = {p.name: step_constants(p, program) for p in self._order}
+        self._constants = {p.name: step_constants(p, program.dt_s) for p in self._order}
         self._reply = empty_reply(program)
         self._values = np.zeros(size_of(program.inputs, "values"))
         self.reset(0, "none")
@@ -49,13 +52,17 @@ class Reference(Backend):
         if carry == "none":
             self._weights = {p.name: p.weights.astype(np.float64) for p in net.projections.values()}
         if carry != "all":
-            self._v = {p.name: np.zeros(p.size) for p in self._order}
+            self._v = {p.name: _initial(p) for p in self._order}
+            self._current = {p.name: np.zeros(p.size) for p in self._order}
             self._held = {p.name: np.zeros(p.size, int) for p in self._order}
+            self._pending = {p.name: np.zeros(p.size) for p in self._order}
+            self._adapted = {p.name: np.zeros(p.size) for p in self._order}
             self._rates = {p.name: np.zeros(p.weights.shape[1]) for p in net.projections.values() if p.rule}
-            self._past = {
-                p.name: deque([np.zeros(p.weights.shape[0])] * p.delay_steps, p.delay_steps)
-                for p in net.projections.values()
-            }
+            n_slots = 1 + max((p.max_delay_steps for p in net.projections.values()), default=0)
+            self._arriving = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
+            self._arriving_late = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
+        self._keys = {p.name: noise.key(seed, p.name) for p in self._order}
+        self._clock = 0
         self._values[:] = 0
         self._ticks = 0
         self._reply.counters[:] = 0
@@ -67,9 +74,9 @@ class Reference(Backend):
         reply = self._reply
         reply.counters[:] = self._counters
         self._counters[:] = 0
-        readouts = [self._v[port.name] for port in self._network.outputs if port.kind == "values"]
-        reply.values[:] = np.concatenate(readouts or [[]])
-        outputs = [port.name for port in self._network.outputs if port.kind == "events"]
+        taps, ports = self._network.taps, self._network.outputs
+        reply.values[:] = np.concatenate([self._v[taps[port.name]] for port in ports if port.kind == "values"] or [[]])
+        outputs = [taps[port.name] for port in ports if port.kind == "events"]
         reply.events = self._events(spikes, outputs)
         reply.probe_events = self._events(spikes, self._probes.spikes)
         reply.probe_values = self._weights_record()
@@ -86,24 +93,24 @@ class Reference(Backend):
         return [self._network_step(events["address"][bins == step], modulators) for step in range(n_steps)]
 
     def _network_step(self, addresses: NDArray, modulators: NDArray | None) -> dict[str, NDArray]:
-        net = self._network
-        sources = self._port_activity(addresses)
+        """How often each neuron spiked in this step."""
         spikes: dict[str, NDArray] = {}
-        for population in self._order:
-            current = np.zeros(population.size)
-            for p in net.projections.values():
-                if p.target == population.name:
-                    current += self._arriving(p, sources | spikes)
-            spikes[population.name] = self._neurons(population, current)
-            self._counters[0] += np.uint64(spikes[population.name].sum())
-            self._counters[2] += np.uint64(population.size)
-        for p in net.projections.values():
-            sent = (sources | spikes)[p.source].astype(float)
-            if p.delay_steps:
-                self._past[p.name].append(self._brought(p, sent))
-            self._counters[1] += self._operations(p, sent)
+        for source, crossings in self._port_activity(addresses).items():
+            self._send(source, crossings, crossings)
+        for p in self._order:
+            arrived = self._take(self._arriving, p.name) + self._constant(p.name)
+            spikes[p.name] = self._neurons(p, arrived)
+            self._send(p.name, *self._sent(p, spikes[p.name]))
+        for p in self._order:
+            self._act_late(p, self._take(self._arriving_late, p.name))
+            self._after_spikes(p, spikes[p.name])
+            if p.kind != "sum":
+                self._counters[0] += np.uint64(spikes[p.name].sum())
+                self._counters[2] += np.uint64(p.size)
+        for p in self._network.projections.values():
             if p.rule is not None:
                 self._learn(p, spikes[p.source], modulators)
+        self._clock += 1
         return spikes
 
     def _port_activity(self, addresses: NDArray) -> dict[str, NDArray]:
@@ -113,42 +120,105 @@ class Reference(Backend):
                 active[port.name] = self._values[values : values + port.size]
                 values += port.size
             else:
-                active[port.name] = np.bincount(
-                    addresses[(addresses >= address) & (addresses < address + port.size)] - address,
-                    minlength=port.size,
-                ).astype(float)
+                mine = addresses[(addresses >= address) & (addresses < address + port.size)] - address
+                active[port.name] = np.bincount(mine, minlength=port.size).astype(float)
                 address += port.size
         return active
 
-    def _arriving(self, p: Projection, now: dict[str, NDArray]) -> NDArray:
-        """The current that a projection brings in this step."""
-        current = self._past[p.name][0] if p.delay_steps else self._brought(p, now[p.source])
-        return current if p.bias is None else current + p.bias
+    def _sent(self, p: Population, spikes: NDArray) -> tuple[NDArray, NDArray]:
+        """What a population sends in this step, and how often each of its neurons does."""
+        v = self._v[p.name]
+        if not p.spiking:
+            return v, (v != 0).astype(float)
+        if p.behaviour.spikes == "graded":
+            return v * (spikes > 0), (spikes > 0) * (v != 0)
+        return self._network.spike_amplitude * spikes, spikes
 
-    def _brought(self, p: Projection, sent: NDArray) -> NDArray:
-        amplitude = self._network.spike_amplitude if p.source in self._network.populations else 1.0
-        return self._weights[p.name] @ (amplitude * sent)
+    def _send(self, source: str, sent: NDArray, crossings: NDArray) -> None:
+        """Put what crosses each synapse where it arrives; one operation per weight other than 0 that is crossed."""
+        port = self._network.port(source)
+        if port is not None and port.kind == "values":
+            crossings = sent != 0
+        for p in self._network.projections.values():
+            if p.source != source:
+                continue
+            weights = self._weights[p.name]
+            sources = np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
+            ring = (self._arriving_late if p.late else self._arriving)[p.target]
+            slots = (self._clock + np.broadcast_to(p.delay_steps, sources.shape)) % len(ring)
+            np.add.at(ring, (slots, weights.indices), weights.data * sent[sources])
+            if p.form is None or p.form.computes or self._network.populations[p.target].kind != "sum":
+                self._counters[1] += np.uint64((crossings[sources] * (weights.data != 0)).sum())
 
-    def _operations(self, p: Projection, sent: NDArray) -> np.uint64:
-        """One operation per weight other than 0 that something other than 0 crosses, once per event."""
-        weights = self._weights[p.name]
-        fan_out = np.diff(np.concatenate([[0], np.cumsum(weights.data != 0)])[weights.indptr])
-        port = self._network.port(p.source)
-        crossings = sent if port is not None and port.kind == "events" else (sent != 0)
-        return np.uint64((crossings * fan_out).sum())
+    def _take(self, rings: dict[str, NDArray], name: str) -> NDArray:
+        """What arrives at a population now; its slot is free then."""
+        slot = rings[name][self._clock % len(rings[name])]
+        arrived = slot.copy()
+        slot[:] = 0
+        return arrived
 
-    def _neurons(self, p: Population, current: NDArray) -> NDArray:
-        v, held = self._v[p.name], self._held[p.name]
-        decay, gain = self._constants[p.name]
-        free = held == 0
-        v[free] = (p.v_leak + (v - p.v_leak) * decay + gain * current)[free]
-        held[~free] -= 1
-        over = v >= p.v_threshold if p.threshold == ">=" else v > p.v_threshold
-        spikes = free & over if p.kind == "lif" else np.zeros(p.size, bool)
-        reset = {"value": p.v_reset, "zero": np.zeros(p.size), "subtract": v - p.v_threshold}[p.reset]
-        v[spikes] = reset[spikes]
-        held[spikes] = round(p.refractory_s / self._network.dt_s)
-        return spikes
+    def _constant(self, name: str) -> NDArray:
+        biases = [p.bias for p in self._network.projections.values() if p.target == name and p.bias is not None]
+        return sum(biases, np.zeros(self._network.populations[name].size))
+
+    def _neurons(self, p: Population, x: NDArray) -> NDArray:
+        """How often each neuron spikes, after one step of `nal.neurons.Step`."""
+        c, b, v = self._constants[p.name], p.behaviour, self._v[p.name]
+        free = self._held[p.name] == 0
+        moved = c.rest + (v - c.rest) * c.decay
+        if b.reset_at == "next":
+            moved = self._reset(p, moved, self._pending[p.name])
+        moved = moved + c.from_current * self._current[p.name] + c.from_input * x
+        if b.v_floor is not None:
+            moved = np.maximum(moved, b.v_floor)
+        v[free] = moved[free]
+        self._held[p.name][~free] -= 1
+        self._current[p.name][:] = c.syn_decay * self._current[p.name] + c.syn_gain * x
+        return free * self._fires(p, v)
+
+    def _fires(self, p: Population, v: NDArray) -> NDArray:
+        """How many spikes these membranes make."""
+        if not p.spiking:
+            return np.zeros(p.size)
+        if p.kind == "poisson":
+            return (self._drawn(p) < -np.expm1(-np.maximum(v, 0) * self._network.dt_s)).astype(float)
+        b = p.behaviour
+        threshold = p.v_threshold.astype(np.float64) + b.adapt_step * self._adapted[p.name]
+        if b.threshold_noise:
+            drawn = self._drawn(p)
+            threshold += b.threshold_noise * np.log(drawn / (1 - drawn))
+        over = v >= threshold if b.threshold == ">=" else v > threshold
+        if b.spikes != "multiple":
+            return over.astype(float)
+        fit = v / np.where(threshold > 0, threshold, np.inf)
+        count = np.floor(fit) if b.threshold == ">=" else np.ceil(fit) - 1
+        return over * np.clip(count, 1, MAX_SPIKES)
+
+    def _drawn(self, p: Population) -> NDArray:
+        neurons = np.arange(p.size, dtype=np.uint64)
+        return noise.uniform(np.array([self._keys[p.name]]), np.array([self._clock], np.uint64), neurons)
+
+    def _act_late(self, p: Population, x: NDArray) -> None:
+        c, free = self._constants[p.name], self._held[p.name] == 0
+        self._v[p.name][free] += (c.from_input * x)[free]
+        self._current[p.name] += c.syn_gain * x
+
+    def _after_spikes(self, p: Population, spikes: NDArray) -> None:
+        """Resets, holds and adaptation."""
+        fired, b = spikes > 0, p.behaviour
+        if b.reset_at == "now":
+            self._v[p.name][:] = self._reset(p, self._v[p.name], spikes)
+        self._pending[p.name][:] = spikes
+        self._held[p.name][fired] = round(b.refractory_s / self._network.dt_s)
+        if b.adapt_tau_s is not None:
+            self._adapted[p.name][:] = np.exp(-self._network.dt_s / b.adapt_tau_s) * self._adapted[p.name] + spikes
+
+    def _reset(self, p: Population, v: NDArray, spikes: NDArray) -> NDArray:
+        """The membranes after the resets that these spikes bring."""
+        if p.v_reset is None:  # threshold and poisson keep nothing
+            return v
+        after = {"value": p.v_reset, "zero": np.zeros(p.size), "subtract": v - spikes * p.v_threshold}
+        return np.where(spikes > 0, after[p.behaviour.reset], v)
 
     def _learn(self, p: Projection, spikes: NDArray, modulators: NDArray | None) -> None:
         """PES. Traces run always; weights change only while learning is on."""
@@ -180,7 +250,8 @@ class Reference(Backend):
         for step, fired in enumerate(spikes):
             for name in fired:
                 if name in first:
-                    found += [(step * dt_us, first[name] + i) for i in np.flatnonzero(fired[name])]
+                    each = np.repeat(np.arange(len(fired[name])), fired[name].astype(int))
+                    found += [(step * dt_us, first[name] + i) for i in each]
         return np.array(found, EVENT)
 
     def _weights_record(self) -> NDArray:
@@ -190,3 +261,7 @@ class Reference(Backend):
         whole = [self._weights[name].data for name in probes.weights]
         norms = [[np.linalg.norm(self._weights[name].data)] for name in probes.weight_norms]
         return np.concatenate([*whole, *norms]).astype(np.float32)
+
+
+def _initial(p: Population) -> NDArray:
+    return np.zeros(p.size) if p.v_initial is None else p.v_initial.astype(np.float64)

@@ -5,7 +5,8 @@ No code, no pickle: msgpack, checked against types and bounds before anything is
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from math import prod
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -15,25 +16,41 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError, ProtocolError
-from hilbench.nal.network import MAX_DELAY_STEPS, MAX_NEURONS, Network
+from hilbench.nal._arrays import MAX_DELAY_STEPS
+from hilbench.nal.forms import Form, FormKind
+from hilbench.nal.network import MAX_NEURONS, Network, Projection
+from hilbench.nal.neurons import PARAMETERS, Behaviour, Integrator, Kind, Population
 from hilbench.nal.rules import Rule
 from hilbench.types import LawProgram, Name, Port, Program
 
 MAX_SYNAPSES = 500_000_000
 MAX_NODES = 100_000
 
+Count = Annotated[int, Meta(ge=1, le=MAX_NEURONS)]
 Numbers = Annotated[bytes, Meta(max_length=8 * MAX_SYNAPSES)]
 Parameter = Annotated[bytes, Meta(max_length=4 * MAX_NEURONS)]
 
 
 class _Population(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
-    kind: Literal["lif", "li"]
-    size: Annotated[int, Meta(ge=1, le=MAX_NEURONS)]
-    parameters: tuple[Parameter, Parameter, Parameter, Parameter, Parameter]
-    refractory_s: Annotated[float, Meta(ge=0)]
-    reset: Literal["value", "zero", "subtract"]
-    threshold: Literal[">", ">="]
+    kind: Kind
+    shape: tuple[Count, ...]
+    parameters: dict[Name, Parameter]
+    behaviour: Behaviour
+    rule: dict[str, Any] | None
+
+
+class _Array(Struct, frozen=True, forbid_unknown_fields=True):
+    shape: tuple[Annotated[int, Meta(ge=0, le=MAX_NEURONS)], ...]
+    data: Numbers
+
+
+class _Form(Struct, frozen=True, forbid_unknown_fields=True):
+    kind: FormKind
+    shape_in: tuple[Count, ...]
+    shape_out: tuple[Count, ...]
+    arrays: dict[Name, _Array]
+    settings: dict[Name, Any]
 
 
 class _Projection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,18 +62,21 @@ class _Projection(Struct, frozen=True, forbid_unknown_fields=True):
     targets: Numbers
     weights: Numbers
     bias: Parameter | None
-    delay_steps: Annotated[int, Meta(ge=0, le=MAX_DELAY_STEPS)]
+    delay_steps: Annotated[int, Meta(ge=0, le=MAX_DELAY_STEPS)] | Numbers
+    late: bool
     rule: dict[str, Any] | None
+    form: _Form | None
 
 
 class _Network(Struct, frozen=True, tag="network", forbid_unknown_fields=True):
     dt_s: Annotated[float, Meta(gt=0)]
-    integrator: Literal["exact", "euler"]
+    integrator: Integrator
     spike_amplitude: Annotated[float, Meta(gt=0)]
     seed: int
     inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    outputs: tuple[tuple[Port, Name], ...]
     modulators: tuple[Port, ...]
+    shapes: dict[Name, tuple[Count, ...]]
     populations: Annotated[list[_Population], Meta(max_length=MAX_NODES)]
     projections: Annotated[list[_Projection], Meta(max_length=MAX_NODES)]
 
@@ -70,27 +90,31 @@ def pack(program: Program) -> bytes:
         return msgspec.msgpack.encode(program)
     if not isinstance(program, Network):
         raise NetworkError(f"a program is a Network or a LawProgram; found {type(program).__name__}")
-    fields = ("tau_s", "r", "v_leak", "v_threshold", "v_reset")
-    populations = [
-        _Population(
-            p.name, p.kind, p.size, tuple(_raw(getattr(p, f), "<f4") for f in fields), p.refractory_s, p.reset,
-            p.threshold,
-        )
-        for p in program.populations.values()
-    ]  # fmt: skip
-    projections = [
-        _Projection(
-            p.name, p.source, p.target, p.weights.shape, _raw(p.weights.indptr, "<i8"),
-            _raw(p.weights.indices, "<i4"), _raw(p.weights.data, "<f4"),
-            None if p.bias is None else _raw(p.bias, "<f4"), p.delay_steps, rule_to_dict(p.rule),
-        )
-        for p in program.projections.values()
-    ]  # fmt: skip
     return msgspec.msgpack.encode(
         _Network(
-            program.dt_s, program.integrator, program.spike_amplitude, program.seed,
-            program.inputs, program.outputs, program.modulators, populations, projections,
+            program.dt_s, program.integrator, program.spike_amplitude, program.seed, program.inputs,
+            tuple((port, program.taps[port.name]) for port in program.outputs), program.modulators, program.shapes,
+            [_pack_population(p) for p in program.populations.values()],
+            [_pack_projection(p) for p in program.projections.values()],
         )
+    )  # fmt: skip
+
+
+def _pack_population(p: Population) -> _Population:
+    parameters = {name: _raw(getattr(p, name), "<f4") for name in PARAMETERS[p.kind]}
+    return _Population(p.name, p.kind, p.shape, parameters, p.behaviour, rule_to_dict(p.rule))
+
+
+def _pack_projection(p: Projection) -> _Projection:
+    form = p.form and _Form(
+        p.form.kind, p.form.shape_in, p.form.shape_out,
+        {name: _Array(array.shape, _raw(array, "<f4")) for name, array in p.form.arrays.items()}, p.form.settings,
+    )  # fmt: skip
+    return _Projection(
+        p.name, p.source, p.target, p.weights.shape, _raw(p.weights.indptr, "<i8"), _raw(p.weights.indices, "<i4"),
+        _raw(p.weights.data, "<f4"), None if p.bias is None else _raw(p.bias, "<f4"),
+        p.delay_steps if isinstance(p.delay_steps, int) else _raw(p.delay_steps, "<u2"),
+        p.late, rule_to_dict(p.rule), form,
     )  # fmt: skip
 
 
@@ -125,19 +149,45 @@ def _build(found: _Network) -> Network:
     network = Network(found.dt_s, found.integrator, found.spike_amplitude, found.seed)
     for port in found.inputs:
         network.input(port.name, port.size, kind=port.kind, units=port.units)
+    for name, shape in found.shapes.items():
+        port = network.port(name)
+        if port is None or prod(shape) != port.size:
+            raise ProtocolError(f"shape of {name!r}: no input port has {shape} values")
+    network.shapes.update(found.shapes)
+    network.modulators = found.modulators
     for p in found.populations:
-        columns = [_array(raw, "<f4", p.size, p.name) for raw in p.parameters]
-        network._add(p.kind, p.name, p.size, *columns, p.refractory_s, p.reset, p.threshold)
+        if set(p.parameters) != set(PARAMETERS[p.kind]):
+            raise ProtocolError(f"population {p.name!r}: a {p.kind} has {', '.join(PARAMETERS[p.kind]) or 'no arrays'}")
+        columns = {name: _array(raw, "<f4", prod(p.shape), p.name) for name, raw in p.parameters.items()}
+        stated = msgspec.structs.asdict(p.behaviour)
+        network.add(p.name, p.kind, p.shape, rule=rule_from_dict(p.rule), **columns, **stated)
     for p in found.projections:
-        bias = None if p.bias is None else _array(p.bias, "<f4", p.shape[0], p.name)
-        network.connect(
-            p.source, p.target, _matrix(p),
-            bias=bias, delay_steps=p.delay_steps, rule=rule_from_dict(p.rule), name=p.name,
-        )  # fmt: skip
-    if found.modulators != network.modulators:
+        _connect(network, p)
+    parts = (*network.populations.values(), *network.projections.values())
+    if {m.name for m in network.modulators} != {p.rule.modulator for p in parts if p.rule} - {None}:
         raise ProtocolError("modulators: they are not the ones that the rules name")
-    set_outputs(network, found.outputs)
+    for port, source in found.outputs:
+        network.output(port.name, source, kind=port.kind, units=port.units)
+        if network.outputs[-1] != port:
+            raise NetworkError(f"output {port.name!r}: {source!r} gives {network.outputs[-1].size} {port.kind}")
     return network
+
+
+def _connect(network: Network, p: _Projection) -> None:
+    delay_steps = p.delay_steps
+    if isinstance(delay_steps, bytes):
+        delay_steps = _array(delay_steps, "<u2", len(p.weights) // 4, p.name)
+    form = p.form and Form(
+        p.form.kind, p.form.shape_in, p.form.shape_out,
+        {name: _array(a.data, "<f4", prod(a.shape), p.name).reshape(a.shape) for name, a in p.form.arrays.items()},
+        p.form.settings,
+    )  # fmt: skip
+    network.connect(
+        p.source, p.target, _matrix(p), bias=None if p.bias is None else _array(p.bias, "<f4", p.shape[0], p.name),
+        delay_steps=delay_steps, late=p.late, rule=rule_from_dict(p.rule), name=p.name, form=form,
+    )  # fmt: skip
+    if network.projections[p.name].weights.nnz * 4 != len(p.weights):
+        raise ProtocolError(f"projection {p.name!r}: synapses stand twice, or are 0 without a rule")
 
 
 def _matrix(p: _Projection) -> scipy.sparse.csc_array:
@@ -152,18 +202,6 @@ def _matrix(p: _Projection) -> scipy.sparse.csc_array:
     if not ordered or (n_synapses and not (targets.min() >= 0 and targets.max() < n_target)):
         raise ProtocolError(f"projection {p.name!r}: synapses point outside their arrays")
     return scipy.sparse.csc_array((weights, targets, starts), shape=p.shape)
-
-
-def set_outputs(network: Network, ports: tuple[Port, ...]) -> None:
-    """Give a network its output ports. Raises NetworkError for one that no population, or an earlier port, allows."""
-    for i, port in enumerate(ports):
-        population = network.populations.get(port.name)
-        kind = {"lif": "events", "li": "values"}.get(population.kind if population else "")
-        if population is None or (port.kind, port.size) != (kind, population.size):
-            raise NetworkError(f"output {port.name!r}: no population gives {port.size} {port.kind} of that name")
-        if port.name in {other.name for other in ports[:i]}:
-            raise NetworkError(f"output {port.name!r}: stands twice; allowed: one port for each population")
-    network.outputs = ports
 
 
 def _raw(array: NDArray, dtype: str) -> bytes:

@@ -21,8 +21,9 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError, ProtocolError, choose
-from hilbench.nal.codec import pack, rule_from_dict, rule_to_dict, set_outputs, unpack
+from hilbench.nal.codec import pack, rule_from_dict, rule_to_dict, unpack
 from hilbench.nal.network import Network
+from hilbench.nal.neurons import Behaviour, Integrator
 from hilbench.types import Port
 
 if TYPE_CHECKING:
@@ -37,12 +38,6 @@ READ_MEMORY_BYTES = 8 << 30
 READ = "import sys; from hilbench.nal.nir_file import read_alone; sys.exit(read_alone(sys.argv[1]))"
 
 
-class _Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    refractory_s: float = 0.0
-    reset: Literal["value", "zero", "subtract"] = "value"
-    threshold: Literal[">", ">="] = ">"
-
-
 class _Synapses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     delay_steps: Annotated[int, Meta(ge=0)] = 0
     rule: dict[str, Any] | None = None
@@ -55,12 +50,12 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     version: Literal[1] = 1
     dt_s: Annotated[float, Meta(gt=0)]
-    integrator: Literal["exact", "euler"]
+    integrator: Integrator
     spike_amplitude: Annotated[float, Meta(gt=0)]
     seed: int
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    populations: dict[str, _Node]
+    populations: dict[str, Behaviour]
     projections: dict[str, _Synapses]
 
 
@@ -160,10 +155,7 @@ def _metadata(network: Network) -> dict[str, Any]:
         seed=network.seed,
         inputs=network.inputs,
         outputs=network.outputs,
-        populations={
-            p.name: _Node(refractory_s=p.refractory_s, reset=p.reset, threshold=p.threshold)
-            for p in network.populations.values()
-        },
+        populations={p.name: p.behaviour for p in network.populations.values()},
         projections=synapses,
     )
     return {KEY: msgspec.json.encode(profile).decode(), **metadata}
@@ -187,7 +179,8 @@ def from_nir(graph: nir.NIRGraph) -> Network:
         _add_population(network, name, node, _node(graph, name))
     for name, synapses in profile.projections.items():
         _add_projection(network, name, synapses, graph)
-    set_outputs(network, profile.outputs)
+    for port in profile.outputs:
+        network.output(port.name, port.name, kind=port.kind, units=port.units)
     return network
 
 
@@ -211,18 +204,15 @@ def _node(graph: nir.NIRGraph, name: str) -> nir.NIRNode:
     return graph.nodes[name]
 
 
-def _add_population(network: Network, name: str, stated: _Node, node: nir.NIRNode) -> None:
-    import nir
-
-    if isinstance(node, nir.LIF):
-        kind, threshold, reset = "lif", node.v_threshold, 0.0 if node.v_reset is None else node.v_reset
-    elif isinstance(node, nir.LI):
-        kind, threshold, reset = "li", np.inf, 0.0
-    else:
+def _add_population(network: Network, name: str, stated: Behaviour, node: nir.NIRNode) -> None:
+    kinds = {"LIF": "lif", "LI": "li"}
+    kind = kinds.get(type(node).__name__)
+    if kind is None:
         raise NetworkError(f"node {name!r}: found {type(node).__name__}; allowed: LIF, LI")
-    size = int(np.size(node.tau))
-    columns = (node.tau, node.r, node.v_leak, threshold, reset)
-    network._add(kind, name, size, *columns, stated.refractory_s, stated.reset, stated.threshold)
+    own = {"tau_s": node.tau, "r": node.r, "v_leak": node.v_leak}
+    if kind == "lif":
+        own |= {"v_threshold": node.v_threshold, "v_reset": 0.0 if node.v_reset is None else node.v_reset}
+    network.add(name, kind, int(np.size(node.tau)), **own, **msgspec.structs.asdict(stated))
 
 
 def _add_projection(network: Network, name: str, stated: _Synapses, graph: nir.NIRGraph) -> None:

@@ -10,7 +10,7 @@ import scipy.sparse
 
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.network import MAX_REFRACTORY_STEPS
+from hilbench.nal.neurons import MAX_REFRACTORY_STEPS
 from hilbench.nal.rules.pes import PES
 
 
@@ -33,7 +33,7 @@ REFUSED = {
     "dt infinite": (lambda n: Network(math.inf), "whole number of microseconds"),
     "amplitude": (lambda n: Network(0.001, spike_amplitude=0.0), "positive"),
     "seed": (lambda n: Network(0.001, seed=2**64), "2\\*\\*64"),
-    "name": (lambda n: n.input("1st", 2), "'1st'"),
+    "name": (lambda n: n.input("the first", 2), "'the first'"),
     "name taken": (lambda n: n.lif("x", 2, tau_s=0.1), "'x' is taken"),
     "projection name taken": (lambda n: n.connect("x", "cells", np.ones((3, 2)), name="y"), "'y' is taken"),
     "port size": (lambda n: n.input("z", 0), "'z'"),
@@ -46,13 +46,12 @@ REFUSED = {
     "parameter kind": (lambda n: n.lif("z", 2, tau_s="fast"), "tau_s: found str"),
     "parameter NaN": (lambda n: n.lif("z", 2, tau_s=0.1, v_threshold=math.nan), "v_threshold: found NaN"),
     "reset": (lambda n: n.lif("z", 2, tau_s=0.1, reset="substract"), "did you mean 'subtract'"),
-    "threshold": (lambda n: n.lif("z", 2, tau_s=0.1, threshold="=>"), "allowed: '>', '>='"),
+    "threshold": (lambda n: n.lif("z", 2, tau_s=0.1, threshold="=>"), "found '=>'; allowed: >, >="),
     "refractory": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=0.0015), "whole steps of 0.001 s"),
     "refractory endless": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=math.inf), "whole steps"),
     "refractory long": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=MAX_REFRACTORY_STEPS), "whole steps"),
     "source": (lambda n: n.connect("cell", "y", np.ones((2, 3))), "did you mean 'cells'"),
     "target": (lambda n: n.connect("x", "cell", np.ones((3, 2))), "did you mean 'cells'"),
-    "readout drives": (lambda n: n.connect("y", "cells", np.ones((3, 2))), "drives no population"),
     "input as target": (lambda n: n.connect("cells", "x", np.ones((2, 3))), "target: found 'x'"),
     "shape": (lambda n: n.connect("cells", "y", np.ones((3, 2))), r"\(3, 2\); allowed: \(2, 3\) \(targets, sources\)"),
     "vector": (lambda n: n.connect("cells", "y", np.ones(6)), r"allowed: \(2, 3\)"),
@@ -61,8 +60,7 @@ REFUSED = {
     "too large": (lambda n: n.connect("cells", "y", np.full((2, 3), 1e40)), "finite"),
     "bias": (lambda n: n.connect("cells", "y", np.ones((2, 3)), bias=np.ones(3)), "bias: found shape"),
     "bias infinite": (lambda n: n.connect("cells", "y", np.ones((2, 3)), bias=math.inf), "bias: found NaN or infinity"),
-    "delay": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=-1), "delay_steps: found -1; allowed"),
-    "delayed values": (lambda n: n.connect("x", "cells", np.ones((3, 2)), delay_steps=1, name="d"), "held over a tick"),
+    "delay": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=-1), "delay_steps: found -1 to -1; allowed"),
     "rule source": (lambda n: n.connect("x", "y", np.ones((2, 2)), rule=PES_ERROR), "onto a readout only"),
     "rule target": (
         lambda n: n.connect("cells", "cells", np.ones((3, 3)), rule=PES_ERROR, delay_steps=1),
@@ -73,6 +71,26 @@ REFUSED = {
         "learning_rate",
     ),
     "rule name": (lambda n: n.connect("cells", "y", np.ones((2, 3)), rule=PES(modulator="an error")), "modulator"),
+    "delays": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=[1, 2]), r"delay_steps: found shape \(2,\)"),
+    "delay kind": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=0.5), "delay_steps: found 0.5"),
+    "kind": (lambda n: n.add("z", "alif", 2), "did you mean 'lif'"),
+    "no such parameter": (lambda n: n.add("z", "if", 2, tau_s=0.1), "a if has no 'tau_s'"),
+    "misspelt": (lambda n: n.lif("z", 2, tau_s=0.1, refractory=0.0), "did you mean 'refractory_s'"),
+    "needs": (lambda n: n.add("z", "cuba_li", 2, tau_s=0.1), "a cuba_li needs tau_syn_s"),
+    "next and refractory": (
+        lambda n: n.lif("z", 2, tau_s=0.1, reset_at="next", refractory_s=0.001),
+        "reset_at 'next' leaves nothing",
+    ),
+    "late sum": (
+        lambda n: (n.add("sum", "sum", 2), n.connect("cells", "sum", np.ones((2, 3)), late=True))[1],
+        "keeps nothing",
+    ),
+    "output source": (lambda n: n.output("out", "cell"), "did you mean 'cells'"),
+    "output twice": (lambda n: n.output("y", "cells"), "stands twice"),
+    "graded events": (
+        lambda n: (n.lif("z", 1, tau_s=0.1, spikes="graded"), n.output("z", "z"))[1],
+        "gives graded spikes; allowed: kind 'values'",
+    ),
     "loop": (lambda n: n.connect("cells", "cells", np.ones((3, 3))), "loop without delay through cells"),
 }  # fmt: skip
 
@@ -81,11 +99,12 @@ REFUSED = {
 def test_what_is_refused_says_so_in_one_line_and_changes_nothing(case):
     wrong, says = REFUSED[case]
     net = small()
-    before = (net.inputs, net.outputs, net.modulators, list(net.populations), list(net.projections))
+    before = (net.inputs, net.outputs, net.modulators, list(net.populations)[:2], list(net.projections))
     with pytest.raises(NetworkError, match=says) as error:
         wrong(net)
     assert "\n" not in str(error.value)
-    assert before == (net.inputs, net.outputs, net.modulators, list(net.populations), list(net.projections))
+    first = [name for name in net.populations if name not in ("sum", "z")]
+    assert before == (net.inputs, net.outputs, net.modulators, first, list(net.projections))
 
 
 def test_one_modulator_serves_rules_of_one_size():

@@ -1,0 +1,105 @@
+"""Numbers that a network takes in: as float32 arrays of the right shape, or refused in one line."""
+
+from __future__ import annotations
+
+from math import prod
+
+import msgspec
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike, NDArray
+
+from hilbench.errors import NetworkError
+from hilbench.types import Port
+
+MAX_DELAY_STEPS = 65_535
+
+
+def make_port(name: str, size: int, kind: str, units: tuple[str, ...]) -> Port:
+    """A Port, its fields checked."""
+    try:
+        return msgspec.convert({"name": name, "size": size, "kind": kind, "units": units}, Port)
+    except msgspec.ValidationError as error:
+        raise NetworkError(f"port {name!r}: {error}") from None
+
+
+def numbers(value: object, where: str) -> NDArray:
+    """`value` as float32; what is too large for it becomes infinite, and is refused where that matters."""
+    try:
+        with np.errstate(over="ignore"):
+            return np.asarray(value, np.float32)
+    except (TypeError, ValueError):
+        raise NetworkError(f"{where}: found {type(value).__name__}; allowed: numbers in a regular array") from None
+
+
+def per_neuron(value: ArrayLike, size: int, where: str, finite: bool = True) -> NDArray:
+    """(size,) float32 from a number or an array of one per neuron."""
+    array = numbers(value, where)
+    if array.shape not in ((), (1,), (size,)):
+        raise NetworkError(f"{where}: found shape {array.shape}; allowed: a number or ({size},)")
+    if np.isnan(array).any() or (finite and np.isinf(array).any()):
+        raise NetworkError(f"{where}: found NaN or infinity; allowed: finite numbers")
+    return np.broadcast_to(array, (size,)).copy()
+
+
+def sparse(weights: object, shape: tuple[int, int], keep_zeros: bool, where: str) -> scipy.sparse.csc_array:
+    """(n_target, n_source) float32, column by column, targets in rising order."""
+    if scipy.sparse.issparse(weights):
+        matrix = scipy.sparse.csc_array(weights, dtype=np.float32, copy=True)
+    else:
+        dense = numbers(weights, f"{where}: weights")
+        matrix = _every_entry(dense) if keep_zeros and dense.ndim == 2 else dense
+        matrix = scipy.sparse.csc_array(matrix) if matrix.ndim == 2 else matrix
+    if matrix.shape != shape:
+        raise NetworkError(f"{where}: weights: found shape {matrix.shape}; allowed: {shape} (targets, sources)")
+    if not np.isfinite(matrix.data).all():
+        raise NetworkError(f"{where}: weights: found NaN or infinity; allowed: finite numbers")
+    matrix.sum_duplicates()
+    if not keep_zeros:
+        matrix.eliminate_zeros()
+    return matrix
+
+
+def _every_entry(dense: NDArray) -> scipy.sparse.csc_array:
+    """A matrix that stores its zeros too."""
+    n_target, n_source = dense.shape
+    rows = np.tile(np.arange(n_target, dtype=np.int32), n_source)
+    starts = np.arange(0, dense.size + 1, n_target) if dense.size else np.zeros(n_source + 1, int)
+    return scipy.sparse.csc_array((dense.T.ravel().copy(), rows, starts), shape=dense.shape)
+
+
+def delays(value: object, matrix: scipy.sparse.csc_array, where: str) -> int | NDArray:
+    """Whole steps: one number, or (n_synapses,) uint16 in the order of the matrix's data, where they differ.
+
+    Many delays come as a matrix of the weights' shape, or already in that order.
+    """
+    where = f"{where}: delay_steps"
+    allowed = f"0 to {MAX_DELAY_STEPS}"
+    if scipy.sparse.issparse(value):
+        value = value.toarray()
+    found = np.asarray(value)
+    if found.dtype.kind not in "iu" or isinstance(value, bool):
+        raise NetworkError(f"{where}: found {value!r}; allowed: whole numbers, {allowed}")
+    if found.size and not (found.min() >= 0 and found.max() <= MAX_DELAY_STEPS):
+        raise NetworkError(f"{where}: found {found.min()} to {found.max()}; allowed: {allowed}")
+    if found.ndim == 0:
+        return int(found)
+    if found.shape == matrix.shape:
+        sources = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
+        found = found[matrix.indices, sources]
+    if found.shape != matrix.data.shape:
+        raise NetworkError(
+            f"{where}: found shape {found.shape}; allowed: a number, {matrix.shape} or one each for"
+            f" {matrix.nnz} synapses"
+        )
+    same = found.size and (found == found[0]).all()
+    return int(found[0]) if same else found.astype(np.uint16)
+
+
+def read_shape(size: object, largest: int, where: str) -> tuple[int, ...]:
+    """A number, or a tuple of them, as a tuple."""
+    shape = size if isinstance(size, tuple) else (size,)
+    whole = tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
+    if any(type(n) is not int or n < 1 for n in whole) or not 1 <= prod(whole) <= largest:
+        raise NetworkError(f"{where}: size: found {size!r}; allowed: 1 to {largest}")
+    return whole
