@@ -6,10 +6,12 @@ The seconds are Brian2's own `_last_run_time`: the loop over the time steps alon
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
 from typing import Any
 
+import brian2
 import numpy as np
-from brian2 import NeuronGroup, SpikeMonitor, Synapses, defaultclock, device, mV, ms, run, set_device
+from brian2 import NeuronGroup, SpikeMonitor, Synapses, defaultclock, device, ms, mV, run, set_device
 from problems import weights_mv
 from protocol import Run, serve
 
@@ -43,14 +45,14 @@ def cuba(arrays: str, n: int, k: int, **p: Any) -> tuple[dict[str, Any], Run]:
     run(p["warm_ms"] * ms)
     spikes.active = True
     run(p["run_ms"] * ms)
-    folder = tempfile.mkdtemp(prefix="bench-brian2-", dir=str(p["folder"]))
+    folder = tempfile.mkdtemp(prefix="brian2-", dir=Path(arrays).parent)
     device.build(directory=folder, compile=True, run=False)
 
     def once() -> dict[str, float]:
         device.run(with_output=False)
         return {"seconds": float(device._last_run_time), "spikes": int(spikes.num_spikes)}
 
-    return {}, once
+    return {"version": brian2.__version__}, once
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def cuba(arrays: str, n: int, k: int, **p: Any) -> tuple[dict[str, Any], Run]:
         nest.Run(p["run_ms"])
         return {"seconds": perf_counter() - start, "spikes": int(nest.local_spike_counter)}
 
-    return {}, once
+    return {"version": nest.__version__}, once
 
 
 def _connect(targets: np.ndarray, weights_pa: np.ndarray, delay_ms: float) -> None:

@@ -23,15 +23,31 @@ CUBA = {
 """What every CUBA network shares; a weight is the jump of the synaptic current, in mV of driven depolarisation."""
 K = 80
 """The synapses per neuron that the weights above belong to."""
+RATE_HZ = 6.0
+"""What its neurons fire at."""
 
 
 def cuba(folder: Path, n: int, k: int, **changes: float) -> dict[str, Any]:
-    """n neurons with k synapses each; weights fall with k, so that the mean input, and so the rate, stays."""
-    scale = {name: CUBA[name] * K / k for name in ("w_excitatory_mv", "w_inhibitory_mv")}
-    numbers = CUBA | scale | {"n": n, "k": k} | changes
+    """A network of n neurons with k synapses each, asynchronous and irregular."""
+    numbers = cuba_numbers(n, k) | changes
     random = np.random.default_rng(1)
     v = random.uniform(numbers["v_reset_mv"], numbers["v_threshold_mv"], n).astype(np.float32)
     return numbers | {"arrays": _save(folder / f"cuba-{n}-{k}.npz", targets=targets(n, k), v_mv=v)}
+
+
+def cuba_numbers(n: int, k: int) -> dict[str, Any]:
+    """CUBA's constants for k synapses per neuron: weights go as 1/sqrt(k), so that the input's fluctuation stays.
+
+    Its mean, inhibitory, then grows as sqrt(k); the leak potential rises by the same at 6 Hz, so the rate stays too
+    (van Vreeswijk & Sompolinsky 1996, "Chaos in neuronal networks with balanced excitatory and inhibitory activity").
+    """
+    scale = (K / k) ** 0.5
+    mean_mv = CUBA["excitatory"] * CUBA["w_excitatory_mv"] + (1 - CUBA["excitatory"]) * CUBA["w_inhibitory_mv"]
+    input_mv = RATE_HZ * K * CUBA["tau_syn_ms"] * 1e-3 * mean_mv
+    return CUBA | {
+        "n": n, "k": k, "w_excitatory_mv": CUBA["w_excitatory_mv"] * scale,
+        "w_inhibitory_mv": CUBA["w_inhibitory_mv"] * scale, "v_leak_mv": CUBA["v_leak_mv"] - (1 / scale - 1) * input_mv,
+    }  # fmt: skip
 
 
 def targets(n: int, k: int, seed: int = 0) -> NDArray:
@@ -48,7 +64,7 @@ def weights_mv(n: int, excitatory: float, w_excitatory_mv: float, w_inhibitory_m
 
 
 def pes(folder: Path, n: int, n_steps: int) -> dict[str, Any]:
-    """n LIF neurons over a 4-D state, two outputs learnt by PES; encoders and tuning as Nengo draws them."""
+    """PES over n LIF neurons: a 4-D state in, two outputs learnt; encoders and tuning as Nengo draws them."""
     random = np.random.default_rng(2)
     tau_s, refractory_s = 0.02, 0.002
     encoders = random.standard_normal((n, 4))
@@ -73,8 +89,8 @@ def lif(folder: Path, n_steps: int) -> dict[str, Any]:
     random = np.random.default_rng(3)
     arrays = _save(
         folder / "lif.npz",
-        w_1=random.normal(0.05, 0.1, (256, 16)).astype(np.float32),
-        w_2=random.normal(0.02, 0.05, (4, 256)).astype(np.float32),
+        w_1=random.normal(0.0, 0.06, (256, 16)).astype(np.float32),
+        w_2=random.normal(0.01, 0.05, (4, 256)).astype(np.float32),
         values=random.uniform(0, 1, (n_steps, 16)).astype(np.float32),
     )
     return {"arrays": arrays, "dt_s": 1e-3, "decay": 0.9}
@@ -83,3 +99,9 @@ def lif(folder: Path, n_steps: int) -> dict[str, Any]:
 def _save(path: Path, **arrays: NDArray) -> str:
     np.savez(path, **arrays)
     return str(path)
+
+
+def memory_mb(name: str) -> float:
+    """What this process holds (`VmRSS`) or has held at most (`VmHWM`); Linux tells it in kB."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) * 1024 / 1e6

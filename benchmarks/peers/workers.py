@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -70,19 +72,15 @@ class Worker:
 
     def _kill(self) -> None:
         """End the worker and all that it started: some peers work in processes of their own."""
-        try:
-            os.killpg(self._process.pid, 9)
-        except ProcessLookupError:
-            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         self._kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
-            try:
+            with contextlib.suppress(BrokenPipeError):  # a question that the worker did not read
                 pipe.close()
-            except BrokenPipeError:  # a question that the worker did not read
-                pass
 
     def __enter__(self) -> Worker:
         return self
