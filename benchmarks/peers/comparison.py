@@ -21,6 +21,7 @@ BUILD_TIMEOUT_S, RUN_TIMEOUT_S = 1200.0, 300.0
 ALIKE = 0.05
 """How far apart the spikes of two sides may be, relative to the larger."""
 COUNTS = ("spikes", "outputs")
+"""What tells that two sides did the same: the first of these that both have."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def unlike(mine: Taken, theirs: Taken) -> str:
     """In what two sides differ so much that they did not do the same work; empty where they agree."""
     for name in COUNTS:
         a, b = mine.median(name), theirs.median(name)
-        if a is not None and b is not None and abs(a - b) > ALIKE * max(abs(a), abs(b)):
-            return f"not the same work: {name} {a:.6g} here, {b:.6g} there"
-    return ""
+        if a is not None and b is not None:
+            alike = abs(a - b) <= ALIKE * max(abs(a), abs(b))
+            return "" if alike else f"not the same work: {name} {a:.6g} here, {b:.6g} there"
+    return "neither spikes nor outputs to compare" if mine.answers and theirs.answers else "no answer"

@@ -27,7 +27,7 @@ AXES: dict[str, list[dict[str, Any]]] = {
 
 def growth() -> list[dict[str, Any]]:
     """Per axis its points (x, us per step) and the exponent of a power law through them."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, Worker(sys.executable, ON_HILBENCH) as worker:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, Worker(Path(sys.executable), ON_HILBENCH) as worker:
         return [_axis(axis, points, Path(folder), worker) for axis, points in AXES.items()]
 
 
@@ -47,7 +47,7 @@ def _axis(axis: str, points: list[dict[str, Any]], folder: Path, worker: Worker)
 
 def large(n: int = 100_000, k: int = 1000) -> dict[str, Any]:
     """Build time, memory per synapse and time per step of n neurons with k synapses each."""
-    with Worker(sys.executable, ON_HILBENCH) as worker:
+    with Worker(Path(sys.executable), ON_HILBENCH) as worker:
         facts = worker.build({"work": "large", "n": n, "k": k, "run_ms": 100.0}, BUILD_TIMEOUT_S)
         answers = [worker.run(RUN_TIMEOUT_S) for _ in range(ROUNDS)]
     step_s = statistics.median(a["seconds"] for a in answers) / 1000

@@ -26,7 +26,10 @@ class WorkerError(Exception):
 class Worker:
     """One process that builds one piece of work and runs it again and again."""
 
-    def __init__(self, python: Path | str, script: Path) -> None:
+    def __init__(self, python: Path, script: Path) -> None:
+        if not python.exists():
+            make = "python benchmarks/peers/environments.py"
+            raise WorkerError(f"its environment {python.parents[1].name} is not there; make it with: {make}")
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close()
         self._process = subprocess.Popen(
             [str(python), str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
