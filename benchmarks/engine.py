@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -105,11 +106,11 @@ def chosen(works: Sequence[Work], quick: bool, words: list[str] | None) -> list[
 
 def measure(works: Sequence[Work], alone: Sequence[str]) -> dict[str, Any]:
     """The results as `engine.json` holds them."""
-    found, rows = provenance(), []
+    found, rows, load = provenance(), [], os.getloadavg()[0]  # what else ran here: ratios of a busy machine are rough
     for work in works:
         print(f"{work.name}: {', '.join(peer.name for peer in work.peers)}", file=sys.stderr)
         rows += compare(work)
-    host = found["host"] | {key: found[key] for key in ("versions", "commit", "started")}
+    host = found["host"] | {"load": load} | {key: found[key] for key in ("versions", "commit", "started")}
     return {"host": host, "rows": rows} | {name: ALONE[name]() if name in alone else None for name in ALONE}
 
 

@@ -56,7 +56,7 @@ def _cuba_network(edges: np.ndarray, v_mv: np.ndarray, **p: Any) -> Network:
         refractory_s=p["refractory_ms"] * 1e-3,
     )  # fmt: skip
     w = weights_mv(n, p["excitatory"], p["w_excitatory_mv"], p["w_inhibitory_mv"])
-    starts = np.arange(0, n * k + 1, k)
+    starts = np.arange(0, n * k + 1, k, dtype=np.int32)  # SciPy widens the edges to what these are
     matrix = scipy.sparse.csc_array((np.repeat(w, k), edges.ravel(), starts), shape=(n, n))
     net.connect(neurons, neurons, matrix, delay_steps=p["delay_steps"])
     return net
