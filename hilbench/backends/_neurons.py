@@ -97,10 +97,10 @@ def plain(table, row, q, now, x, fired, amount):
         held_current = f64(table[Entry.HELD_CURRENT], n)[lo:hi]
         for k in range(x.size):
             x[k] += held_current[k]
-    _set_aside(v, release, holding, hold_v, queue, now)
+    _let_go(release, holding, queue, now)
+    _copy_held(v, hold_v, holding, queue)
     _move_all(table, row, v, i, x, over)
-    for j in range(queue[LENGTH]):
-        v[holding[(queue[HEAD] + j) % holding.size]] = hold_v[j]
+    _put_held(v, hold_v, holding, queue)
     if not row[Column.SPIKING]:
         return 0
     n_fired = _scan(table, over, release, now, fired)
@@ -115,17 +115,38 @@ def plain(table, row, q, now, x, fired, amount):
     return n_fired
 
 
-@njit(cache=True)
-def _set_aside(v, release, holding, hold_v, queue, now):
-    """Keep the membranes that are held after a spike, the oldest first; let go of those that are free again.
+# Few neurons are held after a spike at a time, so that keeping their membranes aside, in a ring by age, is cheaper than
+# a test for each neuron.
 
-    Few neurons are held at a time, so this is cheaper than a test for each neuron.
-    """
+
+@njit(cache=True)
+def _let_go(release, holding, queue, now):
+    """Take the neurons that are free again out of the ring."""
     while queue[LENGTH] > 0 and release[holding[queue[HEAD]]] <= now:
-        queue[HEAD] = (queue[HEAD] + 1) % holding.size
+        queue[HEAD] = queue[HEAD] + 1 if queue[HEAD] + 1 < holding.size else 0
         queue[LENGTH] -= 1
-    for j in range(queue[LENGTH]):
-        hold_v[j] = v[holding[(queue[HEAD] + j) % holding.size]]
+
+
+@njit(cache=True)
+def _copy_held(v, hold_v, holding, queue):
+    """Copy the membranes that are held."""
+    head = holding[queue[HEAD] :][: queue[LENGTH]]
+    for j in range(head.size):
+        hold_v[j] = v[head[j]]
+    rest, kept = holding[: queue[LENGTH] - head.size], hold_v[head.size :]
+    for j in range(rest.size):
+        kept[j] = v[rest[j]]
+
+
+@njit(cache=True)
+def _put_held(v, hold_v, holding, queue):
+    """Put them back."""
+    head = holding[queue[HEAD] :][: queue[LENGTH]]
+    for j in range(head.size):
+        v[head[j]] = hold_v[j]
+    rest, kept = holding[: queue[LENGTH] - head.size], hold_v[head.size :]
+    for j in range(rest.size):
+        v[rest[j]] = kept[j]
 
 
 @njit(cache=True)
