@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint bench delay clean
+.PHONY: demo test lint bench bench-quick delay clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
@@ -26,6 +26,13 @@ bench: $(VENV)/tested
 	$(BIN)/python benchmarks/link_echo.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/place.py
+	$(BIN)/python benchmarks/peers/environments.py
+	$(BIN)/python benchmarks/engine.py
+
+# The engine against the peers that install in a minute, in under 5 minutes: Brian2, Nengo, snnTorch.
+bench-quick: $(VENV)/installed
+	$(BIN)/python benchmarks/peers/environments.py --quick
+	$(BIN)/python benchmarks/engine.py --quick
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -44,4 +51,4 @@ $(VENV)/tested: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) runs dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* runs dist build .pytest_cache .ruff_cache .hypothesis
