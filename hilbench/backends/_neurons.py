@@ -170,21 +170,21 @@ def _scan(over, words, release, now, fired):
 
 
 @inner
-def _draw(table, q, k):
+def _draw(table, q, k, now):
     """The random number of neuron k of population q in this step, as `nal.noise.uniform` draws it."""
     key = u64(table[Entry.KEYS], table[Entry.N_POPULATIONS])[q]
-    step = np.uint64(i64(table[Entry.CLOCKS], 2)[1])
+    step = np.uint64(now - i64(table[Entry.CLOCKS], 2)[1])
     bits = _mix(_mix(key + step * GOLDEN) + np.uint64(k) * GOLDEN)
     return (np.float64(bits >> noise.TO_53_BITS) + 0.5) * noise.UNIT
 
 
 @inner
-def _count(table, row, q, k, v, threshold, traits):
+def _count(table, row, q, k, now, v, threshold, traits):
     """How many spikes a membrane makes; `threshold` without its noise."""
     if row[Column.POISSON]:
-        return 1.0 if _draw(table, q, k) < -np.expm1(-max(v, 0.0) * f64(table[Entry.NUMBERS], 2)[0]) else 0.0
+        return 1.0 if _draw(table, q, k, now) < -np.expm1(-max(v, 0.0) * f64(table[Entry.NUMBERS], 2)[0]) else 0.0
     if traits[Trait.NOISE] > 0:
-        drawn = _draw(table, q, k)
+        drawn = _draw(table, q, k, now)
         threshold += traits[Trait.NOISE] * np.log(drawn / (1 - drawn))
     if not (v > threshold or (row[Column.AT_LEAST] and v == threshold)):
         return 0.0
@@ -225,7 +225,7 @@ def general(table, row, q, lo, hi, now, x, fired, amount):
         count = 0.0
         if free and row[Column.SPIKING]:
             threshold = c[Constant.THRESHOLD, k] + traits[Trait.ADAPT_STEP] * adapted[k]
-            count = _count(table, row, q, lo + k - row[Column.LO], v[k], threshold, traits)
+            count = _count(table, row, q, lo + k - row[Column.LO], now, v[k], threshold, traits)
         if traits[Trait.ADAPT_DECAY] > 0:
             adapted[k] = traits[Trait.ADAPT_DECAY] * adapted[k] + count
         pending[k] = count

@@ -28,7 +28,7 @@ Entry = IntEnum(
 """Places in the table."""
 
 NUMBERS = ("dt_s", "amplitude")
-CLOCKS = ("now", "since_reset")
+CLOCKS = ("now", "last_reset")
 
 
 def fill(entries: Mapping[str, NDArray | int]) -> NDArray:

@@ -35,7 +35,7 @@ from hilbench.types import (
     size_of,
 )
 
-SINCE_RESET = 1
+NOW, LAST_RESET = range(2)
 
 
 class NumbaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,7 +85,7 @@ class Numba(Backend):
             for array in self._state.values():
                 array[...] = 0
             self._state["V"][:] = self._flat.v_initial
-        self._state["CLOCKS"][SINCE_RESET] = 0
+        self._state["CLOCKS"][LAST_RESET] = self._state["CLOCKS"][NOW]
         self._keys[:] = [noise.key(seed, p.name) for p in self._flat.order]
         self._values[:] = 0
         self._reply.counters[:] = 0
