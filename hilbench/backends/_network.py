@@ -9,6 +9,9 @@ from hilbench.nal.network import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.types import Probes, Program, Reply, size_of
 
+MAX_SPIKES = 255
+"""Of one neuron in one step, where `spikes` is `multiple`."""
+
 
 def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: str) -> int:
     """How many network steps make a control period. Raises NetworkError when this cannot run."""

@@ -18,15 +18,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.backends._network import empty_reply, n_probe_values, probe_ticks, steps_per_tick
+from hilbench.backends._network import MAX_SPIKES, empty_reply, n_probe_values, probe_ticks, steps_per_tick
 from hilbench.nal import noise
 from hilbench.nal.network import Network, Projection
 from hilbench.nal.neurons import Population, step_constants
 from hilbench.nal.rules import pes
 from hilbench.types import EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
-
-MAX_SPIKES = 255
-"""Of one neuron in one step, where `spikes` is `multiple`."""
 
 
 class Reference(Backend):
@@ -55,14 +52,16 @@ class Reference(Backend):
             self._v = {p.name: _initial(p) for p in self._order}
             self._current = {p.name: np.zeros(p.size) for p in self._order}
             self._held = {p.name: np.zeros(p.size, int) for p in self._order}
+            self._free: dict[str, NDArray] = {}
             self._pending = {p.name: np.zeros(p.size) for p in self._order}
             self._adapted = {p.name: np.zeros(p.size) for p in self._order}
             self._rates = {p.name: np.zeros(p.weights.shape[1]) for p in net.projections.values() if p.rule}
             n_slots = 1 + max((p.max_delay_steps for p in net.projections.values()), default=0)
             self._arriving = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
             self._arriving_late = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
+            self._clock = 0
         self._keys = {p.name: noise.key(seed, p.name) for p in self._order}
-        self._clock = 0
+        self._since_reset = 0
         self._values[:] = 0
         self._ticks = 0
         self._reply.counters[:] = 0
@@ -111,6 +110,7 @@ class Reference(Backend):
             if p.rule is not None:
                 self._learn(p, spikes[p.source], modulators)
         self._clock += 1
+        self._since_reset += 1
         return spikes
 
     def _port_activity(self, addresses: NDArray) -> dict[str, NDArray]:
@@ -164,7 +164,7 @@ class Reference(Backend):
     def _neurons(self, p: Population, x: NDArray) -> NDArray:
         """How often each neuron spikes, after one step of `nal.neurons.Step`."""
         c, b, v = self._constants[p.name], p.behaviour, self._v[p.name]
-        free = self._held[p.name] == 0
+        self._free[p.name] = free = self._held[p.name] == 0
         moved = c.rest + (v - c.rest) * c.decay
         if b.reset_at == "next":
             moved = self._reset(p, moved, self._pending[p.name])
@@ -196,10 +196,10 @@ class Reference(Backend):
 
     def _drawn(self, p: Population) -> NDArray:
         neurons = np.arange(p.size, dtype=np.uint64)
-        return noise.uniform(np.array([self._keys[p.name]]), np.array([self._clock], np.uint64), neurons)
+        return noise.uniform(np.array([self._keys[p.name]]), np.array([self._since_reset], np.uint64), neurons)
 
     def _act_late(self, p: Population, x: NDArray) -> None:
-        c, free = self._constants[p.name], self._held[p.name] == 0
+        c, free = self._constants[p.name], self._free[p.name]
         self._v[p.name][free] += (c.from_input * x)[free]
         self._current[p.name] += c.syn_gain * x
 
