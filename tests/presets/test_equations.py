@@ -6,6 +6,8 @@ floating-point LIF; proc/dense/models.py, whose Dense sends in a step what it ma
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import nir
 import numpy as np
 import pytest
@@ -40,7 +42,7 @@ def file(path, seed: int, kind: str, tau_unit_s: float = 1.0, onward: float = 0.
         "y": nir.Output({"output": np.array([8])}),
     }  # fmt: skip
     path_through = ["x", "into", "a", "onward", "b", "y"]
-    edges = [*zip(path_through, path_through[1:], strict=False), ("a", "around"), ("around", "a")]
+    edges = [*pairwise(path_through), ("a", "around"), ("around", "a")]
     nir.write(path, nir.NIRGraph(nodes, edges))
     return numbers
 
@@ -92,7 +94,7 @@ def test_spyx(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["lif", "if", "cuba_lif"])
 def test_lava_float(tmp_path, kind):
-    """du = 1 without a synapse; weights times dt / tau, as nir_to_lava.py has it; Dense a step late within the net."""
+    """Without a synapse du is 1; weights times dt / tau, as nir_to_lava.py has it; Dense a step late within the net."""
     strength = {"lif": 8, "if": 1, "cuba_lif": 20}[kind]
     numbers, x = file(tmp_path / "net.nir", 2, kind, DT_S, 0.2 * strength), strength * inputs(2)
     layers, s = {}, {}
