@@ -19,6 +19,7 @@ import tyro
 
 from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain
+from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import serve
 from hilbench.cli.doctor import doctor
 from hilbench.cli.meter import meter
@@ -43,6 +44,7 @@ COMMANDS = {
     "serve": serve,
     "meter": meter,
     "doctor": doctor,
+    "conformance": conformance,
 }
 OVERRIDABLE = ("check", "run", "evaluate")
 """Commands that take --SECTION.FIELD VALUE."""
