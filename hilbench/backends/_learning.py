@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from hilbench.backends._pointers import f32, f64, i32, i64, u8
+from hilbench.backends._pointers import f32, f64, i32, i64, inner, u8
 from hilbench.backends._table import Entry
 from hilbench.nal.lower import Link
 from hilbench.nal.rules import pes
@@ -19,7 +19,7 @@ LINK, MODULATOR_LO, TRACE_LO, SOURCE = range(4)
 SCALE, TRACE_DECAY = range(2)
 
 
-@njit(cache=True)
+@inner
 def learn(table, learning, first_event, next_event):
     """PES on every plastic projection: rates run always, weights change only while learning. Counts the changes."""
     n_plastic = table[Entry.N_PLASTIC]
@@ -43,7 +43,7 @@ def learn(table, learning, first_event, next_event):
     return updates
 
 
-@njit(cache=True)
+@inner
 def _pes(link, addresses, scale, errors, hz):
     updates, n = 0, hz.size
     starts = i64(addresses[STARTS], n + 1)
