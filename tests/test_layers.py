@@ -28,6 +28,7 @@ LAYERS = (
         "summary",
         "evaluation",
         "host",
+        "conformance",
         "doctor",
         "report",
         "charts",

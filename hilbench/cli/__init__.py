@@ -20,6 +20,7 @@ import tyro
 from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain
 from hilbench.cli.compile import compile_file
+from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import serve
 from hilbench.cli.doctor import doctor
 from hilbench.cli.meter import meter
@@ -47,6 +48,7 @@ COMMANDS = {
     "compile": compile_file,
     "meter": meter,
     "doctor": doctor,
+    "conformance": conformance,
 }
 OVERRIDABLE = ("check", "run", "evaluate")
 """Commands that take --SECTION.FIELD VALUE."""

@@ -21,21 +21,28 @@ def fold(network: Network) -> Network:
     for name in [p.name for p in populations.values() if p.kind == "sum"]:
         into = [p for p in projections.values() if p.target == name]
         out = [p for p in projections.values() if p.source == name]
-        if any(p.rule is not None for p in into + out) or any(p.source == name for p in into):
+        if not into or any(p.rule is not None for p in into + out) or any(p.source == name for p in into):
             continue
+        if any(p.bias is not None for p in into) and any(p.late or p.max_delay_steps for p in out):
+            continue  # such a constant begins later than the run, or acts late, which no bias does
         del populations[name]
         kept = {key: p for key, p in projections.items() if name not in (p.source, p.target)}
-        projections = kept | {p.name: p for first in into for then in out for p in _joined(first, then)}
+        projections = kept | {
+            p.name: p for first in into for then in out for p in _joined(first, then, first is into[0])
+        }
     return replace(network, populations=populations, projections=projections)
 
 
-def _joined(first: Projection, then: Projection) -> Iterator[Projection]:
-    """One projection for each delay of the way through both; the constant input goes with the first of them."""
+def _joined(first: Projection, then: Projection, constant_too: bool) -> Iterator[Projection]:
+    """One projection for each delay of the way through both; constant input goes with the first of them.
+
+    `constant_too`: with that of `then`, which stands once however many ways lead to it.
+    """
     ways: dict[int, scipy.sparse.csc_array] = {}
     for early, a in _by_delay(first).items():
         for late, b in _by_delay(then).items():
             ways[early + late] = ways.get(early + late, 0) + b @ a
-    bias = then.bias
+    bias = then.bias if constant_too else None
     if first.bias is not None:
         bias = then.weights @ first.bias + (0 if bias is None else bias)
     for number, delay in enumerate(sorted(ways)):

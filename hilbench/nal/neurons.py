@@ -44,6 +44,7 @@ DEFAULTS = {"r": 1.0, "v_leak": 0.0, "v_initial": 0.0, "w_in": 1.0, "v_threshold
 KINDS = get_args(Kind)
 CHOICES: dict[str, tuple[str, ...]] = {
     "integrator": get_args(Integrator),
+    "arrival": ("held", "jump"),
     "current": ("new", "old"),
     "reset": get_args(Reset),
     "reset_at": ("now", "next"),
@@ -62,6 +63,9 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     integrator: Integrator = "exact"
     """`exact`: the differential equation's solution for an input held over the step. `euler`: forward Euler.
     `discrete`: decay as in euler, and the input is added whole, without dt: v <- (1 - dt/tau) v + r I."""
+    arrival: Literal["held", "jump"] = "held"
+    """`held`: what arrives is a current over the step. `jump`: it is added whole, without dt, to the first state it
+    meets, once that has decayed: v <- decay v + r x, or i <- decay i + w_in x."""
     current: Literal["new", "old"] = "new"
     """Whether the membrane sees this step's synaptic current, or what it was before. `exact` solves both as one."""
     reset: Reset = "value"
@@ -146,12 +150,13 @@ def step_constants(p: Population, dt_s: float) -> Step:
     nothing, one = np.zeros(p.size), np.ones(p.size)
     if p.kind in ("threshold", "sum", "poisson"):
         return Step(nothing, nothing, nothing, one, nothing, nothing)
-    r = p.r.astype(np.float64)
+    r, b = p.r.astype(np.float64), p.behaviour
+    whole = b.integrator == "discrete" or (b.arrival == "jump" and p.tau_syn_s is None)
     if p.kind in ("if", "i"):
-        return Step(nothing, one, nothing, r if p.behaviour.integrator == "discrete" else r * dt_s, nothing, nothing)
+        return Step(nothing, one, nothing, r if whole else r * dt_s, nothing, nothing)
     rest, ratio = p.v_leak.astype(np.float64), dt_s / p.tau_s.astype(np.float64)
-    decay = np.exp(-ratio) if p.behaviour.integrator == "exact" else 1 - ratio
-    gain = r if p.behaviour.integrator == "discrete" else r * (1 - decay)
+    decay = np.exp(-ratio) if b.integrator == "exact" else 1 - ratio
+    gain = r if whole else r * (1 - decay)
     if p.tau_syn_s is None:
         return Step(rest, decay, nothing, gain, nothing, nothing)
     return Step(rest, decay, *_with_current(p, ratio, decay, gain, dt_s))
@@ -167,9 +172,12 @@ def _with_current(
         syn_decay = np.exp(-syn_ratio)
         apart = np.abs(ratio - syn_ratio) > 1e-9 * ratio
         off = np.where(apart, ratio * (syn_decay - decay) / np.where(apart, ratio - syn_ratio, 1.0), ratio * decay)
+        if p.behaviour.arrival == "jump":
+            return p.r * off, np.zeros(p.size), syn_decay, w_in
         return p.r * off, p.r * w_in * (1 - decay - off), syn_decay, w_in * (1 - syn_decay)
     syn_decay = 1 - syn_ratio
-    syn_gain = w_in if p.behaviour.integrator == "discrete" else w_in * syn_ratio
+    whole = p.behaviour.integrator == "discrete" or p.behaviour.arrival == "jump"
+    syn_gain = w_in if whole else w_in * syn_ratio
     if p.behaviour.current == "old":
         return gain, np.zeros(p.size), syn_decay, syn_gain
     return gain * syn_decay, gain * syn_gain, syn_decay, syn_gain

@@ -1,0 +1,104 @@
+"""Whether a backend means by every feature of a network what `reference` means, open loop on random ticks."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from hilbench import plugins
+from hilbench.errors import NetworkError
+from hilbench.nal import Network
+from hilbench.nal.features import features
+from hilbench.types import EVENT, LoadReport, Probes, Reply, Tick, size_of
+
+STEPS_PER_TICK, TICKS, SEED = 4, 30, 7
+TOLERANCE = 1e-4
+
+Verdict = Literal["same", "approximated", "dropped", "refused", "differs"]
+
+
+class Outcome(NamedTuple):
+    """What became of one feature on one backend."""
+
+    feature: str
+    verdict: Verdict
+    reason: str = ""
+
+
+def conform(backend: str) -> list[Outcome]:
+    """Every feature on a backend, beside `reference`. Raises PluginError."""
+    plugins.get("backends", backend)
+    return [_compare(backend, name, network) for name, network in features().items()]
+
+
+def unsupported(outcomes: list[Outcome]) -> list[tuple[Verdict, str, list[str]]]:
+    """All that is not the same, by verdict and reason: (verdict, reason, features). Reasons may differ in numbers."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        # What is approximated differs from network to network; each feature's own text stands in its outcome.
+        kind = "" if outcome.verdict == "approximated" else re.sub(r"\d[\d.e+-]*", "#", outcome.reason)
+        groups.setdefault((outcome.verdict, kind), []).append(outcome)
+    return [
+        (verdict, group[0].reason, [outcome.feature for outcome in group])
+        for (verdict, _), group in sorted(groups.items())
+        if verdict != "same"
+    ]
+
+
+def replies(backend: str, network: Network, ticks: list[Tick]) -> tuple[LoadReport, list[list[np.ndarray]]]:
+    """What a backend reported at load, and copies of what it replied. Raises NetworkError."""
+    cls = plugins.get("backends", backend)
+    engine = cls(cls.Config())
+    period_us = STEPS_PER_TICK * network.dt_us
+    spiking = tuple(p.name for p in network.populations.values() if p.spiking)
+    probes = Probes(spiking, tuple(network.projections), weights_period_s=period_us * 1e-6)
+    report = engine.load(network, period_us, probes)
+    engine.reset(SEED, "none")
+    return report, [_copied(engine.step(tick)) for tick in ticks]
+
+
+def ticks_for(network: Network) -> list[Tick]:
+    """Random values, bursts of events, errors, and learning now and then off."""
+    random = np.random.default_rng(SEED)
+    found = []
+    for seq in range(TICKS):
+        events = np.zeros(random.integers(0, 6), EVENT)
+        events["t_us"] = np.sort(random.integers(0, STEPS_PER_TICK * network.dt_us, events.size))
+        events["address"] = random.integers(0, size_of(network.inputs, "events"), events.size)
+        values = random.normal(0.5, 1, size_of(network.inputs, "values")).astype(np.float32)
+        errors = random.normal(0, 1, size_of(network.modulators, "values")).astype(np.float32)
+        found.append(Tick(seq, learning=seq % 5 > 0, events=events, values=values, modulators=errors))
+    return found
+
+
+def _copied(reply: Reply) -> list[np.ndarray]:
+    parts = (reply.events, reply.probe_events, reply.counters, reply.values, reply.probe_values)
+    return [np.copy(part) for part in parts]
+
+
+def _compare(backend: str, feature: str, network: Network) -> Outcome:
+    ticks = ticks_for(network)
+    try:
+        report, found = replies(backend, network, ticks)
+    except NetworkError as error:
+        return Outcome(feature, "refused", str(error))
+    if report.dropped:
+        return Outcome(feature, "dropped", "; ".join(report.dropped))
+    _, expected = replies("reference", network, ticks)
+    where = next((k for k, pair in enumerate(zip(found, expected, strict=True)) if not _agree(*pair)), None)
+    if where is None:
+        return Outcome(feature, "same")
+    if report.approximated:
+        return Outcome(feature, "approximated", "; ".join(report.approximated))
+    return Outcome(feature, "differs", f"from tick {where} of {TICKS} on")
+
+
+def _agree(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
+    """Events, probe events and counters equal; values and weights near."""
+    exact = all(np.array_equal(a, b) for a, b in zip(found[:3], expected[:3], strict=True))
+    return exact and all(
+        np.allclose(a, b, TOLERANCE, TOLERANCE * max(1, np.abs(b).max(initial=0)))
+        for a, b in zip(found[3:], expected[3:], strict=True)
+    )

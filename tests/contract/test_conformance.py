@@ -1,0 +1,86 @@
+"""Every backend over every feature of networks and every preset: as `reference` has it, or said at load and why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hilbench import plugins
+from hilbench.cli import main
+from hilbench.conformance import STEPS_PER_TICK, conform, replies, ticks_for, unsupported
+from hilbench.nal.features import features
+from hilbench.nal.forms import FormKind
+from hilbench.nal.neurons import CHOICES, KINDS
+from hilbench.nal.presets import PRESETS
+
+BACKENDS = [name for name in plugins.all_of("backends") if name != "reference"]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_means_what_reference_means_or_says_so(name):
+    outcomes = conform(name)
+    wrong = [outcome for outcome in outcomes if outcome.verdict == "differs"]
+    assert not wrong
+    assert len(unsupported(outcomes)) <= 20
+    assert all(reason for _, reason, _ in unsupported(outcomes))
+    if name == "numba":
+        assert not unsupported(outcomes)
+
+
+def test_every_kind_and_choice_and_preset_has_a_feature():
+    networks = features()
+    populations = [p for net in networks.values() for p in net.populations.values()]
+    projections = [p for net in networks.values() for p in net.projections.values()]
+    assert {p.kind for p in populations} == set(KINDS)
+    for field, choices in CHOICES.items():
+        assert {getattr(p.behaviour, field) for p in populations} == set(choices)
+    for field in ("refractory_s", "v_floor", "threshold_noise", "adapt_tau_s"):
+        assert any(getattr(p.behaviour, field) for p in populations)
+    assert {p.form.kind for p in projections if p.form} == set(FormKind.__args__)
+    assert any(p.late for p in projections)
+    assert any(np.ndim(p.delay_steps) for p in projections)
+    for name, preset in PRESETS.items():
+        assert {f"preset {name}: {kind}" for kind in preset.behaviour} <= set(networks)
+
+
+@pytest.mark.parametrize("name", features())
+def test_features_are_lively(name):
+    """Neurons that are silent, or fire in every step, would agree on any backend."""
+    net, ticks = features()[name], ticks_for(features()[name])
+    _, rows = replies("reference", net, ticks)
+    fired = {(k, *event) for k, row in enumerate(rows) for event in row[1].tolist()}
+    lo = 0
+    for size in (p.size for p in net.populations.values() if p.spiking):
+        mine = [event for event in fired if lo <= event[2] < lo + size]
+        assert 0.02 < len(mine) / (size * len(ticks) * STEPS_PER_TICK) < 0.95
+        assert len({event[2] for event in mine}) > size / 3
+        lo += size
+    assert np.concatenate([row[3] for row in rows]).std() > 0
+
+
+def test_a_difference_fails_the_command_and_names_the_feature(monkeypatch, capsys):
+    """Numba whose last output event is lost on the way."""
+    numba = plugins.get("backends", "numba")
+    steps = numba.step
+
+    def forgetful(self, tick):
+        reply = steps(self, tick)
+        reply.events = reply.events[:-1]
+        return reply
+
+    monkeypatch.setattr(numba, "step", forgetful)
+    monkeypatch.setattr("hilbench.conformance.features", lambda: {"lif, exact": features()["lif, exact"]})
+    with pytest.raises(SystemExit) as end:
+        main(["conformance", "numba"])
+    assert end.value.code == 1
+    assert "lif, exact" in capsys.readouterr().out
+
+
+def test_the_command_prints_a_short_list_with_reasons(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["conformance", "law"])
+    out = capsys.readouterr().out
+    assert not end.value.code
+    assert "everything" in out
+    assert "runs laws" in " ".join(out.split())
+    assert len(out.splitlines()) < 10
