@@ -23,6 +23,7 @@ from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import serve
 from hilbench.cli.doctor import doctor
 from hilbench.cli.meter import meter
+from hilbench.cli.network import import_network
 from hilbench.cli.parts import list_plugins
 from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
@@ -41,6 +42,7 @@ COMMANDS = {
     "replay": replay,
     "evaluate": evaluate,
     "report": report,
+    "import": import_network,
     "serve": serve,
     "meter": meter,
     "doctor": doctor,

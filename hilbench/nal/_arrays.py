@@ -75,8 +75,10 @@ def delays(value: object, matrix: scipy.sparse.csc_array, where: str) -> int | N
     """
     where = f"{where}: delay_steps"
     allowed = f"0 to {MAX_DELAY_STEPS}"
-    if scipy.sparse.issparse(value):
-        value = value.toarray()
+    sources = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
+    if scipy.sparse.issparse(value) and value.shape == matrix.shape:
+        # Gathered synapse by synapse: a dense matrix of a large network's delays would not fit.
+        value = scipy.sparse.coo_array(scipy.sparse.csr_array(value)[matrix.indices, sources]).toarray().ravel()
     found = np.asarray(value)
     if found.dtype.kind not in "iu" or isinstance(value, bool):
         raise NetworkError(f"{where}: found {value!r}; allowed: whole numbers, {allowed}")
@@ -85,7 +87,6 @@ def delays(value: object, matrix: scipy.sparse.csc_array, where: str) -> int | N
     if found.ndim == 0:
         return int(found)
     if found.shape == matrix.shape:
-        sources = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
         found = found[matrix.indices, sources]
     if found.shape != matrix.data.shape:
         raise NetworkError(

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError, ProtocolError
 from hilbench.nal._arrays import MAX_DELAY_STEPS
-from hilbench.nal.forms import Form, FormKind
+from hilbench.nal.forms import MAX_SYNAPSES, Form, FormKind
 from hilbench.nal.network import MAX_NEURONS, Network, Projection
 from hilbench.nal.neurons import PARAMETERS, Behaviour, Integrator, Kind, Population
 from hilbench.nal.rules import Rule
 from hilbench.types import LawProgram, Name, Port, Program
 
-MAX_SYNAPSES = 500_000_000
 MAX_NODES = 100_000
 
 Count = Annotated[int, Meta(ge=1, le=MAX_NEURONS)]
@@ -163,14 +162,19 @@ def _build(found: _Network) -> Network:
         network.add(p.name, p.kind, p.shape, rule=rule_from_dict(p.rule), **columns, **stated)
     for p in found.projections:
         _connect(network, p)
-    parts = (*network.populations.values(), *network.projections.values())
-    if {m.name for m in network.modulators} != {p.rule.modulator for p in parts if p.rule} - {None}:
-        raise ProtocolError("modulators: they are not the ones that the rules name")
+    check_modulators(network, found.modulators)
     for port, source in found.outputs:
         network.output(port.name, source, kind=port.kind, units=port.units)
         if network.outputs[-1] != port:
             raise NetworkError(f"output {port.name!r}: {source!r} gives {network.outputs[-1].size} {port.kind}")
     return network
+
+
+def check_modulators(network: Network, stated: tuple[Port, ...]) -> None:
+    """Raise NetworkError for modulators that are not those of the network's rules."""
+    parts = (*network.populations.values(), *network.projections.values())
+    if network.modulators != stated or {m.name for m in stated} != {p.rule.modulator for p in parts if p.rule} - {None}:
+        raise NetworkError("modulators: they are not the ones that the rules name")
 
 
 def _connect(network: Network, p: _Projection) -> None:

@@ -151,3 +151,75 @@ main(["run", "cartpole_ladder", "--loop.duration-s", "0.01"])
     assert (done.returncode, done.stdout) == (2, "")
     assert 'pip install "hilbench[sim]"' in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def plain_nir(path: Path) -> Path:
+    import nir
+    import numpy as np
+
+    one = np.ones(2, np.float32)
+    cells = nir.LIF(tau=one / 10, r=one, v_leak=0 * one, v_threshold=one)
+    nodes = {"in": nir.Input({"input": np.array([2])}), "w": nir.Linear(np.eye(2)), "cells": cells}
+    nodes |= {"back": nir.Linear(np.eye(2)), "out": nir.Output({"output": np.array([2])})}
+    edges = [("in", "w"), ("w", "cells"), ("cells", "back"), ("back", "cells"), ("cells", "out")]
+    nir.write(path, nir.NIRGraph(nodes, edges, type_check=False))
+    return path
+
+
+STATED = ("--dt-s", "1e-4", "--integrator", "euler", "--reset", "zero")
+
+
+def test_import_attaches_a_profile_and_says_what_it_says(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    from hilbench.nal import load
+
+    path = plain_nir(tmp_path / "net.nir")
+    assert call("import", str(path), *STATED, "--recurrent-delay", "1", "--spike-amplitude", "impulse") == 0
+    said = capsys.readouterr().out
+    for word in ("cells", "lif 2", "linear cells -> cells, 2 synapses, 1 steps", "impulse", "reset_at", "now"):
+        assert word in said
+    net = load(tmp_path / "net.hilbench.nir")
+    assert (net.dt_s, net.spike_amplitude, net.projections["back"].delay_steps) == (1e-4, 1e4, 1)
+    assert net.populations["cells"].behaviour.reset == "zero"
+
+
+def test_import_takes_a_profile_file_and_options_over_it(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    from hilbench.nal import load
+
+    path, profile, out = plain_nir(tmp_path / "net.nir"), tmp_path / "p.toml", tmp_path / "o.nir"
+    profile.write_text(
+        'dt_s = 1e-3\nreset = "zero"\n[nodes.cells]\nreset = "subtract"\n[nodes.back]\ndelay_steps = 4\n'
+    )
+    options = ("--profile", str(profile), "--out", str(out), "--json", *STATED, "--recurrent-delay", "1")
+    assert call("import", str(path), *options) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["stated"]["dt_s"] == 1e-4
+    assert said["projections"]["back"]["delay_steps"] == [5, 5]
+    assert load(out).populations["cells"].behaviour.reset == "subtract"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "net.nir: no execution profile in this file, and nothing is guessed; state dt_s (seconds, as 1e-4)"),
+        (STATED, "state recurrent_delay (0 or 1, for the loop from 'back' to 'cells')"),
+        ((*STATED, "--integrator", "eulr"), "invalid choice 'eulr' for argument '--integrator'"),
+        (
+            (*STATED, "--spike-amplitude", "loud"),
+            "--spike-amplitude: found 'loud'; allowed: a number above 0, or impulse",
+        ),
+        ((*STATED, "--dt", "1"), "--dt: no such option of import; allowed"),
+        ((*STATED, "--profile", "none.toml"), "none.toml: [Errno 2]"),
+        (("--dt-s", "-1"), "dt_s: Expected `float` > 0"),
+        ((*STATED, "--recurrent-delay", "1", "--out", "none/o.nir"), "cannot be written"),
+    ],
+)
+def test_import_refuses_in_one_line(
+    options: tuple[str, ...], says: str, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = plain_nir(tmp_path / "net.nir")
+    assert call("import", str(path), *options) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["net.nir"]

@@ -172,3 +172,15 @@ def test_duplicate_synapses_add_up():
     twice = scipy.sparse.coo_array(([1.0, 2.0, 5.0], ([0, 0, 1], [2, 2, 0])), shape=(2, 3))
     net.connect("cells", "y", twice, name="w")
     np.testing.assert_array_equal(net.projections["w"].weights.toarray(), [[0, 0, 3], [5, 0, 0]])
+
+
+def test_delays_of_a_large_network_stay_sparse():
+    n = 100_000
+    at = np.random.default_rng(0).permutation(n)
+    weights = scipy.sparse.csc_array((np.ones(n), (at, np.arange(n))), shape=(n, n))
+    steps = scipy.sparse.coo_array((np.arange(n) % 7, (at, np.arange(n))), shape=(n, n))
+    net = Network(0.001)
+    net.input("x", n)
+    net.lif("cells", n, tau_s=0.02)
+    net.connect("x", "cells", weights, delay_steps=steps)
+    np.testing.assert_array_equal(net.projections["x_to_cells"].delay_steps, np.arange(n) % 7)

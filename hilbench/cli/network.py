@@ -1,0 +1,149 @@
+"""`hilbench import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hilbench.cli._shared import print_json
+from hilbench.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from hilbench.nal import Network
+
+
+USUAL = {
+    "spike_amplitude": 1.0, "reset_at": "now", "threshold": ">", "spikes": "single", "current": "new",
+    "refractory_s": 0.0, "inputs": "values",
+}  # fmt: skip
+"""What holds of a network where nothing else is stated."""
+
+
+def import_network(
+    network: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="NETWORK")],
+    /,
+    *,
+    dt_s: float | None = None,
+    integrator: Literal["exact", "euler", "discrete"] | None = None,
+    reset: Literal["value", "zero", "subtract"] | None = None,
+    recurrent_delay: Literal[0, 1] | None = None,
+    reset_at: Literal["now", "next"] | None = None,
+    threshold: Literal[">", ">="] | None = None,
+    spikes: Literal["single", "multiple", "graded"] | None = None,
+    current: Literal["new", "old"] | None = None,
+    refractory_s: float | None = None,
+    spike_amplitude: str | None = None,
+    inputs: Literal["values", "events"] | None = None,
+    profile: Path | None = None,
+    out: Path | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """State what a NIR file of another tool leaves open, and save it with that as its execution profile.
+
+    Parameters
+    ----------
+    network
+        a NIR file without a profile
+    dt_s
+        the network step, in whole microseconds
+    integrator
+        the exact solution over a step, forward Euler, or decay as in Euler and the input added whole
+    reset
+        what a spike does to the membrane: set it to v_reset or to 0, or subtract the threshold
+    recurrent_delay
+        steps from a spike to what it does through a loop; 0 acts after the threshold test of its own step
+    reset_at
+        whether the reset acts in the spike's step, as usual, or in the next one
+    threshold
+        what the membrane must pass, `>` as usual, or reach
+    spikes
+        one spike in a step, as usual, as many as thresholds fit, or one that carries the membrane's value
+    current
+        whether the membrane sees the synaptic current of this step, as usual, or the one before
+    refractory_s
+        how long the membrane is held after a spike, usually 0
+    spike_amplitude
+        the value that a spike has for its step, usually 1; `impulse` is 1/dt_s
+    inputs
+        what the Input nodes take, values as usual, or events
+    profile
+        a TOML file of these fields, with a table [nodes.NAME] for each node that differs
+    out
+        where the network is saved; NETWORK.hilbench.nir beside it when absent
+    """
+    from hilbench.nal import save
+    from hilbench.nal.nir import read_with_notes
+    from hilbench.nal.nir.statements import read_statements
+
+    options = {
+        "dt_s": dt_s, "integrator": integrator, "reset": reset, "recurrent_delay": recurrent_delay,
+        "reset_at": reset_at, "threshold": threshold, "spikes": spikes, "current": current,
+        "refractory_s": refractory_s, "spike_amplitude": _amplitude(spike_amplitude), "inputs": inputs,
+    }  # fmt: skip
+    stated = {} if profile is None else read_statements(profile)
+    stated |= {name: value for name, value in options.items() if value is not None}
+    found, notes = read_with_notes(network, stated)
+    target = out or network.with_name(f"{network.stem}.hilbench.nir")
+    save(found, target)
+    usual = {name: value for name, value in USUAL.items() if name not in stated}
+    said = _described(found, notes) | {"stated": stated, "usual": usual, "saved": str(target)}
+    if as_json:
+        print_json(said)
+    else:
+        _print(said)
+    return 0
+
+
+def _amplitude(given: str | None) -> float | str | None:
+    try:
+        return given if given in (None, "impulse") else float(given)
+    except ValueError:
+        raise ScenarioError(f"--spike-amplitude: found {given!r}; allowed: a number above 0, or impulse") from None
+
+
+def _described(network: Network, notes: list[str]) -> dict[str, Any]:
+    return {
+        "populations": {
+            p.name: {"kind": p.kind, "shape": list(p.shape)} for p in network.populations.values() if p.kind != "sum"
+        },
+        "projections": {
+            p.name: {
+                "source": p.source,
+                "target": p.target,
+                "form": p.form.kind if p.form else "linear",
+                "synapses": int(p.weights.nnz),
+                "delay_steps": [p.min_delay_steps, p.max_delay_steps],
+                "late": p.late,
+            }
+            for p in network.projections.values()
+        },
+        "inputs": {port.name: {"size": port.size, "kind": port.kind} for port in network.inputs},
+        "outputs": {port.name: {"size": port.size, "kind": port.kind} for port in network.outputs},
+        "notes": notes,
+    }
+
+
+def _print(said: dict[str, Any]) -> None:
+    rows = []
+    for name, p in said["populations"].items():
+        rows.append(("population", name, f"{p['kind']} {' x '.join(map(str, p['shape']))}"))
+    for name, p in said["projections"].items():
+        first, last = p["delay_steps"]
+        delay = "" if not last else f", {first if first == last else f'{first} to {last}'} steps"
+        what = f"{p['form']} {p['source']} -> {p['target']}, {p['synapses']} synapses{delay}{', late' * p['late']}"
+        rows.append(("projection", name, what))
+    for way in ("inputs", "outputs"):
+        rows += [(way[:-1], name, f"{port['size']} {port['kind']}") for name, port in said[way].items()]
+    for how in ("stated", "usual"):
+        rows += [(how, name, str(value)) for name, value in said[how].items()]
+    rows += [("note", "", note) for note in said["notes"]]
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for row in rows:
+        table.add_row(*map(escape, row))
+    Console().print(table)
+    print(f"saved to {said['saved']}")

@@ -1,0 +1,148 @@
+"""Networks as plain NIR files, with the execution profile in the graph's metadata.
+
+The graph keeps NIR's own meaning, so any NIR tool opens it. Files are read in a child process with limits, because a
+damaged HDF5 file can crash the process that reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hilbench.errors import NetworkError, ProtocolError
+from hilbench.nal.codec import pack, unpack
+from hilbench.nal.network import Network
+
+if TYPE_CHECKING:
+    import nir
+
+REFUSED = 3
+READ_TIMEOUT_S = 120
+READ_MEMORY_BYTES = 8 << 30
+READ = "import sys; from hilbench.nal.nir import read_alone; sys.exit(read_alone(sys.argv[1]))"
+
+
+def save(network: Network, path: str | Path) -> None:
+    """Write `network` as NIR; the file appears whole or not at all. Raises NetworkError."""
+    import nir
+
+    from hilbench.nal.nir.export import to_nir
+
+    graph = to_nir(network)
+    path = Path(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
+            draft = Path(folder) / "draft.nir"
+            nir.write(draft, graph)
+            os.replace(draft, path)
+    except OSError as error:
+        raise NetworkError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def load(path: str | Path) -> Network:
+    """Read a NIR file that carries a hilbench profile.
+
+    Raises NetworkError when the file is missing, damaged, has no profile, or holds nodes this version cannot run.
+    """
+    return read(path)
+
+
+def read(path: str | Path, **statements: Any) -> Network:
+    """Read a NIR file, with what must be stated of one that carries no profile: the fields of `Statements`.
+
+    `read("net.nir", dt_s=1e-4, integrator="euler", reset="zero")`. Raises NetworkError.
+    """
+    return read_with_notes(path, statements)[0]
+
+
+def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Network, list[str]]:
+    """`read`, and what the file itself did not say or what of it is not kept."""
+    from hilbench.nal.nir.statements import statements_from
+
+    path = Path(path)
+    if not path.is_file():
+        raise NetworkError(f"{path}: no such file")
+    statements_from(statements)
+    answer = _ask_child(path, msgspec.json.encode(statements, enc_hook=_plain))
+    try:
+        packed, notes = msgspec.msgpack.decode(answer, type=tuple[bytes, list[str]])
+        return unpack(packed), notes
+    except (ProtocolError, msgspec.DecodeError) as error:
+        raise NetworkError(f"{path}: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's arrays and numbers, as JSON has them."""
+    return value.tolist()
+
+
+def _ask_child(path: Path, statements: bytes) -> bytes:
+    command = [sys.executable, "-c", READ, str(path)]
+    try:
+        child = subprocess.run(command, input=statements, capture_output=True, timeout=READ_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise NetworkError(f"{path}: not read within {READ_TIMEOUT_S} s") from None
+    if child.returncode == 0:
+        return child.stdout
+    if child.returncode == REFUSED:
+        raise NetworkError(f"{path}: {child.stderr.decode(errors='replace')}")
+    how = f"exit code {child.returncode}"
+    if child.returncode < 0:
+        how = f"the reading process ended by {signal.Signals(-child.returncode).name}"
+    raise NetworkError(f"{path}: not a readable NIR file ({how})")
+
+
+def from_nir(graph: nir.NIRGraph, **statements: Any) -> Network:
+    """The network that a graph of the nir library stands for. Raises NetworkError, naming the node."""
+    from hilbench.nal.nir.graph import graph_of, tree_of
+
+    return _network(graph_of(tree_of(graph)), statements)
+
+
+def _network(graph: Any, statements: dict[str, Any]) -> Network:
+    from hilbench.nal.nir.build import build
+    from hilbench.nal.nir.profile import profile_of
+    from hilbench.nal.nir.statements import attach, statements_from
+
+    profile = None if statements else profile_of(graph)
+    return attach(graph, statements_from(statements)) if profile is None else build(graph, profile)
+
+
+def read_alone(path: str) -> int:
+    """Read one file within limits and write the packed network to standard output; for a process of its own."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (READ_TIMEOUT_S, READ_TIMEOUT_S + 5))
+    resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY_BYTES, READ_MEMORY_BYTES))
+    try:
+        sys.stdout.buffer.write(packed_file(Path(path), msgspec.json.decode(sys.stdin.buffer.read())))
+    except NetworkError as error:
+        sys.stderr.write(str(error))
+        return REFUSED
+    except MemoryError:
+        sys.stderr.write(f"it takes more than {READ_MEMORY_BYTES >> 30} GiB to read")
+        return REFUSED
+    return 0
+
+
+def packed_file(path: Path, statements: dict[str, Any]) -> bytes:
+    """The packed network in a file, and notes on it. Raises NetworkError, whatever HDF5 thinks of the file."""
+    from hilbench.nal.nir.graph import graph_of
+    from hilbench.nal.nir.hdf5 import read_tree
+
+    try:
+        tree = read_tree(path)
+    except NetworkError:
+        raise
+    except Exception as error:  # h5py raises anything at all on damaged files
+        words = str(error).partition("\n")[0] or type(error).__name__
+        raise NetworkError(f"not a readable NIR file ({words})") from None
+    graph = graph_of(tree)
+    return msgspec.msgpack.encode((pack(_network(graph, statements)), graph.notes))

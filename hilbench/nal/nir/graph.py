@@ -1,0 +1,275 @@
+"""A NIR graph as plain, checked data: nodes with finite float32 arrays, and edges between nodes that are there.
+
+Nested graphs are flattened to `outer.inner` names. Files of older versions of NIR (0.0.1 and later) are understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.errors import NetworkError, choose
+
+if TYPE_CHECKING:
+    import nir
+
+MAX_DEPTH = 16
+MAX_NODES = 100_000
+MAX_EDGES = 1_000_000
+
+
+class Fields(NamedTuple):
+    """What a type of node holds. `optional`: older versions of NIR wrote files without these."""
+
+    arrays: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+_CONV = Fields(("weight", "bias"), ("input_shape", "stride", "padding", "dilation", "groups"), ("bias", "input_shape"))
+_POOL = Fields((), ("kernel_size", "stride", "padding"))
+_CUBA = ("tau_mem", "tau_syn", "r", "v_leak", "w_in")
+_SPIKE = ("v_threshold", "v_reset")
+TYPES = {
+    "Input": Fields((), ("shape",)),
+    "Output": Fields((), ("shape",), ("shape",)),
+    "Affine": Fields(("weight", "bias")),
+    "Linear": Fields(("weight",)),
+    "Scale": Fields(("scale",)),
+    "Conv1d": _CONV,
+    "Conv2d": _CONV,
+    "SumPool2d": _POOL,
+    "AvgPool2d": _POOL,
+    "Flatten": Fields((), ("start_dim", "end_dim", "input_type"), ("start_dim", "end_dim", "input_type")),
+    "Delay": Fields(("delay",)),
+    "Threshold": Fields(("threshold",)),
+    "I": Fields(("r",)),
+    "IF": Fields(("r", *_SPIKE), (), ("v_reset",)),
+    "LI": Fields(("tau", "r", "v_leak")),
+    "LIF": Fields(("tau", "r", "v_leak", *_SPIKE), (), ("v_reset",)),
+    "CubaLI": Fields(_CUBA, (), ("w_in",)),
+    "CubaLIF": Fields((*_CUBA, *_SPIKE), (), ("w_in", "v_reset")),
+}
+OLD_NAMES = {"weights": "weight", "theta": "v_threshold"}
+"""Before NIR 0.0.6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node: `arrays` are float32 and finite, `settings` whole numbers, lists of them, or words."""
+
+    type: str
+    arrays: dict[str, NDArray]
+    settings: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Graph:
+    """A flat graph. Every edge is there once, and its ends are nodes."""
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    edges: list[tuple[str, str]] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What the file did not say, and what of it is not kept; one line each."""
+
+    def sources(self) -> dict[str, list[str]]:
+        """For each node those before it, in the order of the edges."""
+        found: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for a, b in self.edges:
+            found[b].append(a)
+        return found
+
+    def targets(self) -> dict[str, list[str]]:
+        """For each node those after it, in the order of the edges."""
+        found: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for a, b in self.edges:
+            found[a].append(b)
+        return found
+
+
+def tree_of(graph: nir.NIRGraph) -> dict[str, Any]:
+    """A graph of the nir library as the nested dicts that its files hold."""
+    import nir
+
+    nodes = {
+        name: tree_of(node) if isinstance(node, nir.NIRGraph) else node.to_dict() for name, node in graph.nodes.items()
+    }
+    return {"type": "NIRGraph", "nodes": nodes, "edges": graph.edges, "metadata": graph.metadata or {}}
+
+
+def graph_of(tree: dict[str, Any]) -> Graph:
+    """The graph in nested dicts. Raises NetworkError, naming the node."""
+    if str(tree.get("type")) != "NIRGraph":
+        raise NetworkError(f"found a single {str(tree.get('type'))[:80]}; allowed: a NIRGraph")
+    graph, through = Graph(metadata=dict(tree.get("metadata") or {})), set()
+    raw_edges = _flatten(tree, "", graph, through, 0)
+    _pass_through(graph, raw_edges, through)
+    _check_ends(graph)
+    graph.notes[:] = _gathered(graph.notes)
+    return graph
+
+
+def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: int) -> list[tuple[str, str]]:
+    """Add the nodes of a graph; its edges, by full names. `through`: Inputs and Outputs of graphs within it."""
+    if depth > MAX_DEPTH:
+        raise NetworkError(f"node {prefix[:-1]!r}: graphs within graphs; allowed: {MAX_DEPTH} deep")
+    edges, nodes = [], tree.get("nodes", {})
+    if not isinstance(nodes, dict):
+        raise NetworkError(f"nodes: found {type(nodes).__name__}; allowed: a group")
+    for name, raw in nodes.items():
+        full = f"{prefix}{name}"
+        if not isinstance(raw, dict):
+            raise NetworkError(f"node {full!r}: found {type(raw).__name__}; allowed: a group with a type")
+        if len(graph.nodes) >= MAX_NODES:
+            raise NetworkError(f"more than {MAX_NODES} nodes; allowed: {MAX_NODES}")
+        if _is(raw, "NIRGraph"):
+            edges += _flatten(raw, f"{full}.", graph, through, depth + 1)
+            if raw.get("metadata"):
+                graph.notes.append(f"metadata is not kept: node {full}")
+            continue
+        if full in graph.nodes:
+            raise NetworkError(f"node {full!r} stands twice: once by itself and once in a graph within the graph")
+        graph.nodes[full] = _node(full, raw, graph.notes)
+        if prefix and graph.nodes[full].type in ("Input", "Output"):
+            through.add(full)
+    return edges + [
+        (_end(nodes, prefix, a, "Output"), _end(nodes, prefix, b, "Input"))
+        for a, b in _edge_names(tree.get("edges", ()))
+    ]
+
+
+def _is(raw: Any, kind: str) -> bool:
+    """Whether this is a node of a type."""
+    found = raw.get("type") if isinstance(raw, dict) else None
+    return isinstance(found, str) and found == kind
+
+
+def _edge_names(edges: Any) -> Iterator[tuple[str, str]]:
+    """Pairs of names; before NIR 0.1 nodes had numbers."""
+    if np.ndim(edges) == 0 or len(edges) > MAX_EDGES:
+        raise NetworkError(f"edges: found {np.shape(edges) or edges}; allowed: {MAX_EDGES} pairs of names")
+    for edge in edges:
+        try:
+            a, b = (end.decode() if isinstance(end, bytes) else str(end) for end in edge)
+        except (TypeError, ValueError, UnicodeDecodeError):
+            raise NetworkError(f"edges: found {str(edge)[:80]!r}; allowed: pairs of names") from None
+        yield a, b
+
+
+def _end(nodes: dict, prefix: str, name: str, port: str) -> str:
+    """The full name of an edge's end; for a graph that stands as a node, of its one Input or Output."""
+    if name not in nodes:
+        raise NetworkError(f"edge at {prefix + name!r}: no such node; {choose(name, list(nodes)[:20])}")
+    if not _is(nodes[name], "NIRGraph"):
+        return prefix + name
+    inner = nodes[name].get("nodes", {})
+    ports = [key for key, node in inner.items() if _is(node, port)]
+    if len(ports) != 1:
+        raise NetworkError(f"node {prefix + name!r}: an edge to a graph with {len(ports)} {port} nodes; allowed: 1")
+    return f"{prefix}{name}.{ports[0]}"
+
+
+def _pass_through(graph: Graph, edges: list[tuple[str, str]], through: set[str]) -> None:
+    """The graph's edges, with the ports of inner graphs cut out."""
+    after: dict[str, list[str]] = {name: [] for name in through}
+    for a, b in edges:
+        if a in through:
+            after[a].append(b)
+    for a, b in edges:
+        if a not in through:
+            graph.edges += [(a, end) for end in _beyond(b, after)]
+    for name in through:
+        del graph.nodes[name]
+
+
+def _beyond(name: str, after: dict[str, list[str]]) -> list[str]:
+    ends, seen, waiting = [], set(), [name]
+    while waiting:
+        name = waiting.pop(0)
+        if name not in after:
+            ends.append(name)
+        elif name not in seen:
+            seen.add(name)
+            waiting += after[name]
+    return ends
+
+
+def _check_ends(graph: Graph) -> None:
+    seen = set()
+    for a, b in graph.edges:
+        if (a, b) in seen:
+            raise NetworkError(f"the edge from {a!r} to {b!r} stands twice; allowed: once")
+        seen.add((a, b))
+        if graph.nodes[b].type == "Input" or graph.nodes[a].type == "Output":
+            raise NetworkError(f"the edge from {a!r} to {b!r}: nothing leads to an Input, or away from an Output")
+
+
+def _node(name: str, raw: dict[str, Any], notes: list[str]) -> Node:
+    where = f"node {name!r}"
+    found = {OLD_NAMES.get(key, key): value for key, value in raw.items()}
+    kind = found.pop("type", None)
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise NetworkError(f"{where}: found type {str(kind)[:80]!r}; {choose(str(kind), TYPES)}")
+    if kind == "Linear" and "bias" in found:
+        kind = "Affine"  # before NIR 0.0.5
+    if found.pop("metadata", None):
+        notes.append(f"metadata is not kept: node {name}")
+    fields = TYPES[kind]
+    known = fields.arrays + fields.settings
+    for key in found:
+        if key not in known:
+            raise NetworkError(f"{where}: a {kind} has no {key!r}; {choose(key, known)}")
+    found = {key: value for key, value in found.items() if value is not None}
+    for key in known:
+        if key not in found and key not in fields.optional:
+            raise NetworkError(f"{where}: a {kind} needs {key!r}")
+    for key in fields.arrays:
+        if key not in found:
+            notes.append(f"{kind}.{key} is absent, {1 if key == 'w_in' else 0} taken: node {name}")
+    arrays = {key: _array(found[key], f"{where}: {key}", notes) for key in fields.arrays if key in found}
+    settings = {key: _setting(found[key], f"{where}: {key}") for key in fields.settings if key in found}
+    return Node(kind, arrays, settings)
+
+
+def _array(value: Any, where: str, notes: list[str]) -> NDArray:
+    given = np.asarray(value)
+    if given.dtype.kind not in "biuf":
+        raise NetworkError(f"{where}: found {given.dtype}; allowed: numbers")
+    with np.errstate(over="ignore"):
+        array = given.astype(np.float32)
+    # A threshold may be infinite: such a neuron never fires.
+    if np.isnan(array).any() or (np.isinf(array).any() and not where.endswith("v_threshold")):
+        raise NetworkError(f"{where}: found NaN, infinity or more than float32 holds; allowed: finite numbers")
+    lost = np.count_nonzero(array != given)
+    if lost:
+        name = where.split("'")[1]
+        notes.append(f"numbers are rounded to float32, {lost} of {where.rpartition(': ')[2]}: node {name}")
+    return array
+
+
+def _setting(value: Any, where: str) -> Any:
+    """A word, a whole number or a list of them."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):  # nir's own types: {"input": array}
+        value = next(iter(value.values()), None)
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or array.ndim > 1 or not (array == np.floor(array)).all():
+        raise NetworkError(f"{where}: found {str(value)[:80]!r}; allowed: whole numbers")
+    return array.astype(np.int64).tolist()
+
+
+def _gathered(notes: list[str]) -> list[str]:
+    """Notes that differ only in their node, as one."""
+    nodes: dict[str, list[str]] = {}
+    for note in notes:
+        what, _, name = note.rpartition(": node ")
+        nodes.setdefault(what, []).append(name)
+    return [f"{what}: {', '.join(names[:5])}{' and more' * (len(names) > 5)}" for what, names in nodes.items()]

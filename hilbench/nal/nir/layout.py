@@ -1,0 +1,150 @@
+"""How a graph without a profile becomes populations and projections: where relays stand, what closes loops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from hilbench.errors import NetworkError
+from hilbench.nal.nir.graph import Graph
+from hilbench.nal.nir.nodes import FORMS, NEURONS
+from hilbench.nal.nir.shapes import Shape
+
+Edge = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Layout:
+    """Names are those of the network's parts; a projection without a node is an edge."""
+
+    names: dict[str, str]
+    """Node -> its part."""
+    relays: dict[str, Shape] = field(default_factory=dict)
+    projections: dict[str, tuple[str, str, str | None]] = field(default_factory=dict)
+    """Name -> source, target, node."""
+    taps: dict[str, str] = field(default_factory=dict)
+    """Output node -> what it reads."""
+    carriers: dict[Edge, str] = field(default_factory=dict)
+    """Edge -> the projection that alone stands for it."""
+    taken: set[str] = field(default_factory=set)
+
+    def relay(self, name: str, shape: Shape) -> str:
+        """Add a relay, under this name or one like it."""
+        name = self.free(name)
+        self.relays[name] = shape
+        return name
+
+    def free(self, name: str) -> str:
+        """The name, or one like it that no part has."""
+        return _free(name, self.taken)
+
+
+def lay_out(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Layout:
+    """A linear node between two populations is a projection; where linear nodes meet, relays stand."""
+    out = Layout(_names(graph.nodes))
+    out.taken.update(out.names.values())
+    before, after = graph.sources(), graph.targets()
+    entry = _entries(graph, shapes, out, before)
+    gives = _places(graph, shapes, out, entry, after)
+
+    def reads(name: str) -> str:
+        return entry.get(name) or gives[before[name][0]]
+
+    for name, node in graph.nodes.items():
+        if node.type in FORMS:
+            out.projections[out.names[name]] = reads(name), gives[name], name
+            if name not in entry:
+                out.carriers.setdefault((before[name][0], name), out.names[name])
+        elif node.type == "Output":
+            out.taps[name] = reads(name)
+    for edge in graph.edges:
+        a, b = edge
+        if b in entry and edge not in out.carriers:
+            name = out.carriers[edge] = out.free(f"{gives[a]}_to_{entry[b]}")
+            out.projections[name] = gives[a], entry[b], None
+    return out
+
+
+def _entries(
+    graph: Graph, shapes: dict[str, tuple[Shape, Shape]], out: Layout, before: dict[str, list[str]]
+) -> dict[str, str]:
+    """Nodes -> the populations that add up what leads to them: neurons, and relays where several edges end."""
+    entry = {}
+    for name, node in graph.nodes.items():
+        if node.type in NEURONS:
+            entry[name] = out.names[name]
+        elif node.type != "Input":
+            if not before[name]:
+                raise NetworkError(f"node {name!r}: no edge leads to this {node.type}; allowed: one or more")
+            # An Output reads a population, so one that an Input leads to needs a relay between.
+            if len(before[name]) > 1 or (node.type == "Output" and graph.nodes[before[name][0]].type == "Input"):
+                entry[name] = out.relay(f"{out.names[name]}_in", shapes[name][0])
+    return entry
+
+
+def _places(
+    graph: Graph,
+    shapes: dict[str, tuple[Shape, Shape]],
+    out: Layout,
+    entry: dict[str, str],
+    after: dict[str, list[str]],
+) -> dict[str, str]:
+    """Nodes -> where what they give stands: in themselves, in the one place it leads to, or in a relay."""
+    gives = {
+        name: out.names[name] for name, node in graph.nodes.items() if node.type in NEURONS or node.type == "Input"
+    }
+    for name, node in graph.nodes.items():
+        if node.type not in FORMS:
+            continue
+        if not after[name]:
+            raise NetworkError(f"node {name!r}: no edge leads away from this {node.type}; allowed: one or more")
+        only = after[name][0] if len(after[name]) == 1 else None
+        if only in entry:
+            gives[name] = entry[only]
+            out.carriers[name, only] = out.names[name]
+        else:
+            gives[name] = out.relay(f"{out.names[name]}_out", shapes[name][1])
+    return gives
+
+
+def closing_edges(graph: Graph, delaying: set[str]) -> list[Edge]:
+    """The edges that close loops, found by depth-first search from the inputs, along edges in the order of the file.
+
+    `delaying` nodes hold all that passes them back, so a loop through one is closed already.
+    """
+    after = {name: [b for b in ends if b not in delaying] for name, ends in graph.targets().items()}
+    inputs = [name for name, node in graph.nodes.items() if node.type == "Input"]
+    found, state = [], dict.fromkeys(graph.nodes, 0)  # 0 new, 1 on the way, 2 done
+    for root in (*inputs, *graph.nodes):
+        if state[root]:
+            continue
+        way = [(root, iter(after[root]))]
+        state[root] = 1
+        while way:
+            name, ends = way[-1]
+            end = next(ends, None)
+            if end is None:
+                state[name] = 2
+                way.pop()
+            elif state[end] == 1:
+                found.append((name, end))
+            elif state[end] == 0:
+                state[end] = 1
+                way.append((end, iter(after[end])))
+    return found
+
+
+def _names(nodes: Iterable[str]) -> dict[str, str]:
+    """The nodes' names, with what a part's name cannot hold replaced."""
+    fit = {name: re.sub(r"[^A-Za-z0-9_.\-]", "_", name)[:100] for name in nodes}
+    fit = {name: part if re.match("[A-Za-z0-9_]", part) else f"_{part}" for name, part in fit.items()}
+    taken = {name for name, part in fit.items() if name == part}
+    return {name: part if name == part else _free(part, taken) for name, part in fit.items()}
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name

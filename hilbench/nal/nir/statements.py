@@ -1,0 +1,244 @@
+"""What a user states of a graph that carries no profile, and the profile that follows. Nothing is guessed."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from hilbench.errors import NetworkError, choose
+from hilbench.nal.network import Network
+from hilbench.nal.neurons import Behaviour, Integrator, Reset, Seconds
+from hilbench.nal.nir.build import build
+from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.layout import Layout, closing_edges, lay_out
+from hilbench.nal.nir.nodes import FORMS, NEURONS
+from hilbench.nal.nir.profile import KEY, InputEntry, OutputEntry, PopulationEntry, Profile, ProjectionEntry, profile_of
+from hilbench.nal.nir.shapes import check_shapes, shapes_of
+from hilbench.types import Port
+
+PortKind = Literal["values", "events"]
+RESETTING = ("LIF", "IF", "CubaLIF")
+SPIKING = (*RESETTING, "Threshold")
+CURRENTS = ("CubaLIF", "CubaLI")
+BEHAVIOUR = {
+    "integrator": tuple(kind for kind in NEURONS if kind != "Threshold"),
+    "current": CURRENTS,
+    "reset": RESETTING,
+    "reset_at": RESETTING,
+    "refractory_s": RESETTING,
+    "threshold": SPIKING,
+    "spikes": SPIKING,
+}
+"""What is stated for all nodes, and of which types it speaks."""
+
+
+class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is stated of a graph: of all its nodes, and in `nodes` of single ones."""
+
+    dt_s: Annotated[float, Meta(gt=0)] | None = None
+    """The network step."""
+    integrator: Integrator | None = None
+    reset: Reset | None = None
+    recurrent_delay: Annotated[int, Meta(ge=0, le=1)] | None = None
+    """Steps from a spike to what it does through a loop. 0: after the threshold test of its own step."""
+    reset_at: Literal["now", "next"] | None = None
+    threshold: Literal[">", ">="] | None = None
+    spikes: Literal["single", "multiple", "graded"] | None = None
+    current: Literal["new", "old"] | None = None
+    refractory_s: Seconds | None = None
+    spike_amplitude: Annotated[float, Meta(gt=0)] | Literal["impulse"] | None = None
+    """`impulse` is 1/dt_s."""
+    inputs: PortKind | dict[str, PortKind] | None = None
+    """Of all Input nodes, or of each by name."""
+    seed: Annotated[int, Meta(ge=0)] | None = None
+    nodes: dict[str, dict[str, Any]] = {}
+    """By name: fields of Behaviour, v_initial and kind (poisson) of neurons; delay_steps and late of linear nodes."""
+
+
+def statements_from(found: dict[str, Any]) -> Statements:
+    """Statements from plain values. Raises NetworkError, naming the field."""
+    for key in found:
+        if key not in Statements.__struct_fields__:
+            raise NetworkError(
+                f"{key}: nothing of this name can be stated; {choose(key, Statements.__struct_fields__)}"
+            )
+    try:
+        return msgspec.convert(found, Statements)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise NetworkError(f"{where.strip('`') or 'statements'}: {what}") from None
+
+
+def read_statements(path: Path) -> dict[str, Any]:
+    """The statements in a TOML file. Raises NetworkError."""
+    try:
+        found = msgspec.toml.decode(path.read_bytes())
+        statements_from(found)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, NetworkError) as error:
+        raise NetworkError(f"{path}: {error}") from None
+    return found
+
+
+def missing(statements: Statements, graph: Graph) -> dict[str, str]:
+    """What must be stated still, and the values that it may have."""
+    types = {node.type for node in graph.nodes.values()}
+    found = {}
+    if statements.dt_s is None:
+        found["dt_s"] = "seconds, as 1e-4"
+    if statements.integrator is None and types & set(BEHAVIOUR["integrator"]):
+        found["integrator"] = "exact, euler or discrete"
+    if statements.reset is None and types & set(RESETTING):
+        found["reset"] = "value, zero or subtract"
+    if statements.recurrent_delay is None and (loops := closing_edges(graph, _delaying(graph))):
+        found["recurrent_delay"] = f"0 or 1, for the loop from {loops[0][0]!r} to {loops[0][1]!r}"
+    return found
+
+
+def attach(graph: Graph, statements: Statements) -> Network:
+    """The network that a graph stands for under these statements. Raises NetworkError with all that is missing."""
+    if profile_of(graph) is not None:
+        raise NetworkError("carries an execution profile already, which says all of this; load it as it is")
+    shapes = shapes_of(graph)
+    check_shapes(graph, shapes)
+    if absent := missing(statements, graph):
+        options = " ".join(f"--{name.replace('_', '-')} ..." for name in absent)
+        raise NetworkError(
+            f"no execution profile in this file, and nothing is guessed; state"
+            f" {', '.join(f'{name} ({allowed})' for name, allowed in absent.items())}: hilbench import FILE {options}"
+        )
+    layout = lay_out(graph, shapes)
+    graph.notes += [f"the node {node!r} is named {part}" for node, part in layout.names.items() if node != part]
+    return build(graph, _profile(graph, statements, layout))
+
+
+def _delaying(graph: Graph) -> set[str]:
+    return {name for name, n in graph.nodes.items() if n.type == "Delay" and n.arrays["delay"].min(initial=np.inf) > 0}
+
+
+def _profile(graph: Graph, stated: Statements, layout: Layout) -> Profile:
+    for name in stated.nodes:
+        if name not in graph.nodes:
+            raise NetworkError(f"nodes: found {name!r}; {choose(name, graph.nodes)}")
+    integrator = stated.integrator or "exact"
+    amplitude = 1 / stated.dt_s if stated.spike_amplitude == "impulse" else stated.spike_amplitude
+    names = layout.names
+    populations = {
+        names[name]: _population(graph, stated, names[name], name, node)
+        for name, node in graph.nodes.items()
+        if node.type in NEURONS
+    } | {name: PopulationEntry(kind="sum", shape=shape) for name, shape in layout.relays.items()}
+    closing = {layout.carriers[edge] for edge in closing_edges(graph, _delaying(graph))}
+    return Profile(
+        version=2,
+        dt_s=stated.dt_s,
+        integrator=integrator,
+        spike_amplitude=amplitude or 1.0,
+        seed=stated.seed or 0,
+        inputs=_inputs(graph, stated, names),
+        outputs=_outputs(graph, layout, populations),
+        populations=populations,
+        projections={
+            name: _projection(graph, stated, name, parts, name in closing, layout)
+            for name, parts in layout.projections.items()
+        },
+    )
+
+
+def _other(node: str, name: str) -> str | None:
+    return None if node == name else node
+
+
+def _inputs(graph: Graph, stated: Statements, names: dict[str, str]) -> dict[str, InputEntry]:
+    nodes = [name for name, node in graph.nodes.items() if node.type == "Input"]
+    kinds = stated.inputs if isinstance(stated.inputs, dict) else dict.fromkeys(nodes, stated.inputs or "values")
+    for name in kinds:
+        if name not in nodes:
+            raise NetworkError(f"inputs: found {name!r}; {choose(name, nodes)}")
+    found = {}
+    for node in nodes:
+        size = prod(graph.nodes[node].settings["shape"])
+        port = Port(names[node], size, kinds.get(node, "values"))
+        found[names[node]] = InputEntry(port=port, node=_other(node, names[node]))
+    return found
+
+
+def _outputs(graph: Graph, layout: Layout, populations: dict[str, PopulationEntry]) -> dict[str, OutputEntry]:
+    types = {part: graph.nodes[node].type for node, part in layout.names.items()}
+    shapes = shapes_of(graph)
+    found = {}
+    for node, source in layout.taps.items():
+        spikes = types.get(source) in SPIKING and populations[source].behaviour.get("spikes") != "graded"
+        name = layout.names[node]
+        port = Port(name, prod(shapes[node][0]), "events" if spikes else "values")
+        found[name] = OutputEntry(port=port, source=source, node=_other(node, name))
+    return found
+
+
+def _population(graph: Graph, stated: Statements, part: str, name: str, node: Node) -> PopulationEntry:
+    own = dict(stated.nodes.get(name, {}))
+    initial, kind = own.pop("v_initial", None), own.pop("kind", None)
+    if kind is not None and (kind, node.type) != ("poisson", "Threshold"):
+        raise NetworkError(f"nodes: {name}: kind: found {kind!r}; allowed: 'poisson', of a Threshold node")
+    if initial is not None:
+        graph.metadata[f"{KEY}.v_initial.{part}"] = initial
+    for key in own:
+        if key not in Behaviour.__struct_fields__:
+            allowed = choose(key, (*Behaviour.__struct_fields__, "v_initial", "kind"))
+            raise NetworkError(f"nodes: {name}: found {key!r}; {allowed}")
+    behaviour = {
+        key: getattr(stated, key)
+        for key, types in BEHAVIOUR.items()
+        if node.type in types and getattr(stated, key) is not None and kind is None
+    } | own
+    usual = msgspec.structs.asdict(Behaviour(integrator=stated.integrator or "exact"))
+    return PopulationEntry(
+        kind=kind,
+        behaviour={key: value for key, value in behaviour.items() if value != usual[key]},
+        node=_other(name, part),
+    )
+
+
+def _projection(
+    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool, layout: Layout
+) -> ProjectionEntry:
+    source, target, node = parts
+    own = dict(stated.nodes.get(node or "", {}))
+    for key in own:
+        if key not in ("delay_steps", "late"):
+            raise NetworkError(f"nodes: {node}: found {key!r}; {choose(key, ('delay_steps', 'late'))}")
+    steps = own.get("delay_steps", 0)
+    late = own.get("late", False)
+    form = "identity" if node is None else FORMS[graph.nodes[node].type]
+    if form == "delay":
+        steps = _whole_steps(graph.nodes[node], node, stated.dt_s)
+    if closing and stated.recurrent_delay:
+        steps = np.add(steps, stated.recurrent_delay)
+    if closing and not stated.recurrent_delay and "late" not in own:
+        late = True
+        if target in layout.relays:
+            raise NetworkError(
+                f"recurrent_delay: found 0, but the loop closes at {target!r}, which keeps nothing; allowed: 1"
+            )
+    if np.ndim(steps):
+        graph.metadata[f"{KEY}.delay.{name}"] = np.asarray(steps)
+    return ProjectionEntry(
+        source=source, target=target, node=None if node is None else _other(node, name), form=form,
+        delay_steps="array" if np.ndim(steps) else int(steps), late=late,
+    )  # fmt: skip
+
+
+def _whole_steps(node: Node, name: str, dt_s: float) -> Any:
+    """The delays of a Delay node, in steps: one number where all are the same."""
+    delays = node.arrays["delay"].astype(np.float64).ravel()
+    steps = np.rint(delays / dt_s)
+    wrong = (steps < 0) | (np.abs(delays / dt_s - steps) > 1e-6 * np.maximum(steps, 1))
+    if wrong.any():
+        raise NetworkError(
+            f"node {name!r}: delay: found {delays[wrong][0]:g} s; allowed: whole steps of {dt_s:g} s, 0 or more"
+        )
+    return steps.astype(np.int64)
