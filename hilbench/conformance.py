@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+import re
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -34,9 +34,17 @@ def conform(backend: str) -> list[Outcome]:
 
 
 def unsupported(outcomes: list[Outcome]) -> list[tuple[Verdict, str, list[str]]]:
-    """All that is not the same, by verdict and reason: (verdict, reason, features)."""
-    found = sorted((o for o in outcomes if o.verdict != "same"), key=lambda o: o[1:])
-    return [(*key, [o.feature for o in group]) for key, group in groupby(found, key=lambda o: o[1:])]
+    """All that is not the same, by verdict and reason: (verdict, reason, features). Reasons may differ in numbers."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        # What is approximated differs from network to network; each feature's own text stands in its outcome.
+        kind = "" if outcome.verdict == "approximated" else re.sub(r"\d[\d.e+-]*", "#", outcome.reason)
+        groups.setdefault((outcome.verdict, kind), []).append(outcome)
+    return [
+        (verdict, group[0].reason, [outcome.feature for outcome in group])
+        for (verdict, _), group in sorted(groups.items())
+        if verdict != "same"
+    ]
 
 
 def replies(backend: str, network: Network, ticks: list[Tick]) -> tuple[LoadReport, list[list[np.ndarray]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SHOWN = 4
 """How many features a line of the table names."""
+LONGEST = 160
+"""Characters of a reason; `--json` has them all."""
 
 
 def conformance(
@@ -54,8 +57,8 @@ def _print(name: str, outcomes: list[Outcome]) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for verdict, reason, names in unsupported(outcomes):
         rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        what = "everything" if len(names) == len(outcomes) > SHOWN else ", ".join(names[:SHOWN]) + rest
-        table.add_row(verdict, escape(what), escape(reason))
+        what = "everything" if len(names) == len(outcomes) > SHOWN else "; ".join(names[:SHOWN]) + rest
+        table.add_row(verdict, escape(what), escape(shorten(reason, LONGEST, placeholder=" ...")))
     console = Console(highlight=False)
     console.print(f"{name}: {same} of {len(outcomes)} features as reference has them")
     if table.row_count:

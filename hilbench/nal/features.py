@@ -42,6 +42,7 @@ def features() -> dict[str, Network]:
             name = kind if kind in PLAIN else f"{kind}, {integrator}"
             found[name] = _network(kind, {"integrator": integrator} if kind not in PLAIN else {})
     found |= {name: _network(kind, stated) for name, (kind, stated) in BEHAVIOURS.items()}
+    found |= {f"{kind}, a time constant per neuron": _network(kind, {}, own_times=True) for kind in ("lif", "cuba_lif")}
     found |= _connected()
     for name, preset in PRESETS.items():
         found |= {f"preset {name}: {kind}": _under(name, kind) for kind in preset.behaviour}
@@ -84,6 +85,7 @@ def _network(
     amplitude: float = 1.0,
     loop: dict[str, Any] | None = None,
     learns: bool = False,
+    own_times: bool = False,
     **connect: Any,
 ) -> Network:
     """Values and events onto neurons of one kind, these onto LIF neurons, and these onto a readout."""
@@ -91,8 +93,9 @@ def _network(
     net = Network(dt_s, spike_amplitude=amplitude)
     net.input("x", N_VALUES)
     net.input("e", N_EVENTS, kind="events")
-    arrays = {"tau_s": dt_s * random.uniform(5, 20, N), "tau_syn_s": dt_s * random.uniform(2, 8, N)}
-    stated = {name: array for name, array in arrays.items() if name in PARAMETERS[kind]}
+    each = (random.uniform(5, 20, N), random.uniform(2, 8, N)) if own_times else (10.0, 4.0)
+    times = {name: dt_s * steps for name, steps in zip(("tau_s", "tau_syn_s"), each, strict=True)}
+    stated = {name: value for name, value in times.items() if name in PARAMETERS[kind]}
     net.add("a", kind, N, output=behaviour.get("spikes") != "graded", **stated, **behaviour)
     reach = _reach(net)
     net.connect("x", "a", reach * random.normal(1, 1, (N, N_VALUES)))
