@@ -13,7 +13,8 @@ _rate = njit(inline="always")(pes.rate)
 _change = njit(inline="always")(pes.change)
 
 N_LINK_COLUMNS = len(Link)
-STARTS, TARGETS, WEIGHTS = range(3)
+CUTS, TARGETS, WEIGHTS, DELAYS, STARTS = range(5)
+N_ADDRESSES = 5
 # Columns of PLASTIC and of RULE_CONSTANTS.
 LINK, MODULATOR_LO, TRACE_LO, SOURCE = range(4)
 SCALE, TRACE_DECAY = range(2)
@@ -28,7 +29,7 @@ def learn(table, learning, first_event, next_event):
     spiked, rates = u8(table[Entry.SPIKED], table[Entry.N]), f32(table[Entry.RATES], table[Entry.N_TRACES])
     modulators, dt_s = f32(table[Entry.MODULATORS], table[Entry.N_MODULATORS]), f64(table[Entry.NUMBERS], 2)[0]
     links = i64(table[Entry.LINKS], (table[Entry.N_LINKS], N_LINK_COLUMNS))
-    synapses = i64(table[Entry.SYNAPSES], (table[Entry.N_LINKS], 4))
+    synapses = i64(table[Entry.SYNAPSES], (table[Entry.N_LINKS], N_ADDRESSES))
     updates = 0
     for q in range(n_plastic):
         link = links[plastic[q, LINK]]

@@ -28,7 +28,9 @@ def spikes(net: Network, inputs: np.ndarray) -> dict[str, np.ndarray]:
         values.append(reply.values.copy())
     found = split(np.array(counts), {name: net.populations[name].size for name in watched})
     assert values[0].size == size_of(net.outputs, "values")
-    return found | split(np.array(values), {port.name: port.size for port in net.outputs if port.kind == "values"})
+    return found | split(
+        np.array(values), {net.taps[port.name]: port.size for port in net.outputs if port.kind == "values"}
+    )
 
 
 def split(columns: np.ndarray, sizes: dict[str, int]) -> dict[str, np.ndarray]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import threading
 import tracemalloc
 
 import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_networks import everything, networks, stream
 
-from hilbench.backends.numba import Numba, _cache_folder
+from hilbench.backends.numba import Numba, NumbaConfig, _cache_folder
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
-from hilbench.types import EVENT, Empty, Probes, Tick
+from hilbench.types import EVENT, Probes, Tick
 
 
-def loaded() -> tuple[Numba, Tick]:
+def loaded(threads: int = 1) -> tuple[Numba, Tick]:
     n = 2000
     net = Network(0.001)
     net.input("x", 4)
@@ -24,7 +29,7 @@ def loaded() -> tuple[Numba, Tick]:
     net.connect("x", "a", np.ones((n, 4)))
     net.connect("e", "a", np.ones((n, 2)))
     net.connect("a", "y", np.zeros((50, n)), rule=PES(modulator="error", learning_rate=1e-9))
-    backend = Numba(Empty())
+    backend = Numba(NumbaConfig(threads=threads))
     backend.load(net, 2000, Probes(spikes=("a",)))
     events = np.array([(0, 0), (1500, 1)], EVENT)
     return backend, Tick(0, 0, True, events, np.ones(4, np.float32), np.ones(50, np.float32))
@@ -53,13 +58,13 @@ def test_a_warm_cache_compiles_nothing():
     script = (
         "from hilbench.backends.numba import Numba\n"
         "from hilbench.nal import Network\n"
-        "from hilbench.types import Empty, Probes, Tick\n"
+        "from hilbench.types import Probes, Tick\n"
         "import numpy as np\n"
         "net = Network(0.001)\n"
         "net.input('x', 1)\n"
         "net.lif('a', 2, tau_s=0.1)\n"
         "net.connect('x', 'a', np.ones((2, 1)))\n"
-        "backend = Numba(Empty())\n"
+        "backend = Numba(Numba.Config())\n"
         "backend.load(net, 1000, Probes())\n"
         "backend.step(Tick(values=np.ones(1, np.float32)))\n"
         "from hilbench.backends._kernels import run\n"
@@ -93,3 +98,32 @@ def test_the_cache_is_keyed_and_falls_back_where_nothing_can_be_written(tmp_path
     folder = _cache_folder(str(blocked), "one")
     assert folder.is_dir()
     assert blocked not in folder.parents
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(net=networks(), threads=st.integers(2, 4), seed=st.integers(0, 2**32 - 1))
+def test_threads_change_no_bit(net, threads, seed):
+    probes, ticks = everything(net, 3 * net.dt_us), stream(net, 3 * net.dt_us, 5, seed)
+    replies = []
+    for n in (1, threads):
+        backend = Numba(NumbaConfig(threads=n))
+        backend.load(net, 3 * net.dt_us, probes)
+        backend.reset(seed, "none")
+        found = [backend.step(tick) for tick in ticks for _ in range(2)]
+        backend.advance(1)
+        last = backend.step(ticks[0])
+        arrays = (last.events, last.values, last.counters, last.probe_events, last.probe_values)
+        replies.append((len(found), *(a.tobytes() for a in arrays)))
+    assert replies[0] == replies[1]
+
+
+def test_a_thread_that_was_started_ends_with_its_backend():
+    backend, tick = loaded(threads=3)
+    backend.step(tick)
+    workers = [t for t in threading.enumerate() if t.name.startswith("hilbench-numba")]
+    assert len(workers) == 2
+    del backend
+    gc.collect()
+    for worker in workers:
+        worker.join(timeout=20)
+        assert not worker.is_alive()
