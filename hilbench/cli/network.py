@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 USUAL = {
-    "spike_amplitude": 1.0, "reset_at": "now", "threshold": ">", "spikes": "single", "current": "new",
-    "refractory_s": 0.0, "inputs": "values",
+    "spike_amplitude": 1.0, "reset_at": "now", "threshold": ">", "spikes": "single", "arrival": "held",
+    "current": "new", "refractory_s": 0.0, "inputs": "values",
 }  # fmt: skip
 """What holds of a network where nothing else is stated."""
 
@@ -28,13 +28,16 @@ def import_network(
     network: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="NETWORK")],
     /,
     *,
+    preset: str | None = None,
     dt_s: float | None = None,
+    tau_unit: Literal["s", "dt", "1/dt"] | None = None,
     integrator: Literal["exact", "euler", "discrete"] | None = None,
     reset: Literal["value", "zero", "subtract"] | None = None,
     recurrent_delay: Literal[0, 1] | None = None,
     reset_at: Literal["now", "next"] | None = None,
     threshold: Literal[">", ">="] | None = None,
     spikes: Literal["single", "multiple", "graded"] | None = None,
+    arrival: Literal["held", "jump"] | None = None,
     current: Literal["new", "old"] | None = None,
     refractory_s: float | None = None,
     spike_amplitude: str | None = None,
@@ -49,8 +52,12 @@ def import_network(
     ----------
     network
         a NIR file without a profile
+    preset
+        a framework, as snntorch or norse, whose answers hold where no other option is given; docs/presets.md lists them
     dt_s
         the network step, in whole microseconds
+    tau_unit
+        what the file counts time constants in: seconds, steps, or seconds per step
     integrator
         the exact solution over a step, forward Euler, or decay as in Euler and the input added whole
     reset
@@ -63,6 +70,8 @@ def import_network(
         what the membrane must pass, `>` as usual, or reach
     spikes
         one spike in a step, as usual, as many as thresholds fit, or one that carries the membrane's value
+    arrival
+        whether what arrives is a current held over the step, as usual, or jumps onto the state that it meets
     current
         whether the membrane sees the synaptic current of this step, as usual, or the one before
     refractory_s
@@ -81,6 +90,7 @@ def import_network(
     from hilbench.nal.nir.statements import read_statements
 
     options = {
+        "preset": preset, "tau_unit": tau_unit, "arrival": arrival,
         "dt_s": dt_s, "integrator": integrator, "reset": reset, "recurrent_delay": recurrent_delay,
         "reset_at": reset_at, "threshold": threshold, "spikes": spikes, "current": current,
         "refractory_s": refractory_s, "spike_amplitude": _amplitude(spike_amplitude), "inputs": inputs,
@@ -90,7 +100,7 @@ def import_network(
     found, notes = read_with_notes(network, stated)
     target = out or network.with_name(f"{network.stem}.hilbench.nir")
     save(found, target)
-    usual = {name: value for name, value in USUAL.items() if name not in stated}
+    usual = {} if "preset" in stated else {name: value for name, value in USUAL.items() if name not in stated}
     said = _described(found, notes) | {"stated": stated, "usual": usual, "saved": str(target)}
     if as_json:
         print_json(said)

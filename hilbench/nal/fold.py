@@ -12,7 +12,9 @@ from hilbench.nal.network import Network, Projection
 
 
 def fold(network: Network) -> Network:
-    """The same network without its relays. One that learns, or feeds itself, stays.
+    """The same network without its relays. One that learns, feeds itself or is fed by nothing stays.
+
+    A constant that comes through a delay, or acts late, becomes one that is there from the first step on.
 
     Output ports that read a relay keep its name: what they give is computed beside the hardware.
     """
@@ -23,8 +25,6 @@ def fold(network: Network) -> Network:
         out = [p for p in projections.values() if p.source == name]
         if not into or any(p.rule is not None for p in into + out) or any(p.source == name for p in into):
             continue
-        if any(p.bias is not None for p in into) and any(p.late or p.max_delay_steps for p in out):
-            continue  # such a constant begins later than the run, or acts late, which no bias does
         del populations[name]
         kept = {key: p for key, p in projections.items() if name not in (p.source, p.target)}
         projections = kept | {

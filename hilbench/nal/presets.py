@@ -14,6 +14,8 @@ from hilbench.errors import NetworkError, choose
 from hilbench.nal.neurons import Kind
 
 Fields = dict[str, Any]
+TauUnit = Literal["s", "dt", "1/dt"]
+"""What time constants in a file are counted in: seconds, steps, or seconds per step."""
 
 
 class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,8 +34,7 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a spike takes to every other population."""
     recurrent_delay: Literal[0, 1] = 1
     """How long it takes around a loop."""
-    tau_unit: Literal["s", "dt", "1/dt"] = "s"
-    """What time constants in the framework's files are counted in: seconds, steps, or seconds per step."""
+    tau_unit: TauUnit = "s"
     backend: str | None = None
     """The engine that has this framework's arithmetic, where float does not."""
     notes: tuple[str, ...] = ()
@@ -47,9 +48,10 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         rest = {name: value for name, value in fields.items() if name != "refractory_steps"}
         return rest | ({"refractory_s": steps * dt_s} if steps else {})
 
-    def tau_unit_s(self, dt_s: float) -> float:
-        """How many seconds a 1 in the file's time constants stands for."""
-        return {"s": 1.0, "dt": dt_s, "1/dt": 1 / dt_s}[self.tau_unit]
+
+def tau_unit_s(unit: TauUnit, dt_s: float) -> float:
+    """How many seconds a 1 in a file's time constants stands for."""
+    return {"s": 1.0, "dt": dt_s, "1/dt": 1 / dt_s}[unit]
 
 
 def preset(name: str) -> Preset:
@@ -86,7 +88,7 @@ def _snntorch(summary: str, leaky: Fields, others: Fields) -> Preset:
     )
 
 
-def _norse(summary: str, tau_unit: Literal["s", "1/dt"]) -> Preset:
+def _norse(summary: str, tau_unit: TauUnit) -> Preset:
     value = {"integrator": "euler", "reset": "value"}
     return Preset(
         summary=summary,
@@ -140,7 +142,7 @@ _SPYX = Preset(
     },
     notes=(
         "Spyx 1.0.0 tests a membrane at the start of the next step: its output spikes come one step later.",
-        "to_nir and from_nir count time constants in steps of dt, 1 unless told; tell hilbench tau-unit s for seconds.",
+        "to_nir and from_nir count time constants in steps of dt, 1 unless told; for seconds state tau_unit s.",
         "Its export writes r = beta for recurrent layers, and its import drops every r.",
         "Its CuBaLIF subtracts the threshold twice, before and after the decay; RCuBaLIF once, which stands here.",
     ),

@@ -11,7 +11,9 @@ from itertools import pairwise
 import nir
 import numpy as np
 import pytest
-from graphs import lively, read, spikes
+from graphs import lively, spikes
+
+from hilbench.nal import read
 
 STEPS = 1000
 DT_S = 1e-4
@@ -89,7 +91,7 @@ def test_spyx(tmp_path, kind):
         fired_a, fired_b = over_a, over_b
         rows.append((over_a, over_b))
     expected = {"a": np.array([a for a, _ in rows]), "b": np.array([b for _, b in rows])}
-    agree(read(tmp_path / "net.nir", "spyx", DT_S), x, expected)
+    agree(read(tmp_path / "net.nir", preset="spyx", dt_s=DT_S), x, expected)
 
 
 @pytest.mark.parametrize("kind", ["lif", "if", "cuba_lif"])
@@ -115,4 +117,4 @@ def test_lava_float(tmp_path, kind):
             v[v > vth] = 0
         rows.append((s["a"], s["b"]))
     expected = {"a": np.array([a for a, _ in rows]), "b": np.array([b for _, b in rows])}
-    agree(read(tmp_path / "net.nir", "lava-float", DT_S), x, expected)
+    agree(read(tmp_path / "net.nir", preset="lava-float", dt_s=DT_S), x, expected)

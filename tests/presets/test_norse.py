@@ -5,9 +5,9 @@ from __future__ import annotations
 import nir
 import numpy as np
 import pytest
-from graphs import lively, read, spikes
+from graphs import lively, spikes
 
-from hilbench.nal import Network
+from hilbench.nal import Network, read
 from hilbench.nal.presets import preset
 
 STEPS = 1000
@@ -77,7 +77,7 @@ def inputs(seed: int) -> np.ndarray:
 def test_own_export_gives_own_spikes(framework, tmp_path, kind, name, options):
     net, x = network(framework, kind, 1), inputs(1)
     save(framework, net, tmp_path / "net.nir", **options)
-    own, found = own_spikes(framework, net, x), spikes(read(tmp_path / "net.nir", name), x)
+    own, found = own_spikes(framework, net, x), spikes(read(tmp_path / "net.nir", preset=name), x)
     assert list(own) == list(found) == ["1", "3"]
     for key, expected in own.items():
         lively(expected)
@@ -88,7 +88,7 @@ def test_another_preset_gives_other_spikes(framework, tmp_path):
     net, x = network(framework, "LIFCell", 1), inputs(1)[:200]
     save(framework, net, tmp_path / "net.nir", dt=1.0)
     own = own_spikes(framework, net, x)["3"]
-    assert (spikes(read(tmp_path / "net.nir", "snntorch", DT_S), x)["3"] != own).mean() > 0.02
+    assert (spikes(read(tmp_path / "net.nir", preset="snntorch", dt_s=DT_S), x)["3"] != own).mean() > 0.02
 
 
 def test_a_leaky_readout_has_its_values(framework, tmp_path):
@@ -102,7 +102,7 @@ def test_a_leaky_readout_has_its_values(framework, tmp_path):
     x = inputs(2)
     own = own_spikes(framework, net, x)["1"]
     assert own.std() > 0.1
-    np.testing.assert_allclose(spikes(read(tmp_path / "net.nir", "norse"), x)["1"], own, atol=1e-6)
+    np.testing.assert_allclose(spikes(read(tmp_path / "net.nir", preset="norse"), x)["1"], own, atol=1e-6)
 
 
 def test_recurrent_cells_take_the_spikes_of_the_step_before(framework):

@@ -9,7 +9,7 @@ import pytest
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
 from hilbench.nal.neurons import PARAMETERS
-from hilbench.nal.presets import PRESETS, preset
+from hilbench.nal.presets import PRESETS, preset, tau_unit_s
 
 PAGE = Path(__file__).parents[2] / "docs" / "presets.md"
 
@@ -35,7 +35,7 @@ def test_a_hold_in_steps_follows_the_step():
 
 @pytest.mark.parametrize(("name", "factor"), [("norse", 1), ("norse-export", 1000), ("sinabs", 0.001)])
 def test_time_constants_in_units_of_a_file(name, factor):
-    assert preset(name).tau_unit_s(1e-3) == factor
+    assert tau_unit_s(preset(name).tau_unit, 1e-3) == factor
 
 
 def test_what_is_not_there_is_refused_with_what_is():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import nir
 import numpy as np
 import pytest
-from graphs import lively, read, spikes
+from graphs import lively, spikes
+
+from hilbench.nal import read
 
 STEPS = 1000
 DT_S = 1e-3
@@ -69,7 +71,7 @@ def test_own_export_gives_own_spikes(framework, tmp_path, name, kind, options):
     net, x = network(framework, kind, 1, **options), inputs(1)
     own = own_spikes(framework, net, x)
     save(framework, net, tmp_path / "net.nir")
-    found = spikes(read(tmp_path / "net.nir", name, DT_S), x)
+    found = spikes(read(tmp_path / "net.nir", preset=name, dt_s=DT_S), x)
     assert list(own) == list(found) == ["1", "3"]
     assert max(counts.max() for counts in own.values()) > 1  # several spikes in a step
     for key, expected in own.items():
@@ -81,7 +83,7 @@ def test_another_preset_gives_other_spikes(framework, tmp_path):
     net, x = network(framework, "LIF", 1), inputs(1)[:200]
     own = own_spikes(framework, net, x)["3"]
     save(framework, net, tmp_path / "net.nir")
-    assert (spikes(read(tmp_path / "net.nir", "sinabs-unnormalised", DT_S), x)["3"] != own).mean() > 0.02
+    assert (spikes(read(tmp_path / "net.nir", preset="sinabs-unnormalised", dt_s=DT_S), x)["3"] != own).mean() > 0.02
 
 
 def test_a_leaky_readout_has_its_values(framework, tmp_path):
@@ -94,4 +96,29 @@ def test_a_leaky_readout_has_its_values(framework, tmp_path):
     own = own_spikes(framework, net, x)["1"]
     save(framework, net, tmp_path / "net.nir")
     assert own.std() > 0.1
-    np.testing.assert_allclose(spikes(read(tmp_path / "net.nir", "sinabs", DT_S), x)["1"], own, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        spikes(read(tmp_path / "net.nir", preset="sinabs", dt_s=DT_S), x)["1"], own, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_images(framework, tmp_path):
+    """Convolution, pooling, flattening: neurons in three dimensions, on the grid of the IAF."""
+    torch, layers = framework("torch"), framework("sinabs.layers")
+    torch.manual_seed(6)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 3, 3, padding=1), layers.IAFSqueeze(batch_size=1), layers.SumPool2d(2), torch.nn.Flatten(),
+        torch.nn.Linear(27, 5), layers.IAFSqueeze(batch_size=1),
+    )  # fmt: skip
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(torch.round(parameter * 64) / 64)
+    x = np.round(np.random.default_rng(6).normal(0.3, 1, (STEPS, 2, 6, 6)) * 16).astype(np.float32) / 16
+    own = own_spikes(framework, net, x)
+    graph = framework("sinabs.nir").to_nir(net, torch.zeros(1, 2, 6, 6))
+    graph.infer_types()  # sinabs leaves shapes out, which nir cannot write
+    nir.write(tmp_path / "net.nir", graph)
+    found = spikes(read(tmp_path / "net.nir", preset="sinabs", dt_s=DT_S), x.reshape(STEPS, -1))
+    assert set(own) == set(found) == {"1", "5"}
+    for key, expected in own.items():
+        lively(expected > 0)
+        np.testing.assert_array_equal(found[key], expected.reshape(STEPS, -1))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import nir
 import numpy as np
 import pytest
-from graphs import lively, read, spikes
+from graphs import lively, spikes
 
-from hilbench.nal import Network
+from hilbench.nal import Network, read
 from hilbench.nal.presets import preset
 
 STEPS = 1000
@@ -90,7 +90,7 @@ def inputs(seed: int, n: int = 4) -> np.ndarray:
 
 def under(name: str, path, x) -> dict[str, np.ndarray]:
     """The spikes of a file under a preset, by the names of the framework's layers."""
-    return {key.removesuffix(".lif"): found for key, found in spikes(read(path, name), x).items()}
+    return {key.removesuffix(".lif"): found for key, found in spikes(read(path, preset=name), x).items()}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
@@ -119,7 +119,7 @@ def test_another_preset_gives_other_spikes(framework, tmp_path, kind, wrong):
     net, x = network(framework, kind, 1), inputs(1)[:200]
     own = own_spikes(framework, net, x)
     save(framework, net, tmp_path / "net.nir")
-    differ = (spikes(read(tmp_path / "net.nir", wrong, 1e-4), x).popitem()[1] != own["3"]).mean()
+    differ = (spikes(read(tmp_path / "net.nir", preset=wrong, dt_s=1e-4), x).popitem()[1] != own["3"]).mean()
     assert differ > 0.02
 
 
@@ -151,3 +151,25 @@ def test_an_if_is_a_leaky_with_beta_1(framework):
     twin.connect("x", "1", net[0].weight.detach().numpy(), bias=net[0].bias.detach().numpy())
     lively(own)
     np.testing.assert_array_equal(spikes(twin, x)["1"], own)
+
+
+def test_images(framework, tmp_path):
+    """Convolution, pooling, flattening: neurons in three dimensions."""
+    torch, snn = framework("torch"), framework("snntorch")
+    torch.manual_seed(6)
+    image = {"beta": torch.full((3, 6, 6), 0.8), "threshold": torch.ones(3, 6, 6), "init_hidden": True}
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(2, 3, 3, padding=1), snn.Leaky(**image), torch.nn.AvgPool2d(2, 2), torch.nn.Flatten(),
+        torch.nn.Linear(27, 5), snn.Leaky(beta=torch.full((5,), 0.9), threshold=torch.ones(5), init_hidden=True),
+    )  # fmt: skip
+    with torch.no_grad():
+        net[0].weight *= 3
+        net[4].weight *= 5
+    x = inputs(6, 72).reshape(STEPS, 2, 6, 6)
+    own = own_spikes(framework, net, x)
+    graph = framework("snntorch.export_nir").export_to_nir(net, torch.zeros(1, 2, 6, 6), ignore_dims=[0])
+    nir.write(tmp_path / "net.nir", graph)
+    found = under("snntorch", tmp_path / "net.nir", x.reshape(STEPS, -1))
+    for key, expected in own.items():
+        lively(expected)
+        np.testing.assert_array_equal(found[key], expected.reshape(STEPS, -1))

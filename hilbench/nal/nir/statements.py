@@ -19,6 +19,8 @@ from hilbench.nal.nir.layout import Layout, closing_edges, lay_out
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.profile import KEY, InputEntry, OutputEntry, PopulationEntry, Profile, ProjectionEntry, profile_of
 from hilbench.nal.nir.shapes import check_shapes, shapes_of
+from hilbench.nal.nir.under import under
+from hilbench.nal.presets import TauUnit
 from hilbench.types import Port
 
 PortKind = Literal["values", "events"]
@@ -27,6 +29,7 @@ SPIKING = (*RESETTING, "Threshold")
 CURRENTS = ("CubaLIF", "CubaLI")
 BEHAVIOUR = {
     "integrator": tuple(kind for kind in NEURONS if kind != "Threshold"),
+    "arrival": tuple(kind for kind in NEURONS if kind != "Threshold"),
     "current": CURRENTS,
     "reset": RESETTING,
     "reset_at": RESETTING,
@@ -40,8 +43,12 @@ BEHAVIOUR = {
 class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is stated of a graph: of all its nodes, and in `nodes` of single ones."""
 
+    preset: str | None = None
+    """The framework whose answers hold where nothing else is stated."""
     dt_s: Annotated[float, Meta(gt=0)] | None = None
     """The network step."""
+    tau_unit: TauUnit | None = None
+    """What the file counts time constants in; seconds, unless the preset says otherwise."""
     integrator: Integrator | None = None
     reset: Reset | None = None
     recurrent_delay: Annotated[int, Meta(ge=0, le=1)] | None = None
@@ -49,6 +56,7 @@ class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reset_at: Literal["now", "next"] | None = None
     threshold: Literal[">", ">="] | None = None
     spikes: Literal["single", "multiple", "graded"] | None = None
+    arrival: Literal["held", "jump"] | None = None
     current: Literal["new", "old"] | None = None
     refractory_s: Seconds | None = None
     spike_amplitude: Annotated[float, Meta(gt=0)] | Literal["impulse"] | None = None
@@ -105,6 +113,7 @@ def attach(graph: Graph, statements: Statements) -> Network:
         raise NetworkError("carries an execution profile already, which says all of this; load it as it is")
     shapes = shapes_of(graph)
     check_shapes(graph, shapes)
+    graph, statements = under(graph, statements)
     if absent := missing(statements, graph):
         options = " ".join(f"--{name.replace('_', '-')} ..." for name in absent)
         raise NetworkError(

@@ -1,0 +1,112 @@
+"""A preset's answers for a graph, where the user states none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from hilbench.errors import NetworkError
+from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.nodes import FORMS, NEURONS
+from hilbench.nal.presets import Preset, TauUnit, preset, tau_unit_s
+
+if TYPE_CHECKING:
+    from hilbench.nal.nir.statements import Statements
+
+TIMES = ("tau", "tau_mem", "tau_syn")
+
+
+def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
+    """The graph with its times in seconds, and the statements with all that their preset adds. Raises NetworkError."""
+    p = None if stated.preset is None else preset(stated.preset)
+    dt_s = stated.dt_s or (p and p.dt_s)
+    if dt_s is None:
+        if p is None:
+            return graph, stated
+        raise NetworkError(f"preset {stated.preset!r} leaves the network step open; state dt_s (seconds, as 1e-3)")
+    graph = in_seconds(graph, stated.tau_unit or (p.tau_unit if p else "s"), dt_s)
+    return graph, stated if p is None else _answered(graph, stated, p, dt_s)
+
+
+def in_seconds(graph: Graph, unit: TauUnit, dt_s: float) -> Graph:
+    """The graph with time constants in seconds."""
+    factor = np.float32(tau_unit_s(unit, dt_s))
+
+    def scaled(node: Node) -> Node:
+        times = {key: array * factor for key, array in node.arrays.items() if key in TIMES}
+        return replace(node, arrays=node.arrays | times)
+
+    return replace(graph, nodes={name: scaled(node) for name, node in graph.nodes.items()}) if unit != "s" else graph
+
+
+def _answered(graph: Graph, stated: Statements, p: Preset, dt_s: float) -> Statements:
+    looped = _looped(graph)
+    nodes = {
+        name: _neurons(name, node, stated, p, dt_s, name in looped)
+        for name, node in graph.nodes.items()
+        if node.type in NEURONS
+    } | {name: _carrying(graph, name, p) for name in graph.nodes if p.delay_steps and _carries(graph, name)}
+    first = next(iter(p.behaviour.values()))
+    return msgspec.structs.replace(
+        stated,
+        dt_s=dt_s,
+        # Every population states its own; these only say that nothing is missing.
+        integrator=stated.integrator or first["integrator"],
+        reset=stated.reset or first["reset"],
+        # A preset's delays count around a loop as well, so nothing is added to them.
+        recurrent_delay=0 if p.delay_steps else _first(stated.recurrent_delay, p.recurrent_delay),
+        spike_amplitude=_first(stated.spike_amplitude, p.spike_amplitude),
+        nodes=stated.nodes | {name: fields | stated.nodes.get(name, {}) for name, fields in nodes.items()},
+    )
+
+
+def _first(given: Any, otherwise: Any) -> Any:
+    return otherwise if given is None else given
+
+
+def _neurons(name: str, node: Node, stated: Statements, p: Preset, dt_s: float, looped: bool) -> dict[str, Any]:
+    """A population's behaviour, but for what is stated of all of them."""
+    try:
+        fields = p.of(NEURONS[node.type][0], dt_s, looped)
+    except NetworkError as error:
+        raise NetworkError(f"node {name!r}: preset {stated.preset!r}: {error}") from None
+    behaviour = {key: value for key, value in fields.items() if getattr(stated, key, None) is None}
+    _check_decay(name, node, stated.integrator or fields["integrator"], dt_s)
+    return behaviour
+
+
+def _check_decay(name: str, node: Node, integrator: str, dt_s: float) -> None:
+    """Euler's decay 1 - dt/tau turns negative where the file counts time in other units than was thought."""
+    for key in TIMES:
+        shortest = node.arrays[key].min() if key in node.arrays else np.inf
+        if integrator != "exact" and shortest < dt_s * (1 - 1e-6):
+            raise NetworkError(
+                f"node {name!r}: {key}: found {shortest:.3g} s; allowed: the network step of {dt_s:g} s or more;"
+                f" does the file count time in other units? state tau_unit: s, dt or 1/dt"
+            )
+
+
+def _looped(graph: Graph) -> set[str]:
+    """Neurons that feed themselves through one linear node."""
+    targets = graph.targets()
+    return {
+        name
+        for name, node in graph.nodes.items()
+        if node.type in NEURONS and any(name in targets[w] for w in targets[name] if graph.nodes[w].type in FORMS)
+    }
+
+
+def _carries(graph: Graph, name: str) -> bool:
+    """Whether a linear node takes what neurons send; it must be told apart from a bare edge between neurons."""
+    sources = [graph.nodes[a].type in NEURONS for a, b in graph.edges if b == name]
+    if graph.nodes[name].type in NEURONS and any(sources):
+        raise NetworkError(f"node {name!r}: neurons feed it directly; this preset delays spikes at linear nodes alone")
+    return graph.nodes[name].type in FORMS and any(sources)
+
+
+def _carrying(graph: Graph, name: str, p: Preset) -> dict[str, Any]:
+    onto_output = all(graph.nodes[b].type == "Output" for b in graph.targets()[name])
+    return {} if onto_output else {"delay_steps": p.delay_steps, "late": False}
