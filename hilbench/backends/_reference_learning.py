@@ -88,8 +88,8 @@ class Learning:
     def _move_traces(self, p: Projection, arrived: NDArray, fired: NDArray, excess: NDArray, signal: NDArray) -> None:
         c = self._constants[p.name]
         x, y = self.traces[f"pre_traces/{p.name}"], self.traces[f"post_traces/{p.name}"]
-        x[:] = p.rule.pre(c, tuple(x), arrived)
-        y[:] = p.rule.post(c, tuple(y), fired, excess, signal)
+        _put(x, p.rule.pre(c, tuple(x), arrived))
+        _put(y, p.rule.post(c, tuple(y), fired, excess, signal))
 
 
 def _by_spikes(
@@ -127,13 +127,19 @@ def _every_step(
     c, e = state.constants(p), state.traces[f"synapse_traces/{p.name}"]
     x, y = state.traces[f"pre_traces/{p.name}"], state.traces[f"post_traces/{p.name}"]
     drive = p.rule.drive(c, tuple(y), signal)[targets]
-    change, e[:] = p.rule.change(
+    change, after = p.rule.change(
         c, tuple(e), arrived[sources], tuple(x[:, sources]), fired[targets], tuple(y[:, targets]), drive
     )
+    _put(e, after)
     if not learning:
         return 0
     weights.data[:] = _within(p.rule, weights.data, change)
     return np.count_nonzero(drive)
+
+
+def _put(traces: NDArray, after: tuple[NDArray, ...]) -> None:
+    for trace, new in zip(traces, after, strict=True):
+        trace[:] = new
 
 
 def _ends(weights: scipy.sparse.csc_array) -> tuple[NDArray, NDArray]:

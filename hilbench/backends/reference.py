@@ -64,7 +64,7 @@ class Reference(Backend):
             self._adapted = {p.name: np.zeros(p.size) for p in self._order}
             self._excess = {p.name: np.zeros(p.size) for p in self._order}
             self._learning.reset()
-            self._now = np.zeros(1, int)
+            self._clock = np.zeros(1, int)
             n_slots = 1 + max((p.max_delay_steps for p in net.projections.values()), default=0)
             self._arriving = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
             self._arriving_late = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
@@ -114,7 +114,7 @@ class Reference(Backend):
             "keys": self._keys,
         }  # fmt: skip
         found |= {f"{kind}/{name}": array for kind, by_name in states.items() for name, array in by_name.items()}
-        now = {"now": self._now, "since_reset": self._since_reset, "ticks": self._ticks}
+        now = {"clock": self._clock, "since_reset": self._since_reset, "ticks": self._ticks}
         held = {"values": self._values, "modulators": self._modulators, "counters": self._counters}
         return found | now | held | self._learning.traces
 
@@ -140,10 +140,16 @@ class Reference(Backend):
                 self._counters[0] += np.uint64(spikes[p.name].sum())
                 self._counters[2] += np.uint64(p.size)
         updates = self._learning.step(
-            int(self._now[0]), ports | spikes, self._excess, self._modulators, self._weights, self._thresholds, learning
+            int(self._clock[0]),
+            ports | spikes,
+            self._excess,
+            self._modulators,
+            self._weights,
+            self._thresholds,
+            learning,
         )
         self._counters[3] += np.uint64(updates)
-        self._now += 1
+        self._clock += 1
         self._since_reset += 1
         return spikes
 
@@ -179,14 +185,14 @@ class Reference(Backend):
             weights = self._weights[p.name]
             sources = np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
             ring = (self._arriving_late if p.late else self._arriving)[p.target]
-            slots = (self._now[0] + np.broadcast_to(p.delay_steps, sources.shape)) % len(ring)
+            slots = (self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)) % len(ring)
             np.add.at(ring, (slots, weights.indices), weights.data * sent[sources])
             if p.form is None or p.form.computes or self._network.populations[p.target].kind != "sum":
                 self._counters[1] += np.uint64((crossings[sources] * (weights.data != 0)).sum())
 
     def _take(self, rings: dict[str, NDArray], name: str) -> NDArray:
         """What arrives at a population now; its slot is free then."""
-        slot = rings[name][self._now[0] % len(rings[name])]
+        slot = rings[name][self._clock[0] % len(rings[name])]
         arrived = slot.copy()
         slot[:] = 0
         return arrived

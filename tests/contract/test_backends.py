@@ -220,6 +220,41 @@ def test_what_a_reset_carries(network_backend):
     assert fresh[-1][1].any()
 
 
+def test_a_snapshot_brings_the_same_future_back(network_backend):
+    backend, net = loaded(network_backend, learner(), EACH_TICK)
+    ticks = stream(net, PERIOD_US, 20, seed=9)
+    answers(backend, ticks[:10])
+    saved = backend.snapshot()
+    kept = {name: array.copy() for name, array in saved.items()}
+    future = answers(backend, ticks[10:])
+    assert all(np.array_equal(saved[name], kept[name]) for name in kept)
+    for other in (backend, loaded(network_backend, net, EACH_TICK)[0]):
+        other.restore(saved, "all")
+        assert same(answers(other, ticks[10:]), future)
+    backend.reset(0, "none")
+    backend.restore(saved, "none")
+    assert not backend.snapshot()["weights/learnt"].any()
+    backend.restore(saved, "weights")
+    now = backend.snapshot()
+    np.testing.assert_array_equal(now["weights/learnt"], saved["weights/learnt"])
+    assert any(not np.array_equal(now[name], saved[name]) for name in saved if "/" in name)
+    for wrong in ({}, saved | {"weights/learnt": np.ones(5)}):
+        with pytest.raises(NetworkError, match="weights/learnt"):
+            backend.restore(wrong, "weights")
+    np.testing.assert_array_equal(backend.snapshot()["weights/learnt"], saved["weights/learnt"])
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_without_snapshots_says_so(name):
+    if runs_networks(name):
+        pytest.skip(f"{name} has them")
+    backend, _ = loaded(name)
+    with pytest.raises(NetworkError, match="cannot save its state"):
+        backend.snapshot()
+    with pytest.raises(NetworkError, match="cannot take a state back"):
+        backend.restore({}, "all")
+
+
 def near(found, expected) -> None:
     """Weights are float32 in a fast engine, so what they give is near, not equal."""
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * max(1, np.abs(expected).max(initial=0)))

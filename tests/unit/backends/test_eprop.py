@@ -10,8 +10,10 @@ import pytest
 from hilbench import plugins
 from hilbench.nal import Network
 from hilbench.nal.rules.eprop import EProp
+from hilbench.seeding import stream
 from hilbench.types import EVENT, Probes, Tick
 
+ENGINES = ["reference"]
 N_IN, N, N_OUT, N_STEPS = 5, 4, 2, 150
 DT_S, TAU_S, OUT_TAU_S, ADAPT_TAU_S = 0.001, 0.02, 0.03, 0.1
 GAMMA, THRESHOLD = 0.3, 0.625
@@ -20,6 +22,11 @@ GAMMA, THRESHOLD = 0.3, 0.625
 def make(name):
     cls = plugins.get("backends", name)
     return cls(cls.Config())
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return make(request.param)
 
 
 def recurrent(adapt_step=0.0, reset_at="now", amplitude=1.0, rate=1e-3, **rule) -> Network:
@@ -92,7 +99,7 @@ def forward(p, spikes):
 
 
 def backward(p, spikes, z, psi, errors):
-    """dE/dW of the input and the recurrent weights, for E with dE/dy[t] = errors[t], from the last step to the first."""
+    """dE/dW of input and recurrent weights, for E with dE/dy[t] = errors[t], from the last step to the first."""
     gradient = {"in": np.zeros((N, N_IN)), "rec": np.zeros((N, N))}
     by_y, by_v, by_a = np.zeros(N_OUT), np.zeros(N), np.zeros(N)
     for t in reversed(range(N_STEPS)):
@@ -131,3 +138,37 @@ def test_the_gradient_is_that_of_back_propagation_through_time(adapt_step, reset
         found = -moved / (net.projections[name].rule.learning_rate * DT_S)
         np.testing.assert_allclose(found, gradient, rtol=1e-6, atol=1e-6 * np.abs(gradient).max())
         assert np.abs(gradient).max() > 1
+
+
+def test_random_feedback_takes_the_place_of_the_readouts_weights():
+    net, spikes, engine = recurrent(0.25, feedback_weights="random", random_scale=0.5), inputs(), make("reference")
+    errors = np.random.default_rng(5).normal(size=(N_STEPS, N_OUT)).astype(np.float32)
+    p = parameters(net)
+    z, psi = forward(p, spikes)
+    expected = {}
+    for name in ("in", "rec"):
+        p.weights["out"] = 0.5 * stream(net.seed, f"feedback of {name}").normal(size=(N, N_OUT)).T
+        expected[name] = backward(p, spikes, z, psi, errors.astype(float))[name]
+    rate = 5e-9 / (DT_S * max(np.abs(gradient).max() for gradient in expected.values()))
+    net = recurrent(0.25, rate=rate, feedback_weights="random", random_scale=0.5)
+    run(engine, net, spikes, errors)
+    for name, gradient in expected.items():
+        moved = engine.snapshot()[f"weights/{name}"].reshape(gradient.T.shape).T - p.weights[name]
+        np.testing.assert_allclose(-moved / (rate * DT_S), gradient, rtol=1e-6, atol=1e-6 * np.abs(gradient).max())
+
+
+def test_eprop_learns_to_draw_a_pattern(engine):
+    net, spikes = recurrent(0.1, rate=0.01), inputs()
+    wanted = np.sin(np.arange(N_STEPS)[:, None] / 20 + np.arange(N_OUT)) + 3
+    engine.load(net, net.dt_us, Probes())
+    losses = []
+    for _ in range(8):
+        engine.reset(0, "weights")
+        y, total = np.zeros(N_OUT), 0.0
+        for t in range(N_STEPS):
+            here = np.array([(0, i) for i in np.flatnonzero(spikes[t])], EVENT)
+            reply = engine.step(Tick(t, events=here, modulators=(y - wanted[t]).astype(np.float32)))
+            y = reply.values.astype(float)
+            total += float(((y - wanted[t]) ** 2).mean())
+        losses.append(total / N_STEPS)
+    assert losses[-1] < 0.5 * losses[0], losses
