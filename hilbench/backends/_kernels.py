@@ -9,186 +9,223 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hilbench.nal.lower import (
-    ADD,
-    DECAY,
-    DELAY,
-    DENSE,
-    FIRST_PROJECTION,
-    GAIN,
-    HI,
-    KEEP,
-    LAST_PROJECTION,
-    LO,
-    MODULATOR_LO,
-    OUT_ADDRESS,
-    PLASTIC,
-    PROBE_ADDRESS,
-    PROJECTION,
-    REST,
-    ROW,
-    SCALE,
-    SOURCE_HI,
-    SOURCE_LO,
-    TARGET_HI,
-    TARGET_LO,
-    THRESHOLD,
-    TRACE_DECAY,
-    TRACE_LO,
-)
-from hilbench.nal.rules import pes
+from hilbench.backends._learning import learn
+from hilbench.backends._neurons import act_late, general, plain
+from hilbench.backends._pointers import f32, f64, i32, i64, u8, u16, u32, u64
+from hilbench.backends._table import Entry
+from hilbench.nal.lower import Column, Constant, Link, Trait
 
-_rate = njit(inline="always")(pes.rate)
-_change = njit(inline="always")(pes.change)
-
-# Places in the arrays of counts that a call leaves behind.
+# Places in COUNTS.
 SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES = range(4)
-N_OUT, N_PROBE, CLOCK = range(3)
+STARTS, TARGETS, WEIGHTS, DELAYS = range(4)
+N_CONSTANTS, N_COLUMNS, N_TRAITS, N_LINK_COLUMNS = len(Constant), len(Column), len(Trait), len(Link)
 
 
 # Loops run from 0 over views: an index that may be negative costs a test per access and keeps a loop from vectorising.
 
 
 @njit(cache=True)
-def _hold_values(values, bias, projections, n_from_values, starts, targets, weights, held_current):
-    """Fill `held_current` (n,) with what constant inputs and held values bring in each step of this tick.
-
-    Returns the synaptic operations that this costs per step.
-    """
-    held_current[:] = bias
-    operations = 0
-    for p in range(n_from_values):
-        for s in range(projections[p, SOURCE_HI] - projections[p, SOURCE_LO]):
-            x = values[projections[p, SOURCE_LO] + s]
-            if x != 0:
-                operations += _deliver(p, s, x, projections, starts, targets, weights, held_current)
-    return operations
+def _add(x, targets, weights, onto, dense):
+    """Add x times these weights to their targets' sums."""
+    if dense:
+        for k in range(weights.size):
+            onto[k] += x * weights[k]
+    else:
+        for k in range(weights.size):
+            onto[targets[k]] += x * weights[k]
 
 
 @njit(cache=True)
-def _deliver(p, source, x, projections, starts, targets, weights, current):
-    """Add x times one source's weights to its targets' current (n,). Returns how many of them are not 0."""
-    row = projections[p, ROW] + source
-    a, b = starts[row], starts[row + 1]
-    w, n = weights[a:b], b - a
-    if projections[p, DENSE]:
-        onto = current[projections[p, TARGET_LO] : projections[p, TARGET_HI]]
-        for k in range(n):
-            onto[k] += x * w[k]
-    else:
-        to = targets[a:b]
-        for k in range(n):
-            current[to[k]] += x * w[k]
-    if projections[p, PLASTIC]:  # learning makes zeros and fills them; a static projection stores none
-        n = 0
-        for k in range(w.size):
-            n += w[k] != 0
+def _operations(link, weights):
+    """How many of these weights an operation is counted for: all that are not 0, where arithmetic is done."""
+    if not link[Link.COUNTED]:
+        return 0
+    if not link[Link.PLASTIC]:
+        return weights.size  # a static projection stores no zeros
+    n = 0
+    for k in range(weights.size):
+        n += weights[k] != 0
     return n
 
 
 @njit(cache=True)
-def _update(neurons, v, held, current, held_current, spiked):
-    """One step of one population's neurons (views): writes 1 into `spiked` where one fires, and resets nothing yet.
-
-    Each loop does one simple thing, so that it vectorises, which one loop with branches does not.
-    """
-    decay, gain, rest, threshold = neurons[DECAY], neurons[GAIN], neurons[REST], neurons[THRESHOLD]
-    for i in range(v.size):
-        moved = rest[i] + (v[i] - rest[i]) * decay[i] + gain[i] * (held_current[i] + current[i])
-        v[i] = moved if held[i] == 0 else v[i]
-    for i in range(v.size):
-        spiked[i] = np.uint8(v[i] > threshold[i]) & np.uint8(held[i] == 0)
-    for i in range(v.size):
-        held[i] -= np.int32(held[i] > 0)
-    current[:] = 0
-
-
-@njit(cache=True)
-def _learn(learning, dt_s, modulators, projections, starts, targets, weights, plastic, constants, rates, spiked):
-    """PES on every plastic projection: rates run always, weights change only while learning. Counts the changes."""
-    updates = 0
-    for q in range(plastic.shape[0]):
-        p = plastic[q, PROJECTION]
-        n = projections[p, SOURCE_HI] - projections[p, SOURCE_LO]
-        fired = spiked[projections[p, SOURCE_LO] : projections[p, SOURCE_HI]]
-        hz = rates[plastic[q, TRACE_LO] : plastic[q, TRACE_LO] + n]
-        decay, scale = constants[TRACE_DECAY, q], constants[SCALE, q]
-        for s in range(n):
-            hz[s] = _rate(hz[s], fired[s], decay, dt_s)
-        if not learning:
-            continue
-        n_targets = projections[p, TARGET_HI] - projections[p, TARGET_LO]
-        errors = modulators[plastic[q, MODULATOR_LO] : plastic[q, MODULATOR_LO] + n_targets]
-        row = projections[p, ROW]
-        first, last = starts[row], starts[row + n]
-        if projections[p, DENSE]:
-            dense = weights[first:last].reshape(n, n_targets)
-            for k in range(n_targets):
-                if errors[k] != 0:
-                    updates += n
-                    for s in range(n):
-                        dense[s, k] += _change(scale, errors[k], hz[s])
-            continue
-        for s in range(n):
-            for k in range(starts[row + s], starts[row + s + 1]):
-                error = errors[targets[k] - projections[p, TARGET_LO]]
-                weights[k] += _change(scale, error, hz[s])
-                updates += error != 0
-    return updates
+def _send(link, addresses, source, x, ring, now):
+    """Send x over one source's synapses into the `ring` (n_slots, n). Returns the operations."""
+    starts = i64(addresses[STARTS], link[Link.N_SOURCE] + 1)
+    a, n = starts[source], starts[source + 1] - starts[source]
+    targets, weights = i32(addresses[TARGETS] + 4 * a, n), f32(addresses[WEIGHTS] + 4 * a, n)
+    mask, lo = ring.shape[0] - 1, link[Link.TARGET_LO]
+    if addresses[DELAYS] == 0:
+        slot = (now + link[Link.DELAY]) & mask
+        _add(x, targets, weights, ring[slot, lo : lo + link[Link.N_TARGET]], link[Link.DENSE])
+    else:
+        delays = u16(addresses[DELAYS] + 2 * a, n)
+        for k in range(n):
+            ring[(now + delays[k]) & mask, lo + targets[k]] += x * weights[k]
+    return _operations(link, weights)
 
 
 @njit(cache=True)
-def run(
-    n_steps, learning, events, values, modulators, dt_us, dt_s, amplitude,
-    bias, neurons, refractory_steps, populations, projections, n_from_values, n_from_events, starts, targets, weights,
-    plastic, constants, readouts, v, held, current, held_current, rates, spiked,
-    values_out, out, probe, counts, marks,
-):  # fmt: skip
-    """`n_steps` network steps. Events (k, 2) uint32 come in by time; output and probe events are written likewise.
+def _hold_values(table, values, links, synapses, held_current):
+    """Fill `held_current` (n,) with what constant inputs and held values bring in each step of this tick.
 
-    `counts` (4,) is added to; `marks` (3,) says how many events were written and where the delay ring stands.
+    Returns the operations that this costs per step.
     """
-    operations = n_steps * _hold_values(
-        values, bias, projections, n_from_values, starts, targets, weights, held_current
-    )
-    n_slots, n_events, next_event = current.shape[0], events.shape[0], 0
-    n_out, n_probe, slot = 0, 0, marks[CLOCK]
-    for step in range(n_steps):
-        start_us = step * dt_us
-        while next_event < n_events and events[next_event, 0] < start_us + dt_us:
-            address = events[next_event, 1]
-            for p in range(n_from_values, n_from_events):
-                if projections[p, SOURCE_LO] <= address < projections[p, SOURCE_HI]:
-                    at = current[(slot + projections[p, DELAY]) % n_slots]
-                    source = address - projections[p, SOURCE_LO]
-                    operations += _deliver(p, source, 1.0, projections, starts, targets, weights, at)
-            next_event += 1
-        for q in range(populations.shape[0]):
-            lo, hi = populations[q, LO], populations[q, HI]
-            fired = spiked[lo:hi]
-            _update(neurons[:, lo:hi], v[lo:hi], held[lo:hi], current[slot, lo:hi], held_current[lo:hi], fired)
-            out_address, probe_address = populations[q, OUT_ADDRESS], populations[q, PROBE_ADDRESS]
-            for i in range(hi - lo):
-                if not fired[i]:
-                    continue
-                counts[SPIKES] += 1
-                v[lo + i] = neurons[KEEP, lo + i] * v[lo + i] + neurons[ADD, lo + i]
-                held[lo + i] = refractory_steps[lo + i]
-                for p in range(populations[q, FIRST_PROJECTION], populations[q, LAST_PROJECTION]):
-                    at = current[(slot + projections[p, DELAY]) % n_slots]
-                    operations += _deliver(p, i, amplitude, projections, starts, targets, weights, at)
-                if out_address >= 0:
-                    out[n_out, 0], out[n_out, 1] = start_us, out_address + i
-                    n_out += 1
-                if probe_address >= 0:
-                    probe[n_probe, 0], probe[n_probe, 1] = start_us, probe_address + i
-                    n_probe += 1
-        counts[WEIGHT_UPDATES] += _learn(
-            learning, dt_s, modulators, projections, starts, targets, weights, plastic, constants, rates, spiked
+    held_current[:] = f64(table[Entry.BIAS], table[Entry.N])
+    ring = held_current.reshape(1, held_current.size)
+    operations = 0
+    for p in range(table[Entry.N_HELD]):
+        for s in range(links[p, Link.N_SOURCE]):
+            x = values[links[p, Link.SOURCE_LO] + s]
+            if x != 0:
+                operations += _send(links[p], synapses[p], s, x, ring, 0)
+    return operations
+
+
+@njit(cache=True)
+def _send_values(table, values, links, synapses, early, late, now):
+    """Values that are on their way for a while, or act late, are sent in each step. Returns the operations."""
+    operations = 0
+    for p in range(table[Entry.N_HELD], table[Entry.N_FROM_VALUES]):
+        for s in range(links[p, Link.N_SOURCE]):
+            x = values[links[p, Link.SOURCE_LO] + s]
+            if x != 0:
+                ring = late if links[p, Link.LATE] else early
+                operations += _send(links[p], synapses[p], s, x, ring, now)
+    return operations
+
+
+@njit(cache=True)
+def _send_event(table, address, links, synapses, early, late, now):
+    """Send an event over the projections of its port. Returns the operations."""
+    operations = 0
+    for p in range(table[Entry.N_FROM_VALUES], table[Entry.N_FROM_EVENTS]):
+        source = address - links[p, Link.SOURCE_LO]
+        if 0 <= source < links[p, Link.N_SOURCE]:
+            ring = late if links[p, Link.LATE] else early
+            operations += _send(links[p], synapses[p], source, 1.0, ring, now)
+    return operations
+
+
+@njit(cache=True)
+def _send_population(row, v, fired, amount, n_fired, amplitude, links, synapses, early, late, now):
+    """Send spikes, or the values of a population that does not spike. Returns the operations."""
+    operations = 0
+    for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
+        ring = late if links[p, Link.LATE] else early
+        if not row[Column.SPIKING]:
+            for s in range(v.size):
+                if v[s] != 0:
+                    operations += _send(links[p], synapses[p], s, v[s], ring, now)
+            continue
+        for j in range(n_fired):
+            x = amount[j] if row[Column.GRADED] else amplitude * amount[j]
+            if x != 0:
+                n = _send(links[p], synapses[p], fired[j], x, ring, now)
+                operations += n if row[Column.GRADED] else n * np.int64(amount[j])
+    return operations
+
+
+@njit(cache=True)
+def _tell(base, t_us, fired, amount, n_fired, several, out, n_out):
+    """Write this step's spikes as events from address `base` on. Returns how many events there are now."""
+    for j in range(n_fired):
+        for _ in range(np.int64(amount[j]) if several else 1):
+            out[n_out, 0], out[n_out, 1] = t_us, base + fired[j]
+            n_out += 1
+    return n_out
+
+
+@njit(cache=True)
+def _populations(table, t_us, now, early, late, n_out, n_probe):
+    """Step every population in order. Returns (spikes, operations, events out, probe events)."""
+    n, n_populations = table[Entry.N], table[Entry.N_POPULATIONS]
+    populations = i64(table[Entry.POPULATIONS], (n_populations, N_COLUMNS))
+    links = i64(table[Entry.LINKS], (table[Entry.N_LINKS], N_LINK_COLUMNS))
+    synapses = i64(table[Entry.SYNAPSES], (table[Entry.N_LINKS], 4))
+    out, probe = u32(table[Entry.OUT], (1 << 40, 2)), u32(table[Entry.PROBE], (1 << 40, 2))
+    v, amplitude = f64(table[Entry.V], n), f64(table[Entry.NUMBERS], 2)[1]
+    fired, amount, spiked = i32(table[Entry.FIRED], n), f64(table[Entry.AMOUNT], n), u8(table[Entry.SPIKED], n)
+    spikes, operations, first = 0, 0, 0
+    for q in range(n_populations):
+        row = populations[q]
+        lo, hi = row[Column.LO], row[Column.HI]
+        mine, amounts = fired[first:], amount[first:]
+        if row[Column.PLAIN]:
+            n_fired = plain(table, row, q, now, early[now & (early.shape[0] - 1), lo:hi], mine, amounts)
+        else:
+            n_fired = general(table, row, q, now, early[now & (early.shape[0] - 1), lo:hi], mine, amounts)
+        operations += _send_population(
+            row, v[lo:hi], mine, amounts, n_fired, amplitude, links, synapses, early, late, now
         )
-        slot = slot + 1 if slot + 1 < n_slots else 0
-    for i in range(readouts.size):
+        several = row[Column.MULTIPLE]
+        if row[Column.OUT_ADDRESS] >= 0:
+            n_out = _tell(row[Column.OUT_ADDRESS], t_us, mine, amounts, n_fired, several, out, n_out)
+        if row[Column.PROBE_ADDRESS] >= 0:
+            n_probe = _tell(row[Column.PROBE_ADDRESS], t_us, mine, amounts, n_fired, several, probe, n_probe)
+        for j in range(n_fired):
+            times = np.int64(amounts[j]) if several else 1
+            spikes += times
+            mine[j] += lo
+            spiked[mine[j]] = times
+        first += n_fired
+    return spikes, operations, n_out, n_probe, first
+
+
+@njit(cache=True)
+def run(table, n_steps, learning, n_events, fresh):
+    """`n_steps` network steps. Events lie by time in EVENTS; output and probe events are written likewise.
+
+    COUNTS are added to, from 0 when `fresh`. Returns the number of output events x 2**32 + that of probe events.
+    """
+    n, n_slots = table[Entry.N], table[Entry.N_SLOTS]
+    counts, clocks = u64(table[Entry.COUNTS], 4), i64(table[Entry.CLOCKS], 2)
+    values = f32(table[Entry.VALUES], table[Entry.N_VALUES])
+    links = i64(table[Entry.LINKS], (table[Entry.N_LINKS], N_LINK_COLUMNS))
+    synapses = i64(table[Entry.SYNAPSES], (table[Entry.N_LINKS], 4))
+    early = f64(table[Entry.EARLY], (n_slots, n))
+    late = f64(table[Entry.LATE], (n_slots if table[Entry.ANY_LATE] else 0, n))
+    events, spiked = u32(table[Entry.EVENTS], (n_events, 2)), u8(table[Entry.SPIKED], n)
+    fired = i32(table[Entry.FIRED], n)
+    per_step = _hold_values(table, values, links, synapses, f64(table[Entry.HELD_CURRENT], n))
+    operations, spikes, updates, next_event, n_out, n_probe = n_steps * per_step, 0, 0, 0, 0, 0
+    for step in range(n_steps):
+        now, t_us = clocks[0], step * table[Entry.DT_US]
+        if table[Entry.N_FROM_VALUES] > table[Entry.N_HELD]:
+            operations += _send_values(table, values, links, synapses, early, late, now)
+        first_event = next_event
+        while next_event < n_events and events[next_event, 0] < t_us + table[Entry.DT_US]:
+            operations += _send_event(table, np.int64(events[next_event, 1]), links, synapses, early, late, now)
+            next_event += 1
+        more, sent, n_out, n_probe, n_fired = _populations(table, t_us, now, early, late, n_out, n_probe)
+        spikes += more
+        operations += sent
+        if table[Entry.ANY_LATE]:
+            act_late(table, now, late[now & (n_slots - 1)])
+        if table[Entry.ANY_RULE]:
+            updates += learn(table, learning, first_event, next_event)
+        for j in range(n_fired):
+            spiked[fired[j]] = 0
+        clocks[0] += 1
+        clocks[1] += 1
+    _read_out(table)
+    if fresh:
+        counts[:] = 0
+    counts[SPIKES] += np.uint64(spikes)
+    counts[SYNAPTIC_OPERATIONS] += np.uint64(operations)
+    counts[NEURON_UPDATES] += np.uint64(n_steps * table[Entry.N_COUNTED])
+    counts[WEIGHT_UPDATES] += np.uint64(updates)
+    return (n_out << 32) + n_probe
+
+
+@njit(cache=True)
+def _read_out(table):
+    """The output values after the last step."""
+    n = table[Entry.N_READOUTS]
+    v, readouts, values_out = (
+        f64(table[Entry.V], table[Entry.N]),
+        i64(table[Entry.READOUTS], n),
+        f32(table[Entry.VALUES_OUT], n),
+    )
+    for i in range(n):
         values_out[i] = v[readouts[i]]
-    counts[SYNAPTIC_OPERATIONS] += operations
-    counts[NEURON_UPDATES] += n_steps * v.size
-    marks[N_OUT], marks[N_PROBE], marks[CLOCK] = n_out, n_probe, slot

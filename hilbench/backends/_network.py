@@ -11,6 +11,9 @@ from hilbench.errors import NetworkError, choose
 from hilbench.nal.network import Network
 from hilbench.types import Carry, Probes, Program, Reply, size_of
 
+MAX_SPIKES = 255
+"""Of one neuron in one step, where `spikes` is `multiple`."""
+
 
 def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: str) -> int:
     """How many network steps make a control period. Raises NetworkError when this cannot run."""

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -17,12 +18,38 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.backends._network import empty_reply, n_probe_values, probe_ticks, steps_per_tick
+from hilbench.backends._network import (
+    MAX_SPIKES,
+    check_snapshot,
+    empty_reply,
+    n_probe_values,
+    probe_ticks,
+    steps_per_tick,
+)
+from hilbench.backends._plans import Move, Plans, check_rules
+from hilbench.backends._table import Entry, fill
 from hilbench.nal import lower as lowering
-from hilbench.nal.rules import pes
-from hilbench.types import EVENT, NO_VALUES, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
+from hilbench.nal import noise, rules
+from hilbench.nal.lower import Column, Constant, Lowered, Synapses, lower
+from hilbench.nal.network import Network
+from hilbench.types import (
+    EVENT,
+    NO_EVENTS,
+    NO_VALUES,
+    Backend,
+    Carry,
+    Empty,
+    LoadReport,
+    Probes,
+    Program,
+    Reply,
+    Tick,
+    size_of,
+)
 
-NO_PAIRS = np.empty((0, 2), np.uint32)
+SINCE_RESET = 1
+SCRATCH = ("HELD_CURRENT", "HOLD_V", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS")
+"""Arrays that mean nothing between two steps."""
 
 
 class Numba(Backend):
@@ -32,22 +59,23 @@ class Numba(Backend):
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         self._steps = steps_per_tick(program, period_us, probes, "numba")
+        check_rules(program)
         self._weight_ticks = probe_ticks(probes, period_us)
         self._probes, self._network = probes, program
-        self._flat = flat = lowering.lower(program, probes)
-        self._initial_weights = flat.weights.copy()
-        n = flat.bias.size
-        self._v, self._held = np.zeros(n), np.zeros(n, np.int32)
-        self._current, self._held_current = np.zeros((flat.n_slots, n)), flat.bias.copy()
-        self._rates, self._spiked = np.zeros(flat.n_traces, np.float32), np.zeros(n, np.uint8)
-        self._values = np.zeros(size_of(program.inputs, "values"))
-        self._modulators = np.zeros(size_of(program.modulators, "values"), np.float32)
-        self._marks, self._events_in = np.zeros(3, np.int64), NO_PAIRS
-        self._out, self._probe = (self._room(columns) for columns in (lowering.OUT_ADDRESS, lowering.PROBE_ADDRESS))
+        self._flat = flat = lower(program, probes)
+        self._state, self._io = _state(flat), _io(flat, program, self._steps)
+        self._plans = Plans(flat, program, _rule_address)
+        self._thresholds = {
+            p.name: flat.constants[Constant.THRESHOLD, row[Column.LO] : row[Column.HI]]
+            for p, row in zip(flat.order, flat.populations, strict=True)
+            if p.rule is not None
+        }
         self._reply = empty_reply(program)
-        self._counts = self._reply.counters
-        self._bind(_kernels())
-        self._run(0, True, NO_PAIRS)  # compiles, or loads what the disk holds
+        self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
+        self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
+        self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
+        self._bind(_kernels().run)
+        self._run(0, True, 0, True)  # compiles, or loads what the disk holds
         self.reset(0, "none")
         learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
         exact = [p.name for p in program.projections.values() if p.rule is None]
@@ -60,93 +88,185 @@ class Numba(Backend):
 
     def reset(self, seed: int, carry: Carry) -> None:
         if carry == "none":
-            self._flat.weights[:] = self._initial_weights
+            for p in self._flat.projections:
+                if p.rule is not None:
+                    self._weights[p.name][:] = p.weights.data
+            for name, thresholds in self._thresholds.items():
+                thresholds[:] = self._network.populations[name].v_threshold
+            self._settle_thresholds()
         if carry != "all":
-            for state in (self._v, self._held, self._current, self._rates):
-                state[...] = 0
-            self._marks[:] = 0
+            for array in self._state.values():
+                array[...] = 0
+            self._state["V"][:] = self._flat.v_initial
+            self._plans.reset()
+        self._state["CLOCKS"][SINCE_RESET] = 0
+        self._keys[:] = [noise.key(seed, p.name) for p in self._flat.order]
         self._values[:] = 0
-        self._counts[:] = 0
-        self._ticks, self._advanced = 0, False
+        self._modulators[:] = 0
+        self._reply.counters[:] = 0
+        self._ticks, self._fresh = 0, True
 
     def step(self, tick: Tick) -> Reply:
-        if not self._advanced:
-            self._counts[:] = 0
-        self._advanced = False
+        if tick.events.size:
+            self._take_events(tick.events)
         self._values[:] = tick.values
         self._modulators[:] = tick.modulators
-        self._run(self._steps, tick.learning, self._pairs(tick.events) if tick.events.size else NO_PAIRS)
-        reply, (n_out, n_probe, _) = self._reply, self._marks.tolist()
-        reply.events = self._out_events[:n_out]
-        reply.probe_events = self._probe_events[:n_probe]
-        reply.probe_values = self._weights_record()
+        found = self._run(self._steps, tick.learning, tick.events.size, self._fresh)
+        self._fresh = True
+        reply = self._reply
+        reply.events = self._out[: found >> 32] if found >> 32 else NO_EVENTS
+        reply.probe_events = self._probe[: found & 0xFFFFFFFF] if found & 0xFFFFFFFF else NO_EVENTS
+        reply.probe_values = self._weights_record() if self._recording else NO_VALUES
         self._ticks += 1
         return reply
 
     def advance(self, n_periods: int) -> None:
-        if not self._advanced:
-            self._counts[:] = 0  # the next reply counts from here
-        self._advanced = True
         for _ in range(n_periods):
-            self._run(self._steps, False, NO_PAIRS)
-        self._ticks += n_periods
+            self._run(self._steps, False, 0, self._fresh)  # the next reply counts from here
+            self._fresh = False
+            self._ticks += 1
 
-    def _pairs(self, events: NDArray) -> NDArray:
-        """The events in an array of this backend's own: a read-only or strided one would be compiled for anew."""
-        if events.size > len(self._events_in):
-            self._events_in = np.zeros((2 * events.size, 2), np.uint32)
-        pairs = self._events_in[: events.size]
-        pairs[:, 0], pairs[:, 1] = events["t_us"], events["address"]
-        return pairs
+    def snapshot(self) -> dict[str, NDArray]:
+        marks = {"ticks": np.array([self._ticks]), "fresh": np.array([self._fresh])}
+        return {name: array.copy() for name, array in self._arrays().items()} | marks
 
-    def _bind(self, kernels: ModuleType) -> None:
-        """Resolve every array once; a step only calls."""
-        flat, net, reply = self._flat, self._network, self._reply
-        arrays = (
-            self._values, self._modulators, net.dt_us, np.float32(net.dt_s), float(net.spike_amplitude),
-            flat.bias, flat.neurons, flat.refractory_steps, flat.populations, flat.projections, flat.n_from_values,
-            flat.n_from_events, flat.starts, flat.targets, flat.weights, flat.plastic, flat.rule_constants,
-            flat.readouts, self._v, self._held, self._current, self._held_current, self._rates, self._spiked,
-            reply.values, self._out, self._probe, self._counts, self._marks,
-        )  # fmt: skip
-        kernel = kernels.run
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        mine = self._arrays() | {"ticks": np.zeros(1, int), "fresh": np.zeros(1, bool)}
+        for name in check_snapshot(arrays, mine, carry):
+            mine[name][...] = arrays[name]
+        self._settle_thresholds()
+        if carry == "all":
+            self._ticks, self._fresh = int(mine["ticks"][0]), bool(mine["fresh"][0])
 
-        def run(n_steps: int, learning: bool, events: NDArray) -> None:
-            kernel(n_steps, learning, events, *arrays)
+    def _arrays(self) -> dict[str, NDArray]:
+        """All that changes, in place, by name."""
+        learnt = {f"weights/{p.name}": self._weights[p.name] for p in self._flat.projections if p.rule is not None}
+        learnt |= {f"thresholds/{name}": thresholds for name, thresholds in self._thresholds.items()}
+        state = {name.lower(): array for name, array in self._state.items() if name not in SCRATCH}
+        held = {"values": self._values, "modulators": self._modulators, "counters": self._reply.counters}
+        return learnt | state | held | {"keys": self._keys} | self._plans.traces
+
+    def _settle_thresholds(self) -> None:
+        """The constants that follow from thresholds which a rule moves."""
+        constants = self._flat.constants
+        for move in self._plans.moves:
+            own = slice(move[Move.LO], move[Move.HI])
+            theta = constants[Constant.THRESHOLD, own]
+            constants[Constant.LIMIT, own] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
+            if move[Move.SUBTRACT]:
+                constants[Constant.ADD, own] = -theta
+
+    def _take_events(self, events: NDArray) -> None:
+        if events.size > len(self._io["EVENTS"]):
+            self._io["EVENTS"] = np.zeros(2 * events.size, EVENT)
+            self._table[Entry.EVENTS] = self._io["EVENTS"].ctypes.data
+        self._io["EVENTS"][: events.size] = events
+
+    def _bind(self, kernel: Callable[..., int]) -> None:
+        """Resolve every array once; a step only calls. The table holds addresses, this object the arrays."""
+        flat, net = self._flat, self._network
+        plans, moves = self._plans.plans, self._plans.moves
+        self._keys = np.zeros(len(flat.order), np.uint64)
+        addresses = np.array([_addresses(s) for s in flat.synapses], np.int64).reshape(-1, 4)
+        sizes = {
+            "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
+            "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
+            "N_COUNTED": sum(p.size for p in flat.order if p.kind != "sum"), "N_READOUTS": flat.readouts.size,
+            "N_VALUES": self._values.size, "N_MODULATORS": self._modulators.size, "N_PLANS": len(plans),
+            "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_LATE": flat.late, "ANY_RULE": len(plans) + len(moves) > 0,
+        }  # fmt: skip
+        self._constant = {
+            "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
+            "SYNAPSES": addresses, "BIAS": flat.bias, "READOUTS": flat.readouts, "KEYS": self._keys,
+            "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
+        }  # fmt: skip
+        reply = {"VALUES_OUT": self._reply.values, "COUNTS": self._reply.counters}
+        self._table = table = fill(sizes | self._constant | self._state | self._io | reply)
+        self._recording = bool(self._probes.weights or self._probes.weight_norms)
+
+        def run(n_steps: int, learning: bool, n_events: int, fresh: bool) -> int:
+            return kernel(table, n_steps, learning, n_events, fresh)
 
         self._run = run
-        self._out_events, self._probe_events = (a.view(EVENT).reshape(-1) for a in (self._out, self._probe))
-
-    def _room(self, column: int) -> NDArray:
-        """Room for the events of one tick in which every watched neuron fires at every step."""
-        populations = self._flat.populations
-        watched = populations[populations[:, column] >= 0]
-        n = int((watched[:, lowering.HI] - watched[:, lowering.LO]).sum())
-        return np.zeros((n * self._steps, 2), np.uint32)
 
     def _weights_record(self) -> NDArray:
-        probes, flat = self._probes, self._flat
-        if self._ticks % self._weight_ticks or not (probes.weights or probes.weight_norms):
+        if self._ticks % self._weight_ticks:
             return NO_VALUES
-        whole = [flat.weights[flat.weight_slices[name]] for name in probes.weights]
-        norms = [[np.linalg.norm(flat.weights[flat.weight_slices[name]])] for name in probes.weight_norms]
+        whole = [self._weights[name] for name in self._probes.weights]
+        norms = [[np.linalg.norm(self._weights[name])] for name in self._probes.weight_norms]
         return np.concatenate([*whole, *norms], dtype=np.float32)
+
+
+def _state(flat: Lowered) -> dict[str, NDArray]:
+    """What a network carries from step to step, and scratch space; all 0 at first but V."""
+    n = flat.bias.size
+    kinds = {
+        np.float64: ("V", "CURRENT", "HELD_CURRENT", "HOLD_V", "PENDING", "ADAPTED", "AMOUNT", "EXCESS"),
+        np.int64: ("RELEASE",),
+        np.int32: ("HOLDING", "FIRED"),
+        np.uint8: ("SPIKED",),
+    }
+    return {
+        **{name: np.zeros(n, kind) for kind, names in kinds.items() for name in names},
+        "OVER": np.zeros(n + 8, np.uint8),
+        "EARLY": np.zeros((flat.n_slots, n)),
+        "LATE": np.zeros((flat.n_slots if flat.late else 0, n)),
+        "QUEUE": np.zeros((len(flat.order), 2), np.int64),
+        "CLOCKS": np.zeros(2, np.int64),
+    }
+
+
+def _io(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
+    """Buffers for one tick. Those for events have room for every spike there can be; untouched pages cost nothing."""
+    multiple = flat.populations[:, Column.MULTIPLE]
+    sizes = (flat.populations[:, Column.HI] - flat.populations[:, Column.LO]) * np.where(multiple, MAX_SPIKES, 1)
+
+    def room(column: Column) -> NDArray:
+        return np.zeros((int(sizes[flat.populations[:, column] >= 0].sum()) * n_steps, 2), np.uint32)
+
+    return {
+        "EVENTS": np.zeros(16, EVENT),
+        "VALUES": np.zeros(size_of(net.inputs, "values"), np.float32),
+        "MODULATORS": np.zeros(size_of(net.modulators, "values"), np.float32),
+        "OUT": room(Column.OUT_ADDRESS),
+        "PROBE": room(Column.PROBE_ADDRESS),
+    }
+
+
+def _addresses(s: Synapses) -> tuple[int, int, int, int]:
+    delays = 0 if s.delays is None else s.delays.ctypes.data
+    return s.starts.ctypes.data, s.targets.ctypes.data, s.weights.ctypes.data, delays
 
 
 @cache
 def _kernels() -> ModuleType:
-    """The compiled kernels, cached on disk under a key of their own source.
+    """The compiled kernels, cached on disk."""
+    with _disk_cache():
+        return import_module("hilbench.backends._kernels")
+
+
+def _rule_address(place: int) -> int:
+    """Where the compiled kernel of a rule is."""
+    with _disk_cache():
+        return import_module("hilbench.backends._learning").compiled(place).address
+
+
+@contextlib.contextmanager
+def _disk_cache() -> Iterator[None]:
+    """What is compiled or imported here is cached on disk under a key of its own source.
 
     numba's cache looks at the kernel's file alone; the equations stand in other files, so their text is in the key.
     """
     import numba
 
-    sources = (Path(__file__).with_name("_kernels.py"), Path(lowering.__file__), Path(pes.__file__))
+    own = sorted(Path(__file__).parent.glob("_*.py"))
+    equations = sorted(Path(rules.__file__).parent.glob("*.py"))
+    sources = (*own, Path(lowering.__file__), Path(noise.__file__), *equations)
     key = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()[:16]
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(_cache_folder(before, key))
     try:
-        return import_module("hilbench.backends._kernels")
+        yield
     finally:
         numba.config.CACHE_DIR = before
 

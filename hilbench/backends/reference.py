@@ -20,15 +20,19 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.backends._network import check_snapshot, empty_reply, n_probe_values, probe_ticks, steps_per_tick
+from hilbench.backends._network import (
+    MAX_SPIKES,
+    check_snapshot,
+    empty_reply,
+    n_probe_values,
+    probe_ticks,
+    steps_per_tick,
+)
 from hilbench.backends._reference_learning import Learning
 from hilbench.nal import noise
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
 from hilbench.types import EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
-
-MAX_SPIKES = 255
-"""Of one neuron in one step, where `spikes` is `multiple`."""
 
 
 class Reference(Backend):
@@ -60,6 +64,7 @@ class Reference(Backend):
             self._v = {p.name: _column(p.v_initial, p.size) for p in self._order}
             self._current = {p.name: np.zeros(p.size) for p in self._order}
             self._held = {p.name: np.zeros(p.size, int) for p in self._order}
+            self._free: dict[str, NDArray] = {}
             self._pending = {p.name: np.zeros(p.size) for p in self._order}
             self._adapted = {p.name: np.zeros(p.size) for p in self._order}
             self._excess = {p.name: np.zeros(p.size) for p in self._order}
@@ -204,7 +209,7 @@ class Reference(Backend):
     def _neurons(self, p: Population, x: NDArray) -> NDArray:
         """How often each neuron spikes, after one step of `nal.neurons.Step`."""
         c, b, v = self._constants[p.name], p.behaviour, self._v[p.name]
-        free = self._held[p.name] == 0
+        self._free[p.name] = free = self._held[p.name] == 0
         moved = c.rest + (v - c.rest) * c.decay
         if b.reset_at == "next":
             moved = self._reset(p, moved, self._pending[p.name])
@@ -242,7 +247,7 @@ class Reference(Backend):
         return noise.uniform(self._keys[p.name], self._since_reset.astype(np.uint64), neurons)
 
     def _act_late(self, p: Population, x: NDArray) -> None:
-        c, free = self._constants[p.name], self._held[p.name] == 0
+        c, free = self._constants[p.name], self._free[p.name]
         self._v[p.name][free] += (c.from_input * x)[free]
         self._current[p.name] += c.syn_gain * x
 

@@ -92,8 +92,9 @@ def delays(value: object, matrix: scipy.sparse.csc_array, where: str) -> int | N
             f"{where}: found shape {found.shape}; allowed: a number, {matrix.shape} or one each for"
             f" {matrix.nnz} synapses"
         )
-    same = found.size and (found == found[0]).all()
-    return int(found[0]) if same else found.astype(np.uint16)
+    if not found.size:
+        return 0
+    return int(found[0]) if (found == found[0]).all() else found.astype(np.uint16)
 
 
 def read_shape(size: object, largest: int, where: str) -> tuple[int, ...]:

@@ -1,28 +1,100 @@
 """A Network as flat arrays: populations side by side in step order, synapses by source. What fast engines run.
 
 It reads a Network and knows no engine; `backends/reference.py` does without it, so that an error here shows there.
+Synapses of static projections are the Network's own arrays, not copies.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum, auto
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.nal.network import Network, Population, Projection
-from hilbench.nal.rules.pes import PES
+from hilbench.nal.network import Network, Projection
+from hilbench.nal.neurons import Population, step_constants
 from hilbench.types import Probes
 
-# Rows of `Lowered.neurons`.
-DECAY, GAIN, REST, THRESHOLD, KEEP, ADD = range(6)
-# Columns of `Lowered.populations`; an address of -1 means that no port takes the spikes.
-LO, HI, FIRST_PROJECTION, LAST_PROJECTION, OUT_ADDRESS, PROBE_ADDRESS = range(6)
-# Columns of `Lowered.projections`; `ROW` is the first source's row in `starts`.
-SOURCE_LO, SOURCE_HI, TARGET_LO, TARGET_HI, ROW, DELAY, DENSE, PLASTIC = range(8)
-# Columns of `Lowered.plastic` and rows of `Lowered.rule_constants`.
-PROJECTION, MODULATOR_LO, TRACE_LO = range(3)
-SCALE, TRACE_DECAY = range(2)
+
+class _From0(IntEnum):
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[int]) -> int:
+        return count
+
+
+class Constant(_From0):
+    """Rows of `Lowered.constants`; the first six are those of `neurons.Step`."""
+
+    REST = auto()
+    DECAY = auto()
+    FROM_CURRENT = auto()
+    FROM_INPUT = auto()
+    SYN_DECAY = auto()
+    SYN_GAIN = auto()
+    THRESHOLD = auto()
+    LIMIT = auto()  # what v is greater than where it reaches the threshold
+    KEEP = auto()  # a reset makes v into KEEP v + ADD
+    ADD = auto()
+
+
+class Column(_From0):
+    """Columns of `Lowered.populations`: addresses are -1 where no port takes the spikes, the rest are flags."""
+
+    LO = auto()
+    HI = auto()
+    FIRST_PROJECTION = auto()
+    LAST_PROJECTION = auto()
+    OUT_ADDRESS = auto()
+    PROBE_ADDRESS = auto()
+    REFRACTORY_STEPS = auto()
+    SPIKING = auto()
+    COUNTED = auto()
+    CURRENT = auto()
+    UNIFORM = auto()  # the constants of all neurons are those of the first
+    PLAIN = auto()
+    HELD_INPUT = auto()
+    LATE_INPUT = auto()
+    AT_LEAST = auto()
+    NEXT = auto()
+    SUBTRACT = auto()
+    MULTIPLE = auto()
+    GRADED = auto()
+    POISSON = auto()
+    EXCESS = auto()  # a rule looks at the membranes when they are tested
+
+
+class Trait(_From0):
+    """Columns of `Lowered.traits`; 0 or infinite where a population has none."""
+
+    FLOOR = auto()
+    NOISE = auto()
+    ADAPT_DECAY = auto()
+    ADAPT_STEP = auto()
+
+
+class Link(_From0):
+    """Columns of `Lowered.links`, a row for each projection."""
+
+    SOURCE_LO = auto()
+    N_SOURCE = auto()
+    TARGET_LO = auto()
+    N_TARGET = auto()
+    DELAY = auto()  # of all synapses, where `delays` has none
+    DENSE = auto()
+    PLASTIC = auto()
+    LATE = auto()
+    COUNTED = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Synapses:
+    """One projection's synapses: those of source s lie from starts[s] to starts[s + 1]."""
+
+    starts: NDArray  # (n_source + 1,) int64
+    targets: NDArray  # (n_synapses,) int32, within the target population
+    weights: NDArray  # (n_synapses,) float32
+    delays: NDArray | None  # (n_synapses,) uint16 where they differ
 
 
 @dataclass(slots=True, eq=False)
@@ -33,22 +105,25 @@ class Lowered:
     threshold can shift a spike by a step.
     """
 
-    neurons: NDArray  # (6, n) float64: one row per constant
-    refractory_steps: NDArray  # (n,) int32
-    bias: NDArray  # (n,) float64: constant input
-    populations: NDArray  # (n_populations, 6) int64, in step order
-    projections: NDArray  # (n_projections, 8) int64: from values, from events, then by population in step order
+    order: list[Population]
+    constants: NDArray  # (10, n) float64
+    populations: NDArray  # (n_populations, 21) int64, in step order
+    traits: NDArray  # (n_populations, 4) float64
+    projections: list[Projection]  # from held values, other values, events, then by population in step order
+    links: NDArray  # (n_projections, 9) int64
+    n_held: int
     n_from_values: int
     n_from_events: int
-    starts: NDArray  # (rows + 1,) int64 into targets and weights
-    targets: NDArray  # (n_synapses,) int32: neuron index
-    weights: NDArray  # (n_synapses,) float32
-    plastic: NDArray  # (n_plastic, 3) int64
-    rule_constants: NDArray  # (2, n_plastic) float32
+    bias: NDArray  # (n,) float64: constant input
+    v_initial: NDArray  # (n,) float64
     readouts: NDArray  # (n_values_out,) int64: neuron behind each output value
-    n_slots: int
-    n_traces: int
-    weight_slices: dict[str, slice]  # where a projection's weights lie
+    n_slots: int  # of the ring that holds what is on its way, a power of two
+    synapses: list[Synapses] = field(default_factory=list)
+
+    @property
+    def late(self) -> bool:
+        """Whether any projection acts late."""
+        return bool(self.links[:, Link.LATE].any())
 
 
 def lower(network: Network, probes: Probes) -> Lowered:
@@ -58,142 +133,146 @@ def lower(network: Network, probes: Probes) -> Lowered:
     at = {p.name: int(offset) for p, offset in zip(order, offsets, strict=False)}
     groups = _by_source(network, order)
     ordered = [p for group in groups for p in group]
-    starts, targets, weights, slices = _synapses(ordered, at)
     ends = np.cumsum([len(group) for group in groups])
-    plastic, constants, n_traces = _plastic(network, ordered)
+    bias, held = _constant_input(network, at, int(offsets[-1]), groups[0])
+    constants = np.concatenate([_constants(p, network) for p in order], axis=1)
+    out, probe = _addresses(network), _probe_addresses(network, probes)
+    late = {p.target for p in ordered if p.late}
+    rows = [
+        (
+            at[p.name], at[p.name] + p.size, ends[i + 2], ends[i + 3], out.get(p.name, -1), probe.get(p.name, -1),
+            round(p.behaviour.refractory_s / network.dt_s), p.spiking, p.kind != "sum", p.tau_syn_s is not None,
+            _uniform(constants[:, at[p.name] : at[p.name] + p.size]) and p.rule is None,
+            p.behaviour.plain and p.kind != "poisson", p.name in held, p.name in late, *_flags(p),
+            any(q.target == p.name and q.rule is not None and q.rule.reads_membrane for q in ordered),
+        )
+        for i, p in enumerate(order)
+    ]  # fmt: skip
     return Lowered(
-        neurons=np.concatenate([_constants(p, network) for p in order], axis=1),
-        refractory_steps=np.repeat(
-            [round(p.refractory_s / network.dt_s) for p in order], [p.size for p in order]
-        ).astype(np.int32),
-        bias=_bias(network, at, int(offsets[-1])),
-        populations=np.array(
-            [
-                (at[p.name], at[p.name] + p.size, ends[i + 1], ends[i + 2], out, probe)
-                for i, (p, out, probe) in enumerate(
-                    zip(order, _addresses(order, network.outputs), _probe_addresses(order, probes), strict=True)
-                )
-            ],
-            np.int64,
+        order=order,
+        constants=constants,
+        populations=np.array(rows, np.int64),
+        traits=np.array([_traits(p, network) for p in order]),
+        projections=ordered,
+        links=_links(ordered, network, at),
+        n_held=int(ends[0]),
+        n_from_values=int(ends[1]),
+        n_from_events=int(ends[2]),
+        bias=bias,
+        v_initial=np.concatenate(
+            [np.zeros(p.size) if p.v_initial is None else p.v_initial for p in order], dtype=float
         ),
-        projections=_describe(ordered, network, at),
-        n_from_values=int(ends[0]),
-        n_from_events=int(ends[1]),
-        starts=starts,
-        targets=targets,
-        weights=weights,
-        plastic=plastic,
-        rule_constants=constants,
         readouts=np.concatenate(
-            [np.arange(at[p.name], at[p.name] + p.size) for p in network.outputs if p.kind == "values"] or [[]]
+            [_neurons(network, at, port.name) for port in network.outputs if port.kind == "values"] or [[]]
         ).astype(np.int64),
-        n_slots=1 + max((p.delay_steps for p in ordered), default=0),
-        n_traces=n_traces,
-        weight_slices=slices,
+        n_slots=1 << max((p.max_delay_steps for p in ordered), default=0).bit_length(),
+        synapses=[_synapses(p) for p in ordered],
     )
 
 
-def step_constants(p: Population, network: Network) -> tuple[NDArray, NDArray]:
-    """(decay, gain) of v <- rest + (v - rest) decay + gain I over one step: held input, or forward Euler."""
-    ratio = network.dt_s / p.tau_s.astype(np.float64)
-    decay = np.exp(-ratio) if network.integrator == "exact" else 1 - ratio
-    return decay, p.r * (1 - decay)
-
-
-def _constants(p: Population, network: Network) -> NDArray:
-    decay, gain = step_constants(p, network)
-    threshold = p.v_threshold.astype(np.float64)
-    if p.threshold == ">=":  # the engine compares with ">"
-        threshold = np.nextafter(threshold, -np.inf)
-    keep = np.full(p.size, float(p.reset == "subtract"))
-    add = {"value": p.v_reset, "zero": np.zeros(p.size), "subtract": -p.v_threshold}[p.reset]
-    if p.kind == "li":
-        keep, add = np.ones(p.size), np.zeros(p.size)
-    return np.stack([decay, gain, p.v_leak, threshold, keep, add])
+def _neurons(network: Network, at: dict[str, int], port: str) -> NDArray:
+    p = network.populations[network.taps[port]]
+    return np.arange(at[p.name], at[p.name] + p.size)
 
 
 def _by_source(network: Network, order: list[Population]) -> list[list[Projection]]:
-    """Projections from value ports, from event ports, then from each population in step order."""
+    """Projections from values that act at once, from other values, from events, then from each population."""
     kinds = {port.name: port.kind for port in network.inputs}
-    everything = network.projections.values()
+    from_values = [p for p in network.projections.values() if kinds.get(p.source) == "values"]
+    by_source: dict[str, list[Projection]] = {p.name: [] for p in order}
+    for p in network.projections.values():
+        if p.source in by_source:
+            by_source[p.source].append(p)
     return [
-        [p for p in everything if kinds.get(p.source) == "values"],
-        [p for p in everything if kinds.get(p.source) == "events"],
-        *([p for p in everything if p.source == population.name] for population in order),
+        [p for p in from_values if _at_once(p)],
+        [p for p in from_values if not _at_once(p)],
+        [p for p in network.projections.values() if kinds.get(p.source) == "events"],
+        *by_source.values(),
     ]
 
 
-def _synapses(ordered: list[Projection], at: dict[str, int]) -> tuple[NDArray, NDArray, NDArray, dict[str, slice]]:
-    starts, targets, weights, slices, n = [np.zeros(1, np.int64)], [], [], {}, 0
-    for p in ordered:
-        # Rows of different projections follow each other, so a projection's first start is the last one's end.
-        starts.append(n + p.weights.indptr[1:].astype(np.int64))
-        targets.append(p.weights.indices.astype(np.int32) + np.int32(at[p.target]))
-        weights.append(p.weights.data)
-        slices[p.name] = slice(n, n + p.weights.nnz)
-        n += p.weights.nnz
-    empty = [np.empty(0)]
+def _at_once(p: Projection) -> bool:
+    return p.max_delay_steps == 0 and not p.late
+
+
+def _constant_input(network: Network, at: dict[str, int], n: int, held: list[Projection]) -> tuple[NDArray, set[str]]:
+    """Biases, (n,) float64, and the populations that have one or take in held values."""
+    bias, names = np.zeros(n), {p.target for p in held}
+    for p in network.projections.values():
+        if p.bias is not None:
+            bias[at[p.target] : at[p.target] + p.bias.size] += p.bias
+            names.add(p.target)
+    return bias, names
+
+
+def _constants(p: Population, network: Network) -> NDArray:
+    threshold = np.full(p.size, np.inf) if p.v_threshold is None else p.v_threshold.astype(np.float64)
+    # The engine compares with ">".
+    limit = np.nextafter(threshold, -np.inf) if p.behaviour.threshold == ">=" else threshold
+    keep, add = np.ones(p.size), np.zeros(p.size)
+    if p.v_reset is not None:
+        keep[:] = p.behaviour.reset == "subtract"
+        add = {"value": p.v_reset, "zero": add, "subtract": -threshold}[p.behaviour.reset]
+    return np.stack([*step_constants(p, network.dt_s), threshold, limit, keep, add])
+
+
+def _uniform(constants: NDArray) -> bool:
+    return bool((constants == constants[:, :1]).all())
+
+
+def _flags(p: Population) -> tuple[bool, ...]:
+    """AT_LEAST to POISSON."""
+    b = p.behaviour
+    subtracts = b.reset == "subtract" and p.v_reset is not None
     return (
-        np.concatenate(starts),
-        np.concatenate(targets or empty).astype(np.int32),
-        np.concatenate(weights or empty).astype(np.float32),
-        slices,
-    )
+        b.threshold == ">=", b.reset_at == "next", subtracts, b.spikes == "multiple", b.spikes == "graded",
+        p.kind == "poisson",
+    )  # fmt: skip
 
 
-def _describe(ordered: list[Projection], network: Network, at: dict[str, int]) -> NDArray:
+def _traits(p: Population, network: Network) -> tuple[float, ...]:
+    b = p.behaviour
+    adapt_decay = 0.0 if b.adapt_tau_s is None else np.exp(-network.dt_s / b.adapt_tau_s)
+    floor = -np.inf if b.v_floor is None else b.v_floor
+    return (floor, b.threshold_noise, adapt_decay, 0.0 if b.adapt_tau_s is None else b.adapt_step)
+
+
+def _synapses(p: Projection) -> Synapses:
+    weights = p.weights.data.astype(np.float32, copy=p.rule is not None)
+    delays = None if isinstance(p.delay_steps, int) else p.delay_steps
+    starts = p.weights.indptr.astype(np.int64)
+    return Synapses(starts, np.ascontiguousarray(p.weights.indices, np.int32), weights, delays)
+
+
+def _links(ordered: list[Projection], network: Network, at: dict[str, int]) -> NDArray:
     sources = dict(at)
     for kind in ("values", "events"):
         ports = [port for port in network.inputs if port.kind == kind]
         sizes = np.cumsum([0, *(port.size for port in ports)])
         sources |= {port.name: int(start) for port, start in zip(ports, sizes, strict=False)}
-    rows = np.cumsum([0, *(p.weights.shape[1] for p in ordered)])
     return np.array(
         [
             (
-                sources[p.source], sources[p.source] + p.weights.shape[1],
-                at[p.target], at[p.target] + p.weights.shape[0],
-                row, p.delay_steps, p.weights.nnz == p.weights.shape[0] * p.weights.shape[1], p.rule is not None,
+                sources[p.source], p.weights.shape[1], at[p.target], p.weights.shape[0], p.max_delay_steps,
+                p.weights.nnz == p.weights.shape[0] * p.weights.shape[1], p.rule is not None, p.late,
+                p.form is None or p.form.computes or network.populations[p.target].kind != "sum",
             )
-            for p, row in zip(ordered, rows, strict=False)
+            for p in ordered
         ],
         np.int64,
-    ).reshape(-1, 8)  # fmt: skip
+    ).reshape(-1, len(Link))  # fmt: skip
 
 
-def _bias(network: Network, at: dict[str, int], n: int) -> NDArray:
-    bias = np.zeros(n)
-    for p in network.projections.values():
-        if p.bias is not None:
-            bias[at[p.target] : at[p.target] + p.bias.size] += p.bias
-    return bias
-
-
-def _plastic(network: Network, ordered: list[Projection]) -> tuple[NDArray, NDArray, int]:
-    ports = network.modulators
-    first = dict(zip([m.name for m in ports], np.cumsum([0, *(m.size for m in ports)]).tolist(), strict=False))
-    rows, constants, n_traces = [], [], 0
-    for index, p in enumerate(ordered):
-        if isinstance(p.rule, PES):
-            n_source = p.weights.shape[1]
-            rows.append((index, first[p.rule.modulator], n_traces))
-            scale = p.rule.learning_rate * network.dt_s / n_source
-            constants.append((scale, np.exp(-network.dt_s / p.rule.pre_tau_s)))
-            n_traces += n_source
-    return np.array(rows, np.int64).reshape(-1, 3), np.array(constants, np.float32).reshape(-1, 2).T.copy(), n_traces
-
-
-def _addresses(order: list[Population], ports: tuple) -> list[int]:
+def _addresses(network: Network) -> dict[str, int]:
+    """The first event address of each population that an event port reads."""
     first, address = {}, 0
-    for port in ports:
+    for port in network.outputs:
         if port.kind == "events":
-            first[port.name] = address
+            first[network.taps[port.name]] = address
             address += port.size
-    return [first.get(p.name, -1) for p in order]
+    return first
 
 
-def _probe_addresses(order: list[Population], probes: Probes) -> list[int]:
-    sizes = {p.name: p.size for p in order}
-    starts = np.cumsum([0, *(sizes[name] for name in probes.spikes)]).tolist()
-    first = dict(zip(probes.spikes, starts, strict=False))
-    return [first.get(p.name, -1) for p in order]
+def _probe_addresses(network: Network, probes: Probes) -> dict[str, int]:
+    starts = np.cumsum([0, *(network.populations[name].size for name in probes.spikes)]).tolist()
+    return dict(zip(probes.spikes, starts, strict=False))

@@ -137,6 +137,9 @@ class Network:
             raise NetworkError(f"output {name!r}: {source!r} gives {what}; allowed: kind 'values'")
         if name in self.taps:
             raise NetworkError(f"output {name!r} stands twice; every output port needs its own name")
+        events = {self.taps[port.name]: port.name for port in self.outputs if port.kind == "events"}
+        if kind == "events" and source in events:
+            raise NetworkError(f"output {name!r}: the spikes of {source!r} leave through {events[source]!r} already")
         self.outputs += (make_port(name, p.size, kind, units),)
         self.taps[name] = source
         return name
@@ -253,7 +256,7 @@ class Network:
         waits = dict.fromkeys(place, 0)
         feeds: dict[str, list[str]] = {name: [] for name in place}
         for p in self.projections.values():
-            if p.source in place and not p.late and p.min_delay_steps == 0:
+            if p.source in place and p.weights.nnz and not p.late and p.min_delay_steps == 0:
                 waits[p.target] += 1
                 feeds[p.source].append(p.target)
         done: list[str] = []

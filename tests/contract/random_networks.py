@@ -7,6 +7,7 @@ import scipy.sparse
 from hypothesis import strategies as st
 
 from hilbench.nal import Network
+from hilbench.nal.neurons import KINDS, PARAMETERS, SPIKING
 from hilbench.nal.rules.pes import PES
 from hilbench.types import EVENT, NO_EVENTS, Probes, Tick, size_of
 
@@ -34,15 +35,46 @@ class Maker:
             return self.dt_s * 2.0 ** self.random.integers(1, 4, size)
         return self.dt_s * self.random.uniform(1.5, 30, size)
 
-    def population(self, name: str) -> str:
-        size = self.draw(st.integers(1, 6))
-        return self.net.lif(
-            name, size, tau_s=self.tau_s(size), r=self.numbers(0.5, 2, size), v_leak=self.numbers(-0.25, 0.25, size),
-            v_threshold=self.numbers(0.5, 1.5, size), v_reset=self.numbers(-0.5, 0.25, size),
-            refractory_s=self.draw(st.integers(0, 3)) * self.dt_s,
-            reset=self.draw(st.sampled_from(["value", "zero", "subtract"])),
-            threshold=self.draw(st.sampled_from([">", ">="])), output=self.draw(st.booleans()),
-        )  # fmt: skip
+    def population(self, name: str, kind: str, shared: bool = False) -> str:
+        """Neurons of any kind with any behaviour; with `shared` constants, all alike."""
+        size = self.draw(st.integers(1, 11))
+        n = 1 if shared else size
+        arrays = {
+            "tau_s": self.tau_s(n), "tau_syn_s": self.tau_s(n), "r": self.numbers(0.5, 2, n),
+            "v_leak": self.numbers(-0.25, 0.25, n), "v_initial": self.numbers(-0.25, 0.25, n),
+            "w_in": self.numbers(0.5, 2, n), "v_threshold": self.numbers(0.5, 1.5, n),
+            "v_reset": self.numbers(-0.5, 0.25, n),
+        }  # fmt: skip
+        if kind in ("if", "i"):  # these integrate over dt, so that thresholds are met within a test
+            arrays["r"] = arrays["r"] / 8 if self.dyadic else arrays["r"] * 0.1 / self.dt_s
+        stated = {key: value for key, value in arrays.items() if key in PARAMETERS[kind]}
+        spiking = kind in SPIKING
+        behaviour = self.behaviour(kind) if spiking else {}
+        behaviour |= {"integrator": self.integrator(), "current": self.draw(st.sampled_from(["new", "old"]))}
+        output = behaviour.get("spikes") != "graded" and self.draw(st.booleans())
+        return self.net.add(name, kind, size, output=output, **stated, **behaviour)
+
+    def integrator(self) -> str:
+        return self.draw(st.sampled_from(["euler", "discrete"] if self.dyadic else ["exact", "euler", "discrete"]))
+
+    def behaviour(self, kind: str) -> dict:
+        reset_at = self.draw(st.sampled_from(["now", "now", "next"]))
+        found = {
+            "reset": self.draw(st.sampled_from(["value", "zero", "subtract"])),
+            "reset_at": reset_at,
+            "threshold": self.draw(st.sampled_from([">", ">="])),
+            "refractory_s": self.draw(st.integers(0, 3)) * self.dt_s if reset_at == "now" else 0.0,
+        }
+        more = self.draw(st.sampled_from(["", "", "", "multiple", "graded", "floor", "noise", "adaptive"]))
+        if more in ("multiple", "graded"):
+            found["spikes"] = more
+        if more == "floor":
+            found["v_floor"] = -0.25
+        if more == "noise" and kind != "poisson":
+            found["threshold_noise"] = 0.125
+        if more == "adaptive":
+            found |= {"adapt_tau_s": 16 * self.dt_s, "adapt_step": 0.25}
+        return found
 
     def weights(self, target: str, n_source: int, scale: float):
         shape = (self.net.populations[target].size, n_source)
@@ -59,31 +91,49 @@ class Maker:
         name = f"p{len(self.net.projections)}"
         self.net.connect(source, target, self.weights(target, size, scale), name=name, **more)
 
+    def late(self, target: str) -> bool:
+        keeps = self.net.populations[target].kind not in ("sum", "threshold", "poisson")
+        return keeps and self.draw(st.integers(0, 3)) == 0
+
     def delay(self, low: int) -> int:
         return self.draw(st.integers(low, 5))
+
+    def steps(self, low: int, n_target: int, n_source: int):
+        """One delay for all synapses, or one each."""
+        if self.draw(st.booleans()):
+            return self.delay(low)
+        return self.random.integers(low, 6, (n_target, n_source))
 
 
 @st.composite
 def networks(draw) -> Network:
-    """Value and event inputs, up to three spiking populations with loops and delays, up to two readouts with PES."""
+    """Value and event inputs, up to four populations of any kind with loops and delays, up to two readouts with PES."""
     make = Maker(draw)
     net = make.net
     for i in range(draw(st.integers(0, 2))):
         net.input(f"x{i}", draw(st.integers(1, 3)), units=("m",))
     for i in range(draw(st.integers(0, 2)) if net.inputs else 1):
         net.input(f"e{i}", draw(st.integers(1, 3)), kind="events")
-    spiking = [make.population(f"n{i}") for i in range(draw(st.integers(1, 3)))]
-    for target in spiking:
+    kinds = [draw(st.sampled_from(KINDS)) for _ in range(draw(st.integers(1, 4)))]
+    cells = [make.population(f"n{i}", kind, draw(st.booleans())) for i, kind in enumerate(kinds)]
+    for target in cells:
         for port in net.inputs:
             if draw(st.booleans()):
                 size = net.populations[target].size
                 bias = make.numbers(0, 1, size) if draw(st.booleans()) else None
-                make.connect(port.name, target, bias=bias, delay_steps=make.delay(0) if port.kind == "events" else 0)
-    for i, source in enumerate(spiking):
-        for j, target in enumerate(spiking):
-            if draw(st.booleans()):
+                make.connect(
+                    port.name, target, bias=bias, delay_steps=make.steps(0, size, port.size), late=make.late(target)
+                )
+    for i, source in enumerate(cells):
+        for j, target in enumerate(cells):
+            # Values that went round a loop could grow without end.
+            ahead = net.populations[source].spiking or i > j
+            if draw(st.booleans()) and ahead and net.populations[source].behaviour.spikes != "graded":
+                shape = (net.populations[target].size, net.populations[source].size)
                 # Backwards without a delay as well, so that step order and order of building differ.
-                make.connect(source, target, delay_steps=make.delay(0 if i > j else 1))
+                late = make.late(target)
+                make.connect(source, target, delay_steps=make.steps(0 if i > j or late else 1, *shape), late=late)
+    spiking = [name for name in cells if net.populations[name].spiking]
     for i in range(draw(st.integers(0, 2))):
         size = draw(st.integers(1, 3))
         net.readout(f"y{i}", size, tau_s=make.tau_s(size), r=make.numbers(0.5, 2, size), units=("N m",) * size)
@@ -122,7 +172,7 @@ def stream(net: Network, period_us: int, n_ticks: int, seed: int) -> list[Tick]:
 def everything(net: Network, period_us: int) -> Probes:
     """Probes on all populations that spike and on all weights, recorded each tick."""
     return Probes(
-        spikes=tuple(p.name for p in net.populations.values() if p.kind == "lif"),
+        spikes=tuple(p.name for p in net.populations.values() if p.spiking),
         weights=tuple(net.projections),
         weight_norms=tuple(net.projections),
         weights_period_s=period_us * 1e-6,

@@ -50,6 +50,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pre_traces: ClassVar[tuple[str, ...]] = ()
     post_traces: ClassVar[tuple[str, ...]] = ()
     synapse_traces: ClassVar[tuple[str, ...]] = ()
+    reads_membrane: ClassVar[bool] = False
+    """Whether `post` looks at `excess`; engines keep it for such rules alone."""
     by_spikes: ClassVar[bool] = False
     """Whether weights change only where a spike arrives (`on_pre`) or leaves (`on_post`), instead of in every step
     (`change`)."""

@@ -67,6 +67,7 @@ class EProp(Rule, frozen=True, kw_only=True):
     pre_traces: ClassVar[tuple[str, ...]] = ("zbar",)
     post_traces: ClassVar[tuple[str, ...]] = ("psi",)
     synapse_traces: ClassVar[tuple[str, ...]] = ("eps", "ebar")
+    reads_membrane: ClassVar[bool] = True
 
     def refuses(self, network: Network, part: Projection) -> str | None:
         """Its traces stand for one kind of neuron, and for one kind of readout."""

@@ -13,7 +13,7 @@ from hilbench.nal.rules.eprop import EProp
 from hilbench.seeding import stream
 from hilbench.types import EVENT, Probes, Tick
 
-ENGINES = ["reference"]
+ENGINES = ["numba", "reference"]
 N_IN, N, N_OUT, N_STEPS = 5, 4, 2, 150
 DT_S, TAU_S, OUT_TAU_S, ADAPT_TAU_S = 0.001, 0.02, 0.03, 0.1
 GAMMA, THRESHOLD = 0.3, 0.625

@@ -16,7 +16,7 @@ from hilbench.nal.rules.stdp import STDP
 from hilbench.nal.rules.triplet import Triplet
 from hilbench.types import EVENT, Probes, Tick
 
-ENGINES = ["reference"]
+ENGINES = ["numba", "reference"]
 DT_S = 0.001
 
 

@@ -4,86 +4,72 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from random_networks import everything, networks
 
 from hilbench.nal import Network
-from hilbench.nal import lower as lowering
-from hilbench.nal.lower import lower, step_constants
+from hilbench.nal.lower import Column, Constant, Link, lower
+from hilbench.nal.neurons import step_constants
 from hilbench.types import Probes
-
-
-def dense(flat, index: int, n_neurons: int) -> np.ndarray:
-    """(n_neurons, n_source): one projection's synapses as the flat arrays have them."""
-    p = flat.projections[index]
-    n_source = p[lowering.SOURCE_HI] - p[lowering.SOURCE_LO]
-    found = np.zeros((n_neurons, n_source), np.float32)
-    for s in range(n_source):
-        a, b = flat.starts[p[lowering.ROW] + s : p[lowering.ROW] + s + 2]
-        np.add.at(found[:, s], flat.targets[a:b], flat.weights[a:b])
-    return found
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(net=networks())
 def test_every_synapse_and_constant_is_in_its_place(net):
     flat = lower(net, everything(net, net.dt_us))
-    order = [net.populations[name] for name in net.order()]
-    n = sum(p.size for p in order)
-    lo = dict(zip([p.name for p in order], flat.populations[:, lowering.LO], strict=True))
-    by_start = sorted(net.projections.values(), key=lambda p: (flat.weight_slices[p.name].start, p.name))
-    assert len(flat.weights) == sum(p.weights.nnz for p in by_start)
-    rows = {name: i for i, name in enumerate(_flat_order(net))}
-    bias = np.zeros(n)
-    for name, p in net.projections.items():
-        index, first = rows[name], lo[p.target]
-        expected = np.zeros((n, p.weights.shape[1]), np.float32)
-        expected[first : first + p.weights.shape[0]] = p.weights.toarray()
-        np.testing.assert_array_equal(dense(flat, index, n), expected)
-        np.testing.assert_array_equal(flat.weights[flat.weight_slices[name]], p.weights.data)
-        described = flat.projections[index]
-        assert described[lowering.DELAY] == p.delay_steps < flat.n_slots
-        assert described[lowering.DENSE] == (p.weights.nnz == np.prod(p.weights.shape))
-        assert tuple(described[[lowering.TARGET_LO, lowering.TARGET_HI]]) == (first, first + p.weights.shape[0])
+    assert [p.name for p in flat.order] == net.order()
+    lo = dict(zip(net.order(), flat.populations[:, Column.LO], strict=True))
+    assert {p.name for p in flat.projections} == set(net.projections)
+    bias = np.zeros(flat.bias.size)
+    for p, link, synapses in zip(flat.projections, flat.links, flat.synapses, strict=True):
+        shape = (link[Link.N_TARGET], link[Link.N_SOURCE])
+        found = scipy.sparse.csc_array((synapses.weights, synapses.targets, synapses.starts), shape=shape)
+        np.testing.assert_array_equal(found.toarray(), p.weights.toarray())
+        assert np.shares_memory(synapses.weights, p.weights.data) == (p.rule is None and p.weights.nnz > 0)
+        delays = link[Link.DELAY] if synapses.delays is None else synapses.delays
+        np.testing.assert_array_equal(delays, p.delay_steps)
+        assert p.max_delay_steps < flat.n_slots
+        assert link[Link.DENSE] == (p.weights.nnz == np.prod(p.weights.shape))
+        assert (link[Link.TARGET_LO], link[Link.LATE]) == (lo[p.target], p.late)
         if p.bias is not None:
-            bias[first : first + p.bias.size] += p.bias
+            bias[lo[p.target] : lo[p.target] + p.bias.size] += p.bias
     np.testing.assert_allclose(flat.bias, bias, rtol=1e-12)
-    for p in order:
-        here = slice(lo[p.name], lo[p.name] + p.size)
-        decay, gain = step_constants(p, net)
-        np.testing.assert_array_equal(flat.neurons[lowering.DECAY, here], decay)
-        np.testing.assert_array_equal(flat.neurons[lowering.GAIN, here], gain)
-        steps = flat.refractory_steps[here] * net.dt_s
-        np.testing.assert_allclose(steps, p.refractory_s, rtol=1e-6)
+    assert flat.n_slots & (flat.n_slots - 1) == 0
+    for p, row in zip(flat.order, flat.populations, strict=True):
+        here = slice(row[Column.LO], row[Column.HI])
+        np.testing.assert_array_equal(flat.constants[:6, here], np.stack(step_constants(p, net.dt_s)))
+        held_s = row[Column.REFRACTORY_STEPS] * net.dt_s
+        assert held_s == pytest.approx(p.behaviour.refractory_s, rel=1e-6)
 
 
-def _flat_order(net: Network) -> list[str]:
-    """From value ports, from event ports, then by population in step order."""
-    kinds = {port.name: port.kind for port in net.inputs}
-    place = {name: i for i, name in enumerate(net.order())}
-    names = list(net.projections)
-    key = {"values": -2, "events": -1}
-    return sorted(
-        names, key=lambda n: place.get(net.projections[n].source, key.get(kinds.get(net.projections[n].source)))
-    )
+def test_projections_lie_by_their_source():
+    """From values that act at once, from other values, from events, then by population in step order."""
+    net = Network(0.001)
+    net.input("x", 1)
+    net.input("e", 1, kind="events")
+    net.lif("b", 1, tau_s=0.1)
+    net.lif("a", 1, tau_s=0.1)
+    one = np.ones((1, 1))
+    for source, target, more in (("b", "b", {"delay_steps": 1}), ("a", "b", {}), ("e", "a", {})):
+        net.connect(source, target, one, **more)
+    net.connect("x", "a", one, delay_steps=3, name="later")
+    net.connect("x", "b", one, name="held")
+    flat = lower(net, Probes())
+    assert [p.name for p in flat.projections] == ["held", "later", "e_to_a", "a_to_b", "b_to_b"]
+    assert (flat.n_held, flat.n_from_values, flat.n_from_events, flat.n_slots) == (1, 2, 3, 4)
+    first_last = flat.populations[:, [Column.FIRST_PROJECTION, Column.LAST_PROJECTION]]
+    np.testing.assert_array_equal(first_last, [[3, 4], [4, 5]])
 
 
 def test_a_threshold_with_equality_is_the_next_number_below():
     net = Network(0.001)
     net.lif("strict", 1, tau_s=0.1, v_threshold=0.5)
     net.lif("even", 1, tau_s=0.1, v_threshold=0.5, threshold=">=")
-    strict, even = lower(net, Probes()).neurons[lowering.THRESHOLD]
+    strict, even = lower(net, Probes()).constants[Constant.LIMIT]
     assert strict == 0.5
     assert even < 0.5
     assert even == pytest.approx(0.5, abs=1e-15)
-
-
-@pytest.mark.parametrize(("integrator", "decay"), [("exact", np.exp(-0.25)), ("euler", 0.75)])
-def test_the_step_of_both_integrators(integrator, decay):
-    net = Network(2.0**-6, integrator)
-    net.lif("a", 1, tau_s=2.0**-4, r=3.0)
-    found = step_constants(net.populations["a"], net)
-    np.testing.assert_allclose(np.ravel(found), [decay, 3 * (1 - decay)], rtol=1e-15)
 
 
 def test_output_and_probe_addresses_follow_the_order_of_ports_and_of_probes():
@@ -93,5 +79,5 @@ def test_output_and_probe_addresses_follow_the_order_of_ports_and_of_probes():
     net.connect("a", "b", np.ones((2, 3)))
     flat = lower(net, Probes(spikes=("a",)))
     assert net.order() == ["a", "b"]
-    np.testing.assert_array_equal(flat.populations[:, lowering.OUT_ADDRESS], [2, 0])
-    np.testing.assert_array_equal(flat.populations[:, lowering.PROBE_ADDRESS], [0, -1])
+    np.testing.assert_array_equal(flat.populations[:, Column.OUT_ADDRESS], [2, 0])
+    np.testing.assert_array_equal(flat.populations[:, Column.PROBE_ADDRESS], [0, -1])

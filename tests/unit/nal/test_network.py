@@ -60,7 +60,7 @@ REFUSED = {
     "too large": (lambda n: n.connect("cells", "y", np.full((2, 3), 1e40)), "finite"),
     "bias": (lambda n: n.connect("cells", "y", np.ones((2, 3)), bias=np.ones(3)), "bias: found shape"),
     "bias infinite": (lambda n: n.connect("cells", "y", np.ones((2, 3)), bias=math.inf), "bias: found NaN or infinity"),
-    "delay": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=-1), "delay_steps: found -1 to -1; allowed"),
+    "delay": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=-1), "delay_steps: found -1 to -1"),
     "rule source": (lambda n: n.connect("x", "y", np.ones((2, 2)), rule=PES_ERROR), "PES learns from spikes; 'x'"),
     "rule target": (
         lambda n: n.connect("cells", "cells", np.ones((3, 3)), rule=PES_ERROR, delay_steps=1),
@@ -71,7 +71,7 @@ REFUSED = {
         "learning_rate",
     ),
     "rule name": (lambda n: n.connect("cells", "y", np.ones((2, 3)), rule=PES(modulator="an error")), "modulator"),
-    "delays": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=[1, 2]), r"delay_steps: found shape \(2,\)"),
+    "delays": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=[1, 2]), r"found shape \(2,\)"),
     "delay kind": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=0.5), "delay_steps: found 0.5"),
     "kind": (lambda n: n.add("z", "alif", 2), "did you mean 'lif'"),
     "no such parameter": (lambda n: n.add("z", "if", 2, tau_s=0.1), "a if has no 'tau_s'"),

@@ -1,0 +1,281 @@
+"""Learning, compiled: the rules' own equations over the arrays of `_plans`, in the order that `reference` has.
+
+A kernel is made of each rule: traces of every neuron in every step, then the synapses that the rule changes. Rules that
+change weights by spikes touch only the synapses of neurons that spiked. A kernel is compiled when a network has its
+rule, and called by its address: all of them in one function would take as long to compile as everything else.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+import numpy as np
+from numba import cfunc, njit
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from hilbench.backends._plans import RULES, Move, Plan
+from hilbench.backends._pointers import call, f32, f64, i32, i64, u8, u32
+from hilbench.backends._table import Entry
+from hilbench.nal import rules
+from hilbench.nal.lower import Constant, Link
+from hilbench.nal.rules import homeostatic
+
+N_ENTRIES, N_LINK_COLUMNS, N_CONSTANTS, N_PLAN, N_MOVE = len(Entry), len(Link), len(Constant), len(Plan), len(Move)
+STARTS, TARGETS, WEIGHTS = range(3)
+LOW, HIGH, SOFTNESS = range(3)
+FREE, CLIPPED, SOFT = range(3)
+
+_inline = njit
+_bounded, _softened = _inline(rules.bounded), _inline(rules.softened)
+
+# How a neuron's or a synapse's traces are read and written, by how many it has.
+_TAKE = (
+    _inline(lambda traces, k: ()),
+    _inline(lambda traces, k: (traces[0, k],)),
+    _inline(lambda traces, k: (traces[0, k], traces[1, k])),
+)
+
+
+@_inline
+def _put_none(traces, k, after):
+    pass
+
+
+@_inline
+def _put_one(traces, k, after):
+    traces[0, k] = after[0]
+
+
+@_inline
+def _put_two(traces, k, after):
+    traces[0, k], traces[1, k] = after[0], after[1]
+
+
+_PUT = (_put_none, _put_one, _put_two)
+
+
+@_inline
+def _moved(w, dw, bounds, kind):
+    """A weight or threshold after a change."""
+    if kind == FREE:
+        return w + dw
+    if kind == SOFT:
+        dw = _softened(w, dw, bounds[LOW], bounds[HIGH], bounds[SOFTNESS])
+    return _bounded(w + dw, bounds[LOW], bounds[HIGH])
+
+
+@_inline
+def _kind(bounds):
+    """Which of FREE, CLIPPED and SOFT these bounds are."""
+    if bounds[SOFTNESS] > 0:
+        return SOFT
+    return CLIPPED if bounds[LOW] > -np.inf or bounds[HIGH] < np.inf else FREE
+
+
+def _kernel(rule):
+    """The compiled step of one rule on one projection."""
+    constants = sys.modules[rule.__module__].Constants
+    n_constants, n_pre, n_post = len(constants._fields), len(rule.pre_traces), len(rule.post_traces)
+    pre, post, drive = (_inline(f) for f in (rule.pre, rule.post, rule.drive))
+    take_x, put_x, take_y, put_y = _TAKE[n_pre], _PUT[n_pre], _TAKE[n_post], _PUT[n_post]
+    change = (_by_spikes if rule.by_spikes else _every_step)(rule, take_x, take_y)
+
+    @njit
+    def step(table_at, plan_at, learning):
+        table, plan = i64(table_at, N_ENTRIES), i64(plan_at, N_PLAN)
+        link = i64(table[Entry.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
+        addresses = i64(table[Entry.SYNAPSES] + 8 * 4 * plan[Plan.LINK], 4)
+        n, n_source, n_target = table[Entry.N], link[Link.N_SOURCE], link[Link.N_TARGET]
+        slot = (i64(table[Entry.CLOCKS], 2)[0] + 1) % plan[Plan.DEPTH]
+        arrived = f32(plan[Plan.UNDER_WAY] + 4 * n_source * slot, n_source)
+        c = constants(*to_fixed_tuple(f64(plan[Plan.CONSTANTS], n_constants), n_constants))
+        x, y = f64(plan[Plan.PRE], (n_pre, n_source)), f64(plan[Plan.POST], (n_post, n_target))
+        fired = u8(table[Entry.SPIKED], n)[link[Link.TARGET_LO] : link[Link.TARGET_LO] + n_target]
+        excess = f64(table[Entry.EXCESS], n)[link[Link.TARGET_LO] : link[Link.TARGET_LO] + n_target]
+        signal, drives = f64(plan[Plan.SIGNAL], n_target), f64(plan[Plan.DRIVE], n_target)
+        for s in range(n_source):
+            put_x(x, s, pre(c, take_x(x, s), np.float64(arrived[s])))
+        for t in range(n_target):
+            put_y(y, t, post(c, take_y(y, t), np.float64(fired[t]), excess[t], signal[t]))
+            drives[t] = drive(c, take_y(y, t), signal[t])
+        return change(c, plan, link, addresses, arrived, fired, x, y, drives, learning != 0)
+
+    return step
+
+
+def _every_step(rule, take_x, take_y):
+    """The compiled changes of a rule that moves all weights in every step. Counts those with a drive."""
+    n_traces, change = len(rule.synapse_traces), _inline(rule.change)
+    take_e, put_e = _TAKE[n_traces], _PUT[n_traces]
+
+    @njit
+    def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
+        if n_traces == 0 and not learning:
+            return 0
+        starts = i64(addresses[STARTS], link[Link.N_SOURCE] + 1)
+        n = starts[link[Link.N_SOURCE]]
+        targets, weights = i32(addresses[TARGETS], n), f32(addresses[WEIGHTS], n)
+        e, bounds = f32(plan[Plan.SYNAPSE], (n_traces, n)), f64(plan[Plan.BOUNDS], 3)
+        kind, dense, updates = _kind(bounds), link[Link.DENSE], 0
+        for s in range(link[Link.N_SOURCE]):
+            came, seen = np.float64(arrived[s]), take_x(x, s)
+            for k in range(starts[s], starts[s + 1]):
+                t = k - starts[s] if dense else np.int64(targets[k])
+                dw, after = change(c, take_e(e, k), came, seen, np.float64(fired[t]), take_y(y, t), drives[t])
+                put_e(e, k, after)
+                if learning:
+                    weights[k] = _moved(np.float64(weights[k]), dw, bounds, kind)
+                    updates += drives[t] != 0
+        return updates
+
+    return run
+
+
+def _by_spikes(rule, take_x, take_y):
+    """The compiled changes of a rule that moves weights where spikes arrive or leave. Counts those it touches."""
+    on_pre, on_post = _inline(rule.on_pre), _inline(rule.on_post)
+
+    @njit
+    def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
+        if not learning:
+            return 0
+        starts, ends = i64(addresses[STARTS], link[Link.N_SOURCE] + 1), i64(plan[Plan.BY_TARGET], fired.size + 1)
+        n = starts[link[Link.N_SOURCE]]
+        targets, weights = i32(addresses[TARGETS], n), f32(addresses[WEIGHTS], n)
+        synapses, sources = i64(plan[Plan.AT_SYNAPSE], n), i32(plan[Plan.AT_SOURCE], n)
+        bounds, updates = f64(plan[Plan.BOUNDS], 3), 0
+        kind = _kind(bounds)
+        for s in range(link[Link.N_SOURCE]):
+            if arrived[s] != 0:
+                for k in range(starts[s], starts[s + 1]):
+                    t = targets[k]
+                    dw = on_pre(c, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
+                    weights[k] = _moved(np.float64(weights[k]), dw, bounds, kind)
+                updates += starts[s + 1] - starts[s]
+        for t in range(fired.size):
+            if fired[t] != 0:
+                for j in range(ends[t], ends[t + 1]):
+                    k, s = synapses[j], sources[j]
+                    dw = on_post(c, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
+                    weights[k] = _moved(np.float64(weights[k]), dw, bounds, kind)
+                updates += ends[t + 1] - ends[t]
+        return updates
+
+    return run
+
+
+_pes, _stdp, _triplet, _rstdp, _eprop = (_kernel(rule) for rule in RULES)
+
+
+# One function each, with a name of its own: that is what numba finds a kernel in its disk cache by.
+def _run_pes(table, plan, learning):
+    return _pes(table, plan, learning)
+
+
+def _run_stdp(table, plan, learning):
+    return _stdp(table, plan, learning)
+
+
+def _run_triplet(table, plan, learning):
+    return _triplet(table, plan, learning)
+
+
+def _run_rstdp(table, plan, learning):
+    return _rstdp(table, plan, learning)
+
+
+def _run_eprop(table, plan, learning):
+    return _eprop(table, plan, learning)
+
+
+@cache
+def compiled(place):
+    """The kernel of the rule in this place of RULES; it has an `address`, and lives as long as this module."""
+    step = (_run_pes, _run_stdp, _run_triplet, _run_rstdp, _run_eprop)[place]
+    return cfunc("int64(int64, int64, int64)", cache=True)(step)
+
+
+@njit(cache=True)
+def learn(table, learning, first_event, next_event):
+    """One step of every rule. Returns how many weights and thresholds were updated."""
+    n_plans, updates = table[Entry.N_PLANS], 0
+    plans = i64(table[Entry.PLANS], (n_plans, N_PLAN))
+    links = i64(table[Entry.LINKS], (table[Entry.N_LINKS], N_LINK_COLUMNS))
+    synapses = i64(table[Entry.SYNAPSES], (table[Entry.N_LINKS], 4))
+    for p in range(n_plans):
+        _signal(table, plans[p], links, synapses)
+        _send(table, plans[p], links[plans[p, Plan.LINK], Link.N_SOURCE], first_event, next_event)
+    for p in range(n_plans):
+        plan_at = table[Entry.PLANS] + 8 * N_PLAN * p
+        updates += call(plans[p, Plan.STEP], table.ctypes.data, plan_at, np.int64(learning))
+    return updates + (_move_thresholds(table) if learning else 0)
+
+
+@njit(cache=True)
+def _signal(table, plan, links, synapses):
+    """The modulator of each target neuron, by weights as they stand before this step's learning."""
+    n, n_target, readout = plan[Plan.N_MODULATORS], links[plan[Plan.LINK], Link.N_TARGET], plan[Plan.FEEDBACK_LINK]
+    m = f32(table[Entry.MODULATORS], table[Entry.N_MODULATORS])[plan[Plan.MODULATOR_LO] : plan[Plan.MODULATOR_LO] + n]
+    signal = f64(plan[Plan.SIGNAL], n_target)
+    if plan[Plan.FEEDBACK] != 0:
+        feedback = f64(plan[Plan.FEEDBACK], (n_target, n))
+        for t in range(n_target):
+            signal[t] = 0.0
+            for k in range(n):
+                signal[t] += feedback[t, k] * m[k]
+    elif readout >= 0:
+        starts = i64(synapses[readout, STARTS], n_target + 1)
+        outputs, weights = (
+            i32(synapses[readout, TARGETS], starts[n_target]), f32(synapses[readout, WEIGHTS], starts[n_target])
+        )  # fmt: skip
+        for t in range(n_target):
+            signal[t] = 0.0
+            for k in range(starts[t], starts[t + 1]):
+                signal[t] += np.float64(weights[k]) * m[outputs[k]]
+    elif n > 0:
+        for t in range(n_target):
+            signal[t] = m[t if n > 1 else 0]
+
+
+@njit(cache=True)
+def _send(table, plan, n, first_event, next_event):
+    """Note how many spikes of each of the n sources are sent in this step; they arrive when their slot comes again."""
+    slot = i64(table[Entry.CLOCKS], 2)[0] % plan[Plan.DEPTH]
+    sent = f32(plan[Plan.UNDER_WAY] + 4 * n * slot, n)
+    if plan[Plan.FROM_EVENTS]:
+        events = u32(table[Entry.EVENTS], (next_event, 2))
+        sent[:] = 0
+        for j in range(first_event, next_event):
+            s = np.int64(events[j, 1]) - plan[Plan.SOURCE]
+            if 0 <= s < n:
+                sent[s] += 1
+    else:
+        spiked = u8(table[Entry.SPIKED], table[Entry.N])[plan[Plan.SOURCE] : plan[Plan.SOURCE] + n]
+        for s in range(n):
+            sent[s] = spiked[s]
+
+
+_theta_change = _inline(homeostatic.Homeostatic.change)
+_Theta, _N_THETA = homeostatic.Constants, len(homeostatic.Constants._fields)
+
+
+@njit(cache=True)
+def _move_thresholds(table):
+    """Thresholds that a rule moves, with the constants that follow from them. Returns how many."""
+    n, updates = table[Entry.N], 0
+    moves = i64(table[Entry.MOVES], (table[Entry.N_MOVES], N_MOVE))
+    constants, spiked = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n)), u8(table[Entry.SPIKED], n)
+    for q in range(table[Entry.N_MOVES]):
+        move = moves[q]
+        c = _Theta(*to_fixed_tuple(f64(move[Move.CONSTANTS], _N_THETA), _N_THETA))
+        bounds = f64(move[Move.BOUNDS], 3)
+        for k in range(move[Move.LO], move[Move.HI]):
+            change = _theta_change(c, np.float64(spiked[k]))
+            theta = _moved(constants[Constant.THRESHOLD, k], change, bounds, _kind(bounds))
+            constants[Constant.THRESHOLD, k] = theta
+            constants[Constant.LIMIT, k] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
+            if move[Move.SUBTRACT]:
+                constants[Constant.ADD, k] = -theta
+        updates += move[Move.HI] - move[Move.LO]
+    return updates

@@ -1,0 +1,247 @@
+"""One step of one population, compiled: a fast path for plain neurons, and one for all that a Behaviour can say."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+from hilbench.backends._network import MAX_SPIKES
+from hilbench.backends._pointers import f64, i32, i64, u8, u64
+from hilbench.backends._table import Entry
+from hilbench.nal import noise
+from hilbench.nal.lower import Column, Constant, Trait
+
+N_CONSTANTS, N_COLUMNS, N_TRAITS = len(Constant), len(Column), len(Trait)
+HEAD, LENGTH = range(2)
+
+GOLDEN = noise.GOLDEN
+_mix = njit(inline="always")(noise.mix)
+
+
+def _at(constant, k):
+    """Neuron k's constant: the number that all share, or its place in an array."""
+
+
+@overload(_at, inline="always")
+def _at_compiled(constant, k):
+    if isinstance(constant, types.Float):
+        return lambda constant, k: constant
+    return lambda constant, k: constant[k]
+
+
+# Each loop does one simple thing, so that it vectorises, which one loop with branches does not.
+
+
+@njit(cache=True)
+def _move(v, x, over, rest, decay, from_input, limit):
+    """Membranes without a synaptic current; `over` is 1 where one passes its limit."""
+    for k in range(v.size):
+        v[k] = _at(rest, k) + (v[k] - _at(rest, k)) * _at(decay, k) + _at(from_input, k) * x[k]
+        x[k] = 0.0
+    for k in range(v.size):
+        over[k] = v[k] > _at(limit, k)
+
+
+@njit(cache=True)
+def _move_with_current(v, i, x, over, rest, decay, from_current, from_input, syn_decay, syn_gain, limit):
+    """Membranes behind a synaptic current i."""
+    for k in range(v.size):
+        moved = _at(rest, k) + (v[k] - _at(rest, k)) * _at(decay, k)
+        v[k] = moved + _at(from_current, k) * i[k] + _at(from_input, k) * x[k]
+        i[k] = _at(syn_decay, k) * i[k] + _at(syn_gain, k) * x[k]
+        x[k] = 0.0
+    for k in range(v.size):
+        over[k] = v[k] > _at(limit, k)
+
+
+@njit(cache=True)
+def _move_all(table, row, v, i, x, over):
+    """One of the loops above, with one constant for all or one for each."""
+    n, lo, hi = table[Entry.N], row[Column.LO], row[Column.HI]
+    all_constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    if row[Column.UNIFORM]:
+        c = all_constants[:, lo]
+        if row[Column.CURRENT]:
+            _move_with_current(
+                v, i, x, over, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_CURRENT], c[Constant.FROM_INPUT],
+                c[Constant.SYN_DECAY], c[Constant.SYN_GAIN], c[Constant.LIMIT],
+            )  # fmt: skip
+        else:
+            _move(v, x, over, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_INPUT], c[Constant.LIMIT])
+        return
+    rest, decay, limit = (
+        all_constants[Constant.REST, lo:hi], all_constants[Constant.DECAY, lo:hi], all_constants[Constant.LIMIT, lo:hi]
+    )  # fmt: skip
+    from_input = all_constants[Constant.FROM_INPUT, lo:hi]
+    if row[Column.CURRENT]:
+        _move_with_current(
+            v, i, x, over, rest, decay, all_constants[Constant.FROM_CURRENT, lo:hi], from_input,
+            all_constants[Constant.SYN_DECAY, lo:hi], all_constants[Constant.SYN_GAIN, lo:hi], limit,
+        )  # fmt: skip
+    else:
+        _move(v, x, over, rest, decay, from_input, limit)
+
+
+@njit(cache=True)
+def plain(table, row, q, now, x, fired, amount):
+    """One step of a plain population; spikes are reset at once.
+
+    x (size,) is what arrives, left at 0. Writes which neurons fired, and 1 for each; returns how many.
+    """
+    n, lo, hi = table[Entry.N], row[Column.LO], row[Column.HI]
+    v, i, over = f64(table[Entry.V], n)[lo:hi], f64(table[Entry.CURRENT], n)[lo:hi], u8(table[Entry.OVER], n)[: hi - lo]
+    release, holding = i64(table[Entry.RELEASE], n)[lo:hi], i32(table[Entry.HOLDING], n)[lo:hi]
+    hold_v, queue = f64(table[Entry.HOLD_V], n)[lo:hi], i64(table[Entry.QUEUE], (table[Entry.N_POPULATIONS], 2))[q]
+    if row[Column.HELD_INPUT]:
+        held_current = f64(table[Entry.HELD_CURRENT], n)[lo:hi]
+        for k in range(x.size):
+            x[k] += held_current[k]
+    _set_aside(v, release, holding, hold_v, queue, now)
+    _move_all(table, row, v, i, x, over)
+    for j in range(queue[LENGTH]):
+        v[holding[(queue[HEAD] + j) % holding.size]] = hold_v[j]
+    if not row[Column.SPIKING]:
+        return 0
+    n_fired = _scan(table, over, release, now, fired)
+    constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    if row[Column.EXCESS]:
+        excess = f64(table[Entry.EXCESS], n)[lo:hi]
+        for k in range(v.size):
+            excess[k] = v[k] - constants[Constant.THRESHOLD, lo + k] if release[k] <= now else -np.inf
+    for j in range(n_fired):
+        k, amount[j] = fired[j], 1.0
+        v[k] = constants[Constant.KEEP, lo + k] * v[k] + constants[Constant.ADD, lo + k]
+        release[k] = now + row[Column.REFRACTORY_STEPS] + 1
+        if row[Column.REFRACTORY_STEPS] > 0:
+            holding[(queue[HEAD] + queue[LENGTH]) % holding.size] = k
+            queue[LENGTH] += 1
+    return n_fired
+
+
+@njit(cache=True)
+def _set_aside(v, release, holding, hold_v, queue, now):
+    """Keep the membranes that are held after a spike, the oldest first; let go of those that are free again.
+
+    Few neurons are held at a time, so this is cheaper than a test for each neuron.
+    """
+    while queue[LENGTH] > 0 and release[holding[queue[HEAD]]] <= now:
+        queue[HEAD] = (queue[HEAD] + 1) % holding.size
+        queue[LENGTH] -= 1
+    for j in range(queue[LENGTH]):
+        hold_v[j] = v[holding[(queue[HEAD] + j) % holding.size]]
+
+
+@njit(cache=True)
+def _scan(table, over, release, now, fired):
+    """Which neurons are over their limit and not held; eight at a time, because few are."""
+    n_fired, n_words = 0, over.size // 8
+    words = u64(table[Entry.OVER], n_words)
+    for w in range(n_words):
+        if words[w] != 0:
+            for k in range(8 * w, 8 * w + 8):
+                if over[k] and release[k] <= now:
+                    fired[n_fired] = k
+                    n_fired += 1
+    for k in range(8 * n_words, over.size):
+        if over[k] and release[k] <= now:
+            fired[n_fired] = k
+            n_fired += 1
+    return n_fired
+
+
+@njit(cache=True)
+def _draw(table, q, k):
+    """The random number of neuron k of population q in this step, as `nal.noise.uniform` draws it."""
+    key = u64(table[Entry.KEYS], table[Entry.N_POPULATIONS])[q]
+    step = np.uint64(i64(table[Entry.CLOCKS], 2)[1])
+    bits = _mix(_mix(key + step * GOLDEN) + np.uint64(k) * GOLDEN)
+    return (np.float64(bits >> noise.TO_53_BITS) + 0.5) * noise.UNIT
+
+
+@njit(cache=True)
+def _count(table, row, q, k, v, threshold, traits):
+    """How many spikes a membrane makes; `threshold` without its noise."""
+    if row[Column.POISSON]:
+        return 1.0 if _draw(table, q, k) < -np.expm1(-max(v, 0.0) * f64(table[Entry.NUMBERS], 2)[0]) else 0.0
+    if traits[Trait.NOISE] > 0:
+        drawn = _draw(table, q, k)
+        threshold += traits[Trait.NOISE] * np.log(drawn / (1 - drawn))
+    if not (v > threshold or (row[Column.AT_LEAST] and v == threshold)):
+        return 0.0
+    if not row[Column.MULTIPLE] or threshold <= 0:
+        return 1.0
+    fit = np.floor(v / threshold) if row[Column.AT_LEAST] else np.ceil(v / threshold) - 1
+    return min(max(fit, 1.0), MAX_SPIKES)
+
+
+@njit(cache=True)
+def general(table, row, q, now, x, fired, amount):
+    """One step of any population: what `plain` does, one neuron after the other.
+
+    `amount` is how often a neuron fired, or its v where spikes are graded.
+    """
+    n, lo, hi = table[Entry.N], row[Column.LO], row[Column.HI]
+    c = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))[:, lo:hi]
+    traits = f64(table[Entry.TRAITS], (table[Entry.N_POPULATIONS], N_TRAITS))[q]
+    v, i, release = (
+        f64(table[Entry.V], n)[lo:hi],
+        f64(table[Entry.CURRENT], n)[lo:hi],
+        i64(table[Entry.RELEASE], n)[lo:hi],
+    )
+    pending, adapted = f64(table[Entry.PENDING], n)[lo:hi], f64(table[Entry.ADAPTED], n)[lo:hi]
+    held_current, excess = f64(table[Entry.HELD_CURRENT], n)[lo:hi], f64(table[Entry.EXCESS], n)[lo:hi]
+    n_fired = 0
+    for k in range(v.size):
+        arrived = x[k] + held_current[k]
+        x[k] = 0.0
+        moved = c[Constant.REST, k] + (v[k] - c[Constant.REST, k]) * c[Constant.DECAY, k]
+        if row[Column.NEXT] and pending[k] > 0:
+            moved = _reset(c, k, moved, pending[k], row[Column.SUBTRACT])
+        moved = moved + c[Constant.FROM_CURRENT, k] * i[k] + c[Constant.FROM_INPUT, k] * arrived
+        i[k] = c[Constant.SYN_DECAY, k] * i[k] + c[Constant.SYN_GAIN, k] * arrived
+        free = release[k] <= now
+        if free:
+            v[k] = max(moved, traits[Trait.FLOOR])
+        count = 0.0
+        if free and row[Column.SPIKING]:
+            threshold = c[Constant.THRESHOLD, k] + traits[Trait.ADAPT_STEP] * adapted[k]
+            count = _count(table, row, q, k, v[k], threshold, traits)
+            excess[k] = v[k] - threshold
+        elif row[Column.EXCESS]:
+            excess[k] = -np.inf
+        if traits[Trait.ADAPT_DECAY] > 0:
+            adapted[k] = traits[Trait.ADAPT_DECAY] * adapted[k] + count
+        pending[k] = count
+        if count > 0:
+            fired[n_fired], amount[n_fired] = k, v[k] if row[Column.GRADED] else count
+            n_fired += 1
+            release[k] = now + row[Column.REFRACTORY_STEPS] + 1
+            if not row[Column.NEXT]:
+                v[k] = _reset(c, k, v[k], count, row[Column.SUBTRACT])
+    return n_fired
+
+
+@njit(cache=True)
+def _reset(c, k, v, count, subtract):
+    return c[Constant.KEEP, k] * v + c[Constant.ADD, k] * (count if subtract else 1.0)
+
+
+@njit(cache=True)
+def act_late(table, now, arrived):
+    """Let late input (n,) act on the membranes that are free, or that fired in this step and keep their v."""
+    n = table[Entry.N]
+    populations = i64(table[Entry.POPULATIONS], (table[Entry.N_POPULATIONS], N_COLUMNS))
+    constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    v, i, release = f64(table[Entry.V], n), f64(table[Entry.CURRENT], n), i64(table[Entry.RELEASE], n)
+    for q in range(table[Entry.N_POPULATIONS]):
+        row = populations[q]
+        if not row[Column.LATE_INPUT]:
+            continue
+        fired_now = now + row[Column.REFRACTORY_STEPS] + 1
+        for k in range(row[Column.LO], row[Column.HI]):
+            kept = release[k] == fired_now and (row[Column.SUBTRACT] or row[Column.NEXT])
+            if release[k] <= now or kept:
+                v[k] += constants[Constant.FROM_INPUT, k] * arrived[k]
+            i[k] += constants[Constant.SYN_GAIN, k] * arrived[k]
+            arrived[k] = 0.0
