@@ -11,7 +11,7 @@ from numba import njit
 
 from hilbench.backends._learning import learn
 from hilbench.backends._neurons import act_late, general, plain
-from hilbench.backends._pointers import f32, f64, i32, i64, u8, u16, u32, u64
+from hilbench.backends._pointers import f32, f64, i32, i64, inner, u8, u16, u32, u64
 from hilbench.backends._table import Entry
 from hilbench.nal.lower import Column, Constant, Link, Trait
 
@@ -24,7 +24,7 @@ N_CONSTANTS, N_COLUMNS, N_TRAITS, N_LINK_COLUMNS = len(Constant), len(Column), l
 # Loops run from 0 over views: an index that may be negative costs a test per access and keeps a loop from vectorising.
 
 
-@njit(cache=True)
+@inner
 def _add(x, targets, weights, onto, dense):
     """Add x times these weights to their targets' sums."""
     if dense:
@@ -35,7 +35,7 @@ def _add(x, targets, weights, onto, dense):
             onto[targets[k]] += x * weights[k]
 
 
-@njit(cache=True)
+@inner
 def _operations(link, weights):
     """How many of these weights an operation is counted for: all that are not 0, where arithmetic is done."""
     if not link[Link.COUNTED]:
@@ -48,7 +48,7 @@ def _operations(link, weights):
     return n
 
 
-@njit(cache=True)
+@inner
 def _send(link, addresses, source, x, ring, now):
     """Send x over one source's synapses into the `ring` (n_slots, n). Returns the operations."""
     starts = i64(addresses[STARTS], link[Link.N_SOURCE] + 1)
@@ -65,7 +65,7 @@ def _send(link, addresses, source, x, ring, now):
     return _operations(link, weights)
 
 
-@njit(cache=True)
+@inner
 def _hold_values(table, values, links, synapses, held_current):
     """Fill `held_current` (n,) with what constant inputs and held values bring in each step of this tick.
 
@@ -78,11 +78,11 @@ def _hold_values(table, values, links, synapses, held_current):
         for s in range(links[p, Link.N_SOURCE]):
             x = values[links[p, Link.SOURCE_LO] + s]
             if x != 0:
-                operations += _send(links[p], synapses[p], s, x, ring, 0)
+                operations += _send(links[p], synapses[p], s, np.float64(x), ring, np.int64(0))
     return operations
 
 
-@njit(cache=True)
+@inner
 def _send_values(table, values, links, synapses, early, late, now):
     """Values that are on their way for a while, or act late, are sent in each step. Returns the operations."""
     operations = 0
@@ -91,11 +91,11 @@ def _send_values(table, values, links, synapses, early, late, now):
             x = values[links[p, Link.SOURCE_LO] + s]
             if x != 0:
                 ring = late if links[p, Link.LATE] else early
-                operations += _send(links[p], synapses[p], s, x, ring, now)
+                operations += _send(links[p], synapses[p], s, np.float64(x), ring, now)
     return operations
 
 
-@njit(cache=True)
+@inner
 def _send_event(table, address, links, synapses, early, late, now):
     """Send an event over the projections of its port. Returns the operations."""
     operations = 0
@@ -107,7 +107,7 @@ def _send_event(table, address, links, synapses, early, late, now):
     return operations
 
 
-@njit(cache=True)
+@inner
 def _send_population(row, v, fired, amount, n_fired, amplitude, links, synapses, early, late, now):
     """Send spikes, or the values of a population that does not spike. Returns the operations."""
     operations = 0
@@ -121,12 +121,12 @@ def _send_population(row, v, fired, amount, n_fired, amplitude, links, synapses,
         for j in range(n_fired):
             x = amount[j] if row[Column.GRADED] else amplitude * amount[j]
             if x != 0:
-                n = _send(links[p], synapses[p], fired[j], x, ring, now)
+                n = _send(links[p], synapses[p], np.int64(fired[j]), x, ring, now)
                 operations += n if row[Column.GRADED] else n * np.int64(amount[j])
     return operations
 
 
-@njit(cache=True)
+@inner
 def _tell(base, t_us, fired, amount, n_fired, several, out, n_out):
     """Write this step's spikes as events from address `base` on. Returns how many events there are now."""
     for j in range(n_fired):
@@ -136,7 +136,7 @@ def _tell(base, t_us, fired, amount, n_fired, several, out, n_out):
     return n_out
 
 
-@njit(cache=True)
+@inner
 def _populations(table, t_us, now, early, late, n_out, n_probe):
     """Step every population in order. Returns (spikes, operations, events out, probe events)."""
     n, n_populations = table[Entry.N], table[Entry.N_POPULATIONS]
@@ -188,7 +188,8 @@ def run(table, n_steps, learning, n_events, fresh):
     events, spiked = u32(table[Entry.EVENTS], (n_events, 2)), u8(table[Entry.SPIKED], n)
     fired = i32(table[Entry.FIRED], n)
     per_step = _hold_values(table, values, links, synapses, f64(table[Entry.HELD_CURRENT], n))
-    operations, spikes, updates, next_event, n_out, n_probe = n_steps * per_step, 0, 0, 0, 0, 0
+    zero = np.int64(0)  # a plain 0 has a type of its own, for which all would be compiled again
+    operations, spikes, updates, next_event, n_out, n_probe = n_steps * per_step, zero, zero, zero, zero, zero
     for step in range(n_steps):
         now, t_us = clocks[0], step * table[Entry.DT_US]
         if table[Entry.N_FROM_VALUES] > table[Entry.N_HELD]:
@@ -218,7 +219,7 @@ def run(table, n_steps, learning, n_events, fresh):
     return (n_out << 32) + n_probe
 
 
-@njit(cache=True)
+@inner
 def _read_out(table):
     """The output values after the last step."""
     n = table[Entry.N_READOUTS]

@@ -11,11 +11,11 @@ import sys
 from functools import cache
 
 import numpy as np
-from numba import cfunc, njit
+from numba import cfunc
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from hilbench.backends._plans import RULES, Move, Plan
-from hilbench.backends._pointers import call, f32, f64, i32, i64, u8, u32
+from hilbench.backends._pointers import call, f32, f64, i32, i64, inner, u8, u32
 from hilbench.backends._table import Entry
 from hilbench.nal import rules
 from hilbench.nal.lower import Constant, Link
@@ -26,28 +26,27 @@ STARTS, TARGETS, WEIGHTS = range(3)
 LOW, HIGH, SOFTNESS = range(3)
 FREE, CLIPPED, SOFT = range(3)
 
-_inline = njit
-_bounded, _softened = _inline(rules.bounded), _inline(rules.softened)
+_bounded, _softened = inner(rules.bounded), inner(rules.softened)
 
 # How a neuron's or a synapse's traces are read and written, by how many it has.
 _TAKE = (
-    _inline(lambda traces, k: ()),
-    _inline(lambda traces, k: (traces[0, k],)),
-    _inline(lambda traces, k: (traces[0, k], traces[1, k])),
+    inner(lambda traces, k: ()),
+    inner(lambda traces, k: (traces[0, k],)),
+    inner(lambda traces, k: (traces[0, k], traces[1, k])),
 )
 
 
-@_inline
+@inner
 def _put_none(traces, k, after):
     pass
 
 
-@_inline
+@inner
 def _put_one(traces, k, after):
     traces[0, k] = after[0]
 
 
-@_inline
+@inner
 def _put_two(traces, k, after):
     traces[0, k], traces[1, k] = after[0], after[1]
 
@@ -55,7 +54,7 @@ def _put_two(traces, k, after):
 _PUT = (_put_none, _put_one, _put_two)
 
 
-@_inline
+@inner
 def _moved(w, dw, bounds, kind):
     """A weight or threshold after a change."""
     if kind == FREE:
@@ -65,7 +64,7 @@ def _moved(w, dw, bounds, kind):
     return _bounded(w + dw, bounds[LOW], bounds[HIGH])
 
 
-@_inline
+@inner
 def _kind(bounds):
     """Which of FREE, CLIPPED and SOFT these bounds are."""
     if bounds[SOFTNESS] > 0:
@@ -77,11 +76,11 @@ def _kernel(rule):
     """The compiled step of one rule on one projection."""
     constants = sys.modules[rule.__module__].Constants
     n_constants, n_pre, n_post = len(constants._fields), len(rule.pre_traces), len(rule.post_traces)
-    pre, post, drive = (_inline(f) for f in (rule.pre, rule.post, rule.drive))
+    pre, post, drive = (inner(f) for f in (rule.pre, rule.post, rule.drive))
     take_x, put_x, take_y, put_y = _TAKE[n_pre], _PUT[n_pre], _TAKE[n_post], _PUT[n_post]
     change = (_by_spikes if rule.by_spikes else _every_step)(rule, take_x, take_y)
 
-    @njit
+    @inner
     def step(table_at, plan_at, learning):
         table, plan = i64(table_at, N_ENTRIES), i64(plan_at, N_PLAN)
         link = i64(table[Entry.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
@@ -106,10 +105,10 @@ def _kernel(rule):
 
 def _every_step(rule, take_x, take_y):
     """The compiled changes of a rule that moves all weights in every step. Counts those with a drive."""
-    n_traces, change = len(rule.synapse_traces), _inline(rule.change)
+    n_traces, change = len(rule.synapse_traces), inner(rule.change)
     take_e, put_e = _TAKE[n_traces], _PUT[n_traces]
 
-    @njit
+    @inner
     def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
         if n_traces == 0 and not learning:
             return 0
@@ -134,9 +133,9 @@ def _every_step(rule, take_x, take_y):
 
 def _by_spikes(rule, take_x, take_y):
     """The compiled changes of a rule that moves weights where spikes arrive or leave. Counts those it touches."""
-    on_pre, on_post = _inline(rule.on_pre), _inline(rule.on_post)
+    on_pre, on_post = inner(rule.on_pre), inner(rule.on_post)
 
-    @njit
+    @inner
     def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
         if not learning:
             return 0
@@ -196,7 +195,7 @@ def compiled(place):
     return cfunc("int64(int64, int64, int64)", cache=True)(step)
 
 
-@njit(cache=True)
+@inner
 def learn(table, learning, first_event, next_event):
     """One step of every rule. Returns how many weights and thresholds were updated."""
     n_plans, updates = table[Entry.N_PLANS], 0
@@ -212,7 +211,7 @@ def learn(table, learning, first_event, next_event):
     return updates + (_move_thresholds(table) if learning else 0)
 
 
-@njit(cache=True)
+@inner
 def _signal(table, plan, links, synapses):
     """The modulator of each target neuron, by weights as they stand before this step's learning."""
     n, n_target, readout = plan[Plan.N_MODULATORS], links[plan[Plan.LINK], Link.N_TARGET], plan[Plan.FEEDBACK_LINK]
@@ -238,7 +237,7 @@ def _signal(table, plan, links, synapses):
             signal[t] = m[t if n > 1 else 0]
 
 
-@njit(cache=True)
+@inner
 def _send(table, plan, n, first_event, next_event):
     """Note how many spikes of each of the n sources are sent in this step; they arrive when their slot comes again."""
     slot = i64(table[Entry.CLOCKS], 2)[0] % plan[Plan.DEPTH]
@@ -256,11 +255,11 @@ def _send(table, plan, n, first_event, next_event):
             sent[s] = spiked[s]
 
 
-_theta_change = _inline(homeostatic.Homeostatic.change)
+_theta_change = inner(homeostatic.Homeostatic.change)
 _Theta, _N_THETA = homeostatic.Constants, len(homeostatic.Constants._fields)
 
 
-@njit(cache=True)
+@inner
 def _move_thresholds(table):
     """Thresholds that a rule moves, with the constants that follow from them. Returns how many."""
     n, updates = table[Entry.N], 0

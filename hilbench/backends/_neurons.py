@@ -7,7 +7,7 @@ from numba import njit, types
 from numba.extending import overload
 
 from hilbench.backends._network import MAX_SPIKES
-from hilbench.backends._pointers import f64, i32, i64, u8, u64
+from hilbench.backends._pointers import f64, i32, i64, inner, u8, u64
 from hilbench.backends._table import Entry
 from hilbench.nal import noise
 from hilbench.nal.lower import Column, Constant, Trait
@@ -33,7 +33,7 @@ def _at_compiled(constant, k):
 # Each loop does one simple thing, so that it vectorises, which one loop with branches does not.
 
 
-@njit(cache=True)
+@inner
 def _move(v, x, over, rest, decay, from_input, limit):
     """Membranes without a synaptic current; `over` is 1 where one passes its limit."""
     for k in range(v.size):
@@ -43,7 +43,7 @@ def _move(v, x, over, rest, decay, from_input, limit):
         over[k] = v[k] > _at(limit, k)
 
 
-@njit(cache=True)
+@inner
 def _move_with_current(v, i, x, over, rest, decay, from_current, from_input, syn_decay, syn_gain, limit):
     """Membranes behind a synaptic current i."""
     for k in range(v.size):
@@ -55,7 +55,7 @@ def _move_with_current(v, i, x, over, rest, decay, from_current, from_input, syn
         over[k] = v[k] > _at(limit, k)
 
 
-@njit(cache=True)
+@inner
 def _move_all(table, row, v, i, x, over):
     """One of the loops above, with one constant for all or one for each."""
     n, lo, hi = table[Entry.N], row[Column.LO], row[Column.HI]
@@ -83,7 +83,7 @@ def _move_all(table, row, v, i, x, over):
         _move(v, x, over, rest, decay, from_input, limit)
 
 
-@njit(cache=True)
+@inner
 def plain(table, row, q, now, x, fired, amount):
     """One step of a plain population; spikes are reset at once.
 
@@ -97,10 +97,10 @@ def plain(table, row, q, now, x, fired, amount):
         held_current = f64(table[Entry.HELD_CURRENT], n)[lo:hi]
         for k in range(x.size):
             x[k] += held_current[k]
-    _set_aside(v, release, holding, hold_v, queue, now)
+    _let_go(release, holding, queue, now)
+    _copy_held(v, hold_v, holding, queue)
     _move_all(table, row, v, i, x, over)
-    for j in range(queue[LENGTH]):
-        v[holding[(queue[HEAD] + j) % holding.size]] = hold_v[j]
+    _put_held(v, hold_v, holding, queue)
     if not row[Column.SPIKING]:
         return 0
     n_fired = _scan(table, over, release, now, fired)
@@ -119,20 +119,41 @@ def plain(table, row, q, now, x, fired, amount):
     return n_fired
 
 
-@njit(cache=True)
-def _set_aside(v, release, holding, hold_v, queue, now):
-    """Keep the membranes that are held after a spike, the oldest first; let go of those that are free again.
+# Few neurons are held after a spike at a time, so that keeping their membranes aside, in a ring by age, is cheaper than
+# a test for each neuron.
 
-    Few neurons are held at a time, so this is cheaper than a test for each neuron.
-    """
+
+@inner
+def _let_go(release, holding, queue, now):
+    """Take the neurons that are free again out of the ring."""
     while queue[LENGTH] > 0 and release[holding[queue[HEAD]]] <= now:
-        queue[HEAD] = (queue[HEAD] + 1) % holding.size
+        queue[HEAD] = queue[HEAD] + 1 if queue[HEAD] + 1 < holding.size else 0
         queue[LENGTH] -= 1
-    for j in range(queue[LENGTH]):
-        hold_v[j] = v[holding[(queue[HEAD] + j) % holding.size]]
 
 
-@njit(cache=True)
+@inner
+def _copy_held(v, hold_v, holding, queue):
+    """Copy the membranes that are held."""
+    head = holding[queue[HEAD] :][: queue[LENGTH]]
+    for j in range(head.size):
+        hold_v[j] = v[head[j]]
+    rest, kept = holding[: queue[LENGTH] - head.size], hold_v[head.size :]
+    for j in range(rest.size):
+        kept[j] = v[rest[j]]
+
+
+@inner
+def _put_held(v, hold_v, holding, queue):
+    """Put them back."""
+    head = holding[queue[HEAD] :][: queue[LENGTH]]
+    for j in range(head.size):
+        v[head[j]] = hold_v[j]
+    rest, kept = holding[: queue[LENGTH] - head.size], hold_v[head.size :]
+    for j in range(rest.size):
+        v[rest[j]] = kept[j]
+
+
+@inner
 def _scan(table, over, release, now, fired):
     """Which neurons are over their limit and not held; eight at a time, because few are."""
     n_fired, n_words = 0, over.size // 8
@@ -150,7 +171,7 @@ def _scan(table, over, release, now, fired):
     return n_fired
 
 
-@njit(cache=True)
+@inner
 def _draw(table, q, k):
     """The random number of neuron k of population q in this step, as `nal.noise.uniform` draws it."""
     key = u64(table[Entry.KEYS], table[Entry.N_POPULATIONS])[q]
@@ -159,7 +180,7 @@ def _draw(table, q, k):
     return (np.float64(bits >> noise.TO_53_BITS) + 0.5) * noise.UNIT
 
 
-@njit(cache=True)
+@inner
 def _count(table, row, q, k, v, threshold, traits):
     """How many spikes a membrane makes; `threshold` without its noise."""
     if row[Column.POISSON]:
@@ -175,7 +196,7 @@ def _count(table, row, q, k, v, threshold, traits):
     return min(max(fit, 1.0), MAX_SPIKES)
 
 
-@njit(cache=True)
+@inner
 def general(table, row, q, now, x, fired, amount):
     """One step of any population: what `plain` does, one neuron after the other.
 
@@ -222,12 +243,12 @@ def general(table, row, q, now, x, fired, amount):
     return n_fired
 
 
-@njit(cache=True)
+@inner
 def _reset(c, k, v, count, subtract):
     return c[Constant.KEEP, k] * v + c[Constant.ADD, k] * (count if subtract else 1.0)
 
 
-@njit(cache=True)
+@inner
 def act_late(table, now, arrived):
     """Let late input (n,) act on the membranes that are free, or that fired in this step and keep their v."""
     n = table[Entry.N]

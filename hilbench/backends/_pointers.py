@@ -11,6 +11,9 @@ from llvmlite import ir
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
+inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For what compiled code alone calls: wrappers that Python never uses would double the time to compile."""
+
 
 @intrinsic
 def _pointer(typing, address, kind):

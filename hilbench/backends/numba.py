@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -74,8 +74,10 @@ class Numba(Backend):
         self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
-        self._bind(_kernels().run)
-        self._run(0, True, 0, True)  # compiles, or loads what the disk holds
+        self._kernel, self._table = _kernels().run, self._fill()
+        self._recording = bool(probes.weights or probes.weight_norms)
+        self._modulated, self._tells = self._modulators.size > 0, self._out.size + self._probe.size > 0
+        self._kernel(self._table, 0, True, 0, True)  # compiles, or loads what the disk holds
         self.reset(0, "none")
         learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
         exact = [p.name for p in program.projections.values() if p.rule is None]
@@ -107,22 +109,27 @@ class Numba(Backend):
         self._ticks, self._fresh = 0, True
 
     def step(self, tick: Tick) -> Reply:
-        if tick.events.size:
+        n_events = tick.events.size
+        if n_events:
             self._take_events(tick.events)
         self._values[:] = tick.values
-        self._modulators[:] = tick.modulators
-        found = self._run(self._steps, tick.learning, tick.events.size, self._fresh)
+        if self._modulated:
+            self._modulators[:] = tick.modulators
+        found = self._kernel(self._table, self._steps, tick.learning, n_events, self._fresh)
         self._fresh = True
         reply = self._reply
-        reply.events = self._out[: found >> 32] if found >> 32 else NO_EVENTS
-        reply.probe_events = self._probe[: found & 0xFFFFFFFF] if found & 0xFFFFFFFF else NO_EVENTS
-        reply.probe_values = self._weights_record() if self._recording else NO_VALUES
+        if self._tells:
+            n_out, n_probe = found >> 32, found & 0xFFFFFFFF
+            reply.events = self._out[:n_out] if n_out else NO_EVENTS
+            reply.probe_events = self._probe[:n_probe] if n_probe else NO_EVENTS
+        if self._recording:
+            reply.probe_values = self._weights_record()
         self._ticks += 1
         return reply
 
     def advance(self, n_periods: int) -> None:
         for _ in range(n_periods):
-            self._run(self._steps, False, 0, self._fresh)  # the next reply counts from here
+            self._kernel(self._table, self._steps, False, 0, self._fresh)  # the next reply counts from here
             self._fresh = False
             self._ticks += 1
 
@@ -162,8 +169,8 @@ class Numba(Backend):
             self._table[Entry.EVENTS] = self._io["EVENTS"].ctypes.data
         self._io["EVENTS"][: events.size] = events
 
-    def _bind(self, kernel: Callable[..., int]) -> None:
-        """Resolve every array once; a step only calls. The table holds addresses, this object the arrays."""
+    def _fill(self) -> NDArray:
+        """The kernel's table: every array is resolved here, once. It holds addresses, this object the arrays."""
         flat, net = self._flat, self._network
         plans, moves = self._plans.plans, self._plans.moves
         self._keys = np.zeros(len(flat.order), np.uint64)
@@ -181,13 +188,7 @@ class Numba(Backend):
             "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
         }  # fmt: skip
         reply = {"VALUES_OUT": self._reply.values, "COUNTS": self._reply.counters}
-        self._table = table = fill(sizes | self._constant | self._state | self._io | reply)
-        self._recording = bool(self._probes.weights or self._probes.weight_norms)
-
-        def run(n_steps: int, learning: bool, n_events: int, fresh: bool) -> int:
-            return kernel(table, n_steps, learning, n_events, fresh)
-
-        self._run = run
+        return fill(sizes | self._constant | self._state | self._io | reply)
 
     def _weights_record(self) -> NDArray:
         if self._ticks % self._weight_ticks:
