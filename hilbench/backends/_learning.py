@@ -121,10 +121,11 @@ def _every_step(rule, take_x, take_y):
             came, seen = np.float64(arrived[s]), take_x(x, s)
             for k in range(starts[s], starts[s + 1]):
                 t = k - starts[s] if dense else np.int64(targets[k])
-                dw, after = change(c, take_e(e, k), came, seen, np.float64(fired[t]), take_y(y, t), drives[t])
+                w = np.float64(weights[k])
+                dw, after = change(c, w, take_e(e, k), came, seen, np.float64(fired[t]), take_y(y, t), drives[t])
                 put_e(e, k, after)
                 if learning:
-                    weights[k] = _moved(np.float64(weights[k]), dw, bounds, kind)
+                    weights[k] = _moved(w, dw, bounds, kind)
                     updates += drives[t] != 0
         return updates
 
@@ -148,16 +149,17 @@ def _by_spikes(rule, take_x, take_y):
         for s in range(link[Link.N_SOURCE]):
             if arrived[s] != 0:
                 for k in range(starts[s], starts[s + 1]):
-                    t = targets[k]
-                    dw = on_pre(c, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
-                    weights[k] = _moved(np.float64(weights[k]), dw, bounds, kind)
+                    t, w = targets[k], np.float64(weights[k])
+                    dw = on_pre(c, w, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
+                    weights[k] = _moved(w, dw, bounds, kind)
                 updates += starts[s + 1] - starts[s]
         for t in range(fired.size):
             if fired[t] != 0:
                 for j in range(ends[t], ends[t + 1]):
                     k, s = synapses[j], sources[j]
-                    dw = on_post(c, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
-                    weights[k] = _moved(np.float64(weights[k]), dw, bounds, kind)
+                    w = np.float64(weights[k])
+                    dw = on_post(c, w, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
+                    weights[k] = _moved(w, dw, bounds, kind)
                 updates += ends[t + 1] - ends[t]
         return updates
 

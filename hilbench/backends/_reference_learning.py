@@ -108,7 +108,7 @@ def _by_spikes(
     c, s, z = state.constants(p), arrived[sources], fired[targets]
     x, y = state.traces[f"pre_traces/{p.name}"][:, sources], state.traces[f"post_traces/{p.name}"][:, targets]
     for on_spike, crossed in ((p.rule.on_pre, s > 0), (p.rule.on_post, z > 0)):
-        changed = _within(p.rule, weights.data, on_spike(c, s, tuple(x), z, tuple(y)))
+        changed = _within(p.rule, weights.data, on_spike(c, weights.data, s, tuple(x), z, tuple(y)))
         weights.data[crossed] = changed[crossed]
     return np.count_nonzero(s) + np.count_nonzero(z)
 
@@ -128,7 +128,7 @@ def _every_step(
     x, y = state.traces[f"pre_traces/{p.name}"], state.traces[f"post_traces/{p.name}"]
     drive = p.rule.drive(c, tuple(y), signal)[targets]
     change, after = p.rule.change(
-        c, tuple(e), arrived[sources], tuple(x[:, sources]), fired[targets], tuple(y[:, targets]), drive
+        c, weights.data, tuple(e), arrived[sources], tuple(x[:, sources]), fired[targets], tuple(y[:, targets]), drive
     )
     _put(e, after)
     if not learning:

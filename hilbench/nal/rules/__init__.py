@@ -53,8 +53,13 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reads_membrane: ClassVar[bool] = False
     """Whether `post` looks at `excess`; engines keep it for such rules alone."""
     by_spikes: ClassVar[bool] = False
-    """Whether weights change only where a spike arrives (`on_pre`) or leaves (`on_post`), instead of in every step
-    (`change`)."""
+    """Whether weights change by `on_pre` where a spike arrives and by `on_post` where one leaves, else in every step:
+
+        on_pre(c, w, s, x, z, y) and on_post(c, w, s, x, z, y) -> the weight's change
+        change(c, w, e, s, x, z, y, d) -> the weight's change, and the synapse's traces one step on
+
+    for a weight w, s arriving spikes, z spikes of the target, and the target's `drive` d. Learning off, only traces
+    count. A rule on thresholds has change(c, z)."""
 
     def refuses(self, network: Network, part: Projection | Population) -> str | None:
         """Why it cannot stand here, to follow the rule's name; None when it can."""
@@ -96,7 +101,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def softened(w, dw, low, high, softness):
-    """A change that shrinks near the bound it moves towards: Gütig et al. (2003), J. Neurosci. 23: 3697, eqs. 2, 3."""
+    """A change that shrinks near the bound it moves towards: Gütig et al. (2003), J. Neurosci. 23: 3697."""
     span = high - low
     up = (np.maximum(high - w, 0.0) / span) ** softness
     down = (np.maximum(w - low, 0.0) / span) ** softness

@@ -1,7 +1,7 @@
 """e-prop: the gradient of a readout's error, as far as it can be known at the synapse and at the time.
 
 Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein & Maass (2020), "A solution to the learning dilemma for recurrent
-networks of spiking neurons", Nature Communications 11: 3625, eqs. 1, 4 and 22 to 28. With zbar_i the arriving spikes
+networks of spiking neurons", Nature Communications 11: 3625, eqs. 1, 4 and 25. With zbar_i the arriving spikes
 low-passed as the membrane does it, v_j before its reset, threshold A_j = v_threshold + adapt_step a_j, psi_j its
 pseudo-derivative, and all of one step:
 
@@ -113,7 +113,7 @@ class EProp(Rule, frozen=True, kw_only=True):
         return (c.dampening / c.threshold * np.maximum(0.0, 1 - np.abs(excess) / c.threshold),)
 
     @staticmethod
-    def change(c, e, s, x, z, y, d):
+    def change(c, w, e, s, x, z, y, d):
         """Eligibilities one step on, and the weight's change by them."""
         now = y[0] * (x[0] - c.adapt_step * e[0])
         eps = y[0] * x[0] + (c.rho - y[0] * c.adapt_step) * e[0]

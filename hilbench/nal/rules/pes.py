@@ -49,6 +49,6 @@ class PES(Rule, frozen=True, kw_only=True):
         return (c.decay * x[0] + (1 - c.decay) * s / c.dt_s,)
 
     @staticmethod
-    def change(c, e, s, x, z, y, d):
+    def change(c, w, e, s, x, z, y, d):
         """The weight's change in one step."""
         return -c.scale * d * x[0], e

@@ -7,7 +7,7 @@ Cerebral Cortex 17: 2443, eqs. 1 to 3, the baseline after Potjans, Morrison & Di
     c' = -c / tau_c + zeta,    n' = -n / tau_n + r,    w' = learning_rate c (n - baseline)
 
 `mstdpet`: Florian (2007), "Reinforcement learning through modulation of spike-timing-dependent synaptic plasticity",
-Neural Computation 19: 1468, section 3.3:
+Neural Computation 19: 1468:
 
     tau_c c' = -c + zeta,    w' = learning_rate c r
 
@@ -98,7 +98,7 @@ class RSTDP(Rule, frozen=True, kw_only=True):
         return c.from_n * (y[1] - c.baseline) + c.from_m * m
 
     @staticmethod
-    def change(c, e, s, x, z, y, d):
+    def change(c, w, e, s, x, z, y, d):
         """Eligibility one step on, and the weight's change by it."""
         eligibility = c.c_decay * e[0] + c.plus * z * x[0] - c.minus * s * (y[0] - z)
         return c.scale * d * eligibility, (eligibility,)

@@ -64,11 +64,11 @@ class STDP(Rule, frozen=True, kw_only=True):
         return (c.y_decay * y[0] + z,)
 
     @staticmethod
-    def on_pre(c, s, x, z, y):
+    def on_pre(c, w, s, x, z, y):
         """The change by an arriving spike, which sees the target's earlier ones."""
         return -c.a_minus * s * (y[0] - z)
 
     @staticmethod
-    def on_post(c, s, x, z, y):
+    def on_post(c, w, s, x, z, y):
         """The change by a spike of the target, which sees all that have arrived."""
         return c.a_plus * z * x[0]

@@ -72,11 +72,11 @@ class Triplet(Rule, frozen=True, kw_only=True):
         return c.o1_decay * y[0] + z, c.o2_decay * y[1] + z
 
     @staticmethod
-    def on_pre(c, s, x, z, y):
+    def on_pre(c, w, s, x, z, y):
         """The change by an arriving spike, which sees the target's earlier ones."""
         return -s * (y[0] - z) * (c.a2_minus + c.a3_minus * (x[1] - s))
 
     @staticmethod
-    def on_post(c, s, x, z, y):
+    def on_post(c, w, s, x, z, y):
         """The change by a spike of the target, which sees all that have arrived."""
         return z * x[0] * (c.a2_plus + c.a3_plus * (y[1] - z))

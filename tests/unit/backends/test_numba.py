@@ -7,10 +7,15 @@ import sys
 import tracemalloc
 
 import numpy as np
+import pytest
 
 from hilbench.backends.numba import Numba, _cache_folder
+from hilbench.backends.reference import Reference
+from hilbench.errors import NetworkError
 from hilbench.nal import Network
+from hilbench.nal.rules import Rule
 from hilbench.nal.rules.pes import PES
+from hilbench.nal.rules.stdp import STDP
 from hilbench.types import EVENT, Empty, Probes, Tick
 
 
@@ -93,3 +98,35 @@ def test_the_cache_is_keyed_and_falls_back_where_nothing_can_be_written(tmp_path
     folder = _cache_folder(str(blocked), "one")
     assert folder.is_dir()
     assert blocked not in folder.parents
+
+
+class Still(Rule, frozen=True, kw_only=True):
+    """A rule that is not built in: it changes nothing."""
+
+    @staticmethod
+    def change(c, w, e, s, x, z, y, d):
+        return 0.0 * w, e
+
+
+def test_a_rule_that_is_not_compiled_is_refused_by_name_and_runs_in_the_reference():
+    net = Network(0.001)
+    net.input("e", 1, kind="events")
+    net.lif("a", 1, tau_s=0.1)
+    net.connect("e", "a", [[1.0]], rule=Still(), name="w")
+    with pytest.raises(NetworkError, match="'w': 'numba' has not compiled the rule Still; it runs in 'reference'"):
+        Numba(Empty()).load(net, 1000, Probes())
+    reference = Reference(Empty())
+    reference.load(net, 1000, Probes())
+    reference.step(Tick(events=np.array([(0, 0)], EVENT)))
+    np.testing.assert_array_equal(reference.snapshot()["weights/w"], 1)
+
+
+def test_rules_by_spikes_touch_the_synapses_of_neurons_that_spiked():
+    net = Network(0.001)
+    net.input("e", 3, kind="events")
+    net.lif("a", 4, tau_s=1e-6)
+    net.connect("e", "a", np.full((4, 3), 0.5), rule=STDP(), name="w")
+    backend = Numba(Empty())
+    backend.load(net, 1000, Probes())
+    assert backend.step(Tick()).counters[3] == 0
+    assert backend.step(Tick(events=np.array([(0, 1)], EVENT))).counters[3] == 4
