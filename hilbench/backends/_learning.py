@@ -11,7 +11,7 @@ import sys
 from functools import cache
 
 import numpy as np
-from numba import cfunc
+from numba import cfunc, njit
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from hilbench.backends._plans import RULES, Move, Plan
@@ -24,29 +24,32 @@ from hilbench.nal.rules import homeostatic
 N_ENTRIES, N_LINK_COLUMNS, N_CONSTANTS, N_PLAN, N_MOVE = len(Entry), len(Link), len(Constant), len(Plan), len(Move)
 STARTS, TARGETS, WEIGHTS = range(3)
 LOW, HIGH, SOFTNESS = range(3)
-FREE, CLIPPED, SOFT = range(3)
+FEW = 8
+"""Targets."""
 
-_bounded, _softened = inner(rules.bounded), inner(rules.softened)
+forced = njit(forceinline=True)
+"""For what stands in the innermost loops, which vectorise only without calls."""
+_bounded, _softened = forced(rules.bounded), inner(rules.softened)
 
 # How a neuron's or a synapse's traces are read and written, by how many it has.
 _TAKE = (
-    inner(lambda traces, k: ()),
-    inner(lambda traces, k: (traces[0, k],)),
-    inner(lambda traces, k: (traces[0, k], traces[1, k])),
+    forced(lambda traces, k: ()),
+    forced(lambda traces, k: (traces[0, k],)),
+    forced(lambda traces, k: (traces[0, k], traces[1, k])),
 )
 
 
-@inner
+@forced
 def _put_none(traces, k, after):
     pass
 
 
-@inner
+@forced
 def _put_one(traces, k, after):
     traces[0, k] = after[0]
 
 
-@inner
+@forced
 def _put_two(traces, k, after):
     traces[0, k], traces[1, k] = after[0], after[1]
 
@@ -54,22 +57,23 @@ def _put_two(traces, k, after):
 _PUT = (_put_none, _put_one, _put_two)
 
 
-@inner
-def _moved(w, dw, bounds, kind):
-    """A weight or threshold after a change."""
-    if kind == FREE:
-        return w + dw
-    if kind == SOFT:
-        dw = _softened(w, dw, bounds[LOW], bounds[HIGH], bounds[SOFTNESS])
-    return _bounded(w + dw, bounds[LOW], bounds[HIGH])
+@forced
+def _kept(w, dw, low, high, softness):
+    """A weight or threshold after a change, within hard bounds."""
+    return _bounded(w + dw, low, high)
 
 
-@inner
-def _kind(bounds):
-    """Which of FREE, CLIPPED and SOFT these bounds are."""
-    if bounds[SOFTNESS] > 0:
-        return SOFT
-    return CLIPPED if bounds[LOW] > -np.inf or bounds[HIGH] < np.inf else FREE
+@forced
+def _kept_softly(w, dw, low, high, softness):
+    return _bounded(w + _softened(w, dw, low, high, softness), low, high)
+
+
+@forced
+def _moved(w, dw, bounds):
+    """A weight or threshold after a change, within its bounds of either kind."""
+    keep_softly = bounds[SOFTNESS] > 0
+    low, high = bounds[LOW], bounds[HIGH]
+    return _kept_softly(w, dw, low, high, bounds[SOFTNESS]) if keep_softly else _kept(w, dw, low, high, 0.0)
 
 
 def _kernel(rule):
@@ -105,31 +109,75 @@ def _kernel(rule):
 
 def _every_step(rule, take_x, take_y):
     """The compiled changes of a rule that moves all weights in every step. Counts those with a drive."""
-    n_traces, change = len(rule.synapse_traces), inner(rule.change)
-    take_e, put_e = _TAKE[n_traces], _PUT[n_traces]
+    n_traces = len(rule.synapse_traces)
+    hard, soft = _synapses(rule, take_x, take_y, _kept), _synapses(rule, take_x, take_y, _kept_softly)
 
     @inner
     def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
         if n_traces == 0 and not learning:
             return 0
         starts = i64(addresses[STARTS], link[Link.N_SOURCE] + 1)
-        n = starts[link[Link.N_SOURCE]]
-        targets, weights = i32(addresses[TARGETS], n), f32(addresses[WEIGHTS], n)
-        e, bounds = f32(plan[Plan.SYNAPSE], (n_traces, n)), f64(plan[Plan.BOUNDS], 3)
-        kind, dense, updates = _kind(bounds), link[Link.DENSE], 0
-        for s in range(link[Link.N_SOURCE]):
-            came, seen = np.float64(arrived[s]), take_x(x, s)
-            for k in range(starts[s], starts[s + 1]):
-                t = k - starts[s] if dense else np.int64(targets[k])
-                w = np.float64(weights[k])
-                dw, after = change(c, w, take_e(e, k), came, seen, np.float64(fired[t]), take_y(y, t), drives[t])
-                put_e(e, k, after)
-                if learning:
-                    weights[k] = _moved(w, dw, bounds, kind)
-                    updates += drives[t] != 0
-        return updates
+        n, bounds, live = starts[link[Link.N_SOURCE]], f64(plan[Plan.BOUNDS], 3), 1.0 if learning else 0.0
+        targets, weights, e = (
+            i32(addresses[TARGETS], n),
+            f32(addresses[WEIGHTS], n),
+            f32(plan[Plan.SYNAPSE], (n_traces, n)),
+        )
+        if bounds[SOFTNESS] > 0:
+            soft(c, weights, e, starts, targets, link[Link.DENSE], arrived, fired, x, y, drives, live, bounds)
+        else:
+            hard(c, weights, e, starts, targets, link[Link.DENSE], arrived, fired, x, y, drives, live, bounds)
+        return _driven(starts, targets, drives) if learning else 0
 
     return run
+
+
+def _synapses(rule, take_x, take_y, keep):
+    """The compiled loops of `_every_step`, which keep weights within their bounds in one way."""
+    change, n_traces = forced(rule.change), len(rule.synapse_traces)
+    take_e, put_e = _TAKE[n_traces], _PUT[n_traces]
+
+    @forced
+    def one(c, weights, e, k, came, x, z, y, drive, live, bounds):
+        w = np.float64(weights[k])
+        dw, after = change(c, w, take_e(e, k), came, x, z, y, drive)
+        put_e(e, k, after)
+        weights[k] = keep(w, live * dw, bounds[LOW], bounds[HIGH], bounds[SOFTNESS])
+
+    @inner
+    def run(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, live, bounds):
+        if dense and drives.size <= FEW:  # short rows: column by column
+            for t in range(drives.size):
+                z, own, d = np.float64(fired[t]), take_y(y, t), drives[t]
+                for s in range(arrived.size):
+                    k = s * drives.size + t
+                    one(c, weights, e, k, np.float64(arrived[s]), take_x(x, s), z, own, d, live, bounds)
+            return
+        for s in range(arrived.size):
+            a, b = starts[s], starts[s + 1]
+            w, mine, to, came, seen = weights[a:b], e[:, a:b], targets[a:b], np.float64(arrived[s]), take_x(x, s)
+            if dense:  # a loop of its own, so that it vectorises
+                for t in range(b - a):
+                    one(c, w, mine, t, came, seen, np.float64(fired[t]), take_y(y, t), drives[t], live, bounds)
+            else:
+                for k in range(b - a):
+                    t = to[k]
+                    one(c, w, mine, k, came, seen, np.float64(fired[t]), take_y(y, t), drives[t], live, bounds)
+
+    return run
+
+
+@inner
+def _driven(starts, targets, drives):
+    """How many synapses have a target that is driven."""
+    n_driven, n = 0, 0
+    for t in range(drives.size):
+        n_driven += drives[t] != 0
+    if n_driven == drives.size:
+        return starts[-1]
+    for k in range(starts[-1] if n_driven else 0):
+        n += drives[targets[k]] != 0
+    return n
 
 
 def _by_spikes(rule, take_x, take_y):
@@ -145,13 +193,12 @@ def _by_spikes(rule, take_x, take_y):
         targets, weights = i32(addresses[TARGETS], n), f32(addresses[WEIGHTS], n)
         synapses, sources = i64(plan[Plan.AT_SYNAPSE], n), i32(plan[Plan.AT_SOURCE], n)
         bounds, updates = f64(plan[Plan.BOUNDS], 3), 0
-        kind = _kind(bounds)
         for s in range(link[Link.N_SOURCE]):
             if arrived[s] != 0:
                 for k in range(starts[s], starts[s + 1]):
                     t, w = targets[k], np.float64(weights[k])
                     dw = on_pre(c, w, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
-                    weights[k] = _moved(w, dw, bounds, kind)
+                    weights[k] = _moved(w, dw, bounds)
                 updates += starts[s + 1] - starts[s]
         for t in range(fired.size):
             if fired[t] != 0:
@@ -159,7 +206,7 @@ def _by_spikes(rule, take_x, take_y):
                     k, s = synapses[j], sources[j]
                     w = np.float64(weights[k])
                     dw = on_post(c, w, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
-                    weights[k] = _moved(w, dw, bounds, kind)
+                    weights[k] = _moved(w, dw, bounds)
                 updates += ends[t + 1] - ends[t]
         return updates
 
@@ -273,7 +320,7 @@ def _move_thresholds(table):
         bounds = f64(move[Move.BOUNDS], 3)
         for k in range(move[Move.LO], move[Move.HI]):
             change = _theta_change(c, np.float64(spiked[k]))
-            theta = _moved(constants[Constant.THRESHOLD, k], change, bounds, _kind(bounds))
+            theta = _moved(constants[Constant.THRESHOLD, k], change, bounds)
             constants[Constant.THRESHOLD, k] = theta
             constants[Constant.LIMIT, k] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
             if move[Move.SUBTRACT]:
