@@ -22,7 +22,8 @@ from hilbench.nal.lower import Constant, Link
 from hilbench.nal.rules import homeostatic
 
 N_ENTRIES, N_LINK_COLUMNS, N_CONSTANTS, N_PLAN, N_MOVE = len(Entry), len(Link), len(Constant), len(Plan), len(Move)
-STARTS, TARGETS, WEIGHTS = range(3)
+_CUTS, TARGETS, WEIGHTS, _DELAYS, STARTS = range(5)
+N_ADDRESSES = 5
 LOW, HIGH, SOFTNESS = range(3)
 FEW = 8
 """Targets."""
@@ -88,7 +89,7 @@ def _kernel(rule):
     def step(table_at, plan_at, learning):
         table, plan = i64(table_at, N_ENTRIES), i64(plan_at, N_PLAN)
         link = i64(table[Entry.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
-        addresses = i64(table[Entry.SYNAPSES] + 8 * 4 * plan[Plan.LINK], 4)
+        addresses = i64(table[Entry.SYNAPSES] + 8 * N_ADDRESSES * plan[Plan.LINK], N_ADDRESSES)
         n, n_source, n_target = table[Entry.N], link[Link.N_SOURCE], link[Link.N_TARGET]
         slot = (i64(table[Entry.CLOCKS], 2)[0] + 1) % plan[Plan.DEPTH]
         arrived = f32(plan[Plan.UNDER_WAY] + 4 * n_source * slot, n_source)
@@ -250,7 +251,7 @@ def learn(table, learning, first_event, next_event):
     n_plans, updates = table[Entry.N_PLANS], 0
     plans = i64(table[Entry.PLANS], (n_plans, N_PLAN))
     links = i64(table[Entry.LINKS], (table[Entry.N_LINKS], N_LINK_COLUMNS))
-    synapses = i64(table[Entry.SYNAPSES], (table[Entry.N_LINKS], 4))
+    synapses = i64(table[Entry.SYNAPSES], (table[Entry.N_LINKS], N_ADDRESSES))
     for p in range(n_plans):
         _signal(table, plans[p], links, synapses)
         _send(table, plans[p], links[plans[p, Plan.LINK], Link.N_SOURCE], first_event, next_event)

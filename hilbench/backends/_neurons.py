@@ -56,9 +56,9 @@ def _move_with_current(v, i, x, over, rest, decay, from_current, from_input, syn
 
 
 @inner
-def _move_all(table, row, v, i, x, over):
+def _move_all(table, row, lo, hi, v, i, x, over):
     """One of the loops above, with one constant for all or one for each."""
-    n, lo, hi = table[Entry.N], row[Column.LO], row[Column.HI]
+    n = table[Entry.N]
     all_constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
     if row[Column.UNIFORM]:
         c = all_constants[:, lo]
@@ -84,26 +84,29 @@ def _move_all(table, row, v, i, x, over):
 
 
 @inner
-def plain(table, row, q, now, x, fired, amount):
-    """One step of a plain population; spikes are reset at once.
+def plain(table, row, q, part, lo, hi, now, x, fired, amount):
+    """One step of neurons lo to hi of a plain population; spikes are reset at once.
 
-    x (size,) is what arrives, left at 0. Writes which neurons fired, and 1 for each; returns how many.
+    x (hi - lo,) is what arrives, left at 0. Writes which neurons fired, and 1 for each; returns how many.
     """
-    n, lo, hi = table[Entry.N], row[Column.LO], row[Column.HI]
-    v, i, over = f64(table[Entry.V], n)[lo:hi], f64(table[Entry.CURRENT], n)[lo:hi], u8(table[Entry.OVER], n)[: hi - lo]
+    n = table[Entry.N]
+    v, i = f64(table[Entry.V], n)[lo:hi], f64(table[Entry.CURRENT], n)[lo:hi]
+    scratch = table[Entry.OVER] + part * (n // 8 + 1) * 8
+    over = u8(scratch, hi - lo)
     release, holding = i64(table[Entry.RELEASE], n)[lo:hi], i32(table[Entry.HOLDING], n)[lo:hi]
-    hold_v, queue = f64(table[Entry.HOLD_V], n)[lo:hi], i64(table[Entry.QUEUE], (table[Entry.N_POPULATIONS], 2))[q]
+    hold_v = f64(table[Entry.HOLD_V], n)[lo:hi]
+    queue = i64(table[Entry.QUEUE], (table[Entry.N_POPULATIONS], table[Entry.N_PARTS], 2))[q, part]
     if row[Column.HELD_INPUT]:
         held_current = f64(table[Entry.HELD_CURRENT], n)[lo:hi]
         for k in range(x.size):
             x[k] += held_current[k]
     _let_go(release, holding, queue, now)
     _copy_held(v, hold_v, holding, queue)
-    _move_all(table, row, v, i, x, over)
+    _move_all(table, row, lo, hi, v, i, x, over)
     _put_held(v, hold_v, holding, queue)
     if not row[Column.SPIKING]:
         return 0
-    n_fired = _scan(table, over, release, now, fired)
+    n_fired = _scan(over, u64(scratch, over.size // 8), release, now, fired)
     constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
     if row[Column.EXCESS]:
         excess = f64(table[Entry.EXCESS], n)[lo:hi]
@@ -154,17 +157,16 @@ def _put_held(v, hold_v, holding, queue):
 
 
 @inner
-def _scan(table, over, release, now, fired):
+def _scan(over, words, release, now, fired):
     """Which neurons are over their limit and not held; eight at a time, because few are."""
-    n_fired, n_words = 0, over.size // 8
-    words = u64(table[Entry.OVER], n_words)
-    for w in range(n_words):
+    n_fired = 0
+    for w in range(words.size):
         if words[w] != 0:
             for k in range(8 * w, 8 * w + 8):
                 if over[k] and release[k] <= now:
                     fired[n_fired] = k
                     n_fired += 1
-    for k in range(8 * n_words, over.size):
+    for k in range(8 * words.size, over.size):
         if over[k] and release[k] <= now:
             fired[n_fired] = k
             n_fired += 1
@@ -197,12 +199,12 @@ def _count(table, row, q, k, v, threshold, traits):
 
 
 @inner
-def general(table, row, q, now, x, fired, amount):
-    """One step of any population: what `plain` does, one neuron after the other.
+def general(table, row, q, lo, hi, now, x, fired, amount):
+    """One step of neurons lo to hi of any population: what `plain` does, one neuron after the other.
 
     `amount` is how often a neuron fired, or its v where spikes are graded.
     """
-    n, lo, hi = table[Entry.N], row[Column.LO], row[Column.HI]
+    n = table[Entry.N]
     c = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))[:, lo:hi]
     traits = f64(table[Entry.TRAITS], (table[Entry.N_POPULATIONS], N_TRAITS))[q]
     v, i, release = (
@@ -227,7 +229,7 @@ def general(table, row, q, now, x, fired, amount):
         count = 0.0
         if free and row[Column.SPIKING]:
             threshold = c[Constant.THRESHOLD, k] + traits[Trait.ADAPT_STEP] * adapted[k]
-            count = _count(table, row, q, k, v[k], threshold, traits)
+            count = _count(table, row, q, lo + k - row[Column.LO], v[k], threshold, traits)
             excess[k] = v[k] - threshold
         elif row[Column.EXCESS]:
             excess[k] = -np.inf
@@ -249,10 +251,11 @@ def _reset(c, k, v, count, subtract):
 
 
 @inner
-def act_late(table, now, arrived):
-    """Let late input (n,) act on the membranes that are free, or that fired in this step and keep their v."""
+def act_late(table, part, now, arrived):
+    """Let late input (n,) act on this part's membranes that are free, or that fired in this step and keep their v."""
     n = table[Entry.N]
     populations = i64(table[Entry.POPULATIONS], (table[Entry.N_POPULATIONS], N_COLUMNS))
+    bounds = i64(table[Entry.BOUNDS], (table[Entry.N_POPULATIONS], table[Entry.N_PARTS] + 1))
     constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
     v, i, release = f64(table[Entry.V], n), f64(table[Entry.CURRENT], n), i64(table[Entry.RELEASE], n)
     for q in range(table[Entry.N_POPULATIONS]):
@@ -260,7 +263,7 @@ def act_late(table, now, arrived):
         if not row[Column.LATE_INPUT]:
             continue
         fired_now = now + row[Column.REFRACTORY_STEPS] + 1
-        for k in range(row[Column.LO], row[Column.HI]):
+        for k in range(bounds[q, part], bounds[q, part + 1]):
             kept = release[k] == fired_now and (row[Column.SUBTRACT] or row[Column.NEXT])
             if release[k] <= now or kept:
                 v[k] += constants[Constant.FROM_INPUT, k] * arrived[k]

@@ -84,3 +84,14 @@ def u16(address, shape):
 def u8(address, shape):
     """The uint8 array at an address."""
     return carray(_pointer(address, np.uint8), shape)
+
+
+@intrinsic
+def atomic_add(typing, address, amount):
+    """Add to the int64 at an address, before and after all other threads' additions; returns what it was."""
+
+    def build(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(types.int64)))
+        return builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), build

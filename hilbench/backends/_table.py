@@ -13,13 +13,13 @@ Entry = IntEnum(
     [
         # sizes
         "N", "N_SLOTS", "N_POPULATIONS", "N_LINKS", "N_HELD", "N_FROM_VALUES", "N_FROM_EVENTS", "N_COUNTED",
-        "N_READOUTS", "N_VALUES", "N_MODULATORS", "N_PLANS", "N_MOVES", "DT_US", "ANY_LATE", "ANY_RULE",
+        "N_READOUTS", "N_VALUES", "N_MODULATORS", "N_PLANS", "N_MOVES", "DT_US", "ANY_LATE", "ANY_RULE", "N_PARTS",
         # what stays
         "CONSTANTS", "POPULATIONS", "TRAITS", "LINKS", "SYNAPSES", "BIAS", "READOUTS", "KEYS", "NUMBERS",
-        "PLANS", "MOVES",
+        "PLANS", "MOVES", "BOUNDS",
         # what changes
         "V", "CURRENT", "EARLY", "LATE", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE", "PENDING", "ADAPTED",
-        "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS",
+        "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "N_FIRED", "TOTALS", "ARRIVED",
         # in and out
         "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS",
     ],

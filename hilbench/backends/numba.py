@@ -9,13 +9,16 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.backends._network import (
@@ -30,7 +33,7 @@ from hilbench.backends._plans import Move, Plans, check_rules
 from hilbench.backends._table import Entry, fill
 from hilbench.nal import lower as lowering
 from hilbench.nal import noise, rules
-from hilbench.nal.lower import Column, Constant, Lowered, Synapses, lower
+from hilbench.nal.lower import Column, Constant, Lowered, Synapses, lower, part_bounds, part_cuts
 from hilbench.nal.network import Network
 from hilbench.types import (
     EVENT,
@@ -38,7 +41,6 @@ from hilbench.types import (
     NO_VALUES,
     Backend,
     Carry,
-    Empty,
     LoadReport,
     Probes,
     Program,
@@ -48,14 +50,21 @@ from hilbench.types import (
 )
 
 SINCE_RESET = 1
-SCRATCH = ("HELD_CURRENT", "HOLD_V", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS")
+SCRATCH = ("HELD_CURRENT", "HOLD_V", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "N_FIRED", "TOTALS", "ARRIVED")
 """Arrays that mean nothing between two steps."""
+
+
+class NumbaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of `numba`."""
+
+    threads: Annotated[int, Meta(ge=1, le=64)] = 1
+    """How many cores run the network. More than 1 pays for networks whose step takes about 100 us or more."""
 
 
 class Numba(Backend):
     """Compiled kernels, spike for spike with the reference: the real-time simulator."""
 
-    Config = Empty
+    Config = NumbaConfig
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         self._steps = steps_per_tick(program, period_us, probes, "numba")
@@ -63,7 +72,7 @@ class Numba(Backend):
         self._weight_ticks = probe_ticks(probes, period_us)
         self._probes, self._network = probes, program
         self._flat = flat = lower(program, probes)
-        self._state, self._io = _state(flat), _io(flat, program, self._steps)
+        self._state, self._io = _state(flat, self.config.threads), _io(flat, program, self._steps)
         self._plans = Plans(flat, program, _rule_address)
         self._thresholds = {
             p.name: flat.constants[Constant.THRESHOLD, row[Column.LO] : row[Column.HI]]
@@ -74,10 +83,12 @@ class Numba(Backend):
         self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
-        self._kernel, self._table = _kernels().run, self._fill()
+        self._kernel, self._table = _kernels().run, self._fill(self.config.threads)
+        if self.config.threads > 1:
+            self._kernel = _in_parts(self._kernel, self.config.threads, self._state["ARRIVED"])
         self._recording = bool(probes.weights or probes.weight_norms)
         self._modulated, self._tells = self._modulators.size > 0, self._out.size + self._probe.size > 0
-        self._kernel(self._table, 0, True, 0, True)  # compiles, or loads what the disk holds
+        self._kernel(self._table, 0, 0, True, 0, True)  # compiles, or loads what the disk holds
         self.reset(0, "none")
         learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
         exact = [p.name for p in program.projections.values() if p.rule is None]
@@ -115,7 +126,7 @@ class Numba(Backend):
         self._values[:] = tick.values
         if self._modulated:
             self._modulators[:] = tick.modulators
-        found = self._kernel(self._table, self._steps, tick.learning, n_events, self._fresh)
+        found = self._kernel(self._table, 0, self._steps, tick.learning, n_events, self._fresh)
         self._fresh = True
         reply = self._reply
         if self._tells:
@@ -129,7 +140,7 @@ class Numba(Backend):
 
     def advance(self, n_periods: int) -> None:
         for _ in range(n_periods):
-            self._kernel(self._table, self._steps, False, 0, self._fresh)  # the next reply counts from here
+            self._kernel(self._table, 0, self._steps, False, 0, self._fresh)  # the next reply counts from here
             self._fresh = False
             self._ticks += 1
 
@@ -169,23 +180,28 @@ class Numba(Backend):
             self._table[Entry.EVENTS] = self._io["EVENTS"].ctypes.data
         self._io["EVENTS"][: events.size] = events
 
-    def _fill(self) -> NDArray:
+    def _fill(self, n_parts: int) -> NDArray:
         """The kernel's table: every array is resolved here, once. It holds addresses, this object the arrays."""
         flat, net = self._flat, self._network
         plans, moves = self._plans.plans, self._plans.moves
         self._keys = np.zeros(len(flat.order), np.uint64)
-        addresses = np.array([_addresses(s) for s in flat.synapses], np.int64).reshape(-1, 4)
+        bounds = part_bounds(flat, n_parts)
+        self._cuts = [part_cuts(flat, i, bounds) for i in range(len(flat.synapses))]
+        pairs = zip(flat.synapses, self._cuts, strict=True)
+        addresses = np.array([_addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, 5)
         sizes = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
             "N_COUNTED": sum(p.size for p in flat.order if p.kind != "sum"), "N_READOUTS": flat.readouts.size,
             "N_VALUES": self._values.size, "N_MODULATORS": self._modulators.size, "N_PLANS": len(plans),
             "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_LATE": flat.late, "ANY_RULE": len(plans) + len(moves) > 0,
+            "N_PARTS": n_parts,
         }  # fmt: skip
         self._constant = {
             "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
             "SYNAPSES": addresses, "BIAS": flat.bias, "READOUTS": flat.readouts, "KEYS": self._keys,
             "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
+            "BOUNDS": bounds,
         }  # fmt: skip
         reply = {"VALUES_OUT": self._reply.values, "COUNTS": self._reply.counters}
         return fill(sizes | self._constant | self._state | self._io | reply)
@@ -198,7 +214,7 @@ class Numba(Backend):
         return np.concatenate([*whole, *norms], dtype=np.float32)
 
 
-def _state(flat: Lowered) -> dict[str, NDArray]:
+def _state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
     """What a network carries from step to step, and scratch space; all 0 at first but V."""
     n = flat.bias.size
     kinds = {
@@ -209,10 +225,13 @@ def _state(flat: Lowered) -> dict[str, NDArray]:
     }
     return {
         **{name: np.zeros(n, kind) for kind, names in kinds.items() for name in names},
-        "OVER": np.zeros(n + 8, np.uint8),
+        "OVER": np.zeros((n_parts, n // 8 + 1), np.uint64),
         "EARLY": np.zeros((flat.n_slots, n)),
         "LATE": np.zeros((flat.n_slots if flat.late else 0, n)),
-        "QUEUE": np.zeros((len(flat.order), 2), np.int64),
+        "QUEUE": np.zeros((len(flat.order), n_parts, 2), np.int64),
+        "N_FIRED": np.zeros((len(flat.order), n_parts), np.int64),
+        "TOTALS": np.zeros(n_parts, np.int64),
+        "ARRIVED": np.zeros(1, np.int64),
         "CLOCKS": np.zeros(2, np.int64),
     }
 
@@ -234,9 +253,27 @@ def _io(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
     }
 
 
-def _addresses(s: Synapses) -> tuple[int, int, int, int]:
+def _in_parts(kernel: Callable[..., int], n_parts: int, arrived: NDArray) -> Callable[..., int]:
+    """The kernel, run by as many threads as there are parts; `arrived` (1,) is what they wait on."""
+    others = ThreadPoolExecutor(n_parts - 1, thread_name_prefix="hilbench-numba")
+
+    def run(table: NDArray, part: int, *arguments: object) -> int:
+        running = [others.submit(kernel, table, other, *arguments) for other in range(part + 1, n_parts)]
+        try:
+            found = kernel(table, part, *arguments)
+        except BaseException:
+            arrived[:] = np.iinfo(np.int64).max // 2  # the others must not wait for ever
+            raise
+        for other in running:
+            other.result()
+        return found
+
+    return run
+
+
+def _addresses(s: Synapses, cuts: NDArray) -> tuple[int, ...]:
     delays = 0 if s.delays is None else s.delays.ctypes.data
-    return s.starts.ctypes.data, s.targets.ctypes.data, s.weights.ctypes.data, delays
+    return cuts.ctypes.data, s.targets.ctypes.data, s.weights.ctypes.data, delays, s.starts.ctypes.data
 
 
 @cache

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import threading
 import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_networks import everything, learners, networks, stream
 
-from hilbench.backends.numba import Numba, _cache_folder
+from hilbench.backends.numba import Numba, NumbaConfig, _cache_folder
 from hilbench.backends.reference import Reference
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
@@ -19,7 +24,7 @@ from hilbench.nal.rules.stdp import STDP
 from hilbench.types import EVENT, Empty, Probes, Tick
 
 
-def loaded() -> tuple[Numba, Tick]:
+def loaded(threads: int = 1) -> tuple[Numba, Tick]:
     n = 2000
     net = Network(0.001)
     net.input("x", 4)
@@ -29,7 +34,7 @@ def loaded() -> tuple[Numba, Tick]:
     net.connect("x", "a", np.ones((n, 4)))
     net.connect("e", "a", np.ones((n, 2)))
     net.connect("a", "y", np.zeros((50, n)), rule=PES(modulator="error", learning_rate=1e-9))
-    backend = Numba(Empty())
+    backend = Numba(NumbaConfig(threads=threads))
     backend.load(net, 2000, Probes(spikes=("a",)))
     events = np.array([(0, 0), (1500, 1)], EVENT)
     return backend, Tick(0, 0, True, events, np.ones(4, np.float32), np.ones(50, np.float32))
@@ -58,13 +63,13 @@ def test_a_warm_cache_compiles_nothing():
     script = (
         "from hilbench.backends.numba import Numba\n"
         "from hilbench.nal import Network\n"
-        "from hilbench.types import Empty, Probes, Tick\n"
+        "from hilbench.types import Probes, Tick\n"
         "import numpy as np\n"
         "net = Network(0.001)\n"
         "net.input('x', 1)\n"
         "net.lif('a', 2, tau_s=0.1)\n"
         "net.connect('x', 'a', np.ones((2, 1)))\n"
-        "backend = Numba(Empty())\n"
+        "backend = Numba(Numba.Config())\n"
         "backend.load(net, 1000, Probes())\n"
         "backend.step(Tick(values=np.ones(1, np.float32)))\n"
         "from hilbench.backends._kernels import run\n"
@@ -100,6 +105,35 @@ def test_the_cache_is_keyed_and_falls_back_where_nothing_can_be_written(tmp_path
     assert blocked not in folder.parents
 
 
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(net=networks() | learners(), threads=st.integers(2, 4), seed=st.integers(0, 2**32 - 1))
+def test_threads_change_no_bit(net, threads, seed):
+    probes, ticks = everything(net, 3 * net.dt_us), stream(net, 3 * net.dt_us, 5, seed)
+    replies = []
+    for n in (1, threads):
+        backend = Numba(NumbaConfig(threads=n))
+        backend.load(net, 3 * net.dt_us, probes)
+        backend.reset(seed, "none")
+        found = [backend.step(tick) for tick in ticks for _ in range(2)]
+        backend.advance(1)
+        last = backend.step(ticks[0])
+        arrays = (last.events, last.values, last.counters, last.probe_events, last.probe_values)
+        replies.append((len(found), *(a.tobytes() for a in arrays)))
+    assert replies[0] == replies[1]
+
+
+def test_a_thread_that_was_started_ends_with_its_backend():
+    backend, tick = loaded(threads=3)
+    backend.step(tick)
+    workers = [t for t in threading.enumerate() if t.name.startswith("hilbench-numba")]
+    assert len(workers) == 2
+    del backend
+    gc.collect()
+    for worker in workers:
+        worker.join(timeout=20)
+        assert not worker.is_alive()
+
+
 class Still(Rule, frozen=True, kw_only=True):
     """A rule that is not built in: it changes nothing."""
 
@@ -114,7 +148,7 @@ def test_a_rule_that_is_not_compiled_is_refused_by_name_and_runs_in_the_referenc
     net.lif("a", 1, tau_s=0.1)
     net.connect("e", "a", [[1.0]], rule=Still(), name="w")
     with pytest.raises(NetworkError, match="'w': 'numba' has not compiled the rule Still; it runs in 'reference'"):
-        Numba(Empty()).load(net, 1000, Probes())
+        Numba(NumbaConfig()).load(net, 1000, Probes())
     reference = Reference(Empty())
     reference.load(net, 1000, Probes())
     reference.step(Tick(events=np.array([(0, 0)], EVENT)))
@@ -126,7 +160,7 @@ def test_rules_by_spikes_touch_the_synapses_of_neurons_that_spiked():
     net.input("e", 3, kind="events")
     net.lif("a", 4, tau_s=1e-6)
     net.connect("e", "a", np.full((4, 3), 0.5), rule=STDP(), name="w")
-    backend = Numba(Empty())
+    backend = Numba(NumbaConfig())
     backend.load(net, 1000, Probes())
     assert backend.step(Tick()).counters[3] == 0
     assert backend.step(Tick(events=np.array([(0, 1)], EVENT))).counters[3] == 4
