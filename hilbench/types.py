@@ -15,6 +15,8 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from hilbench.errors import NetworkError
+
 EVENT = np.dtype([("t_us", "<u4"), ("address", "<u4")])
 """One spike event: microseconds since the start of its tick's window, and its address."""
 
@@ -166,7 +168,22 @@ class Backend(ABC):
 
     @abstractmethod
     def advance(self, n_periods: int) -> None:
-        """Let time pass without a tick: last values held, no events, learning off."""
+        """Let time pass without a tick: last values and modulators held, no events, learning off."""
+
+    def snapshot(self) -> dict[str, NDArray]:
+        """Copies of all that changes while it runs, by name.
+
+        A network's learnt weights are `weights/PROJECTION` in the order of its synapses, learnt thresholds
+        `thresholds/POPULATION`, whatever the backend; the other names are its own. Raises NetworkError where it cannot.
+        """
+        raise NetworkError(f"backend {type(self).__name__!r} cannot save its state")
+
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        """Put a snapshot back: all of it, what was learnt, or nothing; the rest stays as it is.
+
+        With `all`, what follows is what followed then. Raises NetworkError, and changes nothing, when it does not fit.
+        """
+        raise NetworkError(f"backend {type(self).__name__!r} cannot take a state back")
 
 
 class Link(ABC):

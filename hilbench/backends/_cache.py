@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -13,19 +14,26 @@ from types import ModuleType
 
 
 @cache
-def kernels(name: str, *sources: ModuleType) -> ModuleType:
-    """The module of kernels `name` in this folder, numba's cache pointed at a folder of its own while it is imported.
+def kernels(name: str, *sources: Path) -> ModuleType:
+    """The module of kernels `name` in this folder, compiled with what `sources` say."""
+    with disk_cache(*sources):
+        return import_module(f"hilbench.backends.{name}")
+
+
+@contextlib.contextmanager
+def disk_cache(*sources: Path) -> Iterator[None]:
+    """What is imported or compiled here is kept on disk.
 
     numba's cache looks at one file alone; what kernels take from their neighbours and from `sources` is in the key too.
     """
     import numba
 
-    files = (*sorted(Path(__file__).parent.glob("_*.py")), *(Path(source.__file__) for source in sources))
+    files = (*sorted(Path(__file__).parent.glob("_*.py")), *sources)
     key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder(before, key))
     try:
-        return import_module(f"hilbench.backends.{name}")
+        yield
     finally:
         numba.config.CACHE_DIR = before
 

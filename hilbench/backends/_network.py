@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError, choose
 from hilbench.nal.network import Network
-from hilbench.nal.rules.pes import PES
-from hilbench.types import Probes, Program, Reply, size_of
+from hilbench.types import Carry, Probes, Program, Reply, size_of
 
 MAX_SPIKES = 255
 """Of one neuron in one step, where `spikes` is `multiple`."""
@@ -19,9 +21,6 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
         raise NetworkError(f"backend {backend!r} runs networks; found a law; allowed: backend 'law'")
     if not program.populations:
         raise NetworkError("this network has no populations; add one with lif or readout")
-    for p in program.projections.values():
-        if p.rule is not None and not isinstance(p.rule, PES):
-            raise NetworkError(f"projection {p.name!r}: {backend!r} learns by PES alone; found {type(p.rule).__name__}")
     if period_us % program.dt_us:
         raise NetworkError(
             f"the control period of {period_us} us is no multiple of the network step of {program.dt_us} us"
@@ -56,3 +55,16 @@ def n_probe_values(network: Network, probes: Probes) -> int:
 def empty_reply(network: Network) -> Reply:
     """A Reply with room for the network's output values."""
     return Reply(values=np.zeros(size_of(network.outputs, "values"), np.float32))
+
+
+def check_snapshot(found: Mapping[str, NDArray], mine: Mapping[str, NDArray], carry: Carry) -> list[str]:
+    """The names of what a restore with this `carry` puts back. Raises NetworkError when the arrays do not fit."""
+    learnt = ("weights/", "thresholds/")
+    wanted = [name for name in mine if carry == "all" or (carry == "weights" and name.startswith(learnt))]
+    for name in wanted:
+        if name not in found:
+            raise NetworkError(f"snapshot: no {name!r}; it is from another network or backend")
+        shape = np.shape(found[name])
+        if shape != mine[name].shape:
+            raise NetworkError(f"snapshot: {name!r}: found shape {shape}; allowed: {mine[name].shape}")
+    return wanted

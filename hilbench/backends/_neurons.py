@@ -108,6 +108,10 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
         return 0
     n_fired = _scan(over, u64(scratch, over.size // 8), release, now, fired)
     constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    if row[Column.EXCESS]:
+        excess = f64(table[Entry.EXCESS], n)[lo:hi]
+        for k in range(v.size):
+            excess[k] = v[k] - constants[Constant.THRESHOLD, lo + k] if release[k] <= now else -np.inf
     for j in range(n_fired):
         k, amount[j] = fired[j], 1.0
         v[k] = constants[Constant.KEEP, lo + k] * v[k] + constants[Constant.ADD, lo + k]
@@ -209,7 +213,7 @@ def general(table, row, q, lo, hi, now, x, fired, amount):
         i64(table[Entry.RELEASE], n)[lo:hi],
     )
     pending, adapted = f64(table[Entry.PENDING], n)[lo:hi], f64(table[Entry.ADAPTED], n)[lo:hi]
-    held_current = f64(table[Entry.HELD_CURRENT], n)[lo:hi]
+    held_current, excess = f64(table[Entry.HELD_CURRENT], n)[lo:hi], f64(table[Entry.EXCESS], n)[lo:hi]
     n_fired = 0
     for k in range(v.size):
         arrived = x[k] + held_current[k]
@@ -226,6 +230,9 @@ def general(table, row, q, lo, hi, now, x, fired, amount):
         if free and row[Column.SPIKING]:
             threshold = c[Constant.THRESHOLD, k] + traits[Trait.ADAPT_STEP] * adapted[k]
             count = _count(table, row, q, lo + k - row[Column.LO], now, v[k], threshold, traits)
+            excess[k] = v[k] - threshold
+        elif row[Column.EXCESS]:
+            excess[k] = -np.inf
         if traits[Trait.ADAPT_DECAY] > 0:
             adapted[k] = traits[Trait.ADAPT_DECAY] * adapted[k] + count
         pending[k] = count

@@ -7,6 +7,7 @@ Whoever fills a table keeps its arrays alive and in place. Imported through `bac
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
@@ -23,6 +24,18 @@ def _pointer(typing, address, kind):
         return builder.inttoptr(arguments[0], context.get_value_type(pointer))
 
     return pointer(types.int64, kind), build
+
+
+@intrinsic
+def call(typing, address, table, plan, learning):
+    """Call the compiled function at an address, int64(int64, int64, int64): it was compiled apart from the caller."""
+    number = ir.IntType(64)
+    function = ir.FunctionType(number, [number] * 3).as_pointer()
+
+    def build(context, builder, signature, arguments):
+        return builder.call(builder.inttoptr(arguments[0], function), arguments[1:])
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64), build
 
 
 @njit(inline="always")

@@ -5,22 +5,28 @@ Weights, rates and all that goes in or out are float32; currents and membranes a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.backends._cache import kernels
-from hilbench.backends._network import MAX_SPIKES, empty_reply, n_probe_values, probe_ticks, steps_per_tick
-from hilbench.backends._table import Entry, fill
+from hilbench.backends._cache import disk_cache, kernels
+from hilbench.backends._network import (
+    check_snapshot,
+    empty_reply,
+    n_probe_values,
+    probe_ticks,
+    steps_per_tick,
+)
+from hilbench.backends._plans import Move, Plans, check_rules
+from hilbench.backends._table import Entry, addresses, fill, io, state
 from hilbench.nal import lower as lowering
-from hilbench.nal import noise
-from hilbench.nal.lower import Column, Lowered, Synapses, lower, part_bounds, part_cuts
-from hilbench.nal.network import Network
-from hilbench.nal.rules import pes
+from hilbench.nal import noise, rules
+from hilbench.nal.lower import Column, Constant, lower, part_bounds, part_cuts
 from hilbench.types import (
     EVENT,
     NO_EVENTS,
@@ -32,10 +38,11 @@ from hilbench.types import (
     Program,
     Reply,
     Tick,
-    size_of,
 )
 
 NOW, LAST_RESET = range(2)
+SCRATCH = ("HELD_CURRENT", "HOLD_V", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "N_FIRED", "TOTALS", "ARRIVED")
+"""Arrays that mean nothing between two steps."""
 
 
 class NumbaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,15 +59,22 @@ class Numba(Backend):
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         self._steps = steps_per_tick(program, period_us, probes, "numba")
+        check_rules(program)
         self._weight_ticks = probe_ticks(probes, period_us)
         self._probes, self._network = probes, program
         self._flat = flat = lower(program, probes)
-        self._state, self._io = _state(flat, self.config.threads), _io(flat, program, self._steps)
+        self._state, self._io = state(flat, self.config.threads), io(flat, program, self._steps)
+        self._plans = Plans(flat, program, _rule_address)
+        self._thresholds = {
+            p.name: flat.constants[Constant.THRESHOLD, row[Column.LO] : row[Column.HI]]
+            for p, row in zip(flat.order, flat.populations, strict=True)
+            if p.rule is not None
+        }
         self._reply = empty_reply(program)
         self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
-        self._kernel, self._table = kernels("_kernels", lowering, noise, pes).run, self._fill(self.config.threads)
+        self._kernel, self._table = kernels("_kernels", *_sources()).run, self._fill(self.config.threads)
         if self.config.threads > 1:
             self._kernel = _in_parts(self._kernel, self.config.threads, self._state["ARRIVED"])
         self._recording = bool(probes.weights or probes.weight_norms)
@@ -81,13 +95,18 @@ class Numba(Backend):
             for p in self._flat.projections:
                 if p.rule is not None:
                     self._weights[p.name][:] = p.weights.data
+            for name, thresholds in self._thresholds.items():
+                thresholds[:] = self._network.populations[name].v_threshold
+            self._settle_thresholds()
         if carry != "all":
             for array in self._state.values():
                 array[...] = 0
             self._state["V"][:] = self._flat.v_initial
+            self._plans.reset()
         self._state["CLOCKS"][LAST_RESET] = self._state["CLOCKS"][NOW]
         self._keys[:] = [noise.key(seed, p.name) for p in self._flat.order]
         self._values[:] = 0
+        self._modulators[:] = 0
         self._reply.counters[:] = 0
         self._ticks, self._fresh = 0, True
 
@@ -116,6 +135,36 @@ class Numba(Backend):
             self._fresh = False
             self._ticks += 1
 
+    def snapshot(self) -> dict[str, NDArray]:
+        marks = {"ticks": np.array([self._ticks]), "fresh": np.array([self._fresh])}
+        return {name: array.copy() for name, array in self._arrays().items()} | marks
+
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        mine = self._arrays() | {"ticks": np.zeros(1, int), "fresh": np.zeros(1, bool)}
+        for name in check_snapshot(arrays, mine, carry):
+            mine[name][...] = arrays[name]
+        self._settle_thresholds()
+        if carry == "all":
+            self._ticks, self._fresh = int(mine["ticks"][0]), bool(mine["fresh"][0])
+
+    def _arrays(self) -> dict[str, NDArray]:
+        """All that changes, in place, by name."""
+        learnt = {f"weights/{p.name}": self._weights[p.name] for p in self._flat.projections if p.rule is not None}
+        learnt |= {f"thresholds/{name}": thresholds for name, thresholds in self._thresholds.items()}
+        state = {name.lower(): array for name, array in self._state.items() if name not in SCRATCH}
+        held = {"values": self._values, "modulators": self._modulators, "counters": self._reply.counters}
+        return learnt | state | held | {"keys": self._keys} | self._plans.traces
+
+    def _settle_thresholds(self) -> None:
+        """The constants that follow from thresholds which a rule moves."""
+        constants = self._flat.constants
+        for move in self._plans.moves:
+            own = slice(move[Move.LO], move[Move.HI])
+            theta = constants[Constant.THRESHOLD, own]
+            constants[Constant.LIMIT, own] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
+            if move[Move.SUBTRACT]:
+                constants[Constant.ADD, own] = -theta
+
     def _take_events(self, events: NDArray) -> None:
         if events.size > len(self._io["EVENTS"]):
             self._io["EVENTS"] = np.zeros(2 * events.size, EVENT)
@@ -125,25 +174,24 @@ class Numba(Backend):
     def _fill(self, n_parts: int) -> NDArray:
         """The kernel's table: every array is resolved here, once. It holds addresses, this object the arrays."""
         flat, net = self._flat, self._network
-        plastic, constants, n_traces = _plastic(flat, net)
+        plans, moves = self._plans.plans, self._plans.moves
         self._keys = np.zeros(len(flat.order), np.uint64)
         bounds = part_bounds(flat, n_parts)
         self._cuts = [part_cuts(flat, i, bounds) for i in range(len(flat.synapses))]
         pairs = zip(flat.synapses, self._cuts, strict=True)
-        addresses = np.array([_addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, 5)
+        where = np.array([addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, 5)
         sizes = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
             "N_COUNTED": sum(p.size for p in flat.order if p.kind != "sum"), "N_READOUTS": flat.readouts.size,
-            "N_VALUES": self._values.size, "N_MODULATORS": self._modulators.size, "N_PLASTIC": len(plastic),
-            "N_TRACES": n_traces, "DT_US": net.dt_us, "ANY_LATE": flat.late, "ANY_RULE": len(plastic) > 0,
+            "N_VALUES": self._values.size, "N_MODULATORS": self._modulators.size, "N_PLANS": len(plans),
+            "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_LATE": flat.late, "ANY_RULE": len(plans) + len(moves) > 0,
             "N_PARTS": n_parts,
         }  # fmt: skip
-        self._state["RATES"] = np.zeros(n_traces, np.float32)
         self._constant = {
             "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
-            "SYNAPSES": addresses, "BIAS": flat.bias, "READOUTS": flat.readouts, "KEYS": self._keys,
-            "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLASTIC": plastic, "RULE_CONSTANTS": constants,
+            "SYNAPSES": where, "BIAS": flat.bias, "READOUTS": flat.readouts, "KEYS": self._keys,
+            "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
             "BOUNDS": bounds,
         }  # fmt: skip
         reply = {"VALUES_OUT": self._reply.values, "COUNTS": self._reply.counters}
@@ -155,45 +203,6 @@ class Numba(Backend):
         whole = [self._weights[name] for name in self._probes.weights]
         norms = [[np.linalg.norm(self._weights[name])] for name in self._probes.weight_norms]
         return np.concatenate([*whole, *norms], dtype=np.float32)
-
-
-def _state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
-    """What a network carries from step to step, and scratch space; all 0 at first but V."""
-    n = flat.bias.size
-    kinds = {
-        np.float64: ("V", "CURRENT", "HELD_CURRENT", "HOLD_V", "PENDING", "ADAPTED", "AMOUNT"),
-        np.int64: ("RELEASE",),
-        np.int32: ("HOLDING", "FIRED"),
-        np.uint8: ("SPIKED",),
-    }
-    return {
-        **{name: np.zeros(n, kind) for kind, names in kinds.items() for name in names},
-        "OVER": np.zeros((n_parts, n // 8 + 1), np.uint64),
-        "EARLY": np.zeros((flat.n_slots, n)),
-        "LATE": np.zeros((flat.n_slots if flat.late else 0, n)),
-        "QUEUE": np.zeros((len(flat.order), n_parts, 2), np.int64),
-        "N_FIRED": np.zeros((len(flat.order), n_parts), np.int64),
-        "TOTALS": np.zeros(n_parts, np.int64),
-        "ARRIVED": np.zeros(1, np.int64),
-        "CLOCKS": np.zeros(2, np.int64),
-    }
-
-
-def _io(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
-    """Buffers for one tick. Those for events have room for every spike there can be; untouched pages cost nothing."""
-    multiple = flat.populations[:, Column.MULTIPLE]
-    sizes = (flat.populations[:, Column.HI] - flat.populations[:, Column.LO]) * np.where(multiple, MAX_SPIKES, 1)
-
-    def room(column: Column) -> NDArray:
-        return np.zeros((int(sizes[flat.populations[:, column] >= 0].sum()) * n_steps, 2), np.uint32)
-
-    return {
-        "EVENTS": np.zeros(16, EVENT),
-        "VALUES": np.zeros(size_of(net.inputs, "values"), np.float32),
-        "MODULATORS": np.zeros(size_of(net.modulators, "values"), np.float32),
-        "OUT": room(Column.OUT_ADDRESS),
-        "PROBE": room(Column.PROBE_ADDRESS),
-    }
 
 
 def _in_parts(kernel: Callable[..., int], n_parts: int, arrived: NDArray) -> Callable[..., int]:
@@ -214,20 +223,13 @@ def _in_parts(kernel: Callable[..., int], n_parts: int, arrived: NDArray) -> Cal
     return run
 
 
-def _addresses(s: Synapses, cuts: NDArray) -> tuple[int, ...]:
-    delays = 0 if s.delays is None else s.delays.ctypes.data
-    return cuts.ctypes.data, s.targets.ctypes.data, s.weights.ctypes.data, delays, s.starts.ctypes.data
+def _sources() -> list[Path]:
+    """Where the kernels' equations stand."""
+    return [Path(lowering.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
 
 
-def _plastic(flat: Lowered, network: Network) -> tuple[NDArray, NDArray, int]:
-    ports = network.modulators
-    first = dict(zip([m.name for m in ports], np.cumsum([0, *(m.size for m in ports)]).tolist(), strict=False))
-    rows, constants, n_traces = [], [], 0
-    for index, p in enumerate(flat.projections):
-        if isinstance(p.rule, pes.PES):
-            n_source = p.weights.shape[1]
-            rows.append((index, first[p.rule.modulator], n_traces, flat.links[index, 0]))
-            scale = p.rule.learning_rate * network.dt_s / n_source
-            constants.append((scale, np.exp(-network.dt_s / p.rule.pre_tau_s)))
-            n_traces += n_source
-    return np.array(rows, np.int64).reshape(-1, 4), np.array(constants, np.float32).reshape(-1, 2), n_traces
+def _rule_address(place: int) -> int:
+    """Where the compiled kernel of a rule is."""
+    learning = kernels("_learning", *_sources())
+    with disk_cache(*_sources()):
+        return learning.compiled(place).address

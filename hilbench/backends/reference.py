@@ -10,19 +10,28 @@ One network step, in this order:
    Past its threshold a neuron spikes. What it sends reaches later populations in this step where there is no delay.
 3. late input: what `late` projections bring acts on the membranes now, past the threshold test.
 4. resets, holds and adaptation, for all populations that spiked.
-5. learning, once per step, when the tick says so.
+5. learning, as `_reference_learning` says; weights and thresholds change while the tick says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.backends._network import MAX_SPIKES, empty_reply, n_probe_values, probe_ticks, steps_per_tick
+from hilbench.backends._network import (
+    MAX_SPIKES,
+    check_snapshot,
+    empty_reply,
+    n_probe_values,
+    probe_ticks,
+    steps_per_tick,
+)
+from hilbench.backends._reference_learning import Learning
 from hilbench.nal import noise
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
-from hilbench.nal.rules import pes
 from hilbench.types import EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
 
 
@@ -40,6 +49,8 @@ class Reference(Backend):
         self._constants = {p.name: step_constants(p, program.dt_s) for p in self._order}
         self._reply = empty_reply(program)
         self._values = np.zeros(size_of(program.inputs, "values"))
+        self._modulators = np.zeros(size_of(program.modulators, "values"))
+        self._learning = Learning(program)
         self.reset(0, "none")
         exact = (*program.populations, *program.projections)
         return LoadReport("reference", exact=exact, n_probe_values=n_probe_values(program, probes))
@@ -48,28 +59,31 @@ class Reference(Backend):
         net = self._network
         if carry == "none":
             self._weights = {p.name: p.weights.astype(np.float64) for p in net.projections.values()}
+            self._thresholds = {p.name: _column(p.v_threshold, p.size) for p in self._order}
         if carry != "all":
-            self._v = {p.name: _initial(p) for p in self._order}
+            self._v = {p.name: _column(p.v_initial, p.size) for p in self._order}
             self._current = {p.name: np.zeros(p.size) for p in self._order}
             self._held = {p.name: np.zeros(p.size, int) for p in self._order}
             self._free: dict[str, NDArray] = {}
             self._pending = {p.name: np.zeros(p.size) for p in self._order}
             self._adapted = {p.name: np.zeros(p.size) for p in self._order}
-            self._rates = {p.name: np.zeros(p.weights.shape[1]) for p in net.projections.values() if p.rule}
+            self._excess = {p.name: np.zeros(p.size) for p in self._order}
+            self._learning.reset()
+            self._clock = np.zeros(1, int)
             n_slots = 1 + max((p.max_delay_steps for p in net.projections.values()), default=0)
             self._arriving = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
             self._arriving_late = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
-            self._clock = 0
-        self._keys = {p.name: noise.key(seed, p.name) for p in self._order}
-        self._since_reset = 0
+        self._keys = {p.name: np.array([noise.key(seed, p.name)]) for p in self._order}
+        self._since_reset, self._ticks = np.zeros((2, 1), int)  # what is drawn at random depends on the first
         self._values[:] = 0
-        self._ticks = 0
+        self._modulators[:] = 0
         self._reply.counters[:] = 0
         self._counters = np.zeros(4, np.uint64)
 
     def step(self, tick: Tick) -> Reply:
         self._values[:] = tick.values
-        spikes = self._run(self._steps, tick.events, tick.modulators if tick.learning else None)
+        self._modulators[:] = tick.modulators
+        spikes = self._run(self._steps, tick.events, tick.learning)
         reply = self._reply
         reply.counters[:] = self._counters
         self._counters[:] = 0
@@ -83,18 +97,42 @@ class Reference(Backend):
         return reply
 
     def advance(self, n_periods: int) -> None:
-        self._run(self._steps * n_periods, np.empty(0, EVENT), None)
+        self._run(self._steps * n_periods, np.empty(0, EVENT), False)
         self._ticks += n_periods
 
-    def _run(self, n_steps: int, events: NDArray, modulators: NDArray | None) -> list[dict[str, NDArray]]:
+    def snapshot(self) -> dict[str, NDArray]:
+        return {name: array.copy() for name, array in self._arrays().items()}
+
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        mine = self._arrays()
+        for name in check_snapshot(arrays, mine, carry):
+            mine[name][...] = arrays[name]
+
+    def _arrays(self) -> dict[str, NDArray]:
+        """All that changes, in place, by name."""
+        net = self._network
+        found = {f"weights/{p.name}": self._weights[p.name].data for p in net.projections.values() if p.rule}
+        found |= {f"thresholds/{p.name}": self._thresholds[p.name] for p in self._order if p.rule}
+        states = {
+            "v": self._v, "current": self._current, "held": self._held, "pending": self._pending,
+            "adapted": self._adapted, "arriving": self._arriving, "arriving_late": self._arriving_late,
+            "keys": self._keys,
+        }  # fmt: skip
+        found |= {f"{kind}/{name}": array for kind, by_name in states.items() for name, array in by_name.items()}
+        now = {"clock": self._clock, "since_reset": self._since_reset, "ticks": self._ticks}
+        held = {"values": self._values, "modulators": self._modulators, "counters": self._counters}
+        return found | now | held | self._learning.traces
+
+    def _run(self, n_steps: int, events: NDArray, learning: bool) -> list[dict[str, NDArray]]:
         """The spikes of every population, step by step."""
         bins = events["t_us"] // self._network.dt_us
-        return [self._network_step(events["address"][bins == step], modulators) for step in range(n_steps)]
+        return [self._network_step(events["address"][bins == step], learning) for step in range(n_steps)]
 
-    def _network_step(self, addresses: NDArray, modulators: NDArray | None) -> dict[str, NDArray]:
+    def _network_step(self, addresses: NDArray, learning: bool) -> dict[str, NDArray]:
         """How often each neuron spiked in this step."""
         spikes: dict[str, NDArray] = {}
-        for source, crossings in self._port_activity(addresses).items():
+        ports = self._port_activity(addresses)
+        for source, crossings in ports.items():
             self._send(source, crossings, crossings)
         for p in self._order:
             arrived = self._take(self._arriving, p.name) + self._constant(p.name)
@@ -106,9 +144,16 @@ class Reference(Backend):
             if p.kind != "sum":
                 self._counters[0] += np.uint64(spikes[p.name].sum())
                 self._counters[2] += np.uint64(p.size)
-        for p in self._network.projections.values():
-            if p.rule is not None:
-                self._learn(p, spikes[p.source], modulators)
+        updates = self._learning.step(
+            int(self._clock[0]),
+            ports | spikes,
+            self._excess,
+            self._modulators,
+            self._weights,
+            self._thresholds,
+            learning,
+        )
+        self._counters[3] += np.uint64(updates)
         self._clock += 1
         self._since_reset += 1
         return spikes
@@ -145,14 +190,14 @@ class Reference(Backend):
             weights = self._weights[p.name]
             sources = np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
             ring = (self._arriving_late if p.late else self._arriving)[p.target]
-            slots = (self._clock + np.broadcast_to(p.delay_steps, sources.shape)) % len(ring)
+            slots = (self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)) % len(ring)
             np.add.at(ring, (slots, weights.indices), weights.data * sent[sources])
             if p.form is None or p.form.computes or self._network.populations[p.target].kind != "sum":
                 self._counters[1] += np.uint64((crossings[sources] * (weights.data != 0)).sum())
 
     def _take(self, rings: dict[str, NDArray], name: str) -> NDArray:
         """What arrives at a population now; its slot is free then."""
-        slot = rings[name][self._clock % len(rings[name])]
+        slot = rings[name][self._clock[0] % len(rings[name])]
         arrived = slot.copy()
         slot[:] = 0
         return arrived
@@ -174,7 +219,9 @@ class Reference(Backend):
         v[free] = moved[free]
         self._held[p.name][~free] -= 1
         self._current[p.name][:] = c.syn_decay * self._current[p.name] + c.syn_gain * x
-        return free * self._fires(p, v)
+        spikes = free * self._fires(p, v)
+        self._excess[p.name][~free] = -np.inf
+        return spikes
 
     def _fires(self, p: Population, v: NDArray) -> NDArray:
         """How many spikes these membranes make."""
@@ -183,10 +230,11 @@ class Reference(Backend):
         if p.kind == "poisson":
             return (self._drawn(p) < -np.expm1(-np.maximum(v, 0) * self._network.dt_s)).astype(float)
         b = p.behaviour
-        threshold = p.v_threshold.astype(np.float64) + b.adapt_step * self._adapted[p.name]
+        threshold = self._thresholds[p.name] + b.adapt_step * self._adapted[p.name]
         if b.threshold_noise:
             drawn = self._drawn(p)
             threshold += b.threshold_noise * np.log(drawn / (1 - drawn))
+        self._excess[p.name][:] = v - threshold
         over = v >= threshold if b.threshold == ">=" else v > threshold
         if b.spikes != "multiple":
             return over.astype(float)
@@ -196,7 +244,7 @@ class Reference(Backend):
 
     def _drawn(self, p: Population) -> NDArray:
         neurons = np.arange(p.size, dtype=np.uint64)
-        return noise.uniform(np.array([self._keys[p.name]]), np.array([self._since_reset], np.uint64), neurons)
+        return noise.uniform(self._keys[p.name], self._since_reset.astype(np.uint64), neurons)
 
     def _act_late(self, p: Population, x: NDArray) -> None:
         c, free = self._constants[p.name], self._free[p.name]
@@ -217,31 +265,8 @@ class Reference(Backend):
         """The membranes after the resets that these spikes bring."""
         if p.v_reset is None:  # threshold and poisson keep nothing
             return v
-        after = {"value": p.v_reset, "zero": np.zeros(p.size), "subtract": v - spikes * p.v_threshold}
+        after = {"value": p.v_reset, "zero": np.zeros(p.size), "subtract": v - spikes * self._thresholds[p.name]}
         return np.where(spikes > 0, after[p.behaviour.reset], v)
-
-    def _learn(self, p: Projection, spikes: NDArray, modulators: NDArray | None) -> None:
-        """PES. Traces run always; weights change only while learning is on."""
-        net, rule = self._network, p.rule
-        decay = np.exp(-net.dt_s / rule.pre_tau_s)
-        rates = self._rates[p.name]
-        rates[:] = pes.rate(rates, spikes, decay, net.dt_s)
-        if modulators is None:
-            return
-        error = self._modulator(rule.modulator, modulators)
-        weights = self._weights[p.name]
-        scale = rule.learning_rate * net.dt_s / rates.size
-        sources = np.repeat(np.arange(rates.size), np.diff(weights.indptr))
-        weights.data += pes.change(scale, error[weights.indices], rates[sources])
-        self._counters[3] += np.uint64(np.count_nonzero(error[weights.indices]))
-
-    def _modulator(self, name: str, modulators: NDArray) -> NDArray:
-        start = 0
-        for port in self._network.modulators:
-            if port.name == name:
-                return modulators[start : start + port.size].astype(float)
-            start += port.size
-        raise KeyError(name)
 
     def _events(self, spikes: list[dict[str, NDArray]], names: tuple[str, ...] | list[str]) -> NDArray:
         """Spikes of these populations, side by side in address, at the start of the step they fell in, as they fell."""
@@ -256,12 +281,13 @@ class Reference(Backend):
 
     def _weights_record(self) -> NDArray:
         probes = self._probes
-        if self._ticks % self._weight_ticks or not (probes.weights or probes.weight_norms):
+        if self._ticks[0] % self._weight_ticks or not (probes.weights or probes.weight_norms):
             return np.empty(0, np.float32)
         whole = [self._weights[name].data for name in probes.weights]
         norms = [[np.linalg.norm(self._weights[name].data)] for name in probes.weight_norms]
         return np.concatenate([*whole, *norms]).astype(np.float32)
 
 
-def _initial(p: Population) -> NDArray:
-    return np.zeros(p.size) if p.v_initial is None else p.v_initial.astype(np.float64)
+def _column(value: NDArray | None, size: int) -> NDArray:
+    """One of a population's arrays as states; 0 where its kind has none."""
+    return np.zeros(size) if value is None else value.astype(np.float64)

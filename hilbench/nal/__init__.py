@@ -1,6 +1,7 @@
 """NAL, the neuromorphic abstraction layer: a Network with stated meaning, its files, and its flat arrays."""
 
+from hilbench.nal.learnt import learnt
 from hilbench.nal.network import Network, Population, Projection
 from hilbench.nal.nir import load, read, save
 
-__all__ = ["Network", "Population", "Projection", "load", "read", "save"]
+__all__ = ["Network", "Population", "Projection", "learnt", "load", "read", "save"]

@@ -61,6 +61,7 @@ class Column(_From0):
     MULTIPLE = auto()
     GRADED = auto()
     POISSON = auto()
+    EXCESS = auto()  # a rule looks at the membranes when they are tested
 
 
 class Trait(_From0):
@@ -106,7 +107,7 @@ class Lowered:
 
     order: list[Population]
     constants: NDArray  # (10, n) float64
-    populations: NDArray  # (n_populations, 20) int64, in step order
+    populations: NDArray  # (n_populations, 21) int64, in step order
     traits: NDArray  # (n_populations, 4) float64
     projections: list[Projection]  # from held values, other values, events, then by population in step order
     links: NDArray  # (n_projections, 9) int64
@@ -143,6 +144,7 @@ def lower(network: Network, probes: Probes) -> Lowered:
             round(p.behaviour.refractory_s / network.dt_s), p.spiking, p.kind != "sum", p.tau_syn_s is not None,
             _uniform(constants[:, at[p.name] : at[p.name] + p.size]) and p.rule is None,
             p.behaviour.plain and p.kind != "poisson", p.name in held, p.name in late, *_flags(p),
+            any(q.target == p.name and q.rule is not None and q.rule.reads_membrane for q in ordered),
         )
         for i, p in enumerate(order)
     ]  # fmt: skip

@@ -5,7 +5,7 @@ It knows no backend, no file and no robot. What one network step means is writte
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isclose, prod
 from typing import Any, Literal
 
@@ -198,7 +198,7 @@ class Network:
         self.populations[name] = Population(name, kind, shape, behaviour, **parameters)
         try:
             if rule is not None:
-                self._take_rule(rule, name, name, where)
+                rule = self._take_rule(rule, self.populations[name], where)
                 self.populations[name] = Population(name, kind, shape, behaviour, **parameters, rule=rule)
             if output:
                 self.output(name, name, units=units)
@@ -235,9 +235,10 @@ class Network:
         if late and self.populations[target].kind in ("sum", "threshold", "poisson"):
             raise NetworkError(f"{where}: late: {target!r} keeps nothing from step to step, so nothing can act later")
         before = self.modulators
+        projection = Projection(name, source, target, matrix, constant, steps, late, form=form)
         if rule is not None:
-            self._take_rule(rule, source, target, where)
-        self.projections[name] = Projection(name, source, target, matrix, constant, steps, late, rule, form)
+            projection = replace(projection, rule=self._take_rule(rule, projection, where))
+        self.projections[name] = projection
         try:
             self.order()
         except NetworkError:
@@ -294,19 +295,29 @@ class Network:
             raise NetworkError(f"{where}: target: found {target!r}; {choose(target, self.populations)}")
         return self.populations[target].size
 
-    def _take_rule(self, rule: Rule, source: str, target: str, where: str) -> None:
-        """Check that a rule can stand here, and give its modulator a port."""
+    def _take_rule(self, rule: Rule, part: Projection | Population, where: str) -> Rule:
+        """Check that a rule can stand here, and give its modulator a port. Returns it with plain numbers."""
         try:
-            msgspec.convert(msgspec.to_builtins(rule), type(rule))
-        except msgspec.ValidationError as error:
+            rule = msgspec.convert(msgspec.to_builtins(rule, enc_hook=_plain), type(rule))
+        except (msgspec.ValidationError, TypeError) as error:
             raise NetworkError(f"{where}: rule: {error}") from None
-        if (reason := rule.refuses(self, source, target)) is not None:
+        if rule.moves != ("weights" if isinstance(part, Projection) else "thresholds"):
+            raise NetworkError(f"{where}: {type(rule).__name__} moves {rule.moves}; these are none")
+        if (reason := rule.refuses(self, part)) is not None:
             raise NetworkError(f"{where}: {type(rule).__name__} {reason}")
         if rule.modulator is None:
-            return
-        size = rule.modulator_size(self, target)
+            return rule
+        size = rule.modulator_size(self, part)
         known = next((m for m in self.modulators if m.name == rule.modulator), None)
         if known is not None and known.size != size:
             raise NetworkError(f"{where}: modulator {rule.modulator!r} has {known.size} values; this one needs {size}")
         if known is None:
             self.modulators += (make_port(rule.modulator, size, "values", ()),)
+        return rule
+
+
+def _plain(value: Any) -> Any:
+    """One of NumPy's numbers as Python's; rules are often given such."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"found {type(value).__name__}; allowed: numbers, names and true or false")

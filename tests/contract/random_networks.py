@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from hilbench.nal import Network
 from hilbench.nal.neurons import KINDS, PARAMETERS, SPIKING
+from hilbench.nal.rules.eprop import EProp
+from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.nal.rules.pes import PES
+from hilbench.nal.rules.rstdp import RSTDP
+from hilbench.nal.rules.stdp import STDP
+from hilbench.nal.rules.triplet import Triplet
 from hilbench.types import EVENT, NO_EVENTS, Probes, Tick, size_of
 
 DYADIC_DT_S = 2.0**-6  # a whole number of microseconds and a power of two
@@ -177,3 +182,65 @@ def everything(net: Network, period_us: int) -> Probes:
         weight_norms=tuple(net.projections),
         weights_period_s=period_us * 1e-6,
     )
+
+
+@st.composite
+def learners(draw) -> Network:
+    """Event lines and two spiking populations in a loop, with a rule on each of some projections.
+
+    Off the dyadic grid: there a weight's last bit, which differs between engines, would decide over spikes.
+    """
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    dt_s = draw(st.sampled_from([0.001, 0.0005]))
+    net = Network(dt_s, spike_amplitude=draw(st.sampled_from([1.0, 1 / dt_s])), seed=draw(st.integers(0, 2**32 - 1)))
+    net.input("e", draw(st.integers(1, 5)), kind="events")
+    adapting = draw(st.sampled_from([{}, {"adapt_tau_s": 0.05, "adapt_step": 0.3}]))
+    net.lif(
+        "a", draw(st.integers(1, 5)), tau_s=10 * dt_s, r=10.0, v_threshold=1.01, reset="subtract", output=True,
+        reset_at=draw(st.sampled_from(["now", "next"])), **adapting,
+    )  # fmt: skip
+    n_b = draw(st.integers(1, 5))
+    settles = Homeostatic(target_rate_hz=0.1 / dt_s, step=0.037, w_min=0.5, w_max=2.5)
+    net.lif(
+        "b", n_b, tau_s=random.uniform(3, 20, n_b) * dt_s, r=10.0, output=True,
+        rule=draw(st.sampled_from([None, settles])), reset=draw(st.sampled_from(["value", "subtract"])),
+        threshold=draw(st.sampled_from([">", ">="])), refractory_s=draw(st.integers(0, 2)) * dt_s,
+    )  # fmt: skip
+    net.readout("y", 2, tau_s=20 * dt_s, r=20.0)
+
+    def connect(source: str, target: str, rule, low: int = 0) -> None:
+        port = net.port(source)
+        n_source = port.size if port else net.populations[source].size
+        weights = random.uniform(0.1, 0.9, (net.populations[target].size, n_source))
+        if draw(st.booleans()):
+            weights = scipy.sparse.csc_array(weights * (random.random(weights.shape) < 0.6))
+        # Weights of about 1 are right for an amplitude of 1; bounds and amplitudes of the rules shrink with them.
+        scale = 1.0 if port else 1 / net.spike_amplitude
+        delay = draw(st.integers(low, 3))
+        net.connect(
+            source, target, weights * scale, rule=rule and rule(scale), delay_steps=delay, name=f"{source}{target}"
+        )
+
+    def timing(scale: float):
+        bounded = {"w_min": 0.0, "w_max": scale, "softness": draw(st.sampled_from([0.0, 0.5, 1.0]))}
+        rewarded = RSTDP(
+            modulator="reward", learning_rate=scale, form=draw(st.sampled_from(["dopamine", "mstdpet"])), **bounded
+        )
+        pairs = STDP(a_plus=0.05 * scale, a_minus=0.04 * scale, **bounded)
+        triplets = Triplet(a3_plus=0.06 * scale, a2_minus=0.05 * scale, a3_minus=0.01 * scale, **bounded)
+        return draw(st.sampled_from([pairs, triplets, rewarded]))
+
+    net.connect("a", "y", random.normal(0, 1 / net.spike_amplitude, (2, net.populations["a"].size)), name="out")
+
+    def gradient(scale: float):
+        return EProp(
+            modulator="error", readout="out", learning_rate=scale**2,
+            feedback_weights=draw(st.sampled_from(["symmetric", "random"])),
+        )  # fmt: skip
+
+    connect("e", "a", draw(st.sampled_from([None, timing, gradient])))
+    connect("e", "b", draw(st.sampled_from([None, timing])))
+    connect("a", "b", draw(st.sampled_from([None, timing])))
+    connect("b", "a", draw(st.sampled_from([None, timing, gradient])), low=1)
+    connect("b", "y", lambda scale: PES(modulator="error", learning_rate=0.1 * scale))
+    return net

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_networks import everything, networks, stream
+from random_networks import everything, learners, networks, stream
 
 from hilbench import plugins
 from hilbench.agent import make_control, make_plant
@@ -195,8 +195,9 @@ def test_counters_by_hand(learning_backend):
     x, error = np.array([2, 0], np.float32), np.array([0.5, 0], np.float32)
     reply = backend.step(Tick(events=events, values=x, modulators=error))
     # Neurons 0 and 2 fire in each of 4 steps. Weights: x_0 has 3, x_1 is 0; line 1 has 2, line 0 none. A spike has two
-    # synapses: both are 0 in the first step, then one has learnt, and the other one's error is 0.
-    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 2 * 2 + 3 * 2, 4 * 5, 4 * 3])
+    # synapses: both are 0 until the first spike has arrived, 2 steps on, and one has learnt from it; the other one's
+    # error is 0.
+    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 2 * 2 + 1 * 2, 4 * 5, 4 * 3])
     assert [tuple(e) for e in reply.events.tolist()] == [(t, a) for t in (0, 1000, 2000, 3000) for a in (0, 2)]
     reply = backend.step(Tick(values=x, modulators=error, learning=False))
     np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 8, 4 * 5, 0])
@@ -248,6 +249,41 @@ def test_what_a_reset_carries(learning_backend):
     assert fresh[-1][1].any()
 
 
+def test_a_snapshot_brings_the_same_future_back(network_backend):
+    backend, net = loaded(network_backend, learner(), EACH_TICK)
+    ticks = stream(net, PERIOD_US, 20, seed=9)
+    answers(backend, ticks[:10])
+    saved = backend.snapshot()
+    kept = {name: array.copy() for name, array in saved.items()}
+    future = answers(backend, ticks[10:])
+    assert all(np.array_equal(saved[name], kept[name]) for name in kept)
+    for other in (backend, loaded(network_backend, net, EACH_TICK)[0]):
+        other.restore(saved, "all")
+        assert same(answers(other, ticks[10:]), future)
+    backend.reset(0, "none")
+    backend.restore(saved, "none")
+    assert not backend.snapshot()["weights/learnt"].any()
+    backend.restore(saved, "weights")
+    now = backend.snapshot()
+    np.testing.assert_array_equal(now["weights/learnt"], saved["weights/learnt"])
+    assert any(not np.array_equal(now[name], saved[name]) for name in saved if "/" in name)
+    for wrong in ({}, saved | {"weights/learnt": np.ones(5)}):
+        with pytest.raises(NetworkError, match="weights/learnt"):
+            backend.restore(wrong, "weights")
+    np.testing.assert_array_equal(backend.snapshot()["weights/learnt"], saved["weights/learnt"])
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_backend_without_snapshots_says_so(name):
+    if runs_networks(name):
+        pytest.skip(f"{name} has them")
+    backend, _ = loaded(name)
+    with pytest.raises(NetworkError, match="cannot save its state"):
+        backend.snapshot()
+    with pytest.raises(NetworkError, match="cannot take a state back"):
+        backend.restore({}, "all")
+
+
 def near(found, expected) -> None:
     """Weights are float32 in a fast engine, so what they give is near, not equal."""
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * max(1, np.abs(expected).max(initial=0)))
@@ -279,6 +315,28 @@ def test_random_networks_mean_what_the_reference_says(network_backend, net, step
             backend.advance(jump)
         for found, expected in zip(*(answers(backend, part) for backend in pair), strict=True):
             agree(found, expected)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(net=learners(), steps=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
+def test_random_learners_learn_what_the_reference_does(network_backend, net, steps, seed):
+    if network_backend == "reference":
+        pytest.skip("it would be compared with itself")
+    period_us = steps * net.dt_us
+    ticks = stream(net, period_us, 30, seed)
+    pair = [make(name) for name in (network_backend, "reference")]
+    for backend in pair:
+        backend.load(net, period_us, everything(net, period_us))
+    for part, carry in ((ticks[:15], "none"), (ticks[15:23], "weights"), (ticks[23:], "all")):
+        for backend in pair:
+            backend.reset(seed, carry)
+            backend.advance(1)
+        for found, expected in zip(*(answers(backend, part) for backend in pair), strict=True):
+            agree(found, expected)
+    found, expected = (backend.snapshot() for backend in pair)
+    for name in expected:
+        if name.startswith(("weights/", "thresholds/", "pre_traces/", "post_traces/", "synapse_traces/")):
+            near(found[name], expected[name])
 
 
 @pytest.fixture(scope="module", params=[("arm_payload", "pes", 50_000), ("cartpole_ladder", "lif_lqr", 20_000)])

@@ -9,15 +9,20 @@ import threading
 import tracemalloc
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_networks import everything, networks, stream
+from random_networks import everything, learners, networks, stream
 
 from hilbench.backends._cache import cache_folder
 from hilbench.backends.numba import Numba, NumbaConfig
+from hilbench.backends.reference import Reference
+from hilbench.errors import NetworkError
 from hilbench.nal import Network
+from hilbench.nal.rules import Rule
 from hilbench.nal.rules.pes import PES
-from hilbench.types import EVENT, Probes, Tick
+from hilbench.nal.rules.stdp import STDP
+from hilbench.types import EVENT, Empty, Probes, Tick
 
 
 def loaded(threads: int = 1) -> tuple[Numba, Tick]:
@@ -102,7 +107,7 @@ def test_the_cache_is_keyed_and_falls_back_where_nothing_can_be_written(tmp_path
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(net=networks(), threads=st.integers(2, 4), seed=st.integers(0, 2**32 - 1))
+@given(net=networks() | learners(), threads=st.integers(2, 4), seed=st.integers(0, 2**32 - 1))
 def test_threads_change_no_bit(net, threads, seed):
     probes, ticks = everything(net, 3 * net.dt_us), stream(net, 3 * net.dt_us, 5, seed)
     replies = []
@@ -129,3 +134,35 @@ def test_a_thread_that_was_started_ends_with_its_backend():
     for worker in workers:
         worker.join(timeout=20)
         assert not worker.is_alive()
+
+
+class Still(Rule, frozen=True, kw_only=True):
+    """A rule that is not built in: it changes nothing."""
+
+    @staticmethod
+    def change(c, w, e, s, x, z, y, d):
+        return 0.0 * w, e
+
+
+def test_a_rule_that_is_not_compiled_is_refused_by_name_and_runs_in_the_reference():
+    net = Network(0.001)
+    net.input("e", 1, kind="events")
+    net.lif("a", 1, tau_s=0.1)
+    net.connect("e", "a", [[1.0]], rule=Still(), name="w")
+    with pytest.raises(NetworkError, match="'w': 'numba' has not compiled the rule Still; it runs in 'reference'"):
+        Numba(NumbaConfig()).load(net, 1000, Probes())
+    reference = Reference(Empty())
+    reference.load(net, 1000, Probes())
+    reference.step(Tick(events=np.array([(0, 0)], EVENT)))
+    np.testing.assert_array_equal(reference.snapshot()["weights/w"], 1)
+
+
+def test_rules_by_spikes_touch_the_synapses_of_neurons_that_spiked():
+    net = Network(0.001)
+    net.input("e", 3, kind="events")
+    net.lif("a", 4, tau_s=1e-6)
+    net.connect("e", "a", np.full((4, 3), 0.5), rule=STDP(), name="w")
+    backend = Numba(NumbaConfig())
+    backend.load(net, 1000, Probes())
+    assert backend.step(Tick()).counters[3] == 0
+    assert backend.step(Tick(events=np.array([(0, 1)], EVENT))).counters[3] == 4

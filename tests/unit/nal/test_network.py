@@ -61,10 +61,10 @@ REFUSED = {
     "bias": (lambda n: n.connect("cells", "y", np.ones((2, 3)), bias=np.ones(3)), "bias: found shape"),
     "bias infinite": (lambda n: n.connect("cells", "y", np.ones((2, 3)), bias=math.inf), "bias: found NaN or infinity"),
     "delay": (lambda n: n.connect("cells", "y", np.ones((2, 3)), delay_steps=-1), "delay_steps: found -1 to -1"),
-    "rule source": (lambda n: n.connect("x", "y", np.ones((2, 2)), rule=PES_ERROR), "onto a readout only"),
+    "rule source": (lambda n: n.connect("x", "y", np.ones((2, 2)), rule=PES_ERROR), "PES learns from spikes; 'x'"),
     "rule target": (
         lambda n: n.connect("cells", "cells", np.ones((3, 3)), rule=PES_ERROR, delay_steps=1),
-        "onto a readout only",
+        "learns onto li, cuba_li; 'cells' is a lif",
     ),
     "rule rate": (
         lambda n: n.connect("cells", "y", np.ones((2, 3)), rule=PES(modulator="e1", learning_rate=math.nan)),

@@ -1,0 +1,104 @@
+"""R-STDP: what STDP would have done is kept as an eligibility, and a reward turns it into weight.
+
+`dopamine`: Izhikevich (2007), "Solving the distal reward problem through linkage of STDP and dopamine signaling",
+Cerebral Cortex 17: 2443, eqs. 1 to 3, the baseline after Potjans, Morrison & Diesmann (2010), Front. Comput. Neurosci.
+4: 141:
+
+    c' = -c / tau_c + zeta,    n' = -n / tau_n + r,    w' = learning_rate c (n - baseline)
+
+`mstdpet`: Florian (2007), "Reinforcement learning through modulation of spike-timing-dependent synaptic plasticity",
+Neural Computation 19: 1468:
+
+    tau_c c' = -c + zeta,    w' = learning_rate c r
+
+In both, zeta is an impulse of a_plus x with each spike of the target and of -a_minus y with each arriving one, with the
+traces x and y of `stdp`, and r is the modulator, a reward per second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+
+import numpy as np
+
+from hilbench.nal.rules import Amplitude, Rate, Rule, Seconds
+from hilbench.types import Name
+
+if TYPE_CHECKING:
+    from hilbench.nal.network import Network, Projection
+
+
+class Constants(NamedTuple):
+    """Of one projection."""
+
+    x_decay: float
+    y_decay: float
+    c_decay: float
+    n_decay: float
+    n_gain_s: float
+    plus: float
+    minus: float
+    scale: float
+    from_n: float
+    from_m: float
+    baseline: float
+
+
+class RSTDP(Rule, frozen=True, kw_only=True):
+    """Reward-modulated STDP: eligibility, then weight when the reward comes."""
+
+    modulator: Name
+    form: Literal["dopamine", "mstdpet"] = "dopamine"
+    learning_rate: Rate = 1.0
+    a_plus: Amplitude = 1.0
+    a_minus: Amplitude = 1.5
+    tau_plus_s: Seconds = 0.02
+    tau_minus_s: Seconds = 0.02
+    tau_c_s: Seconds = 1.0
+    """How long a pair of spikes stays eligible; Florian has 0.025 s."""
+    tau_n_s: Seconds = 0.2
+    """How long dopamine stays; `mstdpet` has none."""
+    baseline: Amplitude = 0.0
+    """The dopamine at which nothing is learnt."""
+    w_min: float | None = 0.0
+    w_max: float | None = 1.0
+
+    pre_traces: ClassVar[tuple[str, ...]] = ("x",)
+    post_traces: ClassVar[tuple[str, ...]] = ("y", "dopamine")
+    synapse_traces: ClassVar[tuple[str, ...]] = ("eligibility",)
+
+    def modulator_size(self, network: Network, part: Projection) -> int:
+        """One reward for all."""
+        return 1
+
+    def constants(self, network: Network, part: Projection) -> Constants:
+        """Decays over one step, and which of the two forms it is."""
+        dt_s, dopamine = network.dt_s, self.form == "dopamine"
+        taus_s = (self.tau_plus_s, self.tau_minus_s, self.tau_c_s, self.tau_n_s)
+        decays = [float(np.exp(-dt_s / tau_s)) for tau_s in taus_s]
+        impulse = 1.0 if dopamine else 1 / self.tau_c_s
+        return Constants(
+            *decays, self.tau_n_s * (1 - decays[3]), impulse * self.a_plus, impulse * self.a_minus,
+            self.learning_rate * dt_s, float(dopamine), float(not dopamine), self.baseline,
+        )  # fmt: skip
+
+    @staticmethod
+    def pre(c, x, s):
+        """One trace of arriving spikes."""
+        return (c.x_decay * x[0] + s,)
+
+    @staticmethod
+    def post(c, y, z, excess, m):
+        """One trace of the target's spikes, and the dopamine at it."""
+        return c.y_decay * y[0] + z, c.n_decay * y[1] + c.n_gain_s * m
+
+    @staticmethod
+    def drive(c, y, m):
+        """Dopamine above its baseline, or the reward itself."""
+        return c.from_n * (y[1] - c.baseline) + c.from_m * m
+
+    @staticmethod
+    def change(c, w, e, s, x, z, y, d):
+        """Eligibility one step on, and the weight's change by it."""
+        eligibility = c.c_decay * e[0] + c.plus * z * x[0] - c.minus * s * (y[0] - z)
+        return c.scale * d * eligibility, (eligibility,)

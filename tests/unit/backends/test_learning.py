@@ -1,0 +1,190 @@
+"""Learning rules against the curves and equations of the papers they come from, on every engine."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import exp
+
+import numpy as np
+import pytest
+
+from hilbench import plugins
+from hilbench.nal import Network
+from hilbench.nal.rules.homeostatic import Homeostatic
+from hilbench.nal.rules.rstdp import RSTDP
+from hilbench.nal.rules.stdp import STDP
+from hilbench.nal.rules.triplet import Triplet
+from hilbench.types import EVENT, Probes, Tick
+
+ENGINES = ["numba", "reference"]
+DT_S = 0.001
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    cls = plugins.get("backends", request.param)
+    return cls(cls.Config())
+
+
+def pair(rule, w=0.0, delay_steps=0, dt_s=DT_S) -> Network:
+    """One synapse `w` too weak to make its target spike, and a line that makes it spike at once."""
+    net = Network(dt_s)
+    net.input("pre", 1, kind="events")
+    net.input("teacher", 1, kind="events")
+    net.lif("post", 1, tau_s=1e-7, v_threshold=5.0)
+    net.connect("pre", "post", [[w]], rule=rule, delay_steps=delay_steps, name="w")
+    net.connect("teacher", "post", [[10]])
+    return net
+
+
+def events(net, pre, post, n_steps):
+    """Spikes at these steps, as one tick's events."""
+    both = [(step * net.dt_us, line) for line, steps in enumerate((pre, post)) for step in steps if step < n_steps]
+    return np.array(sorted(both), EVENT)
+
+
+def weight_after(engine, net, pre, post, n_steps) -> float:
+    engine.load(net, n_steps * net.dt_us, Probes(spikes=("post",)))
+    reply = engine.step(Tick(events=events(net, pre, post, n_steps)))
+    assert len(reply.probe_events) == len(post)
+    return float(engine.snapshot()["weights/w"][0])
+
+
+@pytest.mark.parametrize("delay_steps", [0, 4])
+def test_the_stdp_window_is_recovered_by_pairing(engine, delay_steps):
+    rule = STDP(a_plus=0.01, a_minus=0.012, tau_plus_s=0.017, tau_minus_s=0.034, w_min=-1.0)
+    for apart in (-60, -20, -5, -1, 0, 1, 5, 20, 60):
+        pre, post = 70, 70 + delay_steps + apart
+        found = weight_after(engine, pair(rule, delay_steps=delay_steps), [pre], [post], 200)
+        expected = 0.01 * exp(-apart / 17) if apart >= 0 else -0.012 * exp(apart / 34)
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_spike_pairs_with_every_other(engine):
+    random = np.random.default_rng(4)
+    pre, post = (np.flatnonzero(random.random(400) < 0.1) for _ in range(2))
+    rule = STDP(a_plus=0.01, a_minus=0.012, w_min=-10.0, w_max=10.0)
+    pairs = [b - a for a, b in product(pre.tolist(), post.tolist())]
+    expected = sum(0.01 * exp(-d / 20) if d >= 0 else -0.012 * exp(d / 20) for d in pairs)
+    assert weight_after(engine, pair(rule), pre, post, 400) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("softness", [0.0, 0.4, 1.0])
+def test_soft_bounds_shrink_changes_and_hard_ones_cut_them(engine, softness):
+    rule = STDP(a_plus=0.1, a_minus=0.1, w_min=-1.0, w_max=3.0, softness=softness)
+    for w, post in ((0.0, 20), (2.0, 20), (2.0, 10)):
+        found = weight_after(engine, pair(rule, w), [15], [post], 40)
+        ahead = 3.0 - w if post > 15 else w + 1.0
+        expected = np.sign(post - 15) * 0.1 * exp(-5 / 20) * (ahead / 4) ** softness
+        assert found - w == pytest.approx(expected, rel=1e-5)
+    steps = np.arange(0, 1000, 10)
+    most = weight_after(engine, pair(rule), steps, steps + 1, 1100)
+    least = weight_after(engine, pair(rule), steps + 1, steps, 1100)
+    if softness == 0:
+        assert (most, least) == (3, -1)
+    else:  # the closer a bound, the smaller the step towards it: pairs of both orders come to a balance
+        assert -1 < least < most < 3
+
+
+def triplet_sum(rule, pre, post) -> float:
+    """The paper's eqs. 3 and 4 spike by spike, with every trace summed from the times."""
+
+    def trace(times, before, tau_s):
+        return sum(exp(-(before - t) * DT_S / tau_s) for t in times if t < before)
+
+    w = 0.0
+    for t in pre:
+        o1, r2 = trace(post, t, rule.tau_minus_s), trace(pre, t, rule.tau_x_s)
+        w -= o1 * (rule.a2_minus + rule.a3_minus * r2)
+    for t in post:
+        r1, o2 = trace(pre, t, rule.tau_plus_s), trace(post, t, rule.tau_y_s)
+        w += r1 * (rule.a2_plus + rule.a3_plus * o2)
+    return w
+
+
+def test_triplets_depend_on_the_pairing_frequency_as_in_visual_cortex(engine):
+    rule = Triplet(w_min=-10.0, w_max=10.0)
+    found = {}
+    for apart, hz in ((10, 5), (10, 20), (10, 50), (-10, 10), (-10, 50)):
+        pre = 30 + np.arange(20) * 1000 // hz
+        found[apart, hz] = weight_after(engine, pair(rule), pre, pre + apart, int(pre[-1]) + 20)
+        assert found[apart, hz] == pytest.approx(triplet_sum(rule, pre, pre + apart), rel=1e-4, abs=1e-7)
+    # Sjöström et al. (2001): potentiation needs frequency, and at 50 Hz the order no longer decides its sign.
+    assert 0 < 2 * found[10, 5] < found[10, 20] < found[10, 50] / 2
+    assert found[-10, 10] < 0 < found[-10, 50]
+
+
+def rewarded(engine, net, pre, post, rewards, period_steps=10) -> float:
+    """The weight after ticks with these rewards per second; spikes all fall in the first tick."""
+    engine.load(net, period_steps * net.dt_us, Probes())
+    for k, reward in enumerate(rewards):
+        fall = events(net, pre, post, period_steps) if k == 0 else events(net, [], [], 0)
+        engine.step(Tick(k, events=fall, modulators=np.array([reward], np.float32)))
+    return float(engine.snapshot()["weights/w"][0])
+
+
+@pytest.mark.parametrize(("pre", "post", "sign"), [([2], [7], 1.0), ([7], [2], -1.5)])
+def test_dopamine_turns_an_earlier_pairing_into_weight(engine, pre, post, sign):
+    net = pair(RSTDP(modulator="reward", w_min=-10.0, w_max=10.0))
+    assert rewarded(engine, net, pre, post, [0.0] * 20) == 0
+    delay_s = 0.5
+    rewards = [0.0] * 50 + [100.0] + [0.0] * 100  # 100 / s over 10 ms: one unit of dopamine
+    # c and n decay exponentially from the reward on: the integral of c n.
+    expected = sign * exp(-0.005 / 0.02) * exp(-delay_s / 1.0) / (1 / 1.0 + 1 / 0.2)
+    assert rewarded(engine, net, pre, post, rewards) == pytest.approx(expected, rel=0.02)
+
+
+def test_dopamine_at_its_baseline_teaches_nothing_and_below_it_reverses(engine):
+    def learnt(baseline, rewards):
+        net = pair(RSTDP(modulator="reward", w_min=-10.0, w_max=10.0, baseline=baseline))
+        return rewarded(engine, net, [2], [7], rewards)
+
+    steady = [5.0 * 0.2] * 60  # 1 / s x tau_n: rises to 0.2
+    assert learnt(1.0, steady) == pytest.approx(learnt(0.0, steady) + learnt(1.0, [0.0] * 60), rel=1e-4)
+    assert learnt(1.0, [0.0] * 60) < 0 < learnt(0.0, steady)
+
+
+@pytest.mark.parametrize("dt_s", [1e-3, 1e-4])
+def test_mstdpet_gathers_reward_through_a_fading_eligibility(engine, dt_s):
+    rule = RSTDP(modulator="reward", form="mstdpet", tau_c_s=0.025, a_minus=1.0, w_min=-10.0, w_max=10.0)
+    steps = round(0.01 / dt_s)
+    pre, post = [steps // 5], [steps // 2]
+    # A reward r held from 10 ms to 40 ms: r x the fall of the eligibility's integral, whatever the step.
+    found = rewarded(engine, pair(rule, dt_s=dt_s), pre, post, [0.0, 7.0, 7.0, 7.0, 0.0], steps)
+    expected = 7.0 * exp(-0.003 / 0.02) * (exp(-0.005 / 0.025) - exp(-0.035 / 0.025))
+    assert found == pytest.approx(expected, rel=0.03 if dt_s == 1e-3 else 0.003)
+
+
+def homeostat(rule, bias) -> Network:
+    net = Network(DT_S)
+    n = len(bias)
+    net.input("x", n)
+    net.lif("a", n, tau_s=0.02, rule=rule)
+    net.connect("x", "a", np.eye(n), bias=bias)
+    return net
+
+
+def test_homeostatic_thresholds_find_the_wanted_rate(engine):
+    net = homeostat(Homeostatic(target_rate_hz=25.0, step=0.03), [1.5, 2.0, 3.0])
+    engine.load(net, 1_000_000, Probes(spikes=("a",)))
+    x = np.zeros(3, np.float32)
+    for k in range(4):
+        reply = engine.step(Tick(k, values=x))
+    assert int(reply.counters[3]) == 3000
+    np.testing.assert_allclose(np.bincount(reply.probe_events["address"], minlength=3), 25, atol=1)
+    settled = engine.snapshot()["thresholds/a"]
+    assert settled[0] < settled[1] < settled[2]
+    # Frozen, and carried over to the next episode: thresholds stay, so the rate does.
+    engine.reset(0, "weights")
+    reply = engine.step(Tick(values=x, learning=False))
+    np.testing.assert_array_equal(engine.snapshot()["thresholds/a"], settled)
+    np.testing.assert_allclose(np.bincount(reply.probe_events["address"], minlength=3), 25, atol=1.5)
+    engine.reset(0, "none")
+    np.testing.assert_array_equal(engine.snapshot()["thresholds/a"], 1)
+
+
+def test_thresholds_stay_within_their_bounds(engine):
+    net = homeostat(Homeostatic(target_rate_hz=100.0, step=0.01, w_min=0.75, w_max=1.25), [0.0, 50.0])
+    engine.load(net, 2_000_000, Probes())
+    engine.step(Tick(values=np.zeros(2, np.float32)))
+    np.testing.assert_array_equal(engine.snapshot()["thresholds/a"], [0.75, 1.25])
