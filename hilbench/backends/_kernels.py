@@ -225,16 +225,18 @@ def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
 
 @inner
 def _end_step(table, part, learning, now, late, first_event, next_event):
-    """Late input and learning. Returns how many weights learning changed."""
+    """Late input, learning and the clock. Returns how many weights learning changed."""
     updates = 0
     if table[Entry.ANY_LATE]:
         wait(table)
         act_late(table, part, now, late[now & (late.shape[0] - 1)])
     wait(table)
-    if table[Entry.ANY_RULE]:
-        if part == 0:
+    if part == 0:
+        if table[Entry.ANY_RULE]:
             updates = learn(table, learning, first_event, next_event)
             u8(table[Entry.SPIKED], table[Entry.N])[:] = 0
+        i64(table[Entry.CLOCKS], 2)[0] = now + 1
+    if table[Entry.ANY_RULE]:
         wait(table)
     return updates
 
@@ -275,11 +277,10 @@ def run(table, part, n_steps, learning, n_events, fresh):
 
 @inner
 def _finish(table, n_steps, fresh, spikes, updates):
-    """The output values after the last step, the counts, and the clock."""
+    """The output values after the last step, and the counts."""
     n = table[Entry.N_READOUTS]
     v, readouts = f64(table[Entry.V], table[Entry.N]), i64(table[Entry.READOUTS], n)
     values_out, counts = f32(table[Entry.VALUES_OUT], n), u64(table[Entry.COUNTS], 4)
-    i64(table[Entry.CLOCKS], 2)[0] += n_steps
     for i in range(n):
         values_out[i] = v[readouts[i]]
     if fresh:
