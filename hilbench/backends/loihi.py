@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -11,7 +12,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.backends._cache import kernels
-from hilbench.backends._network import probe_ticks, steps_per_tick
+from hilbench.backends._network import check_snapshot, probe_ticks, steps_per_tick
 from hilbench.errors import NetworkError, choose
 from hilbench.nal.loihi import IntegerNetwork, equations, lower
 from hilbench.nal.loihi.model import written
@@ -85,6 +86,25 @@ class Loihi(Backend):
         for _ in range(n_periods):
             self._run(self._steps, NO_TIMES, NO_TIMES)
         self._ticks += n_periods
+
+    def snapshot(self) -> dict[str, NDArray]:
+        marks = {"ticks": np.array([self._ticks]), "advanced": np.array([self._advanced, self._n_steps])}
+        return {name: array.copy() for name, array in self._arrays().items()} | marks
+
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        mine = self._arrays() | {"ticks": np.zeros(1, int), "advanced": np.zeros(2, int)}
+        for name in check_snapshot(arrays, mine, carry):
+            mine[name][...] = arrays[name]
+        if carry == "all":
+            self._ticks, self._advanced = int(mine["ticks"][0]), bool(mine["advanced"][0])
+            self._n_steps = int(mine["advanced"][1])
+
+    def _arrays(self) -> dict[str, NDArray]:
+        """All that changes, in place, by name."""
+        return {
+            "u": self._u, "v": self._v, "held": self._held, "ring": self._ring, "bias": self._bias,
+            "values": self._values, "counts": self._counts, "marks": self._marks,
+        }  # fmt: skip
 
     def states(self) -> dict[str, tuple[NDArray, NDArray]]:
         """Copies of each population's u and v, (size,) int64."""

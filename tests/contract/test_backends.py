@@ -250,7 +250,8 @@ def test_what_a_reset_carries(learning_backend):
 
 
 def test_a_snapshot_brings_the_same_future_back(network_backend):
-    backend, net = loaded(network_backend, learner(), EACH_TICK)
+    net = learner() if runs(network_backend, learner()) else static()
+    backend, _ = loaded(network_backend, net, EACH_TICK)
     ticks = stream(net, PERIOD_US, 20, seed=9)
     answers(backend, ticks[:10])
     saved = backend.snapshot()
@@ -260,6 +261,16 @@ def test_a_snapshot_brings_the_same_future_back(network_backend):
     for other in (backend, loaded(network_backend, net, EACH_TICK)[0]):
         other.restore(saved, "all")
         assert same(answers(other, ticks[10:]), future)
+    for wrong in ({}, {name: np.ones((7, 7)) for name in saved}):
+        with pytest.raises(NetworkError, match="snapshot: "):
+            backend.restore(wrong, "all")
+    assert same(answers(backend, ticks[:3]), answers(other, ticks[:3]))
+
+
+def test_a_snapshot_brings_what_was_learnt_back(learning_backend):
+    backend, net = loaded(learning_backend, learner(), EACH_TICK)
+    answers(backend, stream(net, PERIOD_US, 10, seed=9))
+    saved = backend.snapshot()
     backend.reset(0, "none")
     backend.restore(saved, "none")
     assert not backend.snapshot()["weights/learnt"].any()
@@ -319,12 +330,12 @@ def test_random_networks_mean_what_the_reference_says(network_backend, net, step
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(net=learners(), steps=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
-def test_random_learners_learn_what_the_reference_does(network_backend, net, steps, seed):
-    if network_backend == "reference":
+def test_random_learners_learn_what_the_reference_does(learning_backend, net, steps, seed):
+    if learning_backend == "reference":
         pytest.skip("it would be compared with itself")
     period_us = steps * net.dt_us
     ticks = stream(net, period_us, 30, seed)
-    pair = [make(name) for name in (network_backend, "reference")]
+    pair = [make(name) for name in (learning_backend, "reference")]
     for backend in pair:
         backend.load(net, period_us, everything(net, period_us))
     for part, carry in ((ticks[:15], "none"), (ticks[15:23], "weights"), (ticks[23:], "all")):

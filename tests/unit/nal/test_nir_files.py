@@ -338,9 +338,10 @@ from hilbench.errors import HilbenchError
 from hilbench.nal.nir import packed_file
 
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
 for line in sys.stdin:
     used_s = int(time.process_time())
-    resource.setrlimit(resource.RLIMIT_CPU, (used_s + 3, used_s + 600))
+    resource.setrlimit(resource.RLIMIT_CPU, (used_s + 3, hard))
     try:
         packed_file(Path(line.strip()), {})
         print("network", flush=True)
