@@ -8,7 +8,7 @@ from numba.extending import overload
 
 from hilbench.backends._network import MAX_SPIKES
 from hilbench.backends._pointers import f64, i32, i64, inner, u8, u64
-from hilbench.backends._table import Entry
+from hilbench.backends._table import BLOCK, Entry
 from hilbench.nal import noise
 from hilbench.nal.lower import Column, Constant, Trait
 
@@ -30,33 +30,42 @@ def _at_compiled(constant, k):
     return lambda constant, k: constant[k]
 
 
-# Each loop does one simple thing, so that it vectorises, which one loop with branches does not.
+# Loops without a branch over blocks of a fixed length vectorise. `hot` says of each block whether any of its membranes
+# passes its limit, so that the search for those that fire looks at few.
 
 
 @inner
-def _move(v, x, over, rest, decay, from_input, limit):
-    """Membranes without a synaptic current; `over` is 1 where one passes its limit."""
-    for k in range(v.size):
-        v[k] = _at(rest, k) + (v[k] - _at(rest, k)) * _at(decay, k) + _at(from_input, k) * x[k]
-        x[k] = 0.0
-    for k in range(v.size):
-        over[k] = v[k] > _at(limit, k)
+def _move(v, x, hot, rest, decay, from_input, limit):
+    """Membranes without a synaptic current."""
+    for b in range(hot.size):
+        block = slice(b * BLOCK, min((b + 1) * BLOCK, v.size))
+        vs, xs, any_over = v[block], x[block], False
+        for j in range(vs.size):
+            k = b * BLOCK + j
+            moved = _at(rest, k) + (vs[j] - _at(rest, k)) * _at(decay, k) + _at(from_input, k) * xs[j]
+            xs[j], vs[j] = 0.0, moved
+            any_over |= moved > _at(limit, k)
+        hot[b] = any_over
 
 
 @inner
-def _move_with_current(v, i, x, over, rest, decay, from_current, from_input, syn_decay, syn_gain, limit):
+def _move_with_current(v, i, x, hot, rest, decay, from_current, from_input, syn_decay, syn_gain, limit):
     """Membranes behind a synaptic current i."""
-    for k in range(v.size):
-        moved = _at(rest, k) + (v[k] - _at(rest, k)) * _at(decay, k)
-        v[k] = moved + _at(from_current, k) * i[k] + _at(from_input, k) * x[k]
-        i[k] = _at(syn_decay, k) * i[k] + _at(syn_gain, k) * x[k]
-        x[k] = 0.0
-    for k in range(v.size):
-        over[k] = v[k] > _at(limit, k)
+    for b in range(hot.size):
+        block = slice(b * BLOCK, min((b + 1) * BLOCK, v.size))
+        vs, currents, xs, any_over = v[block], i[block], x[block], False
+        for j in range(vs.size):
+            k = b * BLOCK + j
+            moved = _at(rest, k) + (vs[j] - _at(rest, k)) * _at(decay, k)
+            moved = moved + _at(from_current, k) * currents[j] + _at(from_input, k) * xs[j]
+            currents[j] = _at(syn_decay, k) * currents[j] + _at(syn_gain, k) * xs[j]
+            xs[j], vs[j] = 0.0, moved
+            any_over |= moved > _at(limit, k)
+        hot[b] = any_over
 
 
 @inner
-def _move_all(table, row, lo, hi, v, i, x, over):
+def _move_all(table, row, lo, hi, v, i, x, hot):
     """One of the loops above, with one constant for all or one for each."""
     n = table[Entry.N]
     all_constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
@@ -64,11 +73,11 @@ def _move_all(table, row, lo, hi, v, i, x, over):
         c = all_constants[:, lo]
         if row[Column.CURRENT]:
             _move_with_current(
-                v, i, x, over, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_CURRENT], c[Constant.FROM_INPUT],
+                v, i, x, hot, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_CURRENT], c[Constant.FROM_INPUT],
                 c[Constant.SYN_DECAY], c[Constant.SYN_GAIN], c[Constant.LIMIT],
             )  # fmt: skip
         else:
-            _move(v, x, over, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_INPUT], c[Constant.LIMIT])
+            _move(v, x, hot, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_INPUT], c[Constant.LIMIT])
         return
     rest, decay, limit = (
         all_constants[Constant.REST, lo:hi], all_constants[Constant.DECAY, lo:hi], all_constants[Constant.LIMIT, lo:hi]
@@ -76,11 +85,11 @@ def _move_all(table, row, lo, hi, v, i, x, over):
     from_input = all_constants[Constant.FROM_INPUT, lo:hi]
     if row[Column.CURRENT]:
         _move_with_current(
-            v, i, x, over, rest, decay, all_constants[Constant.FROM_CURRENT, lo:hi], from_input,
+            v, i, x, hot, rest, decay, all_constants[Constant.FROM_CURRENT, lo:hi], from_input,
             all_constants[Constant.SYN_DECAY, lo:hi], all_constants[Constant.SYN_GAIN, lo:hi], limit,
         )  # fmt: skip
     else:
-        _move(v, x, over, rest, decay, from_input, limit)
+        _move(v, x, hot, rest, decay, from_input, limit)
 
 
 @inner
@@ -91,8 +100,8 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
     """
     n = table[Entry.N]
     v, i = f64(table[Entry.V], n)[lo:hi], f64(table[Entry.CURRENT], n)[lo:hi]
-    scratch = table[Entry.OVER] + part * (n // 8 + 1) * 8
-    over = u8(scratch, hi - lo)
+    hot = u8(table[Entry.HOT] + part * n, (hi - lo + BLOCK - 1) // BLOCK)
+    over = table[Entry.OVER] + part * BLOCK
     release, holding = i64(table[Entry.RELEASE], n)[lo:hi], i32(table[Entry.HOLDING], n)[lo:hi]
     hold_v = f64(table[Entry.HOLD_V], n)[lo:hi]
     queue = i64(table[Entry.QUEUE], (table[Entry.N_POPULATIONS], table[Entry.N_PARTS], 2))[q, part]
@@ -100,14 +109,16 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
         held_current = f64(table[Entry.HELD_CURRENT], n)[lo:hi]
         for k in range(x.size):
             x[k] += held_current[k]
+    constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
     _let_go(release, holding, queue, now)
     _copy_held(v, hold_v, holding, queue)
-    _move_all(table, row, lo, hi, v, i, x, over)
+    _move_all(table, row, lo, hi, v, i, x, hot)
     _put_held(v, hold_v, holding, queue)
     if not row[Column.SPIKING]:
         return 0
-    n_fired = _scan(over, u64(scratch, over.size // 8), release, now, fired)
-    constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    n_fired = _scan(
+        v, constants[Constant.LIMIT, lo:hi], hot, u8(over, BLOCK), u64(over, BLOCK // 8), release, now, fired
+    )
     if row[Column.EXCESS]:
         excess = f64(table[Entry.EXCESS], n)[lo:hi]
         for k in range(v.size):
@@ -157,19 +168,24 @@ def _put_held(v, hold_v, holding, queue):
 
 
 @inner
-def _scan(over, words, release, now, fired):
-    """Which neurons are over their limit and not held; eight at a time, because few are."""
+def _scan(v, limit, hot, over, words, release, now, fired):
+    """Which neurons are over their limit and not held: in hot blocks, eight at a time, because few are."""
     n_fired = 0
-    for w in range(words.size):
-        if words[w] != 0:
-            for k in range(8 * w, 8 * w + 8):
-                if over[k] and release[k] <= now:
-                    fired[n_fired] = k
-                    n_fired += 1
-    for k in range(8 * words.size, over.size):
-        if over[k] and release[k] <= now:
-            fired[n_fired] = k
-            n_fired += 1
+    for b in range(hot.size):
+        if not hot[b]:
+            continue
+        first = b * BLOCK
+        vs, limits = v[first : first + BLOCK], limit[first : first + BLOCK]
+        for j in range(vs.size):
+            over[j] = vs[j] > limits[j]
+        for j in range(vs.size, over.size):
+            over[j] = 0
+        for w in range(words.size):
+            if words[w] != 0:
+                for j in range(8 * w, 8 * w + 8):
+                    if over[j] and release[first + j] <= now:
+                        fired[n_fired] = first + j
+                        n_fired += 1
     return n_fired
 
 

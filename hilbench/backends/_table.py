@@ -24,7 +24,7 @@ Entry = IntEnum(
         "PLANS", "MOVES", "BOUNDS",
         # what changes
         "V", "CURRENT", "EARLY", "LATE", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE", "PENDING", "ADAPTED",
-        "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "N_FIRED", "TOTALS", "ARRIVED",
+        "HOT", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "N_FIRED", "TOTALS", "ARRIVED",
         # in and out
         "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS",
     ],
@@ -32,6 +32,8 @@ Entry = IntEnum(
 )  # fmt: skip
 """Places in the table."""
 
+BLOCK = 128
+"""How many neurons are searched for spikes at a time."""
 NUMBERS = ("dt_s", "amplitude")
 CLOCKS = ("now", "last_reset")
 
@@ -56,7 +58,8 @@ def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
     }
     return {
         **{name: np.zeros(n, kind) for kind, names in kinds.items() for name in names},
-        "OVER": np.zeros((n_parts, n // 8 + 1), np.uint64),
+        "HOT": np.zeros((n_parts, n), np.uint8),
+        "OVER": np.zeros((n_parts, BLOCK // 8), np.uint64),
         "EARLY": np.zeros((flat.n_slots, n)),
         "LATE": np.zeros((flat.n_slots if flat.late else 0, n)),
         "QUEUE": np.zeros((len(flat.order), n_parts, 2), np.int64),

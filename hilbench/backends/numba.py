@@ -41,7 +41,19 @@ from hilbench.types import (
 )
 
 NOW, LAST_RESET = range(2)
-SCRATCH = ("HELD_CURRENT", "HOLD_V", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "N_FIRED", "TOTALS", "ARRIVED")
+SCRATCH = (
+    "HELD_CURRENT",
+    "HOLD_V",
+    "HOT",
+    "OVER",
+    "FIRED",
+    "AMOUNT",
+    "SPIKED",
+    "EXCESS",
+    "N_FIRED",
+    "TOTALS",
+    "ARRIVED",
+)
 """Arrays that mean nothing between two steps."""
 
 
