@@ -64,13 +64,14 @@ def read(path: str | Path, **statements: Any) -> Network:
 
 def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Network, list[str]]:
     """`read`, and what the file itself did not say or what of it is not kept."""
+    from hilbench.nal.nir.own import plain
     from hilbench.nal.nir.statements import statements_from
 
     path = Path(path)
     if not path.is_file():
         raise NetworkError(f"{path}: no such file")
     statements_from(statements)
-    answer = _ask_child(path, msgspec.json.encode(statements, enc_hook=_plain))
+    answer = _ask_child(path, msgspec.json.encode(plain(statements), enc_hook=_listed))
     try:
         packed, notes = msgspec.msgpack.decode(answer, type=tuple[bytes, list[str]])
         return unpack(packed), notes
@@ -78,8 +79,8 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
         raise NetworkError(f"{path}: {error}") from None
 
 
-def _plain(value: Any) -> Any:
-    """NumPy's arrays and numbers, as JSON has them."""
+def _listed(value: Any) -> Any:
+    """NumPy's arrays, as JSON has them."""
     return value.tolist()
 
 

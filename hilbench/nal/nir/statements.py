@@ -17,6 +17,7 @@ from hilbench.nal.nir.build import build
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.layout import Layout, closing_edges, lay_out
 from hilbench.nal.nir.nodes import FORMS, NEURONS
+from hilbench.nal.nir.own import BEHAVIOUR, RESETTING, SPIKING, check_nodes, delaying, plain
 from hilbench.nal.nir.profile import KEY, InputEntry, OutputEntry, PopulationEntry, Profile, ProjectionEntry, profile_of
 from hilbench.nal.nir.shapes import check_shapes, shapes_of
 from hilbench.nal.nir.under import under
@@ -24,20 +25,6 @@ from hilbench.nal.presets import TauUnit
 from hilbench.types import Port
 
 PortKind = Literal["values", "events"]
-RESETTING = ("LIF", "IF", "CubaLIF")
-SPIKING = (*RESETTING, "Threshold")
-CURRENTS = ("CubaLIF", "CubaLI")
-BEHAVIOUR = {
-    "integrator": tuple(kind for kind in NEURONS if kind != "Threshold"),
-    "arrival": tuple(kind for kind in NEURONS if kind != "Threshold"),
-    "current": CURRENTS,
-    "reset": RESETTING,
-    "reset_at": RESETTING,
-    "refractory_s": RESETTING,
-    "threshold": SPIKING,
-    "spikes": SPIKING,
-}
-"""What is stated for all nodes, and of which types it speaks."""
 
 
 class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +52,8 @@ class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of all Input nodes, or of each by name."""
     seed: Annotated[int, Meta(ge=0)] | None = None
     nodes: dict[str, dict[str, Any]] = {}
-    """By name: fields of Behaviour, v_initial and kind (poisson) of neurons; delay_steps and late of linear nodes."""
+    """By name: fields of Behaviour, v_initial and kind (poisson) of neurons; delay_steps and late of linear nodes,
+    which stand as they are, in a loop too."""
 
 
 def statements_from(found: dict[str, Any]) -> Statements:
@@ -76,7 +64,7 @@ def statements_from(found: dict[str, Any]) -> Statements:
                 f"{key}: nothing of this name can be stated; {choose(key, Statements.__struct_fields__)}"
             )
     try:
-        return msgspec.convert(found, Statements)
+        return msgspec.convert(plain(found), Statements)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         raise NetworkError(f"{where.strip('`') or 'statements'}: {what}") from None
@@ -102,7 +90,7 @@ def missing(statements: Statements, graph: Graph) -> dict[str, str]:
         found["integrator"] = "exact, euler or discrete"
     if statements.reset is None and types & set(RESETTING):
         found["reset"] = "value, zero or subtract"
-    if statements.recurrent_delay is None and (loops := closing_edges(graph, _delaying(graph))):
+    if statements.recurrent_delay is None and (loops := closing_edges(graph, delaying(graph, statements.nodes))):
         found["recurrent_delay"] = f"0 or 1, for the loop from {loops[0][0]!r} to {loops[0][1]!r}"
     return found
 
@@ -113,6 +101,7 @@ def attach(graph: Graph, statements: Statements) -> Network:
         raise NetworkError("carries an execution profile already, which says all of this; load it as it is")
     shapes = shapes_of(graph)
     check_shapes(graph, shapes)
+    check_nodes(graph, statements.nodes)
     graph, statements = under(graph, statements)
     if absent := missing(statements, graph):
         options = " ".join(f"--{name.replace('_', '-')} ..." for name in absent)
@@ -125,14 +114,7 @@ def attach(graph: Graph, statements: Statements) -> Network:
     return build(graph, _profile(graph, statements, layout))
 
 
-def _delaying(graph: Graph) -> set[str]:
-    return {name for name, n in graph.nodes.items() if n.type == "Delay" and n.arrays["delay"].min(initial=np.inf) > 0}
-
-
 def _profile(graph: Graph, stated: Statements, layout: Layout) -> Profile:
-    for name in stated.nodes:
-        if name not in graph.nodes:
-            raise NetworkError(f"nodes: found {name!r}; {choose(name, graph.nodes)}")
     integrator = stated.integrator or "exact"
     amplitude = 1 / stated.dt_s if stated.spike_amplitude == "impulse" else stated.spike_amplitude
     names = layout.names
@@ -141,7 +123,7 @@ def _profile(graph: Graph, stated: Statements, layout: Layout) -> Profile:
         for name, node in graph.nodes.items()
         if node.type in NEURONS
     } | {name: PopulationEntry(kind="sum", shape=shape) for name, shape in layout.relays.items()}
-    closing = {layout.carriers[edge] for edge in closing_edges(graph, _delaying(graph))}
+    closing = {layout.carriers[edge] for edge in closing_edges(graph, delaying(graph, stated.nodes))}
     return Profile(
         version=2,
         dt_s=stated.dt_s,
@@ -168,9 +150,9 @@ def _inputs(graph: Graph, stated: Statements, names: dict[str, str]) -> dict[str
     for name in kinds:
         if name not in nodes:
             raise NetworkError(f"inputs: found {name!r}; {choose(name, nodes)}")
-    found = {}
+    found, shapes = {}, shapes_of(graph)
     for node in nodes:
-        size = prod(graph.nodes[node].settings["shape"])
+        size = prod(shapes[node][0])
         port = Port(names[node], size, kinds.get(node, "values"))
         found[names[node]] = InputEntry(port=port, node=_other(node, names[node]))
     return found
@@ -191,14 +173,8 @@ def _outputs(graph: Graph, layout: Layout, populations: dict[str, PopulationEntr
 def _population(graph: Graph, stated: Statements, part: str, name: str, node: Node) -> PopulationEntry:
     own = dict(stated.nodes.get(name, {}))
     initial, kind = own.pop("v_initial", None), own.pop("kind", None)
-    if kind is not None and (kind, node.type) != ("poisson", "Threshold"):
-        raise NetworkError(f"nodes: {name}: kind: found {kind!r}; allowed: 'poisson', of a Threshold node")
     if initial is not None:
         graph.metadata[f"{KEY}.v_initial.{part}"] = initial
-    for key in own:
-        if key not in Behaviour.__struct_fields__:
-            allowed = choose(key, (*Behaviour.__struct_fields__, "v_initial", "kind"))
-            raise NetworkError(f"nodes: {name}: found {key!r}; {allowed}")
     behaviour = {
         key: getattr(stated, key)
         for key, types in BEHAVIOUR.items()
@@ -217,17 +193,14 @@ def _projection(
 ) -> ProjectionEntry:
     source, target, node = parts
     own = dict(stated.nodes.get(node or "", {}))
-    for key in own:
-        if key not in ("delay_steps", "late"):
-            raise NetworkError(f"nodes: {node}: found {key!r}; {choose(key, ('delay_steps', 'late'))}")
     steps = own.get("delay_steps", 0)
     late = own.get("late", False)
     form = "identity" if node is None else FORMS[graph.nodes[node].type]
     if form == "delay":
-        steps = _whole_steps(graph.nodes[node], node, stated.dt_s)
-    if closing and stated.recurrent_delay:
+        steps = np.add(_whole_steps(graph.nodes[node], node, stated.dt_s), steps)  # what a preset delays beside
+    if closing and stated.recurrent_delay and not own:
         steps = np.add(steps, stated.recurrent_delay)
-    if closing and not stated.recurrent_delay and "late" not in own:
+    if closing and not stated.recurrent_delay and not own:
         late = True
         if target in layout.relays:
             raise NetworkError(
