@@ -23,10 +23,13 @@ from hilbench.nal.network import Network
 if TYPE_CHECKING:
     import nir
 
-REFUSED = 3
+REFUSED, FAILED = 3, 4
 READ_TIMEOUT_S = 120
 READ_MEMORY_BYTES = 8 << 30
-READ = "import sys; from hilbench.nal.nir import read_alone; sys.exit(read_alone(sys.argv[1]))"
+# Nothing in the working directory is run, as an h5py.py there would be: without -P, before Python 3.11, '' stands first.
+SAFE = ("-P",) if sys.version_info >= (3, 11) else ()
+ONLY_INSTALLED = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; "
+READ = "from hilbench.nal.nir import read_alone; sys.exit(read_alone(sys.argv[1]))"
 
 
 def save(network: Network, path: str | Path) -> None:
@@ -85,14 +88,14 @@ def _listed(value: Any) -> Any:
 
 
 def _ask_child(path: Path, statements: bytes) -> bytes:
-    command = [sys.executable, "-c", READ, str(path)]
+    command = [sys.executable, *SAFE, "-c", ONLY_INSTALLED + READ, str(path)]
     try:
         child = subprocess.run(command, input=statements, capture_output=True, timeout=READ_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise NetworkError(f"{path}: not read within {READ_TIMEOUT_S} s") from None
     if child.returncode == 0:
         return child.stdout
-    if child.returncode == REFUSED:
+    if child.returncode in (REFUSED, FAILED):
         raise NetworkError(f"{path}: {child.stderr.decode(errors='replace')}")
     how = f"exit code {child.returncode}"
     if child.returncode < 0:
@@ -130,6 +133,9 @@ def read_alone(path: str) -> int:
     except MemoryError:
         sys.stderr.write(f"it takes more than {READ_MEMORY_BYTES >> 30} GiB to read")
         return REFUSED
+    except Exception as error:  # a fault of hilbench's own, which must not pass for one of the file
+        sys.stderr.write(f"hilbench failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
+        return FAILED
     return 0
 
 

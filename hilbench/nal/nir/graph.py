@@ -106,7 +106,10 @@ def graph_of(tree: dict[str, Any]) -> Graph:
     """The graph in nested dicts. Raises NetworkError, naming the node."""
     if str(tree.get("type")) != "NIRGraph":
         raise NetworkError(f"found a single {str(tree.get('type'))[:80]}; allowed: a NIRGraph")
-    graph, through = Graph(metadata=dict(tree.get("metadata") or {})), set()
+    metadata = tree.get("metadata", {})
+    if not isinstance(metadata, dict | None):
+        raise NetworkError(f"metadata: found {type(metadata).__name__}; allowed: a group")
+    graph, through = Graph(metadata=dict(metadata or {})), set()
     raw_edges = _flatten(tree, "", graph, through, 0)
     _pass_through(graph, raw_edges, through)
     _check_ends(graph)
@@ -129,7 +132,7 @@ def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: in
             raise NetworkError(f"more than {MAX_NODES} nodes; allowed: {MAX_NODES}")
         if _is(raw, "NIRGraph"):
             edges += _flatten(raw, f"{full}.", graph, through, depth + 1)
-            if raw.get("metadata"):
+            if _says(raw.get("metadata")):
                 graph.notes.append(f"metadata is not kept: node {full}")
             continue
         if full in graph.nodes:
@@ -147,6 +150,11 @@ def _is(raw: Any, kind: str) -> bool:
     """Whether this is a node of a type."""
     found = raw.get("type") if isinstance(raw, dict) else None
     return isinstance(found, str) and found == kind
+
+
+def _says(metadata: Any) -> bool:
+    """Whether there is any; a file may hold a number or an array for it."""
+    return metadata is not None and not (isinstance(metadata, dict) and not metadata)
 
 
 def _edge_names(edges: Any) -> Iterator[tuple[str, str]]:
@@ -217,7 +225,7 @@ def _node(name: str, raw: dict[str, Any], notes: list[str]) -> Node:
         raise NetworkError(f"{where}: found type {str(kind)[:80]!r}; {choose(str(kind), TYPES)}")
     if kind == "Linear" and "bias" in found:
         kind = "Affine"  # before NIR 0.0.5
-    if found.pop("metadata", None):
+    if _says(found.pop("metadata", None)):
         notes.append(f"metadata is not kept: node {name}")
     fields = TYPES[kind]
     known = fields.arrays + fields.settings

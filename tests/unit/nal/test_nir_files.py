@@ -14,7 +14,7 @@ from test_nir_import import STATED, chain, lif, looped, ones, port
 
 from hilbench.errors import NetworkError
 from hilbench.nal import load, read
-from hilbench.nal.nir import from_nir, graph, hdf5, packed_file
+from hilbench.nal.nir import from_nir, graph, hdf5, packed_file, read_with_notes
 from hilbench.nal.nir.export import to_nir
 
 F4 = np.float32
@@ -328,6 +328,42 @@ def test_a_reader_that_dies_is_one_line(tmp_path, monkeypatch):
         NetworkError, match=r"net.nir: not a readable NIR file \(the reading process ended by SIGSEGV\)$"
     ):
         load(tmp_path / "net.nir")
+
+
+def test_a_fault_of_our_own_does_not_pass_for_one_of_the_file(tmp_path, monkeypatch):
+    nir.write(tmp_path / "net.nir", looped())
+    code = "import sys, hilbench.nal.nir as n; n.packed_file = lambda *_: [][1]; sys.exit(n.read_alone(sys.argv[1]))"
+    monkeypatch.setattr("hilbench.nal.nir.READ", code)
+    with pytest.raises(NetworkError, match=r"net.nir: hilbench failed: IndexError: list index out of range$"):
+        load(tmp_path / "net.nir")
+
+
+@pytest.mark.parametrize("module", ["h5py", "hilbench", "msgspec"])
+@pytest.mark.parametrize("with_p", [True, False])
+def test_nothing_in_the_working_directory_is_run(tmp_path, monkeypatch, module, with_p):
+    nir.write(tmp_path / "net.nir", to_nir(from_nir(looped(), **STATED)))
+    (tmp_path / f"{module}.py").write_text("raise SystemExit('this was run')")
+    monkeypatch.chdir(tmp_path)
+    if not with_p:  # as before Python 3.11
+        monkeypatch.setattr("hilbench.nal.nir.SAFE", ())
+    load("net.nir")
+
+
+@pytest.mark.parametrize("metadata", ["words", 3.5])
+def test_metadata_that_is_no_group_is_refused(tmp_path, metadata):
+    write(tmp_path / "net.nir", tree(a={"type": "Scale", "scale": ones(2)}))
+    with h5py.File(tmp_path / "net.nir", "r+") as file:
+        file["node/metadata"] = metadata
+    with pytest.raises(NetworkError, match=r"metadata: found .*; allowed: a group"):
+        packed_file(tmp_path / "net.nir", STATED)
+
+
+def test_metadata_of_a_node_may_be_an_array(tmp_path):
+    nir.write(tmp_path / "net.nir", chain(lif()))
+    with h5py.File(tmp_path / "net.nir", "r+") as file:
+        file["node/nodes/n0/metadata"] = ones(3)
+    _, notes = read_with_notes(tmp_path / "net.nir", STATED)
+    assert "metadata is not kept: n0" in notes
 
 
 # Reads the files that are named on its input, and says after each whether it was a network or a refusal.
