@@ -15,6 +15,7 @@ from hilbench.errors import ScenarioError
 
 if TYPE_CHECKING:
     from hilbench.nal import Network
+    from hilbench.nal.neurons import Population
 
 
 USUAL = {
@@ -97,8 +98,10 @@ def import_network(
     }  # fmt: skip
     stated = {} if profile is None else read_statements(profile)
     stated |= {name: value for name, value in options.items() if value is not None}
-    found, notes = read_with_notes(network, stated)
     target = out or network.with_name(f"{network.stem}.hilbench.nir")
+    if target.resolve() == network.resolve():
+        raise ScenarioError(f"--out: found {target}, the file that is read; allowed: another one")
+    found, notes = read_with_notes(network, stated)
     save(found, target)
     usual = {} if "preset" in stated else {name: value for name, value in USUAL.items() if name not in stated}
     said = _described(found, notes) | {"stated": stated, "usual": usual, "saved": str(target)}
@@ -118,8 +121,11 @@ def _amplitude(given: str | None) -> float | str | None:
 
 def _described(network: Network, notes: list[str]) -> dict[str, Any]:
     return {
+        "dt_s": network.dt_s,
         "populations": {
-            p.name: {"kind": p.kind, "shape": list(p.shape)} for p in network.populations.values() if p.kind != "sum"
+            p.name: {"kind": p.kind, "shape": list(p.shape), "behaviour": _behaviour(p)}
+            for p in network.populations.values()
+            if p.kind != "sum"
         },
         "projections": {
             p.name: {
@@ -138,10 +144,20 @@ def _described(network: Network, notes: list[str]) -> dict[str, Any]:
     }
 
 
+def _behaviour(p: Population) -> dict[str, Any]:
+    """What holds of a population, whether it was stated, a preset's or usual: always the chief three."""
+    from hilbench.nal.nir.export import stated
+
+    chief = {"integrator": p.tau_s is not None or p.r is not None, "reset": p.v_reset is not None,
+             "threshold": p.v_threshold is not None}  # fmt: skip
+    return {key: getattr(p.behaviour, key) for key, has in chief.items() if has} | stated(p.behaviour, "")
+
+
 def _print(said: dict[str, Any]) -> None:
-    rows = []
+    rows = [("step", "", f"{said['dt_s']:g} s")]
     for name, p in said["populations"].items():
-        rows.append(("population", name, f"{p['kind']} {' x '.join(map(str, p['shape']))}"))
+        behaviour = "".join(f", {key} {value}" for key, value in p["behaviour"].items())
+        rows.append(("population", name, f"{p['kind']} {' x '.join(map(str, p['shape']))}{behaviour}"))
     for name, p in said["projections"].items():
         first, last = p["delay_steps"]
         delay = "" if not last else f", {first if first == last else f'{first} to {last}'} steps"

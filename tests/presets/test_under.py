@@ -65,7 +65,7 @@ def test_the_unit_of_time_constants(tmp_path, unit, tau_s):
     [
         (0.01, {"preset": "nors"}, "preset: found 'nors'; .*did you mean 'norse'"),
         (0.01, {"preset": "nengo"}, "preset 'nengo' leaves the network step open; state dt_s"),
-        (1e-5, {"preset": "norse"}, "node 'a': tau: found 1e-05 s; .*0.001 s or more.*tau_unit"),
+        (1e-5, {"preset": "norse"}, "node 'a': tau_s: found 1e-05; .*0.001 s or more.*tau_unit"),
     ],
 )
 def test_refusals(tmp_path, tau, stated, says):
@@ -80,11 +80,22 @@ def test_a_kind_that_a_framework_has_not(tmp_path):
         read(tmp_path / "net.nir", preset="norse")
 
 
+def test_a_kind_that_a_framework_has_not_can_be_stated_in_full(tmp_path):
+    save(tmp_path / "net.nir", 0.01, nir.I(ONES))
+    net = read(tmp_path / "net.nir", preset="norse", nodes={"b": {"integrator": "exact"}})
+    assert net.populations["b"].behaviour.integrator == "exact"
+    assert net.populations["a"].behaviour == read(tmp_path / "net.nir", preset="norse", integrator="euler",
+                                                  ).populations["a"].behaviour  # fmt: skip
+
+
 def test_the_command_saves_what_a_preset_means(file, capsys):
     with pytest.raises(SystemExit) as end:
         main(["import", str(file), "--preset", "norse", "--out", str(file.with_name("out.nir"))])
     assert not end.value.code
-    assert "norse" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "norse" in said
+    for what in ("euler", "reset value", "threshold >", "0.001 s"):
+        assert what in said
     assert (
         load(file.with_name("out.nir")).populations["a"].behaviour
         == read(file, preset="norse").populations["a"].behaviour

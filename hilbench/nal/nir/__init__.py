@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 REFUSED, FAILED = 3, 4
 READ_TIMEOUT_S = 120
 READ_MEMORY_BYTES = 8 << 30
-# Nothing in the working directory is run, as an h5py.py there would be: without -P, before Python 3.11, '' stands first.
+# Nothing in the working directory is run, as an h5py.py there would be: without -P (Python 3.10), '' stands first.
 SAFE = ("-P",) if sys.version_info >= (3, 11) else ()
 ONLY_INSTALLED = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; "
 READ = "from hilbench.nal.nir import read_alone; sys.exit(read_alone(sys.argv[1]))"

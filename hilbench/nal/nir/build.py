@@ -107,10 +107,14 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
         arrays["v_initial"] = initial
     network.add(name, kind, shape or (), rule=rule_from_dict(entry.rule), **arrays, **entry.behaviour)
     check_it_can_be_silent(network.populations[name], f"node {entry.node or name!r}")
+    _check_decay(network.populations[name], f"node {entry.node or name!r}", network.dt_s)
 
 
 def check_it_can_be_silent(p: Population, where: str) -> None:
     """Raise NetworkError for neurons that would fire in every step from their first spike on."""
+    if p.kind == "threshold" and not p.behaviour.threshold_noise and (p.v_threshold < 0).any():
+        found = p.v_threshold.min()
+        raise NetworkError(f"{where}: threshold: found {found:g}, it would fire for ever; allowed: 0 or more")
     if p.v_reset is None or p.behaviour.threshold_noise or p.behaviour.adapt_tau_s is not None:
         return
     after = p.v_reset if p.behaviour.reset == "value" else np.zeros(p.size)
@@ -121,6 +125,16 @@ def check_it_can_be_silent(p: Population, where: str) -> None:
             f"{where}: v_threshold: found {p.v_threshold[i]:g}, neuron {i} would fire for ever;"
             f" allowed: more than {after[i]:g} with reset {p.behaviour.reset!r}"
         )
+
+
+def _check_decay(p: Population, where: str, dt_s: float) -> None:
+    """Euler's decay 1 - dt/tau turns negative where the file counts time in other units than was thought."""
+    for key, tau_s in (("tau_s", p.tau_s), ("tau_syn_s", p.tau_syn_s)):
+        if tau_s is not None and p.behaviour.integrator != "exact" and tau_s.min() < dt_s * (1 - 1e-6):
+            raise NetworkError(
+                f"{where}: {key}: found {tau_s.min():.3g}; allowed: the network step of {dt_s:g} s or more, under"
+                f" {p.behaviour.integrator!r}; does the file count time in other units? state tau_unit: s, dt or 1/dt"
+            )
 
 
 def _add_projection(network: Network, graph: Graph, shapes: Shapes, name: str, entry: ProjectionEntry) -> None:

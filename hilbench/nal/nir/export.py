@@ -54,9 +54,7 @@ def to_nir(network: Network) -> nir.NIRGraph:
             nodes[p.name] = _weights(p, network.dt_s)
     outputs = _output_names(network, set(nodes))
     for port, node in outputs.items():
-        source = network.taps[port]
-        shape = network.populations[source].shape if network.populations[source].kind == "sum" else shapes[source]
-        nodes[node] = nir.Output({"output": np.array(shape)})
+        nodes[node] = nir.Output({"output": np.array(shapes[network.taps[port]])})
     metadata[KEY] = msgspec.json.encode(_profile(network, shapes, outputs, metadata)).decode()
     edges = edges_of(network, {name: name for name in nodes}, outputs)
     if len(set(edges)) < len(edges):

@@ -11,6 +11,7 @@ import numpy as np
 from hilbench.errors import NetworkError
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS
+from hilbench.nal.nir.own import in_full
 from hilbench.nal.presets import Preset, TauUnit, preset, tau_unit_s
 
 if TYPE_CHECKING:
@@ -68,25 +69,14 @@ def _first(given: Any, otherwise: Any) -> Any:
 
 
 def _neurons(name: str, node: Node, stated: Statements, p: Preset, dt_s: float, looped: bool) -> dict[str, Any]:
-    """A population's behaviour, but for what is stated of all of them."""
+    """A population's behaviour, but for what is stated of all of them. A framework may lack what is stated in full."""
+    if NEURONS[node.type][0] not in p.behaviour and in_full(node, stated.nodes.get(name, {}), stated):
+        return {}
     try:
         fields = p.of(NEURONS[node.type][0], dt_s, looped)
     except NetworkError as error:
         raise NetworkError(f"node {name!r}: preset {stated.preset!r}: {error}") from None
-    behaviour = {key: value for key, value in fields.items() if getattr(stated, key, None) is None}
-    _check_decay(name, node, stated.integrator or fields["integrator"], dt_s)
-    return behaviour
-
-
-def _check_decay(name: str, node: Node, integrator: str, dt_s: float) -> None:
-    """Euler's decay 1 - dt/tau turns negative where the file counts time in other units than was thought."""
-    for key in TIMES:
-        shortest = node.arrays[key].min() if key in node.arrays else np.inf
-        if integrator != "exact" and shortest < dt_s * (1 - 1e-6):
-            raise NetworkError(
-                f"node {name!r}: {key}: found {shortest:.3g} s; allowed: the network step of {dt_s:g} s or more;"
-                f" does the file count time in other units? state tau_unit: s, dt or 1/dt"
-            )
+    return {key: value for key, value in fields.items() if getattr(stated, key, None) is None}
 
 
 def _looped(graph: Graph) -> set[str]:

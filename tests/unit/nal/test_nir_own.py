@@ -8,8 +8,9 @@ import pytest
 from test_nir_import import STATED, chain, lif, looped, ones, port
 
 from hilbench import plugins
+from hilbench.cli import main
 from hilbench.errors import NetworkError
-from hilbench.nal import load, read, save
+from hilbench.nal import Network, load, read, save
 from hilbench.nal.nir import from_nir
 from hilbench.types import EVENT, Empty, Probes, Tick
 
@@ -127,3 +128,50 @@ def test_an_input_may_have_a_single_number_for_a_shape():
     graph.nodes["in"] = port(nir.Input, 2)
     graph.nodes["in"].input_type = {"input": np.array(2)}
     assert from_nir(graph, **STATED).inputs[0].size == 2
+
+
+@pytest.mark.parametrize("integrator", ["euler", "discrete"])
+def test_a_time_constant_below_the_step_is_refused_where_decay_would_be_negative(integrator):
+    graph = chain(lif(tau=np.float32([0.0005, 0.1])))
+    stated = STATED | {"integrator": integrator}
+    with pytest.raises(NetworkError, match=rf"node 'n0': tau_s: found 0\.0005; .* under '{integrator}'"):
+        from_nir(graph, **stated)
+    from_nir(graph, **stated, nodes={"n0": {"integrator": "exact"}})
+    cuba = nir.CubaLI(tau_mem=ones(2), tau_syn=ones(2) / 2000, r=ones(2), v_leak=0 * ones(2))
+    with pytest.raises(NetworkError, match=r"node 'n0': tau_syn_s: found 0\.0005"):
+        from_nir(chain(cuba), **stated)
+
+
+def test_a_threshold_below_nothing_is_refused():
+    with pytest.raises(NetworkError, match="node 'n0': threshold: found -1, it would fire for ever"):
+        from_nir(chain(nir.Threshold(np.float32([1, -1]))), **STATED)
+
+
+def test_two_outputs_of_the_same_spikes_are_refused():
+    graph = chain(lif())
+    graph.nodes["more"] = port(nir.Output, 2)
+    graph.edges.append(("n0", "more"))
+    with pytest.raises(NetworkError, match="output 'more': the spikes of 'n0' leave through 'out' already"):
+        from_nir(graph, **STATED)
+
+
+def test_a_relay_with_sides_is_saved_flat_between_matrices(tmp_path):
+    net = Network(1e-3)
+    net.input("in", 3)
+    net.add("relay", "sum", (2, 2))
+    net.connect("in", "relay", np.ones((4, 3)), name="w")
+    net.output("out", "relay")
+    save(net, tmp_path / "net.nir")
+    assert nir.read(tmp_path / "net.nir").nodes["out"].output_type["output"].tolist() == [4]
+    assert load(tmp_path / "net.nir").populations["relay"].shape == (2, 2)
+
+
+def test_the_file_itself_is_not_written_over(tmp_path, capsys):
+    path = tmp_path / "net.nir"
+    nir.write(path, chain(lif()))
+    before = path.read_bytes()
+    with pytest.raises(SystemExit) as end:
+        main(["import", str(path), "--dt-s", "1e-3", "--integrator", "exact", "--reset", "zero", "--out", str(path)])
+    assert end.value.code == 2
+    assert "--out" in capsys.readouterr().err
+    assert path.read_bytes() == before
