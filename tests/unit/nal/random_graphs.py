@@ -46,7 +46,7 @@ class Maker:
             "I": {"r": v},
             "CubaLIF": cuba | spike,
             "CubaLI": cuba,
-            "Threshold": {"threshold": v},
+            "Threshold": {"threshold": np.abs(v)},
         }
         return self.add(getattr(nir, kind)(**fields[kind]), shape, *sources)
 
