@@ -193,7 +193,7 @@ def test_import_takes_a_profile_file_and_options_over_it(tmp_path: Path, capsys:
     assert call("import", str(path), *options) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["stated"]["dt_s"] == 1e-4
-    assert said["projections"]["back"]["delay_steps"] == [5, 5]
+    assert said["projections"]["back"]["delay_steps"] == [4, 4]
     assert load(out).populations["cells"].behaviour.reset == "subtract"
 
 
