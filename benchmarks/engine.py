@@ -58,7 +58,7 @@ WORKS = (
     ),
     Work(
         "PES 256, 1 ms step", lambda folder: problems.pes(folder, 256, 2000), mine("pes"),
-        (theirs("nengo", "nengo", "pes", "peers", target=1 / 20, quick=True),), n=11,
+        (theirs("nengo", "nengo", "pes", "peers", target=1 / 20, quick=True),), n=11, outputs=0.15,
     ),
     Work(
         "LIF 16-256-4, 1 ms step", lambda folder: problems.lif(folder, 2000), mine("lif"),

@@ -94,6 +94,13 @@ def test_sides_that_fire_differently_have_no_ratio(bench: Any, side: Any, spikes
     assert row["peer_s"] == 2.0
 
 
+@pytest.mark.parametrize(("outputs", "alike"), [(95, True), (94, False), (0, False)])
+def test_outputs_count_where_spikes_agree(bench: Any, outputs: int, alike: bool) -> None:
+    mine, theirs = (bench.comparison.Taken(answers={1: {"spikes": 9, "outputs": x}}) for x in (100, outputs))
+    assert bool(bench.comparison.unlike(mine, theirs)) != alike
+    assert not bench.comparison.unlike(mine, mine)
+
+
 @pytest.mark.parametrize(("work", "why"), [
     ("broken", "ValueError: cannot"),
     ("dies", "out of memory"),
