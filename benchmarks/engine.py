@@ -3,8 +3,8 @@
     python benchmarks/engine.py [--quick] [--rows WORD ...] [--json FILE]
     python benchmarks/engine.py --markdown runs/bench/engine.json
 
-Everything goes to runs/bench/engine.json, where `--rows` replaces its own rows alone; `--json` writes it to a second place. A ratio is hilbench's time by the
-peer's, so less is better. `docs/performance.md` tells what each row does.
+Everything goes to runs/bench/engine.json, where `--rows` replaces its own rows alone; `--json` writes it to a second
+place. A ratio is hilbench's time by the peer's, so less is better. `docs/performance.md` tells what each row does.
 """
 
 from __future__ import annotations
