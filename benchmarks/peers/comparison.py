@@ -1,7 +1,7 @@
 """Two sides and one piece of work: both are built, run in turn, and their medians make a row.
 
 A row's ratio is the median of the rounds' own ratios, because a shared machine drifts. Sides that do not do the same,
-as their spikes tell, get no ratio but the reason.
+as their spikes and outputs tell, get no ratio but the reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BUILD_TIMEOUT_S, RUN_TIMEOUT_S = 1200.0, 300.0
 ALIKE = 0.05
 """How far apart the spikes of two sides may be, relative to the larger."""
 COUNTS = ("spikes", "outputs")
-"""What tells that two sides did the same: the first of these that both have."""
+"""What tells that two sides did the same: each of these that both have."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Work:
     mine: Side
     peers: tuple[Side, ...]
     n: int = 7
+    outputs: float = ALIKE
+    """How far apart the outputs of two sides may be, relative to the larger."""
 
 
 @dataclass
@@ -96,7 +98,7 @@ def _once(workers: dict[str, Worker], name: str, round_: int, taken: Taken) -> N
 def row(work: Work, peer: Side, mine: Taken, theirs: Taken) -> dict[str, Any]:
     """One line of the results; `why` tells what keeps it from having a ratio."""
     rounds = sorted(mine.answers.keys() & theirs.answers.keys())
-    why = f"hilbench: {mine.why}" if mine.why else theirs.why or unlike(mine, theirs)
+    why = f"hilbench: {mine.why}" if mine.why else theirs.why or unlike(mine, theirs, work.outputs)
     ratio = None
     if rounds and not why:
         ratio = statistics.median(mine.answers[i]["seconds"] / theirs.answers[i]["seconds"] for i in rounds)
@@ -115,11 +117,15 @@ def row(work: Work, peer: Side, mine: Taken, theirs: Taken) -> dict[str, Any]:
     }
 
 
-def unlike(mine: Taken, theirs: Taken) -> str:
+def unlike(mine: Taken, theirs: Taken, outputs: float = ALIKE) -> str:
     """In what two sides differ so much that they did not do the same work; empty where they agree."""
-    for name in COUNTS:
+    compared = False
+    for name, apart in zip(COUNTS, (ALIKE, outputs), strict=True):
         a, b = mine.median(name), theirs.median(name)
         if a is not None and b is not None:
-            alike = abs(a - b) <= ALIKE * max(abs(a), abs(b))
-            return "" if alike else f"not the same work: {name} {a:.6g} here, {b:.6g} there"
+            compared = True
+            if not abs(a - b) <= apart * max(abs(a), abs(b)):
+                return f"not the same work: {name} {a:.6g} here, {b:.6g} there"
+    if compared:
+        return ""
     return "neither spikes nor outputs to compare" if mine.answers and theirs.answers else "no answer"

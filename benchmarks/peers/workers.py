@@ -54,6 +54,7 @@ class Worker:
         finally:
             in_time = timer.is_alive()
             timer.cancel()
+            timer.join()  # no thread is left behind, however busy the machine
         verb, _, rest = answer.partition(" ")
         if not verb:
             raise WorkerError(self._last_words() if in_time else f"no answer in {timeout_s:g} s")

@@ -55,6 +55,8 @@ def sparse(weights: object, shape: tuple[int, int], keep_zeros: bool, where: str
     if not np.isfinite(matrix.data).all():
         raise NetworkError(f"{where}: weights: found NaN or infinity; allowed: finite numbers")
     matrix.sum_duplicates()
+    if max(*shape, matrix.nnz) <= np.iinfo(np.int32).max:  # SciPy widens both to what a user's wider one is
+        matrix.indices, matrix.indptr = (a.astype(np.int32, copy=False) for a in (matrix.indices, matrix.indptr))
     if not keep_zeros:
         matrix.eliminate_zeros()
     return matrix

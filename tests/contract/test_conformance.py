@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -74,6 +75,32 @@ def test_a_difference_fails_the_command_and_names_the_feature(monkeypatch, capsy
         main(["conformance", "numba"])
     assert end.value.code == 1
     assert "lif, exact" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["loihi", "numba"])
+@pytest.mark.parametrize("lost", ["events", "values"])
+def test_what_is_called_approximated_may_not_be_silent(monkeypatch, name, lost):
+    """A backend that admits to approximating and then sends no events, or zeros for values."""
+    backend = plugins.get("backends", name)
+    loads, steps = backend.load, backend.step
+
+    def load(self, *arguments):
+        report = loads(self, *arguments)
+        return msgspec.structs.replace(report, approximated=(*report.approximated, "a little"))
+
+    def step(self, tick):
+        reply = steps(self, tick)
+        reply.events = reply.events[:0] if lost == "events" else reply.events
+        reply.values = 0 * reply.values if lost == "values" else reply.values
+        return reply
+
+    monkeypatch.setattr("hilbench.conformance.features", lambda: {"lif, exact": features()["lif, exact"]})
+    monkeypatch.setattr(backend, "load", load)
+    assert conform(name)[0].verdict == ("approximated" if name == "loihi" else "same")
+    monkeypatch.setattr(backend, "step", step)
+    (outcome,) = conform(name)
+    assert outcome.verdict == "differs"
+    assert lost.replace("events", "spikes") in outcome.reason
 
 
 def test_the_command_prints_a_short_list_with_reasons(capsys):

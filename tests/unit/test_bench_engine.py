@@ -94,6 +94,13 @@ def test_sides_that_fire_differently_have_no_ratio(bench: Any, side: Any, spikes
     assert row["peer_s"] == 2.0
 
 
+@pytest.mark.parametrize(("outputs", "alike"), [(95, True), (94, False), (0, False)])
+def test_outputs_count_where_spikes_agree(bench: Any, outputs: int, alike: bool) -> None:
+    mine, theirs = (bench.comparison.Taken(answers={1: {"spikes": 9, "outputs": x}}) for x in (100, outputs))
+    assert bool(bench.comparison.unlike(mine, theirs)) != alike
+    assert not bench.comparison.unlike(mine, mine)
+
+
 @pytest.mark.parametrize(("work", "why"), [
     ("broken", "ValueError: cannot"),
     ("dies", "out of memory"),
@@ -135,6 +142,17 @@ def test_results_are_written_whole_and_shown(bench: SimpleNamespace, side: Any, 
     assert {"cpu", "cores"} <= written["host"].keys()
     lines = bench.tables.markdown(written).splitlines()
     assert "| a work | other | 1 us | 4 us | 0.25 |  |  | 1 | 100, 100 |" in lines
+
+
+def test_some_rows_take_their_own_place_alone(bench: SimpleNamespace, tmp_path: Path) -> None:
+    def result(growth: Any, **ratios: float) -> dict[str, Any]:
+        rows = [{"work": "a work", "peer": peer, "ratio": ratio} for peer, ratio in ratios.items()]
+        return {"host": {}, "rows": rows, "growth": growth, "large": None}
+
+    path = tmp_path / "engine.json"
+    assert bench.engine.merged(result(None, a=1.0), path) == result(None, a=1.0)
+    path.write_text(json.dumps(result([1], a=1.0, b=2.0)))
+    assert bench.engine.merged(result(None, b=3.0, c=4.0), path) == result([1], a=1.0, b=3.0, c=4.0)
 
 
 def test_quick_and_words_choose_rows_and_every_worker_is_there(bench: SimpleNamespace) -> None:

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,15 @@ def test_a_trace_that_is_not_there_stops_the_suite_before_it_starts(tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts: a shell starts what it runs in the background with SIGINT ignored, and Python keeps that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(tmp_path: Path) -> None:
     def interrupt(step: Step) -> None:
         os.kill(os.getpid(), signal.SIGINT)
