@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
+import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -31,13 +34,17 @@ def disk_cache(*sources: Path) -> Iterator[None]:
     files = (*sorted(Path(__file__).parent.glob("_*.py")), *sources)
     key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_folder(before, key))
+    folder = cache_folder(before, key)
+    if not any(folder.iterdir()):
+        logging.getLogger(__name__).info("compiling kernels into %s; later starts find them there", folder)
+    numba.config.CACHE_DIR = str(folder)
     try:
         yield
     finally:
         numba.config.CACHE_DIR = before
 
 
+@cache
 def cache_folder(stated: str, key: str) -> Path:
     """A folder for this key that can be written to, below `stated` or the user's cache."""
     home = Path(stated or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -46,4 +53,6 @@ def cache_folder(stated: str, key: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     if os.access(folder, os.W_OK):
         return folder
-    return Path(tempfile.mkdtemp(prefix="hilbench-kernels-"))  # a read-only home: compile for this process alone
+    alone = Path(tempfile.mkdtemp(prefix="hilbench-kernels-"))  # a read-only home: compile for this process alone
+    atexit.register(shutil.rmtree, alone, ignore_errors=True)
+    return alone

@@ -16,15 +16,14 @@ from numba import njit
 from hilbench.backends._learning import learn
 from hilbench.backends._neurons import act_late, general, plain
 from hilbench.backends._parts import wait
-from hilbench.backends._pointers import f32, f64, i32, i64, inner, u8, u16, u32, u64
-from hilbench.backends._table import Entry
+from hilbench.backends._pointers import f32, f64, finite, i32, i64, inner, u8, u16, u32, u64
+from hilbench.backends._table import Address, Entry
 from hilbench.nal.lower import Column, Constant, Link, Trait
 
 # Places in COUNTS.
 SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES = range(4)
-CUTS, TARGETS, WEIGHTS, DELAYS, STARTS = range(5)
-N_ADDRESSES = 5
 N_CONSTANTS, N_COLUMNS, N_TRAITS, N_LINK_COLUMNS = len(Constant), len(Column), len(Trait), len(Link)
+N_ADDRESSES = len(Address)
 
 
 # Loops run from 0 over views: an index that may be negative costs a test per access and keeps a loop from vectorising.
@@ -58,16 +57,16 @@ def _operations(link, weights):
 @inner
 def _send(table, part, link, addresses, source, x, ring, now):
     """Send x over one source's synapses onto this part's neurons, into `ring` (n_slots, n). Returns the operations."""
-    cuts, at = addresses[CUTS], source * table[Entry.N_PARTS] + part
+    cuts, at = addresses[Address.CUTS], source * table[Entry.N_PARTS] + part
     a, b = i64(cuts + 8 * at, 2)
     n = b - a
-    targets, weights = i32(addresses[TARGETS] + 4 * a, n), f32(addresses[WEIGHTS] + 4 * a, n)
+    targets, weights = i32(addresses[Address.TARGETS] + 4 * a, n), f32(addresses[Address.WEIGHTS] + 4 * a, n)
     mask, lo = ring.shape[0] - 1, link[Link.TARGET_LO]
-    if addresses[DELAYS] == 0:
+    if addresses[Address.DELAYS] == 0:
         slot = (now + link[Link.DELAY]) & mask
         _add(x, targets, weights, ring[slot, lo : lo + link[Link.N_TARGET]], link[Link.DENSE])
     else:
-        delays = u16(addresses[DELAYS] + 2 * a, n)
+        delays = u16(addresses[Address.DELAYS] + 2 * a, n)
         for k in range(n):
             ring[(now + delays[k]) & mask, lo + targets[k]] += x * weights[k]
     return _operations(link, weights)
@@ -95,7 +94,7 @@ def _hold_values(table, part, bounds, held_current):
     operations = 0
     for p in range(table[Entry.N_HELD]):
         for s in range(links[p, Link.N_SOURCE]):
-            x = np.float64(values[links[p, Link.SOURCE_LO] + s])
+            x = finite(values[links[p, Link.SOURCE_LO] + s])
             if x != 0:
                 operations += _send(table, part, links[p], synapses[p], s, x, ring, np.int64(0))
     return operations
@@ -109,7 +108,7 @@ def _send_values(table, part, early, late, now):
     operations = 0
     for p in range(table[Entry.N_HELD], table[Entry.N_FROM_VALUES]):
         for s in range(links[p, Link.N_SOURCE]):
-            x = np.float64(values[links[p, Link.SOURCE_LO] + s])
+            x = finite(values[links[p, Link.SOURCE_LO] + s])
             if x != 0:
                 ring = late if links[p, Link.LATE] else early
                 operations += _send(table, part, links[p], synapses[p], s, x, ring, now)

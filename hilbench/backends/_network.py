@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError, choose
 from hilbench.nal.network import Network
-from hilbench.types import Carry, Probes, Program, Reply, size_of
+from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, size_of
 
 MAX_SPIKES = 255
 """Of one neuron in one step, where `spikes` is `multiple`."""
+
+
+def all_or_nothing(load: Callable[..., LoadReport]) -> Callable[..., LoadReport]:
+    """A backend's `load` that leaves the backend as it was when it fails: what was loaded runs on."""
+
+    @wraps(load)
+    def checked(self: Backend, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        before = dict(vars(self))
+        try:
+            return load(self, program, period_us, probes)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return checked
 
 
 def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: str) -> int:
@@ -67,4 +84,12 @@ def check_snapshot(found: Mapping[str, NDArray], mine: Mapping[str, NDArray], ca
         shape = np.shape(found[name])
         if shape != mine[name].shape:
             raise NetworkError(f"snapshot: {name!r}: found shape {shape}; allowed: {mine[name].shape}")
+        _check_numbers(name, np.asarray(found[name]), mine[name].dtype, name.startswith(learnt))
     return wanted
+
+
+def _check_numbers(name: str, found: NDArray, kind: np.dtype, learnt: bool) -> None:
+    if not np.can_cast(found.dtype, kind, "same_kind"):
+        raise NetworkError(f"snapshot: {name!r}: found {found.dtype} numbers; allowed: {kind}")
+    if learnt and not np.isfinite(found.astype(kind)).all():
+        raise NetworkError(f"snapshot: {name!r}: found a number that is not finite; allowed: finite ones")

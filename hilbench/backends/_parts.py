@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba import types
 
 from hilbench.backends._pointers import atomic_add, inner
-from hilbench.backends._table import Entry
+from hilbench.backends._table import RELEASED, Entry
 
 _yield_processor = types.ExternalFunction("sched_yield", types.int32())
 SPINS = 2000
@@ -20,6 +20,8 @@ def wait(table):
         return
     counter = table[Entry.ARRIVED]
     arrived = atomic_add(counter, 1)
+    if arrived >= RELEASED:
+        return
     complete = (arrived // n_parts + 1) * n_parts
     looks = 0
     while atomic_add(counter, 0) < complete:

@@ -15,6 +15,12 @@ inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For what compiled code alone calls: wrappers that Python never uses would double the time to compile."""
 
 
+@inner
+def finite(x):
+    """A signal from outside; one that is no finite number counts as 0."""
+    return np.float64(x) if np.isfinite(x) else 0.0
+
+
 @intrinsic
 def _pointer(typing, address, kind):
     """The address as a pointer to numbers of this kind."""

@@ -32,10 +32,13 @@ Entry = IntEnum(
 )  # fmt: skip
 """Places in the table."""
 
+Address = IntEnum("Address", ["CUTS", "TARGETS", "WEIGHTS", "DELAYS", "STARTS"], start=0)
+"""Columns of SYNAPSES, a row for each projection."""
+
 BLOCK = 128
 """How many neurons are searched for spikes at a time."""
-NUMBERS = ("dt_s", "amplitude")
-CLOCKS = ("now", "last_reset")
+RELEASED = 1 << 61
+"""A count of ARRIVED from which on nobody waits: it lets threads go when one of them has failed."""
 
 
 def fill(entries: Mapping[str, NDArray | int]) -> NDArray:

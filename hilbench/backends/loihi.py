@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.backends._cache import kernels
-from hilbench.backends._network import check_snapshot, probe_ticks, steps_per_tick
+from hilbench.backends._network import all_or_nothing, check_snapshot, probe_ticks, steps_per_tick
 from hilbench.errors import NetworkError, choose
 from hilbench.nal.loihi import IntegerNetwork, equations, lower
 from hilbench.nal.loihi.model import written
@@ -36,6 +36,7 @@ class Loihi(Backend):
 
     Config = LoihiConfig
 
+    @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         net, report = self._integers(program, period_us, probes)
         self._steps, self._weight_ticks = period_us // net.dt_us, probe_ticks(probes, period_us)
@@ -93,7 +94,11 @@ class Loihi(Backend):
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         mine = self._arrays() | {"ticks": np.zeros(1, int), "advanced": np.zeros(2, int)}
-        for name in check_snapshot(arrays, mine, carry):
+        names = check_snapshot(arrays, mine, carry)
+        if carry == "all" and not 0 <= arrays["marks"][2] < self._flat.n_slots:
+            found, last = arrays["marks"][2], self._flat.n_slots - 1
+            raise NetworkError(f"snapshot: 'marks': found {found} for the delay ring; allowed: 0 to {last}")
+        for name in names:
             mine[name][...] = arrays[name]
         if carry == "all":
             self._ticks, self._advanced = int(mine["ticks"][0]), bool(mine["advanced"][0])
@@ -139,7 +144,7 @@ class Loihi(Backend):
             self._n_steps += n_steps
 
         def hold(values: NDArray) -> None:
-            self._values[:] = values
+            self._values[:] = np.where(np.isfinite(values), values, 0)
             hold_kernel(self._values, *held_arrays)
 
         self._run, self._hold = run, hold

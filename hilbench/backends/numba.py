@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from hilbench.backends._cache import disk_cache, kernels
 from hilbench.backends._network import (
+    all_or_nothing,
     check_snapshot,
     empty_reply,
     n_probe_values,
@@ -23,10 +26,12 @@ from hilbench.backends._network import (
     steps_per_tick,
 )
 from hilbench.backends._plans import Move, Plans, check_rules
-from hilbench.backends._table import Entry, addresses, fill, io, state
+from hilbench.backends._table import RELEASED, Address, Entry, addresses, fill, io, state
+from hilbench.errors import NetworkError
 from hilbench.nal import lower as lowering
 from hilbench.nal import noise, rules
-from hilbench.nal.lower import Column, Constant, lower, part_bounds, part_cuts
+from hilbench.nal.lower import Column, Constant, Lowered, lower, part_bounds, part_cuts
+from hilbench.nal.network import Network
 from hilbench.types import (
     EVENT,
     NO_EVENTS,
@@ -41,9 +46,12 @@ from hilbench.types import (
 )
 
 NOW, LAST_RESET = range(2)
+OUTPUTS = [Column.OUT_ADDRESS, Column.PROBE_ADDRESS]
 SCRATCH = (
     "HELD_CURRENT",
+    "HOLDING",
     "HOLD_V",
+    "QUEUE",
     "HOT",
     "OVER",
     "FIRED",
@@ -69,13 +77,15 @@ class Numba(Backend):
 
     Config = NumbaConfig
 
+    @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         self._steps = steps_per_tick(program, period_us, probes, "numba")
         check_rules(program)
         self._weight_ticks = probe_ticks(probes, period_us)
         self._probes, self._network = probes, program
         self._flat = flat = lower(program, probes)
-        self._state, self._io = state(flat, self.config.threads), io(flat, program, self._steps)
+        self._state = state(flat, self.config.threads)
+        self._io = _buffers(flat, program, self._steps)
         self._plans = Plans(flat, program, _rule_address)
         self._thresholds = {
             p.name: flat.constants[Constant.THRESHOLD, row[Column.LO] : row[Column.HI]]
@@ -153,10 +163,14 @@ class Numba(Backend):
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         mine = self._arrays() | {"ticks": np.zeros(1, int), "fresh": np.zeros(1, bool)}
-        for name in check_snapshot(arrays, mine, carry):
+        names = check_snapshot(arrays, mine, carry)
+        if carry == "all":
+            _check_clocks(arrays["clocks"])
+        for name in names:
             mine[name][...] = arrays[name]
         self._settle_thresholds()
         if carry == "all":
+            self._hold_again()
             self._ticks, self._fresh = int(mine["ticks"][0]), bool(mine["fresh"][0])
 
     def _arrays(self) -> dict[str, NDArray]:
@@ -177,6 +191,17 @@ class Numba(Backend):
             if move[Move.SUBTRACT]:
                 constants[Constant.ADD, own] = -theta
 
+    def _hold_again(self) -> None:
+        """Fill the rings of held neurons, oldest first, as RELEASE says."""
+        held, now = self._state["RELEASE"], self._state["CLOCKS"][NOW]
+        self._state["QUEUE"][:] = 0
+        for q, bounds in enumerate(self._constant["BOUNDS"]):
+            for part, (lo, hi) in enumerate(pairwise(bounds)):
+                ages = np.argsort(held[lo:hi], kind="stable")
+                ring = ages[held[lo:hi][ages] > now]
+                self._state["HOLDING"][lo : lo + ring.size] = ring
+                self._state["QUEUE"][q, part, 1] = ring.size
+
     def _take_events(self, events: NDArray) -> None:
         if events.size > len(self._io["EVENTS"]):
             self._io["EVENTS"] = np.zeros(2 * events.size, EVENT)
@@ -191,7 +216,7 @@ class Numba(Backend):
         bounds = part_bounds(flat, n_parts)
         self._cuts = [part_cuts(flat, i, bounds) for i in range(len(flat.synapses))]
         pairs = zip(flat.synapses, self._cuts, strict=True)
-        where = np.array([addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, 5)
+        where = np.array([addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, len(Address))
         sizes = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
@@ -217,19 +242,38 @@ class Numba(Backend):
         return np.concatenate([*whole, *norms], dtype=np.float32)
 
 
+def _buffers(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
+    try:
+        return io(flat, net, n_steps)
+    except (MemoryError, ValueError):  # NumPy raises the second one for more than an address can say
+        told = [p.name for p, row in zip(flat.order, flat.populations, strict=True) if max(row[OUTPUTS]) >= 0]
+        names = ", ".join(map(repr, told))
+        text = f"{names}: the spikes of a control period of {n_steps} steps may not fit into memory"
+        raise NetworkError(f"{text}; allowed: a shorter period, or fewer populations put out or recorded") from None
+
+
+def _check_clocks(clocks: NDArray) -> None:
+    if not 0 <= clocks[LAST_RESET] <= clocks[NOW] < 1 << 60:
+        raise NetworkError(f"snapshot: 'clocks': found {clocks.tolist()}; allowed: 0 or more, the second first")
+
+
 def _in_parts(kernel: Callable[..., int], n_parts: int, arrived: NDArray) -> Callable[..., int]:
     """The kernel, run by as many threads as there are parts; `arrived` (1,) is what they wait on."""
-    others = ThreadPoolExecutor(n_parts - 1, thread_name_prefix="hilbench-numba")
+    others = None
 
     def run(table: NDArray, part: int, *arguments: object) -> int:
-        running = [others.submit(kernel, table, other, *arguments) for other in range(part + 1, n_parts)]
+        nonlocal others
+        others = others or ThreadPoolExecutor(n_parts - 1, thread_name_prefix="hilbench-numba")
         try:
+            running = [others.submit(kernel, table, other, *arguments) for other in range(part + 1, n_parts)]
             found = kernel(table, part, *arguments)
+            for other in running:
+                other.result()
         except BaseException:
-            arrived[:] = np.iinfo(np.int64).max // 2  # the others must not wait for ever
+            arrived[:] = RELEASED
+            others.shutdown()  # also of work that was handed over but not noted
+            others, arrived[:] = None, 0
             raise
-        for other in running:
-            other.result()
         return found
 
     return run
@@ -240,8 +284,9 @@ def _sources() -> list[Path]:
     return [Path(lowering.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
 
 
+@cache
 def _rule_address(place: int) -> int:
     """Where the compiled kernel of a rule is."""
-    learning = kernels("_learning", *_sources())
+    rule_kernels = kernels("_rules", *_sources())
     with disk_cache(*_sources()):
-        return learning.compiled(place).address
+        return rule_kernels.compiled(place).address

@@ -5,7 +5,7 @@ One network step, in this order:
 1. input. What arrives at a population in this step: its constant input, weights x values (values are held over a tick),
    and the weights of events, spikes and values that were sent `delay_steps` ago. An event counts 1, a spike has the
    network's `spike_amplitude`, graded spikes and what does not spike send their v. Over a delay travels what the weight
-   was when it was sent.
+   was when it was sent. A value or modulator that is no finite number counts as 0.
 2. neurons, populations in `Network.order()`, as `nal.neurons.Step` says, unless the membrane is held after a spike.
    Past its threshold a neuron spikes. What it sends reaches later populations in this step where there is no delay.
 3. late input: what `late` projections bring acts on the membranes now, past the threshold test.
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from hilbench.backends._network import (
     MAX_SPIKES,
+    all_or_nothing,
     check_snapshot,
     empty_reply,
     n_probe_values,
@@ -40,6 +41,7 @@ class Reference(Backend):
 
     Config = Empty
 
+    @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         self._steps = steps_per_tick(program, period_us, probes, "reference")
         self._weight_ticks = probe_ticks(probes, period_us)
@@ -81,8 +83,8 @@ class Reference(Backend):
         self._counters = np.zeros(4, np.uint64)
 
     def step(self, tick: Tick) -> Reply:
-        self._values[:] = tick.values
-        self._modulators[:] = tick.modulators
+        self._values[:] = np.where(np.isfinite(tick.values), tick.values, 0)
+        self._modulators[:] = np.where(np.isfinite(tick.modulators), tick.modulators, 0)
         spikes = self._run(self._steps, tick.events, tick.learning)
         reply = self._reply
         reply.counters[:] = self._counters

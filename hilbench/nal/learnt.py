@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
 from hilbench.nal.network import Network, Projection
+from hilbench.nal.rules import Rule, bounds
 
 
 def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
@@ -18,7 +19,7 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
         network,
         projections={p.name: _with_weights(p, snapshot) if p.rule else p for p in network.projections.values()},
         populations={
-            p.name: replace(p, v_threshold=_found(snapshot, f"thresholds/{p.name}", p.size)) if p.rule else p
+            p.name: replace(p, v_threshold=_found(snapshot, f"thresholds/{p.name}", p.size, p.rule)) if p.rule else p
             for p in network.populations.values()
         },
         **{name: dict(getattr(network, name)) for name in ("taps", "shapes")},
@@ -27,11 +28,19 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
 
 def _with_weights(p: Projection, snapshot: Mapping[str, NDArray]) -> Projection:
     weights = p.weights.copy()
-    weights.data[:] = _found(snapshot, f"weights/{p.name}", p.weights.nnz)
+    weights.data[:] = _found(snapshot, f"weights/{p.name}", p.weights.nnz, p.rule)
     return replace(p, weights=weights)
 
 
-def _found(snapshot: Mapping[str, NDArray], name: str, size: int) -> NDArray:
+def _found(snapshot: Mapping[str, NDArray], name: str, size: int, rule: Rule) -> NDArray:
     if name not in snapshot or np.shape(snapshot[name]) != (size,):
         raise NetworkError(f"snapshot: no {name!r} of {size} numbers; it is from another network")
-    return np.asarray(snapshot[name], np.float32)
+    found = np.asarray(snapshot[name])
+    if not np.can_cast(found.dtype, np.float32, "same_kind") or not np.isfinite(found).all():
+        raise NetworkError(f"snapshot: {name!r}: allowed: finite numbers")
+    found = found.astype(np.float32)
+    low, high = np.float32(bounds(rule))
+    if ((found < low) | (found > high)).any():
+        text = f"found {found.min():g} to {found.max():g}; allowed: {low:g} to {high:g}"
+        raise NetworkError(f"snapshot: {name!r}: {text}, the bounds of its rule")
+    return found

@@ -73,6 +73,7 @@ class EProp(Rule, frozen=True, kw_only=True):
         """Its traces stand for one kind of neuron, and for one kind of readout."""
         return (
             super().refuses(network, part)
+            or _graded(network.populations.get(part.source))
             or _neurons(network.populations[part.target], part)
             or _readout(network, part, self.readout)
         )
@@ -121,6 +122,12 @@ class EProp(Rule, frozen=True, kw_only=True):
         return -c.scale * d * ebar, (eps, ebar)
 
 
+def _graded(source: Population | None) -> str | None:
+    if source is not None and source.behaviour.spikes == "graded":
+        return f"has one eligibility for spikes of one size; {source.name!r} sends graded ones"
+    return None
+
+
 def _neurons(target: Population, part: Projection) -> str | None:
     b = target.behaviour
     if b.reset != "subtract" or b.spikes != "single" or b.v_floor is not None or b.threshold_noise:
@@ -131,8 +138,8 @@ def _neurons(target: Population, part: Projection) -> str | None:
         values = getattr(target, name)
         if (values != values[0]).any():
             return f"needs one {name} for all neurons of its target; found {values.min():g} to {values.max():g}"
-    if not target.v_threshold[0] > 0:
-        return f"needs a threshold above 0; found {target.v_threshold[0]:g}"
+    if not 0 < target.v_threshold[0] < np.inf:
+        return f"needs a finite threshold above 0; found {target.v_threshold[0]:g}"
     return "needs input that acts before the threshold test; this one is late" if part.late else None
 
 
