@@ -2,8 +2,9 @@
 
 Every order of the neurons gives a placement: cores are filled one after the other, and a new one is begun where the
 next neuron does not fit. The network's own order is one candidate. Others put together what talks to each other:
-reverse Cuthill-McKee, and the parts of METIS where it is installed. The best one stays, so traffic is never above that
-of the network's own order.
+reverse Cuthill-McKee, and the parts of METIS where it is installed. Where a neuron may reach few cores only, one more
+keeps the targets that share sources on one core. The one that breaks least stays, and of those the one with the least
+traffic, which is then never above that of the network's own order.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import reverse_cuthill_mckee
+from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
 from hilbench.nal.check import Broken
 from hilbench.nal.target import Mesh, Target
 from hilbench.nal.wiring import Wiring
 
 OWN, CUTHILL_MCKEE, METIS = "the network's own", "reverse Cuthill-McKee", "METIS"
+WHOLE = "shared targets'"
 """Orders of the neurons."""
 WEIGHT = 2**30
 """Of all connections together, as METIS sees them in whole numbers of 32 bits."""
+OPEN = 16
+"""Cores that are kept open for whole groups of targets."""
 MANY = 5_000_000
 """Connections, counted from either end, beyond which METIS takes too long and is left out."""
 
@@ -72,28 +76,38 @@ class _Room(NamedTuple):
 def place(wiring: Wiring, target: Target, spikes: NDArray, chips: int = 1) -> Placement:
     """The best placement found; `spikes` (n_sources,) is how many each source sends.
 
-    Cores beyond those of the chips weigh more than any traffic.
+    Cores beyond those of the chips weigh most, then what is over the limit of cores reached or axons out, then traffic.
     """
     room, most = _room(wiring, target), target.cores_per_chip * chips
-    candidates = {}
+    cores = {}
     for name, order in _orders(wiring, room, spikes):
-        core = _fill(order[np.argsort(room.group[order], kind="stable")], wiring, room)
-        candidates[name] = max(0, _count(core) - most), _messages(core, wiring, spikes), core
-    name, (_, messages, core) = min(candidates.items(), key=lambda item: item[1][:2])
-    in_order = candidates[OWN][1]
+        cores[name] = _fill(order[np.argsort(room.group[order], kind="stable")], wiring, room)
+    if target.limits.cores_reached is not None:
+        cores[WHOLE] = _halved(_pack(wiring, room), np.arange(wiring.n_neurons), wiring, room)
+    found = {
+        name: (max(0, _count(core) - most), _over(core, wiring, room, target), _messages(core, wiring, spikes))
+        for name, core in cores.items()
+    }
+    name = min(found, key=found.__getitem__)
+    core, messages, in_order = cores[name], found[name][2], found[OWN][2]
     return Placement(
-        core, _load(core, wiring, room), name, tuple(candidates), messages, in_order,
+        core, _load(core, wiring, room), name, tuple(cores), messages, in_order,
         _hops(core, wiring, spikes, target),
     )  # fmt: skip
 
 
 def broken(placement: Placement, target: Target, chips: int = 1) -> list[Broken]:
-    """The limits of cores that this placement breaks, which is when one neuron alone is too much for one."""
+    """The limits of cores that this placement breaks.
+
+    One neuron is then too much for any core, or, where the line says so, no better placement was found.
+    """
     limits, load = target.limits, placement.load
     lines = []
     n_cores, most = load.neurons.size, target.cores_per_chip * chips
     if n_cores > most:
-        lines.append(Broken("cores", "network", str(n_cores), f"{most} on {chips} chip{'s' * (chips > 1)}"))
+        sure = load.neurons.sum() > most * (target.neurons_per_core or inf)
+        found = str(n_cores) if sure else f"no placement on fewer than {n_cores}"
+        lines.append(Broken("cores", "network", found, f"{most} on {chips} chip{'s' * (chips > 1)}"))
     for name, limit, found in (
         ("axons_in", limits.axons_in and limits.axons_in.value, load.axons_in),
         ("axons_out", limits.axons_out and limits.axons_out.value, load.axons_out),
@@ -101,12 +115,17 @@ def broken(placement: Placement, target: Target, chips: int = 1) -> list[Broken]
     ):
         if limit is not None and (over := int((found > limit).sum())):
             where = f"core {int(found.argmax())}" + (f" and {over - 1} more" if over > 1 else "")
-            lines.append(Broken(name, where, str(int(found.max())), str(limit)))
+            worst = _unkept(found) if name == "axons_out" else str(int(found.max()))
+            lines.append(Broken(name, where, worst, str(limit)))
     reach = limits.cores_reached
     if reach is not None and (over := int((load.cores_reached > reach.value).sum())):
         where = f"{over} neuron{'s' * (over > 1)}"
-        lines.append(Broken("cores_reached", where, f"up to {load.cores_reached.max()}", str(reach.value)))
+        lines.append(Broken("cores_reached", where, _unkept(load.cores_reached), str(reach.value)))
     return lines
+
+
+def _unkept(found: NDArray) -> str:
+    return f"no placement that keeps it, up to {int(found.max())} in the best one"
 
 
 def _room(wiring: Wiring, target: Target) -> _Room:
@@ -158,8 +177,12 @@ def _parts(talk: scipy.sparse.csr_array, n: int) -> NDArray:
 
 
 def _fill(order: NDArray, wiring: Wiring, room: _Room) -> NDArray:
-    """Cores for neurons in this order; cores with too many axons out are halved until none is left that can be."""
-    core = _fill_in(order, wiring, room)
+    """Cores for neurons in this order."""
+    return _halved(_fill_in(order, wiring, room), order, wiring, room)
+
+
+def _halved(core: NDArray, order: NDArray, wiring: Wiring, room: _Room) -> NDArray:
+    """Cores with too many axons out are halved until none is left that can be."""
     while room.axons_out < inf:
         load = _load(core, wiring, room)
         over = np.flatnonzero((load.axons_out > room.axons_out) & (load.neurons > 1))
@@ -167,6 +190,42 @@ def _fill(order: NDArray, wiring: Wiring, room: _Room) -> NDArray:
             break
         core = _halve(core, order, over)
     return core
+
+
+def _pack(wiring: Wiring, room: _Room) -> NDArray:
+    """Cores that hold whole groups of targets with shared sources, the largest first; the rest one by one."""
+    whole = np.unique(_sharing(wiring).astype(np.int64) * (1 + room.group.max()) + room.group, return_inverse=True)[1]
+    reached = _reached(whole, wiring)
+    neurons, bits = np.bincount(whole), np.bincount(whole, room.taken)
+    large = (neurons > room.neurons) | (np.diff(reached.indptr) > room.axons_in) | (bits > room.bits)
+    rest = np.flatnonzero(large[whole])
+    core = _fill_in(rest, wiring, room)
+    first = int(core[rest].max()) + 1 if rest.size else 0
+    group = np.empty_like(neurons)
+    group[whole] = room.group
+    number, held = np.empty_like(neurons), []  # of each core: neurons, bits, group and sources
+    for i in np.argsort(-neurons, kind="stable"):
+        if large[i]:
+            continue
+        mine = set(reached.indices[reached.indptr[i] : reached.indptr[i + 1]].tolist())
+        for at in range(max(0, len(held) - OPEN), len(held) + 1):
+            if at == len(held):
+                held.append([0, 0, group[i], set()])
+            n, b, kind, sources = held[at]
+            fits = n + neurons[i] <= room.neurons and b + bits[i] <= room.bits and kind == group[i]
+            if fits and len(sources | mine) <= room.axons_in:
+                break
+        number[i], held[at] = at, [n + neurons[i], b + bits[i], kind, sources | mine]
+    return np.where(large[whole], core, first + number[whole])
+
+
+def _sharing(wiring: Wiring) -> NDArray:
+    """(n_neurons,) int: the same number where neurons take from one neuron, or from ones that others tie together."""
+    n = wiring.n_neurons
+    sent = scipy.sparse.csr_array(wiring.synapses[:, :n])
+    starts = np.concatenate([sent.indptr, np.full(n, sent.nnz)])
+    both = scipy.sparse.csr_array((np.ones(sent.nnz, np.int32), sent.indices + n, starts), shape=(2 * n, 2 * n))
+    return connected_components(both, directed=False)[1][:n]
 
 
 def _fill_in(order: NDArray, wiring: Wiring, room: _Room) -> NDArray:
@@ -200,6 +259,15 @@ def _halve(core: NDArray, order: NDArray, over: NDArray) -> NDArray:
         members = members[np.argsort(place[members])]
         doubled[members[members.size // 2 :]] += 1
     return np.unique(doubled, return_inverse=True)[1]
+
+
+def _over(core: NDArray, wiring: Wiring, room: _Room, target: Target) -> int:
+    """Neurons that reach too many cores, and cores with too many axons out."""
+    reach = target.limits.cores_reached
+    if reach is None and room.axons_out == inf:
+        return 0
+    load = _load(core, wiring, room)
+    return int((load.axons_out > room.axons_out).sum() + (load.cores_reached > (reach.value if reach else inf)).sum())
 
 
 def _count(core: NDArray) -> int:

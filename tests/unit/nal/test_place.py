@@ -116,3 +116,32 @@ def test_metis_sees_the_spikes():
     found = place(wiring, target(8), spikes)
     assert METIS in found.tried
     assert found.messages <= 20 < found.messages_in_order
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 8)), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
+def test_one_core_for_each_neuron_is_found_where_there_is_one(groups, seed):
+    # Groups of sources that share targets, dealt out at random: a core for each group's targets would do.
+    random = np.random.default_rng(seed)
+    n_sources, n_targets = (sum(sizes) for sizes in zip(*groups, strict=True))
+    weights, source, aim = np.zeros((n_targets, n_sources)), 0, 0
+    for sources, aims in groups:
+        weights[aim : aim + aims, source : source + sources] = 1
+        source, aim = source + sources, aim + aims
+    net = chain(n_sources)
+    net.lif("b", n_targets, tau_s=0.02)
+    net.connect("a", "b", weights[random.permutation(n_targets)][:, random.permutation(n_sources)], delay_steps=1)
+    wiring = wire(net)
+    where = target(8, axons_in=most(8), cores_reached=most(1))
+    found = place(wiring, where, np.ones(wiring.synapses.shape[1]))
+    assert broken(found, where) == []
+    assert found.load.cores_reached.max() == 1
+
+
+def test_targets_that_no_core_can_hold_together_are_no_proof():
+    wiring = wire(chain(2, 5))
+    where = target(4, cores_reached=most(1))
+    (line,) = broken(place(wiring, where, np.ones(wiring.synapses.shape[1])), where)
+    assert str(line) == (
+        "2 neurons: cores_reached: found no placement that keeps it, up to 2 in the best one; allowed: 1"
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
+from hilbench import plugins
 from hilbench.errors import NetworkError
 from hilbench.nal import target as targeting
 from hilbench.nal.neurons import CHOICES, KINDS
@@ -41,6 +42,7 @@ def test_everything_has_a_source_and_constants_have_a_range(name):
 def test_what_a_target_chooses_from_is_what_a_network_can_say(name):
     limits = load_target(name).limits
     known = {"kinds": KINDS, "resets": CHOICES["reset"], "spikes": CHOICES["spikes"]}
+    known["rules"] = {plugin.load().__name__ for plugin in plugins.all_of("rules").values()}
     known["behaviours"] = ("v_floor", "threshold_noise", "adaptation")
     for field, allowed in known.items():
         choice = getattr(limits, field)
