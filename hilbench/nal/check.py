@@ -135,6 +135,12 @@ def _fans(network: Network, wiring: Wiring, target: Target) -> Iterator[Broken]:
         yield from _worst("fan_in", limits.fan_in.value, wiring.synapses.sum(axis=1), wiring)
     if limits.fan_out is not None:
         yield from _worst("fan_out", limits.fan_out.value, wiring.synapses.sum(axis=0), wiring)
+    if limits.synapses_per_pair is not None and wiring.synapses.nnz:
+        pairs = wiring.synapses.max(axis=0).toarray().ravel()
+        yield from _worst("synapses_per_pair", limits.synapses_per_pair.value, pairs, wiring)
+    if limits.delays_per_source is not None:
+        delays = _delays(network, wiring, limits.delay_steps.low if limits.delay_steps else 0)
+        yield from _worst("delays_per_source", limits.delays_per_source.value, delays, wiring)
     if limits.weights_per_neuron is not None:
         yield from _worst("weights_per_neuron", limits.weights_per_neuron.value, _different(network, wiring), wiring)
 
@@ -146,6 +152,16 @@ def _worst(limit: str, most: int, found: np.ndarray, wiring: Wiring) -> Iterator
             over, worst = int((here > most).sum()), int(here.argmax())
             where = f"{name!r}, neuron {worst}" + (f" and {over - 1} more" if over > 1 else "")
             yield Broken(limit, where, str(int(here.max())), str(most))
+
+
+def _delays(network: Network, wiring: Wiring, low: int) -> np.ndarray:
+    """(n_neurons,) int: how many different delays lead from each neuron, shorter ones than `low` counted as that."""
+    pairs = [np.empty((0, 2), np.int64)]
+    for p in _between_neurons(network):
+        sources = np.repeat(np.arange(p.weights.shape[1]), np.diff(p.weights.indptr)) + wiring.slices[p.source].start
+        steps = np.maximum(np.broadcast_to(p.delay_steps, sources.shape) + p.late, low)
+        pairs.append(np.column_stack([sources, steps])[p.weights.data != 0])
+    return np.bincount(np.unique(np.concatenate(pairs), axis=0)[:, 0], minlength=wiring.n_neurons)
 
 
 def _different(network: Network, wiring: Wiring) -> np.ndarray:

@@ -131,6 +131,10 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Synapses from one neuron."""
     weights_per_neuron: Most | None = None
     """Different weights other than 0 onto one neuron."""
+    delays_per_source: Most | None = None
+    """Different delays from one neuron."""
+    synapses_per_pair: Most | None = None
+    """From one source to one neuron."""
     event_inputs: Most | None = None
     event_outputs: Most | None = None
     populations_per_core: Most | None = None

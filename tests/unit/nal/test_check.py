@@ -67,6 +67,15 @@ def relayed() -> Network:
     return net
 
 
+def twice(first: int, second: int, weights: tuple = ([[1.0], [0.0]], [[0.0], [1.0]])) -> Network:
+    """One neuron onto two others over two projections."""
+    net = one(2, delay=first)
+    net.projections.clear()
+    for number, (delay, matrix) in enumerate(zip((first, second), weights, strict=True)):
+        net.connect("a", "b", matrix, delay_steps=delay, name=f"p{number}")
+    return net
+
+
 SUBTRACT = {"reset": "subtract"}
 PAIRS = {
     # name: (target, limit, a network that keeps it, one that does not)
@@ -82,6 +91,8 @@ PAIRS = {
     "event inputs": ("xylo", "event_inputs", one(n_source=16, **SUBTRACT), one(n_source=17, **SUBTRACT)),
     "event outputs": ("xylo", "event_outputs", outputs(8), outputs(9)),
     "axon types": ("truenorth", "weights_per_neuron", distinct(4), distinct(5)),
+    "delays of a neuron": ("truenorth", "delays_per_source", twice(2, 2), twice(2, 3)),
+    "synapses of a pair": ("truenorth", "synapses_per_pair", one(2), twice(2, 2, ([[1.0], [1.0]],) * 2)),
     "delay of Loihi 1": ("loihi1", "delay_steps", one(delay=63), one(delay=64)),
     "delay of Loihi 2": ("loihi2", "delay_steps", one(delay=64), one(delay=65)),
     "delay of SpiNNaker": ("spinnaker1", "delay_steps", one(delay=144), one(delay=145)),
@@ -143,6 +154,7 @@ def test_what_is_approximated_is_said():
         "population 'a': the leak takes a constant from v in each step, not a share of v",
         "population 'a': the reset acts at once, not in the next step",
         "projection 'loop': late input acts in the next step, as a delay of one step more",
+        "weights: each core's axons have one of four types, on which all its neurons must agree: this is not checked",
         "input 'x': its values become constant inputs, which the host computes",
     ]
     net.lif("b", 1, tau_s=0.02)
