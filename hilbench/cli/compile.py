@@ -71,6 +71,7 @@ def _activity(folder: Path) -> Activity:
     from hilbench.recorder import read_run
 
     run = read_run(folder, ("events", "probe_events", "answered", "weight_updates"))
+    period_s = run.meta["scenario"]["loop"]["period_s"]
     network, program = run.meta.get("network"), run.meta.get("program")
     if not network or not program or not run.episodes:
         raise RecordError(f"{folder}: no network ran in it, so it has no activity")
@@ -81,8 +82,10 @@ def _activity(folder: Path) -> Activity:
     return Activity(
         spikes=_counts(run, "probe_events", populations) | _counts(run, "events", ports),
         ticks=ticks,
-        seconds=rows * run.meta["scenario"]["loop"]["period_s"],
+        seconds=rows * period_s,
         weight_updates=float(sum(episode["weight_updates"].sum() for episode in run.episodes)),
+        period_us=round(period_s * 1e6),
+        facts=network,
     )
 
 
@@ -155,7 +158,7 @@ def _traffic(report: Report) -> Iterator[str]:
 
 
 def _joules(cost: Cost) -> Iterator[tuple[str, str, str, str]]:
-    for name, part in (*cost.parts.items(), ("all but static", cost.dynamic)):
+    for name, part in (*cost.parts.items(), ("known parts but static", cost.dynamic)):
         events = "" if part is cost.dynamic else f"{part.events:.4g}"
         if part.joules is None:
             yield name, events, UNKNOWN, part.reason

@@ -40,7 +40,7 @@ def synaptic_operations(run: RunData) -> Measures:
         return found
     n = found[""].n
     total = int(column(run, "synaptic_operations")[_answered(run)].sum())
-    macs = _multiplications(run, network)
+    macs = multiplications(run, network)
     if macs <= total:  # a device that counts fewer does not count by this rule
         found["effective_acs"] = Measure((total - macs) / n, n)
         found["effective_macs"] = Measure(macs / n, n)
@@ -89,7 +89,7 @@ def _changed_over_run(run: RunData, network: dict[str, Any]) -> Measures:
     return {"over run": Measure(float(np.mean(records[0] != records[-1])), n)}
 
 
-def _multiplications(run: RunData, network: dict[str, Any]) -> int:
+def multiplications(run: RunData, network: dict[str, Any]) -> int:
     """Operations of value ports, in ticks in which they hold any other number than -1, 0 and 1."""
     first, total = 0, 0
     for port in run.meta["program"]["inputs"]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hilbench.metrics import Measure, Measures, column, metric
+from hilbench.metrics.activity import multiplications
 from hilbench.nal.energy import STATIC, Events, Part, Range, account, baselines, dynamic
 from hilbench.nal.target import Target, load_target, targets
 from hilbench.types import RunData
@@ -43,7 +44,8 @@ def energy_modelled(run: RunData) -> Measures:
         if target.energy.static_power_w is not None:
             found[f"{name} static"] = _modelled(parts[STATIC], n, "")
     synapses = sum(p["synapses"] for p in network["projections"].values())
-    for name, joules in baselines(synapses, operations).items():
+    macs = min(multiplications(run, network) / n, operations)
+    for name, joules in baselines(synapses, operations - macs, macs).items():
         found[f"45 nm {name}"] = _modelled(Part(0, joules), n, IN_45_NM)
     return found
 

@@ -36,6 +36,7 @@ def check(network: Network, wiring: Wiring, target: Target) -> list[Broken]:
         *(broken for p in network.populations.values() for broken in _population(p, network.dt_s, target)),
         *(broken for p in network.projections.values() for broken in _projection(p, network, target)),
         *_fans(network, wiring, target),
+        *_state_memory(network, wiring, target),
     ]
 
 
@@ -143,6 +144,18 @@ def _fans(network: Network, wiring: Wiring, target: Target) -> Iterator[Broken]:
         yield from _worst("delays_per_source", limits.delays_per_source.value, delays, wiring)
     if limits.weights_per_neuron is not None:
         yield from _worst("weights_per_neuron", limits.weights_per_neuron.value, _different(network, wiring), wiring)
+
+
+def _state_memory(network: Network, wiring: Wiring, target: Target) -> Iterator[Broken]:
+    memory = target.limits.state_memory
+    if memory is None:
+        return
+    plastic = sum(p.weights.nnz for p in network.projections.values() if p.rule is not None)
+    slots = 1 + max((p.max_delay_steps for p in network.projections.values()), default=0)
+    bits = memory.bits_per_neuron * wiring.n_neurons + memory.bits_per_synapse * plastic + 32 * slots * wiring.n_neurons
+    if bits > memory.bits * target.cores_per_chip:
+        allowed = memory.bits * target.cores_per_chip
+        yield Broken("state_memory", "network", f"{bits // 8} bytes", f"{allowed // 8} bytes")
 
 
 def _worst(limit: str, most: int, found: np.ndarray, wiring: Wiring) -> Iterator[Broken]:

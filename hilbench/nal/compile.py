@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError, choose
 from hilbench.nal.check import Broken, approximated, check
 from hilbench.nal.energy import Events, Part, Range, account, baselines, dynamic
+from hilbench.nal.facts import network_facts
 from hilbench.nal.fold import fold
 from hilbench.nal.network import Network
 from hilbench.nal.place import Placement, broken, place
@@ -35,6 +37,9 @@ class Activity:
     """Decisions."""
     seconds: float
     weight_updates: float
+    period_us: int = 0
+    facts: Mapping[str, Any] | None = None
+    """What the record says of its network (`nal.facts`), where it says anything."""
 
 
 class Use(Struct, frozen=True):
@@ -57,7 +62,9 @@ class Traffic(Struct, frozen=True):
 
 
 class Cost(Struct, frozen=True):
-    """Joules of a decision, modelled: parts, their sum without static power, and the baselines in 45 nm."""
+    """Joules of a decision, modelled: parts, the sum of those that are known without static power, and the baselines in
+    45 nm. Like the parts, these leave out what the host computes of values.
+    """
 
     parts: dict[str, Part]
     dynamic: Part
@@ -87,6 +94,8 @@ def compile_network(
     network: Network, name: str, target: Target, activity: Activity | None = None, chips: int = 1
 ) -> Report:
     """Check, quantise and place a network. Raises NetworkError for an activity that is not this network's."""
+    if activity is not None and activity.facts is not None:
+        _check_it_ran(network, activity)
     folded = fold(network)
     if not folded.populations:
         raise NetworkError("network: it has no neurons to place")
@@ -112,6 +121,19 @@ def compile_network(
         broken=check(folded, wiring, target) + broken(placement, target, chips),
         energy=None if activity is None else _cost(folded, wiring, placement, target, activity, sent),
     )  # fmt: skip
+
+
+def _check_it_ran(network: Network, activity: Activity) -> None:
+    """Raise NetworkError where a record's network has other parts than this one."""
+    mine = network_facts(network, activity.period_us)
+    for kind in ("populations", "projections"):
+        for name in mine[kind].keys() | activity.facts[kind].keys():
+            found, allowed = activity.facts[kind].get(name), mine[kind].get(name)
+            if found != allowed:
+                raise NetworkError(f"activity: it is of another network: {name!r} is {found} there, {allowed} here")
+    if activity.facts["steps_per_tick"] != mine["steps_per_tick"]:
+        steps = activity.facts["steps_per_tick"], mine["steps_per_tick"]
+        raise NetworkError(f"activity: it is of another network: {steps[0]} steps in a tick there, {steps[1]} here")
 
 
 def _sent(activity: Activity, wiring: Wiring) -> NDArray:
@@ -173,7 +195,7 @@ def _cost(
         hops=None if placement.hops is None else placement.hops / n,
     )
     parts = account(events, target.energy)
-    synapses = sum(p.weights.nnz for p in network.projections.values())
+    synapses = sum(p.weights.nnz for p in network.projections.values() if p.source in wiring.slices)
     return Cost(parts, dynamic(parts), baselines(synapses, crossed))
 
 

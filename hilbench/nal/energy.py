@@ -86,10 +86,11 @@ def dynamic(parts: Mapping[str, Part]) -> Part:
     return Part(0.0, Range(*map(sum, zip(*known, strict=True))))
 
 
-def baselines(synapses: float, synaptic_operations: float) -> dict[str, Range]:
+def baselines(synapses: float, accumulates: float, multiplications: float = 0.0) -> dict[str, Range]:
     """Joules of one decision in 45 nm: a network without spikes over the same synapses, and this one as it is.
 
-    `ann float32` and `ann int8` multiply and add once per synapse; `snn float32` adds once per synaptic operation.
+    `ann float32` and `ann int8` multiply and add once per synapse; `snn float32` adds once per operation, and also
+    multiplies in the `multiplications`, whose input is no spike.
     Value and low are arithmetic alone; high also reads each weight from an 8 kB cache, the same for all of them.
     """
     a = msgspec.toml.decode(ARITHMETIC.read_bytes(), type=Arithmetic)
@@ -99,7 +100,16 @@ def baselines(synapses: float, synaptic_operations: float) -> dict[str, Range]:
     return {
         "ann float32": _arithmetic(synapses, multiply_add, read),
         "ann int8": _arithmetic(synapses, short, read / 4),
-        "snn float32": _arithmetic(synaptic_operations, a.add_float32_j.value, read),
+        "snn float32": Range(
+            *map(
+                sum,
+                zip(
+                    _arithmetic(accumulates, a.add_float32_j.value, read),
+                    _arithmetic(multiplications, multiply_add, read),
+                    strict=True,
+                ),
+            )
+        ),
     }
 
 

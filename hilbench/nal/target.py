@@ -139,6 +139,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     event_outputs: Most | None = None
     populations_per_core: Most | None = None
     memory: Memory | None = None
+    state_memory: Memory | None = None
+    """Of what changes: neurons, plastic synapses, and what is on its way, 32 bits a neuron for each step of delay."""
     weights: Weights | None = None
     threshold_bits: Most | None = None
     """Of the threshold as a whole number, in the scale of the weights."""
