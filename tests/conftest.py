@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import threading
@@ -30,7 +31,12 @@ def nothing_left_behind():
     before, threads = set(children()), set(threading.enumerate())
     yield
     left = {pid: command for pid, command in children().items() if pid not in before}
-    left_threads = [t.name for t in set(threading.enumerate()) - threads if t.is_alive() and not t.daemon]
+    started = [t for t in set(threading.enumerate()) - threads if not t.daemon]
+    if started:
+        gc.collect()  # a backend's workers end with it
+    for thread in started:
+        thread.join(timeout=5)
+    left_threads = [t.name for t in started if t.is_alive()]
     assert not left, f"pid {os.getpid()}: child processes left behind: {left}"
     assert not left_threads, f"threads left behind: {left_threads}"
 
