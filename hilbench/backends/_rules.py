@@ -31,11 +31,24 @@ forced = njit(forceinline=True)
 _bounded, _softened = forced(rules.bounded), inner(rules.softened)
 
 # How a neuron's or a synapse's traces are read and written, by how many it has.
-_TAKE = (
-    forced(lambda traces, k: ()),
-    forced(lambda traces, k: (traces[0, k],)),
-    forced(lambda traces, k: (traces[0, k], traces[1, k])),
-)
+
+
+@forced
+def _take_none(traces, k):
+    return ()
+
+
+@forced
+def _take_one(traces, k):
+    return (traces[0, k],)
+
+
+@forced
+def _take_two(traces, k):
+    return traces[0, k], traces[1, k]
+
+
+_TAKE = (_take_none, _take_one, _take_two)
 
 
 @forced
@@ -75,6 +88,20 @@ def moved(w, dw, bounds):
     return _kept_softly(w, dw, low, high, bounds[SOFTNESS]) if keep_softly else _kept(w, dw, low, high, 0.0)
 
 
+def _named(rule, part):
+    """Name the functions that are made for one rule after it.
+
+    numba tells functions apart by name and by a number that starts anew in each process. Kernels that two processes
+    left in the disk cache and a third one loads together would else run each other's functions.
+    """
+
+    def name(function):
+        function.__qualname__ = f"{rule.__name__}.{part}"
+        return function
+
+    return name
+
+
 def _kernel(rule):
     """The compiled step of one rule on one projection."""
     constants = sys.modules[rule.__module__].Constants
@@ -84,6 +111,7 @@ def _kernel(rule):
     change = (_by_spikes if rule.by_spikes else _every_step)(rule, take_x, take_y)
 
     @inner
+    @_named(rule, "step")
     def step(table_at, plan_at, learning):
         table, plan = i64(table_at, N_ENTRIES), i64(plan_at, N_PLAN)
         link = i64(table[Entry.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
@@ -112,6 +140,7 @@ def _every_step(rule, take_x, take_y):
     hard, soft = _synapses(rule, take_x, take_y, _kept), _synapses(rule, take_x, take_y, _kept_softly)
 
     @inner
+    @_named(rule, "change")
     def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
         if n_traces == 0 and not learning:
             return 0
@@ -137,6 +166,7 @@ def _synapses(rule, take_x, take_y, keep):
     take_e, put_e = _TAKE[n_traces], _PUT[n_traces]
 
     @forced
+    @_named(rule, f"{keep.__name__}.one")
     def one(c, weights, e, k, came, x, z, y, drive, live, bounds):
         w = np.float64(weights[k])
         dw, after = change(c, w, take_e(e, k), came, x, z, y, drive)
@@ -144,6 +174,7 @@ def _synapses(rule, take_x, take_y, keep):
         weights[k] = keep(w, dw if live else 0.0, bounds[LOW], bounds[HIGH], bounds[SOFTNESS])
 
     @inner
+    @_named(rule, f"{keep.__name__}.synapses")
     def run(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, live, bounds):
         if dense and drives.size <= FEW:  # short rows: column by column
             for t in range(drives.size):
@@ -184,6 +215,7 @@ def _by_spikes(rule, take_x, take_y):
     on_pre, on_post = inner(rule.on_pre), inner(rule.on_post)
 
     @inner
+    @_named(rule, "change")
     def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
         if not learning:
             return 0
