@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from hilbench.backends._network import MAX_SPIKES
@@ -15,8 +15,7 @@ from hilbench.nal.lower import Column, Constant, Trait
 N_CONSTANTS, N_COLUMNS, N_TRAITS = len(Constant), len(Column), len(Trait)
 HEAD, LENGTH = range(2)
 
-GOLDEN = noise.GOLDEN
-_mix = njit(inline="always")(noise.mix)
+_mix, _uniform = inner(noise.mix), inner(noise.uniform)
 
 
 def _at(constant, k):
@@ -194,8 +193,7 @@ def _draw(table, q, k, now):
     """The random number of neuron k of population q in this step, as `nal.noise.uniform` draws it."""
     key = u64(table[Entry.KEYS], table[Entry.N_POPULATIONS])[q]
     step = np.uint64(now - i64(table[Entry.CLOCKS], 2)[1])
-    bits = _mix(_mix(key + step * GOLDEN) + np.uint64(k) * GOLDEN)
-    return (np.float64(bits >> noise.TO_53_BITS) + 0.5) * noise.UNIT
+    return _uniform(key, step, np.uint64(k), _mix)
 
 
 @inner

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
 from hilbench.nal.lower import Link, Lowered
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
+from hilbench.nal.projection import Projection
 from hilbench.nal.rules import Rule, bounds
 from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.homeostatic import Homeostatic

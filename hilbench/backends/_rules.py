@@ -24,7 +24,7 @@ N_ENTRIES, N_LINK_COLUMNS, N_PLAN = len(Entry), len(Link), len(Plan)
 N_ADDRESSES = len(Address)
 LOW, HIGH, SOFTNESS = range(3)
 FEW = 8
-"""Targets."""
+"""Targets, up to which a dense projection is walked column by column."""
 
 forced = njit(forceinline=True)
 """For what stands in the innermost loops, which vectorise only without calls."""

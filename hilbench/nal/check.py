@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec import Struct
 
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population
+from hilbench.nal.projection import Projection
 from hilbench.nal.target import Choice, Span, Target
 from hilbench.nal.wiring import Wiring
 

@@ -18,8 +18,9 @@ from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError, ProtocolError
 from hilbench.nal._arrays import MAX_DELAY_STEPS
 from hilbench.nal.forms import MAX_SYNAPSES, Form, FormKind
-from hilbench.nal.network import MAX_NEURONS, Network, Projection
+from hilbench.nal.network import MAX_NEURONS, Network
 from hilbench.nal.neurons import PARAMETERS, Behaviour, Integrator, Kind, Population
+from hilbench.nal.projection import Projection
 from hilbench.nal.rules import Rule
 from hilbench.types import LawProgram, Name, Port, Program
 

@@ -22,7 +22,7 @@ from hilbench.nal.network import Network
 from hilbench.nal.place import Placement, broken, place
 from hilbench.nal.quantise import NeuronError, WeightError, quantise
 from hilbench.nal.target import Target
-from hilbench.nal.wiring import Wiring, wire
+from hilbench.nal.wiring import Wiring, spiking_projections, wire
 
 ONE_EACH = "one spike of every neuron and one event of every input"
 
@@ -195,7 +195,7 @@ def _cost(
         hops=None if placement.hops is None else placement.hops / n,
     )
     parts = account(events, target.energy)
-    synapses = sum(p.weights.nnz for p in network.projections.values() if p.source in wiring.slices)
+    synapses = sum(p.weights.nnz for p in spiking_projections(network))
     return Cost(parts, dynamic(parts), baselines(synapses, crossed))
 
 

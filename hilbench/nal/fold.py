@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse
 
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
+from hilbench.nal.projection import Projection
 
 
 def fold(network: Network) -> Network:

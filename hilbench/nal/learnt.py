@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
+from hilbench.nal.projection import Projection
 from hilbench.nal.rules import Rule, bounds
 
 

@@ -12,8 +12,9 @@ from enum import IntEnum, auto
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
+from hilbench.nal.projection import Projection
 from hilbench.types import Probes
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import scipy.sparse
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hilbench.errors import NetworkError, choose
 from hilbench.nal._arrays import delays, make_port, per_neuron, read_shape, sparse
@@ -27,38 +27,11 @@ from hilbench.nal.neurons import (
     read_behaviour,
     read_parameters,
 )
+from hilbench.nal.projection import Projection
 from hilbench.nal.rules import Rule
 from hilbench.types import Port
 
 MAX_NEURONS = 50_000_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Projection:
-    """Synapses from one node onto a population, and a constant input beside them (NIR's Linear and Affine)."""
-
-    name: str
-    source: str
-    target: str
-    weights: scipy.sparse.csc_array
-    """(n_target, n_source) float32, column by column, so that a source's synapses lie together."""
-    bias: NDArray | None = None
-    delay_steps: int | NDArray = 0
-    """One for all, or (n_synapses,) uint16 in the order of `weights.data`."""
-    late: bool = False
-    """Whether what arrives acts after the threshold test of its step, instead of before the membrane's update."""
-    rule: Rule | None = None
-    form: Form | None = None
-
-    @property
-    def min_delay_steps(self) -> int:
-        """The shortest delay of all synapses."""
-        return int(np.min(self.delay_steps))
-
-    @property
-    def max_delay_steps(self) -> int:
-        """The longest delay of all synapses."""
-        return int(np.max(self.delay_steps))
 
 
 @dataclass(slots=True, eq=False)

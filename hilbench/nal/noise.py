@@ -24,8 +24,8 @@ def mix(x):
     return x ^ (x >> SHIFT_3)
 
 
-def uniform(key, step, neuron):
-    """A number between 0 and 1, neither included, from three uint64."""
+def uniform(key, step, neuron, mix=mix):
+    """A number between 0 and 1, neither included, from three uint64. Compiled code gives its own `mix`."""
     return ((mix(mix(key + step * GOLDEN) + neuron * GOLDEN) >> TO_53_BITS) + 0.5) * UNIT
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
+from hilbench.nal.projection import Projection
 from hilbench.nal.target import Decay, Limits, Target, Weights
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
+from hilbench.nal.projection import Projection
 
 
 @dataclass(frozen=True, slots=True, eq=False)

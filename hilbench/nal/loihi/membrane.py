@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError
 from hilbench.nal.loihi.equations import UNITY
 from hilbench.nal.loihi.model import RANGES
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, Step, step_constants
+from hilbench.nal.projection import Projection
 
 KINDS = ("lif", "if", "cuba_lif", "li", "i", "cuba_li")
 

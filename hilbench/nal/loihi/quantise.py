@@ -18,8 +18,9 @@ from hilbench.nal.loihi import equations
 from hilbench.nal.loihi.equations import ALIGN_BITS, LIMIT, UNITY
 from hilbench.nal.loihi.membrane import Membrane, amplitude, holds, membrane_of, onto, row_sums
 from hilbench.nal.loihi.model import RANGES, IntegerNetwork, ValueInput
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population
+from hilbench.nal.projection import Projection
 
 HEADROOM = 4
 """How many thresholds below its reset a membrane can fall before it stops."""

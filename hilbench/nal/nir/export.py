@@ -12,7 +12,7 @@ from hilbench.errors import NetworkError
 from hilbench.nal import forms
 from hilbench.nal.codec import rule_to_dict
 from hilbench.nal.forms import Form
-from hilbench.nal.network import Network, Projection
+from hilbench.nal.network import Network
 from hilbench.nal.neurons import Behaviour, Population
 from hilbench.nal.nir.build import check_it_can_be_silent
 from hilbench.nal.nir.edges import edges_of, is_edge
@@ -26,6 +26,7 @@ from hilbench.nal.nir.profile import (
     ProjectionEntry,
 )
 from hilbench.nal.nir.shapes import Shape
+from hilbench.nal.projection import Projection
 
 if TYPE_CHECKING:
     import nir

@@ -20,7 +20,9 @@ from hilbench.types import Name
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hilbench.nal.network import Network, Population, Projection
+    from hilbench.nal.network import Network
+    from hilbench.nal.neurons import Population
+    from hilbench.nal.projection import Projection
 
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 Amplitude = Annotated[float, Meta(ge=-1e9, le=1e9)]

@@ -31,8 +31,9 @@ from hilbench.types import Name
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hilbench.nal.network import Network, Projection
+    from hilbench.nal.network import Network
     from hilbench.nal.neurons import Population
+    from hilbench.nal.projection import Projection
 
 
 class Constants(NamedTuple):

@@ -18,7 +18,8 @@ from msgspec import Meta
 from hilbench.nal.rules import Rule, _unbounded
 
 if TYPE_CHECKING:
-    from hilbench.nal.network import Network, Population
+    from hilbench.nal.network import Network
+    from hilbench.nal.neurons import Population
 
 
 class Constants(NamedTuple):

@@ -15,7 +15,8 @@ from hilbench.nal.rules import Rate, Rule, Seconds
 from hilbench.types import Name
 
 if TYPE_CHECKING:
-    from hilbench.nal.network import Network, Projection
+    from hilbench.nal.network import Network
+    from hilbench.nal.projection import Projection
 
 
 class Constants(NamedTuple):

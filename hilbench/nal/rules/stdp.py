@@ -20,7 +20,8 @@ import numpy as np
 from hilbench.nal.rules import Amplitude, Rule, Seconds
 
 if TYPE_CHECKING:
-    from hilbench.nal.network import Network, Projection
+    from hilbench.nal.network import Network
+    from hilbench.nal.projection import Projection
 
 
 class Constants(NamedTuple):
