@@ -7,6 +7,7 @@ what was asked, 130 interrupted.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
@@ -69,6 +70,9 @@ def guard(command: Callable[[], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         complain("interrupted")
         sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has had enough of it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _main(arguments: list[str]) -> int:

@@ -223,3 +223,11 @@ def test_import_refuses_in_one_line(
     assert says in said
     assert said.count("\n") == 1
     assert [file.name for file in tmp_path.iterdir()] == ["net.nir"]
+
+
+def test_a_reader_that_stops_early_gets_no_traceback() -> None:
+    command = [sys.executable, "-m", "hilbench", "check", "arm_payload"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        child.stdout.close()
+        assert child.stderr.read() == ""
+        assert child.wait(timeout=60) == 1
