@@ -202,3 +202,25 @@ def test_buffers_that_no_machine_has_are_refused_by_name():
     net.connect("x", "big", np.ones((1000, 1)))
     with pytest.raises(NetworkError, match=r"'big'.* period"):
         Numba(NumbaConfig()).load(net, 4_000_000_000_000, Probes())
+
+
+def functions_in(kernel) -> set[str]:
+    """The names of a compiled function and of all compiled functions that it closes over."""
+    found = {kernel.py_func.__qualname__}
+    for cell in kernel.py_func.__closure__ or ():
+        if hasattr(cell.cell_contents, "py_func"):
+            found |= functions_in(cell.cell_contents)
+    return found
+
+
+def test_no_two_rules_share_the_name_of_a_function():
+    """Numba links kernels by these names: alike in two processes' caches, they would run each other's functions."""
+    from hilbench.backends import _rules
+
+    names = [
+        functions_in(kernel) for kernel in (_rules._pes, _rules._stdp, _rules._triplet, _rules._rstdp, _rules._eprop)
+    ]
+    assert all("<" not in name for mine in names for name in mine)
+    made = [{name for name in mine if not name.startswith("_")} for mine in names]
+    shared = {name for i, mine in enumerate(made) for other in made[:i] for name in mine & other}
+    assert {name.split(".")[0] for name in shared} <= {"Rule"}  # what all rules inherit is one function
