@@ -125,14 +125,19 @@ def compile_network(
 
 def _check_it_ran(network: Network, activity: Activity) -> None:
     """Raise NetworkError where a record's network has other parts than this one."""
-    mine = network_facts(network, activity.period_us)
+    mine, theirs = network_facts(network, activity.period_us), activity.facts
     for kind in ("populations", "projections"):
-        for name in mine[kind].keys() | activity.facts[kind].keys():
-            found, allowed = activity.facts[kind].get(name), mine[kind].get(name)
-            if found != allowed:
-                raise NetworkError(f"activity: it is of another network: {name!r} is {found} there, {allowed} here")
-    if activity.facts["steps_per_tick"] != mine["steps_per_tick"]:
-        steps = activity.facts["steps_per_tick"], mine["steps_per_tick"]
+        for name in sorted(mine[kind].keys() | theirs[kind].keys()):
+            there, here = theirs[kind].get(name), mine[kind].get(name)
+            if there is None or here is None:
+                raise NetworkError(
+                    f"activity: it is of another network: {name!r} is {'here' if here else 'there'} alone"
+                )
+            for field in here:
+                if there.get(field) != here[field]:
+                    raise NetworkError(f"activity: it is of another network: {name!r} has another {field} there")
+    if theirs["steps_per_tick"] != mine["steps_per_tick"]:
+        steps = theirs["steps_per_tick"], mine["steps_per_tick"]
         raise NetworkError(f"activity: it is of another network: {steps[0]} steps in a tick there, {steps[1]} here")
 
 

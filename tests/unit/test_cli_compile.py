@@ -10,6 +10,7 @@ import pytest
 
 from hilbench.cli import main
 from hilbench.nal import Network, save
+from hilbench.nal.facts import network_facts
 from hilbench.recorder import Recorder
 from hilbench.rows import Shape
 from hilbench.types import EVENT, Reply, Tick
@@ -21,24 +22,27 @@ def call(*arguments: object) -> int:
     return end.value.code or 0
 
 
-@pytest.fixture
-def network(tmp_path: Path) -> Path:
+def made(size: int = 3) -> Network:
     net = Network(0.001, spike_amplitude=1000.0)
     net.input("e", 2, kind="events")
-    net.lif("a", 3, tau_s=0.02)
+    net.lif("a", size, tau_s=0.02)
     net.readout("y", 1, tau_s=0.02)
-    net.connect("e", "a", np.ones((3, 2)))
-    net.connect("a", "y", np.ones((1, 3)), delay_steps=1)
-    save(net, tmp_path / "net.nir")
+    net.connect("e", "a", np.ones((size, 2)))
+    net.connect("a", "y", np.ones((1, size)), delay_steps=1)
+    return net
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    save(made(), tmp_path / "net.nir")
     return tmp_path / "net.nir"
 
 
 def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3) -> Path:
     """A run of two ticks: neuron 0 spikes twice, neuron 2 once, and event 1 comes three times."""
-    populations = {"a": {"kind": "lif", "size": size}, "y": {"kind": "li", "size": 1}}
     meta = {
         "scenario": {"loop": {"period_s": 0.001}, "record": {"spikes": list(spikes)}},
-        "network": {"steps_per_tick": 1, "populations": populations, "projections": {}},
+        "network": network_facts(made(size), 1000),
         "program": {"inputs": [{"name": "e", "size": 2, "kind": "events"}]},
     }
     with Recorder(folder, meta) as recorder:
@@ -92,7 +96,7 @@ def test_mistakes_are_one_line_each(network: Path, tmp_path: Path, capsys: pytes
         ((network, "--target", "loihi1", "--chips", 0), "--chips: found 0, expected 1 or more"),
         ((network, "--target", "loihi1", "--activity", tmp_path), "no readable run.json"),
         ((network, "--target", "loihi1", "--activity", unrecorded), "it has no spikes of 'a'; set record.spikes"),
-        ((network, "--target", "loihi1", "--activity", other), "'a' has 5 neurons in it; allowed: 3"),
+        ((network, "--target", "loihi1", "--activity", other), "it is of another network: 'a' has another size there"),
         ((network, "--targets", "loihi1"), "did you mean '--target'?"),
     ]
     for arguments, says in mistakes:

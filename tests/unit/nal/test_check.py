@@ -185,7 +185,7 @@ def test_relays_fold_into_one_matrix_for_each_delay():
     assert sum(float(p.bias[0]) for p in folded.projections.values() if p.bias is not None) == 1 * 3 + 5 * 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(networks(), st.integers(0, 2**32 - 1))
 def test_a_folded_network_spikes_as_the_whole_one_does(net, seed):
     folded = fold(net)

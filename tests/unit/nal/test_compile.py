@@ -74,8 +74,11 @@ def test_an_activity_of_a_network_with_the_same_names_is_refused():
     with pytest.raises(NetworkError, match="of another network: 1 steps in a tick there, 2 here"):
         compile_network(net, "loihi1", LOIHI1, slower)
     other = facts | {"projections": facts["projections"] | {"a_to_y": facts["projections"]["a_to_y"] | {"synapses": 2}}}
-    with pytest.raises(NetworkError, match="of another network: 'a_to_y' is"):
+    with pytest.raises(NetworkError, match="of another network: 'a_to_y' has another synapses there"):
         compile_network(net, "loihi1", LOIHI1, Activity(counts, 1, 0.1, 0.0, 1000, other))
+    net.readout("z", 1, tau_s=0.1)
+    with pytest.raises(NetworkError, match="of another network: 'z' is here alone"):
+        compile_network(net, "loihi1", LOIHI1, Activity(counts, 1, 0.1, 0.0, 1000, facts))
 
 
 def test_a_microcontroller_needs_room_for_what_changes():

@@ -91,7 +91,7 @@ def test_what_has_no_format_stays_as_it_is():
     assert (neurons["a"].threshold, neurons["a"].tau) == (None, None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(networks(), st.sampled_from(targets()))
 def test_errors_are_those_of_the_network_that_comes_back(net, name):
     net = fold(net)
@@ -99,6 +99,6 @@ def test_errors_are_those_of_the_network_that_comes_back(net, name):
     for error in weights:
         before, after = (n.projections[error.projection].weights.data for n in (net, found))
         assert np.abs(after - before).max(initial=0) == pytest.approx(error.max_abs, rel=1e-3, abs=1e-6)
-        assert 0 <= error.rms_relative < 1
+        assert 0 <= error.rms_relative <= 1  # 1: all that is so small became 0
     assert {p: q.size for p, q in found.populations.items()} == {p: q.size for p, q in net.populations.items()}
     assert all((q.tau_s > 0).all() for q in found.populations.values() if q.tau_s is not None)
