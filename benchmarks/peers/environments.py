@@ -20,8 +20,8 @@ TORCH = "torch==2.13.0"
 INSTALLS = {
     # Brian2 2.9 asks for NumPy 1 in its compiled parts.
     "peers": (("numpy<2", "cython", "setuptools", "Brian2==2.9.0"), ("numpy<2", "nengo==4.1.0")),
-    # PyTorch is stated each time: what stands on it would take a newer one.
-    "torch": ((TORCH,), (TORCH, "snntorch==1.0.0")),
+    # PyTorch is stated each time: what stands on it would take a newer one. Neither asks for the NumPy that we need.
+    "torch": ((TORCH, "numpy"), (TORCH, "snntorch==1.0.0")),
 }
 SLOWER = {"peers": (("numpy<2", "nest-simulator==3.10.0"),), "torch": ((TORCH, "norse==1.1.0"),)}
 """What `--quick` leaves out."""
