@@ -16,146 +16,16 @@ from numba import njit
 from hilbench.backends._learning import learn
 from hilbench.backends._neurons import act_late, general, plain
 from hilbench.backends._parts import wait
-from hilbench.backends._pointers import f32, f64, finite, i32, i64, inner, u8, u16, u32, u64
-from hilbench.backends._table import Address, Entry
-from hilbench.nal.lower import Column, Constant, Link, Trait
+from hilbench.backends._pointers import f32, f64, i32, i64, inner, u8, u32, u64
+from hilbench.backends._sending import hold_values, send_event, send_spikes, send_v, send_values
+from hilbench.backends._table import Entry
+from hilbench.nal.lower import Column
 
 # Places in COUNTS.
 SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES = range(4)
-N_CONSTANTS, N_COLUMNS, N_TRAITS, N_LINK_COLUMNS = len(Constant), len(Column), len(Trait), len(Link)
-N_ADDRESSES = len(Address)
-
-
-# Loops run from 0 over views: an index that may be negative costs a test per access and keeps a loop from vectorising.
-
-
-@inner
-def _add(x, targets, weights, onto, dense):
-    """Add x times these weights to their targets' sums."""
-    if dense and weights.size:
-        side_by_side = onto[targets[0] :]
-        for k in range(weights.size):
-            side_by_side[k] += x * weights[k]
-    else:
-        for k in range(weights.size):
-            onto[targets[k]] += x * weights[k]
-
-
-@inner
-def _operations(link, weights):
-    """How many of these weights an operation is counted for: all that are not 0, where arithmetic is done."""
-    if not link[Link.COUNTED]:
-        return 0
-    if not link[Link.PLASTIC]:
-        return weights.size  # a static projection stores no zeros
-    n = 0
-    for k in range(weights.size):
-        n += weights[k] != 0
-    return n
-
-
-@inner
-def _send(table, part, link, addresses, source, x, ring, now):
-    """Send x over one source's synapses onto this part's neurons, into `ring` (n_slots, n). Returns the operations."""
-    cuts, at = addresses[Address.CUTS], source * table[Entry.N_PARTS] + part
-    a, b = i64(cuts + 8 * at, 2)
-    n = b - a
-    targets, weights = i32(addresses[Address.TARGETS] + 4 * a, n), f32(addresses[Address.WEIGHTS] + 4 * a, n)
-    mask, lo = ring.shape[0] - 1, link[Link.TARGET_LO]
-    if addresses[Address.DELAYS] == 0:
-        slot = (now + link[Link.DELAY]) & mask
-        _add(x, targets, weights, ring[slot, lo : lo + link[Link.N_TARGET]], link[Link.DENSE])
-    else:
-        delays = u16(addresses[Address.DELAYS] + 2 * a, n)
-        for k in range(n):
-            ring[(now + delays[k]) & mask, lo + targets[k]] += x * weights[k]
-    return _operations(link, weights)
-
-
-@inner
-def _links(table):
-    """(links, addresses of synapses)."""
-    n = table[Entry.N_LINKS]
-    return i64(table[Entry.LINKS], (n, N_LINK_COLUMNS)), i64(table[Entry.SYNAPSES], (n, N_ADDRESSES))
-
-
-@inner
-def _hold_values(table, part, bounds, held_current):
-    """Fill `held_current` (n,) with what constant inputs and held values bring in each step of this tick.
-
-    Returns the operations that this costs per step.
-    """
-    bias, values = f64(table[Entry.BIAS], table[Entry.N]), f32(table[Entry.VALUES], table[Entry.N_VALUES])
-    for q in range(table[Entry.N_POPULATIONS]):
-        lo, hi = bounds[q, part], bounds[q, part + 1]
-        held_current[lo:hi] = bias[lo:hi]
-    links, synapses = _links(table)
-    ring = held_current.reshape(1, held_current.size)
-    operations = 0
-    for p in range(table[Entry.N_HELD]):
-        for s in range(links[p, Link.N_SOURCE]):
-            x = finite(values[links[p, Link.SOURCE_LO] + s])
-            if x != 0:
-                operations += _send(table, part, links[p], synapses[p], s, x, ring, np.int64(0))
-    return operations
-
-
-@inner
-def _send_values(table, part, early, late, now):
-    """Values that are on their way for a while, or act late, are sent in each step. Returns the operations."""
-    links, synapses = _links(table)
-    values = f32(table[Entry.VALUES], table[Entry.N_VALUES])
-    operations = 0
-    for p in range(table[Entry.N_HELD], table[Entry.N_FROM_VALUES]):
-        for s in range(links[p, Link.N_SOURCE]):
-            x = finite(values[links[p, Link.SOURCE_LO] + s])
-            if x != 0:
-                ring = late if links[p, Link.LATE] else early
-                operations += _send(table, part, links[p], synapses[p], s, x, ring, now)
-    return operations
-
-
-@inner
-def _send_event(table, part, address, early, late, now):
-    """Send an event over the projections of its port. Returns the operations."""
-    links, synapses = _links(table)
-    operations = 0
-    for p in range(table[Entry.N_FROM_VALUES], table[Entry.N_FROM_EVENTS]):
-        source = address - links[p, Link.SOURCE_LO]
-        if 0 <= source < links[p, Link.N_SOURCE]:
-            ring = late if links[p, Link.LATE] else early
-            operations += _send(table, part, links[p], synapses[p], source, 1.0, ring, now)
-    return operations
-
-
-@inner
-def _send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
-    """Send one part's spikes. Returns the operations."""
-    links, synapses = _links(table)
-    amplitude = f64(table[Entry.NUMBERS], 2)[1]
-    operations = 0
-    for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
-        ring = late if links[p, Link.LATE] else early
-        for j in range(n_fired):
-            x = amount[j] if row[Column.GRADED] else amplitude * amount[j]
-            if x != 0:
-                n = _send(table, part, links[p], synapses[p], np.int64(fired[j]), x, ring, now)
-                operations += n if row[Column.GRADED] else n * np.int64(amount[j])
-    return operations
-
-
-@inner
-def _send_v(table, part, row, early, late, now):
-    """Send the values of a population that does not spike. Returns the operations."""
-    links, synapses = _links(table)
-    v = f64(table[Entry.V], table[Entry.N])[row[Column.LO] : row[Column.HI]]
-    operations = 0
-    for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
-        ring = late if links[p, Link.LATE] else early
-        for s in range(v.size):
-            if v[s] != 0:
-                operations += _send(table, part, links[p], synapses[p], s, v[s], ring, now)
-    return operations
+N_COLUMNS, N_ENTRIES = len(Column), len(Entry)
+IDLE, LEARN, ADVANCE = range(3)
+"""How a tick runs: without learning, with it, or as one of several whose counts a later one tells."""
 
 
 @inner
@@ -213,9 +83,9 @@ def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
         if row[Column.SPIKING]:
             for j in range(table[Entry.N_PARTS]):
                 a = bounds[q, j]
-                operations += _send_spikes(table, part, row, fired[a:], amount[a:], n_fired[q, j], early, late, now)
+                operations += send_spikes(table, part, row, fired[a:], amount[a:], n_fired[q, j], early, late, now)
         else:
-            operations += _send_v(table, part, row, early, late, now)
+            operations += send_v(table, part, row, early, late, now)
         if part == 0:
             more, n_out, n_probe = _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe)
             spikes += more
@@ -233,59 +103,65 @@ def _end_step(table, part, learning, now, late, first_event, next_event):
     if part == 0:
         if table[Entry.ANY_RULE]:
             updates = learn(table, learning, first_event, next_event)
-            u8(table[Entry.SPIKED], table[Entry.N])[:] = 0
+            spiked = u8(table[Entry.SPIKED], table[Entry.N])
+            for k in range(spiked.size):
+                spiked[k] = 0
         i64(table[Entry.CLOCKS], 2)[0] = now + 1
     if table[Entry.ANY_RULE]:
         wait(table)
     return updates
 
 
-@njit(cache=True, nogil=True)
-def run(table, part, n_steps, learning, n_events, fresh):
-    """`n_steps` network steps of one part. Events lie by time in EVENTS; output and probe events are written likewise.
-
-    COUNTS are added to, from 0 when `fresh`. Returns the number of output events x 2**32 + that of probe events.
-    """
-    n, n_slots, n_parts = table[Entry.N], table[Entry.N_SLOTS], table[Entry.N_PARTS]
-    bounds = i64(table[Entry.BOUNDS], (table[Entry.N_POPULATIONS], n_parts + 1))
-    early = f64(table[Entry.EARLY], (n_slots, n))
-    late = f64(table[Entry.LATE], (n_slots if table[Entry.ANY_LATE] else 0, n))
-    events, begun = u32(table[Entry.EVENTS], (n_events, 2)), i64(table[Entry.CLOCKS], 2)[0]
-    wait(table)
-    operations = n_steps * _hold_values(table, part, bounds, f64(table[Entry.HELD_CURRENT], n))
-    zero = np.int64(0)  # a plain 0 has a type of its own, for which all would be compiled again
-    spikes, updates, next_event, n_out, n_probe = zero, zero, zero, zero, zero
-    for step in range(n_steps):
-        now, t_us = begun + step, step * table[Entry.DT_US]
-        if table[Entry.N_FROM_VALUES] > table[Entry.N_HELD]:
-            operations += _send_values(table, part, early, late, now)
-        first_event = next_event
-        while next_event < n_events and events[next_event, 0] < t_us + table[Entry.DT_US]:
-            operations += _send_event(table, part, np.int64(events[next_event, 1]), early, late, now)
-            next_event += 1
-        more, sent, n_out, n_probe = _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe)
-        spikes += more
-        operations += sent
-        updates += _end_step(table, part, learning, now, late, first_event, next_event)
-    i64(table[Entry.TOTALS], n_parts)[part] = operations
-    wait(table)
-    if part == 0:
-        _finish(table, n_steps, fresh, spikes, updates)
-    return (n_out << 32) + n_probe
-
-
 @inner
-def _finish(table, n_steps, fresh, spikes, updates):
+def _finish(table, how, spikes, updates):
     """The output values after the last step, and the counts."""
     n = table[Entry.N_READOUTS]
     v, readouts = f64(table[Entry.V], table[Entry.N]), i64(table[Entry.READOUTS], n)
     values_out, counts = f32(table[Entry.VALUES_OUT], n), u64(table[Entry.COUNTS], 4)
     for i in range(n):
         values_out[i] = v[readouts[i]]
-    if fresh:
-        counts[:] = 0
+    fresh = u8(table[Entry.FRESH], 1)
+    if fresh[0]:
+        for i in range(counts.size):
+            counts[i] = 0
+    fresh[0] = how != ADVANCE
     operations = i64(table[Entry.TOTALS], table[Entry.N_PARTS]).sum()
     counts[SPIKES] += np.uint64(spikes)
     counts[SYNAPTIC_OPERATIONS] += np.uint64(operations)
-    counts[NEURON_UPDATES] += np.uint64(n_steps * table[Entry.N_COUNTED])
+    counts[NEURON_UPDATES] += np.uint64(table[Entry.N_STEPS] * table[Entry.N_COUNTED])
     counts[WEIGHT_UPDATES] += np.uint64(updates)
+
+
+@njit("int64(int64, int64, int64)", cache=True, nogil=True, _nrt=False)
+def run(table_at, n_events, how):
+    """The network steps of one tick, of the part whose table lies at `table_at`; `how` is IDLE, LEARN or ADVANCE.
+
+    Events lie by time in EVENTS; output and probe events are written likewise. COUNTS start from 0, but after ADVANCE
+    go on. Returns the number of output events x 2**32 + that of probe events.
+    """
+    table = i64(table_at, N_ENTRIES)
+    n, n_slots, n_parts, part = table[Entry.N], table[Entry.N_SLOTS], table[Entry.N_PARTS], table[Entry.PART]
+    bounds = i64(table[Entry.BOUNDS], (table[Entry.N_POPULATIONS], n_parts + 1))
+    early = f64(table[Entry.EARLY], (n_slots, n))
+    late = f64(table[Entry.LATE], (n_slots if table[Entry.ANY_LATE] else 0, n))
+    events, begun = u32(table[Entry.EVENTS], (n_events, 2)), i64(table[Entry.CLOCKS], 2)[0]
+    wait(table)
+    operations = table[Entry.N_STEPS] * hold_values(table, part, bounds, f64(table[Entry.HELD_CURRENT], n))
+    spikes, updates, next_event, n_out, n_probe = 0, 0, 0, 0, 0
+    for step in range(table[Entry.N_STEPS]):
+        now, t_us = begun + step, step * table[Entry.DT_US]
+        if table[Entry.N_FROM_VALUES] > table[Entry.N_HELD]:
+            operations += send_values(table, part, early, late, now)
+        first_event = next_event
+        while next_event < n_events and events[next_event, 0] < t_us + table[Entry.DT_US]:
+            operations += send_event(table, part, np.int64(events[next_event, 1]), early, late, now)
+            next_event += 1
+        more, sent, n_out, n_probe = _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe)
+        spikes += more
+        operations += sent
+        updates += _end_step(table, part, how == LEARN, now, late, first_event, next_event)
+    i64(table[Entry.TOTALS], n_parts)[part] = operations
+    wait(table)
+    if part == 0:
+        _finish(table, how, spikes, updates)
+    return (n_out << 32) + n_probe

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import njit, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import np_cfarray
 
-inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""For what compiled code alone calls: wrappers that Python never uses would double the time to compile."""
+inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, _nrt=False)
+"""For what compiled code alone calls, with no wrappers for Python, which would double the time to compile.
+
+A call would hand over each array as seven numbers and more in memory, and count references to it, though it is
+nobody's: together longer than a small population's step. Without the counting, numba refuses code that allocates.
+"""
 
 
 @inner
@@ -21,15 +26,27 @@ def finite(x):
     return np.float64(x) if np.isfinite(x) else 0.0
 
 
-@intrinsic
-def _pointer(typing, address, kind):
-    """The address as a pointer to numbers of this kind."""
-    pointer = types.CPointer(kind.dtype)
+def _view(kind, name):
+    """The intrinsic that makes an array of this kind, in C order, of an address and a shape."""
 
-    def build(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(pointer))
+    def view(typing, address, shape):
+        n_dimensions = len(shape) if isinstance(shape, types.BaseTuple) else 1
+        array, pointer = types.Array(kind, n_dimensions, "C"), types.CPointer(kind)
 
-    return pointer(types.int64, kind), build
+        def build(context, builder, signature, arguments):
+            at = builder.inttoptr(arguments[0], context.get_value_type(pointer))
+            return np_cfarray(context, builder, array(pointer, shape), (at, arguments[1]))
+
+        return array(types.int64, shape), build
+
+    view.__name__ = view.__qualname__ = name
+    return intrinsic(view)
+
+
+f64, f32 = _view(types.float64, "f64"), _view(types.float32, "f32")
+i64, i32 = _view(types.int64, "i64"), _view(types.int32, "i32")
+u64, u32 = _view(types.uint64, "u64"), _view(types.uint32, "u32")
+u16, u8 = _view(types.uint16, "u16"), _view(types.uint8, "u8")
 
 
 @intrinsic
@@ -42,54 +59,6 @@ def call(typing, address, table, plan, learning):
         return builder.call(builder.inttoptr(arguments[0], function), arguments[1:])
 
     return types.int64(types.int64, types.int64, types.int64, types.int64), build
-
-
-@njit(inline="always")
-def f64(address, shape):
-    """The float64 array at an address."""
-    return carray(_pointer(address, np.float64), shape)
-
-
-@njit(inline="always")
-def f32(address, shape):
-    """The float32 array at an address."""
-    return carray(_pointer(address, np.float32), shape)
-
-
-@njit(inline="always")
-def i64(address, shape):
-    """The int64 array at an address."""
-    return carray(_pointer(address, np.int64), shape)
-
-
-@njit(inline="always")
-def i32(address, shape):
-    """The int32 array at an address."""
-    return carray(_pointer(address, np.int32), shape)
-
-
-@njit(inline="always")
-def u64(address, shape):
-    """The uint64 array at an address."""
-    return carray(_pointer(address, np.uint64), shape)
-
-
-@njit(inline="always")
-def u32(address, shape):
-    """The uint32 array at an address."""
-    return carray(_pointer(address, np.uint32), shape)
-
-
-@njit(inline="always")
-def u16(address, shape):
-    """The uint16 array at an address."""
-    return carray(_pointer(address, np.uint16), shape)
-
-
-@njit(inline="always")
-def u8(address, shape):
-    """The uint8 array at an address."""
-    return carray(_pointer(address, np.uint8), shape)
 
 
 @intrinsic

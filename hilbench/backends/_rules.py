@@ -11,7 +11,7 @@ import sys
 from functools import cache
 
 import numpy as np
-from numba import cfunc, njit
+from numba import cfunc
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from hilbench.backends._plans import RULES, Plan
@@ -26,24 +26,22 @@ LOW, HIGH, SOFTNESS = range(3)
 FEW = 8
 """Targets, up to which a dense projection is walked column by column."""
 
-forced = njit(forceinline=True)
-"""For what stands in the innermost loops, which vectorise only without calls."""
-_bounded, _softened = forced(rules.bounded), inner(rules.softened)
+_bounded, _softened = inner(rules.bounded), inner(rules.softened)
 
 # How a neuron's or a synapse's traces are read and written, by how many it has.
 
 
-@forced
+@inner
 def _take_none(traces, k):
     return ()
 
 
-@forced
+@inner
 def _take_one(traces, k):
     return (traces[0, k],)
 
 
-@forced
+@inner
 def _take_two(traces, k):
     return traces[0, k], traces[1, k]
 
@@ -51,17 +49,17 @@ def _take_two(traces, k):
 _TAKE = (_take_none, _take_one, _take_two)
 
 
-@forced
+@inner
 def _put_none(traces, k, after):
     pass
 
 
-@forced
+@inner
 def _put_one(traces, k, after):
     traces[0, k] = after[0]
 
 
-@forced
+@inner
 def _put_two(traces, k, after):
     traces[0, k], traces[1, k] = after[0], after[1]
 
@@ -69,18 +67,18 @@ def _put_two(traces, k, after):
 _PUT = (_put_none, _put_one, _put_two)
 
 
-@forced
+@inner
 def _kept(w, dw, low, high, softness):
     """A weight or threshold after a change, within hard bounds."""
     return _bounded(w + dw, low, high)
 
 
-@forced
+@inner
 def _kept_softly(w, dw, low, high, softness):
     return _bounded(w + _softened(w, dw, low, high, softness), low, high)
 
 
-@forced
+@inner
 def moved(w, dw, bounds):
     """A weight or threshold after a change, within its bounds of either kind."""
     keep_softly = bounds[SOFTNESS] > 0
@@ -162,10 +160,10 @@ def _every_step(rule, take_x, take_y):
 
 def _synapses(rule, take_x, take_y, keep):
     """The compiled loops of `_every_step`, which keep weights within their bounds in one way."""
-    change, n_traces = forced(rule.change), len(rule.synapse_traces)
+    change, n_traces = inner(rule.change), len(rule.synapse_traces)
     take_e, put_e = _TAKE[n_traces], _PUT[n_traces]
 
-    @forced
+    @inner
     @_named(rule, f"{keep.__name__}.one")
     def one(c, weights, e, k, came, x, z, y, drive, live, bounds):
         w = np.float64(weights[k])

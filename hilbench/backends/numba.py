@@ -46,6 +46,7 @@ from hilbench.types import (
 )
 
 NOW, LAST_RESET = range(2)
+ADVANCE = 2
 OUTPUTS = [Column.OUT_ADDRESS, Column.PROBE_ADDRESS]
 SCRATCH = (
     "HELD_CURRENT",
@@ -96,12 +97,14 @@ class Numba(Backend):
         self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
-        self._kernel, self._table = kernels("_kernels", *_sources()).run, self._fill(self.config.threads)
-        if self.config.threads > 1:
-            self._kernel = _in_parts(self._kernel, self.config.threads, self._state["ARRIVED"])
+        # What the dispatcher calls once it has looked at the arguments' types, which would take longer than the call.
+        (compiled,) = kernels("_kernels", *_sources()).run.overloads.values()
+        self._kernel, self._tables = compiled.entry_point, self._fill(self.config.threads)
+        self._table_at, *others_at = (table.ctypes.data for table in self._tables)
+        if others_at:
+            self._kernel = _in_parts(self._kernel, others_at, self._state["ARRIVED"])
         self._recording = bool(probes.weights or probes.weight_norms)
         self._modulated, self._tells = self._modulators.size > 0, self._out.size + self._probe.size > 0
-        self._kernel(self._table, 0, 0, True, 0, True)  # compiles, or loads what the disk holds
         self.reset(0, "none")
         learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
         exact = [p.name for p in program.projections.values() if p.rule is None]
@@ -130,17 +133,16 @@ class Numba(Backend):
         self._values[:] = 0
         self._modulators[:] = 0
         self._reply.counters[:] = 0
-        self._ticks, self._fresh = 0, True
+        self._state["FRESH"][:] = True
 
     def step(self, tick: Tick) -> Reply:
-        n_events = tick.events.size
+        n_events = len(tick.events)
         if n_events:
             self._take_events(tick.events)
-        self._values[:] = tick.values
+        self._values[...] = tick.values
         if self._modulated:
-            self._modulators[:] = tick.modulators
-        found = self._kernel(self._table, 0, self._steps, tick.learning, n_events, self._fresh)
-        self._fresh = True
+            self._modulators[...] = tick.modulators
+        found = self._kernel(self._table_at, n_events, tick.learning)
         reply = self._reply
         if self._tells:
             n_out, n_probe = found >> 32, found & 0xFFFFFFFF
@@ -148,21 +150,17 @@ class Numba(Backend):
             reply.probe_events = self._probe[:n_probe] if n_probe else NO_EVENTS
         if self._recording:
             reply.probe_values = self._weights_record()
-        self._ticks += 1
         return reply
 
     def advance(self, n_periods: int) -> None:
         for _ in range(n_periods):
-            self._kernel(self._table, 0, self._steps, False, 0, self._fresh)  # the next reply counts from here
-            self._fresh = False
-            self._ticks += 1
+            self._kernel(self._table_at, 0, ADVANCE)
 
     def snapshot(self) -> dict[str, NDArray]:
-        marks = {"ticks": np.array([self._ticks]), "fresh": np.array([self._fresh])}
-        return {name: array.copy() for name, array in self._arrays().items()} | marks
+        return {name: array.copy() for name, array in self._arrays().items()}
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
-        mine = self._arrays() | {"ticks": np.zeros(1, int), "fresh": np.zeros(1, bool)}
+        mine = self._arrays()
         names = check_snapshot(arrays, mine, carry)
         if carry == "all":
             _check_clocks(arrays["clocks"])
@@ -171,7 +169,6 @@ class Numba(Backend):
         self._settle_thresholds()
         if carry == "all":
             self._hold_again()
-            self._ticks, self._fresh = int(mine["ticks"][0]), bool(mine["fresh"][0])
 
     def _arrays(self) -> dict[str, NDArray]:
         """All that changes, in place, by name."""
@@ -205,11 +202,11 @@ class Numba(Backend):
     def _take_events(self, events: NDArray) -> None:
         if events.size > len(self._io["EVENTS"]):
             self._io["EVENTS"] = np.zeros(2 * events.size, EVENT)
-            self._table[Entry.EVENTS] = self._io["EVENTS"].ctypes.data
+            self._tables[:, Entry.EVENTS] = self._io["EVENTS"].ctypes.data
         self._io["EVENTS"][: events.size] = events
 
     def _fill(self, n_parts: int) -> NDArray:
-        """The kernel's table: every array is resolved here, once. It holds addresses, this object the arrays."""
+        """(n_parts, entries): the kernel's table of each part. It holds addresses, this object the arrays."""
         flat, net = self._flat, self._network
         plans, moves = self._plans.plans, self._plans.moves
         self._keys = np.zeros(len(flat.order), np.uint64)
@@ -223,7 +220,7 @@ class Numba(Backend):
             "N_COUNTED": sum(p.size for p in flat.order if p.kind != "sum"), "N_READOUTS": flat.readouts.size,
             "N_VALUES": self._values.size, "N_MODULATORS": self._modulators.size, "N_PLANS": len(plans),
             "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_LATE": flat.late, "ANY_RULE": len(plans) + len(moves) > 0,
-            "N_PARTS": n_parts,
+            "N_PARTS": n_parts, "PART": 0, "N_STEPS": self._steps,
         }  # fmt: skip
         self._constant = {
             "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
@@ -232,10 +229,13 @@ class Numba(Backend):
             "BOUNDS": bounds,
         }  # fmt: skip
         reply = {"VALUES_OUT": self._reply.values, "COUNTS": self._reply.counters}
-        return fill(sizes | self._constant | self._state | self._io | reply)
+        tables = np.tile(fill(sizes | self._constant | self._state | self._io | reply), (n_parts, 1))
+        tables[:, Entry.PART] = np.arange(n_parts)
+        return tables
 
     def _weights_record(self) -> NDArray:
-        if self._ticks % self._weight_ticks:
+        now, begun = self._state["CLOCKS"].tolist()
+        if ((now - begun) // self._steps - 1) % self._weight_ticks:
             return NO_VALUES
         whole = [self._weights[name] for name in self._probes.weights]
         norms = [[np.linalg.norm(self._weights[name])] for name in self._probes.weight_norms]
@@ -257,16 +257,16 @@ def _check_clocks(clocks: NDArray) -> None:
         raise NetworkError(f"snapshot: 'clocks': found {clocks.tolist()}; allowed: 0 or more, the second first")
 
 
-def _in_parts(kernel: Callable[..., int], n_parts: int, arrived: NDArray) -> Callable[..., int]:
-    """The kernel, run by as many threads as there are parts; `arrived` (1,) is what they wait on."""
+def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray) -> Callable[..., int]:
+    """The kernel, run by a thread more for each further part's table; `arrived` (1,) is what they wait on."""
     others = None
 
-    def run(table: NDArray, part: int, *arguments: object) -> int:
+    def run(table_at: int, *arguments: int) -> int:
         nonlocal others
-        others = others or ThreadPoolExecutor(n_parts - 1, thread_name_prefix="hilbench-numba")
+        others = others or ThreadPoolExecutor(len(others_at), thread_name_prefix="hilbench-numba")
         try:
-            running = [others.submit(kernel, table, other, *arguments) for other in range(part + 1, n_parts)]
-            found = kernel(table, part, *arguments)
+            running = [others.submit(kernel, at, *arguments) for at in others_at]
+            found = kernel(table_at, *arguments)
             for other in running:
                 other.result()
         except BaseException:

@@ -85,14 +85,14 @@ def test_an_input_value_that_is_no_number_counts_as_0(kind, bad):
 class Failing:
     """A kernel that fails in its first call, for part 0 after the others have begun to wait."""
 
-    def __init__(self, kernel):
-        self.kernel, self.failed = kernel, False
+    def __init__(self, kernel, first_at):
+        self.kernel, self.first_at, self.failed = kernel, first_at, False
 
-    def __call__(self, table, part, *arguments):
-        if part == 0 and not self.failed:
+    def __call__(self, table_at, *arguments):
+        if table_at == self.first_at and not self.failed:
             self.failed = True
             raise KeyboardInterrupt
-        return self.kernel(table, part, *arguments)
+        return self.kernel(table_at, *arguments)
 
 
 @pytest.mark.parametrize("threads", [2, 4])
@@ -100,7 +100,8 @@ def test_a_step_that_is_interrupted_lets_the_next_one_run(threads):
     backend = loaded("numba", threads=threads)
     from hilbench.backends._kernels import run
 
-    backend._kernel = _in_parts(Failing(run), threads, backend._state["ARRIVED"])
+    first_at, *others_at = (table.ctypes.data for table in backend._tables)
+    backend._kernel = _in_parts(Failing(run, first_at), others_at, backend._state["ARRIVED"])
     with pytest.raises(KeyboardInterrupt):
         backend.step(tick())
     backend.reset(0, "none")
