@@ -104,7 +104,7 @@ class Numba(Backend):
         if others_at:
             self._kernel = _in_parts(self._kernel, others_at, self._state["ARRIVED"])
         self._recording = bool(probes.weights or probes.weight_norms)
-        self._modulated, self._tells = self._modulators.size > 0, self._out.size + self._probe.size > 0
+        self._modulated, self._told = self._modulators.size > 0, 0
         self.reset(0, "none")
         learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
         exact = [p.name for p in program.projections.values() if p.rule is None]
@@ -144,7 +144,8 @@ class Numba(Backend):
             self._modulators[...] = tick.modulators
         found = self._kernel(self._table_at, n_events, tick.learning)
         reply = self._reply
-        if self._tells:
+        if found or self._told:  # a small network tells nothing in most ticks
+            self._told = found
             n_out, n_probe = found >> 32, found & 0xFFFFFFFF
             reply.events = self._out[:n_out] if n_out else NO_EVENTS
             reply.probe_events = self._probe[:n_probe] if n_probe else NO_EVENTS
