@@ -16,11 +16,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from time import monotonic_ns
 from typing import Protocol
 
 import zmq
 
 from hilbench.bridge import stream, unix
+from hilbench.bridge._spin import Rhythm, poller, readable_by
 from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams, Framing
 from hilbench.bridge.sockets import tune
 from hilbench.errors import LinkError
@@ -49,12 +51,16 @@ class Listener(Protocol):
 
 
 @contextlib.contextmanager
-def listening(bind: str) -> Iterator[Listener]:
-    """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound."""
+def listening(bind: str, spin_s: float) -> Iterator[Listener]:
+    """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound.
+
+    Around the instant at which its plant's next frame is expected a Unix socket or a byte stream is looked at without
+    sleep, from `spin_s` before to `spin_s` after.
+    """
     how = {"unix": _unix, "stream": _stream}.get(bind.partition("://")[0], _router)
     with contextlib.ExitStack() as stack:
         try:
-            listener = how(bind, stack)
+            listener = how(bind, spin_s, stack)
         except (OSError, zmq.ZMQError) as error:
             raise LinkError(f"cannot listen on {bind!r}: {error.strerror}") from None
         yield listener
@@ -82,9 +88,11 @@ class Router:
         return data
 
     def send(self, plant: bytes, frame: bytes) -> None:
-        with contextlib.suppress(zmq.Again):
+        try:
             self._socket.send(plant, _MORE)
             self._socket.send(frame, _AT_ONCE)
+        except zmq.Again:
+            pass
 
     def admit(self, plant: bytes) -> None:
         pass  # libzmq bounds every message alike
@@ -93,23 +101,36 @@ class Router:
 class Connections:
     """Connections to one listening socket, each with a framing of its own."""
 
-    def __init__(self, server: socket.socket, address: str, framing: Callable[[], Framing]) -> None:
+    def __init__(self, server: socket.socket, address: str, framing: Callable[[], Framing], spin_s: float) -> None:
         self.address = address
         self._server, self._framing = server, framing
-        self._selector = selectors.DefaultSelector()
+        self._selector = selectors.SelectSelector()  # the only one that waits for less than a millisecond
         self._selector.register(server, selectors.EVENT_READ)
         self._plants: dict[bytes, tuple[socket.socket, Framing]] = {}
         self._names = count(1)
         self._waiting: deque[tuple[bytes, bytes | None]] = deque()
+        self._rhythm = Rhythm(spin_s)
+        self._admitted, self._poll = b"", select.poll()
 
     def receive(self) -> tuple[bytes, bytes | None] | None:
         if not self._waiting:
-            for key, _ in self._selector.select(LOOK_MS * 1e-3):
-                if key.data is None:
-                    self._accept()
-                else:
-                    self._read(key.data)
+            begin_ns, end_ns = self._rhythm.window_ns()
+            now_ns = monotonic_ns()
+            if now_ns >= end_ns:
+                self._look(LOOK_MS * 1e-3)
+            elif now_ns < begin_ns:
+                self._look(min(LOOK_MS * 1e-3, (begin_ns - now_ns) * 1e-9))
+            elif readable_by(self._poll, end_ns):
+                self._read(self._admitted)
         return self._waiting.popleft() if self._waiting else None
+
+    def _look(self, timeout_s: float) -> None:
+        """Wait for whoever comes first."""
+        for key, _ in self._selector.select(timeout_s):
+            if key.data is None:
+                self._accept()
+            else:
+                self._read(key.data)
 
     def send(self, plant: bytes, frame: bytes) -> None:
         if plant not in self._plants:
@@ -123,7 +144,9 @@ class Connections:
 
     def admit(self, plant: bytes) -> None:
         if plant in self._plants:
-            self._plants[plant][1].admit()
+            connection, framing = self._plants[plant]
+            framing.admit()
+            self._admitted, self._poll = plant, poller(connection.fileno())
 
     def close(self) -> None:
         for plant in list(self._plants):
@@ -155,6 +178,8 @@ class Connections:
         except OSError:
             data = b""
         if data:
+            if plant == self._admitted:
+                self._rhythm.heard(monotonic_ns())
             self._waiting.extend((plant, frame) for frame in framing.feed(data))
         else:
             self._drop(plant)
@@ -162,6 +187,8 @@ class Connections:
     def _drop(self, plant: bytes) -> None:
         connection, _ = self._plants.pop(plant)
         self._selector.unregister(connection)
+        if plant == self._admitted:
+            self._admitted, self._poll = b"", select.poll()
         connection.close()
         self._waiting.append((plant, None))
 
@@ -183,7 +210,7 @@ def _send_all(connection: socket.socket, pieces: list[bytes]) -> bool:
     return True
 
 
-def _router(bind: str, stack: contextlib.ExitStack) -> Router:
+def _router(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Router:
     context = stack.enter_context(zmq.Context())
     router = stack.enter_context(context.socket(zmq.ROUTER))
     tune(router, bind)
@@ -194,26 +221,26 @@ def _router(bind: str, stack: contextlib.ExitStack) -> Router:
     return Router(router)
 
 
-def _unix(bind: str, stack: contextlib.ExitStack) -> Connections:
+def _unix(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:
     path = bind.removeprefix(unix.SCHEME)
     if path == "*":
         folder = tempfile.mkdtemp(prefix="hilbench-")  # only its owner may enter
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         path = str(Path(folder) / "device")
-    return _listen(unix.new_socket(), path, unix.SCHEME + path, Datagrams, stack)
+    return _listen(unix.new_socket(), path, unix.SCHEME + path, Datagrams, spin_s, stack)
 
 
-def _stream(bind: str, stack: contextlib.ExitStack) -> Connections:
+def _stream(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:
     host, port, path = stream.split(bind)
     if path:
-        return _listen(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, bind, Cobs, stack)
+        return _listen(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, bind, Cobs, spin_s, stack)
     server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    return _listen(server, (host, port), "", Cobs, stack)
+    return _listen(server, (host, port), "", Cobs, spin_s, stack)
 
 
 def _listen(
-    server: socket.socket, where: str | tuple[str, int], address: str, framing: Callable[[], Framing],
+    server: socket.socket, where: str | tuple[str, int], address: str, framing: Callable[[], Framing], spin_s: float,
     stack: contextlib.ExitStack,
 ) -> Connections:  # fmt: skip
     stack.callback(server.close)
@@ -228,7 +255,7 @@ def _listen(
     server.listen(MAX_CONNECTIONS)
     server.setblocking(False)
     framing()  # a missing package is said before plants connect
-    connections = Connections(server, address, framing)
+    connections = Connections(server, address, framing, spin_s)
     stack.callback(connections.close)
     return connections
 

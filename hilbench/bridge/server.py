@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
 from hilbench.bridge._listeners import LOOK_MS, Listener, listening
+from hilbench.bridge._spin import SPIN_S
 from hilbench.bridge.device import Device
 from hilbench.bridge.wire import Kind
 from hilbench.errors import LinkError
@@ -33,6 +34,7 @@ def serve(
     exit_with_stdin: bool = False,
     lease_s: float = 10.0,
     insecure: bool = False,
+    spin_s: float = SPIN_S,
     stop_fd: int | None = None,
     clock_ns: Callable[[], int] = monotonic_ns,
 ) -> None:
@@ -40,15 +42,16 @@ def serve(
 
     `ready` is told the endpoint, with its real port, once plants can connect. With `exit_with_stdin` the end of
     standard input ends the device, so one that a plant has started does not outlive it; `stop_fd` does the same for
-    any file descriptor. A plant that is silent for `lease_s` makes room for another. Raises LinkError when `bind` is
-    not a loopback address or a path (unless `insecure`), or cannot be bound.
+    any file descriptor. A plant that is silent for `lease_s` makes room for another;
+    `spin_s` is for `listening`. Raises LinkError when `bind` is not a loopback address or a path (unless `insecure`),
+    or cannot be bound.
     """
     check_bind(bind, insecure)
     device = Device(backend, lease_s, clock_ns)
     ends = [] if stop_fd is None else [stop_fd]
     if exit_with_stdin:
         ends.append(sys.stdin.fileno())
-    with listening(bind) as listener, _signals() as signal_fd:
+    with listening(bind, spin_s) as listener, _signals() as signal_fd:
         ready(listener.address)
         _answer(listener, device, [signal_fd, *ends])
         if (farewell := device.farewell()) is not None:

@@ -8,15 +8,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Meta
 
-from hilbench.bridge._client import Limits
-from hilbench.bridge._connection import Connection, ConnectionLink
+from hilbench.bridge._connection import Connection, ConnectionLink, Settings
 from hilbench.bridge.framing import Cobs
 from hilbench.errors import LinkError, MissingExtra, choose
 
 BAUD = 115_200
 
 
-class Config(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Config(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the link over a byte stream."""
 
     address: Annotated[str, Meta(pattern=r"^(stream|serial)://.+")] | None = None

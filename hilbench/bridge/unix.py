@@ -7,15 +7,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from hilbench.bridge._client import Limits
-from hilbench.bridge._connection import ConnectionLink
+from hilbench.bridge._connection import ConnectionLink, Settings
 from hilbench.bridge.framing import Datagrams
 from hilbench.errors import LinkError
 
 SCHEME = "unix://"
 
 
-class Config(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Config(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the link over a Unix socket."""
 
     address: Annotated[str, Meta(pattern=r"^unix:///.+")] | None = None
