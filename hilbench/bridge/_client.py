@@ -56,8 +56,9 @@ class FrameLink(Link):
         self._backend = backend_kind, backend_config
         self._address = config.address or ""
         self._device: DeviceProcess | None = None
-        self._connected = self._closed = self._echoes = False
-        self._request = FIRST_REQUEST
+        self._connected = self._closed = False
+        self._can = 0
+        self._request = self._keeping = FIRST_REQUEST
         self._session = 0
         self._sizes: Sizes | None = None
 
@@ -117,14 +118,29 @@ class FrameLink(Link):
             if data.startswith(self._reply_mark):
                 return self._reader.read(data)
             header = wire.read_header(data)
-            if header.kind in (Kind.ERROR, Kind.BYE):
+            if header.kind == Kind.SNAPSHOT:
+                self.kept = states.decode_states(data)[0]
+            elif header.kind == Kind.BYE or (header.kind == Kind.ERROR and header.seq != self._keeping):
                 self._refuse(data, header)
         return None
+
+    def keep_snapshot(self) -> None:
+        """Have a snapshot come among the replies; a device that cannot is not asked again and nothing else happens."""
+        self._loaded()
+        if self._can & Can.SNAPSHOT:
+            self._request += 1
+            self._keeping = self._request
+            self._write(wire.frame(Kind.SNAPSHOT, self._session, self._request))
+
+    def abandon(self) -> None:
+        """Let go of the connection, and of a device process of this link's own."""
+        self._release()
+        self._closed, self._device, self._session = False, None, 0
 
     def echo(self, n_bytes: int, timeout_ns: int) -> bool | None:
         """One bare round trip; a body longer than an ECHO may have is cut. Raises LinkError as `receive` does."""
         self._loaded()
-        if not self._echoes:
+        if not self._can & Can.ECHO:
             return None
         body = bytes(min(n_bytes, wire.ECHO_MAX_BYTES))
         back = self._exchange(lambda seq: wire.frame(Kind.ECHO, self._session, seq, body), Kind.ECHO, timeout_ns)
@@ -186,7 +202,7 @@ class FrameLink(Link):
         self._reply_mark = wire.mark(Kind.REPLY, self._session)
         hello = wire.decode_hello(answer)
         self.same_clock = hello.boot_id == mine.boot_id
-        self._echoes = bool(hello.capabilities & Can.ECHO)
+        self._can = hello.capabilities
         return hello
 
     def _load(self, load: wire.Load) -> LoadReport:

@@ -219,3 +219,21 @@ def test_a_snapshot_that_does_not_fit_is_refused_and_changes_nothing(link):
         link.restore({"other": np.zeros(3)}, "all")
     after = link.snapshot()
     assert {name: array.tobytes() for name, array in after.items()} == {k: a.tobytes() for k, a in before.items()}
+
+
+def test_a_snapshot_may_come_while_ticks_go_on(link):
+    """Of the state after the ticks that were sent before it was asked for, and no reply is lost to it."""
+    link.reset(5, "none", 0)
+    assert link.kept is None
+    stream = list(fakes.ticks(6))
+    session = direct(0)
+    wanted = [fakes.fields(session.tick(tick, 0)) for tick in stream[:3]]
+    saved = session.snapshot()
+    wanted += [fakes.fields(session.tick(tick, 0)) for tick in stream[3:]]
+    for tick in stream[:3]:
+        link.send(tick)
+    link.keep_snapshot()
+    for tick in stream[3:]:
+        link.send(tick)
+    assert [fakes.fields(link.receive(LONG_NS)) for _ in stream] == wanted
+    assert {name: array.tobytes() for name, array in link.kept.items()} == {k: a.tobytes() for k, a in saved.items()}
