@@ -1,4 +1,4 @@
-"""An Agent: coders, a Program and a link. The loop uses its halves, submit and collect; anyone else calls `act`."""
+"""An Agent: coders, a Program and a link. The loop uses its parts, encode to decode; anyone else calls `act`."""
 
 from __future__ import annotations
 
@@ -54,20 +54,22 @@ class Agent:
         self.action[:] = self.safe_action
         self._seq = 0
 
-    def submit(
+    def encode(
         self, seq: int, t_ns: int, obs: NDArray, reward: float, info: Mapping[str, float], learning: bool,
-        events: NDArray | None = None, send: bool = True,
+        events: NDArray | None = None,
     ) -> Tick:  # fmt: skip
-        """Encode one observation and, with `send`, put it on the link. The Tick holds until the next call."""
+        """One observation as a Tick, which holds until the next call."""
         tick, control = self.tick, self.control
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, learning
         coded = control.coder.encode(obs, tick.values)
         tick.events = coded if events is None or not events.size else _merged(events, coded)
         if control.modulate is not None:
             control.modulate(obs, reward, info, tick.modulators)
-        if send:
-            self.link.send(tick)
         return tick
+
+    def submit(self, tick: Tick) -> None:
+        """Put a Tick on the link."""
+        self.link.send(tick)
 
     def collect(self, timeout_ns: int) -> Reply | None:
         """The next reply, or None after the timeout."""
@@ -82,7 +84,7 @@ class Agent:
     ) -> NDArray:
         """The action for this observation, (n_actions,) float32. Raises LinkError when no reply comes in time."""
         seq, self._seq = self._seq, self._seq + 1
-        self.submit(seq, seq * self.period_us * 1000, obs, reward, info or {}, True, events)
+        self.submit(self.encode(seq, seq * self.period_us * 1000, obs, reward, info or {}, True, events))
         while (reply := self.collect(round(self.link.config.timeout_s * 1e9))) is not None:
             if reply.seq == seq:
                 self.decode(reply, self.action)

@@ -16,7 +16,7 @@ from hilbench import plugins
 from hilbench.echo import echo_ns
 from hilbench.errors import HilbenchError
 from hilbench.host import Fact, facts
-from hilbench.pace import SPIN_NS, collector_frozen
+from hilbench.pace import collector_frozen, spin_ns
 from hilbench.types import LawProgram, Port, Probes
 
 RATES_HZ = (100, 200, 500, 1000, 2000)
@@ -36,7 +36,7 @@ TICK_BYTES = 32
 SAID_OF = {"sleep lag": "1 tick in 100", "stalls": "1 tick in 100", "link round trip": "median"}
 """Which ticks the number of a part stands for."""
 ADVICE = {
-    "sleep lag": "sleep lag: set the governor to performance, and start with a real-time priority",
+    "sleep lag": "sleep lag: set the governor to performance, and loop.realtime_priority",
     "stalls": "stalls: stop other programs; in a virtual machine, they come from its host",
     "link round trip": "link round trip: a device on this machine is nearer in process (--link.kind inprocess)",
 }
@@ -209,12 +209,12 @@ def rate_held_hz(rungs: list[Rung]) -> int | None:
 def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rungs: list[Rung]) -> dict[str, float]:
     """What each cause takes, in seconds: the link in half of all ticks, the others in one of a hundred.
 
-    The loop polls the last SPIN_NS before an instant, so a sleeper that wakes late by no more is not late. The link's
-    is its lowest median, because at a rate that is too high echoes also wait for each other.
+    The loop polls the stretch by which sleepers usually wake too late, up to a bound, so they lose what is beyond it.
+    The link's is its lowest median, because at a rate that is too high echoes also wait for each other.
     """
     medians = [each.echo.p50_s for each in rungs if each.echo.p50_s is not None]
     return {
-        "sleep lag": max(0.0, float(np.quantile(lags_ns, 1 - LATE_SHARE)) - SPIN_NS) * 1e-9,
+        "sleep lag": max(0.0, float(np.quantile(lags_ns, 1 - LATE_SHARE)) - spin_ns(lags_ns)) * 1e-9,
         "stalls": stall_wait_ns(gaps_ns, spun_ns, LATE_SHARE) * 1e-9,
         **({"link round trip": min(medians)} if medians else {}),
     }

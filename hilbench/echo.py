@@ -18,7 +18,7 @@ from hilbench.types import Link
 
 def echo_ns(
     link: Link, n: int, period_ns: int, n_bytes: int,
-    now_ns: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep,
+    now_ns: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep, spin_ns: int = SPIN_NS,
 ) -> NDArray:  # fmt: skip
     """Times from the scheduled instants of `n` echoes to their returns, (n,) int64; empty where the link has none.
 
@@ -29,10 +29,10 @@ def echo_ns(
     ages_ns = np.zeros(n, np.int64)
     lost_ns = round(link.config.timeout_s * 1e9)
     with collector_frozen(disabled=True):
-        start_ns = now_ns() + SPIN_NS
+        start_ns = now_ns() + spin_ns
         for k in range(n):
             due_ns = start_ns + k * period_ns
-            _wait(due_ns, now_ns, sleep)
+            _wait(due_ns, spin_ns, now_ns, sleep)
             back = _echo(link, n_bytes, max(0, due_ns + lost_ns - now_ns()))
             ages_ns[k] = now_ns() - due_ns
             if not back:
@@ -40,11 +40,11 @@ def echo_ns(
     return ages_ns
 
 
-def _wait(until_ns: int, now_ns: Callable[[], int], sleep: Callable[[float], None]) -> None:
+def _wait(until_ns: int, spin_ns: int, now_ns: Callable[[], int], sleep: Callable[[float], None]) -> None:
     """Sleep most of the time and poll the rest, as the loop does."""
     while (left_ns := until_ns - now_ns()) > 0:
-        if left_ns > SPIN_NS:
-            sleep((left_ns - SPIN_NS) * 1e-9)
+        if left_ns > spin_ns:
+            sleep((left_ns - spin_ns) * 1e-9)
 
 
 def _echo(link: Link, n_bytes: int, timeout_ns: int) -> bool | None:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hilbench.realtime import memory_refusal
+
 TOOLS = {"Python for Lava": "python3.10", "QEMU for Arm": "qemu-system-arm", "Arm compiler": "arm-none-eabi-gcc"}
 CHILD_TIMEOUT_S = 20.0
 LIMITS_FILE = "/etc/security/limits.conf"
@@ -27,6 +29,7 @@ try:
 except OSError as error:
     print("refused:", error.strerror)"""
 _FIFO = "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))"
+_PIN = "os.sched_setaffinity(0, os.sched_getaffinity(0))"
 _LOCK = """import ctypes
 if ctypes.CDLL(None, use_errno=True).mlockall(3):  # what is mapped now and later: 1 | 2 in Linux's mman.h
     raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))"""
@@ -44,8 +47,9 @@ class Fact(Struct, frozen=True):
 
 def facts() -> list[Fact]:
     """Everything this module can find out."""
-    priority, memory = priority_fact(tried(_FIFO)), memory_fact(tried(_LOCK))
-    return [governor(), priority, memory, *extras(), serial_ports(), rapl(), *tools()]
+    priority, pinning = priority_fact(tried(_FIFO)), pinning_fact(tried(_PIN))
+    memory = memory_fact(f"refused: {why}" if (why := memory_refusal()) else tried(_LOCK))
+    return [governor(), priority, pinning, memory, *extras(), serial_ports(), rapl(), *tools()]
 
 
 def governor(root: Path = Path("/sys/devices/system/cpu")) -> Fact:
@@ -73,8 +77,15 @@ def tried(code: str) -> str:
 
 def priority_fact(answer: str) -> Fact:
     """Whether a process may ask to be run before all others."""
-    mend = f"priority: add the line 'USER - rtprio 80' to {LIMITS_FILE}, log in again, start with chrt -f 50"
+    mend = f"priority: add the line 'USER - rtprio 80' to {LIMITS_FILE}, log in again, set loop.realtime_priority"
     return Fact("SCHED_FIFO", answer, mend if answer.startswith("refused") else "")
+
+
+def pinning_fact(answer: str) -> Fact:
+    """Whether a process may choose its processors, and among which."""
+    if not hasattr(os, "sched_getaffinity"):
+        return Fact("CPU pinning", answer)
+    return Fact("CPU pinning", f"{answer}; CPUs {', '.join(map(str, sorted(os.sched_getaffinity(0))))}")
 
 
 def memory_fact(answer: str) -> Fact:

@@ -19,7 +19,7 @@ import numpy as np
 from hilbench.agent import Agent
 from hilbench.errors import LinkError, ProtocolError
 from hilbench.loop_config import LoopConfig
-from hilbench.pace import SPIN_NS, Pace, collector_frozen
+from hilbench.pace import Pace, collector_frozen
 from hilbench.recorder import Recorder
 from hilbench.rows import Shape
 from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Carry, Reply, Tick, size_of
@@ -31,6 +31,8 @@ class Outcome:
 
     status: str
     fault: str = ""
+    notes: tuple[str, ...] = ()
+    """What the run did without, though the scenario asks for it."""
 
 
 class Loop:
@@ -99,15 +101,18 @@ class Loop:
         captured_ns = self._pace.now_ns()
         ended = terminated or truncated
         if ended or self._pace.skips(k, self._in_flight(k)):
-            self._row(k, None, captured_ns, 0, (obs, reward, terminated, truncated, info), len(events))
+            self._row(k, None, (captured_ns, 0, 0), (obs, reward, terminated, truncated, info), len(events))
             if ended:
                 return True
         else:
             learning = k < self._freeze_tick
             reaches = self._pace.reaches(k)
-            tick = self._agent.submit(k, k * self._period_ns, obs, reward, info, learning, events, reaches)
+            tick = self._agent.encode(k, k * self._period_ns, obs, reward, info, learning, events)
+            encoded_ns = self._pace.now_ns()
+            if reaches:
+                self._agent.submit(tick)
             sent_ns = self._pace.now_ns()
-            self._row(k, tick, captured_ns, sent_ns, (obs, reward, terminated, truncated, info), 0)
+            self._row(k, tick, (captured_ns, encoded_ns, sent_ns), (obs, reward, terminated, truncated, info), 0)
             if self._pace.realtime:
                 self._open.append(k)
                 self._asked_ns = self._asked_ns or sent_ns
@@ -119,12 +124,12 @@ class Loop:
             self._advance(step, *self._choose(step))
         return False
 
-    def _row(self, k: int, tick: Tick | None, captured_ns: int, sent_ns: int, seen: tuple, lost: int) -> None:
-        """Open tick `k`'s row; without a Tick it was skipped."""
+    def _row(self, k: int, tick: Tick | None, stamps_ns: tuple[int, int, int], seen: tuple, lost: int) -> None:
+        """Open tick `k`'s row, with when it was captured, encoded and sent; without a Tick it was skipped."""
         obs, reward, terminated, truncated, info = seen
         t_ns = k * self._period_ns
         learning = tick is not None and tick.learning
-        instants = (t_ns // 1000, tick is None, learning, self._pace.instant_ns(t_ns), captured_ns, sent_ns)
+        instants = (t_ns // 1000, tick is None, learning, self._pace.instant_ns(t_ns), *stamps_ns)
         self._rows.tick((k, *instants, reward, terminated, truncated, lost), tick, obs, self._plant.state(), info)
 
     def _advance(self, step: int, action: list[float], source: int) -> None:
@@ -136,7 +141,7 @@ class Loop:
         """Let time pass until then, taking replies as they come."""
         while True:
             left_ns = until_ns - self._pace.now_ns()
-            reply = self._agent.collect(max(0, left_ns - SPIN_NS))
+            reply = self._agent.collect(max(0, left_ns - self._pace.spin_ns))
             if reply is not None:
                 self._arrived(reply)
             elif left_ns <= 0:
@@ -185,7 +190,8 @@ class Loop:
         late = self._pace.late(seq, acts * self._step_ns - seq * self._period_ns > self._deadline_ns)
         slip = max(0, seq - reply.prev_seq - 1 - self._config.catch_up)
         action, clipped, not_finite = self._decoded(reply)
-        self._rows.reply(reply, now_ns, slip, late, clipped, not_finite)
+        decoded_ns = self._pace.now_ns()
+        self._rows.reply(reply, now_ns, decoded_ns, slip, late, clipped, not_finite)
         if not (late and self._config.late == "drop") and due != Pace.NEVER:
             heappush(self._ready, (-1 if due is None else due, seq, action))
 
@@ -246,7 +252,7 @@ class Loop:
             between = self._rows.opened * self._steps == self._next_step
             if between and self._rows.opened < self._ticks:  # the next tick is not sent
                 k += 1
-                self._row(k, None, self._pace.now_ns(), 0, self._plant.observe(), 0)
+                self._row(k, None, (self._pace.now_ns(), 0, 0), self._plant.observe(), 0)
             for step in range(self._next_step, (k + 1) * self._steps):
                 self._pass(self._pace.instant_ns(step * self._step_ns))
                 self._advance(step, self._safe, SAFE)

@@ -67,6 +67,12 @@ class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Periods of a gap through which the device advances its network; the rest is jumped."""
     echo_s: Seconds = 1.0
     """In real time: how long the link's bare echo is measured before the run and again after it; 0 leaves it out."""
+    realtime_priority: Annotated[int, Meta(ge=1, le=99)] | None = None
+    """In real time: run before all ordinary programs, with this priority of SCHED_FIFO, where that is permitted."""
+    cpus: tuple[Annotated[int, Meta(ge=0, le=4095)], ...] = ()
+    """In real time: the processors that the loop's process may use, where that is permitted; any when empty."""
+    lock_memory: bool = False
+    """In real time: keep the process's memory from being paged out, where that is permitted."""
     delay: Constant | Gamma | Trace = Constant()
     """How late replies act in `delayed` mode."""
     service_s: Seconds = 0.0

@@ -20,7 +20,11 @@ from hilbench.loop_config import Constant, Gamma, LoopConfig
 from hilbench.seeding import stream
 
 SPIN_NS = 80_000
-"""The last stretch before an instant is polled: a sleeping process wakes too late for it."""
+"""The last stretch before an instant is polled: a sleeping process wakes too late for it. This long at least."""
+SPIN_MOST_NS = 300_000
+SPIN_SHARE = 0.99
+"""Of wake-ups that the polled stretch should cover."""
+TRIALS, TRIAL_NS = 200, 1_000_000
 
 
 @contextlib.contextmanager
@@ -39,6 +43,27 @@ def collector_frozen(disabled: bool) -> Iterator[None]:
             gc.enable()
 
 
+def overslept_ns(
+    wait: Callable[[int], object], n: int = TRIALS, for_ns: int = TRIAL_NS, now_ns: Callable[[], int] = monotonic_ns
+) -> NDArray:
+    """By how much each of `n` waits for so long ended too late, (n,) int64."""
+    late_ns = np.zeros(n, np.int64)
+    for i in range(n):
+        due_ns = now_ns() + for_ns
+        wait(for_ns)
+        late_ns[i] = now_ns() - due_ns
+    return late_ns
+
+
+def spin_ns(late_ns: NDArray) -> int:
+    """How long before an instant to stop sleeping, by wake-ups that came so late.
+
+    Bounded, because polling takes a processor from others, and what comes later than that is a stall, which no polling
+    prevents.
+    """
+    return int(np.clip(np.quantile(late_ns, SPIN_SHARE), SPIN_NS, SPIN_MOST_NS))
+
+
 class Pace(ABC):
     """The clock of a run. `realtime`: time passes by itself. `felt`: replies may fail to come in time."""
 
@@ -48,6 +73,8 @@ class Pace(ABC):
     ticks: int | None = None
     """How many ticks this episode has; None where the scenario says it."""
     now_ns = staticmethod(monotonic_ns)
+    spin_ns = SPIN_NS
+    """How long before an instant a wait is polled."""
 
     def start(self, seed: int) -> None:
         """Begin an episode now."""
@@ -82,6 +109,10 @@ class Wall(Pace):
     def __init__(self, config: LoopConfig, now_ns: Callable[[], int] = monotonic_ns) -> None:
         self.now_ns = now_ns
         self._max_in_flight = config.max_in_flight
+
+    def measure(self, wait: Callable[[int], object]) -> None:
+        """Fit the polled stretch to how late `wait` returns on this machine, now; takes a fifth of a second."""
+        self.spin_ns = spin_ns(overslept_ns(wait, now_ns=self.now_ns))
 
     def start(self, seed: int) -> None:
         self._start_ns = self.now_ns() + self.LEAD_NS

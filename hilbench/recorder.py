@@ -24,7 +24,9 @@ try:
 except ImportError as error:
     raise MissingExtra("pyarrow", "sim") from error
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Formats that can be read: 1 has no `encoded_ns` and `decoded_ns`, so its latencies are not split."""
 ENERGY = "energy.json"
 """What a meter said of the run's program afterwards, beside `run.json`."""
 ECHO_NAME = "link_echo.arrow"
@@ -66,7 +68,11 @@ class Recorder:
 
     def fault(self, **what: Any) -> None:
         """Put a fault on record at once."""
-        self.meta["faults"].append(what)
+        self.add(faults=[*self.meta["faults"], what])
+
+    def add(self, **more: Any) -> None:
+        """Put more into `run.json`."""
+        self.meta |= more
         self.write_meta()
 
     def close(self, status: str) -> None:
@@ -149,7 +155,9 @@ class _Episode:
         if tick is not None and tick.events.size:
             chunk.lists["events"][i] = tick.events.copy()
 
-    def reply(self, reply: Reply, arrived_ns: int, slip: int, late: bool, clipped: bool, not_finite: bool) -> None:
+    def reply(
+        self, reply: Reply, arrived_ns: int, decoded_ns: int, slip: int, late: bool, clipped: bool, not_finite: bool
+    ) -> None:
         """Fill in what came back for an opened tick; one whose row has been written is too old and is let go."""
         if reply.seq // self._n < self._written:
             return
@@ -157,7 +165,7 @@ class _Episode:
         part = self._layout.reply
         part.pack(
             chunk.memory, i * self._size + part.offset,
-            True, arrived_ns, reply.prev_seq, reply.recv_ns, reply.compute_ns, reply.energy_j,
+            True, arrived_ns, decoded_ns, reply.prev_seq, reply.recv_ns, reply.compute_ns, reply.energy_j,
             *reply.counters.tolist(), late, True, slip, clipped, not_finite, *reply.values.tolist(),
         )  # fmt: skip
         lists = chunk.lists
@@ -235,8 +243,8 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
     except (OSError, ValueError) as error:
         raise RecordError(f"{folder}: no readable run.json in this folder ({error})") from None
     found = meta.get("format") if isinstance(meta, dict) else None
-    if found != FORMAT:
-        raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}")
+    if found not in READABLE:
+        raise RecordError(f"{folder}: record format {found!r}; allowed: {' and '.join(map(str, READABLE))}")
     if missing := {"episodes", "faults", "status"} - set(meta):
         raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
     if (whole := meta.get("bytes")) is not None and (found := stream_bytes(folder, meta["episodes"])) != whole:

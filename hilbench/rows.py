@@ -23,13 +23,14 @@ except ImportError as error:
 
 TICK = (
     ("seq", "i8"), ("t_us", "i8"), ("skipped", "?"), ("learning", "?"), ("scheduled_ns", "i8"), ("captured_ns", "i8"),
-    ("sent_ns", "i8"), ("reward", "f8"), ("terminated", "?"), ("truncated", "?"), ("events_lost", "i8"),
+    ("encoded_ns", "i8"), ("sent_ns", "i8"), ("reward", "f8"), ("terminated", "?"), ("truncated", "?"),
+    ("events_lost", "i8"),
 )  # fmt: skip
 """What is known when a tick is sent or skipped."""
 REPLY = (
-    ("answered", "?"), ("arrived_ns", "i8"), ("prev_seq", "i8"), ("received_ns", "i8"), ("compute_ns", "i8"),
-    ("energy_j", "f8"), *((name, "u8") for name in COUNTERS), ("late", "?"), ("processed", "?"), ("slip", "i8"),
-    ("clipped", "?"), ("not_finite", "?"),
+    ("answered", "?"), ("arrived_ns", "i8"), ("decoded_ns", "i8"), ("prev_seq", "i8"), ("received_ns", "i8"),
+    ("compute_ns", "i8"), ("energy_j", "f8"), *((name, "u8") for name in COUNTERS), ("late", "?"), ("processed", "?"),
+    ("slip", "i8"), ("clipped", "?"), ("not_finite", "?"),
 )  # fmt: skip
 """What a reply brings, and what became of it; `processed` says whether the network saw the tick."""
 APPLIED = (("applied_step", "i8"), ("applied_ns", "i8"))

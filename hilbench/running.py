@@ -23,11 +23,14 @@ from hilbench import plugins
 from hilbench.agent import Agent, make_agent, make_plant
 from hilbench.echo import echo_ns
 from hilbench.errors import RecordError, ScenarioError
+from hilbench.histogram import counted
 from hilbench.loop import Loop, Outcome
 from hilbench.loop_config import LoopConfig, Trace
 from hilbench.metering import meters
+from hilbench.metrics import timing
 from hilbench.nal.facts import network_facts
 from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
+from hilbench.realtime import granted
 from hilbench.recorder import Recorder, read_run, refuse_used
 from hilbench.scenario import Part, Scenario, dump, resolve
 from hilbench.types import RunData, to_builtins
@@ -52,7 +55,14 @@ def run(
         trace_s = latencies_s(read_run(trace.run)) if isinstance(trace, Trace) else None
         pace = _pace(scenario.loop, plant.sheet.physics_step_s, trace_s)
         agent = stack.enter_context(make_agent(scenario, plant.sheet))
-        return _record(scenario, folder, plant, agent, pace, progress, **more)
+        if not pace.realtime:
+            return _record(scenario, folder, plant, agent, pace, progress, **more)
+        # After the device was started, which must not inherit the loop's priority and processors.
+        rights = stack.enter_context(granted(scenario.loop))
+        pace.measure(agent.collect)
+        held = {"spin_s": pace.spin_ns * 1e-9, **to_builtins(rights)}
+        outcome = _record(scenario, folder, plant, agent, pace, progress, realtime=held, **more)
+        return replace(outcome, notes=rights.notes)
 
 
 def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:
@@ -150,7 +160,16 @@ def _record(
         if outcome.status == "done":
             recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
         recorder.close(outcome.status)
+    if pace.realtime:
+        recorder.add(histograms_ns=histograms_ns(folder))
     return outcome
+
+
+def histograms_ns(folder: str | Path) -> dict[str, dict[str, int]]:
+    """How often a run has which latencies, as `run.json` keeps them: of every tick, and of the link's bare echo."""
+    columns = ("applied_step", "applied_ns", "scheduled_ns", "terminated", "truncated")
+    found = read_run(folder, columns)
+    return {"latency": counted(np.rint(timing.latencies_s(found) * 1e9)), "echo": counted(found.echo_ns)}
 
 
 def _bare_echo_ns(loop: LoopConfig, agent: Agent, pace: Pace) -> NDArray:
@@ -158,7 +177,9 @@ def _bare_echo_ns(loop: LoopConfig, agent: Agent, pace: Pace) -> NDArray:
     if not pace.realtime:
         return np.empty(0, np.int64)
     n_bytes = agent.tick.values.nbytes + agent.tick.modulators.nbytes
-    return echo_ns(agent.link, ceil(loop.echo_s / loop.period_s), round(loop.period_s * 1e9), n_bytes)
+    return echo_ns(
+        agent.link, ceil(loop.echo_s / loop.period_s), round(loop.period_s * 1e9), n_bytes, spin_ns=pace.spin_ns
+    )
 
 
 def _ports(agent: Agent) -> dict[str, Any]:

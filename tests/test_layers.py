@@ -18,7 +18,7 @@ LAYERS = (
     ("errors", "types", "seeding", "settings"),
     ("plugins", "coding", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
-    ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace"),
+    ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace", "realtime", "histogram"),
     ("loop", "echo", "running", "metering"),
     (
         "suite",

@@ -71,6 +71,8 @@ def run(
     with _progress(found, quiet=as_json) as advance:
         outcome = run_scenario(found, folder, advance)
     _print_metrics(folder, outcome.status, as_json=as_json)
+    for note in outcome.notes:
+        complain(note)
     if outcome.fault:
         complain(outcome.fault)
     return 1 if outcome.fault else 0

@@ -21,7 +21,7 @@ def latency(run: RunData) -> Measures:
     """
     if not (column(run, "applied_step") >= 0).any():
         return {}
-    return _percentiles(np.concatenate([_latencies_s(run, e) for e in run.episodes] or [[]]))
+    return _percentiles(latencies_s(run))
 
 
 @metric("s", "lower", wall=True)
@@ -113,8 +113,12 @@ def faults(run: RunData) -> Measures:
     return {"": Measure(len(run.meta["faults"]), 1)}
 
 
+def latencies_s(run: RunData) -> NDArray:
+    """One latency per tick; what never came counts until the end of its episode's last period."""
+    return np.concatenate([_latencies_s(run, e) for e in run.episodes] or [[]])
+
+
 def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
-    """One latency per tick of an episode; what never came counts until the end of the last period."""
     if run.mode != "realtime":
         return _felt_us(run, episode) * 1e-6
     done_ns = np.where(episode["applied_step"] >= 0, episode["applied_ns"], np.inf)

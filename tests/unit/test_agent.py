@@ -105,11 +105,14 @@ def test_a_reset_starts_from_the_safe_action_and_tick_0():
     assert [seq for seq, *_ in link.sent] == [0, 0]
 
 
-def test_submit_without_sending_encodes_and_no_more():
+def test_what_is_encoded_is_sent_when_it_is_submitted():
     link = Link()
-    tick = agent(link).submit(0, 0, np.float32([6]), 0.0, {}, True, None, send=False)
+    found = agent(link)
+    tick = found.encode(0, 0, np.float32([6]), 0.0, {}, True)
     assert tick.values.tolist() == [6]
     assert link.sent == []
+    found.submit(tick)
+    assert [seq for seq, *_ in link.sent] == [0]
 
 
 @pytest.mark.parametrize("shape", [(1,), (1, 1)])

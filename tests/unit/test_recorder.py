@@ -29,7 +29,7 @@ def events(k, salt):
 
 def write_tick(rows, k):
     tick = Tick(seq=k, values=np.full(3, k, "f4"), modulators=np.full(1, -k, "f4"), events=events(k, 1))
-    row = (k, 1000 * k, False, k % 2 == 0, 10 * k, 10 * k + 1, 10 * k + 2, -0.5 * k, False, False, k % 3)
+    row = (k, 1000 * k, False, k % 2 == 0, 10 * k, 10 * k + 1, 10 * k + 2, 10 * k + 3, -0.5 * k, False, False, k % 3)
     rows.tick(row, tick, np.full(3, 0.1 * k, "f4"), np.array([k, 1 / (k + 1)]), {"x": 2.0 * k, "error": 3.0 * k})
     for j in range(2):
         rows.acted(k, j, np.array([k, j]), REPLIED * j)
@@ -41,7 +41,7 @@ def write_reply(rows, k, prev=None):
         counters=np.array([k, 2 * k, 3 * k, 2**63 + k], np.uint64), values=np.array([k, -k], "f4"),
         events=events(k, 2), probe_events=events(k, 3), probe_values=np.full(k % 3, k, "f4"),
     )  # fmt: skip
-    rows.reply(reply, 100 + k, k % 5, k % 7 == 0, k % 2, 0)
+    rows.reply(reply, 100 + k, 150 + k, k % 5, k % 7 == 0, k % 2, 0)
     rows.applied(k, 2 * k + 1, 200 + k)
 
 
@@ -50,11 +50,13 @@ def check(rows, n, answered):
     k = np.arange(n)
     for name, expected in {
         "seq": k, "t_us": 1000 * k, "skipped": k < 0, "learning": k % 2 == 0, "scheduled_ns": 10 * k,
-        "captured_ns": 10 * k + 1, "sent_ns": 10 * k + 2, "reward": -0.5 * k, "terminated": k < 0, "truncated": k < 0,
+        "captured_ns": 10 * k + 1, "encoded_ns": 10 * k + 2, "sent_ns": 10 * k + 3, "reward": -0.5 * k,
+        "terminated": k < 0, "truncated": k < 0,
         "events_lost": k % 3, "info.x": 2.0 * k, "info.error": 3.0 * k, "obs": np.float32(0.1 * k)[:, None] * [1, 1, 1],
         "state": np.stack([k, 1 / (k + 1)], 1), "values_in": k[:, None] * [1, 1, 1], "modulators": -k[:, None],
         "actions": np.stack([k, 0 * k, k, 0 * k + 1], 1), "sources": k[:, None] * 0 + [0, REPLIED],
-        "answered": answered, "arrived_ns": np.where(answered, 100 + k, 0), "prev_seq": np.where(answered, k - 1, -1),
+        "answered": answered, "arrived_ns": np.where(answered, 100 + k, 0),
+        "decoded_ns": np.where(answered, 150 + k, 0), "prev_seq": np.where(answered, k - 1, -1),
         "received_ns": np.where(answered, 7 * k, 0), "compute_ns": np.where(answered, k, 0),
         "energy_j": np.where(answered, 0.25 * k, np.nan), "spikes": np.where(answered, k, 0),
         "synaptic_operations": np.where(answered, 2 * k, 0), "neuron_updates": np.where(answered, 3 * k, 0),
@@ -105,7 +107,7 @@ def test_a_skipped_row_and_a_lost_reply_stay_empty_in_a_used_chunk(tmp_path):
             write_reply(rows, k)
             rows.flush(k + 1)
         for k in range(4, 8):  # chunks come from the spare ones, which are not new
-            row = (k, 0, True, False, 0, 0, 0, 0.0, False, False, 2)
+            row = (k, 0, True, False, 0, 0, 0, 0, 0.0, False, False, 2)
             rows.tick(row, None, np.zeros(3), np.zeros(2), {"x": 0, "error": 0})
             rows.flush(k + 1)
     found = read_run(tmp_path).episodes[0]
@@ -212,8 +214,9 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(("text", "found"), [
-    (None, "no readable run.json"), ("{", "no readable run.json"), ('{"format": 99}', "record format 99; allowed: 1"),
-    ("[]", "record format None; allowed: 1"),
+    (None, "no readable run.json"), ("{", "no readable run.json"),
+    ('{"format": 99}', "record format 99; allowed: 1 and 2"),
+    ("[]", "record format None; allowed: 1 and 2"),
 ])  # fmt: skip
 def test_what_is_no_run_is_one_line(tmp_path, text, found):
     if text is not None:
