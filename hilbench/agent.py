@@ -44,12 +44,18 @@ class Agent:
             values=np.zeros(size_of(program.inputs, "values"), np.float32),
             modulators=np.zeros(size_of(program.modulators, "values"), np.float32),
         )
-        self.report: LoadReport = link.load(program, period_us, probes)
-        self._seq = 0
+        self._probes, self._seq = probes, 0
+        self.load()
+
+    def load(self) -> None:
+        """Give the device the program, also once more when it has come back."""
+        self.report: LoadReport = self.link.load(self.control.program, self.period_us, self._probes)
 
     def reset(self, seed: int = 0, carry: Carry = "none", catch_up: int = 0) -> None:
         """Start an episode."""
         self.control.coder.reset()
+        if carry == "none":
+            self.link.kept = None
         self.link.reset(seed, carry, catch_up)
         self.action[:] = self.safe_action
         self._seq = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import isfinite
@@ -21,8 +22,9 @@ from hilbench.errors import LinkError, ProtocolError
 from hilbench.loop_config import LoopConfig
 from hilbench.pace import Pace, collector_frozen
 from hilbench.recorder import Recorder
+from hilbench.recovery import Recovery
 from hilbench.rows import Shape
-from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Carry, Reply, Tick, size_of
+from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Reply, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Loop:
     ) -> None:  # fmt: skip
         self._plant, self._agent, self._config = plant, agent, config
         self._recorder, self._pace, self._progress = recorder, pace, progress
+        self._recovery, self._notes = Recovery(agent, config, pace.now_ns), []
         sheet = plant.sheet
         self._period_ns = round(config.period_s * 1e9)
         self._step_ns = round(sheet.physics_step_s * 1e9)
@@ -62,35 +65,61 @@ class Loop:
         self._batch = max(1, 1_000_000_000 // self._period_ns)
 
     def run(self) -> Outcome:
-        """Every episode in turn. A device that is lost ends the run in the safe action, with the fault on record."""
-        config = self._config
-        with collector_frozen(disabled=self._pace.realtime):
-            for episode in range(config.episodes):
-                carry = "none" if episode == 0 else config.carry
+        """Every episode in turn. A device that is lost, and does not come back, ends the run in the safe action."""
+        with collector_frozen(disabled=self._pace.realtime), closing(self._recovery):
+            for number in range(self._config.episodes):
                 try:
-                    self._episode(config.seed + episode, carry)
+                    self._episode(number)
                 except (LinkError, ProtocolError) as error:
-                    return self._fault(episode, error)
-        return Outcome("done")
+                    return self._fault(error)
+        return Outcome("done", notes=tuple(self._notes))
 
-    def _episode(self, seed: int, carry: Carry) -> None:
-        self._rows = None
-        self._plant.reset(seed=seed)
-        self._agent.reset(seed, carry, self._config.catch_up)
-        self._rows = self._recorder.episode(_shape(self._plant, self._agent, self._steps), self._batch)
+    def _episode(self, number: int) -> None:
+        self._recovery.ended(wait=True)
+        self._number, self._seed = number, self._config.seed + number
+        self._rows, self._ended = None, False
+        self._plant.reset(seed=self._seed)
+        self._agent.reset(self._seed, self._config.carry if number else "none", self._config.catch_up)
+        self._rows = self._recorder.episode(
+            Shape.of(self._plant, self._agent.control.program, self._steps), self._batch
+        )
         self._ready: list[tuple[int, int, list[float]]] = []  # (due physics step, tick, action)
         self._open: deque[int] = deque()  # ticks without a reply of theirs or of a newer one
         self._asked_ns: int | None = None  # since when the device owes a reply
         self._acting, self._action, self._next_step = -1, self._safe, 0
-        self._pace.start(seed)
+        self._pace.start(self._seed)
         for k in range(self._ticks if self._pace.ticks is None else self._pace.ticks):
-            if self._tick(k):
+            if self._guarded(k):
                 break
             if self._rows.full:
                 self._rows.flush(self._settled(k))
             if self._progress is not None and k % self._batch == 0:
                 self._progress(k * self._period_ns * 1e-9)
         self._drain()
+
+    def _guarded(self, k: int) -> bool:
+        """A tick during which the device may get lost, or is looked for, where the scenario lets it come back."""
+        if self._recovery.running:
+            if (how := self._recovery.ended(wait=not self._pace.realtime)) is None:
+                self._pace.pass_until(self._pace.instant_ns(k * self._period_ns))
+                self._finish(k)
+                return self._ended
+            self._recorder.recovered(how)
+            self._notes.append(f"tick {k}: {how}")
+        try:
+            ended = self._tick(k)
+            self._recovery.ticked(k)
+            return ended
+        except (LinkError, ProtocolError) as error:
+            if not self._recovery.wanted:
+                raise
+            self._note(k, error)
+            self._open.clear()
+            self._ready.clear()
+            self._asked_ns, self._acting = None, -1
+            self._finish(k)
+            self._recovery.begin(self._seed)
+            return self._ended
 
     def _tick(self, k: int) -> bool:
         """One control period; True when the episode has ended instead. On the virtual clock time passes by itself."""
@@ -244,37 +273,26 @@ class Loop:
         oldest = self._open[0] if self._open else k + 1
         return min((seq for _, seq, _ in self._ready), default=oldest) if self._ready else oldest
 
-    def _fault(self, episode: int, error: Exception) -> Outcome:
+    def _fault(self, error: Exception) -> Outcome:
         """Finish the period in the safe action and put the fault on record."""
         k = 0
         if self._rows is not None:  # else the device was lost at the reset, before anything moved
-            k = self._rows.opened - 1
-            between = self._rows.opened * self._steps == self._next_step
-            if between and self._rows.opened < self._ticks:  # the next tick is not sent
-                k += 1
-                self._row(k, None, (self._pace.now_ns(), 0, 0), self._plant.observe(), 0)
-            for step in range(self._next_step, (k + 1) * self._steps):
-                self._pass(self._pace.instant_ns(step * self._step_ns))
-                self._advance(step, self._safe, SAFE)
+            k = min(self._next_step // self._steps, self._ticks - 1)
+            self._finish(k)
+        t_s = self._note(k, error)
+        return Outcome("fault", f"episode {self._number}, tick {k} ({t_s:.3f} s): {error}; the safe action was applied")
+
+    def _note(self, k: int, error: Exception) -> float:
         t_s = k * self._period_ns * 1e-9
-        self._recorder.fault(episode=episode, tick=k, t_s=t_s, kind=type(error).__name__, text=str(error))
-        return Outcome("fault", f"episode {episode}, tick {k} ({t_s:.3f} s): {error}; the safe action was applied")
+        self._recorder.fault(episode=self._number, tick=k, t_s=t_s, kind=type(error).__name__, text=str(error))
+        return t_s
 
-    def _pass(self, until_ns: int) -> None:
-        """Let time pass without the link. At most the rest of a period, so it need not sleep."""
-        while self._pace.realtime and self._pace.now_ns() < until_ns:
-            pass
-
-
-def _shape(plant: Any, agent: Agent, steps: int) -> Shape:
-    sheet, program = plant.sheet, agent.control.program
-    return Shape(
-        obs=len(sheet.obs_names),
-        state=plant.state().size,
-        info=tuple(sheet.info_units),
-        actions=len(sheet.action_names),
-        steps=steps,
-        values_in=size_of(program.inputs, "values"),
-        modulators=size_of(program.modulators, "values"),
-        values_out=size_of(program.outputs, "values"),
-    )
+    def _finish(self, k: int) -> None:
+        """The rest of period `k` in the safe action, without the link. A tick whose row is not open is not sent."""
+        if self._rows.opened == k:
+            seen = self._plant.observe()
+            self._ended = seen[2] or seen[3]
+            self._row(k, None, (self._pace.now_ns(), 0, 0), seen, 0)
+        for step in range(self._next_step, (k + 1) * self._steps):
+            self._pace.pass_until(self._pace.instant_ns(step * self._step_ns))
+            self._advance(step, self._safe, SAFE)

@@ -63,6 +63,12 @@ class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tick this old no longer counts as in flight; ten periods when absent."""
     silence_s: Positive = 0.1
     """In real time the safe action acts once no reply of a tick younger than this has been applied."""
+    on_loss: Literal["end", "recover"] = "end"
+    """When the device is lost: end the run, or go on in the safe action until it is back."""
+    recover_s: Positive = 30.0
+    """How long a lost device is looked for."""
+    snapshot_s: Positive | None = None
+    """How often what the device has learnt is saved, for a device that comes back; never when absent."""
     catch_up: Annotated[int, Meta(ge=0, le=10_000)] = 0
     """Periods of a gap through which the device advances its network; the rest is jumped."""
     echo_s: Seconds = 1.0

@@ -11,7 +11,7 @@ import gc
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,9 @@ class Pace(ABC):
         """The instant on this clock at that time after the episode's start."""
         return since_start_ns
 
+    def pass_until(self, until_ns: int) -> None:
+        """Let time pass without the link; on the virtual clock it needs no waiting."""
+
     @abstractmethod
     def due_step(self, seq: int) -> int | None:
         """The physics step from which tick `seq`'s reply may act, or None: from when it has come."""
@@ -106,9 +109,16 @@ class Wall(Pace):
     realtime = felt = True
     LEAD_NS = 2_000_000
 
-    def __init__(self, config: LoopConfig, now_ns: Callable[[], int] = monotonic_ns) -> None:
-        self.now_ns = now_ns
+    def __init__(
+        self, config: LoopConfig, now_ns: Callable[[], int] = monotonic_ns, sleep: Callable[[float], None] = sleep
+    ) -> None:
+        self.now_ns, self._sleep = now_ns, sleep
         self._max_in_flight = config.max_in_flight
+
+    def pass_until(self, until_ns: int) -> None:
+        while (left_ns := until_ns - self.now_ns()) > 0:
+            if left_ns > self.spin_ns:
+                self._sleep((left_ns - self.spin_ns) * 1e-9)
 
     def measure(self, wait: Callable[[int], object]) -> None:
         """Fit the polled stretch to how late `wait` returns on this machine, now; takes a fifth of a second."""

@@ -75,6 +75,11 @@ class Recorder:
         self.meta |= more
         self.write_meta()
 
+    def recovered(self, how: str) -> None:
+        """Say of the last fault how the device came back."""
+        self.meta["faults"][-1]["recovered"] = how
+        self.write_meta()
+
     def close(self, status: str) -> None:
         """Write what is left and the run's last word; a second call changes nothing."""
         self._end_episode()

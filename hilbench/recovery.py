@@ -1,4 +1,4 @@
-"""A device that is lost and comes back: it is looked for, loaded, and given what it had learnt, while the plant goes on.
+"""A device that is lost and comes back: looked for, loaded, given what it had learnt, while the plant goes on.
 
 The loop owns time and says when; everything that waits for a device waits in a thread here.
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from time import monotonic_ns
 
 from hilbench.agent import Agent
-from hilbench.errors import HilbenchError
+from hilbench.errors import HilbenchError, LinkError
 from hilbench.loop_config import LoopConfig
 
 PAUSE_S = 0.05
@@ -20,14 +19,15 @@ PAUSE_S = 0.05
 class Recovery:
     """Saves an agent's learnt weights on the way, and brings its device back. One loss at a time."""
 
-    def __init__(self, agent: Agent, config: LoopConfig, now_ns: Callable[[], int] = monotonic_ns) -> None:
+    def __init__(self, agent: Agent, config: LoopConfig, now_ns: Callable[[], int]) -> None:
         self._agent, self._config, self._now_ns = agent, config, now_ns
         self._every = None if config.snapshot_s is None else max(1, round(config.snapshot_s / config.period_s))
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._since_ns = 0
-        self._saved_at: int | None = None
+        self._kept: object = None
+        self._asked_at = self._saved_at = 0
 
     @property
     def wanted(self) -> bool:
@@ -42,11 +42,18 @@ class Recovery:
     def ticked(self, k: int) -> None:
         """After tick `k` has been sent: ask for a snapshot when one is due."""
         if self._every is not None and k % self._every == self._every - 1:
+            self._look()
             self._agent.link.keep_snapshot()
-            self._saved_at = k
+            self._asked_at = k
+
+    def _look(self) -> None:
+        """Notice that the snapshot asked for has come."""
+        if self._agent.link.kept is not self._kept:
+            self._kept, self._saved_at = self._agent.link.kept, self._asked_at
 
     def begin(self, seed: int) -> None:
         """Look for the device from now on."""
+        self._look()
         self._error, self._since_ns = None, self._now_ns()
         self._stop.clear()
         self._thread = threading.Thread(target=self._run, args=(seed,), name="hilbench-recovery", daemon=True)
@@ -59,7 +66,7 @@ class Recovery:
         self._thread.join()
         self._thread = None
         if self._error is not None:
-            raise self._error
+            raise LinkError(f"the device did not come back within {self._config.recover_s:g} s: {self._error}")
         passed_s = (self._now_ns() - self._since_ns) * 1e-9
         what = "with new weights" if self._agent.link.kept is None else f"with the weights of tick {self._saved_at}"
         return f"the device came back after {passed_s:.2f} s, {what}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra
-from hilbench.types import COUNTERS, EVENT
+from hilbench.types import COUNTERS, EVENT, Program, size_of
 
 try:
     import pyarrow as pa
@@ -55,6 +56,21 @@ class Shape:
     values_in: int
     modulators: int
     values_out: int
+
+    @classmethod
+    def of(cls, plant: Any, program: Program, steps: int) -> Shape:
+        """The widths of a plant's rows with this program, at so many physics steps a tick."""
+        sheet = plant.sheet
+        return cls(
+            obs=len(sheet.obs_names),
+            state=plant.state().size,
+            info=tuple(sheet.info_units),
+            actions=len(sheet.action_names),
+            steps=steps,
+            values_in=size_of(program.inputs, "values"),
+            modulators=size_of(program.modulators, "values"),
+            values_out=size_of(program.outputs, "values"),
+        )
 
 
 class _Part:

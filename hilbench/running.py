@@ -62,7 +62,7 @@ def run(
         pace.measure(agent.collect)
         held = {"spin_s": pace.spin_ns * 1e-9, **to_builtins(rights)}
         outcome = _record(scenario, folder, plant, agent, pace, progress, realtime=held, **more)
-        return replace(outcome, notes=rights.notes)
+        return replace(outcome, notes=(*rights.notes, *outcome.notes))
 
 
 def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:
@@ -119,6 +119,12 @@ def provenance() -> dict[str, Any]:
 
 def _check_repeatable(run: RunData, folder: str | Path) -> None:
     """Raise RecordError when replies were lost in such a way that nobody knows which ticks the network has run."""
+    for fault in run.meta["faults"]:
+        if "recovered" in fault:
+            raise RecordError(
+                f"{folder}: episode {fault['episode']}: the device was lost at tick {fault['tick']} and came back, and "
+                "its network went on from elsewhere; such a run cannot be replayed"
+            )
     for number, episode in enumerate(run.episodes):
         answered = np.flatnonzero(episode["answered"])
         # Between two answered ticks, the newer one's `prev_seq` tells of one tick alone.

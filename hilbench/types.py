@@ -219,13 +219,13 @@ class Link(ABC):
         """
         return None
 
-    @abstractmethod
     def snapshot(self) -> dict[str, NDArray]:
         """Copies of all that changes in the backend, by name. Raises LinkError or NetworkError when there is none."""
+        raise LinkError(f"{self}: this link cannot save a state")
 
-    @abstractmethod
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         """Put a snapshot back, as `Backend.restore` does; ticks go on counting. Raises as `snapshot` does."""
+        raise LinkError(f"{self}: this link cannot take a state back")
 
     def keep_snapshot(self) -> None:
         """Have a snapshot come while ticks go on: `kept` holds it once a later `receive` has met it."""

@@ -19,7 +19,7 @@ LAYERS = (
     ("plugins", "coding", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
     ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace", "realtime", "histogram"),
-    ("loop", "echo", "running", "metering"),
+    ("loop", "recovery", "echo", "running", "metering"),
     (
         "suite",
         "plan",

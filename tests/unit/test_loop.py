@@ -57,6 +57,9 @@ class Clock:
         self.now_ns += self.grain_ns
         return self.now_ns
 
+    def sleep(self, time_s):
+        self.now_ns += round(time_s * 1e9)
+
 
 class Device(Link):
     """Runs a tick the moment it is sent and answers as scripted.
@@ -149,7 +152,7 @@ class Bench:
         self.plant = Plant(self.clock, period_s, **(plant or {}))
         self.link = Device(self.clock, script, **(device or {}))
         self.config = LoopConfig(mode="realtime", period_s=period_s, duration_s=ticks * period_s, **loop)
-        self.pace = Wall(self.config, self.clock)
+        self.pace = Wall(self.config, self.clock, self.clock.sleep)
 
     def run(self):
         self.outcome = self.drive(self.pace, self.link, self.folder)

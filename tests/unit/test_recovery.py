@@ -1,0 +1,123 @@
+"""Devices that are lost and come back, over a fake link and under a fake clock: the robot, the record, the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_loop import SAFE_ACTION, STEPS, Bench, Device, always
+
+from hilbench import recovery
+from hilbench.errors import LinkError, NetworkError, RecordError
+from hilbench.pace import Lockstep
+from hilbench.recorder import read_run
+from hilbench.running import _check_repeatable
+from hilbench.types import SAFE, LoadReport
+
+pytestmark = pytest.mark.timeout(30)
+LOST_AT = 5
+NOBODY = LinkError("nobody there")
+
+
+class Mortal(Device):
+    """Dies when tick `LOST_AT` is sent, and comes back at the `attempts`-th load after that, if it does."""
+
+    def __init__(self, clock, script, attempts=1, refuses=NOBODY, **more):
+        super().__init__(clock, script, faults={"send": (LOST_AT, LinkError("it died"))}, **more)
+        self.attempts, self.refuses, self.loads, self.restored = attempts, refuses, 0, []
+
+    def load(self, program, period_us, probes):
+        if self.loads and self.loads < self.attempts + 1:
+            self.loads += 1
+            if self.loads <= self.attempts:
+                raise self.refuses
+            self.faults = {}
+        self.loads = max(self.loads, 1)
+        return LoadReport("fake")
+
+    def abandon(self):
+        pass
+
+    def keep_snapshot(self):
+        self.kept = {"weights/w": np.array([self.sent[-1][0]])}
+
+    def restore(self, arrays, carry):
+        self.restored.append((arrays["weights/w"][0], carry))
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(recovery, "PAUSE_S", 0.0)
+
+
+def bench(folder, attempts=1, refuses=NOBODY, lockstep=False, **loop):
+    found = Bench(folder, always(100_000), **{"on_loss": "recover", **loop})
+    found.link = Mortal(found.clock, found.link.script, attempts, refuses)
+    if lockstep:
+        found.pace = Lockstep(STEPS)
+    return found
+
+
+def run_in_lockstep(found):
+    """Without the wall's schedule, which `Bench.run` checks."""
+    found.outcome = found.drive(found.pace, found.link, found.folder)
+    found.data = read_run(found.folder)
+    found.rows = found.data.episodes[-1]
+    return found
+
+
+def check_rows(found, ticks=20):
+    """Every tick is there once; from the loss on the safe action acts, until a reply of the device that is back."""
+    rows = found.rows
+    assert rows["seq"].tolist() == list(range(ticks))
+    assert len(found.plant.ran) == ticks * STEPS
+    assert rows["skipped"][LOST_AT]
+    first = LOST_AT + 1 + int(np.argmax(~rows["skipped"][LOST_AT + 1 :]))
+    assert (rows["sources"][LOST_AT:first] == SAFE).all()
+    assert (rows["actions"][LOST_AT:first].reshape(-1, 2) == SAFE_ACTION).all()
+    return first
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_in_lockstep_the_plant_waits_for_the_device(tmp_path, attempts):
+    found = run_in_lockstep(bench(tmp_path, attempts, lockstep=True, snapshot_s=0.002))
+    assert found.outcome.status == "done"
+    assert check_rows(found) == LOST_AT + 1
+    assert found.rows["answered"][LOST_AT + 1 :].all()
+    assert found.link.restored == [(3, "weights")]
+    (fault,) = found.data.meta["faults"]
+    assert (fault["tick"], fault["text"]) == (LOST_AT, "it died")
+    assert "with the weights of tick 3" in fault["recovered"]
+    assert f"tick {LOST_AT + 1}: {fault['recovered']}" in found.outcome.notes
+    with pytest.raises(RecordError, match=f"lost at tick {LOST_AT} and came back"):
+        _check_repeatable(found.data, tmp_path)
+
+
+def test_in_real_time_the_robot_is_safe_meanwhile(tmp_path):
+    """How long it takes is the thread's affair; the schedule, the rows and the safe action hold in any case."""
+    found = bench(tmp_path, ticks=4000)
+    found.run()
+    assert found.outcome.status == "done"
+    first = check_rows(found, 4000)
+    assert first > LOST_AT
+    assert "with new weights" in found.data.meta["faults"][0]["recovered"]
+    assert found.rows["slip"][first] == first
+
+
+def test_one_that_stays_away_ends_the_run(tmp_path):
+    found = run_in_lockstep(bench(tmp_path, attempts=10**9, lockstep=True, recover_s=0.001))
+    assert found.outcome.status == "fault"
+    assert "did not come back within 0.001 s: nobody there" in found.outcome.fault
+    assert found.rows["seq"].tolist() == list(range(LOST_AT + 2))
+
+
+def test_one_that_comes_back_as_another_is_asked_again_until_the_time_is_over(tmp_path):
+    found = run_in_lockstep(
+        bench(tmp_path, attempts=10**9, refuses=NetworkError("too big"), lockstep=True, recover_s=0.001)
+    )
+    assert "did not come back within 0.001 s: too big" in found.outcome.fault
+
+
+def test_a_loss_ends_the_run_where_the_scenario_does_not_say_otherwise(tmp_path):
+    found = bench(tmp_path, on_loss="end").run()
+    assert found.outcome.status == "fault"
+    assert len(found.data.meta["faults"]) == 1
