@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint bench bench-quick delay clean
+.PHONY: demo test lint bench bench-quick bench-link delay clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
@@ -23,7 +23,7 @@ delay: $(VENV)/installed
 
 bench: $(VENV)/tested
 	$(BIN)/python benchmarks/loop.py
-	$(BIN)/python benchmarks/link_echo.py
+	$(BIN)/python benchmarks/link.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/place.py
 	$(BIN)/python benchmarks/peers/environments.py
@@ -33,6 +33,10 @@ bench: $(VENV)/tested
 bench-quick: $(VENV)/installed
 	$(BIN)/python benchmarks/peers/environments.py --quick
 	$(BIN)/python benchmarks/engine.py --quick
+
+# What a tick costs on each link: runs/bench/link.json.
+bench-link: $(VENV)/tested
+	$(BIN)/python benchmarks/link.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.errors import NetworkError
+from hilbench.errors import LinkError, NetworkError
 
 EVENT = np.dtype([("t_us", "<u4"), ("address", "<u4")])
 """One spike event: microseconds since the start of its tick's window, and its address."""
@@ -193,6 +193,8 @@ class Link(ABC):
     """At least `timeout_s`: how long an answer may take."""
     same_clock: bool = False
     """Whether `recv_ns` of a Reply and this process's monotonic clock may be subtracted."""
+    kept: dict[str, NDArray] | None = None
+    """The last snapshot that `keep_snapshot` asked for."""
 
     @abstractmethod
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport: ...
@@ -216,6 +218,22 @@ class Link(ABC):
         for before the first tick and after the last reply. Raises LinkError when the device is known to be gone.
         """
         return None
+
+    @abstractmethod
+    def snapshot(self) -> dict[str, NDArray]:
+        """Copies of all that changes in the backend, by name. Raises LinkError or NetworkError when there is none."""
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        """Put a snapshot back, as `Backend.restore` does; ticks go on counting. Raises as `snapshot` does."""
+
+    def keep_snapshot(self) -> None:
+        """Have a snapshot come while ticks go on: `kept` holds it once a later `receive` has met it."""
+        self.kept = self.snapshot()
+
+    def abandon(self) -> None:
+        """Let go of a device that is lost: the next `load` looks for it, or starts it, anew. Raises LinkError."""
+        raise LinkError(f"{self}: a device of this link cannot come back")
 
     @abstractmethod
     def close(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from hilbench import plugins
 from hilbench.bridge import process, server, wire
 from hilbench.bridge.device import Device
 from hilbench.bridge.server import check_bind, serve
@@ -54,9 +55,9 @@ def exchange(link, tick):
 
 
 @contextmanager
-def device_process(*options):
+def device_process(*options, bind="tcp://127.0.0.1:*"):
     """A device that nobody's link owns; yields its Popen and its address."""
-    command = [*SCRIPT, "--backend", "fake", "--bind", "tcp://127.0.0.1:*", *options]
+    command = [*SCRIPT, "--backend", "fake", "--bind", bind, *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as popen:
         try:
             yield popen, popen.stdout.readline().split()[4].decode()
@@ -309,7 +310,7 @@ def test_a_clock_is_shared_only_on_the_same_boot(monkeypatch):
     with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
         load(link)
         assert link.same_clock
-        monkeypatch.setattr("hilbench.bridge.zmq.boot_id", lambda: b"another machine!")
+        monkeypatch.setattr("hilbench.bridge._client.boot_id", lambda: b"another machine!")
         load(link)
         assert not link.same_clock
 
@@ -341,3 +342,55 @@ def test_a_path_is_an_address_too(tmp_path):
     bind = f"ipc://{tmp_path}/device"
     with fakes.serving(fake(), bind) as address, ZmqLink(Config(address=address), "fake", {}) as link:
         assert exchange(link, start(link)[0]).seq == 0
+
+
+@pytest.mark.parametrize("kind", ["zmq", "unix", "stream"])
+def test_a_lost_device_is_started_anew_and_given_its_weights(kind):
+    """A link that owns its device: killed, abandoned, loaded again; what was learnt comes back from the snapshot."""
+    link_type = plugins.get("links", kind)
+    with link_type(link_type.Config(), "fake", {}) as link:
+        stream = start(link)
+        for tick in stream[:3]:
+            exchange(link, tick)
+        saved, pid = link.snapshot(), pid_of(link)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(LinkError):
+            link.receive(LONG_NS)
+        link.abandon()
+        load(link)
+        link.reset(0, "none", 0)
+        assert pid_of(link) != pid
+        link.restore(saved, "weights")
+        assert link.snapshot()["weights/w"] == saved["weights/w"]
+        assert exchange(link, stream[5]).seq == 5
+
+
+@pytest.mark.parametrize("kind", ["unix", "stream"])
+def test_a_plant_that_vanishes_makes_room_at_once(kind):
+    """Its connection ends, and the session with it: nobody waits for the lease."""
+    link_type = plugins.get("links", kind)
+    with fakes.serving(fake(), link_type.own_bind) as address:
+        config = link_type.Config(address=address)
+        first = link_type(config, "fake", {})
+        start(first)
+        with link_type(config, "fake", {}) as second, pytest.raises(LinkError, match="serves another plant"):
+            load(second)
+        first._disconnect()  # no BYE
+        with link_type(config, "fake", {}) as second:
+            assert exchange(second, start(second)[0]).seq == 0
+        first._connected = False
+        first.close()
+
+
+def test_a_killed_device_leaves_its_path_to_the_next_one(tmp_path):
+    """And one that is alive keeps it."""
+    bind = f"unix://{tmp_path / 'device'}"
+    with device_process(bind=bind) as (popen, address):
+        assert address == bind
+        with pytest.raises(LinkError, match="in use"):
+            serve(fake(), bind, ready=lambda _: pytest.fail("two devices on one path"))
+        popen.kill()
+        popen.wait(20)
+        with fakes.serving(fake(), bind) as again:
+            assert again == bind
+    assert not (tmp_path / "device").exists()

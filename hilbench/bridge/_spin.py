@@ -1,0 +1,51 @@
+"""Waiting for bytes without sleep: a process that sleeps is woken tens of microseconds late, more than a tick takes."""
+
+from __future__ import annotations
+
+import os
+import select
+from time import monotonic_ns
+
+SPIN_S = 200e-6
+"""How long a side looks without sleep by default: around the instant at which something is expected."""
+
+_let_others_run = getattr(os, "sched_yield", lambda: None)
+
+
+def can_spin() -> bool:
+    """Whether there is a second core: on one, who spins keeps the other side from answering."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) > 1
+    return (os.cpu_count() or 1) > 1
+
+
+def poller(fd: int) -> select.poll:
+    """What `readable_by` asks."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return poll
+
+
+def readable_by(poll: select.poll, until_ns: int) -> bool:
+    """Look until there is something to read; False when there is nothing by then."""
+    while not poll.poll(0):
+        if monotonic_ns() >= until_ns:
+            return False
+        _let_others_run()  # on a crowded machine the other side may wait for this very core
+    return True
+
+
+class Rhythm:
+    """When the next frame is expected: as long after the last one as that one was after its predecessor."""
+
+    def __init__(self, spin_s: float) -> None:
+        self._spin_ns = int(spin_s * 1e9) if can_spin() else 0
+        self._last_ns = self._interval_ns = 0
+
+    def heard(self, now_ns: int) -> None:
+        self._last_ns, self._interval_ns = now_ns, now_ns - self._last_ns
+
+    def window_ns(self) -> tuple[int, int]:
+        """From when until when to look without sleep."""
+        expected_ns = self._last_ns + self._interval_ns
+        return expected_ns - self._spin_ns, expected_ns + self._spin_ns
