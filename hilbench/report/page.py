@@ -13,7 +13,7 @@ from typing import Any
 import vl_convert
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.report import charts, curves, data, energy, latency, maps, spikes, tables, words
+from hilbench.report import charts, curves, data, energy, latency, maps, spikes, split, tables, words
 from hilbench.report.charts import Figure
 from hilbench.report.data import Cell, Summary
 from hilbench.report.verdict import Card, cards, sentence
@@ -40,6 +40,8 @@ class Report:
     tables: list[tables.Table]
     figures: dict[str, list[Figure]] = field(default_factory=dict)
     """By section."""
+    splits: list[split.Row] = field(default_factory=list)
+    """Parts of the latency, a row per real-time cell."""
     unavailable: dict[str, list[str]] = field(default_factory=dict)
     loads: list[dict[str, Any]] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -123,7 +125,9 @@ def _draw(report: Report, groups: dict[str, list[Cell]], baselines: dict[str, st
             figures["error"].append(curves.figure(cells, baselines[name]))
             figures["network"] += [spikes.raster(cells), spikes.norms(cells)]
     live = [cell for cells in groups.values() for cell in cells if cell.mode == "realtime"]
-    figures["latency"] = [latency.figure(cell) for cell in curves.choose(live, None, MOST_LATENCIES)]
+    drawn = curves.choose(live, None, MOST_LATENCIES)
+    figures["latency"] = [latency.figure(cell) for cell in drawn]
+    figures["split"], report.splits = split.figures(drawn)
     if len(live) > MOST_LATENCIES:
         report.left_out["latency"] = f"{MOST_LATENCIES} of {len(live)} real-time cells are drawn."
     if len(groups) > MOST_GROUPS:

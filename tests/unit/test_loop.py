@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import heapq
+import tracemalloc
 from math import ceil, inf, nan
 
 import msgspec
@@ -18,6 +19,7 @@ from hilbench.errors import LinkError, ProtocolError, RecordError
 from hilbench.loop import Loop
 from hilbench.loop_config import Constant, LoopConfig
 from hilbench.metrics import measure
+from hilbench.metrics.split import parts_s
 from hilbench.pace import Delayed, Lockstep, Recorded, Wall
 from hilbench.recorder import Recorder, read_run
 from hilbench.running import _check_repeatable
@@ -493,3 +495,76 @@ def test_progress_is_told_once_a_second(tmp_path):
         config = msgspec.structs.replace(bench.config, mode="lockstep")
         Loop(bench.plant, agent, config, recorder, Lockstep(STEPS), told.append).run()
     assert told == pytest.approx([0, 1, 2, 3])
+
+
+def test_no_garbage_is_collected_between_the_first_tick_and_the_last(tmp_path):
+    """Whatever a tick leaves behind: this plant makes more cycles than would start many collections."""
+    collected, ticking = [], []
+
+    def note(phase, info):
+        if phase == "start":
+            collected.append(len(ticking))
+
+    class Littering(Plant):
+        def observe(self):
+            ticking.append(None)
+            for _ in range(500):
+                cycle = []
+                cycle.append(cycle)
+            return super().observe()
+
+    bench = Bench(tmp_path, always(100_000), ticks=100)
+    bench.plant = Littering(bench.clock, 0.001)
+    gc.callbacks.append(note)
+    try:
+        bench.drive(bench.pace, bench.link, tmp_path)
+    finally:
+        gc.callbacks.remove(note)
+    assert gc.isenabled()
+    assert len(ticking) == 100
+    assert not [n for n in collected if 0 < n < 100]
+
+
+def test_memory_does_not_grow_with_the_ticks(tmp_path):
+    """Past the first batches, whose rows are kept and used again, no line of hilbench holds more than before."""
+    seen = []
+
+    class Watched(Plant):
+        def observe(self):
+            self.ran.clear()
+            self.n = getattr(self, "n", -1) + 1
+            if self.n in (3500, 7500):
+                seen.append(tracemalloc.take_snapshot())
+            return super().observe()
+
+    bench = Bench(tmp_path, always(100_000), ticks=8000)
+    bench.plant = Watched(bench.clock, 0.001)
+    bench.link.sent = type("Forgetful", (list,), {"append": lambda self, item: None})()
+    tracemalloc.start()
+    try:
+        bench.drive(bench.pace, bench.link, tmp_path)
+    finally:
+        tracemalloc.stop()
+    ours = [tracemalloc.Filter(True, "*/hilbench/*.py")]
+    before, after = (snapshot.filter_traces(ours) for snapshot in seen)
+    grown = sum(line.size_diff for line in after.compare_to(before, "filename"))
+    assert grown < 4000, "less than a byte a tick"
+
+
+def test_the_stamps_of_a_tick_follow_each_other(tmp_path):
+    bench = Bench(tmp_path, always(300_000), ticks=50, max_in_flight=4).run()
+    acted = bench.rows["applied_step"] >= 0
+    names = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns", "arrived_ns", "decoded_ns", "applied_ns")
+    stamps = np.stack([bench.rows[name][acted] for name in names])
+    assert (np.diff(stamps, axis=0) > 0).all()
+    parts = parts_s(bench.data)
+    assert list(parts) == ["observe", "encode", "link", "compute", "decode", "apply"]
+    np.testing.assert_allclose(sum(parts.values()), (stamps[-1] - stamps[0]) * 1e-9, rtol=1e-12)
+    link_s = parts["link"] + parts["compute"]
+    assert (np.abs(link_s - 300e-6) < 20 * GRAIN_NS * 1e-9).all()
+
+
+def test_a_skipped_tick_has_no_stamp_of_a_send(tmp_path):
+    bench = Bench(tmp_path, lambda seq: [], ticks=8, max_in_flight=2).run()
+    assert (bench.rows["encoded_ns"] > 0).tolist() == [True] * 2 + [False] * 6
+    assert parts_s(bench.data) == {}

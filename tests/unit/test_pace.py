@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilbench.loop_config import Constant, Gamma, LoopConfig, Trace
-from hilbench.pace import Delayed, Lockstep, Recorded, Wall
+from hilbench.pace import SPIN_MOST_NS, SPIN_NS, Delayed, Lockstep, Recorded, Wall, overslept_ns, spin_ns
 
 STEP_S = 0.00025
 STEPS = 4
@@ -112,3 +112,36 @@ def test_the_wall_counts_from_its_start_and_leaves_a_moment_before_it():
     assert pace.instant_ns(500) - pace.instant_ns(0) == 500
     assert pace.instant_ns(0) > 1_000_000_000
     assert [pace.skips(0, n) for n in (2, 3)] == [False, True]
+
+
+class Sleeper:
+    """A clock that stands still but for waits, which end too late by what comes next."""
+
+    def __init__(self, *late_us):
+        self.now, self.late_us, self.waits = 0, iter(late_us), []
+
+    def __call__(self):
+        return self.now
+
+    def wait(self, ns):
+        self.waits.append(ns)
+        self.now += ns + 1000 * next(self.late_us)
+
+
+def test_waits_that_end_too_late_are_measured():
+    sleeper = Sleeper(50, 2000, -3)
+    assert overslept_ns(sleeper.wait, 3, 500_000, sleeper).tolist() == [50_000, 2_000_000, -3_000]
+    assert sleeper.waits == [500_000] * 3
+
+
+@given(st.integers(0, 10**7))
+def test_the_polled_stretch_is_bounded(late_ns):
+    assert spin_ns(np.full(200, late_ns)) == min(max(late_ns, SPIN_NS), SPIN_MOST_NS)
+
+
+def test_a_stall_does_not_stretch_what_is_polled_and_usual_lateness_does():
+    sleeper = Sleeper(*[120, 130] * 99, 5000, 120)
+    pace = Wall(LoopConfig(), sleeper)
+    assert pace.spin_ns == SPIN_NS
+    pace.measure(sleeper.wait)
+    assert pace.spin_ns == 130_000

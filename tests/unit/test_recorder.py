@@ -10,11 +10,13 @@ import subprocess
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbench.errors import RecordError
+from hilbench.metrics.split import parts_s
 from hilbench.recorder import Recorder, Shape, read_run
 from hilbench.types import EVENT, NO_EVENTS, REPLIED, Reply, Tick
 
@@ -239,3 +241,20 @@ def test_the_last_word_says_how_a_run_ended(tmp_path, error, status):
     run_data = read_run(tmp_path)
     assert run_data.meta["status"] == status
     assert len(run_data.episodes[0]["seq"]) == 1
+
+
+def test_a_record_of_the_first_format_opens_without_the_newer_stamps(tmp_path):
+    with Recorder(tmp_path, {"same_clock": True}) as recorder:
+        rows = recorder.episode(SHAPE, 10)
+        write_tick(rows, 0)
+        write_reply(rows, 0)
+    path = tmp_path / "episode_0000.arrow"
+    with pa.ipc.open_stream(path.read_bytes()) as stream:
+        table = stream.read_all().drop_columns(["encoded_ns", "decoded_ns"])
+    with pa.ipc.new_stream(str(path), table.schema) as writer:
+        writer.write_table(table)
+    meta = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**meta, "format": 1, "bytes": [path.stat().st_size]}))
+    run_data = read_run(tmp_path)
+    assert run_data.episodes[0]["applied_ns"].tolist() == [200]
+    assert parts_s(run_data) == {}

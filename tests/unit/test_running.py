@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
 
 from hilbench import scenario as scenarios
 from hilbench.errors import RecordError, ScenarioError
+from hilbench.histogram import quantiles_ns
+from hilbench.metrics import measure
+from hilbench.pace import SPIN_MOST_NS, SPIN_NS
 from hilbench.recorder import read_run
 from hilbench.running import latencies_s, replay, run
 
@@ -112,3 +116,33 @@ def test_a_trace_needs_a_real_time_run(tmp_path):
     replay(tmp_path / "c", tmp_path / "d")
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
         latencies_s(read_run(tmp_path / "d"))
+
+
+def test_a_real_time_run_says_what_it_asked_of_the_system_and_what_it_got(tmp_path):
+    """A processor that no machine has is refused everywhere; the run goes on and says so."""
+    before = os.sched_getaffinity(0)
+    outcome = run(short(loop__mode="realtime", loop__echo_s=0.0, loop__cpus=[4095]), tmp_path)
+    assert os.sched_getaffinity(0) == before
+    found = read_run(tmp_path).meta["realtime"]
+    assert outcome.status == "done"
+    assert found["asked"] == {"cpus": [4095]}
+    assert list(found["refused"]) == ["cpus"]
+    assert SPIN_NS <= found["spin_s"] * 1e9 <= SPIN_MOST_NS
+    [note] = outcome.notes
+    assert note.startswith("loop.cpus = (4095,): the run did without: ")
+
+
+def test_on_the_virtual_clock_nothing_is_asked_of_the_system(tmp_path):
+    outcome = run(short(loop__cpus=[4095]), tmp_path)
+    assert outcome.notes == ()
+    assert not {"realtime", "histograms_ns"} & set(read_run(tmp_path).meta)
+
+
+def test_a_real_time_run_keeps_histograms_of_all_its_episodes(tmp_path):
+    run(short(loop__mode="realtime", loop__echo_s=0.02, loop__episodes=2, loop__carry="none"), tmp_path)
+    found = read_run(tmp_path)
+    histograms = found.meta["histograms_ns"]
+    assert sum(histograms["latency"].values()) == sum(len(e["seq"]) for e in found.episodes) == 100
+    assert sum(histograms["echo"].values()) == found.echo_ns.size == 40
+    [longest] = quantiles_ns(histograms["latency"], [1.0])
+    assert longest == pytest.approx(measure(found)["latency[max]"]["value"] * 1e9, rel=1 / 256)

@@ -378,3 +378,29 @@ def test_energy_that_nobody_measured_says_so(meters, reason):
         "value": None, "unit": "J", "better": "lower", "n": 0, "origin": "unavailable",
         "note": f"unavailable: {reason}",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("same_clock", [True, False])
+def test_the_latency_is_split_by_its_stamps(same_clock):
+    n, unanswered = 1000, 7
+    start = MS * np.arange(n)
+    parts_us = {"observe": 10, "encode": 20, "link out": 30, "compute": 40, "link back": 50, "decode": 60, "apply": 70}
+    at = dict(zip(parts_us, np.cumsum(list(parts_us.values())) * 1000, strict=True))
+    answered = np.arange(n) != unanswered
+    rows = episode(
+        n, answered=answered, applied_step=np.where(answered, np.arange(n), -1), captured_ns=start + at["observe"],
+        encoded_ns=start + at["encode"], received_ns=start + at["link out"], compute_ns=np.full(n, 40_000),
+        arrived_ns=start + at["link back"], decoded_ns=start + at["decode"], applied_ns=start + at["apply"],
+    )  # fmt: skip
+    found = measure(run(rows, rows, mode="realtime", more={"same_clock": same_clock}))
+    expected = parts_us
+    if not same_clock:
+        expected = {name: us for name, us in parts_us.items() if "link" not in name} | {"link": 80}
+    means = {
+        name[13:-6]: m["value"] * 1e6
+        for name, m in found.items()
+        if name.startswith("latency_part[") and "mean" in name
+    }
+    assert means == pytest.approx(expected)
+    assert found["latency_part[encode p99]"]["value"] == pytest.approx(20e-6)
+    assert found["latency_part[encode p99]"]["n"] == 2 * (n - 1)
