@@ -19,7 +19,7 @@ LAYERS = (
     ("plugins", "coding", "delays", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
     ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace"),
-    ("loop", "echo", "running", "metering"),
+    ("loop", "echo", "running", "metering", "traces"),
     (
         "suite",
         "plan",

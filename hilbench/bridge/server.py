@@ -53,7 +53,7 @@ def serve(
     ends = [] if stop_fd is None else [stop_fd]
     if exit_with_stdin:
         ends.append(sys.stdin.fileno())
-    with _bound(bind) as socket, _signals() as signal_fd:
+    with bound(bind) as socket, signals() as signal_fd:
         ready(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
         _answer(socket, device, [signal_fd, *ends])
         if (farewell := device.farewell()) is not None:
@@ -115,7 +115,8 @@ def _rest(socket: zmq.Socket) -> bytes:
 
 
 @contextlib.contextmanager
-def _bound(bind: str) -> Iterator[zmq.Socket]:
+def bound(bind: str) -> Iterator[zmq.Socket]:
+    """A ROUTER on that endpoint. Raises LinkError when it cannot be bound."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
         tune(socket, bind)
         socket.setsockopt(zmq.LINGER, LINGER_MS)
@@ -129,7 +130,7 @@ def _bound(bind: str) -> Iterator[zmq.Socket]:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[int]:
+def signals() -> Iterator[int]:
     """A file descriptor that SIGINT and SIGTERM make readable; in a thread it never becomes so."""
     read_fd, write_fd = os.pipe()
     before = {}
