@@ -34,6 +34,7 @@ def _from_run(run: RunData, way: str) -> NDArray:
             parts.append((arrived - sent - computed) / 2)
         else:
             parts.append(received - sent if way == "to_device" else arrived - received - computed)
+    # The plant reads its clock after a send, when a fast frame may have come already.
     return np.concatenate(parts).clip(0) * 1e-9
 
 

@@ -14,12 +14,14 @@ from time import monotonic_ns
 import zmq
 from numpy.typing import NDArray
 
-from hilbench.bridge.server import bound, check_bind, signals
+from hilbench.bridge._listeners import listening
+from hilbench.bridge.server import check_bind, signals
 from hilbench.bridge.shaping import Counts, Lane, Shape
 from hilbench.bridge.sockets import QUEUE, tune
 from hilbench.bridge.wire import HEADER, MAGIC, Kind
 from hilbench.errors import LinkError
 
+ADDRESS = re.compile(r"(tcp|ipc)://.+")
 PLANTS_MAX = 16
 """Plants that are remembered; one more replaces the one that was silent longest."""
 _AT_ONCE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
@@ -69,19 +71,21 @@ def shape_link(
     not bind, and for one that cannot be a device's.
     """
     check_bind(listen, insecure)
-    if not re.fullmatch(r"(tcp|ipc)://.+", device) or device == listen:
-        raise LinkError(f"no device can be at {device!r}; allowed: tcp://HOST:PORT or ipc://PATH, not {listen!r}")
+    for where, address in (("listen on", listen), ("reach a device at", device)):
+        if not ADDRESS.fullmatch(address):
+            raise LinkError(f"a shaper cannot {where} {address!r}; allowed: tcp://HOST:PORT or ipc://PATH")
+    if device == listen:
+        raise LinkError(f"a shaper cannot reach a device at {device!r}, where it listens itself")
     with signals() as signal_fd:
         ends = [signal_fd] if stop_fd is None else [signal_fd, stop_fd]
         shaper = _Shaper(device, shape, traces_s or {}, ends)
-        with bound(listen) as router:
-            _dial(router.context, device, b"Sfirst").close()  # a malformed address is told before a plant comes
-            endpoint = router.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
-            ready(endpoint)
-            cut = shaper.run(router)
+        with listening(listen) as plants:
+            _dial(plants.socket.context, device, b"Sfirst").close()  # a malformed address is told before a plant comes
+            ready(plants.address)
+            cut = shaper.run(plants.socket)
         while cut and shaper.wait():
-            with bound(endpoint) as router:
-                cut = shaper.run(router)
+            with listening(plants.address) as plants:
+                cut = shaper.run(plants.socket)
     return shaper.tally
 
 

@@ -20,21 +20,25 @@ def recorded(tmp_path):
     return tmp_path / "run"
 
 
+def both_s(folder):
+    episode = read_run(folder).episodes[0]
+    return (episode["arrived_ns"] - episode["sent_ns"] - episode["compute_ns"]) * 1e-9
+
+
 def test_a_run_tells_both_ways_apart_and_neither_holds_the_computation(recorded):
-    episode = read_run(recorded).episodes[0]
     out_s, back_s = (link_latencies_s(recorded, way) for way in ("to_device", "to_plant"))
     assert len(out_s) == len(back_s) == 50
-    assert (out_s > 0).all()
-    whole_s = (episode["arrived_ns"] - episode["sent_ns"] - episode["compute_ns"]) * 1e-9
-    assert np.allclose(out_s + back_s, whole_s, rtol=0, atol=1e-12)
+    assert min(out_s.min(), back_s.min()) >= 0
+    measured = out_s > 0  # else the frame had come before the clock was read
+    assert measured.any()
+    assert np.allclose((out_s + back_s)[measured], both_s(recorded)[measured], rtol=0, atol=1e-12)
 
 
 def test_ways_that_cannot_be_told_apart_have_half_each(recorded):
-    whole_s = link_latencies_s(recorded, "to_device") + link_latencies_s(recorded, "to_plant")
     meta = json.loads((recorded / "run.json").read_text())
     (recorded / "run.json").write_text(json.dumps(meta | {"same_clock": False}))
     for way in ("to_device", "to_plant"):
-        assert np.allclose(link_latencies_s(recorded, way), whole_s / 2, rtol=0, atol=1e-12)
+        assert np.allclose(link_latencies_s(recorded, way), both_s(recorded) / 2, rtol=0, atol=1e-12)
 
 
 def test_a_text_file_has_a_latency_on_every_line(tmp_path):
