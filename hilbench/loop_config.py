@@ -6,32 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from hilbench.delays import Constant, Gamma, Seconds, Trace
 from hilbench.types import Carry
 
-Seconds = Annotated[float, Meta(ge=0, le=1e6)]
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
-
-
-class Constant(Struct, frozen=True, tag_field="kind", tag="constant", forbid_unknown_fields=True):
-    """Every reply is late by the same time."""
-
-    s: Seconds = 0.0
-
-
-class Gamma(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_fields=True):
-    """Delays drawn from a gamma distribution, from the "delay" stream of the seed."""
-
-    mean_s: Annotated[float, Meta(ge=1e-6, le=1e3)]
-    sd_s: Annotated[float, Meta(ge=1e-6, le=1e3)]
-
-
-class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
-    """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends."""
-
-    run: str
-
-
-DELAYS = {"constant": Constant, "gamma": Gamma, "trace": Trace}
 
 
 class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

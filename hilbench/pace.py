@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic_ns, sleep
 
-import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.loop_config import Constant, Gamma, LoopConfig
+from hilbench.delays import endless_ns
+from hilbench.loop_config import LoopConfig
 from hilbench.seeding import stream
 
 SPIN_NS = 80_000
@@ -153,9 +153,6 @@ class Lockstep(Pace):
 class Delayed(Pace):
     """The plant does not wait: replies act after a known delay, behind a device that may be busy."""
 
-    BLOCK = 1000
-    """How many delays are drawn at once."""
-
     def __init__(self, config: LoopConfig, step_s: float, trace_s: NDArray | None = None) -> None:
         self._period_ns, self._step_ns = round(config.period_s * 1e9), round(step_s * 1e9)
         self._service_ns = round(config.service_s * 1e9)
@@ -164,7 +161,7 @@ class Delayed(Pace):
         self._trace_s = trace_s
 
     def start(self, seed: int) -> None:
-        self._random = stream(seed, "delay")
+        self._draws = endless_ns(self._delay, stream(seed, "delay"), self._trace_s)
         self._delays_ns: list[int] = []
         self._free_ns = 0
         self._busy: deque[int] = deque()  # when the device finishes what it has
@@ -175,23 +172,13 @@ class Delayed(Pace):
             t_ns = self._free_ns = max(t_ns, self._free_ns) + self._service_ns
             self._busy.append(t_ns)
         while seq >= len(self._delays_ns):
-            self._delays_ns += np.rint(self._draw() * 1e9).astype(np.int64).tolist()
+            self._delays_ns.append(next(self._draws))
         return -(-(t_ns + self._delays_ns[seq]) // self._step_ns)
 
     def skips(self, k: int, in_flight: int) -> bool:
         while self._busy and self._busy[0] <= k * self._period_ns:
             self._busy.popleft()
         return len(self._busy) >= self._max_in_flight
-
-    def _draw(self) -> NDArray:
-        """The next ticks' delays in s."""
-        delay = self._delay
-        if isinstance(delay, Constant):
-            return np.full(self.BLOCK, delay.s)
-        if isinstance(delay, Gamma):
-            shape = (delay.mean_s / delay.sd_s) ** 2
-            return self._random.gamma(shape, delay.mean_s / shape, self.BLOCK)
-        return self._trace_s
 
 
 class Recorded(Pace):

@@ -17,8 +17,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hilbench import plugins
+from hilbench.delays import settle_delay
 from hilbench.errors import PluginError, ScenarioError, choose
-from hilbench.loop_config import DELAYS, LoopConfig, Positive, Seconds
+from hilbench.loop_config import LoopConfig, Positive, Seconds
 from hilbench.score import ScoreConfig, check_score
 from hilbench.settings import settle, whole_steps
 from hilbench.types import Probes, to_builtins
@@ -280,11 +281,7 @@ def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:
     delay = loop.get("delay")
     if not isinstance(delay, dict):
         return loop
-    kind = delay.get("kind", "constant")
-    if str(kind) not in DELAYS:
-        raise ScenarioError(f"{where}: loop.delay.kind: found {kind!r}; {choose(str(kind), DELAYS)}")
-    fields = {name: value for name, value in delay.items() if name != "kind"}
-    return {**loop, "delay": settle(DELAYS[kind], fields, f"{where}: loop.delay")}
+    return {**loop, "delay": settle_delay(delay, f"{where}: loop.delay")}
 
 
 def _check_rates(scenario: Scenario) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hilbench.bridge.shaping import Shape, settle_shape
 from hilbench.scenario import load
 from hilbench.suite import cells, load_suite
 
@@ -53,10 +54,12 @@ def test_console_block(session: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_toml_block(text: str) -> None:
-    """What names scenarios is a suite, and its cells could run; the rest is part of a scenario."""
+    """What names scenarios is a suite, and its cells could run; a shape is valid; the rest is part of a scenario."""
     raw = tomllib.loads(text)
     if "scenarios" in raw:
         assert cells(load_suite(raw))
+    elif "shape" in raw:
+        assert settle_shape(raw["shape"], "shape") != Shape()
     else:
         assert set(raw) <= set(load("arm_payload").__dataclass_fields__)
 

@@ -71,26 +71,26 @@ class Router:
 
     def __init__(self, socket: zmq.Socket) -> None:
         self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
-        self._socket = socket
+        self.socket = socket
 
     def receive(self) -> tuple[bytes, bytes] | None:
         try:
-            return self._socket.recv(), self._rest()
+            return self.socket.recv(), self._rest()
         except zmq.Again:
             return None
 
     def _rest(self) -> bytes:
         """The one part that follows its sender's address; a message of more parts reads as an empty frame."""
-        data = self._socket.recv()
-        while self._socket.getsockopt(zmq.RCVMORE):
-            self._socket.recv()
+        data = self.socket.recv()
+        while self.socket.getsockopt(zmq.RCVMORE):
+            self.socket.recv()
             data = b""
         return data
 
     def send(self, plant: bytes, frame: bytes) -> None:
         try:
-            self._socket.send(plant, _MORE)
-            self._socket.send(frame, _AT_ONCE)
+            self.socket.send(plant, _MORE)
+            self.socket.send(frame, _AT_ONCE)
         except zmq.Again:
             pass
 

@@ -51,7 +51,7 @@ def serve(
     ends = [] if stop_fd is None else [stop_fd]
     if exit_with_stdin:
         ends.append(sys.stdin.fileno())
-    with listening(bind, spin_s) as listener, _signals() as signal_fd:
+    with listening(bind, spin_s) as listener, signals() as signal_fd:
         ready(listener.address)
         _answer(listener, device, [signal_fd, *ends])
         if (farewell := device.farewell()) is not None:
@@ -109,7 +109,7 @@ def _answer(listener: Listener, device: Device, ends: list[int]) -> None:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[int]:
+def signals() -> Iterator[int]:
     """A file descriptor that SIGINT and SIGTERM make readable; in a thread it never becomes so."""
     read_fd, write_fd = os.pipe()
     before = {}

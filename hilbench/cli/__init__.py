@@ -29,6 +29,7 @@ from hilbench.cli.network import import_network
 from hilbench.cli.parts import list_plugins
 from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
+from hilbench.cli.shape import shape
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, choose
 
@@ -46,6 +47,7 @@ COMMANDS = {
     "report": report,
     "import": import_network,
     "serve": serve,
+    "shape": shape,
     "compile": compile_file,
     "meter": meter,
     "doctor": doctor,

@@ -19,6 +19,7 @@ import numpy as np
 
 from hilbench import plugins
 from hilbench.bridge.server import serve
+from hilbench.bridge.shape import shape_link
 from hilbench.errors import NetworkError
 from hilbench.types import EVENT, NO_EVENTS, Backend, LawProgram, LoadReport, Port, Probes, Reply, Tick
 
@@ -135,27 +136,40 @@ def _held():
 @contextmanager
 def serving(backend, bind="tcp://127.0.0.1:*", **options):
     """A device server in a thread; yields its endpoint and leaves no thread behind."""
+    with _in_thread(lambda **ends: serve(backend, bind, **ends, **options)) as (endpoint, _):
+        yield endpoint
+
+
+@contextmanager
+def shaping(device, shape, listen="tcp://127.0.0.1:*", **options):
+    """A shaper in a thread; yields its endpoint and a list that holds its tally once the block has been left."""
+    with _in_thread(lambda **ends: shape_link(listen, device, shape, **ends, **options)) as found:
+        yield found
+
+
+@contextmanager
+def _in_thread(run):
     read_fd, write_fd = os.pipe()
-    endpoint, failure, up = [], [], threading.Event()
+    endpoint, failure, result, up = [], [], [], threading.Event()
 
     def ready(address):
         endpoint.append(address)
         up.set()
 
-    def run():
+    def body():
         try:
-            serve(backend, bind, ready=ready, stop_fd=read_fd, **options)
+            result.append(run(ready=ready, stop_fd=read_fd))
         except BaseException as error:
             failure.append(error)
         finally:
             up.set()
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=body)
     thread.start()
     try:
         assert up.wait(10)
         assert not failure, failure
-        yield endpoint[0]
+        yield endpoint[0], result
     finally:
         os.close(write_fd)
         thread.join(10)

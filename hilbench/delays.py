@@ -1,0 +1,68 @@
+"""How late things are: distributions that a file states, and endless delays drawn from them.
+
+The loop's `delay` and the shaper's are stated and drawn alike. It must not know runs: a trace's latencies are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from hilbench.errors import ScenarioError, choose
+from hilbench.settings import settle
+
+Seconds = Annotated[float, Meta(ge=0, le=1e6)]
+BLOCK = 1000
+"""How many delays are drawn at once."""
+
+
+class Constant(Struct, frozen=True, tag_field="kind", tag="constant", forbid_unknown_fields=True):
+    """Everything is late by the same time."""
+
+    s: Seconds = 0.0
+
+
+class Gamma(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_fields=True):
+    """Delays drawn from a gamma distribution, from a stream of the seed."""
+
+    mean_s: Annotated[float, Meta(ge=1e-6, le=1e3)]
+    sd_s: Annotated[float, Meta(ge=1e-6, le=1e3)]
+
+
+class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
+    """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends."""
+
+    run: str
+
+
+DELAYS = {"constant": Constant, "gamma": Gamma, "trace": Trace}
+
+
+def settle_delay(table: Mapping[str, Any], where: str) -> Constant | Gamma | Trace:
+    """A table as a delay, constant unless its `kind` says otherwise. Raises ScenarioError."""
+    kind = table.get("kind", "constant")
+    if str(kind) not in DELAYS:
+        raise ScenarioError(f"{where}.kind: found {kind!r}; {choose(str(kind), DELAYS)}")
+    return settle(DELAYS[kind], {name: value for name, value in table.items() if name != "kind"}, where)
+
+
+def endless_ns(
+    delay: Constant | Gamma | Trace, random: np.random.Generator, trace_s: NDArray | None = None
+) -> Iterator[int]:
+    """One delay after another in ns; `trace_s` holds those of a Trace."""
+    while True:
+        yield from np.rint(_draw(delay, random, trace_s) * 1e9).astype(np.int64).tolist()
+
+
+def _draw(delay: Constant | Gamma | Trace, random: np.random.Generator, trace_s: NDArray | None) -> NDArray:
+    """The next delays in s."""
+    if isinstance(delay, Constant):
+        return np.full(BLOCK, delay.s)
+    if isinstance(delay, Gamma):
+        shape = (delay.mean_s / delay.sd_s) ** 2
+        return random.gamma(shape, delay.mean_s / shape, BLOCK)
+    return trace_s

@@ -1,0 +1,270 @@
+"""Links that delay, lose, double and reorder frames, or break: what the robot does, and what the record says of it."""
+
+from __future__ import annotations
+
+import re
+import socket as sockets
+import sys
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic_ns
+
+import numpy as np
+import pytest
+import zmq
+
+from hilbench import scenario as scenarios
+from hilbench.bridge import wire
+from hilbench.bridge.session import Session, build_backend
+from hilbench.bridge.shape import shape_link
+from hilbench.bridge.shaping import Counts, Cut, Lane, Shape, Way
+from hilbench.bridge.wire import Code, Hello, Kind
+from hilbench.bridge.zmq import Config, ZmqLink
+from hilbench.delays import Constant, Gamma, Trace
+from hilbench.errors import LinkError
+from hilbench.recorder import read_run
+from hilbench.running import replay, run
+from hilbench.types import HELD, REPLIED, SAFE
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
+
+import bridge_fakes as fakes
+
+LONG_NS = 20_000_000_000
+TICKS = 200
+PERIOD_S = 0.005
+LISTEN = "tcp://127.0.0.1:5556"
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch):
+    # However slow this machine is, no queue overflows: what is lost, the shaper has lost.
+    monkeypatch.setattr("hilbench.bridge.sockets.QUEUE", 10 * TICKS)
+    with fakes.no_leaks():
+        yield
+
+
+def fake():
+    return fakes.FakeBackend(fakes.FakeBackend.Config())
+
+
+def law():
+    """The backend for classical controllers, and the ticks it has run."""
+    backend, ran = build_backend("law", {}), []
+    step = backend.step
+
+    def noted(tick):
+        ran.append(tick.seq)
+        return step(tick)
+
+    backend.step = noted
+    return backend, ran
+
+
+def arm(address="", **overrides):
+    changes = {"loop.period_s": PERIOD_S, "loop.duration_s": TICKS * PERIOD_S, "loop.echo_s": 0.0}
+    if address:
+        changes |= {"link.kind": "zmq", "link.address": address}
+    changes |= {name.replace("__", "."): value for name, value in overrides.items()}
+    return scenarios.load("arm_payload", changes, "pd")
+
+
+def real_time(shape, folder, **overrides):
+    """A real-time run through a shaper: its episode, the ticks that its device ran, and the tally."""
+    backend, ran = law()
+    with fakes.serving(backend) as device, fakes.shaping(device, shape) as (address, tally):
+        # No tick is skipped, however slow this machine is, so that the n-th frame is the n-th tick's.
+        limits = {"loop__mode": "realtime", "loop__max_in_flight": 10 * TICKS, "loop__give_up_s": 1000.0}
+        assert run(arm(address, **limits | overrides), folder).status == "done"
+    return read_run(folder).episodes[0], ran, tally[0]
+
+
+def kept(shape, way, n):
+    """Which of `n` frames the shaper does not lose."""
+    lane = Lane(shape, way, Counts())
+    for frame in range(n):
+        lane.put(frame, 0)
+    return np.array(sorted(lane.due(LONG_NS)))
+
+
+def test_a_delay_changes_no_reply():
+    shape = Shape(to_device=Way(delay=Constant(s=0.002)), to_plant=Way(delay=Gamma(mean_s=0.002, sd_s=0.002)))
+    session = Session(fake())
+    session.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+    session.reset(5, "none", 0)
+    with (
+        fakes.serving(fake()) as device,
+        fakes.shaping(device, shape) as (address, tally),
+        ZmqLink(Config(address=address), "fake", {}) as link,
+    ):
+        link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+        assert link.same_clock
+        link.reset(5, "none", 0)
+        for tick in fakes.ticks(20):
+            link.send(tick)
+            assert fakes.fields(link.receive(LONG_NS)) == fakes.fields(session.tick(tick, 0))
+        assert link.echo(24, LONG_NS) is True
+    counts = tally[0]
+    assert counts.to_device.forwarded == counts.to_plant.forwarded == 24 + 1  # HELLO, LOAD, RESET, ECHO, BYE
+    assert counts.to_device.lost == counts.to_plant.dropped == counts.cuts == 0
+
+
+def test_the_delay_is_felt_where_it_is_put():
+    """Every way's delay is seen in the record, in lockstep too, as time on the link."""
+    shape = Shape(to_device=Way(delay=Constant(s=0.004)), to_plant=Way(delay=Trace("")))
+    traces_s = {"to_plant": np.array([0.001, 0.008])}
+    with (
+        fakes.serving(fake()) as device,
+        fakes.shaping(device, shape, traces_s=traces_s) as (address, _),
+        ZmqLink(Config(address=address), "fake", {}) as link,
+    ):
+        link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+        link.reset(5, "none", 0)
+        for k, tick in enumerate(fakes.ticks(4)):
+            sent_ns = monotonic_ns()
+            link.send(tick)
+            reply = link.receive(LONG_NS)
+            assert reply.recv_ns - sent_ns >= 4_000_000
+            assert monotonic_ns() - reply.recv_ns - reply.compute_ns >= (1_000_000, 8_000_000)[k % 2]
+
+
+def test_a_run_in_lockstep_is_the_same_bit_for_bit(tmp_path):
+    run(arm(), tmp_path / "direct")
+    backend, _ = law()
+    shape = Shape(to_device=Way(delay=Constant(s=0.0005), jitter_s=0.001))
+    with fakes.serving(backend) as device, fakes.shaping(device, shape) as (address, _):
+        run(arm(address), tmp_path / "shaped")
+    direct, shaped = (read_run(tmp_path / name).episodes[0] for name in ("direct", "shaped"))
+    for column in ("state", "values_out", "actions", "applied_step"):
+        assert np.array_equal(direct[column], shaped[column]), column
+
+
+@pytest.mark.parametrize("loss", [0.01, 0.05, 0.2])
+def test_every_lost_frame_is_told_and_no_tick_is_lost_or_twice(tmp_path, loss):
+    shape = Shape(to_device=Way(loss=loss), to_plant=Way(loss=loss), seed=2)
+    episode, ran, tally = real_time(shape, tmp_path, loop__silence_s=10.0)
+    reached = kept(shape, "to_device", TICKS)
+    answered = reached[kept(shape, "to_plant", len(reached))]
+    assert len(answered) < len(reached) < TICKS
+    assert ran == reached.tolist()
+    assert episode["seq"].tolist() == list(range(TICKS))
+    assert not episode["skipped"].any()
+    assert np.flatnonzero(episode["answered"]).tolist() == answered.tolist()
+    # Of replies lost in a row, the next reply tells of the last tick's alone.
+    told = sorted({*answered, *(before for before, after in pairwise(reached) if after in answered)})
+    assert np.flatnonzero(episode["processed"]).tolist() == told
+    gaps = np.diff(reached, prepend=-1)[np.isin(reached, answered)] - 1
+    assert episode["slip"][answered].tolist() == gaps.tolist()
+    driven = np.flatnonzero((episode["sources"] == REPLIED).any(axis=1))[0]
+    assert SAFE not in episode["sources"][driven + 1 :], "the last action is held for a tick without a reply"
+    assert (tally.to_device.lost, tally.to_plant.lost) == (TICKS - len(reached), len(reached) - len(answered))
+    assert tally.to_device.dropped == tally.to_plant.dropped == 0
+
+
+def test_frames_twice_and_out_of_order_are_no_tick_twice(tmp_path):
+    way = Way(delay=Constant(s=0.02), jitter_s=0.01, duplicate=0.2, reorder=0.2)
+    episode, ran, tally = real_time(Shape(to_device=way, to_plant=way, seed=1), tmp_path)
+    assert ran == sorted(set(ran)), "the device runs no tick twice and none after a later one"
+    assert len(ran) < TICKS
+    assert episode["seq"].tolist() == list(range(TICKS))
+    answered = np.flatnonzero(episode["answered"]).tolist()
+    assert set(answered) <= set(ran)
+    assert answered[:100] == ran[:100]  # the last tick's reply ends the run, whoever it has passed
+    applied = episode["applied_step"][episode["applied_step"] >= 0]
+    assert (np.diff(applied) > 0).all(), "an older reply never replaces a newer one"
+    assert min(tally.to_device.duplicated, tally.to_device.reordered, tally.to_plant.reordered) > 0
+
+
+def test_a_run_over_a_bad_link_is_replayed_bit_for_bit(tmp_path):
+    shape = Shape(to_device=Way(loss=0.05), to_plant=Way(delay=Gamma(mean_s=0.006, sd_s=0.004)), seed=4)
+    _, _, tally = real_time(shape, tmp_path / "run")
+    assert tally.to_device.lost > 0
+    assert replay(tmp_path / "run", tmp_path / "again") == (True, TICKS)
+
+
+def test_a_cut_link_means_the_safe_action_and_the_run_goes_on(tmp_path):
+    shape = Shape(cut=(Cut(at_s=0.3, for_s=0.5),))
+    episode, ran, tally = real_time(shape, tmp_path, loop__duration_s=2.0, loop__silence_s=0.1)
+    n = round(2.0 / PERIOD_S)
+    assert tally.cuts == 1
+    assert episode["seq"].tolist() == list(range(n))
+    assert ran == sorted(set(ran))
+    assert set(np.flatnonzero(episode["answered"])) <= set(ran)
+    before = np.flatnonzero(episode["answered"])[0]
+    silent = np.flatnonzero((episode["sources"] == SAFE).any(axis=1) & (episode["seq"] > before))
+    assert silent.size, "the robot was safe while the link was away"
+    assert episode["applied_step"][silent[-1] :].max() > 0, "and was driven again afterwards"
+    assert {HELD, SAFE} <= set(episode["sources"].reshape(-1))
+
+
+def test_a_cut_closes_connections_and_drops_what_is_under_way_but_the_session_goes_on():
+    shape = Shape(to_plant=Way(delay=Constant(s=0.8)), cut=(Cut(at_s=0.4, for_s=0.05),))
+    with (
+        fakes.serving(fake()) as device,
+        fakes.shaping(device, shape) as (address, tally),
+        ZmqLink(Config(address=address), "fake", {}) as link,
+    ):
+        link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+        link.reset(5, "none", 0)
+        first, *others = fakes.ticks(8)
+        with sockets.create_connection(tuple(address[6:].split(":")), timeout=20) as raw:
+            link.send(first)  # its reply waits when the cut comes
+            while raw.recv(4096):  # ends with the connection
+                pass
+        for tick in others:  # one sent before libzmq has noticed goes nowhere
+            link.send(tick)
+            if (reply := link.receive(2_000_000_000)) is not None:
+                break
+        assert reply.seq > reply.prev_seq == 0
+    assert tally[0].cuts == 1
+    assert tally[0].to_plant.dropped == 1
+
+
+def test_the_device_sees_each_plant_and_each_plant_the_device():
+    with fakes.serving(fake()) as device, fakes.shaping(device, Shape()) as (address, _):
+        with ZmqLink(Config(address=address), "fake", {}) as first:
+            first.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+            with (
+                ZmqLink(Config(address=address), "fake", {}) as second,
+                pytest.raises(LinkError, match=r"serves another plant.*BUSY"),
+            ):
+                second.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+        with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
+            stranger.setsockopt(zmq.LINGER, 0)
+            stranger.connect(address)
+            hello = wire.encode_hello(0, 1, Hello())
+            for parts, code in (([b"GET / HTTP/1.1"], Code.FRAME), ([b"", hello], Code.FRAME)):
+                stranger.send_multipart(parts)
+                assert stranger.poll(20_000)
+                answer = stranger.recv()
+                assert wire.read_header(answer).kind == Kind.ERROR
+                assert wire.decode_error(answer)[0] == code
+
+
+def test_handshakes_are_shaped_on_demand():
+    shape = Shape(to_device=Way(loss=1.0), handshakes=True)
+    with (
+        fakes.serving(fake()) as device,
+        fakes.shaping(device, shape) as (address, tally),
+        ZmqLink(Config(address=address, timeout_s=0.2), "fake", {}) as link,
+        pytest.raises(LinkError, match="no answer to HELLO"),
+    ):
+        link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+    assert tally[0].to_device.lost == 1
+
+
+def test_more_plants_than_are_remembered_come_and_go():
+    with fakes.serving(fake()) as device, fakes.shaping(device, Shape()) as (address, _), zmq.Context() as context:
+        for _ in range(40):
+            with context.socket(zmq.DEALER) as stranger:
+                stranger.setsockopt(zmq.LINGER, 0)
+                stranger.connect(address)
+                stranger.send(b"?")
+                assert stranger.poll(20_000)
+
+
+@pytest.mark.parametrize("address", ["nowhere", LISTEN, "udp://127.0.0.1:1", "tcp://127.0.0.1:port"])
+def test_an_address_where_no_device_can_be_is_refused(address):
+    with pytest.raises(LinkError, match=re.escape(address)):
+        shape_link("tcp://127.0.0.1:*" if "port" in address else LISTEN, address, Shape(), ready=pytest.fail)
