@@ -68,7 +68,7 @@ class Lava(Backend):
         self._dt_us, self._seed = program.dt_us, 0
         self._values = np.zeros(size_of(program.inputs, "values"))
         self._zero, self._volts = (self._side_by_side(k) for k in (0, 1))
-        self._given = Given(program, period_us, probes, self._plan.at, form.weights)
+        self._given = Given(program, period_us, probes, self._plan.at, form.weights, form.counted)
         self._machine = Host()
         self._call("build", self._plan, timeout_s=self.config.start_timeout_s)
         self._run(NO_EVENTS, self._steps)

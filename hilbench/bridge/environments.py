@@ -67,8 +67,11 @@ def folder_of(name: str) -> Path:
 def python_of(name: str) -> Path:
     """The interpreter of an environment. Raises LinkError with the command that makes it when it is not there."""
     folder = folder_of(name)
-    if not _marker(folder).exists():
+    made = _made_from(folder)
+    if made is None:
         raise LinkError(f"there is no environment {name!r} in {folder.parent}: run `hilbench device install {name}`")
+    if made != _wanted(name):
+        raise LinkError(f"{folder} was made for another hilbench: run `hilbench device install {name}`")
     return _python(folder)
 
 
@@ -77,23 +80,14 @@ def install(name: str, again: bool = False, say: Callable[[str], None] = lambda 
 
     Raises LinkError with the reason. What is half made is removed, after an interruption too.
     """
-    folder, recipe = folder_of(name), RECIPES[name]
-    wanted = [f"python {recipe.python}", *recipe.packages, *_hilbench()]
-    if not again and _marker(folder).exists() and _marker(folder).read_text("utf-8").splitlines() == wanted:
+    folder = folder_of(name)
+    if not again and _made_from(folder) == _wanted(name):
         say(f"{folder} is there already; --again makes it anew")
         return folder
-    python = find_python(recipe.python)
-    say(f"with {python}, in {folder}")
+    python = find_python(RECIPES[name].python)
+    say(f"making {folder} with {python}; this takes about a minute")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _run(python, "-m", "venv", "--clear", str(folder), what="cannot make it")
-        say(f"installing {', '.join(recipe.packages[:1])} and hilbench; this takes about a minute")
-        _run(
-            str(_python(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-            *recipe.packages, *_hilbench(), what="cannot install into it",
-        )  # fmt: skip
-        _run(str(_python(folder)), "-c", f"import {', '.join(recipe.checks)}", what="it does not work")
-        _marker(folder).write_text("\n".join(wanted) + "\n", "utf-8")
+        _make(folder, python, name)
     except OSError as error:
         _remove(folder)
         raise LinkError(f"environment {name!r}: {error.filename or folder}: {error.strerror}") from None
@@ -101,6 +95,29 @@ def install(name: str, again: bool = False, say: Callable[[str], None] = lambda 
         _remove(folder)
         raise
     return folder
+
+
+def _make(folder: Path, python: str, name: str) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    recipe, own = RECIPES[name], str(_python(folder))
+    _run(python, "-m", "venv", "--clear", str(folder), what=f"cannot make {folder}")
+    pip = (own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    _run(*pip, *recipe.packages, *_hilbench(), what=f"cannot install into {folder}")
+    _run(own, "-c", f"import {', '.join(recipe.checks)}", what=f"{folder} does not work")
+    _marker(folder).write_text("\n".join(_wanted(name)) + "\n", "utf-8")
+
+
+def _wanted(name: str) -> list[str]:
+    """What stands in the marker of an environment that is as it should be."""
+    return [f"python {RECIPES[name].python}", *RECIPES[name].packages, *_hilbench()]
+
+
+def _made_from(folder: Path) -> list[str] | None:
+    """What an environment was made from; None when it is not there, or not whole."""
+    try:
+        return _marker(folder).read_text("utf-8").splitlines()
+    except OSError:
+        return None
 
 
 def find_python(version: str) -> str:

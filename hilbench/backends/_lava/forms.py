@@ -39,6 +39,8 @@ class Form:
     wires: list[Wires]
     weights: dict[str, scipy.sparse.csc_array]
     """What probes see of the projections in Lava."""
+    counted: list[str]
+    """Projections whose sendings are synaptic operations: values that become biases are none."""
     drive: Callable[[NDArray], dict[str, NDArray]]
     """From input values, what the host adds to each driven population."""
     volts: dict[str, tuple[NDArray, NDArray]]
@@ -109,7 +111,7 @@ def fixed_form(
             for q in integers.projections.values()}  # fmt: skip
     seen |= {q.name: q.weights.astype(np.float64) for q in integers.value_inputs}
     volts = {p.name: (p.v_zero, p.volts) for p in integers.populations.values()}
-    return Form(parts, wires, seen, drive, volts, lines)
+    return Form(parts, wires, seen, list(integers.projections), drive, volts, lines)
 
 
 def _held(hold: Callable[..., None], flat, values: NDArray) -> NDArray:
@@ -148,7 +150,7 @@ def float_form(network: Network) -> Form:
 
     seen = {q.name: q.weights.astype(np.float64) for q in network.projections.values()}
     volts = {p.name: (_zero(p), np.ones(p.size)) for p in network.populations.values()}
-    return Form([part for part, _, _ in made.values()], wires, seen, drive, volts, lines)
+    return Form([part for part, _, _ in made.values()], wires, seen, list(seen), drive, volts, lines)
 
 
 def _places(network: Network) -> dict[str, slice]:

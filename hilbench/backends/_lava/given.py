@@ -5,6 +5,7 @@ So readouts and their learning, replies, probes and counters are the reference's
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -23,14 +24,16 @@ class Given(Reference):
     def __init__(
         self, network: Network, period_us: int, probes: Probes, given: dict[str, slice],
         elsewhere: dict[str, scipy.sparse.csc_array],
+        counted: Iterable[str],
     ) -> None:  # fmt: skip
-        """`given`: where each foreign population stands in what comes in. `elsewhere`: weights of their projections."""
+        """`given`: where each foreign population stands in what comes in. `elsewhere`: weights of their projections.
+
+        `counted`: those of them whose sendings are synaptic operations.
+        """
         super().__init__(Empty())
         self._given, self._elsewhere = given, elsewhere
-        self._fan_out = {
-            name: np.diff(scipy.sparse.csc_array(weights != 0).indptr) for name, weights in elsewhere.items()
-        }
-        self._sources = {name: network.projections[name].source for name in elsewhere}
+        self._fan_out = {name: np.diff(scipy.sparse.csc_array(elsewhere[name] != 0).indptr) for name in counted}
+        self._sources = {name: network.projections[name].source for name in counted}
         mine = {name: q for name, q in network.projections.items() if name not in elsewhere}
         self.load(replace(network, projections=mine), period_us, Probes(spikes=probes.spikes))
         self._probes, self._weight_ticks = probes, max(1, round(probes.weights_period_s * 1e6) // period_us)
@@ -55,6 +58,9 @@ class Given(Reference):
 
     def _send(self, source: str, sent: NDArray, crossings: NDArray) -> None:
         super()._send(source, sent, crossings)
+        port = self._network.port(source)
+        if port is not None and port.kind == "values":
+            crossings = sent != 0
         for name, fan_out in self._fan_out.items():
             if self._sources[name] == source:
                 self._counters[1] += np.uint64((crossings * fan_out).sum())

@@ -87,7 +87,7 @@ class Machine:
             yield f"lava/arriving{i}", dense.a_buff
 
     def _lif(self, group: Group) -> Any:
-        from hilbench.backends._lava.processes import HostedLIF
+        from hilbench.backends._lava.models.processes import HostedLIF
         from hilbench.nal.loihi.quantise import registers
 
         bias = registers(group.bias) if self._plan.fixed else (group.bias, 0)
@@ -126,7 +126,7 @@ class Machine:
         from lava.proc.io.extractor import Extractor, PyLoihiExtractorModel
         from lava.proc.io.injector import Injector, PyLoihiInjectorModel
 
-        from hilbench.backends._lava import processes
+        from hilbench.backends._lava.models import processes
 
         fixed = self._plan.fixed
         chosen = {

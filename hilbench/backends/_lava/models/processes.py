@@ -1,7 +1,6 @@
 """Lava's own LIF with two ports more: what the host adds in each step, and the state it reads back. Needs Lava.
 
-Lava reads and writes variables one number at a time, some 0.1 ms each; over ports a whole array takes that long. It
-looks for models in the whole folder of a process, so this one holds little else.
+Lava reads and writes variables one number at a time; over a port a whole array goes at once.
 """
 
 import numpy as np
