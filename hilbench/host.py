@@ -16,7 +16,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-TOOLS = {"Python for Lava": "python3.10", "QEMU for Arm": "qemu-system-arm", "Arm compiler": "arm-none-eabi-gcc"}
+from hilbench.bridge.environments import python_of
+from hilbench.errors import LinkError
+
+TOOLS = {"QEMU for Arm": "qemu-system-arm", "Arm compiler": "arm-none-eabi-gcc"}
 CHILD_TIMEOUT_S = 20.0
 LIMITS_FILE = "/etc/security/limits.conf"
 
@@ -45,7 +48,7 @@ class Fact(Struct, frozen=True):
 def facts() -> list[Fact]:
     """Everything this module can find out."""
     priority, memory = priority_fact(tried(_FIFO)), memory_fact(tried(_LOCK))
-    return [governor(), priority, memory, *extras(), serial_ports(), rapl(), *tools()]
+    return [governor(), priority, memory, *extras(), serial_ports(), rapl(), lava(), *tools()]
 
 
 def governor(root: Path = Path("/sys/devices/system/cpu")) -> Fact:
@@ -144,6 +147,14 @@ def rapl(root: Path = Path("/sys/class/powercap")) -> Fact:
     except (OSError, ValueError) as error:
         return Fact("RAPL", f"not readable: {error}", f"RAPL, until the next boot: sudo chmod a+r {root}/*/energy_uj")
     return Fact("RAPL", f"readable: {', '.join(zone.parent.name for zone in zones)}")
+
+
+def lava() -> Fact:
+    """Whether Lava's environment is there."""
+    try:
+        return Fact("Lava", f"installed: {python_of('lava')}; `hilbench doctor --lava` times it")
+    except LinkError as error:
+        return Fact("Lava", f"not ready: {error}")
 
 
 def tools() -> list[Fact]:

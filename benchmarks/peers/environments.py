@@ -3,8 +3,8 @@
     python benchmarks/peers/environments.py [peers] [torch] [lava] [--quick]
 
 `.venv-peers` holds Brian2, Nengo and NEST, `.venv-torch` snnTorch and Norse over one PyTorch; Lava stands where
-`hilbench device install lava` puts it; `--quick` leaves out NEST, Norse and Lava. A peer that does not install is told and passed over: its rows
-say so. Brian2 needs a C++ compiler when it runs.
+`hilbench device install lava` puts it; `--quick` leaves out NEST, Norse and Lava. A peer that does not install is told
+and passed over: its rows say so. Brian2 needs a C++ compiler when it runs.
 """
 
 from __future__ import annotations

@@ -88,11 +88,10 @@ def install(name: str, again: bool = False, say: Callable[[str], None] = lambda 
     say(f"making {folder} with {python}; this takes about a minute")
     try:
         _make(folder, python, name)
-    except OSError as error:
-        _remove(folder)
-        raise LinkError(f"environment {name!r}: {error.filename or folder}: {error.strerror}") from None
-    except BaseException:
-        _remove(folder)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError) and not isinstance(error, LinkError):  # every LinkError is an OSError, too
+            raise LinkError(f"environment {name!r}: {error.filename or folder}: {error.strerror}") from None
         raise
     return folder
 
@@ -213,7 +212,3 @@ def _marker(folder: Path) -> Path:
 
 def _python(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
