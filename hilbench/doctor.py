@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.echo import echo_ns
-from hilbench.errors import HilbenchError
+from hilbench.errors import HilbenchError, LinkError
 from hilbench.host import Fact, facts
+from hilbench.nal import Network
 from hilbench.pace import collector_frozen, spin_ns
-from hilbench.types import LawProgram, Port, Probes
+from hilbench.types import LawProgram, Port, Probes, Tick
 
 RATES_HZ = (100, 200, 500, 1000, 2000)
+LAVA_RATES_HZ = (10, 20, 50, *RATES_HZ)
+LAVA_TICKS = 1000
+"""A 99th percentile needs ten samples beyond it."""
+LAVA_TIMEOUT_S = 10.0
 LATE_SHARE = 0.01
 """A rate is held when no more of its echoes come back after their period."""
 GAP_NS = 100_000
@@ -75,6 +80,17 @@ class Rung(Struct, frozen=True):
     """Came back after their period, or never."""
     held: bool
     echo: Spread
+
+
+class Lava(Struct, frozen=True):
+    """What a small network costs in Lava, on a device of its own."""
+
+    start_s: float
+    """From nothing to a network that is loaded."""
+    step: Spread
+    """One tick of one network step, there and back."""
+    rate_held_hz: int | None
+    """The highest of the rates tried whose period 99 of 100 ticks stay within."""
 
 
 class Report(Struct, frozen=True):
@@ -171,6 +187,36 @@ def ladder(each_s: float) -> Iterator[Rung]:
         for rate_hz in RATES_HZ:
             sent = max(1, round(each_s * rate_hz))
             yield rung(rate_hz, sent, echo_ns(link, sent, round(1e9 / rate_hz), TICK_BYTES))
+
+
+def lava(n_ticks: int = LAVA_TICKS) -> Lava:
+    """Start Lava's device and time it in lockstep. Raises HilbenchError, as when Lava is not installed."""
+    kind = plugins.get("links", "zmq")
+    began_ns, took_ns = time.monotonic_ns(), np.zeros(n_ticks, np.int64)
+    with kind(kind.Config(timeout_s=10.0), "lava", {}) as link:
+        link.load(lava_network(), 1000, Probes())
+        started_ns = time.monotonic_ns()
+        link.reset(0, "none", 0)
+        for k in range(n_ticks):
+            sent_ns = time.monotonic_ns()
+            link.send(Tick(k, sent_ns))
+            if link.receive(int(LAVA_TIMEOUT_S * 1e9)) is None:
+                raise LinkError(f"{link}: no answer from Lava within {LAVA_TIMEOUT_S:g} s")
+            took_ns[k] = time.monotonic_ns() - sent_ns
+    found = spread(took_ns)
+    held = (hz for hz in LAVA_RATES_HZ if found.p99_s is not None and found.p99_s <= 1 / hz)
+    return Lava((started_ns - began_ns) * 1e-9, found, max(held, default=None))
+
+
+def lava_network() -> Network:
+    """10 event lines onto 100 neurons onto 4, all connected."""
+    net = Network(0.001)
+    net.input("e", 10, kind="events")
+    for name, size, source in (("hidden", 100, "e"), ("out", 4, "hidden")):
+        net.lif(name, size, tau_s=0.02, reset="zero", output=name == "out")
+        n_source = 10 if source == "e" else 100
+        net.connect(source, name, np.ones((size, n_source)) / n_source, delay_steps=1)
+    return net
 
 
 def spread(samples_ns: NDArray) -> Spread:

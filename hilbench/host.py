@@ -16,9 +16,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hilbench.bridge.environments import python_of
+from hilbench.errors import LinkError
 from hilbench.realtime import memory_refusal
 
-TOOLS = {"Python for Lava": "python3.10", "QEMU for Arm": "qemu-system-arm", "Arm compiler": "arm-none-eabi-gcc"}
+TOOLS = {"QEMU for Arm": "qemu-system-arm", "Arm compiler": "arm-none-eabi-gcc"}
 CHILD_TIMEOUT_S = 20.0
 LIMITS_FILE = "/etc/security/limits.conf"
 
@@ -49,7 +51,7 @@ def facts() -> list[Fact]:
     """Everything this module can find out."""
     priority, pinning = priority_fact(tried(_FIFO)), pinning_fact(tried(_PIN))
     memory = memory_fact(f"refused: {why}" if (why := memory_refusal()) else tried(_LOCK))
-    return [governor(), priority, pinning, memory, *extras(), serial_ports(), rapl(), *tools()]
+    return [governor(), priority, pinning, memory, *extras(), serial_ports(), rapl(), lava(), *tools()]
 
 
 def governor(root: Path = Path("/sys/devices/system/cpu")) -> Fact:
@@ -155,6 +157,14 @@ def rapl(root: Path = Path("/sys/class/powercap")) -> Fact:
     except (OSError, ValueError) as error:
         return Fact("RAPL", f"not readable: {error}", f"RAPL, until the next boot: sudo chmod a+r {root}/*/energy_uj")
     return Fact("RAPL", f"readable: {', '.join(zone.parent.name for zone in zones)}")
+
+
+def lava() -> Fact:
+    """Whether Lava's environment is there."""
+    try:
+        return Fact("Lava", f"installed: {python_of('lava')}; `hilbench doctor --lava` times it")
+    except LinkError as error:
+        return Fact("Lava", f"not ready: {error}")
 
 
 def tools() -> list[Fact]:

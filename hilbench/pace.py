@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from time import monotonic_ns, sleep
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.delays import endless_ns

@@ -144,6 +144,8 @@ class Backend(ABC):
     """Runs one Program. A Session (bridge) owns it, counts ticks and reads the clock around it."""
 
     Config: ClassVar[type[Struct]]
+    environment: ClassVar[str | None] = None
+    """The Python environment that its device needs, where that is not this one: `hilbench device install NAME`."""
 
     def __init__(self, config: Struct) -> None:
         self.config: Any = config

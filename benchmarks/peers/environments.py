@@ -2,9 +2,9 @@
 
     python benchmarks/peers/environments.py [peers] [torch] [lava] [--quick]
 
-`.venv-peers` holds Brian2, Nengo and NEST, `.venv-torch` snnTorch and Norse over one PyTorch, `.venv-lava` Lava on a
-Python 3.10; `--quick` leaves out NEST, Norse and Lava. A peer that does not install is told and passed over: its rows
-say so. Brian2 needs a C++ compiler when it runs.
+`.venv-peers` holds Brian2, Nengo and NEST, `.venv-torch` snnTorch and Norse over one PyTorch; Lava stands where
+`hilbench device install lava` puts it; `--quick` leaves out NEST, Norse and Lava. A peer that does not install is told
+and passed over: its rows say so. Brian2 needs a C++ compiler when it runs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+from hilbench.bridge.environments import RECIPES, folder_of
 
 ROOT = Path(__file__).parents[2]
 TORCH = "torch==2.13.0"
@@ -29,7 +31,7 @@ SLOWER = {"peers": (("numpy<2", "nest-simulator==3.10.0"),), "torch": ((TORCH, "
 
 def python_of(name: str) -> Path:
     """The Python of an environment, whether or not it is there."""
-    folder = ROOT / f".venv-{name}"
+    folder = folder_of(name) if name in RECIPES else ROOT / f".venv-{name}"
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -43,7 +45,7 @@ def main() -> None:
         if name not in known:
             parser.error(f"NAME: found {name!r}; allowed: {', '.join(known)}")
         if name == "lava":
-            _run([sys.executable, str(ROOT / "tests" / "lava" / "make_environment.py"), str(ROOT / ".venv-lava")])
+            _run([sys.executable, "-m", "hilbench", "device", "install", "lava"])
         else:
             make(name, INSTALLS[name] + (() if args.quick else SLOWER[name]))
 

@@ -18,6 +18,8 @@ from typing import Any
 
 import msgspec
 
+from hilbench import plugins
+from hilbench.bridge.environments import python_of
 from hilbench.errors import LinkError
 
 COMMAND = (sys.executable, "-m", "hilbench", "serve")
@@ -31,9 +33,13 @@ class DeviceProcess:
     """`hilbench serve` as a child that listens on `bind`."""
 
     def __init__(self, kind: str, settings: dict[str, Any], timeout_s: float, bind: str) -> None:
-        """Start it and wait for its address. Raises LinkError with the end of its stderr when it does not come up."""
+        """Start it and wait for its address.
+
+        Raises LinkError with the end of its stderr when it does not come up, or when it needs an environment that has
+        not been installed.
+        """
         command = [
-            *COMMAND,
+            *_command(kind),
             *("--backend", kind, "--bind", bind, "--exit-with-stdin"),
             *("--config", msgspec.json.encode(settings).decode()),
         ]
@@ -94,6 +100,12 @@ class DeviceProcess:
         data = os.pread(self._stderr.fileno(), TAIL_BYTES, max(0, size - TAIL_BYTES))
         lines = [line.strip() for line in data.decode(errors="replace").splitlines() if line.strip()]
         return f"; it said: {' | '.join(lines[-TAIL_LINES:])}" if lines else "; it said nothing"
+
+
+def _command(kind: str) -> tuple[str, ...]:
+    """COMMAND, in the environment that a backend's device needs. Raises LinkError when that is not installed."""
+    environment = plugins.get("backends", kind).environment if kind in plugins.all_of("backends") else None
+    return COMMAND if environment is None else (str(python_of(environment)), *COMMAND[1:])
 
 
 def _ended(code: int) -> str:

@@ -22,7 +22,7 @@ from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain
 from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
-from hilbench.cli.devices import serve
+from hilbench.cli.devices import device, serve
 from hilbench.cli.doctor import doctor
 from hilbench.cli.meter import meter
 from hilbench.cli.network import import_network
@@ -47,6 +47,7 @@ COMMANDS = {
     "report": report,
     "import": import_network,
     "serve": serve,
+    "device": device,
     "shape": shape,
     "compile": compile_file,
     "meter": meter,

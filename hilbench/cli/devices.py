@@ -1,12 +1,14 @@
-"""`hilbench serve`."""
+"""`hilbench serve` and `hilbench device`."""
 
 from __future__ import annotations
 
 import os
+from typing import Annotated
 
 import msgspec
+import tyro
 
-from hilbench.errors import ScenarioError
+from hilbench.errors import ScenarioError, choose
 
 
 def serve(
@@ -50,4 +52,32 @@ def serve(
 
     built = build_backend(backend, settings)
     serve_backend(built, bind, ready=ready, exit_with_stdin=exit_with_stdin, lease_s=lease_s, insecure=insecure)
+    return 0
+
+
+def device(
+    action: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="install")],
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
+    *,
+    again: bool = False,
+) -> int:
+    """Make the Python environment that a device needs: `hilbench device install lava`. Does nothing twice.
+
+    Parameters
+    ----------
+    action
+        install
+    name
+        which environment: lava
+    again
+        make it anew
+    """
+    from hilbench.bridge.environments import RECIPES, install
+
+    if action != "install":
+        raise ScenarioError(f"device: found {action!r}; {choose(action, ('install',))}")
+    if name not in RECIPES:
+        raise ScenarioError(f"device install: found {name!r}; {choose(name, RECIPES)}")
+    folder = install(name, again, say=lambda line: print(f"hilbench: {line}", flush=True))
+    print(f"hilbench: environment {name!r} is ready in {folder}")
     return 0

@@ -12,39 +12,48 @@ from rich.table import Table
 
 from hilbench.cli._shared import print_json
 from hilbench.errors import ScenarioError
+from hilbench.types import to_builtins
 
 if TYPE_CHECKING:
-    from hilbench.doctor import Report, Spread
+    from hilbench.doctor import Lava, Report, Spread
 
 
-def doctor(*, each_s: float = 1.0, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False) -> int:
+def doctor(
+    *, each_s: float = 1.0, lava: bool = False, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+) -> int:
     """Measure this machine: which real-time rate it holds, what limits it, and what can be mended. Takes seconds.
 
     Parameters
     ----------
     each_s
         how long each of the seven timings takes; stalls that are rare need longer ones
+    lava
+        start Lava's device too, and time its steps; takes some 15 s more
     as_json
         print everything as JSON
     """
     from hilbench.doctor import examine, expected_s
+    from hilbench.doctor import lava as time_lava
 
     if not 0.01 <= each_s <= 600:
         raise ScenarioError(f"--each-s: found {each_s}, expected a time from 0.01 s to 600 s")
     if not as_json:
         print(f"measuring for about {expected_s(each_s):.0f} s; other programs that run now count", flush=True)
     report = examine(each_s)
+    timed = time_lava() if lava else None
     if as_json:
-        print_json(report)
+        print_json(to_builtins(report) | ({"lava": to_builtins(timed)} if timed else {}))
     else:
-        _print(report)
+        _print(report, timed)
     return 0 if report.rungs else 1
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, timed: Lava | None) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, found in _rows(report):
         table.add_row(escape(name), escape(found))
+    if timed is not None:
+        table.add_row("Lava, 10-100-4 LIF over ZeroMQ", escape(_lava(timed)))
     console = Console()
     console.print(table)
     for line in report.advice:
@@ -65,6 +74,11 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         yield f"echo over ZeroMQ, {rung.rate_hz} Hz", f"{held}: {rung.late} of {rung.sent} late; {_told(rung.echo)}"
     for fact in report.facts:
         yield fact.name, fact.found
+
+
+def _lava(timed: Lava) -> str:
+    held = f"holds {timed.rate_held_hz} Hz" if timed.rate_held_hz else "holds none of the rates tried"
+    return f"{held}; starts in {timed.start_s:.1f} s, a tick of one step takes {_told(timed.step)}"
 
 
 def _told(spread: Spread) -> str:

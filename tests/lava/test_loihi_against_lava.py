@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from lava_networks import pack, unpack
-from make_environment import FOLDER
 
 from hilbench.backends.loihi import Loihi, LoihiConfig
 from hilbench.nal.loihi import IntegerNetwork, equations
@@ -106,12 +105,12 @@ def ours(net: dict[str, Any]) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def run_lava(nets: dict[str, Any], how: str, folder: Path, timeout_s: float) -> dict[str, Any]:
+def run_lava(python: Path, nets: dict[str, Any], how: str, folder: Path, timeout_s: float) -> dict[str, Any]:
     """What Lava makes of networks, in its own environment. It may hang: all that it started is ended."""
     path_in, path_out = folder / "in.npz", folder / "out.npz"
     np.savez_compressed(path_in, **pack(nets))
     worker = subprocess.Popen(
-        [FOLDER / "bin" / "python", WORKER, how, path_in, path_out],
+        [python, WORKER, how, path_in, path_out],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     try:
@@ -133,18 +132,9 @@ def end_group(pid: int) -> None:
         return
 
 
-@pytest.fixture(scope="module", autouse=True)
-def environment():
-    """Skips without Lava's environment, and fails where HILBENCH_REQUIRE asks for lava."""
-    if not (FOLDER / "made-from.txt").exists():
-        if "lava" in os.environ.get("HILBENCH_REQUIRE", ""):
-            pytest.fail("HILBENCH_REQUIRE asks for lava, but tests/lava/make_environment.py has not been run")
-        pytest.skip("Lava's environment is missing: python tests/lava/make_environment.py")
-
-
 @pytest.fixture(scope="module")
-def lava(tmp_path_factory) -> dict[str, Any]:
-    return run_lava(networks(), "models", tmp_path_factory.mktemp("models"), timeout_s=100)
+def lava(lava_python, tmp_path_factory) -> dict[str, Any]:
+    return run_lava(lava_python, networks(), "models", tmp_path_factory.mktemp("models"), timeout_s=100)
 
 
 def same(found: dict, expected: dict, name: str) -> None:
@@ -171,6 +161,6 @@ def test_the_networks_reach_what_they_are_there_for(lava):
 
 
 @pytest.mark.parametrize("name", ["plain0", "delayed1", "flooded2"])
-def test_lavas_runtime_says_what_its_models_say(name, lava, tmp_path):
+def test_lavas_runtime_says_what_its_models_say(name, lava, lava_python, tmp_path):
     """Its models are called without its runtime above, which takes seconds where that takes minutes."""
-    same(run_lava({name: networks()[name]}, "runtime", tmp_path, timeout_s=100)[name], lava[name], name)
+    same(run_lava(lava_python, {name: networks()[name]}, "runtime", tmp_path, timeout_s=100)[name], lava[name], name)

@@ -60,7 +60,7 @@ class _Work:
         bias = m.bias + m.held_drive * sum(constants, np.zeros(p.size))
         scale = self._scale(p, m, bias)
         held = np.array([equations.registered(step) for step in np.rint(bias * scale).astype(np.int64).tolist()])
-        mantissa, exponent = _mantissa(held)
+        mantissa, exponent = registers(held)
         self.integers.lif(
             p.name, p.size, du=m.du, dv=m.dv, vth=int(scale) >> ALIGN_BITS if p.spiking else None,
             bias_mant=mantissa, bias_exp=exponent,
@@ -151,7 +151,7 @@ class _Work:
         return sign, equations.SIGNS["excitatory"][1] // grain * grain, grain
 
 
-def _mantissa(bias: NDArray) -> tuple[NDArray, NDArray]:
+def registers(bias: NDArray) -> tuple[NDArray, NDArray]:
     """The registers of biases that they can hold."""
     exponent = np.zeros_like(bias)
     for _ in range(RANGES["bias_exp"][1]):

@@ -1,0 +1,118 @@
+"""Environments of devices: how a Python is found, what is refused, and that nothing half-made stays. None is made."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hilbench.bridge import environments
+from hilbench.bridge.zmq import Config, ZmqLink
+from hilbench.cli import main
+from hilbench.errors import LinkError
+from hilbench.types import LawProgram, Port, Probes
+
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+RECIPE = environments.Recipe(python=HERE, packages=("./no-such-folder",), checks=("json",))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """Environments stand in a folder of the test's own; `mine` needs the Python that runs the tests."""
+    monkeypatch.setenv("HILBENCH_ENVIRONMENTS", str(tmp_path / "environments"))
+    monkeypatch.setenv(f"HILBENCH_PYTHON{HERE.replace('.', '')}", sys.executable)
+    monkeypatch.setitem(environments.RECIPES, "mine", RECIPE)
+    return tmp_path / "environments" / "mine"
+
+
+def test_where_environments_stand(monkeypatch, tmp_path):
+    monkeypatch.delenv("HILBENCH_ENVIRONMENTS")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert environments.folder_of("lava") == tmp_path / "hilbench" / "environments" / "lava"
+    monkeypatch.setenv("XDG_DATA_HOME", "")
+    assert environments.folder_of("lava") == Path.home() / ".local/share/hilbench/environments/lava"
+    with pytest.raises(LinkError, match="found 'lave'; allowed: lava, mine; did you mean 'lava'"):
+        environments.folder_of("lave")
+
+
+def test_a_python_of_another_version_is_none(monkeypatch):
+    monkeypatch.setenv("HILBENCH_PYTHON29", sys.executable)
+    with pytest.raises(LinkError, match=r"found no Python 2\.9 .*uv python install 2\.9"):
+        environments.find_python("2.9")
+    assert environments.find_python(HERE) == sys.executable
+
+
+def test_pyenvs_newest_is_found_and_pythons_that_do_not_run_are_passed_over(monkeypatch, tmp_path):
+    monkeypatch.delenv(f"HILBENCH_PYTHON{HERE.replace('.', '')}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    for patch, text in (("9", f'#!/bin/sh\nexec {sys.executable} "$@"\n'), ("10", "#!/bin/sh\nexit 1\n")):
+        python = tmp_path / "versions" / f"{HERE}.{patch}" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(text)
+        python.chmod(0o755)
+    assert environments.find_python(HERE) == str(tmp_path / "versions" / f"{HERE}.9" / "bin" / "python")
+
+
+def test_what_fails_half_way_is_removed_and_told(folder):
+    with pytest.raises(LinkError, match=r"cannot install into .*no-such-folder"):
+        environments.install("mine")
+    assert not folder.exists()
+
+
+def test_an_interruption_removes_what_is_half_made(folder, monkeypatch):
+    def run(command, **_):
+        folder.mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(environments, "find_python", lambda version: sys.executable)
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(KeyboardInterrupt):
+        environments.install("mine")
+    assert not folder.exists()
+
+
+def test_what_is_made_is_not_made_again_unless_it_is_asked_for(folder, monkeypatch):
+    ran = []
+
+    def run(command, **_):
+        ran.append(list(map(str, command)))
+        folder.mkdir(parents=True, exist_ok=True)
+        return subprocess.CompletedProcess(command, 0, HERE)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(LinkError, match="run `hilbench device install mine`"):
+        environments.python_of("mine")
+    environments.install("mine")
+    pip = next(command for command in ran if "pip" in command)
+    assert "./no-such-folder" in pip
+    assert environments.python_of("mine") == folder / "bin" / "python"
+    n = len(ran)
+    environments.install("mine")
+    assert len(ran) == n
+    environments.install("mine", again=True)
+    assert len(ran) > n
+    monkeypatch.setitem(environments.RECIPES, "mine", environments.Recipe(HERE, ("other==1.0",), ()))
+    with pytest.raises(LinkError, match="made for another hilbench: run `hilbench device install mine`"):
+        environments.python_of("mine")
+
+
+def test_a_link_to_a_device_without_its_environment_says_how_to_get_it():
+    program = LawProgram("null", {}, (Port("x", 1),), (Port("u", 1),))
+    with ZmqLink(Config(), "lava", {}) as link, pytest.raises(LinkError, match="run `hilbench device install lava`"):
+        link.load(program, 1000, Probes())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(("instal", "lava"), "did you mean 'install'"), (("install", "lave"), "did you mean 'lava'")],
+)
+def test_what_the_command_refuses(arguments, says, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["device", *arguments])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert says in said
