@@ -36,7 +36,7 @@ KINDS = {
     "controllers": Kind("controllers", ("Controller",)),
     "laws": Kind("controllers", ("Law",)),
     "backends": Kind("backends", ("Backend",)),
-    "links": Kind("bridge", ("Link",)),
+    "links": Kind("bridge", ("Link", "FrameLink", "ConnectionLink")),
     "meters": Kind("meters", ("Meter",)),
     "metrics": Kind("metrics", ("metric",), many=True),
     "rules": Kind("nal/rules", ("Rule",)),

@@ -218,6 +218,14 @@ class Link(ABC):
         return None
 
     @abstractmethod
+    def snapshot(self) -> dict[str, NDArray]:
+        """Copies of all that changes in the backend, by name. Raises LinkError or NetworkError when there is none."""
+
+    @abstractmethod
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        """Put a snapshot back, as `Backend.restore` does; ticks go on counting. Raises as `snapshot` does."""
+
+    @abstractmethod
     def close(self) -> None:
         """Release everything; may be called twice."""
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from time import monotonic_ns
 
-from hilbench.bridge import wire
+from hilbench.bridge import states, wire
 from hilbench.bridge.identity import boot_id, program_hash
 from hilbench.bridge.session import Session
 from hilbench.bridge.ticks import TickReader, encode_reply
@@ -22,7 +22,7 @@ from hilbench.types import Backend
 
 log = logging.getLogger(__name__)
 
-CAPABILITIES = Can.LOAD | Can.ECHO
+CAPABILITIES = Can.LOAD | Can.SNAPSHOT | Can.ECHO | Can.STATUS
 
 
 class Device:
@@ -43,7 +43,11 @@ class Device:
             Kind.RESET: self._reset,
             Kind.BYE: self._part,
             Kind.ECHO: self._echo,
+            Kind.SNAPSHOT: self._snapshot,
+            Kind.RESTORE: self._restore,
+            Kind.STATUS: self._status,
         }
+        self._refused = 0
 
     def answer(self, plant: bytes, data: bytes, recv_ns: int) -> bytes | None:
         """The answer to a frame from the plant with this address; None where none is due."""
@@ -58,11 +62,18 @@ class Device:
         except Exception as error:
             log.exception("a step or a load failed; the device goes on")
             code, text = Code.INTERNAL, f"{type(error).__name__}: {error}"
+        self._refused += 1
         return wire.encode_error(self._number if plant == self._plant else 0, wire.seq_of(data), code, text)
 
     def farewell(self) -> tuple[bytes, bytes] | None:
         """The plant in session and the BYE for it, when the device ends first."""
         return (self._plant, wire.frame(Kind.BYE, self._number, 0)) if self._plant else None
+
+    def left(self, plant: bytes) -> None:
+        """The connection of the plant with this address has ended for good, and its session with it."""
+        if plant == self._plant:
+            self._plant = None
+            self._session.end()
 
     def _handle(self, plant: bytes, data: bytes) -> bytes:
         header = wire.read_header(data)
@@ -109,6 +120,16 @@ class Device:
     def _echo(self, data: bytes, header: Header) -> bytes:
         wire.check_echo(data)
         return data
+
+    def _snapshot(self, data: bytes, header: Header) -> bytes:
+        return states.encode_states(Kind.SNAPSHOT, self._number, header.seq, self._session.snapshot())
+
+    def _restore(self, data: bytes, header: Header) -> bytes:
+        self._session.restore(*states.decode_states(data))
+        return wire.frame(Kind.RESTORE, self._number, header.seq)
+
+    def _status(self, data: bytes, header: Header) -> bytes:
+        return states.encode_status(self._number, header.seq, self._session.status(self._refused))
 
     def _part(self, data: bytes, header: Header) -> bytes:
         self._plant = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from time import monotonic_ns, sleep
 from typing import Annotated, Any
 
@@ -71,6 +72,12 @@ class InProcess(Link):
         """There is no wire: nothing has to come back."""
         self._open()
         return True
+
+    def snapshot(self) -> dict[str, NDArray]:
+        return self._open().snapshot()
+
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        self._open().restore(arrays, carry)
 
     def close(self) -> None:
         """Let the backend go."""

@@ -28,13 +28,13 @@ _READY = re.compile(rb"hilbench: serving \S+ on (\S+) \(pid \d+\)")
 
 
 class DeviceProcess:
-    """`hilbench serve` as a child on a free loopback port."""
+    """`hilbench serve` as a child that listens on `bind`."""
 
-    def __init__(self, kind: str, settings: dict[str, Any], timeout_s: float) -> None:
+    def __init__(self, kind: str, settings: dict[str, Any], timeout_s: float, bind: str) -> None:
         """Start it and wait for its address. Raises LinkError with the end of its stderr when it does not come up."""
         command = [
             *COMMAND,
-            *("--backend", kind, "--bind", "tcp://127.0.0.1:*", "--exit-with-stdin"),
+            *("--backend", kind, "--bind", bind, "--exit-with-stdin"),
             *("--config", msgspec.json.encode(settings).decode()),
         ]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it

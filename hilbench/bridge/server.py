@@ -1,4 +1,4 @@
-"""The device server: one backend behind a ZeroMQ ROUTER, until a signal or the end of its input.
+"""The device server: one backend behind an endpoint, until a signal or the end of its input.
 
 It must not know what frames mean; `device.py` does.
 """
@@ -15,19 +15,14 @@ import threading
 from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
-import zmq
-
+from hilbench.bridge._listeners import LOOK_MS, Listener, listening
 from hilbench.bridge.device import Device
-from hilbench.bridge.sockets import tune
+from hilbench.bridge.wire import Kind
 from hilbench.errors import LinkError
 from hilbench.types import Backend
 
-LOOK_MS = 100
-"""How long a signal or the end of stdin may wait."""
-LINGER_MS = 200
-"""How long a farewell may take to leave."""
-_AT_ONCE = int(zmq.NOBLOCK)  # plain integers: to join two flags on every tick takes a microsecond
-_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+_KIND_AT = 3
+"""Where a frame's kind stands."""
 
 
 def serve(
@@ -53,21 +48,26 @@ def serve(
     ends = [] if stop_fd is None else [stop_fd]
     if exit_with_stdin:
         ends.append(sys.stdin.fileno())
-    with _bound(bind) as socket, _signals() as signal_fd:
-        ready(socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0"))
-        _answer(socket, device, [signal_fd, *ends])
+    with listening(bind) as listener, _signals() as signal_fd:
+        ready(listener.address)
+        _answer(listener, device, [signal_fd, *ends])
         if (farewell := device.farewell()) is not None:
-            socket.send_multipart(farewell, _AT_ONCE)
+            listener.send(*farewell)
 
 
 def check_bind(bind: str, insecure: bool) -> None:
     """Raise LinkError for an endpoint that is malformed, or that other machines can reach."""
     transport, _, rest = bind.partition("://")
     host, _, port = rest.rpartition(":")
-    if transport == "ipc" and rest:
+    if (transport == "ipc" and rest) or (transport == "unix" and rest.startswith(("/", "*"))):
         return
-    if transport != "tcp" or not host or not (port == "*" or (port.isdecimal() and int(port) < 2**16)):
-        raise LinkError(f"cannot listen on {bind!r}; allowed: tcp://HOST:PORT (PORT may be *) or ipc://PATH")
+    if transport == "stream" and rest.startswith("/"):
+        return
+    if transport not in ("tcp", "stream") or not host or not (port == "*" or (port.isdecimal() and int(port) < 2**16)):
+        raise LinkError(
+            f"cannot listen on {bind!r}; allowed: tcp://HOST:PORT (PORT may be *), "
+            "ipc://PATH, unix:///PATH, stream://HOST:PORT or stream:///PATH"
+        )
     if not insecure and not _is_loopback(host):
         raise LinkError(
             f"cannot listen on {bind!r}: anyone on that network could drive this device, and keys (CURVE) come in a "
@@ -82,50 +82,27 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _answer(socket: zmq.Socket, device: Device, ends: list[int]) -> None:
+def _answer(listener: Listener, device: Device, ends: list[int]) -> None:
     """Answer until one of the descriptors `ends` is readable and has nothing but an end, or a signal, to give.
 
     Blocking receives with a look at `ends` now and then: a poll over all of them costs every tick.
     """
     look_ns = 0
     while True:
-        try:
-            plant, data = socket.recv(), _rest(socket)
-        except zmq.Again:
-            now_ns = monotonic_ns()
-        else:
-            now_ns = monotonic_ns()
-            answer = device.answer(plant, data, now_ns)
-            if answer is not None:
-                socket.send(plant, _MORE)
-                socket.send(answer, _AT_ONCE)
+        found = listener.receive()
+        now_ns = monotonic_ns()
+        if found is not None:
+            plant, data = found
+            if data is None:
+                device.left(plant)
+            elif (answer := device.answer(plant, data, now_ns)) is not None:
+                if answer[_KIND_AT] == Kind.HELLO:
+                    listener.admit(plant)
+                listener.send(plant, answer)
         if now_ns >= look_ns:
             if any(fd == ends[0] or not os.read(fd, 4096) for fd in select.select(ends, (), (), 0)[0]):
                 return
             look_ns = now_ns + LOOK_MS * 1_000_000
-
-
-def _rest(socket: zmq.Socket) -> bytes:
-    """The one part that follows its sender's address; a message of more parts reads as an empty frame."""
-    data = socket.recv()
-    while socket.getsockopt(zmq.RCVMORE):
-        socket.recv()
-        data = b""
-    return data
-
-
-@contextlib.contextmanager
-def _bound(bind: str) -> Iterator[zmq.Socket]:
-    with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
-        tune(socket, bind)
-        socket.setsockopt(zmq.LINGER, LINGER_MS)
-        socket.setsockopt(zmq.RCVTIMEO, LOOK_MS)
-        socket.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a plant that reconnects keeps its session
-        try:
-            socket.bind(bind)
-        except zmq.ZMQError as error:
-            raise LinkError(f"cannot listen on {bind!r}: {error.strerror}") from None
-        yield socket
 
 
 @contextlib.contextmanager

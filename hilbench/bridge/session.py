@@ -5,12 +5,15 @@ It must not know frames' bytes or sockets.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import monotonic_ns
 from typing import Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from hilbench import plugins
+from hilbench.bridge.states import Status
 from hilbench.bridge.ticks import check_tick
 from hilbench.bridge.wire import Code, FrameError, Sizes, check_reset
 from hilbench.errors import ScenarioError
@@ -36,6 +39,7 @@ class Session:
         self._prev_seq = -1
         self._catch_up = 0
         self._started = False
+        self._ticks = 0
         self.sizes: Sizes | None = None
         """What the loaded program allows; None before the first load."""
         self.dropped = 0
@@ -54,13 +58,12 @@ class Session:
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
         """Start an episode: ticks count from 0 again. Raises ProtocolError before a load."""
         check_reset(seed, carry, catch_up)
-        if self.sizes is None:
-            raise FrameError(Code.STATE, "RESET before a program is loaded; LOAD one first")
+        self._need_program("RESET")
         self.end()
         self._backend.reset(seed, carry)
         self._last_seq = self._prev_seq = -1
         self._catch_up, self._started = catch_up, True
-        self.dropped = self.slip = 0
+        self.dropped = self.slip = self._ticks = 0
 
     def tick(self, tick: Tick, recv_ns: int) -> Reply | None:
         """Run one tick; None when its `seq` is not above the last one.
@@ -75,6 +78,7 @@ class Session:
             return None
         start_ns = monotonic_ns()
         gap, self._last_seq = tick.seq - self._last_seq - 1, tick.seq
+        self._ticks += 1
         if gap:
             self._bridge(gap)
         reply = self._backend.step(tick)
@@ -83,15 +87,32 @@ class Session:
         reply.prev_seq, self._prev_seq = self._prev_seq, tick.seq
         return reply
 
+    def snapshot(self) -> dict[str, NDArray]:
+        """Copies of all that changes in the backend. Raises NetworkError where it cannot."""
+        self._need_program("SNAPSHOT")
+        return self._backend.snapshot()
+
+    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+        """Put a snapshot back; ticks go on counting. Raises NetworkError, and changes nothing, when it does not fit."""
+        self._need_program("RESTORE")
+        self._backend.restore(arrays, carry)
+
+    def status(self, refused: int) -> Status:
+        """What has been counted since the last reset; `refused` is the device's own count."""
+        return Status(self._ticks, self.dropped, self.slip, refused)
+
     def end(self) -> None:
         """Take no tick until the next reset. The program and what it has learnt stay."""
         self._started = False
 
     def check(self, tick: Tick) -> None:
         """Raise ProtocolError when the loaded program does not take this tick."""
-        if self.sizes is None:
-            raise FrameError(Code.STATE, "TICK before a program is loaded; LOAD one first")
+        self._need_program("TICK")
         check_tick(tick, self.sizes)
+
+    def _need_program(self, what: str) -> None:
+        if self.sizes is None:
+            raise FrameError(Code.STATE, f"{what} before a program is loaded; LOAD one first")
 
     def _bridge(self, gap: int) -> None:
         run = min(gap, self._catch_up)

@@ -82,6 +82,7 @@ class Can(IntEnum):
     OWN_CLOCK = 2
     SNAPSHOT = 4
     ECHO = 8
+    STATUS = 16
 
 
 class FrameError(ProtocolError):
@@ -231,7 +232,7 @@ def encode_load(session: int, seq: int, load: Load) -> bytes:
 
 
 def decode_load(data: bytes) -> Load:
-    return _unpack(_load_decoder, data)
+    return unpack(_load_decoder, data)
 
 
 def encode_report(session: int, seq: int, report: LoadReport) -> bytes:
@@ -239,7 +240,7 @@ def encode_report(session: int, seq: int, report: LoadReport) -> bytes:
 
 
 def decode_report(data: bytes) -> LoadReport:
-    return _unpack(_report_decoder, data)
+    return unpack(_report_decoder, data)
 
 
 def encode_error(session: int, seq: int, code: Code, text: str) -> bytes:
@@ -259,7 +260,8 @@ def _body(data: bytes, size: int) -> bytes:
     return data[HEADER.size :]
 
 
-def _unpack(decoder: msgspec.msgpack.Decoder, data: bytes):
+def unpack(decoder: msgspec.msgpack.Decoder, data: bytes):
+    """The msgpack body of a frame. Raises FrameError."""
     try:
         return decoder.decode(memoryview(data)[HEADER.size :])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

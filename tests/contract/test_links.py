@@ -11,7 +11,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.bridge.session import Session
-from hilbench.errors import HilbenchError, LinkError, ProtocolError
+from hilbench.errors import HilbenchError, LinkError, NetworkError, ProtocolError
 from hilbench.types import Link
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
@@ -32,7 +32,7 @@ def build(request, monkeypatch):
         settings = {}
         if "address" in link_type.Config.__struct_fields__:
             backend = fakes.FakeBackend(fakes.FakeBackend.Config(**config))
-            settings["address"] = stack.enter_context(fakes.serving(backend))
+            settings["address"] = stack.enter_context(fakes.serving(backend, link_type.own_bind))
         link = link_type(link_type.Config(**settings), "fake", config)
         stack.callback(link.close)
         return link
@@ -192,3 +192,30 @@ def test_close_twice_and_use_no_more(link):
 def test_a_link_never_used_closes(build):
     with build():
         pass
+
+
+def test_a_snapshot_put_back_goes_on_as_it_did(build):
+    """Into a second device too, which has run something else: what follows is what followed then."""
+    first, second = build(), build()
+    stream = list(fakes.ticks(12))
+    for link, seed in ((first, 5), (second, 6)):
+        link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+        link.reset(seed, "none", 0)
+    for tick in stream[:6]:
+        first.send(tick)
+        first.receive(LONG_NS)
+    saved = first.snapshot()
+    second.restore(saved, "all")
+    for tick in stream[6:]:
+        first.send(tick)
+        second.send(tick)
+        assert second.receive(LONG_NS).values.tobytes() == first.receive(LONG_NS).values.tobytes()
+
+
+def test_a_snapshot_that_does_not_fit_is_refused_and_changes_nothing(link):
+    link.reset(5, "none", 0)
+    before = link.snapshot()
+    with pytest.raises((NetworkError, LinkError), match="state"):
+        link.restore({"other": np.zeros(3)}, "all")
+    after = link.snapshot()
+    assert {name: array.tobytes() for name, array in after.items()} == {k: a.tobytes() for k, a in before.items()}

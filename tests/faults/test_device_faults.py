@@ -309,7 +309,7 @@ def test_a_clock_is_shared_only_on_the_same_boot(monkeypatch):
     with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
         load(link)
         assert link.same_clock
-        monkeypatch.setattr("hilbench.bridge.zmq.boot_id", lambda: b"another machine!")
+        monkeypatch.setattr("hilbench.bridge._client.boot_id", lambda: b"another machine!")
         load(link)
         assert not link.same_clock
 

@@ -80,6 +80,17 @@ class FakeBackend(Backend):
     def advance(self, n_periods):
         self._advanced += n_periods
 
+    def snapshot(self):
+        return {"weights/w": np.array([self._weight]), "state": np.array([self._state, self._advanced])}
+
+    def restore(self, arrays, carry):
+        if arrays.keys() != {"weights/w", "state"}:
+            raise NetworkError("state: found other names")
+        if carry != "none":
+            self._weight = float(arrays["weights/w"][0])
+        if carry == "all":
+            self._state, self._advanced = float(arrays["state"][0]), int(arrays["state"][1])
+
 
 def ticks(n, seed=0):
     """`n` ticks of PROGRAM with random values, modulators and events."""

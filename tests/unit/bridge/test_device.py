@@ -66,7 +66,7 @@ def test_handshake_gives_ids_and_sizes():
     plant = Plant(device())
     empty = plant.hello()
     assert (empty.capabilities, empty.program_hash, empty.sizes) == (
-        wire.Can.LOAD | wire.Can.ECHO,
+        wire.Can.LOAD | wire.Can.SNAPSHOT | wire.Can.ECHO | wire.Can.STATUS,
         bytes(16),
         Sizes(*[0] * 6),
     )
@@ -101,7 +101,7 @@ BAD = {
     "echo": (header_with(kind=Kind.ECHO) + bytes(wire.ECHO_MAX_BYTES + 1), Code.FRAME),
     **{
         kind.name: (header_with(kind=kind), Code.UNSUPPORTED)
-        for kind in (Kind.SNAPSHOT, Kind.RESTORE, Kind.STATUS, Kind.SPIKES, Kind.REPLY, Kind.REPORT, Kind.ERROR)
+        for kind in (Kind.SPIKES, Kind.REPLY, Kind.REPORT, Kind.ERROR)
     },
 }
 

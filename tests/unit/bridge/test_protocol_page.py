@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from binascii import crc_hqx
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import numpy as np
 import pytest
 
-from hilbench.bridge import wire
+from hilbench.bridge import framing, states, wire
+from hilbench.bridge.states import States, Status
 from hilbench.bridge.ticks import encode_reply
 from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
 from hilbench.types import COUNTERS, EVENT, LoadReport, Probes, Reply
@@ -94,6 +97,25 @@ def test_keys_of_msgpack_bodies():
     assert named == list(Probes.__struct_fields__)
     body = msgspec.msgpack.decode(wire.encode_load(1, 2, wire.Load(1000, Probes(), b"x"))[32:])
     assert (type(body), body["program"]) == (dict, b"x")
+
+
+def test_keys_of_states():
+    keys = {"SNAPSHOT, RESTORE": [], "STATUS": []}
+    for body, key, *_ in table("SNAPSHOT, RESTORE and STATUS"):
+        keys[body].append(key)
+    wanted = {"SNAPSHOT, RESTORE": list(States.__struct_fields__), "STATUS": list(Status.__struct_fields__)}
+    assert keys == wanted
+    listed = re.search(r"^Types are (.*?)\.", section("SNAPSHOT, RESTORE and STATUS"), re.M | re.S)[1]
+    assert tuple(re.findall(r"`(\S+)`", listed)) == get_args(states.Kinds)
+    assert f"at most {states.NAMES_MAX}" in section("SNAPSHOT, RESTORE and STATUS")
+
+
+def test_byte_streams_are_as_the_page_says():
+    assert crc_hqx(b"123456789", framing._CRC_START) == int(re.search(r"it is (0x\w+)", section("Transport"))[1], 16)
+    (whole,) = framing.Cobs().pack(b"\0a")
+    assert whole == bytes([1, 4, *b"a", *crc_hqx(b"\0a", 0xFFFF).to_bytes(2, "little"), 0])
+    assert f"longer than {framing.PIECE_BYTES} bytes" in section("Transport")
+    assert framing.Datagrams().pack(bytes(70000))[0] == b"HBXL" + (70000).to_bytes(8, "little")
 
 
 def test_limits():

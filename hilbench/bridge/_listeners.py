@@ -1,0 +1,246 @@
+"""Where a device listens: a ZeroMQ ROUTER, or sockets whose connections it reads itself. Frames come out of both alike.
+
+It must not know what frames mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import selectors
+import shutil
+import socket
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+import zmq
+
+from hilbench.bridge import stream, unix
+from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams, Framing
+from hilbench.bridge.sockets import tune
+from hilbench.errors import LinkError
+
+LOOK_MS = 100
+"""How long a receive waits."""
+LINGER_MS = 200
+"""How long a farewell, or the rest of a frame, may take to leave."""
+MAX_CONNECTIONS = 16
+_AT_ONCE = int(zmq.NOBLOCK)  # plain integers: to join two flags on every tick takes a microsecond
+_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+
+
+class Listener(Protocol):
+    address: str
+    """Where plants reach it, with its real port or path."""
+
+    def receive(self) -> tuple[bytes, bytes | None] | None:
+        """The next frame and who sent it; None for one whose connection has ended. None when nothing comes."""
+
+    def send(self, plant: bytes, frame: bytes) -> None:
+        """Send without waiting; what a plant has no room for is lost."""
+
+    def admit(self, plant: bytes) -> None:
+        """Let this plant, which has opened a session, send long frames."""
+
+
+@contextlib.contextmanager
+def listening(bind: str) -> Iterator[Listener]:
+    """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound."""
+    how = {"unix": _unix, "stream": _stream}.get(bind.partition("://")[0], _router)
+    with contextlib.ExitStack() as stack:
+        try:
+            listener = how(bind, stack)
+        except (OSError, zmq.ZMQError) as error:
+            raise LinkError(f"cannot listen on {bind!r}: {error.strerror}") from None
+        yield listener
+
+
+class Router:
+    """ZeroMQ's own queues, heartbeats and reconnections."""
+
+    def __init__(self, socket: zmq.Socket) -> None:
+        self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        self._socket = socket
+
+    def receive(self) -> tuple[bytes, bytes] | None:
+        try:
+            return self._socket.recv(), self._rest()
+        except zmq.Again:
+            return None
+
+    def _rest(self) -> bytes:
+        """The one part that follows its sender's address; a message of more parts reads as an empty frame."""
+        data = self._socket.recv()
+        while self._socket.getsockopt(zmq.RCVMORE):
+            self._socket.recv()
+            data = b""
+        return data
+
+    def send(self, plant: bytes, frame: bytes) -> None:
+        with contextlib.suppress(zmq.Again):
+            self._socket.send(plant, _MORE)
+            self._socket.send(frame, _AT_ONCE)
+
+    def admit(self, plant: bytes) -> None:
+        pass  # libzmq bounds every message alike
+
+
+class Connections:
+    """Connections to one listening socket, each with a framing of its own."""
+
+    def __init__(self, server: socket.socket, address: str, framing: Callable[[], Framing]) -> None:
+        self.address = address
+        self._server, self._framing = server, framing
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(server, selectors.EVENT_READ)
+        self._plants: dict[bytes, tuple[socket.socket, Framing]] = {}
+        self._names = count(1)
+        self._waiting: deque[tuple[bytes, bytes | None]] = deque()
+
+    def receive(self) -> tuple[bytes, bytes | None] | None:
+        if not self._waiting:
+            for key, _ in self._selector.select(LOOK_MS * 1e-3):
+                if key.data is None:
+                    self._accept()
+                else:
+                    self._read(key.data)
+        return self._waiting.popleft() if self._waiting else None
+
+    def send(self, plant: bytes, frame: bytes) -> None:
+        if plant not in self._plants:
+            return
+        connection, framing = self._plants[plant]
+        try:
+            if not _send_all(connection, framing.pack(frame)):
+                self._drop(plant)
+        except OSError:
+            self._drop(plant)
+
+    def admit(self, plant: bytes) -> None:
+        if plant in self._plants:
+            self._plants[plant][1].admit()
+
+    def close(self) -> None:
+        for plant in list(self._plants):
+            self._drop(plant)
+        self._selector.close()
+        self._server.close()
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._server.accept()
+        except OSError:  # gone again
+            return
+        if len(self._plants) >= MAX_CONNECTIONS:
+            connection.close()
+            return
+        connection.setblocking(False)
+        if connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plant = next(self._names).to_bytes(8, "little")
+        self._plants[plant] = connection, self._framing()
+        self._selector.register(connection, selectors.EVENT_READ, plant)
+
+    def _read(self, plant: bytes) -> None:
+        connection, framing = self._plants[plant]
+        try:
+            data = connection.recv(PIECE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._waiting.extend((plant, frame) for frame in framing.feed(data))
+        else:
+            self._drop(plant)
+
+    def _drop(self, plant: bytes) -> None:
+        connection, _ = self._plants.pop(plant)
+        self._selector.unregister(connection)
+        connection.close()
+        self._waiting.append((plant, None))
+
+
+def _send_all(connection: socket.socket, pieces: list[bytes]) -> bool:
+    """Whether a frame left, or had no room at all; False when it was cut off in the middle."""
+    begun = False
+    for piece in pieces:
+        left = memoryview(piece)
+        while left:
+            try:
+                left = left[connection.send(left) :]
+                begun = True
+            except BlockingIOError:
+                if not begun:
+                    return True
+                if not select.select((), (connection,), (), LINGER_MS * 1e-3)[1]:
+                    return False
+    return True
+
+
+def _router(bind: str, stack: contextlib.ExitStack) -> Router:
+    context = stack.enter_context(zmq.Context())
+    router = stack.enter_context(context.socket(zmq.ROUTER))
+    tune(router, bind)
+    router.setsockopt(zmq.LINGER, LINGER_MS)
+    router.setsockopt(zmq.RCVTIMEO, LOOK_MS)
+    router.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a plant that reconnects keeps its session
+    router.bind(bind)
+    return Router(router)
+
+
+def _unix(bind: str, stack: contextlib.ExitStack) -> Connections:
+    path = bind.removeprefix(unix.SCHEME)
+    if path == "*":
+        folder = tempfile.mkdtemp(prefix="hilbench-")  # only its owner may enter
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        path = str(Path(folder) / "device")
+    return _listen(unix.new_socket(), path, unix.SCHEME + path, Datagrams, stack)
+
+
+def _stream(bind: str, stack: contextlib.ExitStack) -> Connections:
+    host, port, path = stream.split(bind)
+    if path:
+        return _listen(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, bind, Cobs, stack)
+    server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return _listen(server, (host, port), "", Cobs, stack)
+
+
+def _listen(
+    server: socket.socket, where: str | tuple[str, int], address: str, framing: Callable[[], Framing],
+    stack: contextlib.ExitStack,
+) -> Connections:  # fmt: skip
+    stack.callback(server.close)
+    if isinstance(where, str):
+        _unlink_if_dead(where, server.type)
+        server.bind(where)
+        stack.callback(lambda: Path(where).unlink(missing_ok=True))
+    else:
+        server.bind(where)
+        host, port, *_ = server.getsockname()
+        address = f"stream://{f'[{host}]' if ':' in host else host}:{port}"
+    server.listen(MAX_CONNECTIONS)
+    server.setblocking(False)
+    framing()  # a missing package is said before plants connect
+    connections = Connections(server, address, framing)
+    stack.callback(connections.close)
+    return connections
+
+
+def _unlink_if_dead(path: str, kind: int) -> None:
+    """Remove the socket that a killed device left; one that is alive stays, and `bind` then says so."""
+    if not Path(path).is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, kind) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except OSError:
+            pass

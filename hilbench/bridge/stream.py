@@ -1,0 +1,85 @@
+"""The link over a byte stream, TCP or a serial line, in COBS frames with a CRC: for microcontrollers."""
+
+from __future__ import annotations
+
+import socket
+from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Meta
+
+from hilbench.bridge._client import Limits
+from hilbench.bridge._connection import Connection, ConnectionLink
+from hilbench.bridge.framing import Cobs
+from hilbench.errors import LinkError, MissingExtra, choose
+
+BAUD = 115_200
+
+
+class Config(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the link over a byte stream."""
+
+    address: Annotated[str, Meta(pattern=r"^(stream|serial)://.+")] | None = None
+    """Where the device is: stream://HOST:PORT (TCP), stream:///PATH (a Unix socket), or
+    serial:///dev/ttyACM0?baud=115200; without one the link starts a device itself, on TCP."""
+
+
+class StreamLink(ConnectionLink):
+    """Reaches a device over a TCP connection or a serial line, byte by byte."""
+
+    Config = Config
+    name = "a byte stream"
+    own_bind = "stream://127.0.0.1:*"
+
+    def _open(self, address: str) -> Connection:
+        if address.startswith("serial://"):
+            return _serial(address)
+        host, port, path = split(address)
+        if path:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        else:
+            connection = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(self.config.timeout_s)
+            connection.connect(path or (host, port))
+            if not path:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _new_framing(self) -> Cobs:
+        return Cobs()
+
+
+def split(address: str) -> tuple[str, int, str]:
+    """(host, port, "") or ("", 0, path) of a stream:// address; port * is 0. Raises LinkError for another form."""
+    try:
+        parts = urlsplit(address.replace(":*", ":0"))
+        host, port, path = parts.hostname or "", parts.port, parts.path
+    except ValueError:
+        host, port, path = "", None, ""
+    if host and port is not None and not path:
+        return host, port, ""
+    if not host and port is None and len(path) > 1:
+        return "", 0, path
+    raise LinkError(f"no byte stream is at {address!r}; allowed: stream://HOST:PORT or stream:///PATH")
+
+
+def _serial(address: str) -> Connection:
+    try:
+        import serial
+    except ModuleNotFoundError as error:
+        raise MissingExtra("pyserial", "serial") from error
+    parts = urlsplit(address)
+    settings = dict(parse_qsl(parts.query))
+    baud = settings.pop("baud", str(BAUD))
+    if settings:
+        raise LinkError(f"{address!r}: found {next(iter(settings))!r}; {choose(next(iter(settings)), ['baud'])}")
+    if not baud.isdecimal():
+        raise LinkError(f"{address!r}: baud: found {baud!r}; allowed: a whole number")
+    try:
+        return serial.Serial(parts.path, int(baud), timeout=0, exclusive=True)
+    except (serial.SerialException, ValueError) as error:
+        raise LinkError(f"cannot open {parts.path!r}: {error}") from None
