@@ -55,9 +55,9 @@ class Built(Struct, frozen=True):
 
 
 def tool(name: str) -> str:
-    """Where a program is. Raises ScenarioError with the Debian packages that bring it."""
+    """Where a program is. Raises NetworkError with the Debian packages that bring it."""
     if (found := shutil.which(name)) is None:
-        raise ScenarioError(f"{name} is not installed; on Debian or Ubuntu: apt install {PACKAGES[name]}")
+        raise NetworkError(f"{name} is not installed; on Debian or Ubuntu: apt install {PACKAGES[name]}")
     return found
 
 
@@ -72,8 +72,8 @@ def build(
 ) -> Built:
     """Write the sources of a firmware and `firmware.elf` into a folder, which is made or, if it holds one, renewed.
 
-    Raises NetworkError for a network that a chip of Loihi's kind cannot run or the board cannot hold, ScenarioError
-    for a folder with something else in it or a missing compiler; the folder is then as it was.
+    Raises NetworkError for a network that a chip of Loihi's kind cannot run or the board cannot hold, or without a
+    compiler, ScenarioError for a folder with something else in it; the folder is then as it was.
     """
     tool(COMPILER)
     _check_folder(folder)
@@ -81,19 +81,11 @@ def build(
     if isinstance(program, Network):
         net, approximated = from_network(program, weight_bits, largest_value)
     _check(net, period_us)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".firmware-", dir=folder.parent) as scratch:
-        new = Path(scratch) / "new"
-        new.mkdir()
-        for name in COPIED:
-            shutil.copyfile(SOURCES / name, new / name)
-        text = program_c(net, period_us, probes or Probes(), _hash(program))
-        (new / "program.c").write_text(text, "utf-8")
-        _compile(new)
-        flash_bytes, ram_bytes = _sizes(new / ELF)
-        if folder.exists():
-            folder.rename(Path(scratch) / "old")
-        new.rename(folder)
+    text = program_c(net, period_us, probes or Probes(), _hash(program))
+    try:
+        flash_bytes, ram_bytes = _put(folder, text)
+    except OSError as error:
+        raise ScenarioError(f"{folder}: {error.strerror or error}") from None
     return Built(
         str(folder),
         flash_bytes,
@@ -103,6 +95,23 @@ def build(
         n_events_in(net, period_us),
         tuple(approximated),
     )
+
+
+def _put(folder: Path, text: str) -> tuple[int, int]:
+    """Make the folder beside its place and move it there whole; bytes of flash and RAM."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".firmware-", dir=folder.parent) as scratch:
+        new = Path(scratch) / "new"
+        new.mkdir()
+        for name in COPIED:
+            shutil.copyfile(SOURCES / name, new / name)
+        (new / "program.c").write_text(text, "utf-8")
+        _compile(new)
+        sizes = _sizes(new / ELF)
+        if folder.exists():
+            folder.rename(Path(scratch) / "old")
+        new.rename(folder)
+    return sizes
 
 
 def _hash(program: Network | IntegerNetwork) -> bytes:
@@ -141,7 +150,7 @@ def _compile(folder: Path) -> None:
         lines = (f"{memory} overflows by {n} bytes" for memory, n in over)
         raise NetworkError(f"the network does not fit on the board: {', '.join(lines)}; allowed: what memory.ld states")
     first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
-    raise ScenarioError(f"{COMPILER}: {first}; is {PACKAGES[COMPILER]} installed whole?")
+    raise NetworkError(f"{COMPILER}: {first}; is {PACKAGES[COMPILER]} installed whole?")
 
 
 def _sizes(elf: Path) -> tuple[int, int]:

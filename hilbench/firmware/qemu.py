@@ -27,7 +27,7 @@ SOCKET = "uart"
 def emulated(elf: Path, folder: Path, machine: str, icount_shift: int, timeout_s: float) -> Iterator[str]:
     """A running firmware and the address of its serial line, a path in `folder`. It ends with the context.
 
-    Raises ScenarioError where QEMU is missing, LinkError when it does not start.
+    Raises NetworkError where QEMU is missing, LinkError when it does not start.
     """
     command = (
         *_with_parent(), tool(QEMU), "-machine", machine, "-kernel", str(elf), "-display", "none", "-qmp", "stdio",
