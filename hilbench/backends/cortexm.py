@@ -36,7 +36,10 @@ class CortexmConfig(LoihiConfig, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Cortexm(Backend):
-    """Integer networks as firmware of a Cortex-M4, on a board or under QEMU; the bits of backend `loihi`. No learning."""
+    """Integer networks as firmware of a Cortex-M4: the bits of backend `loihi`, on a board or under QEMU. No learning.
+
+    The time that its replies tell is the board's; under QEMU that is a count of instructions.
+    """
 
     Config = CortexmConfig
     instructions = -1

@@ -29,7 +29,7 @@ def program_c(net: IntegerNetwork, period_us: int, probes: Probes, program_hash:
     """The text of program.c for a network whose sizes the firmware can count."""
     flat = lower.lower(net, probes)
     parts = [
-        '/* A network for network.c, written by `hilbench build cortexm`: write it anew rather than change it. */\n'
+        "/* A network for network.c, written by `hilbench build cortexm`: write it anew rather than change it. */\n"
         '#include "network.h"\n',
         *_neurons(net, flat),
         *_synapses(net, flat),
@@ -119,7 +119,7 @@ def _outputs(net: IntegerNetwork, flat: Flat) -> list[str]:
     ]
     taps = [[(row, "") for row in table.tolist()] for table in (flat.outputs, flat.probes)]
     return [
-        _rows("struct tap outputs", taps[0], "Populations whose spikes go out: population, address of its first neuron."),
+        _rows("struct tap outputs", taps[0], "Populations whose spikes go out: population, its first address."),
         _rows("struct tap probes", taps[1], "Populations that the run watches."),
         _rows("struct reading readings", rows, "Output values: neuron, what a step of v is worth, the value at v = 0."),
     ]
@@ -162,8 +162,8 @@ def _program(net: IntegerNetwork, flat: Flat, period_us: int, program_hash: byte
         size_of(net.outputs, "values"), size_of(net.outputs, "events"),
     )  # fmt: skip
     pairs = {
-        "dt_us": net.dt_us, "n_neurons": flat.bias.size, "n_slots": flat.n_slots, "n_populations": len(flat.populations),
-        "n_bundles": len(flat.bundles), "n_held": len(flat.held), "n_outputs": len(flat.outputs),
+        "dt_us": net.dt_us, "n_neurons": flat.bias.size, "n_slots": flat.n_slots,
+        "n_populations": len(flat.populations), "n_bundles": len(flat.bundles), "n_held": len(flat.held), "n_outputs": len(flat.outputs),
         "n_probes": len(flat.probes),
     }  # fmt: skip
     pointers = (

@@ -1,4 +1,4 @@
-"""The firmware's C on this machine, with a sanitiser, and a plant's side of its own to talk to it: no code in common."""
+"""The firmware's C on this machine, with a sanitiser, and a plant's side of its own that shares no code with it."""
 
 from __future__ import annotations
 
