@@ -44,7 +44,7 @@ def nothing_left_behind():
 
 @pytest.fixture(scope="session")
 def cortexm() -> None:
-    """A compiler for Cortex-M, and QEMU. Skips the test without, and fails it where HILBENCH_REQUIRE asks for cortexm."""
+    """A compiler for Cortex-M, and QEMU. Skips without; fails where HILBENCH_REQUIRE asks for cortexm."""
     missing = [tool for tool in ("arm-none-eabi-gcc", "qemu-system-arm", "gcc") if shutil.which(tool) is None]
     if missing and "cortexm" in os.environ.get("HILBENCH_REQUIRE", ""):
         pytest.fail(f"HILBENCH_REQUIRE asks for cortexm, but {', '.join(missing)} is missing")

@@ -163,7 +163,8 @@ def _program(net: IntegerNetwork, flat: Flat, period_us: int, program_hash: byte
     )  # fmt: skip
     pairs = {
         "dt_us": net.dt_us, "n_neurons": flat.bias.size, "n_slots": flat.n_slots,
-        "n_populations": len(flat.populations), "n_bundles": len(flat.bundles), "n_held": len(flat.held), "n_outputs": len(flat.outputs),
+        "n_populations": len(flat.populations), "n_bundles": len(flat.bundles), "n_held": len(flat.held),
+        "n_outputs": len(flat.outputs),
         "n_probes": len(flat.probes),
     }  # fmt: skip
     pointers = (
