@@ -1,10 +1,11 @@
-"""No test leaves a process or a thread behind; and trained policies, where stable-baselines3 is installed."""
+"""No test leaves a process or a thread behind; and what some tests need that not every machine has."""
 
 from __future__ import annotations
 
 import gc
 import importlib.util
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from multiprocessing import resource_tracker
@@ -39,6 +40,16 @@ def nothing_left_behind():
     left_threads = [t.name for t in started if t.is_alive()]
     assert not left, f"pid {os.getpid()}: child processes left behind: {left}"
     assert not left_threads, f"threads left behind: {left_threads}"
+
+
+@pytest.fixture(scope="session")
+def cortexm() -> None:
+    """A compiler for Cortex-M, and QEMU. Skips without; fails where HILBENCH_REQUIRE asks for cortexm."""
+    missing = [tool for tool in ("arm-none-eabi-gcc", "qemu-system-arm", "gcc") if shutil.which(tool) is None]
+    if missing and "cortexm" in os.environ.get("HILBENCH_REQUIRE", ""):
+        pytest.fail(f"HILBENCH_REQUIRE asks for cortexm, but {', '.join(missing)} is missing")
+    if missing:
+        pytest.skip(f"{', '.join(missing)} is not installed")
 
 
 @pytest.fixture(scope="session")

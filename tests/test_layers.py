@@ -16,7 +16,7 @@ TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
 LAYERS = (
     # `settings` stands in layer 0 because plants (layer 2) settle their own Config; it knows `errors` and nothing else.
     ("errors", "types", "seeding", "settings"),
-    ("plugins", "coding", "delays", "nal"),
+    ("plugins", "coding", "delays", "firmware", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
     ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace", "realtime", "histogram"),
     ("loop", "recovery", "echo", "running", "metering", "traces"),

@@ -47,7 +47,7 @@ class Loihi(Backend):
         self._bias = self._flat.bias.copy()
         self._values = np.zeros(size_of(net.inputs, "values"))
         self._counts, self._marks, self._n_steps = np.zeros(2, np.int64), np.zeros(3, np.int64), 0
-        self._reply, self._record = Reply(values=np.zeros(n_out, np.float32)), _weights_record(net, probes)
+        self._reply, self._record = Reply(values=np.zeros(n_out, np.float32)), weights_record(net, probes)
         tapped = [net.populations[net.taps[port.name]] for port in net.outputs if port.kind == "values"]
         self._read = np.concatenate([np.arange(n)[self._flat.at[p.name]] for p in tapped] + [np.zeros(0, np.int64)])
         self._volts = np.concatenate([*(p.volts for p in tapped), []])
@@ -175,7 +175,7 @@ def _check(program: IntegerNetwork, period_us: int, probes: Probes) -> None:
                 raise NetworkError(f"record.{what}: found {name!r}; {choose(name, known)}")
 
 
-def _weights_record(net: IntegerNetwork, probes: Probes) -> NDArray:
+def weights_record(net: IntegerNetwork, probes: Probes) -> NDArray:
     """What each record of weights holds: they never change."""
     weights = {p.name: written(p) for p in net.projections.values()}
     weights |= {p.name: p.weights.data for p in net.value_inputs}

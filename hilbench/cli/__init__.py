@@ -20,6 +20,7 @@ import tyro
 
 from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain
+from hilbench.cli.build import build
 from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import device, serve
@@ -50,6 +51,7 @@ COMMANDS = {
     "device": device,
     "shape": shape,
     "compile": compile_file,
+    "build": build,
     "meter": meter,
     "doctor": doctor,
     "conformance": conformance,

@@ -32,7 +32,11 @@ BACKENDS = [
 ]
 LAW = LawProgram("random", {"low": [-1.0, -1.0], "high": [1.0, 1.0]}, (Port("x", 2),), (Port("u", 2),))
 PERIOD_US = 4000
-OTHER_NUMBERS = {"loihi": "computes in Loihi's integers, which tests/lava compares"}
+OTHER_NUMBERS = {
+    "loihi": "computes in Loihi's integers, which tests/lava compares",
+    "cortexm": "computes in Loihi's integers, which tests/unit/backends/test_cortexm.py compares with loihi",
+}
+NO_SNAPSHOTS = {"cortexm": "keeps its state on the board, and has none to learn"}
 EACH_TICK = Probes(weights=("learnt",), weights_period_s=PERIOD_US * 1e-6)
 
 
@@ -85,6 +89,14 @@ def runs(name: str, program) -> bool | None:
         return not make(name).load(program, PERIOD_US, Probes()).dropped
     except NetworkError:
         return None
+
+
+@pytest.fixture(autouse=True)
+def tools(request):
+    """What the backend of a test needs from the machine."""
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if "cortexm" in (params.get("name"), params.get("network_backend")):
+        request.getfixturevalue("cortexm")
 
 
 def runs_networks(name: str) -> bool:
@@ -258,6 +270,8 @@ def test_what_a_reset_carries(learning_backend):
 
 
 def test_a_snapshot_brings_the_same_future_back(network_backend):
+    if network_backend in NO_SNAPSHOTS:
+        pytest.skip(f"{network_backend} {NO_SNAPSHOTS[network_backend]}")
     net = learner() if runs(network_backend, learner()) else static()
     backend, _ = loaded(network_backend, net, EACH_TICK)
     ticks = stream(net, PERIOD_US, 20, seed=9)
@@ -294,7 +308,7 @@ def test_a_snapshot_brings_what_was_learnt_back(learning_backend):
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_backend_without_snapshots_says_so(name):
-    if runs_networks(name):
+    if runs_networks(name) and name not in NO_SNAPSHOTS:
         pytest.skip(f"{name} has them")
     backend, _ = loaded(name)
     with pytest.raises(NetworkError, match="cannot save its state"):

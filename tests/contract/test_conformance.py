@@ -19,6 +19,8 @@ BACKENDS = [name for name in plugins.all_of("backends") if name != "reference"]
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_backend_means_what_reference_means_or_says_so(name):
+    if name == "cortexm":
+        pytest.skip("bit for bit as loihi, in tests/unit/backends/test_cortexm.py; a firmware for each takes minutes")
     outcomes = conform(name)
     wrong = [outcome for outcome in outcomes if outcome.verdict == "differs"]
     assert not wrong

@@ -1,0 +1,107 @@
+"""`hilbench build`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import numpy as np
+import tyro
+
+from hilbench import plugins
+from hilbench.cli._shared import print_json
+from hilbench.errors import ScenarioError, choose
+from hilbench.types import EVENT, Probes, Tick, size_of
+
+if TYPE_CHECKING:
+    from hilbench.firmware import Built
+    from hilbench.nal import Network
+
+TICKS = 20
+"""Of each kind that instructions are counted over."""
+
+Device = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DEVICE")]
+NetworkFile = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="NETWORK")]
+
+
+def build(
+    device: Device,
+    network: NetworkFile,
+    /,
+    *,
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
+    period_s: float | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> int:
+    """Build firmware that runs a network on a board: its C sources and what the compiler makes of them.
+
+    Parameters
+    ----------
+    device
+        what to build for: cortexm
+    network
+        a NIR file with a profile
+    output
+        folder for the sources and firmware.elf; a firmware that is there is renewed
+    period_s
+        the control period that the plant will have; the network's own step without it
+    as_json
+        print everything as JSON
+    """
+    from hilbench import firmware
+    from hilbench.nal import load
+
+    if device != "cortexm":
+        raise ScenarioError(f"build: found {device!r}; {choose(device, ['cortexm'])}")
+    if period_s is not None and not 1e-6 <= period_s <= 1000:
+        raise ScenarioError(f"--period-s: found {period_s}, expected 1e-6 to 1000 s")
+    loaded = load(network)
+    period_us = loaded.dt_us if period_s is None else round(period_s * 1e6)
+    built = firmware.build(loaded, period_us, output)
+    counts = _instructions(loaded, period_us, built.events_max)
+    if as_json:
+        print_json(msgspec.to_builtins(built) | {"period_us": period_us, "instructions_per_tick": counts})
+    else:
+        _print(built, period_us, counts)
+    return 0
+
+
+def _instructions(network: Network, period_us: int, events_max: int) -> dict[str, int] | None:
+    """The most that a tick takes under QEMU, without input and with all of it; None without QEMU."""
+    from hilbench.firmware.qemu import QEMU
+
+    if shutil.which(QEMU) is None:
+        return None
+    cls = plugins.get("backends", "cortexm")
+    backend = cls(cls.Config())
+    backend.load(network, period_us, Probes())
+    n_values = size_of(network.inputs, "values")
+    modulators = np.zeros(size_of(network.modulators, "values"), np.float32)
+    quiet = Tick(values=np.zeros(n_values, np.float32), modulators=modulators)
+    times_us = np.arange(0, period_us, network.dt_us)
+    every = [(t_us, address) for t_us in times_us for address in range(size_of(network.inputs, "events"))]
+    busy = Tick(values=np.ones(n_values, np.float32), modulators=modulators, events=np.array(every[:events_max], EVENT))
+    found = {}
+    for name, tick in (("at_rest", quiet), ("all_inputs", busy)):
+        backend.reset(0, "none")
+        found[name] = max(_count(backend, tick) for _ in range(TICKS))
+    return found
+
+
+def _count(backend, tick: Tick) -> int:
+    backend.step(tick)
+    return backend.instructions
+
+
+def _print(built: Built, period_us: int, counts: dict[str, int] | None) -> None:
+    print(f"{built.neurons} neurons and {built.synapses} synapses, a tick every {period_us} us: {built.folder}")
+    print(f"flash {built.flash_bytes} bytes, RAM {built.ram_bytes} bytes, {built.events_max} events in a tick at most")
+    if counts is None:
+        print("instructions per tick: unknown; they are counted under QEMU: apt install qemu-system-arm")
+    else:
+        text = f"{counts['at_rest']} without input, {counts['all_inputs']} with every input active"
+        print(f"instructions per tick (not cycles), the most of {TICKS}: {text}")
+    for line in built.approximated:
+        print(f"approximated: {line}")

@@ -1,0 +1,77 @@
+"""QEMU in place of a board: a firmware that runs on this machine, its serial line a Unix socket.
+
+It counts instructions and not cycles: with `-icount shift=N` each instruction takes 2^N ns of the board's time. There
+is no pipeline, no cache and no wait state in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hilbench.errors import LinkError
+from hilbench.firmware import tool
+
+QEMU = "qemu-system-arm"
+STOP_TIMEOUT_S = 2.0
+SOCKET = "uart"
+
+
+@contextmanager
+def emulated(elf: Path, folder: Path, machine: str, icount_shift: int, timeout_s: float) -> Iterator[str]:
+    """A running firmware and the address of its serial line, a path in `folder`. It ends with the context.
+
+    Raises NetworkError where QEMU is missing, LinkError when it does not start.
+    """
+    command = (
+        *_with_parent(), tool(QEMU), "-machine", machine, "-kernel", str(elf), "-display", "none", "-qmp", "stdio",
+        "-icount", f"shift={icount_shift}", "-serial", f"unix:{folder / SOCKET},server=on,wait=off",
+    )  # fmt: skip
+    with (folder / "stderr").open("w+b") as stderr:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+        )
+        try:
+            if not _answers(process, timeout_s):
+                stderr.seek(0)
+                said = stderr.read(2000).decode(errors="replace").strip().replace("\n", " ")
+                raise LinkError(f"{QEMU} did not start within {timeout_s:g} s{': ' if said else ''}{said}")
+            yield f"stream://{folder / SOCKET}"
+        finally:
+            _end(process)
+
+
+def _with_parent() -> tuple[str, ...]:
+    """What makes QEMU end when this process is killed and cannot end it, where util-linux has it."""
+    return ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+
+
+def _answers(process: subprocess.Popen, timeout_s: float) -> bool:
+    """Whether QEMU has come up: it answers on its monitor once its serial line listens."""
+    process.stdin.write(b'{"execute": "qmp_capabilities"}\n')
+    process.stdin.flush()
+    said = b""
+    while select.select([process.stdout], (), (), timeout_s)[0]:
+        data = os.read(process.stdout.fileno(), 4096)
+        said += data
+        *lines, _ = said.split(b"\n")
+        if not data or any("return" in json.loads(line) for line in lines if line.strip()):
+            return bool(data)
+    return False
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        pipe.close()
