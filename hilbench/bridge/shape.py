@@ -84,7 +84,7 @@ def shape_link(
             ready(plants.address)
             cut = shaper.run(plants.socket)
         while cut and shaper.wait():
-            with listening(plants.address) as plants:
+            with listening(plants.address, 0.0) as plants:
                 cut = shaper.run(plants.socket)
     return shaper.tally
 
