@@ -4,8 +4,8 @@
 
 enum { ALIGN_BITS = 6, BIAS_MANTISSAS = 1 << 12, BIAS_EXPONENTS = 8, WRAP = 1 << 23, LIMIT = WRAP - 1 };
 
-/* Loihi's arithmetic (hilbench/nal/loihi/equations.py, after Lava 0.10). Right shifts of negative numbers round down, as
-   every compiler that this is built with does it. */
+/* Loihi's arithmetic, after Lava 0.10 (hilbench/nal/loihi/equations.py). Right shifts of negative numbers round down,
+   as every compiler that this is built with does it. */
 
 static int32_t decayed(int32_t x, int32_t keep)
 {
@@ -53,8 +53,9 @@ static int32_t rounded(double x)
     return (int32_t)(moved - all_bits);
 }
 
-/* Values to bias currents: the one place with real numbers. In double, as the backend has it: a product of two floats is
-   exact there. A Cortex-M4F has no unit for it and takes some hundred instructions a synapse, once a tick. */
+/* Values to bias currents: the one place with real numbers. In double, as the backend has it: a product of two floats
+   is exact there. A Cortex-M4F has no unit for doubles, so this is software: some hundred instructions a weight, once
+   a tick. */
 
 static void add_held(const struct held_input *h)
 {
@@ -63,8 +64,11 @@ static void add_held(const struct held_input *h)
     memset(s->held_total, 0, h->n_targets * sizeof *s->held_total);
     for (uint32_t source = h->source_first; source < h->source_end; source++) {
         uint32_t row = h->row + source - h->source_first;
+        double value = s->values[source];
+        if (value == 0) /* adds nothing, and what it spares is most of a quiet tick */
+            continue;
         for (uint32_t k = p->held_starts[row]; k < p->held_starts[row + 1]; k++)
-            s->held_total[p->held_targets[k]] += (double)p->held_weights[k] * (double)s->values[source];
+            s->held_total[p->held_targets[k]] += (double)p->held_weights[k] * value;
     }
     for (uint32_t i = 0; i < h->n_targets; i++)
         s->held_bias[h->target_first + i] += rounded(p->held_scales[h->scale + i] * s->held_total[i]);

@@ -1,6 +1,6 @@
 /* A network in Loihi's integers, and one step of it: bit for bit what hilbench's backend `loihi` computes.
 
-   The numbers are in program.c, which `hilbench build cortexm` writes; everything else is the same for every network. */
+   The numbers are in program.c, which `hilbench build cortexm` writes; all else is the same for every network. */
 #ifndef NETWORK_H
 #define NETWORK_H
 
@@ -28,7 +28,8 @@ struct bundle {
 
 /* Values of a TICK that act as bias currents, round(scale x weights x values), for as long as they are held. */
 struct held_input {
-    uint32_t source_first, source_end, target_first, n_targets, row, scale; /* scale: of the first target in held_scales */
+    uint32_t source_first, source_end, target_first, n_targets, row;
+    uint32_t scale; /* where the first target's is in held_scales */
 };
 
 struct tap {

@@ -92,7 +92,8 @@ static void put_events(struct wire_device *d, const struct wire_event *events, u
     }
 }
 
-static void put_header(struct wire_device *d, int kind, uint64_t seq, uint64_t t_ns, uint32_t n_events, uint32_t n_values)
+static void put_header(struct wire_device *d, int kind, uint64_t seq, uint64_t t_ns, uint32_t n_events,
+                       uint32_t n_values)
 {
     d->crc = 0xFFFF;
     d->n_block = d->was_full = 0;
@@ -208,7 +209,8 @@ static struct fault check_events(const struct wire_device *d, const uint8_t *eve
     return fine;
 }
 
-static struct fault check_tick(const struct wire_device *d, const struct header *h, const uint8_t *body, uint32_t n_body)
+static struct fault check_tick(const struct wire_device *d, const struct header *h, const uint8_t *body,
+                               uint32_t n_body)
 {
     if (h->n_values != d->sizes.n_values_in || h->n_modulators != d->sizes.n_modulators)
         return (struct fault){E_COUNT, "values or modulators are not as many as HELLO says"};

@@ -1,8 +1,8 @@
 /* The device's side of the wire protocol (docs/protocol.md) over a stream of bytes.
 
-   Plain C99: it knows no board, no network and no socket. Bytes go in by wire_receive, one after the other; answers come
-   out through `send`. A frame that breaks the protocol gets its ERROR and changes nothing; one whose bytes were damaged
-   on the way (COBS or CRC wrong) is dropped. */
+   Plain C99: it knows no board, no network and no socket. Bytes go in by wire_receive, one after the other; answers
+   come out through `send`. A frame that breaks the protocol gets its ERROR and changes nothing; one whose bytes were
+   damaged on the way (COBS or CRC wrong) is dropped. */
 #ifndef WIRE_H
 #define WIRE_H
 
