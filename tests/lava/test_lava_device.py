@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import select
 import signal
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hilbench.backends.lava import Lava, LavaConfig
+from hilbench.backends.lava import Lava, LavaConfig, installed
 from hilbench.backends.loihi import Loihi, LoihiConfig
 from hilbench.backends.reference import Reference
 from hilbench.bridge.zmq import Config, ZmqLink
@@ -212,7 +211,7 @@ def test_the_chip_needs_intels_extension(lava_python):
         link.load(refused(), 1000, Probes())
 
 
-@pytest.mark.skipif(importlib.util.find_spec("lava.magma") is not None, reason="this Python has Lava")
+@pytest.mark.skipif(installed(), reason="this Python has Lava")
 def test_a_python_without_lava_says_what_to_do():
     with pytest.raises(NetworkError, match="run `hilbench device install lava`, then use the zmq link"):
         Lava(LavaConfig()).load(refused(), 1000, Probes())

@@ -104,6 +104,9 @@ def test_energy_counters(tmp_path):
 
 def test_tools_are_found_when_they_start(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    for name, code in (("qemu-system-arm", 0), ("arm-none-eabi-gcc", 127)):  # the second is a stand-in for what is not there
+    for name, code in (
+        ("qemu-system-arm", 0),
+        ("arm-none-eabi-gcc", 127),
+    ):  # the second is a stand-in for what is not there
         write(tmp_path / name, f"#!/bin/sh\nexit {code}\n").chmod(0o755)
     assert [fact.found for fact in host.tools()] == ["found", "not found"]
