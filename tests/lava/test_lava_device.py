@@ -41,7 +41,15 @@ def random_network(seed: int, rule: bool = False) -> Network:
         if seed % 3 == 2:
             net.cuba_lif(name, size, tau_s=tau_s, tau_syn_s=0.004, reset="zero", output=True)
         else:
-            net.lif(name, size, tau_s=tau_s, reset="zero", output=True, v_initial=random.uniform(-0.5, 0.5, size))
+            net.lif(
+                name,
+                size,
+                tau_s=tau_s,
+                reset="zero",
+                output=True,
+                refractory_s=0.002 * (seed % 2),
+                v_initial=random.uniform(-0.5, 0.5, size),
+            )
     net.readout("y", 2, tau_s=0.02)
 
     def weights(target: int, source: int, scale: float) -> np.ndarray:
@@ -197,7 +205,7 @@ def with_stdp() -> Network:
 
 def test_what_lava_cannot_do_is_refused_by_name(fixed, real):
     for link, net, says in (
-        (fixed, refused(refractory_s=0.002), "population 'a': refractory_s"),
+        (fixed, refused(v_floor=0.0), "population 'a': v_floor"),
         (real, refused(reset="subtract"), "population 'a': reset: found 'subtract'"),
         (real, refused(threshold=">="), "population 'a': threshold"),
         (fixed, with_stdp(), "projection 'loop': rule: found STDP"),
