@@ -177,7 +177,8 @@ def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, ND
     threshold = _one(p, "v_threshold", p.v_threshold.astype(np.float64) - zero)
     refractory = round(p.behaviour.refractory_s / network.dt_s)
     neurons = Neurons(
-        p.name, p.size, _one(p, "tau_syn_s", 1 - step.syn_decay), _one(p, "tau_s", 1 - step.decay), threshold, refractory, bias,
+        p.name, p.size, _one(p, "tau_syn_s", 1 - step.syn_decay), _one(p, "tau_s", 1 - step.decay), threshold,
+        refractory, bias,
         p.v_initial.astype(np.float64) - zero, through_u or any(holds(network, q) for q in inputs),
     )  # fmt: skip
     return neurons, scale, constant if through_u else np.zeros(p.size)
