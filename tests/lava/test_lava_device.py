@@ -155,7 +155,7 @@ def test_float_is_the_reference_where_a_network_says_what_lava_does(seed, real):
 def test_a_readout_that_learns_is_computed_beside_the_fixed_network(fixed):
     net, still, probes = random_network(4, rule=True), random_network(4), Probes(spikes=("a", "b"))
     found = through(fixed, net, 1000, probes_for(1000), ticks(net, 1000, 4))
-    expected = directly(Loihi(LoihiConfig()), still, 1000, probes, ticks(still, 1000, 4))
+    expected = directly(Loihi(LoihiConfig()), still, 1000, probes, ticks(net, 1000, 4))
     learnt = np.array([row["probe_values"] for row in found])
     assert np.abs(np.diff(learnt[:20], axis=0)).max() > 0
     np.testing.assert_array_equal(learnt[20:], learnt[19:-1])
