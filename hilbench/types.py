@@ -144,6 +144,8 @@ class Backend(ABC):
     """Runs one Program. A Session (bridge) owns it, counts ticks and reads the clock around it."""
 
     Config: ClassVar[type[Struct]]
+    own_time: ClassVar[bool] = False
+    """Whether its replies bring `compute_ns`, by the hardware's own clock; else the Session measures the call."""
     environment: ClassVar[str | None] = None
     """The Python environment that its device needs, where that is not this one: `hilbench device install NAME`."""
 

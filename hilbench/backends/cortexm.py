@@ -42,6 +42,7 @@ class Cortexm(Backend):
     """
 
     Config = CortexmConfig
+    own_time = True
     instructions = -1
     """What the last tick took under QEMU, periods caught up included; -1 on a board, which does not count them."""
 

@@ -143,9 +143,14 @@ class Lava(Backend):
         return LoadReport("lava", exact, tuple(lines), n_probe_values=n_probe_values(program, probes))
 
 
+def installed() -> bool:
+    """Whether this Python has Lava."""
+    return importlib.util.find_spec("lava") is not None and importlib.util.find_spec("lava.magma") is not None
+
+
 def _check_lava(hardware: str) -> None:
     """Raise NetworkError when this Python has no Lava, or not what reaches the chip."""
-    if importlib.util.find_spec("lava") is None or importlib.util.find_spec("lava.magma") is None:
+    if not installed():
         raise NetworkError(
             "backend 'lava' needs Lava in a Python 3.10 of its own: run `hilbench device install lava`, "
             "then use the zmq link (--link.kind zmq); allowed here: backend 'loihi', which computes the same integers"

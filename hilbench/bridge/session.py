@@ -69,7 +69,7 @@ class Session:
         """Run one tick; None when its `seq` is not above the last one.
 
         The Reply belongs to the backend and holds until the next tick. `compute_ns` counts the periods that a gap
-        made the backend catch up, too. A tick whose step raises counts as run: it is never run again.
+        made the backend catch up, too; a backend with a time of its own says it itself. A tick whose step raises counts as run: it is never run again.
         """
         if not self._started:
             raise FrameError(Code.STATE, "TICK before an episode has started; RESET first")
@@ -82,7 +82,8 @@ class Session:
         if gap:
             self._bridge(gap)
         reply = self._backend.step(tick)
-        reply.compute_ns = monotonic_ns() - start_ns
+        if not self._backend.own_time:
+            reply.compute_ns = monotonic_ns() - start_ns
         reply.seq, reply.t_ns, reply.recv_ns = tick.seq, tick.t_ns, recv_ns
         reply.prev_seq, self._prev_seq = self._prev_seq, tick.seq
         return reply

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import select
 import signal
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hilbench.backends.lava import Lava, LavaConfig
+from hilbench.backends.lava import Lava, LavaConfig, installed
 from hilbench.backends.loihi import Loihi, LoihiConfig
 from hilbench.backends.reference import Reference
 from hilbench.bridge.zmq import Config, ZmqLink
@@ -42,7 +41,15 @@ def random_network(seed: int, rule: bool = False) -> Network:
         if seed % 3 == 2:
             net.cuba_lif(name, size, tau_s=tau_s, tau_syn_s=0.004, reset="zero", output=True)
         else:
-            net.lif(name, size, tau_s=tau_s, reset="zero", output=True, v_initial=random.uniform(-0.5, 0.5, size))
+            net.lif(
+                name,
+                size,
+                tau_s=tau_s,
+                reset="zero",
+                output=True,
+                refractory_s=0.002 * (seed % 2),
+                v_initial=random.uniform(-0.5, 0.5, size),
+            )
     net.readout("y", 2, tau_s=0.02)
 
     def weights(target: int, source: int, scale: float) -> np.ndarray:
@@ -148,7 +155,7 @@ def test_float_is_the_reference_where_a_network_says_what_lava_does(seed, real):
 def test_a_readout_that_learns_is_computed_beside_the_fixed_network(fixed):
     net, still, probes = random_network(4, rule=True), random_network(4), Probes(spikes=("a", "b"))
     found = through(fixed, net, 1000, probes_for(1000), ticks(net, 1000, 4))
-    expected = directly(Loihi(LoihiConfig()), still, 1000, probes, ticks(still, 1000, 4))
+    expected = directly(Loihi(LoihiConfig()), still, 1000, probes, ticks(net, 1000, 4))
     learnt = np.array([row["probe_values"] for row in found])
     assert np.abs(np.diff(learnt[:20], axis=0)).max() > 0
     np.testing.assert_array_equal(learnt[20:], learnt[19:-1])
@@ -198,7 +205,7 @@ def with_stdp() -> Network:
 
 def test_what_lava_cannot_do_is_refused_by_name(fixed, real):
     for link, net, says in (
-        (fixed, refused(refractory_s=0.002), "population 'a': refractory_s"),
+        (fixed, refused(v_floor=0.0), "population 'a': v_floor"),
         (real, refused(reset="subtract"), "population 'a': reset: found 'subtract'"),
         (real, refused(threshold=">="), "population 'a': threshold"),
         (fixed, with_stdp(), "projection 'loop': rule: found STDP"),
@@ -212,7 +219,7 @@ def test_the_chip_needs_intels_extension(lava_python):
         link.load(refused(), 1000, Probes())
 
 
-@pytest.mark.skipif(importlib.util.find_spec("lava.magma") is not None, reason="this Python has Lava")
+@pytest.mark.skipif(installed(), reason="this Python has Lava")
 def test_a_python_without_lava_says_what_to_do():
     with pytest.raises(NetworkError, match="run `hilbench device install lava`, then use the zmq link"):
         Lava(LavaConfig()).load(refused(), 1000, Probes())

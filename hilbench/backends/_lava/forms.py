@@ -122,11 +122,10 @@ def _held(hold: Callable[..., None], flat, values: NDArray) -> NDArray:
 
 
 def _integer_neurons(p: IntegerPopulation, bias: NDArray, driven: bool, register_end: bool) -> Neurons:
-    if p.refractory_steps:
-        found = f"found {p.refractory_steps} steps"
-        raise NetworkError(f"population {p.name!r}: refractory_s: {found}; {ALLOWED}: 0, Lava's integer LIF has none")
     never = REGISTER_END if register_end else NEVER
-    return Neurons(p.name, p.size, p.du, p.dv, never if p.vth is None else p.vth, bias, p.v_initial, driven)
+    return Neurons(
+        p.name, p.size, p.du, p.dv, never if p.vth is None else p.vth, p.refractory_steps, bias, p.v_initial, driven
+    )
 
 
 def float_form(network: Network) -> Form:
@@ -176,8 +175,10 @@ def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, ND
     through_u = bool(step.syn_decay.any() and constant.any())
     bias = (1 - step.decay) * (step.rest - zero) + (0 if through_u else constant)
     threshold = _one(p, "v_threshold", p.v_threshold.astype(np.float64) - zero)
+    refractory = round(p.behaviour.refractory_s / network.dt_s)
     neurons = Neurons(
-        p.name, p.size, _one(p, "tau_syn_s", 1 - step.syn_decay), _one(p, "tau_s", 1 - step.decay), threshold, bias,
+        p.name, p.size, _one(p, "tau_syn_s", 1 - step.syn_decay), _one(p, "tau_s", 1 - step.decay), threshold,
+        refractory, bias,
         p.v_initial.astype(np.float64) - zero, through_u or any(holds(network, q) for q in inputs),
     )  # fmt: skip
     return neurons, scale, constant if through_u else np.zeros(p.size)
@@ -209,7 +210,6 @@ def _refuse(p: Population) -> None:
         ("reset_at", b.reset_at, ("now",)),
         ("threshold", b.threshold, (">",)),
         ("spikes", b.spikes, ("single",)),
-        ("refractory_s", b.refractory_s, (0.0,)),
         ("v_floor", b.v_floor, (None,)),
         ("threshold_noise", b.threshold_noise, (0.0,)),
         ("adapt_tau_s", b.adapt_tau_s, (None,)),

@@ -30,6 +30,7 @@ class Neurons:
     du: float
     dv: float
     vth: float
+    refractory_steps: int
     bias: NDArray  # (size,)
     v_initial: NDArray  # (size,)
     driven: bool
@@ -57,6 +58,7 @@ class Group:
     du: float
     dv: float
     vth: float
+    refractory_steps: int
     driven: bool
     bias: NDArray
     v_initial: NDArray
@@ -117,7 +119,7 @@ def plan(
     """Put together what may share a process."""
     by_constants: dict[tuple, list[Neurons]] = {}
     for part in parts:
-        by_constants.setdefault((part.du, part.dv, part.vth, part.driven), []).append(part)
+        by_constants.setdefault((part.du, part.dv, part.vth, part.refractory_steps, part.driven), []).append(part)
     made, at, place, start = [], {}, {}, 0
     for g, (constants, members) in enumerate(by_constants.items()):
         joined = (np.concatenate([getattr(p, name) for p in members]) for name in ("bias", "v_initial"))

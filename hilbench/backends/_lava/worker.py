@@ -82,7 +82,7 @@ class Machine:
 
     def _variables(self) -> Any:
         for i, lif in enumerate(self._lifs):
-            yield from ((f"lava/u{i}", lif.u), (f"lava/v{i}", lif.v))
+            yield from ((f"lava/u{i}", lif.u), (f"lava/v{i}", lif.v), (f"lava/held{i}", lif.held))
         for i, dense in enumerate(self._denses):
             yield f"lava/arriving{i}", dense.a_buff
 
@@ -92,7 +92,8 @@ class Machine:
 
         bias = registers(group.bias) if self._plan.fixed else (group.bias, 0)
         return HostedLIF(
-            shape=group.bias.shape, du=group.du, dv=group.dv, vth=group.vth, v=group.v_initial,
+            shape=group.bias.shape, du=group.du, dv=group.dv, vth=group.vth,
+            refractory_steps=group.refractory_steps, v=group.v_initial,
             bias_mant=bias[0], bias_exp=bias[1],
         )  # fmt: skip
 

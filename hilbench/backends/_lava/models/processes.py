@@ -1,4 +1,4 @@
-"""Lava's own LIF with two ports more: what the host adds in each step, and the state it reads back. Needs Lava.
+"""Lava's own LIF, with a refractory time and two ports more: what the host adds, and the state it reads. Needs Lava.
 
 Lava reads and writes variables one number at a time; over a port a whole array goes at once.
 """
@@ -9,6 +9,7 @@ from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.io.injector import Injector
@@ -17,13 +18,30 @@ from lava.proc.lif.process import LIF
 
 
 class HostedLIF(LIF):
-    """A LIF that a host drives and watches: `drive_in` (n,) comes in, spikes and v (2 n,) go out."""
+    """A LIF that a host drives and watches: `drive_in` (n,) comes in, spikes and v (2 n,) go out.
 
-    def __init__(self, **settings) -> None:
+    After a spike v is held for `refractory_steps`, as on the chip; Lava's own LIF has no such time.
+    """
+
+    def __init__(self, *, refractory_steps: int, **settings) -> None:
         super().__init__(**settings)
         (n,) = self.a_in.shape
+        self.refractory_steps = Var(shape=(1,), init=refractory_steps)
+        self.held = Var(shape=(n,), init=0)
         self.drive_in = InPort(shape=(n,))
         self.state_out = OutPort(shape=(2 * n,))
+
+
+def hold(model, before):
+    """Put back the v of neurons that are held."""
+    model.v[:] = np.where(model.held > 0, before, model.v)
+
+
+def fire(model, over):
+    """The spikes of those past the threshold that are not held; counts the steps of all."""
+    spikes = over & (model.held == 0)
+    model.held[:] = np.where(spikes, model.refractory_steps, np.maximum(model.held - 1, 0))
+    return spikes
 
 
 @implements(proc=HostedLIF, protocol=LoihiProtocol)
@@ -32,11 +50,21 @@ class PyHostedLifFixed(PyLifModelBitAcc):
 
     implements_process = None  # or Lava takes the parent's for this one's
     drive_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    refractory_steps: int = LavaPyType(int, np.int32)
+    held: np.ndarray = LavaPyType(np.ndarray, np.int32)
     state_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
 
     def scale_bias(self):
         super().scale_bias()
         self.effective_bias = self.effective_bias + self.drive_in.recv()
+
+    def subthr_dynamics(self, activation_in):
+        before = self.v.copy()
+        super().subthr_dynamics(activation_in)
+        hold(self, before)
+
+    def spiking_activation(self):
+        return fire(self, super().spiking_activation())
 
     def run_spk(self):
         super().run_spk()
@@ -49,10 +77,17 @@ class PyHostedLifFloat(PyLifModelFloat):
 
     implements_process = None
     drive_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    refractory_steps: int = LavaPyType(int, np.int32)
+    held: np.ndarray = LavaPyType(np.ndarray, np.int32)
     state_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
 
     def subthr_dynamics(self, activation_in):
+        before = self.v.copy()
         super().subthr_dynamics(activation_in + self.drive_in.recv())
+        hold(self, before)
+
+    def spiking_activation(self):
+        return fire(self, super().spiking_activation())
 
     def run_spk(self):
         super().run_spk()
