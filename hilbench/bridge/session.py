@@ -69,7 +69,8 @@ class Session:
         """Run one tick; None when its `seq` is not above the last one.
 
         The Reply belongs to the backend and holds until the next tick. `compute_ns` counts the periods that a gap
-        made the backend catch up, too; a backend with a time of its own says it itself. A tick whose step raises counts as run: it is never run again.
+        made the backend catch up, too; a backend with a time of its own says it itself. A tick whose step raises counts
+        as run: it is never run again.
         """
         if not self._started:
             raise FrameError(Code.STATE, "TICK before an episode has started; RESET first")
