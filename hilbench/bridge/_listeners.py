@@ -22,6 +22,7 @@ import zmq
 
 from hilbench.bridge import stream, unix
 from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams, Framing
+from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.sockets import tune
 from hilbench.errors import LinkError
 
@@ -30,6 +31,8 @@ LOOK_MS = 100
 LINGER_MS = 200
 """How long a farewell, or the rest of a frame, may take to leave."""
 MAX_CONNECTIONS = 16
+DOMAIN = "hilbench"
+"""Whom libzmq asks about when it asks whether a key may enter."""
 _AT_ONCE = int(zmq.NOBLOCK)  # plain integers: to join two flags on every tick takes a microsecond
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 
@@ -49,15 +52,23 @@ class Listener(Protocol):
 
 
 @contextlib.contextmanager
-def listening(bind: str) -> Iterator[Listener]:
+def listening(bind: str, keys: DeviceKeys | None = None) -> Iterator[Listener]:
     """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound."""
-    how = {"unix": _unix, "stream": _stream}.get(bind.partition("://")[0], _router)
     with contextlib.ExitStack() as stack:
         try:
-            listener = how(bind, stack)
+            listener = _listener(bind, keys, stack)
         except (OSError, zmq.ZMQError) as error:
             raise LinkError(f"cannot listen on {bind!r}: {error.strerror}") from None
         yield listener
+
+
+def _listener(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Listener:
+    match bind.partition("://")[0]:
+        case "unix":
+            return _unix(bind, stack)
+        case "stream":
+            return _stream(bind, stack)
+    return _router(bind, keys, stack)
 
 
 class Router:
@@ -183,15 +194,37 @@ def _send_all(connection: socket.socket, pieces: list[bytes]) -> bool:
     return True
 
 
-def _router(bind: str, stack: contextlib.ExitStack) -> Router:
+def _router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Router:
     context = stack.enter_context(zmq.Context())
+    if keys is not None:
+        _admit_only(keys.clients, context, stack)
     router = stack.enter_context(context.socket(zmq.ROUTER))
     tune(router, bind)
     router.setsockopt(zmq.LINGER, LINGER_MS)
     router.setsockopt(zmq.RCVTIMEO, LOOK_MS)
     router.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a plant that reconnects keeps its session
+    if keys is not None:
+        router.setsockopt(zmq.CURVE_SERVER, 1)
+        router.setsockopt(zmq.CURVE_SECRETKEY, keys.pair.secret)
+        router.setsockopt(zmq.ZAP_DOMAIN, DOMAIN.encode())
+        router.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # nobody to ask, nobody enters
     router.bind(bind)
     return Router(router)
+
+
+def _admit_only(clients: frozenset[bytes], context: zmq.Context, stack: contextlib.ExitStack) -> None:
+    """Answer libzmq when it asks, in the middle of a handshake, whether a key may enter (ZAP, ZeroMQ RFC 27)."""
+    from zmq.auth.thread import ThreadAuthenticator  # brings asyncio: for those who use keys
+
+    class AllowList:
+        @staticmethod
+        def callback(domain: str, key: bytes) -> bool:
+            return key in clients
+
+    authenticator = ThreadAuthenticator(context)
+    authenticator.configure_curve_callback(DOMAIN, AllowList)
+    authenticator.start()
+    stack.callback(authenticator.stop)
 
 
 def _unix(bind: str, stack: contextlib.ExitStack) -> Connections:

@@ -24,6 +24,7 @@ from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import serve
 from hilbench.cli.doctor import doctor
+from hilbench.cli.keys import keys
 from hilbench.cli.meter import meter
 from hilbench.cli.network import import_network
 from hilbench.cli.parts import list_plugins
@@ -46,6 +47,7 @@ COMMANDS = {
     "report": report,
     "import": import_network,
     "serve": serve,
+    "keys": keys,
     "compile": compile_file,
     "meter": meter,
     "doctor": doctor,
