@@ -182,6 +182,9 @@ def test_half_of_the_settings_is_a_mistake(half):
 
 def test_missing_key_files_are_named_before_anything_is_opened(tmp_path):
     before = os.listdir("/proc/self/fd")
-    with link("tcp://127.0.0.1:1", tmp_path) as plant, pytest.raises(LinkError, match="robot/secret.key: No such file"):
+    with (
+        link("tcp://127.0.0.1:1", tmp_path) as plant,
+        pytest.raises(LinkError, match=r"robot/secret\.key: No such file"),
+    ):
         load(plant)
     assert os.listdir("/proc/self/fd") == before
