@@ -14,6 +14,8 @@ from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, s
 
 MAX_SPIKES = 255
 """Of one neuron in one step, where `spikes` is `multiple`."""
+STEPS_MAX = 100_000
+"""Network steps in a control period: one tick must not keep a device busy for hours."""
 
 
 def all_or_nothing(load: Callable[..., LoadReport]) -> Callable[..., LoadReport]:
@@ -41,6 +43,10 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
     if period_us % program.dt_us:
         raise NetworkError(
             f"the control period of {period_us} us is no multiple of the network step of {program.dt_us} us"
+        )
+    if period_us // program.dt_us > STEPS_MAX:
+        raise NetworkError(
+            f"the control period of {period_us} us has {period_us // program.dt_us} network steps; allowed: {STEPS_MAX}"
         )
     spiking = [p.name for p in program.populations.values() if p.spiking]
     for name in probes.spikes:

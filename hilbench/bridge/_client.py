@@ -233,9 +233,11 @@ class FrameLink(Link):
         timeout_s = timeout_s or self.config.timeout_s
         if (data := self._exchange(encode, answer, int(timeout_s * 1e9))) is not None:
             return data
-        raise LinkError(
-            f"{self._address}: no answer to {kind.name} within {timeout_s:g} s; is `hilbench serve` running there?"
-        )
+        raise LinkError(f"{self._address}: no answer to {kind.name} within {timeout_s:g} s; {self._silence()}")
+
+    def _silence(self) -> str:
+        """What may be behind it when no answer comes, and what to do."""
+        return "is `hilbench serve` running there?"
 
     def _exchange(self, encode: Callable[[int], bytes], answer: Kind, timeout_ns: int) -> bytes | None:
         """Send a request and wait for its own answer; what else comes belongs to the past and is dropped."""

@@ -24,6 +24,7 @@ import zmq
 from hilbench.bridge import stream, unix
 from hilbench.bridge._spin import Rhythm, poller, readable_by
 from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams, Framing
+from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.sockets import tune
 from hilbench.errors import LinkError
 
@@ -32,6 +33,8 @@ LOOK_MS = 100
 LINGER_MS = 200
 """How long a farewell, or the rest of a frame, may take to leave."""
 MAX_CONNECTIONS = 16
+DOMAIN = "hilbench"
+"""Whom libzmq asks about when it asks whether a key may enter."""
 _AT_ONCE = int(zmq.NOBLOCK)  # plain integers: to join two flags on every tick takes a microsecond
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 
@@ -51,19 +54,27 @@ class Listener(Protocol):
 
 
 @contextlib.contextmanager
-def listening(bind: str, spin_s: float) -> Iterator[Listener]:
+def listening(bind: str, spin_s: float, keys: DeviceKeys | None = None) -> Iterator[Listener]:
     """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound.
 
     Around the instant at which its plant's next frame is expected a Unix socket or a byte stream is looked at without
     sleep, from `spin_s` before to `spin_s` after.
     """
-    how = {"unix": _unix, "stream": _stream}.get(bind.partition("://")[0], _router)
     with contextlib.ExitStack() as stack:
         try:
-            listener = how(bind, spin_s, stack)
+            listener = _listener(bind, spin_s, keys, stack)
         except (OSError, zmq.ZMQError) as error:
             raise LinkError(f"cannot listen on {bind!r}: {error.strerror}") from None
         yield listener
+
+
+def _listener(bind: str, spin_s: float, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Listener:
+    match bind.partition("://")[0]:
+        case "unix":
+            return _unix(bind, spin_s, stack)
+        case "stream":
+            return _stream(bind, spin_s, stack)
+    return _router(bind, keys, stack)
 
 
 class Router:
@@ -210,15 +221,37 @@ def _send_all(connection: socket.socket, pieces: list[bytes]) -> bool:
     return True
 
 
-def _router(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Router:
+def _router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Router:
     context = stack.enter_context(zmq.Context())
+    if keys is not None:
+        _admit_only(keys.clients, context, stack)
     router = stack.enter_context(context.socket(zmq.ROUTER))
     tune(router, bind)
     router.setsockopt(zmq.LINGER, LINGER_MS)
     router.setsockopt(zmq.RCVTIMEO, LOOK_MS)
     router.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a plant that reconnects keeps its session
+    if keys is not None:
+        router.setsockopt(zmq.CURVE_SERVER, 1)
+        router.setsockopt(zmq.CURVE_SECRETKEY, keys.pair.secret)
+        router.setsockopt(zmq.ZAP_DOMAIN, DOMAIN.encode())
+        router.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # nobody to ask, nobody enters
     router.bind(bind)
     return Router(router)
+
+
+def _admit_only(clients: frozenset[bytes], context: zmq.Context, stack: contextlib.ExitStack) -> None:
+    """Answer libzmq when it asks, in the middle of a handshake, whether a key may enter (ZAP, ZeroMQ RFC 27)."""
+    from zmq.auth.thread import ThreadAuthenticator  # brings asyncio: for those who use keys
+
+    class AllowList:
+        @staticmethod
+        def callback(domain: str, key: bytes) -> bool:
+            return key in clients
+
+    authenticator = ThreadAuthenticator(context)
+    authenticator.configure_curve_callback(DOMAIN, AllowList)
+    authenticator.start()
+    stack.callback(authenticator.stop)
 
 
 def _unix(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:

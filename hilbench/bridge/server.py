@@ -18,6 +18,7 @@ from time import monotonic_ns
 from hilbench.bridge._listeners import LOOK_MS, Listener, listening
 from hilbench.bridge._spin import SPIN_S
 from hilbench.bridge.device import Device
+from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.wire import Kind
 from hilbench.errors import LinkError
 from hilbench.types import Backend
@@ -33,6 +34,7 @@ def serve(
     ready: Callable[[str], None],
     exit_with_stdin: bool = False,
     lease_s: float = 10.0,
+    keys: DeviceKeys | None = None,
     insecure: bool = False,
     spin_s: float = SPIN_S,
     stop_fd: int | None = None,
@@ -42,26 +44,28 @@ def serve(
 
     `ready` is told the endpoint, with its real port, once plants can connect. With `exit_with_stdin` the end of
     standard input ends the device, so one that a plant has started does not outlive it; `stop_fd` does the same for
-    any file descriptor. A plant that is silent for `lease_s` makes room for another;
-    `spin_s` is for `listening`. Raises LinkError when `bind` is not a loopback address or a path (unless `insecure`),
-    or cannot be bound.
+    any file descriptor. A plant that is silent for `lease_s` makes room for another. With `keys`, only the plants that
+    they name may connect; `spin_s` is for `listening`. Raises LinkError when `bind` is not a loopback address or a path
+    (unless there are `keys`, or `insecure`), or cannot be bound.
     """
-    check_bind(bind, insecure)
+    check_bind(bind, insecure, keys is not None)
     device = Device(backend, lease_s, clock_ns)
     ends = [] if stop_fd is None else [stop_fd]
     if exit_with_stdin:
         ends.append(sys.stdin.fileno())
-    with listening(bind, spin_s) as listener, signals() as signal_fd:
+    with listening(bind, spin_s, keys) as listener, signals() as signal_fd:
         ready(listener.address)
         _answer(listener, device, [signal_fd, *ends])
         if (farewell := device.farewell()) is not None:
             listener.send(*farewell)
 
 
-def check_bind(bind: str, insecure: bool) -> None:
-    """Raise LinkError for an endpoint that is malformed, or that other machines can reach."""
+def check_bind(bind: str, insecure: bool, has_keys: bool = False) -> None:
+    """Raise LinkError for an endpoint that is malformed, or that other machines can reach without keys."""
     transport, _, rest = bind.partition("://")
     host, _, port = rest.rpartition(":")
+    if has_keys and transport in ("unix", "stream"):
+        raise LinkError(f"cannot listen on {bind!r} with keys; allowed with keys: tcp://HOST:PORT, ipc://PATH")
     if (transport == "ipc" and rest) or (transport == "unix" and rest.startswith(("/", "*"))):
         return
     if transport == "stream" and rest.startswith("/"):
@@ -71,10 +75,11 @@ def check_bind(bind: str, insecure: bool) -> None:
             f"cannot listen on {bind!r}; allowed: tcp://HOST:PORT (PORT may be *), "
             "ipc://PATH, unix:///PATH, stream://HOST:PORT or stream:///PATH"
         )
-    if not insecure and not _is_loopback(host):
+    if not (insecure or has_keys or _is_loopback(host)):
         raise LinkError(
-            f"cannot listen on {bind!r}: anyone on that network could drive this device, and keys (CURVE) come in a "
-            "later version; allowed: tcp://127.0.0.1:PORT, ipc://PATH, or --insecure on a network you trust"
+            f"cannot listen on {bind!r}: anyone on that network could drive this device; "
+            "allowed: tcp://127.0.0.1:PORT, ipc://PATH, tcp://HOST:PORT with --keys and --clients "
+            "(`hilbench keys new`), or --insecure on a network you trust"
         )
 
 

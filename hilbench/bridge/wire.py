@@ -27,6 +27,7 @@ TEXT_MAX_BYTES = 1000
 CATCH_UP_MAX = 10_000
 """Periods a RESET may ask a device to run through after a gap: one frame must not keep it busy for hours."""
 VALUES_MAX = 2**16 - 1
+ADDRESSES_MAX = 2**32 - 1
 ECHO_MAX_BYTES = 2**16
 """Body of the longest ECHO."""
 
@@ -132,6 +133,9 @@ class Sizes(NamedTuple):
         for name in ("n_values_in", "n_modulators", "n_values_out"):
             if getattr(sizes, name) > VALUES_MAX:
                 raise FrameError(Code.COUNT, f"{name} is {getattr(sizes, name)}; a frame holds {VALUES_MAX} at most")
+        for name in ("n_addresses_in", "n_addresses_out"):
+            if getattr(sizes, name) > ADDRESSES_MAX:
+                raise FrameError(Code.COUNT, f"{name} is {getattr(sizes, name)}; allowed: {ADDRESSES_MAX} at most")
         return sizes
 
 

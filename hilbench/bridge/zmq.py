@@ -9,13 +9,22 @@ from typing import Annotated
 
 import zmq
 from msgspec import Meta
+from zmq.utils.monitor import recv_monitor_message
 
 from hilbench.bridge._client import FrameLink, Limits
+from hilbench.bridge.keys import read_pair, read_public
 from hilbench.bridge.sockets import tune
+from hilbench.bridge.wire import Hello
 from hilbench.errors import LinkError
 
 SLICE_MS = 100
 """How late the end of a device process may be noticed while waiting."""
+_HANDSHAKES = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
 _AT_ONCE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 
 
@@ -24,6 +33,16 @@ class Config(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     address: Annotated[str, Meta(pattern=r"^(tcp|ipc)://.+")] | None = None
     """Where the device listens, as tcp://HOST:PORT or ipc://PATH; without one the link starts a device itself."""
+    keys: str | None = None
+    """Folder of this side's keys, from `hilbench keys new`, for a device that is served with keys."""
+    server_key: str | None = None
+    """File of that device's public key."""
+
+    def __post_init__(self) -> None:
+        if (self.keys is None) != (self.server_key is None):
+            raise ValueError("keys and server_key belong together; expected both, or none")
+        if self.keys is not None and self.address is None:
+            raise ValueError("keys are for a device that runs elsewhere; expected an address too")
 
 
 class ZmqLink(FrameLink):
@@ -34,12 +53,20 @@ class ZmqLink(FrameLink):
     own_bind = "tcp://127.0.0.1:*"
 
     def _connect(self) -> None:
+        known = self.config.keys and (read_pair(self.config.keys), read_public(self.config.server_key))
         context = zmq.Context()
         socket = context.socket(zmq.DEALER)
         tune(socket, self._address)
         socket.setsockopt(zmq.LINGER, 0)
         # The device knows a plant by this again when libzmq has reconnected.
         socket.setsockopt(zmq.ROUTING_ID, b"P" + os.urandom(15))
+        if known:
+            (public, secret), server = known
+            socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+            socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+            socket.setsockopt(zmq.CURVE_SERVERKEY, server)
+        self._monitor = socket.get_monitor_socket(_HANDSHAKES)
+        self._broken_off = False
         try:
             socket.connect(self._address)
         except zmq.ZMQError as error:
@@ -49,8 +76,40 @@ class ZmqLink(FrameLink):
         self._fd, self._slice_ms = socket.getsockopt(zmq.FD), 0
 
     def _disconnect(self) -> None:
+        self._unwatch()
         self._socket.close()
         self._context.term()
+
+    def _meet(self) -> Hello:
+        hello = super()._meet()
+        self._unwatch()
+        return hello
+
+    def _watch(self) -> None:
+        """Take in how ZeroMQ's own handshakes went. Raises LinkError when the device has refused this side's key."""
+        while self._monitor is not None and self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)["event"]
+            if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                raise LinkError(
+                    f"{self._address}: this device refused the key in {self.config.keys}; copy the file *.pub from "
+                    "there to the folder that `hilbench serve --clients` names, and start the device again"
+                )
+            self._broken_off = event != zmq.EVENT_HANDSHAKE_SUCCEEDED
+
+    def _unwatch(self) -> None:
+        """Nobody reads the events after the handshake, and libzmq would keep them."""
+        if self._monitor is not None:
+            self._socket.disable_monitor()
+            self._monitor.close()
+            self._monitor = None
+
+    def _silence(self) -> str:
+        self._watch()
+        if not self._broken_off:
+            return super()._silence()
+        if self.config.keys is None:
+            return "it ends every connection without keys; set link.keys and link.server_key (`hilbench keys new`)"
+        return f"it is not the device of {self.config.server_key}, or is served without keys; compare the *.pub files"
 
     def _write(self, frame: bytes) -> bool:
         try:
@@ -74,6 +133,7 @@ class ZmqLink(FrameLink):
                 return self._socket.recv()
             except zmq.Again:
                 self._check_device()
+                self._watch()
         return self._peek(deadline_ns)
 
     def _peek(self, deadline_ns: int) -> bytes | None:

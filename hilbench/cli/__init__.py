@@ -25,6 +25,7 @@ from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import device, serve
 from hilbench.cli.doctor import doctor
+from hilbench.cli.keys import keys
 from hilbench.cli.meter import meter
 from hilbench.cli.network import import_network
 from hilbench.cli.parts import list_plugins
@@ -50,6 +51,7 @@ COMMANDS = {
     "serve": serve,
     "device": device,
     "shape": shape,
+    "keys": keys,
     "compile": compile_file,
     "build": build,
     "meter": meter,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -18,6 +19,8 @@ def serve(
     config: str = "{}",
     lease_s: float = 10.0,
     exit_with_stdin: bool = False,
+    keys: Path | None = None,
+    clients: Path | None = None,
     insecure: bool = False,
 ) -> int:
     """Serve a backend on an address, for the `zmq` link of a run elsewhere. Ends with Ctrl-C.
@@ -34,14 +37,21 @@ def serve(
         silence after which a plant makes room for another
     exit_with_stdin
         end when standard input does
+    keys
+        folder of this device's keys, from `hilbench keys new`: only plants with a key in `clients` may connect
+    clients
+        folder of the public keys (*.pub) of those plants
     insecure
         allow an address that other hosts can reach, without keys
     """
+    from hilbench.bridge.keys import read_device
     from hilbench.bridge.server import serve as serve_backend
     from hilbench.bridge.session import build_backend
 
     if not 0 < lease_s <= 1e6:
         raise ScenarioError(f"--lease-s: found {lease_s}, expected a time above 0 s and up to 1e6 s")
+    if (keys is None) != (clients is None):
+        raise ScenarioError("serve: --keys and --clients belong together; give both, or none on loopback")
     try:
         settings = msgspec.json.decode(config, type=dict)
     except msgspec.DecodeError as error:
@@ -50,8 +60,11 @@ def serve(
     def ready(address: str) -> None:
         print(f"hilbench: serving {backend} on {address} (pid {os.getpid()})", flush=True)
 
+    own = None if keys is None else read_device(keys, clients)
     built = build_backend(backend, settings)
-    serve_backend(built, bind, ready=ready, exit_with_stdin=exit_with_stdin, lease_s=lease_s, insecure=insecure)
+    serve_backend(
+        built, bind, ready=ready, exit_with_stdin=exit_with_stdin, lease_s=lease_s, keys=own, insecure=insecure
+    )
     return 0
 
 

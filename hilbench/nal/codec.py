@@ -25,6 +25,11 @@ from hilbench.nal.rules import Rule
 from hilbench.types import LawProgram, Name, Port, Program
 
 MAX_NODES = 100_000
+FREE_CLAIM, FREE_CELLS = 100_000, 2**24
+"""Neurons, port values and cells of delay lines that any program may claim. One that claims more must have a byte for
+each neuron and a byte for each 64 cells: a neuron that does anything has parameters or synapses, and those are bytes.
+"""
+CELLS_PER_BYTE = 64
 
 Count = Annotated[int, Meta(ge=1, le=MAX_NEURONS)]
 Numbers = Annotated[bytes, Meta(max_length=8 * MAX_SYNAPSES)]
@@ -124,7 +129,32 @@ def unpack(data: bytes) -> Program:
         program = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"program: {error}") from None
+    _check_claims(program, len(data))
     return program if isinstance(program, LawProgram) else _build(program)
+
+
+def _check_claims(found: _Network | LawProgram, n_bytes: int) -> None:
+    """Raise ProtocolError for a few bytes that would make an engine reserve gigabytes, before anything is built."""
+    claimed, longest = sum(port.size for port in (*found.inputs, *found.modulators)), 0
+    if isinstance(found, _Network):
+        claimed += sum(prod(p.shape) for p in found.populations)
+        longest = max((_longest_delay(p) for p in found.projections), default=0)
+    if claimed > max(FREE_CLAIM, n_bytes):
+        raise ProtocolError(
+            f"program: {claimed} neurons and port values in {n_bytes} bytes; so few cannot describe them"
+        )
+    if (cells := (longest + 1) * claimed) > max(FREE_CELLS, CELLS_PER_BYTE * n_bytes):
+        raise ProtocolError(
+            f"program: delays of up to {longest} steps for {claimed} neurons and port values need {cells} numbers; "
+            f"allowed for {n_bytes} bytes: {max(FREE_CELLS, CELLS_PER_BYTE * n_bytes)}"
+        )
+
+
+def _longest_delay(p: _Projection) -> int:
+    if isinstance(p.delay_steps, int):
+        return p.delay_steps
+    n_delays = len(p.delay_steps) // 2
+    return int(np.frombuffer(p.delay_steps, "<u2", n_delays).max(initial=0))
 
 
 def rule_to_dict(rule: Rule | None) -> dict[str, Any] | None:

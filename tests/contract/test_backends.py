@@ -193,6 +193,7 @@ def test_a_program_that_cannot_run_is_refused_with_a_reason(name):
     ("program", "period_us", "probes", "says"),
     [
         (static(), 1500, Probes(), "1500 us is no multiple of the network step of 1000 us"),
+        (static(), 4_000_000_000, Probes(), "4000000 network steps; allowed: 100000"),
         (static(), PERIOD_US, Probes(spikes=("aa",)), "did you mean 'a'"),
         (static(), PERIOD_US, Probes(spikes=("y",)), "record.spikes"),
         (static(), PERIOD_US, Probes(spikes=("a", "a")), "once"),

@@ -95,6 +95,14 @@ def test_json_has_null_for_what_is_no_number(capsys: pytest.CaptureFixture) -> N
     assert json.loads(capsys.readouterr().out) == {"value": None, "interval": [1.0, None]}
 
 
+def test_keys_are_made_once_and_told_where_to_go(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = tmp_path / "robot"
+    assert call("keys", "new", str(folder)) == 0
+    assert "copy robot.pub to the other machine" in capsys.readouterr().out
+    assert call("keys", "new", str(folder)) == 2
+    assert "ever overwritten" in capsys.readouterr().err
+
+
 MISTAKES = [
     (["rn"], "did you mean 'run'"),
     (["run", "arm_payload", "--sed", "3"], "did you mean '--seed'"),
@@ -116,6 +124,9 @@ MISTAKES = [
     (["shape", "--device", "tcp://127.0.0.1:1", "--listen", "tcp://0.0.0.0:*"], "--insecure"),
     (["shape", "--device", "tcp://127.0.0.1:1", "--listen", "unix:///x"], "a shaper cannot listen on 'unix:///x'"),
     (["shape", "--device", "tcp://127.0.0.1:1", "--shape", "nowhere.toml"], "nowhere.toml: not readable as TOML"),
+    (["serve", "--keys", "nowhere"], "--keys and --clients belong together"),
+    (["serve", "--keys", "nowhere", "--clients", "nowhere"], "no plant could connect"),
+    (["keys", "nwe", "nowhere"], "did you mean 'new'"),
     (["doctor", "--each-s", "0"], "--each-s: found 0.0, expected a time from 0.01 s"),
     (["doctor", "--jsn"], "did you mean '--json'"),
     (["list", "env"], "did you mean 'envs'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import msgspec
 import numpy as np
@@ -165,3 +166,60 @@ def test_a_rule_names_what_is_wrong():
         rule_from_dict({"kind": "pess", "modulator": "e"})
     with pytest.raises(NetworkError, match="rate"):
         rule_from_dict({"kind": "pes", "modulator": "e", "rate": 1.0})
+
+
+def claiming(n_neurons: int = 1, delay_steps: int = 0, n_nodes: int = 1, n_port: int = 1) -> bytes:
+    """A few hundred bytes that claim any size: sums have no parameters, and one synapse reaches one of them."""
+    net = Network(0.001)
+    net.input("x", 1)
+    for i in range(n_nodes):
+        net.add(f"s{i}", "sum", 1)
+    net.connect("x", "s0", [[1.0]], delay_steps=delay_steps)
+    tree = msgspec.msgpack.decode(pack(net))
+    for population in tree["populations"]:
+        population["shape"] = [n_neurons]
+    tree["projections"][0]["shape"][0] = n_neurons
+    tree["inputs"][0]["size"] = n_port
+    return msgspec.msgpack.encode(tree)
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason"),
+    [
+        ({"n_neurons": 10**9}, "<= 50000000"),
+        ({"n_neurons": 50_000_000}, "50000001 neurons and port values in .* bytes"),
+        ({"n_neurons": 50_000_000, "n_nodes": 20}, "1000000001 neurons"),
+        ({"n_neurons": 100_000}, "100001 neurons"),
+        ({"n_port": 1_000_000}, "1000001 neurons"),
+        ({"n_neurons": 90_000, "delay_steps": 60_000}, "delays of up to 60000 steps"),
+    ],
+)
+def test_a_few_bytes_that_claim_gigabytes_are_refused_before_anything_is_reserved(claim, reason):
+    raw = claiming(**claim)
+    assert len(raw) < 6000
+    tracemalloc.start()
+    try:
+        with pytest.raises((ProtocolError, NetworkError), match=reason):
+            unpack(raw)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_small_programs_may_claim_is_enough_for_any_of_them():
+    assert isinstance(unpack(claiming(n_neurons=90_000, delay_steps=100)), Network)
+    assert isinstance(unpack(claiming(n_neurons=200, delay_steps=65_535)), Network)
+
+
+def test_a_law_claims_no_more_than_a_network():
+    ports = tuple(Port(f"x{i}", 1_000_000, "events") for i in range(3))
+    with pytest.raises(ProtocolError, match="3000000 neurons and port values"):
+        unpack(pack(LawProgram("pd", {}, ports, (Port("u", 1),))))
+
+
+def test_large_networks_pay_for_their_size_with_their_bytes():
+    net = Network(0.001)
+    net.input("x", 1)
+    net.lif("a", 150_000, tau_s=0.02)
+    net.connect("x", "a", np.ones((150_000, 1)), delay_steps=1000)
+    assert unpack(pack(net)).populations["a"].size == 150_000
