@@ -15,12 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from hilbench.agreement import REFERENCE, compare_spikes
 from hilbench.errors import HilbenchError, ScenarioError
 from hilbench.metering import measure_energy, meters
 from hilbench.metrics import measure
 from hilbench.plan import Case, Job, Line, Planner
 from hilbench.pool import work
-from hilbench.recorder import ENERGY, read_run, stream_bytes
+from hilbench.recorder import AGREEMENT, ENERGY, read_run, stream_bytes
 from hilbench.running import provenance, run
 from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
@@ -65,6 +66,7 @@ def evaluate(
         try:
             results.run_all(workers)
             _meter(lines, results)
+            _compare(lines, results, workers)
             head["status"] = "done"
         finally:
             results.sweep()
@@ -141,6 +143,19 @@ def _meter(lines: Iterable[Line], results: _Results) -> None:
 def meter_job(job: Job) -> Any:
     """Meter one run in a worker."""
     return measure_energy(job.folder)
+
+
+def _compare(lines: Iterable[Line], results: _Results, workers: int) -> None:
+    """Compare the first seed of every cell that records spikes, on a backend other than the reference, with that."""
+    firsts = [line.cases[0].job for line in lines if not line.role]
+    todo = [job for job in firsts if job.scenario.record.spikes and job.scenario.chosen.backend.kind != REFERENCE]
+    todo = [job for job in todo if results.statuses.get(job) == "done" and not (job.folder / AGREEMENT).exists()]
+    work(todo, compare_job, lambda job, found, error: None, workers)  # spike_agreement is missing then
+
+
+def compare_job(job: Job) -> Any:
+    """Compare one run's spikes in a worker."""
+    return compare_spikes(job.folder)
 
 
 def measure_case(case: Case) -> dict[str, Any]:

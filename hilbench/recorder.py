@@ -28,6 +28,12 @@ FORMAT = 2
 READABLE = (1, 2)
 """Formats that can be read: 1 has no `encoded_ns` and `decoded_ns`, so its latencies are not split."""
 ENERGY = "energy.json"
+AGREEMENT = "agreement.json"
+BESIDE = (
+    (ENERGY, "energy", {"meter", "accuracy", "ticks", "total_j", "idle_j", "dynamic_j"}),
+    (AGREEMENT, "agreement", {"backend", "spikes", "reference", "agreed"}),
+)
+"""Files of a run's folder that are written after its end, where RunData has them, and what they must hold."""
 """What a meter said of the run's program afterwards, beside `run.json`."""
 ECHO_NAME = "link_echo.arrow"
 
@@ -256,21 +262,22 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
         raise RecordError(
             f"{folder}: its episodes have {found} bytes, but had {whole} when the run ended; it is damaged"
         )
-    if (folder / ENERGY).exists():
-        meta["energy"] = _read_energy(folder)
+    for name, key, wanted in BESIDE:
+        if (folder / name).exists():
+            meta[key] = _read_beside(folder, name, wanted)
     episodes = [_read_stream(folder / _episode_name(i), columns) for i in range(meta["episodes"])]
     echo_ns = _read_stream(folder / ECHO_NAME).get("echo_ns", np.empty(0, np.int64))
     return RunData(meta, [episode for episode in episodes if episode], echo_ns)
 
 
-def _read_energy(folder: Path) -> dict[str, Any]:
+def _read_beside(folder: Path, name: str, wanted: set[str]) -> dict[str, Any]:
+    """What was measured of a run later."""
     try:
-        found = json.loads((folder / ENERGY).read_text("utf-8"))
+        found = json.loads((folder / name).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise RecordError(f"{folder}: no readable {ENERGY} in this folder ({error})") from None
-    wanted = {"meter", "accuracy", "ticks", "total_j", "idle_j", "dynamic_j"}
+        raise RecordError(f"{folder}: no readable {name} in this folder ({error})") from None
     if missing := wanted - set(found if isinstance(found, dict) else ()):
-        raise RecordError(f"{folder}: {ENERGY} lacks {sorted(missing)[0]!r}; remove it and meter the run again")
+        raise RecordError(f"{folder}: {name} lacks {sorted(missing)[0]!r}; remove it and measure the run again")
     return found
 
 

@@ -19,7 +19,7 @@ LAYERS = (
     ("plugins", "coding", "delays", "firmware", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
     ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace", "realtime", "histogram"),
-    ("loop", "recovery", "echo", "running", "metering", "traces"),
+    ("loop", "recovery", "echo", "running", "again", "agreement", "metering", "traces"),
     (
         "suite",
         "plan",

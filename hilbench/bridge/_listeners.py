@@ -148,7 +148,8 @@ class Connections:
             return
         connection, framing = self._plants[plant]
         try:
-            if not _send_all(connection, framing.pack(frame)):
+            wait_s = LINGER_MS * 1e-3 if plant == self._admitted else 0.0  # a stranger may not hold the plant up
+            if not _send_all(connection, framing.pack(frame), wait_s):
                 self._drop(plant)
         except OSError:
             self._drop(plant)
@@ -204,7 +205,7 @@ class Connections:
         self._waiting.append((plant, None))
 
 
-def _send_all(connection: socket.socket, pieces: list[bytes]) -> bool:
+def _send_all(connection: socket.socket, pieces: list[bytes], wait_s: float) -> bool:
     """Whether a frame left, or had no room at all; False when it was cut off in the middle."""
     begun = False
     for piece in pieces:
@@ -216,7 +217,7 @@ def _send_all(connection: socket.socket, pieces: list[bytes]) -> bool:
             except BlockingIOError:
                 if not begun:
                     return True
-                if not select.select((), (connection,), (), LINGER_MS * 1e-3)[1]:
+                if not select.select((), (connection,), (), wait_s)[1]:
                     return False
     return True
 

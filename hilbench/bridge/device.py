@@ -122,6 +122,7 @@ class Device:
         return data
 
     def _snapshot(self, data: bytes, header: Header) -> bytes:
+        wire.check_bare(data)
         return states.encode_states(Kind.SNAPSHOT, self._number, header.seq, self._session.snapshot())
 
     def _restore(self, data: bytes, header: Header) -> bytes:
@@ -129,9 +130,11 @@ class Device:
         return wire.frame(Kind.RESTORE, self._number, header.seq)
 
     def _status(self, data: bytes, header: Header) -> bytes:
+        wire.check_bare(data)
         return states.encode_status(self._number, header.seq, self._session.status(self._refused))
 
     def _part(self, data: bytes, header: Header) -> bytes:
+        wire.check_bare(data)
         self._plant = None
         self._session.end()
         return wire.frame(Kind.BYE, self._number, header.seq)

@@ -225,6 +225,11 @@ def check_reset(seed: int, carry: str, catch_up: int) -> None:
         raise FrameError(Code.RANGE, f"catch_up is {catch_up}; allowed: 0 to {CATCH_UP_MAX}")
 
 
+def check_bare(data: bytes) -> None:
+    """Raise FrameError for a frame with a body, where its kind has none."""
+    _body(data, 0)
+
+
 def check_echo(data: bytes) -> None:
     """Raise FrameError for an ECHO that is too long to send back."""
     if len(data) > HEADER.size + ECHO_MAX_BYTES:

@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 import pytest
 
-from hilbench import metering, plugins
+from hilbench import again, metering, plugins
 from hilbench import scenario as scenarios
 from hilbench.bridge.inprocess import InProcess
 from hilbench.cli import main
@@ -136,7 +136,7 @@ def test_a_device_that_metered_itself_is_not_metered_again(tmp_path, monkeypatch
     record(tmp_path)
     recorded = read_run(tmp_path)
     recorded.episodes[0]["energy_j"] = np.full(50, 0.5)
-    monkeypatch.setattr(metering, "read_run", lambda folder: recorded)
+    monkeypatch.setattr(again, "read_run", lambda folder: recorded)
     with pytest.raises(MeterError, match="its device metered itself"):
         measure_energy(tmp_path, Scripted())
 

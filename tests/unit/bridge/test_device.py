@@ -96,6 +96,10 @@ BAD = {
     "reset": (header_with(kind=Kind.RESET), Code.FRAME),
     "carry": (header_with(kind=Kind.RESET) + wire.RESET.pack(0, 0, 3), Code.RANGE),
     "catch_up": (header_with(kind=Kind.RESET) + wire.RESET.pack(0, 2**32 - 1, 0), Code.RANGE),
+    **{
+        f"{kind.name} tail": (header_with(kind=kind) + b"x", Code.FRAME)
+        for kind in (Kind.BYE, Kind.SNAPSHOT, Kind.STATUS)
+    },
     "load": (header_with(kind=Kind.LOAD) + b"\xc1", Code.BODY),
     "hello": (header_with(kind=Kind.HELLO), Code.FRAME),
     "echo": (header_with(kind=Kind.ECHO) + bytes(wire.ECHO_MAX_BYTES + 1), Code.FRAME),
