@@ -1,5 +1,5 @@
 """A fixed device of docs/protocol.md over ZeroMQ: u = -K x within a limit. It needs pyzmq and nothing else.
-Usage: device.py PORT PERIOD_US HASH LIMIT GAIN...   (`hilbench program` prints all but the port; 0 takes a free one)
+Usage: device.py PORT PERIOD_US HASH LIMIT GAIN... (`hilbench program` prints all but the port; 0 is any free one).
 """
 
 import os
