@@ -5,6 +5,7 @@ All of them run the same law, the cart-pole's LQR, and are asked by a plant's si
 
 from __future__ import annotations
 
+import ast
 import re
 import select
 import shutil
@@ -358,3 +359,43 @@ def test_a_run_through_the_device_equals_the_run_in_process(device, tmp_path, ca
     if device.loadable:
         assert np.array_equal(*states)
     np.testing.assert_allclose(states[1], states[0], rtol=1e-5, atol=1e-7)
+
+
+def test_a_run_of_another_program_is_refused_with_both_hashes(device, program, told, capsys):
+    if device.loadable:
+        pytest.skip("a loadable device takes any program")
+    link = "zmq" if device.address.startswith("tcp") else "stream"
+    command = ["run", "cartpole_ladder", "--controller", "lqr", "--controllers.lqr.force_cost", "0.2"]
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--link.kind", link, "--link.address", device.address])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.count("\n") == 1
+    other = check(scenarios.load("cartpole_ladder", {"controllers.lqr.force_cost": 0.2}, "lqr"))
+    assert told[1] in said
+    assert program_hash(pack(other)).hex() in said
+    assert told[1] != program_hash(pack(other)).hex()
+
+
+HASH = "00" * 16
+WRONG_WORDS = ("", "0 1000", f"0 x {HASH} 1 1", f"70000 1000 {HASH} 1 1", "0 1000 00 1 1", f"0 1000 {HASH} 1 1 y")
+
+
+@pytest.mark.parametrize("wrong", WRONG_WORDS)
+def test_the_c_device_refuses_wrong_words(c_device, wrong):
+    ended = subprocess.run([c_device, *wrong.split()], capture_output=True, text=True, timeout=END_S)
+    assert ended.returncode == 2
+    assert re.fullmatch(r"device: .+\nusage: device PORT .+\n", ended.stderr)
+
+
+def test_the_python_device_is_short_and_needs_pyzmq_alone():
+    source = (EXAMPLES / "python" / "device.py").read_text("utf-8")
+    assert len(source.splitlines()) < 80
+    found = {name for node in ast.walk(ast.parse(source)) for name in imported(node)}
+    assert found - sys.stdlib_module_names == {"zmq"}
+
+
+def imported(node):
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    return [node.module.split(".")[0]] if isinstance(node, ast.ImportFrom) else []
