@@ -113,6 +113,7 @@ MISTAKES = [
     (["rn"], "did you mean 'run'"),
     (["run", "arm_payload", "--sed", "3"], "did you mean '--seed'"),
     (["run", "arm_paylod"], "did you mean 'arm_payload'"),
+    (["program", "cartpole_ladder", "--controller", "lq"], "did you mean 'lqr'"),
     (["run", "arm_payload", "--loop.mod", "x"], "loop.mod: no such field"),
     (["run", "arm_payload", "--controller", "pess"], "did you mean 'pes'"),
     (["run", "arm_payload", "--loop.mode"], "--loop.mode: a value must follow"),
