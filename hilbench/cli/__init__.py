@@ -29,6 +29,7 @@ from hilbench.cli.keys import keys
 from hilbench.cli.meter import meter
 from hilbench.cli.network import import_network
 from hilbench.cli.parts import list_plugins
+from hilbench.cli.program import program
 from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
 from hilbench.cli.shape import shape
@@ -47,6 +48,7 @@ COMMANDS = {
     "replay": replay,
     "evaluate": evaluate,
     "report": report,
+    "program": program,
     "import": import_network,
     "serve": serve,
     "device": device,
@@ -58,7 +60,7 @@ COMMANDS = {
     "doctor": doctor,
     "conformance": conformance,
 }
-OVERRIDABLE = ("check", "run", "evaluate")
+OVERRIDABLE = ("check", "run", "program", "evaluate")
 """Commands that take --SECTION.FIELD VALUE."""
 
 

@@ -155,7 +155,10 @@ static struct fault meet(struct wire_device *d, const struct header *h, uint32_t
 {
     if (n_body != WIRE_HELLO_BYTES)
         return (struct fault){E_FRAME, "a HELLO has a body of 64 bytes"};
-    d->session = d->session == UINT16_MAX ? 1 : (uint16_t)(d->session + 1);
+    uint16_t next = d->session == UINT16_MAX ? 1 : (uint16_t)(d->session + 1);
+    if (d->admit != NULL && (next = d->admit(d->user)) == 0)
+        return (struct fault){E_BUSY, "the device serves another plant; try again when that one has gone"};
+    d->session = next;
     d->open = 1;
     d->started = 0;
     put_header(d, HELLO, h->seq, 0, 0, 0);
@@ -309,6 +312,7 @@ static struct fault handle(struct wire_device *d, const struct header *h, const 
         return (struct fault){E_UNSUPPORTED, "this device has its program built in and does not take that kind"};
     if (!d->open || h->session != d->session)
         return (struct fault){E_SESSION, "that session is not open; say HELLO first"};
+    d->heard++;
     if (h->kind == RESET)
         return reset(d, h, body, n_body);
     if (h->kind == TICK)
@@ -384,6 +388,15 @@ void wire_start(struct wire_device *d)
     d->length = 0;
     d->left = d->begun = d->full = d->too_long = d->open = d->started = 0;
     d->session = 0;
-    d->damaged = d->dropped = 0;
+    d->damaged = d->dropped = d->heard = 0;
     d->n_block = d->was_full = 0;
+}
+
+void wire_end(struct wire_device *d)
+{
+    if (!d->open)
+        return;
+    put_header(d, BYE, 0, 0, 0, 0);
+    put_end(d);
+    d->open = 0;
 }

@@ -65,6 +65,9 @@ struct wire_device {
     void (*advance)(void *user); /* one period without a tick: values held, no events, learning off */
     void (*tick)(void *user, const struct wire_tick *tick, struct wire_reply *reply);
     void (*leave)(void *user); /* the plant has said BYE: actuators to their safe state. May be NULL. */
+    /* For a device that several plants can reach: the number of a new session, or 0 while another plant holds one. NULL
+       for a line with one plant on it. */
+    uint16_t (*admit)(void *user);
 
     /* wire.c's own. */
     uint32_t length;     /* bytes of the frame so far */
@@ -72,6 +75,7 @@ struct wire_device {
     uint8_t begun, full; /* a frame has begun; its last block had 254 bytes, so that no zero follows it */
     uint8_t too_long, open, started;
     uint16_t session;
+    uint32_t heard; /* frames of the open session */
     uint64_t next_seq, prev_seq; /* the lowest seq that is still to come; the tick that ran last */
     uint32_t catch_up;
     uint32_t damaged, dropped; /* frames with a wrong CRC, ticks not above the last one */
@@ -82,6 +86,9 @@ struct wire_device {
 
 void wire_start(struct wire_device *device);
 void wire_receive(struct wire_device *device, uint8_t byte);
+
+/* The device ends: BYE to the plant in session, if there is one. */
+void wire_end(struct wire_device *device);
 
 /* CRC-16/CCITT-FALSE: polynomial 0x1021, first 0xFFFF. `crc` is that of the bytes before this one. */
 uint16_t wire_crc(uint16_t crc, uint8_t byte);

@@ -90,6 +90,20 @@ def test_evaluate_prints_its_summary_and_says_what_failed(tmp_path: Path, capsys
     assert captured.err.count("no answer to HELLO") == 2
 
 
+def test_program_prints_what_a_fixed_device_must_know(capsys: pytest.CaptureFixture) -> None:
+    asked = ("program", "cartpole_ladder", "--controller")
+    assert call(*asked, "lqr") == 0
+    law = json.loads(capsys.readouterr().out)
+    assert len(bytes.fromhex(law["program_hash"])) == 16
+    assert (law["period_us"], law["n_values_in"], law["n_values_out"], law["law"]) == (1000, 4, 1, "lqr")
+    assert (len(law["config"]["gain"]), law["config"]["limit"]) == (4, 10.0)
+    assert call(*asked, "lif_lqr", "--loop.period_s", "0.002") == 0
+    network = json.loads(capsys.readouterr().out)
+    assert network["period_us"] == 2000
+    assert network["program_hash"] != law["program_hash"]
+    assert "law" not in network
+
+
 def test_json_has_null_for_what_is_no_number(capsys: pytest.CaptureFixture) -> None:
     print_json({"value": float("nan"), "interval": [1.0, float("inf")]})
     assert json.loads(capsys.readouterr().out) == {"value": None, "interval": [1.0, None]}
@@ -107,6 +121,7 @@ MISTAKES = [
     (["rn"], "did you mean 'run'"),
     (["run", "arm_payload", "--sed", "3"], "did you mean '--seed'"),
     (["run", "arm_paylod"], "did you mean 'arm_payload'"),
+    (["program", "cartpole_ladder", "--controller", "lq"], "did you mean 'lqr'"),
     (["run", "arm_payload", "--loop.mod", "x"], "loop.mod: no such field"),
     (["run", "arm_payload", "--controller", "pess"], "did you mean 'pes'"),
     (["run", "arm_payload", "--loop.mode"], "--loop.mode: a value must follow"),

@@ -1,0 +1,34 @@
+"""`hilbench program`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tyro
+
+from hilbench import scenario as scenarios
+from hilbench.cli._shared import Scenario, print_json
+from hilbench.types import LawProgram
+
+
+def program(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
+    """Print as JSON what a device with a program built in must know: its hash, its sizes, and a law's settings.
+
+    Parameters
+    ----------
+    scenario
+        a scenario's file or name
+    controller
+        which of its controllers the device runs
+    """
+    from hilbench.agent import check
+    from hilbench.bridge.identity import program_hash
+    from hilbench.bridge.wire import Sizes
+    from hilbench.nal.codec import pack
+
+    found = scenarios.load(scenario, overrides, controller)
+    built = check(found)
+    law = {"law": built.name, "config": built.config} if isinstance(built, LawProgram) else {}
+    sizes = Sizes.of(built, found.period_us)._asdict()
+    print_json({"program_hash": program_hash(pack(built)).hex(), **sizes, **law})
+    return 0
