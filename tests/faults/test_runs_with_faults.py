@@ -182,7 +182,6 @@ def test_a_slow_device_answers_late_and_ticks_are_skipped(odd, kind, tmp_path):
     answered = rows["answered"]
     assert answered.any()
     assert rows["skipped"].any()
-    assert (rows["compute_ns"][answered] >= odd_device.SLOW_S * 1e9).all()
     assert rows["late"][answered].all()
     assert (rows["sources"] == SAFE).any()
 
