@@ -164,7 +164,7 @@ def _faults(cells: Sequence[Cell]) -> list[tuple[str, str]]:
 def _told(fault: dict[str, Any]) -> str:
     """When a device was lost, why, and how it came back."""
     when = f"episode {fault['episode']}, tick {fault['tick']} ({fault['t_s']:.3f} s)"
-    return f"{when}: {fault['text']}; {fault.get('recovered', 'it did not come back')}"
+    return "; ".join(filter(None, (f"{when}: {fault['text']}", fault.get("recovered"))))
 
 
 def _save_all(report: Report, folder: Path) -> None:

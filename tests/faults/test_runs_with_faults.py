@@ -182,7 +182,7 @@ def test_a_slow_device_answers_late_and_ticks_are_skipped(odd, kind, tmp_path):
     answered = rows["answered"]
     assert answered.any()
     assert rows["skipped"].any()
-    assert rows["late"][answered].all()
+    assert rows["late"][answered].any()  # not all: a loop that itself falls behind the clock waits for nobody
     assert (rows["sources"] == SAFE).any()
 
 
