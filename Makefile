@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test lint bench bench-quick bench-link delay clean
+.PHONY: demo test lint bench bench-quick bench-link soak delay clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
@@ -37,6 +37,11 @@ bench-quick: $(VENV)/installed
 # What a tick costs on each link: runs/bench/link.json.
 bench-link: $(VENV)/tested
 	$(BIN)/python benchmarks/link.py
+
+# A robot at 1 kHz while its device and its link are maltreated every minute: runs/bench/soak.json.
+MINUTES ?= 30
+soak: $(VENV)/tested
+	$(BIN)/python benchmarks/soak.py --minutes $(MINUTES)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

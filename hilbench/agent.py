@@ -56,9 +56,9 @@ class Agent:
         self.control.coder.reset()
         if carry == "none":
             self.link.kept = None
-        self.link.reset(seed, carry, catch_up)
         self.action[:] = self.safe_action
         self._seq = 0
+        self.link.reset(seed, carry, catch_up)
 
     def encode(
         self, seq: int, t_ns: int, obs: NDArray, reward: float, info: Mapping[str, float], learning: bool,

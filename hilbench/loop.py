@@ -46,7 +46,7 @@ class Loop:
     ) -> None:  # fmt: skip
         self._plant, self._agent, self._config = plant, agent, config
         self._recorder, self._pace, self._progress = recorder, pace, progress
-        self._recovery, self._notes = Recovery(agent, config, pace.now_ns), []
+        self._recovery = Recovery(agent, config, recorder, pace.now_ns)
         sheet = plant.sheet
         self._period_ns = round(config.period_s * 1e9)
         self._step_ns = round(sheet.physics_step_s * 1e9)
@@ -72,14 +72,13 @@ class Loop:
                     self._episode(number)
                 except (LinkError, ProtocolError) as error:
                     return self._fault(error)
-        return Outcome("done", notes=tuple(self._notes))
+        return Outcome("done", notes=tuple(self._recovery.notes))
 
     def _episode(self, number: int) -> None:
-        self._recovery.ended(wait=True)
         self._number, self._seed = number, self._config.seed + number
         self._rows, self._ended = None, False
         self._plant.reset(seed=self._seed)
-        self._agent.reset(self._seed, self._config.carry if number else "none", self._config.catch_up)
+        self._recovery.reset(number, self._seed)
         self._rows = self._recorder.episode(
             Shape.of(self._plant, self._agent.control.program, self._steps), self._batch
         )
@@ -95,17 +94,19 @@ class Loop:
                 self._rows.flush(self._settled(k))
             if self._progress is not None and k % self._batch == 0:
                 self._progress(k * self._period_ns * 1e-9)
-        self._drain()
+        try:
+            self._drain()
+        except (LinkError, ProtocolError) as error:
+            if not self._recovery.wanted:
+                raise
+            self._recovery.begin(number, self._rows.opened - 1, self._seed, error)
 
     def _guarded(self, k: int) -> bool:
         """A tick during which the device may get lost, or is looked for, where the scenario lets it come back."""
-        if self._recovery.running:
-            if (how := self._recovery.ended(wait=not self._pace.realtime)) is None:
-                self._pace.pass_until(self._pace.instant_ns(k * self._period_ns))
-                self._finish(k)
-                return self._ended
-            self._recorder.recovered(how)
-            self._notes.append(f"tick {k}: {how}")
+        if not self._recovery.ended(wait=not self._pace.realtime):
+            self._pace.pass_until(self._pace.instant_ns(k * self._period_ns))
+            self._finish(k)
+            return self._ended
         try:
             ended = self._tick(k)
             self._recovery.ticked(k)
@@ -113,12 +114,11 @@ class Loop:
         except (LinkError, ProtocolError) as error:
             if not self._recovery.wanted:
                 raise
-            self._note(k, error)
             self._open.clear()
             self._ready.clear()
             self._asked_ns, self._acting = None, -1
+            self._recovery.begin(self._number, k, self._seed, error)
             self._finish(k)
-            self._recovery.begin(self._seed)
             return self._ended
 
     def _tick(self, k: int) -> bool:
@@ -279,13 +279,9 @@ class Loop:
         if self._rows is not None:  # else the device was lost at the reset, before anything moved
             k = min(self._next_step // self._steps, self._ticks - 1)
             self._finish(k)
-        t_s = self._note(k, error)
-        return Outcome("fault", f"episode {self._number}, tick {k} ({t_s:.3f} s): {error}; the safe action was applied")
-
-    def _note(self, k: int, error: Exception) -> float:
-        t_s = k * self._period_ns * 1e-9
-        self._recorder.fault(episode=self._number, tick=k, t_s=t_s, kind=type(error).__name__, text=str(error))
-        return t_s
+        t_s = self._recovery.record(self._number, k, error)
+        text = f"episode {self._number}, tick {k} ({t_s:.3f} s): {error}; the safe action was applied"
+        return Outcome("fault", text, tuple(self._recovery.notes))
 
     def _finish(self, k: int) -> None:
         """The rest of period `k` in the safe action, without the link. A tick whose row is not open is not sent."""

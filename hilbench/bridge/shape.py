@@ -155,6 +155,8 @@ class _Shaper:
             self._put(plant.out, parts, now_ns)
             if not plant.started and _kind(parts) == Kind.TICK:
                 plant.started = True
+                plant.out.begin(now_ns)
+                plant.back.begin(now_ns)
                 self._cuts = [
                     (now_ns + round(cut.at_s * 1e9), now_ns + round((cut.at_s + cut.for_s) * 1e9))
                     for cut in self._shape.cut

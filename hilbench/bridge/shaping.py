@@ -49,6 +49,16 @@ class Cut(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     for_s: Annotated[float, Meta(gt=0, le=1e6)]
 
 
+class Burst(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A time in which more frames are lost, both ways."""
+
+    at_s: Seconds
+    """When, counted from the first tick of a plant."""
+    for_s: Annotated[float, Meta(gt=0, le=1e6)]
+    loss: Chance
+    """The part of the frames that never leave, where the way itself does not lose more."""
+
+
 class Shape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a shaper does."""
 
@@ -56,6 +66,8 @@ class Shape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to_plant: Way = Way()
     cut: tuple[Cut, ...] = ()
     """When the connections are closed, and for how long."""
+    burst: tuple[Burst, ...] = ()
+    """When more frames are lost, for how long, and how many."""
     handshakes: bool = False
     """Whether all frames are shaped; else TICK and REPLY are, ECHO is delayed, and the others keep their place."""
     queue: Annotated[int, Meta(ge=1, le=100_000)] = 1000
@@ -118,12 +130,20 @@ class Lane:
         self._delays_ns = endless_ns(config.delay, stream(shape.seed, f"{way}.delay"), trace_s)
         self._waiting: list[tuple[int, int, Frame]] = []
         self._number = count()
+        self._bursts, self._storms = shape.burst, []
         self._last_ns = self._kept_ns = 0
 
     @property
     def next_ns(self) -> int | None:
         """When the next frame leaves."""
         return self._waiting[0][0] if self._waiting else None
+
+    def begin(self, now_ns: int) -> None:
+        """The plant's first tick has come: bursts count from here."""
+        self._storms = [
+            (now_ns + round(burst.at_s * 1e9), now_ns + round((burst.at_s + burst.for_s) * 1e9), burst.loss)
+            for burst in self._bursts
+        ]
 
     def put(self, frame: Frame, now_ns: int, *, delayed: bool = True, fragile: bool = True) -> None:
         """Take a frame in. One that is not `delayed` only waits for those before it; one that is not `fragile` is
@@ -133,6 +153,7 @@ class Lane:
         if fragile:
             luck = self._fates.random(3).tolist()
             lost, doubled, passes = map(lt, luck, self._chances)
+            lost |= any(start_ns <= now_ns < end_ns and luck[0] < loss for start_ns, end_ns, loss in self._storms)
         if lost:
             self._counts.lost += 1
             return

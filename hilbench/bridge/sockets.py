@@ -19,8 +19,13 @@ def tune(socket: zmq.Socket, address: str) -> None:
         (zmq.RCVHWM, QUEUE),
         (zmq.SNDHWM, QUEUE),
         (zmq.MAXMSGSIZE, FRAME_MAX_BYTES),
-        (zmq.HEARTBEAT_IVL, HEARTBEAT_MS),
-        (zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS),
         (zmq.IPV6, "[" in address),
     ):
         socket.setsockopt(option, value)
+    if socket.type == zmq.DEALER:
+        # Those who connect ask; those who listen answer, and drop whoever has not asked for as long. libzmq 4.3 ends
+        # the process (`Assertion failed: !_io_error`) when it asks over a connection that broke while its queue was
+        # full, which any stranger could bring about at a device that is busy.
+        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+        socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 from time import monotonic_ns
-from typing import Annotated
+from typing import Annotated, Any
 
 import zmq
 from msgspec import Meta
@@ -52,14 +52,19 @@ class ZmqLink(FrameLink):
     name = "ZeroMQ"
     own_bind = "tcp://127.0.0.1:*"
 
+    def __init__(self, config: Any, backend_kind: str, backend_config: dict[str, Any]) -> None:
+        super().__init__(config, backend_kind, backend_config)
+        # The device knows a plant by this again when libzmq has reconnected, or the link has itself: a device that was
+        # silent for a while takes its own plant back at once, where another would wait for the lease.
+        self._name = b"P" + os.urandom(15)
+
     def _connect(self) -> None:
         known = self.config.keys and (read_pair(self.config.keys), read_public(self.config.server_key))
         context = zmq.Context()
         socket = context.socket(zmq.DEALER)
         tune(socket, self._address)
         socket.setsockopt(zmq.LINGER, 0)
-        # The device knows a plant by this again when libzmq has reconnected.
-        socket.setsockopt(zmq.ROUTING_ID, b"P" + os.urandom(15))
+        socket.setsockopt(zmq.ROUTING_ID, self._name)
         if known:
             (public, secret), server = known
             socket.setsockopt(zmq.CURVE_PUBLICKEY, public)

@@ -154,11 +154,17 @@ def _loads(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 def _faults(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Every fault on record, with the cell and seed it befell."""
     return [
-        (f"{cell.title}, seed {meta['scenario']['loop']['seed']}", ", ".join(f"{k} {v}" for k, v in fault.items()))
+        (f"{cell.title}, seed {meta['scenario']['loop']['seed']}", _told(fault))
         for cell in cells
         for meta in cell.metas
         for fault in meta.get("faults", [])
     ]
+
+
+def _told(fault: dict[str, Any]) -> str:
+    """When a device was lost, why, and how it came back."""
+    when = f"episode {fault['episode']}, tick {fault['tick']} ({fault['t_s']:.3f} s)"
+    return "; ".join(filter(None, (f"{when}: {fault['text']}", fault.get("recovered"))))
 
 
 def _save_all(report: Report, folder: Path) -> None:

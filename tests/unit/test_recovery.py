@@ -87,7 +87,7 @@ def test_in_lockstep_the_plant_waits_for_the_device(tmp_path, attempts):
     (fault,) = found.data.meta["faults"]
     assert (fault["tick"], fault["text"]) == (LOST_AT, "it died")
     assert "with the weights of tick 3" in fault["recovered"]
-    assert f"tick {LOST_AT + 1}: {fault['recovered']}" in found.outcome.notes
+    assert found.outcome.notes == (f"episode 0, tick {LOST_AT} (0.005 s): it died; {fault['recovered']}",)
     with pytest.raises(RecordError, match=f"lost at tick {LOST_AT} and came back"):
         _check_repeatable(found.data, tmp_path)
 
@@ -121,3 +121,45 @@ def test_a_loss_ends_the_run_where_the_scenario_does_not_say_otherwise(tmp_path)
     found = bench(tmp_path, on_loss="end").run()
     assert found.outcome.status == "fault"
     assert len(found.data.meta["faults"]) == 1
+
+
+@pytest.mark.parametrize("lockstep", [True, False])
+@pytest.mark.parametrize("number", [1, 2])
+def test_one_that_is_lost_at_a_reset_is_waited_for(tmp_path, number, lockstep):
+    found = bench(tmp_path, lockstep=lockstep, episodes=2, carry="weights", snapshot_s=0.002)
+    found.link.faults = {"reset": (number, LinkError("it died"))}
+    run_in_lockstep(found) if lockstep else found.run()
+    assert found.outcome.status == "done"
+    (fault,) = found.data.meta["faults"]
+    assert (fault["episode"], fault["tick"], fault["text"]) == (number - 1, 0, "it died")
+    (note,) = found.outcome.notes
+    assert note == f"episode {number - 1}, tick 0 (0.000 s): it died; {fault['recovered']}"
+    assert found.link.restored == ([] if number == 1 else [(19, "weights")])
+    for rows in found.data.episodes:
+        assert rows["seq"].tolist() == list(range(20))
+        assert not rows["skipped"].any()
+
+
+def test_one_that_is_lost_at_a_reset_ends_the_run_where_the_scenario_does_not_say_otherwise(tmp_path):
+    found = bench(tmp_path, on_loss="end")
+    found.link.faults = {"reset": (1, LinkError("it died"))}
+    outcome = found.drive(found.pace, found.link, tmp_path)
+    assert (outcome.status, outcome.notes) == ("fault", ())
+    assert len(read_run(tmp_path).meta["faults"]) == 1
+
+
+@pytest.mark.parametrize("episodes", [1, 2])
+def test_one_that_falls_silent_after_the_last_tick_is_lost_too(tmp_path, episodes):
+    """The last replies of an episode never come: the run is whole, and the next episode waits for the device."""
+    found = Bench(tmp_path, lambda seq: [100_000] if seq < 5 else None, on_loss="recover", episodes=episodes,
+                  silence_s=0.001, max_in_flight=40, device={"timeout_s": 1.0})  # fmt: skip
+    found.link = Mortal(found.clock, found.link.script, timeout_s=1.0)
+    found.link.faults = {}
+    found.run()
+    assert found.outcome.status == "done"
+    assert [(fault["episode"], fault["tick"]) for fault in found.data.meta["faults"]] == [
+        (number, 19) for number in range(episodes)
+    ]
+    assert len(found.outcome.notes) == episodes
+    for rows in found.data.episodes:
+        assert rows["seq"].tolist() == list(range(20))

@@ -207,3 +207,13 @@ def test_a_table_holds_for_both_ways_and_a_way_for_itself():
 def test_a_mistake_in_the_table_is_told_where_it_is(table, wanted):
     with pytest.raises(ScenarioError, match=wanted):
         settle_shape(table, "shape")
+
+
+def test_a_burst_loses_its_part_in_its_time_and_counts_from_the_first_tick():
+    shape = settle_shape({"loss": 0.0, "burst": [{"at_s": 1.0, "for_s": 2.0, "loss": 1.0}]}, "shape")
+    shaped = Lane(shape, "to_device", Counts())
+    shaped.put("before the first tick", 1_500_000_000)
+    shaped.begin(10_000_000_000)
+    for second in (10.5, 11.0, 12.9, 13.0):
+        shaped.put(second, round(second * 1e9))
+    assert list(shaped.due(END_NS)) == ["before the first tick", 10.5, 13.0]
