@@ -145,7 +145,7 @@ MISTAKES = [
     (["doctor", "--each-s", "0"], "--each-s: found 0.0, expected a time from 0.01 s"),
     (["doctor", "--jsn"], "did you mean '--json'"),
     (["list", "env"], "did you mean 'envs'"),
-    (["evaluate", "demmo"], "shipped suites: allowed: critical_delay, delay, demo; did you mean 'demo'"),
+    (["evaluate", "demmo"], "shipped suites: allowed: critical_delay, delay, demo, devices; did you mean 'demo'"),
     (["evaluate"], "Missing from hilbench evaluate: SUITE"),
     (["run", "arm_payload", "--seed", "x"], "run: Error parsing --seed: "),
     (["doctor", "--each-s", "soon"], "could not convert string to float: 'soon'"),
