@@ -25,6 +25,8 @@ def compare_spikes(folder: str | Path) -> dict[str, Any]:
     recorded, ticks = recorded_run(folder, "compare")
     if not recorded.meta.get("scenario", {}).get("record", {}).get("spikes"):
         raise RecordError(f"{folder}: no spikes are recorded; name populations in record.spikes")
+    if any("recovered" in fault for fault in recorded.meta["faults"]):
+        raise RecordError(f"{folder}: its device was lost and came back, so its network went on from elsewhere")
     counts = np.zeros(3, np.int64)
     with ExitStack() as stack:
         link, loop = program_of(recorded, f"{folder}: run.json", stack, REFERENCE)

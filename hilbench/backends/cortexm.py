@@ -52,6 +52,8 @@ class Cortexm(Backend):
         self._weight_ticks = probe_ticks(probes, period_us)
         net, approximated = from_network(program, self.config.weight_bits, self.config.largest_value)
         self._record = weights_record(net, probes)
+        if hasattr(self, "_close") and self.config.board != "qemu":
+            self._close()  # a serial line is opened once
         with ExitStack() as opened:
             link = self._open(opened, program, period_us, probes)
             link.load(program, period_us, Probes())

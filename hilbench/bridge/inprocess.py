@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Mapping
 from time import monotonic_ns, sleep
@@ -12,7 +13,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.bridge.session import Session, build_backend
-from hilbench.errors import LinkError
+from hilbench.errors import LinkError, NetworkError
 from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Link, LoadReport, Probes, Program, Reply, Tick
 
 
@@ -75,6 +76,11 @@ class InProcess(Link):
 
     def snapshot(self) -> dict[str, NDArray]:
         return self._open().snapshot()
+
+    def keep_snapshot(self) -> None:
+        """A backend that has no snapshot keeps none."""
+        with contextlib.suppress(NetworkError):
+            self.kept = self.snapshot()
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         self._open().restore(arrays, carry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
@@ -47,6 +48,10 @@ class StreamLink(ConnectionLink):
             connection.close()
             raise
         return connection
+
+    def _connect(self) -> None:
+        super()._connect()
+        os.write(self._fd, b"\0")  # ends what another plant may have begun on this line
 
     def _new_framing(self) -> Cobs:
         return Cobs()

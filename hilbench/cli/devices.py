@@ -23,14 +23,14 @@ def serve(
     clients: Path | None = None,
     insecure: bool = False,
 ) -> int:
-    """Serve a backend on an address, for the `zmq` link of a run elsewhere. Ends with Ctrl-C.
+    """Serve a backend on an address, for a link of a run elsewhere. Ends with Ctrl-C.
 
     Parameters
     ----------
     backend
         which backend this device runs
     bind
-        where to listen, as tcp://127.0.0.1:5555; port * takes a free one
+        where to listen: tcp://HOST:PORT (port * takes a free one), ipc://PATH, unix:///PATH, stream://HOST:PORT
     config
         the backend's settings as JSON
     lease_s

@@ -30,5 +30,6 @@ def keys(
     public = new(folder)
     print(f"{folder}: the secret key stays here; copy {public.name} to the other machine")
     print(f"  a device's: hilbench serve --keys {folder} --clients FOLDER   (FOLDER holds the *.pub of its plants)")
-    print(f'  a plant\'s:  [link] kind = "zmq", keys = "{folder}", server_key = "DEVICE.pub"')
+    plant = f"--link.kind zmq --link.address tcp://HOST:PORT --link.keys {folder} --link.server_key DEVICE.pub"
+    print(f"  a plant's:  hilbench run SCENARIO {plant}")
     return 0

@@ -70,8 +70,8 @@ def _replies(frames_for) -> None:
     listening = server.listening
 
     @contextlib.contextmanager
-    def odd(bind, spin_s):
-        with listening(bind, spin_s) as listener:
+    def odd(*arguments):
+        with listening(*arguments) as listener:
             send = listener.send
 
             def send_all(plant, frame):

@@ -61,7 +61,7 @@ def answer(plant, data, now_ns):
 
 
 with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
-    socket.linger, socket.maxmsgsize, socket.heartbeat_ivl, socket.router_handover = 200, 2**20, 1000, 1
+    socket.linger, socket.maxmsgsize, socket.router_handover = 200, 2**20, 1
     socket.bind(f"tcp://127.0.0.1:{port}")
     print("listening on", socket.last_endpoint.decode().strip("\0"), flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
