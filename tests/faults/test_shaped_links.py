@@ -170,7 +170,8 @@ def test_frames_twice_and_out_of_order_are_no_tick_twice(tmp_path):
     assert episode["seq"].tolist() == list(range(TICKS))
     answered = np.flatnonzero(episode["answered"]).tolist()
     assert set(answered) <= set(ran)
-    assert answered[:100] == ran[:100]  # the last tick's reply ends the run, whoever it has passed
+    # The last tick's reply ends the run, whoever it has passed.
+    assert [k for k in answered if k < TICKS - 20] == [k for k in ran if k < TICKS - 20]
     applied = episode["applied_step"][episode["applied_step"] >= 0]
     assert (np.diff(applied) > 0).all(), "an older reply never replaces a newer one"
     assert min(tally.to_device.duplicated, tally.to_device.reordered, tally.to_plant.reordered) > 0

@@ -49,10 +49,10 @@ def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3) -> Pat
         episode = recorder.episode(Shape(1, 1, (), 1, 1, 0, 0, 1), 10)
         for seq, (sent, fired) in enumerate((([1, 1], [0, 2]), ([1], [0]))):
             events, probed = (np.array([(0, address) for address in part], EVENT) for part in (sent, fired))
-            row = (seq, 1000 * seq, False, True, 0, 0, 0, 0.0, False, False, 0)
+            row = (seq, 1000 * seq, False, True, 0, 0, 0, 0, 0.0, False, False, 0)
             episode.tick(row, Tick(seq, events=events), np.zeros(1), np.zeros(1), {})
             reply = Reply(seq, prev_seq=seq - 1, values=np.zeros(1, np.float32), probe_events=probed)
-            episode.reply(reply, 0, 0, False, False, False)
+            episode.reply(reply, 0, 0, 0, False, False, False)
     return folder
 
 
