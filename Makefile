@@ -60,4 +60,4 @@ $(VENV)/tested: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-* runs dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* examples/devices/c/device runs dist build .pytest_cache .ruff_cache .hypothesis

@@ -193,7 +193,7 @@ def lava(n_ticks: int = LAVA_TICKS) -> Lava:
     """Start Lava's device and time it in lockstep. Raises HilbenchError, as when Lava is not installed."""
     kind = plugins.get("links", "zmq")
     began_ns, took_ns = time.monotonic_ns(), np.zeros(n_ticks, np.int64)
-    with kind(kind.Config(timeout_s=10.0), "lava", {}) as link:
+    with kind(kind.Config(timeout_s=LAVA_TIMEOUT_S), "lava", {}) as link:
         link.load(lava_network(), 1000, Probes())
         started_ns = time.monotonic_ns()
         link.reset(0, "none", 0)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hilbench.bridge import states, wire
 from hilbench.bridge.identity import boot_id, program_hash
-from hilbench.bridge.process import DeviceProcess
+from hilbench.bridge.process import DeviceProcess, scheduling
 from hilbench.bridge.states import Status
 from hilbench.bridge.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
@@ -56,6 +56,7 @@ class FrameLink(Link):
         self._backend = backend_kind, backend_config
         self._address = config.address or ""
         self._device: DeviceProcess | None = None
+        self._schedule = scheduling()
         self._connected = self._closed = False
         self._can = 0
         self._request = self._keeping = FIRST_REQUEST
@@ -190,7 +191,7 @@ class FrameLink(Link):
         if self._closed:
             raise LinkError(f"the link over {self.name} is closed; build a new one")
         if self.config.address is None and self._device is None:
-            self._device = DeviceProcess(*self._backend, self.config.start_timeout_s, self.own_bind)
+            self._device = DeviceProcess(*self._backend, self.config.start_timeout_s, self.own_bind, self._schedule)
             self._address = self._device.address
         self._connect()
         self._connected = True

@@ -140,7 +140,7 @@ class Connections:
         for key, _ in self._selector.select(timeout_s):
             if key.data is None:
                 self._accept()
-            else:
+            elif key.data in self._plants:  # else it has just made room
                 self._read(key.data)
 
     def send(self, plant: bytes, frame: bytes) -> None:
@@ -171,9 +171,8 @@ class Connections:
             connection, _ = self._server.accept()
         except OSError:  # gone again
             return
-        if len(self._plants) >= MAX_CONNECTIONS:
-            connection.close()
-            return
+        if len(self._plants) >= MAX_CONNECTIONS:  # the longest there makes room: idle strangers keep no plant out
+            self._drop(next(plant for plant in self._plants if plant != self._admitted))
         connection.setblocking(False)
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

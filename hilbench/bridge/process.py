@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -29,11 +30,35 @@ TAIL_LINES = 3
 _READY = re.compile(rb"hilbench: serving \S+ on (\S+) \(pid \d+\)")
 
 
+def scheduling() -> Callable[[int], None]:
+    """What gives another process the priority and the processors that this one has now.
+
+    A device that is started anew in the middle of a run must not inherit the loop's.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        return lambda pid: None
+    policy, param, cpus = os.sched_getscheduler(0), os.sched_getparam(0), os.sched_getaffinity(0)
+
+    def give(pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has ended at once; `check` says why
+            os.sched_setscheduler(pid, policy, param)
+            os.sched_setaffinity(pid, cpus)
+
+    return give
+
+
 class DeviceProcess:
     """`hilbench serve` as a child that listens on `bind`."""
 
-    def __init__(self, kind: str, settings: dict[str, Any], timeout_s: float, bind: str) -> None:
-        """Start it and wait for its address.
+    def __init__(
+        self,
+        kind: str,
+        settings: dict[str, Any],
+        timeout_s: float,
+        bind: str,
+        schedule: Callable[[int], None] | None = None,
+    ) -> None:
+        """Start it, `schedule` it by its pid, and wait for its address.
 
         Raises LinkError with the end of its stderr when it does not come up, or when it needs an environment that has
         not been installed.
@@ -50,6 +75,8 @@ class DeviceProcess:
         )
         self.pid = self._popen.pid
         try:
+            if schedule is not None:
+                schedule(self.pid)
             self.address = self._read_address(timeout_s)
         except BaseException:
             self.close()

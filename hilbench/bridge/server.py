@@ -60,7 +60,7 @@ def serve(
             listener.send(*farewell)
 
 
-def check_bind(bind: str, insecure: bool, has_keys: bool = False) -> None:
+def check_bind(bind: str, insecure: bool, has_keys: bool = False, takes_keys: bool = True) -> None:
     """Raise LinkError for an endpoint that is malformed, or that other machines can reach without keys."""
     transport, _, rest = bind.partition("://")
     host, _, port = rest.rpartition(":")
@@ -76,10 +76,10 @@ def check_bind(bind: str, insecure: bool, has_keys: bool = False) -> None:
             "ipc://PATH, unix:///PATH, stream://HOST:PORT or stream:///PATH"
         )
     if not (insecure or has_keys or _is_loopback(host)):
+        keys = "tcp://HOST:PORT with --keys and --clients (`hilbench keys new`), " if takes_keys else ""
         raise LinkError(
             f"cannot listen on {bind!r}: anyone on that network could drive this device; "
-            "allowed: tcp://127.0.0.1:PORT, ipc://PATH, tcp://HOST:PORT with --keys and --clients "
-            "(`hilbench keys new`), or --insecure on a network you trust"
+            f"allowed: tcp://127.0.0.1:PORT, ipc://PATH, {keys}or --insecure on a network you trust"
         )
 
 

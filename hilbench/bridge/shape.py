@@ -70,7 +70,7 @@ def shape_link(
     way whose delay is a trace. `stop_fd` ends it as a signal does. Raises LinkError for an address that `serve` would
     not bind, and for one that cannot be a device's.
     """
-    check_bind(listen, insecure)
+    check_bind(listen, insecure, takes_keys=False)
     for where, address in (("listen on", listen), ("reach a device at", device)):
         if not ADDRESS.fullmatch(address):
             raise LinkError(f"a shaper cannot {where} {address!r}; allowed: tcp://HOST:PORT or ipc://PATH")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket as sockets
@@ -16,6 +17,7 @@ import zmq
 
 from hilbench import plugins
 from hilbench.bridge import process, server, wire
+from hilbench.bridge._listeners import MAX_CONNECTIONS
 from hilbench.bridge.device import Device
 from hilbench.bridge.server import check_bind, serve
 from hilbench.bridge.wire import Code, Hello, Kind
@@ -363,6 +365,33 @@ def test_a_lost_device_is_started_anew_and_given_its_weights(kind):
         link.restore(saved, "weights")
         assert link.snapshot()["weights/w"] == saved["weights/w"]
         assert exchange(link, stream[5]).seq == 5
+
+
+def test_a_device_is_scheduled_as_its_link_found_the_process():
+    """Not as the process is when a lost device is started anew, in the middle of a real-time run."""
+    before = os.sched_getaffinity(0)
+    with ZmqLink(Config(), "fake", {}) as link:
+        os.sched_setaffinity(0, {min(before)})
+        try:
+            load(link)
+        finally:
+            os.sched_setaffinity(0, before)
+        assert os.sched_getaffinity(pid_of(link)) == before
+
+
+@pytest.mark.parametrize("kind", ["unix", "stream"])
+def test_idle_strangers_keep_no_plant_out(kind):
+    """A device takes a number of connections; the plant in session keeps its own, and the next one finds room."""
+    link_type = plugins.get("links", kind)
+    with fakes.serving(fake(), link_type.own_bind) as address, ExitStack() as stack:
+        link = stack.enter_context(link_type(link_type.Config(address=address), "fake", {}))
+        stream = start(link)
+        for _ in range(MAX_CONNECTIONS + 3):
+            stack.enter_context(contextlib.closing(link._open(address)))
+        assert exchange(link, stream[0]).seq == 0
+        link.close()
+        with link_type(link_type.Config(address=address), "fake", {}) as second:
+            assert exchange(second, start(second)[0]).seq == 0
 
 
 @pytest.mark.parametrize("kind", ["unix", "stream"])

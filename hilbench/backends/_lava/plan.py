@@ -106,12 +106,6 @@ class Plan:
     at: dict[str, slice]
     """Where each population stands among all neurons, which lie side by side in the order of the groups."""
 
-    @property
-    def n_processes(self) -> int:
-        """How many processes Lava makes of it: with an extractor for each group and what feeds them."""
-        driven = sum(group.driven for group in self.groups)
-        return 2 * len(self.groups) + driven + len(self.bundles) + bool(self.n_lines)
-
 
 def plan(
     parts: Iterable[Neurons], wires: Iterable[Wires], n_lines: int, n_steps: int, fixed: bool, hardware: str
