@@ -4,7 +4,7 @@ The bare echo is two processes over TCP on loopback, DEALER here, ROUTER there. 
 device process too, with the backend `null`: what a link adds is frames, checks, session and clocks. Short runs of all
 take turns, because a shared machine drifts; `paced` starts each trip at its own instant of a schedule.
 
-    python benchmarks/link.py [--ticks 250] [--rounds 40] [--rate-hz 1000] [--json FILE]
+    python benchmarks/link.py [--ticks 1000] [--rounds 20] [--rate-hz 1000] [--json FILE]
     python benchmarks/link.py --markdown runs/bench/link.json
 
 Everything goes to runs/bench/link.json; `--json` writes it to a second place. Times are each side's p50 and ratios the
@@ -36,7 +36,7 @@ from hilbench.running import provenance
 from hilbench.types import LawProgram, Link, Port, Probes, Tick
 
 PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))
-WARM_UP = 20
+WARM_UP = 100
 TIMEOUT_NS = 5_000_000_000
 OUT = ROOT / "runs" / "bench"
 BARE = "bare pyzmq echo"
@@ -48,8 +48,8 @@ Trip = Callable[[], None]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ticks", type=int, default=250, help="ticks per run")
-    parser.add_argument("--rounds", type=int, default=40, help="how often all take their turn")
+    parser.add_argument("--ticks", type=int, default=1000, help="ticks per run")
+    parser.add_argument("--rounds", type=int, default=20, help="how often all take their turn")
     parser.add_argument("--rate-hz", type=float, default=1000.0, help="rate of the paced runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here too")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="only print a file's table for the document")

@@ -11,7 +11,7 @@ from hilbench.errors import ScenarioError
 from hilbench.recorder import read_run
 from hilbench.types import RunData
 
-COLUMNS = ("answered", "sent_ns", "received_ns", "compute_ns", "arrived_ns")
+COLUMNS = ("answered", "encoded_ns", "received_ns", "compute_ns", "arrived_ns")
 
 
 def link_latencies_s(path: str | Path, way: str) -> NDArray:
@@ -21,7 +21,7 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray:
     """
     found = _from_file(Path(path)) if Path(path).is_file() else _from_run(read_run(path, COLUMNS), way)
     if not found.size:
-        raise ScenarioError(f"{path}: a trace needs a latency, in s, on every line, or a run with answered ticks")
+        raise ScenarioError(f"{path}: a trace needs a latency, in s, on every line, or a run of record format 2 with answered ticks")
     return found
 
 
@@ -29,13 +29,14 @@ def _from_run(run: RunData, way: str) -> NDArray:
     """Half of both ways together where the run's two clocks cannot be subtracted."""
     parts = [np.empty(0)]
     for episode in run.episodes:
+        if not set(COLUMNS) <= set(episode):  # an older record, without the instant before a send
+            continue
         sent, received, computed, arrived = (episode[name][episode["answered"]] for name in COLUMNS[1:])
         if not run.meta["same_clock"]:
             parts.append((arrived - sent - computed) / 2)
         else:
             parts.append(received - sent if way == "to_device" else arrived - received - computed)
-    # The plant reads its clock after a send, when a fast frame may have come already.
-    return np.concatenate(parts).clip(0) * 1e-9
+    return np.concatenate(parts) * 1e-9
 
 
 def _from_file(path: Path) -> NDArray:

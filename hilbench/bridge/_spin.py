@@ -7,7 +7,12 @@ import select
 from time import monotonic_ns
 
 SPIN_S = 200e-6
-"""How long a side looks without sleep by default: around the instant at which something is expected."""
+"""How long a plant looks for a reply without sleep by default."""
+DEVICE_SPIN_S = 1e-3
+"""How long before and after the instant of the next tick a device looks by default: at 1 kHz it never sleeps.
+
+A processor that was idle for a millisecond runs the next tick at a half to a third of its speed.
+"""
 
 _let_others_run = getattr(os, "sched_yield", lambda: None)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic_ns
 
 from hilbench.bridge._listeners import LOOK_MS, Listener, listening
-from hilbench.bridge._spin import SPIN_S
+from hilbench.bridge._spin import DEVICE_SPIN_S
 from hilbench.bridge.device import Device
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.wire import Kind
@@ -36,7 +36,7 @@ def serve(
     lease_s: float = 10.0,
     keys: DeviceKeys | None = None,
     insecure: bool = False,
-    spin_s: float = SPIN_S,
+    spin_s: float = DEVICE_SPIN_S,
     stop_fd: int | None = None,
     clock_ns: Callable[[], int] = monotonic_ns,
 ) -> None:
