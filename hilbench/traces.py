@@ -21,7 +21,9 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray:
     """
     found = _from_file(Path(path)) if Path(path).is_file() else _from_run(read_run(path, COLUMNS), way)
     if not found.size:
-        raise ScenarioError(f"{path}: a trace needs a latency, in s, on every line, or a run of record format 2 with answered ticks")
+        raise ScenarioError(
+            f"{path}: a trace needs a latency, in s, on every line, or a run of record format 2 with answered ticks"
+        )
     return found
 
 
