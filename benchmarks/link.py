@@ -143,7 +143,7 @@ def compare(mode: str, trips: dict[str, Trip], n_ticks: int, rounds: int, period
                 "work": f"a tick over {name}, {mode}", "peer": peer, "hilbench_s": statistics.median(p50[name]),
                 "peer_s": statistics.median(p50[peer]), "ratio": ratio, "target": target,
                 "met": None if target is None else ratio <= target, "n": rounds, "why": "",
-                "counts": {"us at p99": [1e6 * p99[name], 1e6 * p99[peer]]},
+                "counts": {"us at p99": [round(1e6 * p99[each], 1) for each in (name, peer)]},
             }
         )  # fmt: skip
     return rows

@@ -39,7 +39,7 @@ def tables(result: dict[str, Any]) -> list[Cells]:
     """Every table that these results fill."""
     found = []
     if result["rows"]:
-        header = ("work", "peer", "hilbench", "peer's", "ratio", "target", "", "n", "spikes")
+        header = ("work", "peer", "hilbench", "peer's", "ratio", "target", "", "n", "counted")
         notes = tuple(f"{row['work']}, {row['peer']}: {row['why']}" for row in result["rows"] if row["why"])
         lines = [_row(row) for row in result["rows"]]
         found.append(Cells("Time of hilbench / time of the peer, less is better", header, lines, notes))
@@ -55,7 +55,7 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
     name, (mine, theirs) = next(
         ((name, pair) for name, pair in row["counts"].items() if None not in pair), ("", (None, None))
     )
-    counts = "" if mine is None else f"{mine:.6g}, {theirs:.6g}" + ("" if name == "spikes" else f" {name}")
+    counts = "" if mine is None else f"{mine:.6g}, {theirs:.6g} {name}"
     ratio, target = (("" if x is None else f"{x:.3g}") for x in (row["ratio"], row["target"]))
     times = (_time(row["hilbench_s"]), _time(row["peer_s"]))
     return row["work"], row["peer"], *times, ratio, target, "none" if row["why"] else met, str(row["n"]), counts

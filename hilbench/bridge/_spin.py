@@ -11,7 +11,7 @@ SPIN_S = 200e-6
 DEVICE_SPIN_S = 1e-3
 """How long before and after the instant of the next tick a device looks by default: at 1 kHz it never sleeps.
 
-A processor that was idle for a millisecond runs the next tick at a half to a third of its speed.
+A processor that was idle for a millisecond, in a virtual machine above all, runs the next tick slowly.
 """
 
 _let_others_run = getattr(os, "sched_yield", lambda: None)

@@ -157,6 +157,7 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
         ("echo\np50", "echo_floor[p50]", "the link's bare echo at the same rate: what no controller can beat"),
         ("misses", "misses", "ticks without an action in time, per run; those that were not sent are among them"),
         ("spikes", "spikes", "spikes of all neurons per decision"),
+        ("spikes\nagreed", "spike_agreement", "share of them that the reference makes too, on the same ticks; 1: all"),
     ]
     # Static power stands in the section on energy: it is the device's, not the controller's.
     energies = dict.fromkeys(

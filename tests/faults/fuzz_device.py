@@ -127,6 +127,7 @@ def main() -> None:
         target.check(bytes(frame) + provider.ConsumeBytes(64))
         target.check(data)
 
+    atheris.instrument_all()  # or it does not see which branches a frame took
     atheris.Setup(sys.argv, one)
     atheris.Fuzz()
 

@@ -67,6 +67,12 @@ def test_numbers_that_read_the_same_share_the_mark_or_have_none() -> None:
     assert best(0.1001, 0.1002) == [False, False]
 
 
+def test_spikes_agreed_stand_beside_spikes_where_any_cell_was_compared() -> None:
+    compared = cell("a", spikes=Metric(iqm=8.0), spike_agreement=Metric(iqm=0.634, better="higher"))
+    _, entries = column(tables.overview("s", [compared, cell("b", spikes=Metric(iqm=8.0))], [], None), "spikes\nagreed")
+    assert [entry.text for entry in entries] == ["0.634", "—"]
+
+
 def test_what_is_missing_says_why_and_has_nothing_to_sort_by() -> None:
     cells = [
         cell("a", adaptivity=Metric(note="the change did not hurt the twin")),
