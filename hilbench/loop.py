@@ -109,7 +109,7 @@ class Loop:
             return self._ended
         try:
             ended = self._tick(k)
-            self._recovery.ticked(k)
+            self._recovery.ticked(self._number, k)
             return ended
         except (LinkError, ProtocolError) as error:
             if not self._recovery.wanted:

@@ -30,25 +30,17 @@ class Recovery:
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._since_ns = 0
-        self._kept: object = None
-        self._asked_at = self._saved_at = 0
+        self._lost_in = 0  # episode
 
     @property
     def wanted(self) -> bool:
         """Whether a lost device is to be looked for at all."""
         return self._config.on_loss == "recover"
 
-    def ticked(self, k: int) -> None:
+    def ticked(self, episode: int, k: int) -> None:
         """After tick `k` has been sent: ask for a snapshot when one is due."""
         if self._every is not None and k % self._every == self._every - 1:
-            self._look()
-            self._agent.link.keep_snapshot()
-            self._asked_at = k
-
-    def _look(self) -> None:
-        """Notice that the snapshot asked for has come."""
-        if self._agent.link.kept is not self._kept:
-            self._kept, self._saved_at = self._agent.link.kept, self._asked_at
+            self._agent.link.keep_snapshot(episode, k)
 
     def reset(self, episode: int, seed: int) -> None:
         """Start an episode. A device that is lost before or at that is waited for: the plant does not move yet."""
@@ -69,7 +61,7 @@ class Recovery:
 
     def begin(self, episode: int, k: int, seed: int, error: Exception) -> None:
         """Put the loss on record and look for the device from now on."""
-        self._look()
+        self._lost_in = episode
         t_s = self.record(episode, k, error)
         self._loss = f"episode {episode}, tick {k} ({t_s:.3f} s): {error}"
         self._error, self._since_ns = None, self._now_ns()
@@ -100,11 +92,16 @@ class Recovery:
         if self._error is not None:
             return False
         passed_s = (self._now_ns() - self._since_ns) * 1e-9
-        what = "with new weights" if self._agent.link.kept is None else f"with the weights of tick {self._saved_at}"
-        how = f"the device came back after {passed_s:.2f} s, {what}"
+        how = f"the device came back after {passed_s:.2f} s, with {self._weights()}"
         self._recorder.recovered(how)
         self.notes.append(f"{self._loss}; {how}")
         return True
+
+    def _weights(self) -> str:
+        if (kept := self._agent.link.kept) is None:
+            return "new weights"
+        of = "" if kept.episode == self._lost_in else f"episode {kept.episode}, "
+        return f"the weights of {of}tick {kept.tick}"
 
     def _run(self, seed: int) -> None:
         until_ns = self._since_ns + round(self._config.recover_s * 1e9)
@@ -126,4 +123,4 @@ class Recovery:
         agent.load()
         agent.link.reset(seed, "none", self._config.catch_up)
         if agent.link.kept is not None:
-            agent.link.restore(agent.link.kept, "weights")
+            agent.link.restore(agent.link.kept.arrays, "weights")

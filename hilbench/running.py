@@ -162,7 +162,10 @@ def _record(
     with Recorder(folder, meta, compress=not pace.realtime) as recorder:
         before_ns = _bare_echo_ns(scenario.loop, agent, pace)
         recorder.echo(before_ns)
-        outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
+        try:
+            outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
+        finally:
+            recorder.add(link=agent.link.tally())
         if outcome.status == "done":
             recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
         recorder.close(outcome.status)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -190,6 +190,14 @@ class Backend(ABC):
         raise NetworkError(f"backend {type(self).__name__!r} cannot take a state back")
 
 
+class Kept(NamedTuple):
+    """A snapshot, and the episode and the tick of it at which it was asked for."""
+
+    arrays: dict[str, NDArray]
+    episode: int
+    tick: int
+
+
 class Link(ABC):
     """How an Agent reaches a backend. One plant, one device, one Program at a time."""
 
@@ -197,8 +205,8 @@ class Link(ABC):
     """At least `timeout_s`: how long an answer may take."""
     same_clock: bool = False
     """Whether `recv_ns` of a Reply and this process's monotonic clock may be subtracted."""
-    kept: dict[str, NDArray] | None = None
-    """The last snapshot that `keep_snapshot` asked for."""
+    kept: Kept | None = None
+    """The last snapshot that has come of those that `keep_snapshot` asked for."""
 
     @abstractmethod
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport: ...
@@ -231,9 +239,13 @@ class Link(ABC):
         """Put a snapshot back, as `Backend.restore` does; ticks go on counting. Raises as `snapshot` does."""
         raise LinkError(f"{self}: this link cannot take a state back")
 
-    def keep_snapshot(self) -> None:
-        """Have a snapshot come while ticks go on: `kept` holds it once a later `receive` has met it."""
-        self.kept = self.snapshot()
+    def keep_snapshot(self, episode: int, tick: int) -> None:
+        """Have a snapshot come while ticks go on: `kept` holds it once a later `receive` has met it. Never waits."""
+        self.kept = Kept(self.snapshot(), episode, tick)
+
+    def tally(self) -> dict[str, int]:
+        """Frames that were lost at this end of the link, by cause, as `run.json` keeps them; those that it counts."""
+        return {}
 
     def abandon(self) -> None:
         """Let go of a device that is lost: the next `load` looks for it, or starts it, anew. Raises LinkError."""

@@ -22,7 +22,7 @@ from hilbench.bridge.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError
 from hilbench.nal.codec import pack
-from hilbench.types import Carry, Link, LoadReport, Probes, Program, Reply, Tick
+from hilbench.types import Carry, Kept, Link, LoadReport, Probes, Program, Reply, Tick
 
 BYE_TIMEOUT_S = 0.2
 FIRST_REQUEST = 2**63
@@ -59,7 +59,9 @@ class FrameLink(Link):
         self._schedule = scheduling()
         self._connected = self._closed = False
         self._can = 0
-        self._request = self._keeping = FIRST_REQUEST
+        self._request = FIRST_REQUEST
+        self._keeping: dict[int, tuple[int, int]] = {}
+        """Requests of `keep_snapshot` without an answer: the episode and the tick at which each was made."""
         self._session = 0
         self._sizes: Sizes | None = None
 
@@ -77,6 +79,10 @@ class FrameLink(Link):
     @abstractmethod
     def _write(self, frame: bytes) -> bool:
         """Hand a frame over without waiting; False when there is no room for it."""
+
+    def _write_by(self, frame: bytes, deadline_ns: int) -> None:
+        """Hand a request over, waiting for room until the deadline where a link can: no tick is under way then."""
+        self._write(frame)  # a full queue ends as no answer
 
     @abstractmethod
     def _next(self, deadline_ns: int) -> bytes | None:
@@ -103,6 +109,7 @@ class FrameLink(Link):
         """Start an episode; replies of the last one are dropped. Raises LinkError when the device does not answer."""
         self._loaded()
         self._ask(Kind.RESET, lambda seq: wire.encode_reset(self._session, seq, seed, carry, catch_up), Kind.RESET)
+        self._keeping.clear()
 
     def send(self, tick: Tick) -> None:
         """Queue the tick. Raises ProtocolError for one the program does not take, LinkError when the device ended."""
@@ -119,19 +126,20 @@ class FrameLink(Link):
             if data.startswith(self._reply_mark):
                 return self._reader.read(data)
             header = wire.read_header(data)
-            if header.kind == Kind.SNAPSHOT:
-                self.kept = states.decode_states(data)[0]
-            elif header.kind == Kind.BYE or (header.kind == Kind.ERROR and header.seq != self._keeping):
+            asked_at = self._keeping.pop(header.seq, None)
+            if header.kind == Kind.SNAPSHOT and asked_at is not None:
+                self.kept = Kept(states.decode_states(data)[0], *asked_at)
+            elif header.kind == Kind.BYE or (header.kind == Kind.ERROR and asked_at is None):
                 self._refuse(data, header)
         return None
 
-    def keep_snapshot(self) -> None:
-        """Have a snapshot come among the replies; a device that cannot is not asked again and nothing else happens."""
+    def keep_snapshot(self, episode: int, tick: int) -> None:
+        """Have a snapshot come among the replies; nothing happens where a device cannot, or there is no room to ask."""
         self._loaded()
         if self._can & Can.SNAPSHOT:
             self._request += 1
-            self._keeping = self._request
-            self._write(wire.frame(Kind.SNAPSHOT, self._session, self._request))
+            if self._write(wire.frame(Kind.SNAPSHOT, self._session, self._request)):
+                self._keeping[self._request] = episode, tick
 
     def abandon(self) -> None:
         """Let go of the connection, and of a device process of this link's own."""
@@ -167,6 +175,9 @@ class FrameLink(Link):
             self._ask(Kind.STATUS, lambda seq: wire.frame(Kind.STATUS, self._session, seq), Kind.STATUS)
         )
 
+    def tally(self) -> dict[str, int]:
+        return {"unsent": self.unsent}
+
     def close(self) -> None:
         """Say BYE, release the socket and end the device process that this link started."""
         if self._closed:
@@ -180,6 +191,7 @@ class FrameLink(Link):
 
     def _release(self) -> None:
         self._closed, self._sizes = True, None
+        self._keeping.clear()
         if self._connected:
             self._connected = False
             self._disconnect()
@@ -243,8 +255,9 @@ class FrameLink(Link):
     def _exchange(self, encode: Callable[[int], bytes], answer: Kind, timeout_ns: int) -> bytes | None:
         """Send a request and wait for its own answer; what else comes belongs to the past and is dropped."""
         self._request += 1
-        self._write(encode(self._request))  # a full queue ends as no answer
+        frame = encode(self._request)
         deadline_ns = monotonic_ns() + timeout_ns
+        self._write_by(frame, deadline_ns)
         while (data := self._next(deadline_ns)) is not None:
             header = wire.read_header(data)
             if header.kind == answer and header.seq == self._request:

@@ -10,7 +10,7 @@ import select
 from abc import abstractmethod
 from collections import deque
 from time import monotonic_ns
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NoReturn, Protocol
 
 from msgspec import Meta
 
@@ -28,6 +28,26 @@ class Settings(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     spin_s: Annotated[float, Meta(ge=0, le=1)] = SPIN_S
     """How long to look for a reply without sleep: it keeps a core busy, and sees one tens of microseconds sooner."""
+
+
+def push(fd: int, pieces: deque[bytes | memoryview]) -> bool:
+    """Write what there is room for, without waiting, and take it off the pieces; whether anything has left.
+
+    Raises OSError when the connection has ended.
+    """
+    begun = False
+    try:
+        while pieces:
+            piece = pieces[0]
+            n_bytes = os.write(fd, piece)
+            begun = True
+            if n_bytes == len(piece):
+                pieces.popleft()
+            else:
+                pieces[0] = memoryview(piece)[n_bytes:]
+    except BlockingIOError:
+        pass
+    return begun
 
 
 class Connection(Protocol):
@@ -51,11 +71,19 @@ class ConnectionLink(FrameLink):
     def __init__(self, config: Any, backend_kind: str, backend_config: dict[str, Any]) -> None:
         super().__init__(config, backend_kind, backend_config)
         self._frames: deque[bytes] = deque()
+        self._rest: deque[bytes | memoryview] = deque()  # of the one frame that has begun to leave
+        self._framing: Framing | None = None
+        self._broken = 0  # before this connection
+
+    def tally(self) -> dict[str, int]:
+        return super().tally() | {"broken": self._broken + (self._framing.broken if self._framing else 0)}
 
     def _connect(self) -> None:
+        self._broken = self.tally()["broken"]
         self._framing = self._new_framing()
         self._framing.admit()
         self._frames.clear()
+        self._rest.clear()
         try:
             self._connection = self._open(self._address)
         except LinkError:
@@ -73,53 +101,71 @@ class ConnectionLink(FrameLink):
         self._connection.close()
 
     def _write(self, frame: bytes) -> bool:
-        begun = False
-        for piece in self._framing.pack(frame):
-            left = memoryview(piece)
-            while left:
-                try:
-                    left = left[os.write(self._fd, left) :]
-                    begun = True
-                except BlockingIOError:
-                    if not begun:
-                        return False
-                    self._wait_for_room()
-                except OSError as error:
-                    self._lost(error)
-        return True
+        """One that has begun to leave leaves whole: what has no room now goes before any other frame."""
+        if self._rest:
+            self._flush()
+            if self._rest:
+                return False
+        self._rest.extend(self._framing.pack(frame))
+        if self._flush():
+            return True
+        self._rest.clear()
+        return False
 
-    def _wait_for_room(self) -> None:
-        """A frame that is partly out must go out whole."""
-        if not select.select((), (self._fd,), (), self.config.timeout_s)[1]:
-            raise LinkError(f"{self._address}: the device took no more bytes for {self.config.timeout_s:g} s")
+    def _write_by(self, frame: bytes, deadline_ns: int) -> None:
+        while not self._write(frame) and (left_ns := deadline_ns - monotonic_ns()) > 0:
+            if self._sleep(left_ns, for_room=True):
+                self._read()  # a device that waits for room itself takes nothing
+            self._check_device()
+
+    def _flush(self) -> bool:
+        try:
+            return push(self._fd, self._rest)
+        except OSError as error:
+            self._lost(error)
 
     def _next(self, deadline_ns: int) -> bytes | None:
+        if self._rest:
+            self._flush()
         while not self._frames:
             if not self._readable(deadline_ns):
                 self._check_device()
                 return None
-            try:
-                data = os.read(self._fd, PIECE_BYTES)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                self._lost(error)
-            if not data:
-                self._lost(None)
-            self._frames.extend(self._framing.feed(data))
+            self._read()
         return self._frames.popleft()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, PIECE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+        if not data:
+            self._lost(None)
+        self._frames.extend(self._framing.feed(data))
 
     def _readable(self, deadline_ns: int) -> bool:
         """Whether there is something to read by the deadline; first without sleep, then in slices."""
-        now_ns = monotonic_ns()
-        if readable_by(self._poll, min(deadline_ns, now_ns + self._spin_ns)):
+        spin_ns = 0 if self._rest else self._spin_ns  # who spins does not see that there is room
+        if readable_by(self._poll, min(deadline_ns, monotonic_ns() + spin_ns)):
             return True
         while (left_ns := deadline_ns - monotonic_ns()) > 0:
-            if select.select((self._fd,), (), (), min(left_ns * 1e-9, SLICE_S))[0]:
+            if self._sleep(left_ns, for_room=bool(self._rest)):
                 return True
+            if self._rest:
+                self._flush()
             self._check_device()
         return False
 
-    def _lost(self, error: OSError | None) -> None:
+    def _sleep(self, left_ns: int, for_room: bool) -> bool:
+        """Until there is something to read, or room, or the slice is over; whether there is something to read."""
+        here = (self._fd,)
+        return bool(select.select(here, here if for_room else (), (), min(left_ns * 1e-9, SLICE_S))[0])
+
+    def _silence(self) -> str:
+        return "it takes no more bytes" if self._rest else super()._silence()
+
+    def _lost(self, error: OSError | None) -> NoReturn:
         self._check_device()
         raise LinkError(f"{self._address}: the device closed the connection{f' ({error.strerror})' if error else ''}")

@@ -22,26 +22,23 @@ from typing import Protocol
 import zmq
 
 from hilbench.bridge import stream, unix
+from hilbench.bridge._connection import push
+from hilbench.bridge._router import LINGER_MS, LOOK_MS, open_router
 from hilbench.bridge._spin import Rhythm, poller, readable_by
 from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams, Framing
 from hilbench.bridge.keys import DeviceKeys
-from hilbench.bridge.sockets import tune
 from hilbench.errors import LinkError
 
-LOOK_MS = 100
-"""How long a receive waits."""
-LINGER_MS = 200
-"""How long a farewell, or the rest of a frame, may take to leave."""
 MAX_CONNECTIONS = 16
-DOMAIN = "hilbench"
-"""Whom libzmq asks about when it asks whether a key may enter."""
-_AT_ONCE = int(zmq.NOBLOCK)  # plain integers: to join two flags on every tick takes a microsecond
-_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+SLOWEST_BYTES_PER_S = 1e6
+"""What a plant must take of a long frame, beyond the time that the rest of any frame has, or it is let go."""
 
 
 class Listener(Protocol):
     address: str
     """Where plants reach it, with its real port or path."""
+    broken: int
+    """Frames dropped because their bytes were wrong."""
 
     def receive(self) -> tuple[bytes, bytes | None] | None:
         """The next frame and who sent it; None for one whose connection has ended. None when nothing comes."""
@@ -74,39 +71,7 @@ def _listener(bind: str, spin_s: float, keys: DeviceKeys | None, stack: contextl
             return _unix(bind, spin_s, stack)
         case "stream":
             return _stream(bind, spin_s, stack)
-    return _router(bind, keys, stack)
-
-
-class Router:
-    """ZeroMQ's own queues, heartbeats and reconnections."""
-
-    def __init__(self, socket: zmq.Socket) -> None:
-        self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
-        self.socket = socket
-
-    def receive(self) -> tuple[bytes, bytes] | None:
-        try:
-            return self.socket.recv(), self._rest()
-        except zmq.Again:
-            return None
-
-    def _rest(self) -> bytes:
-        """The one part that follows its sender's address; a message of more parts reads as an empty frame."""
-        data = self.socket.recv()
-        while self.socket.getsockopt(zmq.RCVMORE):
-            self.socket.recv()
-            data = b""
-        return data
-
-    def send(self, plant: bytes, frame: bytes) -> None:
-        try:
-            self.socket.send(plant, _MORE)
-            self.socket.send(frame, _AT_ONCE)
-        except zmq.Again:
-            pass
-
-    def admit(self, plant: bytes) -> None:
-        pass  # libzmq bounds every message alike
+    return open_router(bind, keys, stack)
 
 
 class Connections:
@@ -122,6 +87,11 @@ class Connections:
         self._waiting: deque[tuple[bytes, bytes | None]] = deque()
         self._rhythm = Rhythm(spin_s)
         self._admitted, self._poll = b"", select.poll()
+        self._broken = 0  # on connections that have ended
+
+    @property
+    def broken(self) -> int:
+        return self._broken + sum(framing.broken for _, framing in self._plants.values())
 
     def receive(self) -> tuple[bytes, bytes | None] | None:
         if not self._waiting:
@@ -148,8 +118,10 @@ class Connections:
             return
         connection, framing = self._plants[plant]
         try:
-            wait_s = LINGER_MS * 1e-3 if plant == self._admitted else 0.0  # a stranger may not hold the plant up
-            if not _send_all(connection, framing.pack(frame), wait_s):
+            wait_s = 0.0  # a stranger may not hold the plant up
+            if plant == self._admitted:
+                wait_s = LINGER_MS * 1e-3 + len(frame) / SLOWEST_BYTES_PER_S
+            if not _send_all(connection, deque(framing.pack(frame)), wait_s):
                 self._drop(plant)
         except OSError:
             self._drop(plant)
@@ -196,7 +168,8 @@ class Connections:
             self._drop(plant)
 
     def _drop(self, plant: bytes) -> None:
-        connection, _ = self._plants.pop(plant)
+        connection, framing = self._plants.pop(plant)
+        self._broken += framing.broken
         self._selector.unregister(connection)
         if plant == self._admitted:
             self._admitted, self._poll = b"", select.poll()
@@ -204,54 +177,18 @@ class Connections:
         self._waiting.append((plant, None))
 
 
-def _send_all(connection: socket.socket, pieces: list[bytes], wait_s: float) -> bool:
-    """Whether a frame left, or had no room at all; False when it was cut off in the middle."""
-    begun = False
-    for piece in pieces:
-        left = memoryview(piece)
-        while left:
-            try:
-                left = left[connection.send(left) :]
-                begun = True
-            except BlockingIOError:
-                if not begun:
-                    return True
-                if not select.select((), (connection,), (), wait_s)[1]:
-                    return False
-    return True
+def _send_all(connection: socket.socket, pieces: deque[bytes | memoryview], wait_s: float) -> bool:
+    """Whether a frame left, or had no room at all; False when it was cut off in the middle.
 
-
-def _router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Router:
-    context = stack.enter_context(zmq.Context())
-    if keys is not None:
-        _admit_only(keys.clients, context, stack)
-    router = stack.enter_context(context.socket(zmq.ROUTER))
-    tune(router, bind)
-    router.setsockopt(zmq.LINGER, LINGER_MS)
-    router.setsockopt(zmq.RCVTIMEO, LOOK_MS)
-    router.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a plant that reconnects keeps its session
-    if keys is not None:
-        router.setsockopt(zmq.CURVE_SERVER, 1)
-        router.setsockopt(zmq.CURVE_SECRETKEY, keys.pair.secret)
-        router.setsockopt(zmq.ZAP_DOMAIN, DOMAIN.encode())
-        router.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # nobody to ask, nobody enters
-    router.bind(bind)
-    return Router(router)
-
-
-def _admit_only(clients: frozenset[bytes], context: zmq.Context, stack: contextlib.ExitStack) -> None:
-    """Answer libzmq when it asks, in the middle of a handshake, whether a key may enter (ZAP, ZeroMQ RFC 27)."""
-    from zmq.auth.thread import ThreadAuthenticator  # brings asyncio: for those who use keys
-
-    class AllowList:
-        @staticmethod
-        def callback(domain: str, key: bytes) -> bool:
-            return key in clients
-
-    authenticator = ThreadAuthenticator(context)
-    authenticator.configure_curve_callback(DOMAIN, AllowList)
-    authenticator.start()
-    stack.callback(authenticator.stop)
+    All of it may take `wait_s`: one who takes a byte now and then does not hold the device longer.
+    """
+    if not push(connection.fileno(), pieces) or not pieces:
+        return True
+    until_ns = monotonic_ns() + int(wait_s * 1e9)
+    while pieces and (left_ns := until_ns - monotonic_ns()) > 0:
+        select.select((), (connection,), (), left_ns * 1e-9)
+        push(connection.fileno(), pieces)
+    return not pieces
 
 
 def _unix(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:

@@ -28,7 +28,10 @@ CAPABILITIES = Can.LOAD | Can.SNAPSHOT | Can.ECHO | Can.STATUS
 class Device:
     """Answers the frames of docs/protocol.md with one backend."""
 
-    def __init__(self, backend: Backend, lease_s: float, clock_ns: Callable[[], int] = monotonic_ns) -> None:
+    def __init__(
+        self, backend: Backend, lease_s: float, clock_ns: Callable[[], int] = monotonic_ns,
+        broken: Callable[[], int] = lambda: 0,
+    ) -> None:  # fmt: skip
         self._session = Session(backend)
         self._hello = Hello(CAPABILITIES, boot_id())
         self._reader: TickReader | None = None
@@ -47,7 +50,7 @@ class Device:
             Kind.RESTORE: self._restore,
             Kind.STATUS: self._status,
         }
-        self._refused = 0
+        self._refused, self._broken = 0, broken
 
     def answer(self, plant: bytes, data: bytes, recv_ns: int) -> bytes | None:
         """The answer to a frame from the plant with this address; None where none is due."""
@@ -131,7 +134,7 @@ class Device:
 
     def _status(self, data: bytes, header: Header) -> bytes:
         wire.check_bare(data)
-        return states.encode_status(self._number, header.seq, self._session.status(self._refused))
+        return states.encode_status(self._number, header.seq, self._session.status(self._refused, self._broken()))
 
     def _part(self, data: bytes, header: Header) -> bytes:
         wire.check_bare(data)

@@ -24,6 +24,9 @@ _CRC_START = 0xFFFF
 class Framing(Protocol):
     """One direction's decoder, and the encoder of the other."""
 
+    broken: int
+    """Frames dropped because their bytes or their CRC were wrong."""
+
     def pack(self, frame: bytes) -> list[bytes]:
         """What to send for this frame, in this order."""
 
@@ -36,6 +39,8 @@ class Framing(Protocol):
 
 class Datagrams:
     """A frame a datagram. A longer one is announced by a datagram of its length, and follows in pieces."""
+
+    broken = 0  # the system drops no part of a datagram
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -82,7 +87,6 @@ class Cobs:
         self._cobs = cobs
         self._buffer, self._limit = bytearray(), PIECE_BYTES
         self.broken = 0
-        """Frames dropped because their bytes or their CRC were wrong."""
 
     def pack(self, frame: bytes) -> list[bytes]:
         return [self._cobs.encode(frame + _CRC.pack(crc_hqx(frame, _CRC_START))) + b"\0"]

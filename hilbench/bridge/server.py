@@ -49,11 +49,11 @@ def serve(
     (unless there are `keys`, or `insecure`), or cannot be bound.
     """
     check_bind(bind, insecure, keys is not None)
-    device = Device(backend, lease_s, clock_ns)
     ends = [] if stop_fd is None else [stop_fd]
     if exit_with_stdin:
         ends.append(sys.stdin.fileno())
     with listening(bind, spin_s, keys) as listener, signals() as signal_fd:
+        device = Device(backend, lease_s, clock_ns, lambda: listener.broken)
         ready(listener.address)
         _answer(listener, device, [signal_fd, *ends])
         if (farewell := device.farewell()) is not None:

@@ -99,9 +99,9 @@ class Session:
         self._need_program("RESTORE")
         self._backend.restore(arrays, carry)
 
-    def status(self, refused: int) -> Status:
-        """What has been counted since the last reset; `refused` is the device's own count."""
-        return Status(self._ticks, self.dropped, self.slip, refused)
+    def status(self, refused: int, broken: int) -> Status:
+        """What has been counted since the last reset; `refused` and `broken` are the device's own counts."""
+        return Status(self._ticks, self.dropped, self.slip, refused, broken)
 
     def end(self) -> None:
         """Take no tick until the next reset. The program and what it has learnt stay."""

@@ -52,6 +52,8 @@ class Status(Struct, frozen=True, forbid_unknown_fields=True):
     """Periods since then that were jumped over with states held."""
     refused: Annotated[int, Meta(ge=0)] = 0
     """Frames answered with an ERROR since the device started."""
+    broken: Annotated[int, Meta(ge=0)] = 0
+    """Frames since then that were dropped without an answer because their bytes were wrong."""
     temperature_c: float | None = None
 
 

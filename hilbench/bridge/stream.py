@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
@@ -51,7 +50,7 @@ class StreamLink(ConnectionLink):
 
     def _connect(self) -> None:
         super()._connect()
-        os.write(self._fd, b"\0")  # ends what another plant may have begun on this line
+        self._rest.append(b"\0")  # ends what another plant may have begun on this line
 
     def _new_framing(self) -> Cobs:
         return Cobs()

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import tyro
 
+from hilbench.bridge._spin import DEVICE_SPIN_S
 from hilbench.errors import ScenarioError, choose
 
 
@@ -18,6 +19,7 @@ def serve(
     bind: str = "tcp://127.0.0.1:5555",
     config: str = "{}",
     lease_s: float = 10.0,
+    spin_s: float = DEVICE_SPIN_S,
     exit_with_stdin: bool = False,
     keys: Path | None = None,
     clients: Path | None = None,
@@ -35,6 +37,9 @@ def serve(
         the backend's settings as JSON
     lease_s
         silence after which a plant makes room for another
+    spin_s
+        over unix and stream: how long before and after the instant of the next tick to look for it without sleep; 0
+        leaves the processor to others, and a tick is seen tens of microseconds later
     exit_with_stdin
         end when standard input does
     keys
@@ -50,6 +55,8 @@ def serve(
 
     if not 0 < lease_s <= 1e6:
         raise ScenarioError(f"--lease-s: found {lease_s}, expected a time above 0 s and up to 1e6 s")
+    if not 0 <= spin_s <= 1:
+        raise ScenarioError(f"--spin-s: found {spin_s}, expected a time from 0 s to 1 s")
     if (keys is None) != (clients is None):
         raise ScenarioError("serve: --keys and --clients belong together; give both, or none on loopback")
     try:
@@ -63,8 +70,9 @@ def serve(
     own = None if keys is None else read_device(keys, clients)
     built = build_backend(backend, settings)
     serve_backend(
-        built, bind, ready=ready, exit_with_stdin=exit_with_stdin, lease_s=lease_s, keys=own, insecure=insecure
-    )
+        built, bind, ready=ready, exit_with_stdin=exit_with_stdin, lease_s=lease_s, keys=own, insecure=insecure,
+        spin_s=spin_s,
+    )  # fmt: skip
     return 0
 
 

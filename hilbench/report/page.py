@@ -45,6 +45,8 @@ class Report:
     unavailable: dict[str, list[str]] = field(default_factory=dict)
     loads: list[dict[str, Any]] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)
+    losses: list[tuple[str, str]] = field(default_factory=list)
+    """Of runs whose end of the link lost frames."""
     left_out: dict[str, str] = field(default_factory=dict)
     """By section, what is not drawn."""
 
@@ -91,6 +93,7 @@ def gather(folders: Iterable[str | Path]) -> Report:
         unavailable=energy.unavailable(everything),
         loads=_loads(everything),
         faults=_faults(everything),
+        losses=_losses(everything),
     )
     _draw(report, groups, baselines)
     return report
@@ -154,11 +157,27 @@ def _loads(cells: Sequence[Cell]) -> list[dict[str, Any]]:
 def _faults(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Every fault on record, with the cell and seed it befell."""
     return [
-        (f"{cell.title}, seed {meta['scenario']['loop']['seed']}", _told(fault))
-        for cell in cells
-        for meta in cell.metas
-        for fault in meta.get("faults", [])
+        (_whose(cell, meta), _told(fault)) for cell in cells for meta in cell.metas for fault in meta.get("faults", [])
     ]
+
+
+def _losses(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """What each run lost at its own end of the link, with the cell and seed; runs that lost nothing are left out."""
+    found = [(_whose(cell, meta), _lost(meta.get("link", {}))) for cell in cells for meta in cell.metas]
+    return [(who, what) for who, what in found if what]
+
+
+def _lost(link: dict[str, int]) -> str:
+    parts = []
+    if unsent := link.get("unsent"):
+        parts.append(f"no room on the link for {words.counted(unsent, 'tick')}")
+    if broken := link.get("broken"):
+        parts.append(f"{words.counted(broken, 'damaged frame')} from the device")
+    return "; ".join(parts)
+
+
+def _whose(cell: Cell, meta: dict[str, Any]) -> str:
+    return f"{cell.title}, seed {meta['scenario']['loop']['seed']}"
 
 
 def _told(fault: dict[str, Any]) -> str:

@@ -232,8 +232,38 @@ def test_a_snapshot_may_come_while_ticks_go_on(link):
     wanted += [fakes.fields(session.tick(tick, 0)) for tick in stream[3:]]
     for tick in stream[:3]:
         link.send(tick)
-    link.keep_snapshot()
+    link.keep_snapshot(7, 2)
     for tick in stream[3:]:
         link.send(tick)
     assert [fakes.fields(link.receive(LONG_NS)) for _ in stream] == wanted
-    assert {name: array.tobytes() for name, array in link.kept.items()} == {k: a.tobytes() for k, a in saved.items()}
+    kept, episode, tick = link.kept
+    assert (episode, tick) == (7, 2)
+    assert {name: array.tobytes() for name, array in kept.items()} == {k: a.tobytes() for k, a in saved.items()}
+
+
+def test_a_snapshot_is_of_the_tick_at_which_it_was_asked_for(link):
+    """Not of the newest that was asked for, which may not have come, or be lost to the next episode's reset."""
+    link.reset(5, "none", 0)
+    session, states = direct(0), []
+    for k, tick in enumerate(fakes.ticks(6)):
+        link.send(tick)
+        session.tick(tick, 0)
+        states.append(session.snapshot()["state"].tolist())
+        link.keep_snapshot(3, k)
+    for _ in range(6):
+        link.receive(LONG_NS)
+        if link.kept is not None:
+            assert link.kept.arrays["state"].tolist() == states[link.kept.tick]
+    link.reset(5, "weights", 0)
+    link.send(next(fakes.ticks(1)))
+    link.receive(LONG_NS)
+    assert link.kept.episode == 3
+    assert link.kept.arrays["state"].tolist() == states[link.kept.tick]
+
+
+def test_a_link_tells_what_was_lost_at_its_end(link):
+    link.reset(5, "none", 0)
+    link.send(next(fakes.ticks(1)))
+    link.receive(LONG_NS)
+    assert set(link.tally()) <= {"unsent", "broken"}
+    assert not any(link.tally().values())

@@ -83,7 +83,7 @@ class Target:
     def state(self) -> tuple:
         session = self.device._session
         arrays = session.snapshot() if session.sizes else {}
-        return session.status(0), session.sizes, {name: array.tobytes() for name, array in arrays.items()}
+        return session.status(0, 0), session.sizes, {name: array.tobytes() for name, array in arrays.items()}
 
     def check(self, frame: bytes, plant: bytes = ME) -> None:
         """Say it. Whatever it holds, the answer is a frame or none, and a refused frame has changed nothing."""

@@ -11,12 +11,14 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import zmq
 
 from hilbench import plugins
-from hilbench.bridge import process, server, wire
+from hilbench.bridge import _connection, process, server, wire
 from hilbench.bridge._listeners import MAX_CONNECTIONS
 from hilbench.bridge.device import Device
 from hilbench.bridge.server import check_bind, serve
@@ -24,6 +26,7 @@ from hilbench.bridge.wire import Code, Hello, Kind
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError
 from hilbench.nal.codec import pack
+from hilbench.types import EVENT, NO_EVENTS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
 
@@ -270,6 +273,24 @@ def test_a_vanished_plant_makes_room_when_its_lease_is_over():
             assert exchange(link, start(link)[0]).seq == 0
 
 
+@pytest.mark.parametrize("kind", ["unix", "stream"])
+def test_a_plant_whose_connection_never_ends_makes_room_when_its_lease_is_over(kind):
+    """As after a power cut: nothing tells the device, over TCP, that the other side is no more."""
+    now, link_type = [0], plugins.get("links", kind)
+    with fakes.serving(fake(), link_type.own_bind, clock_ns=lambda: now[0]) as address:
+        config = link_type.Config(address=address)
+        with link_type(config, "fake", {}) as gone, link_type(config, "fake", {}) as link:
+            lost = start(gone)[0]
+            with pytest.raises(LinkError, match="BUSY"):
+                load(link)
+            now[0] = 10_000_000_001
+            first, second, *_ = start(link)
+            assert exchange(link, first).seq == 0
+            with pytest.raises(LinkError, match="SESSION"):
+                exchange(gone, lost)
+            assert exchange(link, second).prev_seq == 0
+
+
 def test_garbage_on_the_socket_is_answered_and_forgotten():
     with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
         first, second, *_ = start(link)
@@ -423,3 +444,69 @@ def test_a_killed_device_leaves_its_path_to_the_next_one(tmp_path):
         with fakes.serving(fake(), bind) as again:
             assert again == bind
     assert not (tmp_path / "device").exists()
+
+
+class Gated(fakes.FakeBackend):
+    """Takes no step before its gate opens, and keeps its replies short."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.gate, self.asked = threading.Event(), threading.Event()
+
+    def step(self, tick):
+        self.asked.set()
+        assert self.gate.wait(20)
+        reply = super().step(tick)
+        reply.events = reply.probe_events = NO_EVENTS
+        return reply
+
+
+@contextmanager
+def stalled(kind, folder, monkeypatch):
+    """A link to a device that takes nothing until the link sleeps, and how many ticks have left."""
+    link_type, backend = plugins.get("links", kind), Gated(Gated.Config())
+    with (
+        fakes.serving(backend, f"{kind}://{folder}/device") as address,
+        link_type(link_type.Config(address=address), "fake", {}) as link,
+    ):
+        tick, *_ = start(link)
+        link.send(tick)
+        assert backend.asked.wait(20)
+        tick.events = np.zeros(5000, EVENT)
+        with monkeypatch.context() as patch:
+            patch.setattr(_connection, "select", SimpleNamespace(select=lambda *_: pytest.fail("a tick waited")))
+            while link.unsent < 3:
+                tick.seq += 1
+                link.send(tick)
+            link.keep_snapshot(0, tick.seq)
+        sleep = link._sleep
+        monkeypatch.setattr(link, "_sleep", lambda *how, **more: backend.gate.set() or sleep(*how, **more))
+        yield link, tick.seq + 1 - link.unsent
+
+
+@pytest.mark.parametrize("kind", ["unix", "stream"])
+def test_a_device_that_takes_nothing_holds_no_tick_up(kind, tmp_path, monkeypatch):
+    """A tick or a snapshot that finds no room is given up; whatever had left, or begun to, is answered."""
+    with stalled(kind, tmp_path, monkeypatch) as (link, left):
+        assert [link.receive(LONG_NS).seq for _ in range(left)] == list(range(left))
+        assert link.receive(0) is None
+        assert (link.tally()["unsent"], link.kept) == (3, None)
+
+
+@pytest.mark.parametrize("kind", ["unix", "stream"])
+def test_a_request_waits_for_a_device_that_takes_nothing(kind, tmp_path, monkeypatch):
+    with stalled(kind, tmp_path, monkeypatch) as (link, _):
+        link.reset(0, "none", 0)
+        assert exchange(link, next(fakes.ticks(1))).seq == 0
+
+
+def test_damaged_bytes_are_counted_by_the_device():
+    """Of every connection there has been, without an answer."""
+    link_type = plugins.get("links", "stream")
+    with fakes.serving(fake(), link_type.own_bind) as address:
+        for number in (1, 2):
+            with link_type(link_type.Config(address=address), "fake", {}) as link:
+                load(link)
+                link._rest.append(b"\x05ab\0")
+                status = link.status()
+                assert (status.broken, status.refused) == (number, 0)

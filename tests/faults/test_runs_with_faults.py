@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 
 from hilbench import scenario as scenarios
-from hilbench.bridge import process
+from hilbench.bridge import _listeners, process
+from hilbench.bridge.framing import Cobs
 from hilbench.bridge.session import build_backend
+from hilbench.bridge.wire import Kind, read_header
 from hilbench.errors import LinkError
 from hilbench.recorder import read_run
 from hilbench.running import run
@@ -284,6 +286,27 @@ def test_a_link_that_is_cut_and_restored(kind, tmp_path):
     if kind == "stream":
         assert "closed the connection" in meta["faults"][0]["text"]
     assert driven_after(rows, len(rows["seq"]) // 2)
+
+
+def test_damaged_replies_are_lost_and_counted(monkeypatch, tmp_path):
+    damaged = []
+
+    class Noisy(Cobs):
+        def pack(self, frame):
+            (whole,) = super().pack(frame)
+            header = read_header(frame)
+            if header.kind != Kind.REPLY or header.seq % 20:
+                return [whole]
+            damaged.append(header.seq)
+            return [whole[:5] + bytes([whole[5] ^ 0x80 or 1]) + whole[6:]]
+
+    monkeypatch.setattr(_listeners, "Cobs", Noisy)
+    with fakes.serving(build_backend("law", {}), BINDS["stream"]) as address:
+        outcome, meta, rows = go(realtime("stream", link__address=address), tmp_path / "run")
+    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert damaged
+    assert meta["link"] == {"unsent": 0, "broken": len(damaged)}
+    assert not rows["answered"][damaged].any()
 
 
 def first_served(scenario, folder):

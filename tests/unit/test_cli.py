@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hilbench import plugins
+from hilbench.bridge._spin import DEVICE_SPIN_S
 from hilbench.cli import main
 from hilbench.cli._shared import print_json
 from hilbench.cli.shape import _settled
@@ -131,6 +132,7 @@ MISTAKES = [
     (["serve", "--backend", "nunba"], "did you mean 'numba'"),
     (["serve", "--config", "{"], "expected a JSON object"),
     (["serve", "--bind", "tcp://0.0.0.0:*"], "0.0.0.0"),
+    (["serve", "--spin-s", "2"], "--spin-s: found 2.0, expected a time from 0 s to 1 s"),
     (["shape"], "Missing from hilbench shape: --device"),
     (["shape", "--device", "tcp://127.0.0.1:1", "--los", "1"], "did you mean '--loss'"),
     (["shape", "--device", "tcp://127.0.0.1:1", "--loss", "2"], "shape.to_device.loss: found 2.0"),
@@ -168,6 +170,14 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert found.err.count("\n") == 1
     assert wanted in found.err
     assert not list(tmp_path.iterdir()), "a mistake leaves nothing behind"
+
+
+def test_serve_hands_its_spin_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+    monkeypatch.setattr("hilbench.bridge.server.serve", lambda backend, bind, **more: asked.update(more))
+    for words, spin_s in ((["--spin-s", "0"], 0.0), ([], DEVICE_SPIN_S)):
+        assert call("serve", "--backend", "null", *words) == 0
+        assert asked["spin_s"] == spin_s
 
 
 def test_shape_says_where_it_is_and_ends_with_its_counts(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hilbench.errors import LinkError, NetworkError, RecordError
 from hilbench.pace import Lockstep
 from hilbench.recorder import read_run
 from hilbench.running import _check_repeatable
-from hilbench.types import SAFE, LoadReport
+from hilbench.types import SAFE, Kept, LoadReport
 
 pytestmark = pytest.mark.timeout(30)
 LOST_AT = 5
@@ -24,6 +24,7 @@ class Mortal(Device):
     def __init__(self, clock, script, attempts=1, refuses=NOBODY, **more):
         super().__init__(clock, script, faults={"send": (LOST_AT, LinkError("it died"))}, **more)
         self.attempts, self.refuses, self.loads, self.restored = attempts, refuses, 0, []
+        self.coming = None
 
     def load(self, program, period_us, probes):
         if self.loads and self.loads < self.attempts + 1:
@@ -37,8 +38,9 @@ class Mortal(Device):
     def abandon(self):
         pass
 
-    def keep_snapshot(self):
-        self.kept = {"weights/w": np.array([self.sent[-1][0]])}
+    def keep_snapshot(self, episode, tick):
+        """It comes when the next one is asked for."""
+        self.kept, self.coming = self.coming, Kept({"weights/w": np.array([self.sent[-1][0]])}, episode, tick)
 
     def restore(self, arrays, carry):
         self.restored.append((arrays["weights/w"][0], carry))
@@ -83,10 +85,10 @@ def test_in_lockstep_the_plant_waits_for_the_device(tmp_path, attempts):
     assert found.outcome.status == "done"
     assert check_rows(found) == LOST_AT + 1
     assert found.rows["answered"][LOST_AT + 1 :].all()
-    assert found.link.restored == [(3, "weights")]
+    assert found.link.restored == [(1, "weights")]
     (fault,) = found.data.meta["faults"]
     assert (fault["tick"], fault["text"]) == (LOST_AT, "it died")
-    assert "with the weights of tick 3" in fault["recovered"]
+    assert fault["recovered"].endswith("with the weights of tick 1")
     assert found.outcome.notes == (f"episode 0, tick {LOST_AT} (0.005 s): it died; {fault['recovered']}",)
     with pytest.raises(RecordError, match=f"lost at tick {LOST_AT} and came back"):
         _check_repeatable(found.data, tmp_path)
@@ -134,7 +136,8 @@ def test_one_that_is_lost_at_a_reset_is_waited_for(tmp_path, number, lockstep):
     assert (fault["episode"], fault["tick"], fault["text"]) == (number - 1, 0, "it died")
     (note,) = found.outcome.notes
     assert note == f"episode {number - 1}, tick 0 (0.000 s): it died; {fault['recovered']}"
-    assert found.link.restored == ([] if number == 1 else [(19, "weights")])
+    assert found.link.restored == ([] if number == 1 else [(17, "weights")])
+    assert note.endswith("with new weights" if number == 1 else "with the weights of episode 0, tick 17")
     for rows in found.data.episodes:
         assert rows["seq"].tolist() == list(range(20))
         assert not rows["skipped"].any()

@@ -105,6 +105,15 @@ def test_an_echo_that_was_not_asked_for_is_not_measured(tmp_path, loop):
     assert not (tmp_path / "link_echo.arrow").exists()
 
 
+LOST = {"inprocess": {}, "zmq": {"unsent": 0}, "stream": {"unsent": 0, "broken": 0}}
+
+
+@pytest.mark.parametrize("link", LOST)
+def test_a_run_says_what_its_end_of_the_link_lost(tmp_path, link):
+    run(short(link__kind=link), tmp_path)
+    assert read_run(tmp_path).meta["link"] == LOST[link]
+
+
 def test_a_trace_needs_a_real_time_run(tmp_path):
     run(short(), tmp_path / "a")
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run: a trace needs .* real-time run"):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hilbench.bridge import framing, states, wire
+from hilbench.bridge._listeners import LINGER_MS, SLOWEST_BYTES_PER_S
 from hilbench.bridge.states import States, Status
 from hilbench.bridge.ticks import encode_reply
 from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
@@ -115,6 +116,8 @@ def test_byte_streams_are_as_the_page_says():
     (whole,) = framing.Cobs().pack(b"\0a")
     assert whole == bytes([1, 4, *b"a", *crc_hqx(b"\0a", 0xFFFF).to_bytes(2, "little"), 0])
     assert f"longer than {framing.PIECE_BYTES} bytes" in section("Transport")
+    patience = f"a frame {LINGER_MS * 1e-3:g} s, and 1 s more for each {SLOWEST_BYTES_PER_S:.0f} bytes"
+    assert patience in section("Transport")
     assert framing.Datagrams().pack(bytes(70000))[0] == b"HBXL" + (70000).to_bytes(8, "little")
 
 

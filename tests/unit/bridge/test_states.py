@@ -51,5 +51,5 @@ def test_an_array_that_is_none_is_refused(array):
 
 
 def test_a_status_comes_back():
-    status = Status(1, 2, 3, 4, 56.5)
+    status = Status(1, 2, 3, 4, 5, 56.5)
     assert decode_status(encode_status(1, 2, status)) == status

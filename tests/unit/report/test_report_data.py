@@ -11,7 +11,7 @@ from report_example import SHORT, cell, summary, write
 from hilbench.cli import main
 from hilbench.errors import RecordError
 from hilbench.report import data
-from hilbench.report.page import gather
+from hilbench.report.page import _losses, gather
 from hilbench.report.page import write as write_page
 
 
@@ -41,6 +41,17 @@ def test_a_run_is_an_evaluation_of_one_cell(evaluation: Path) -> None:
     report = gather([run])
     assert report.figures["error"]
     assert report.tables[0].rows
+
+
+def test_what_a_link_lost_is_told(evaluation: Path, tmp_path: Path) -> None:
+    cells = data.read([evaluation])[0].cells
+    assert gather([evaluation]).losses == []
+    cells[0].metas[0]["link"] = {"unsent": 1, "broken": 20}
+    cells[1].metas[0]["link"] = {"unsent": 0, "broken": 1}
+    assert _losses(cells) == [
+        ("PD, kp 1 60, seed 10000", "no room on the link for 1 tick; 20 damaged frames from the device"),
+        ("PD, kp 1 80, seed 10000", "1 damaged frame from the device"),
+    ]
 
 
 def test_a_run_that_is_gone_is_left_out(evaluation: Path, tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""A device's end of ZeroMQ: a ROUTER, and who may reach it.
+
+It must not know what frames mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import zmq
+
+from hilbench.bridge.keys import DeviceKeys
+from hilbench.bridge.sockets import tune
+
+LOOK_MS = 100
+"""How long a receive waits."""
+LINGER_MS = 200
+"""How long a farewell, or the rest of a frame, may take to leave."""
+DOMAIN = "hilbench"
+"""Whom libzmq asks about when it asks whether a key may enter."""
+_AT_ONCE = int(zmq.NOBLOCK)  # plain integers: to join two flags on every tick takes a microsecond
+_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+
+
+class Router:
+    """ZeroMQ's own queues, heartbeats and reconnections."""
+
+    broken = 0  # a message comes whole or not at all
+
+    def __init__(self, socket: zmq.Socket) -> None:
+        self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        self.socket = socket
+
+    def receive(self) -> tuple[bytes, bytes] | None:
+        try:
+            return self.socket.recv(), self._rest()
+        except zmq.Again:
+            return None
+
+    def _rest(self) -> bytes:
+        """The one part that follows its sender's address; a message of more parts reads as an empty frame."""
+        data = self.socket.recv()
+        while self.socket.getsockopt(zmq.RCVMORE):
+            self.socket.recv()
+            data = b""
+        return data
+
+    def send(self, plant: bytes, frame: bytes) -> None:
+        try:
+            self.socket.send(plant, _MORE)
+            self.socket.send(frame, _AT_ONCE)
+        except zmq.Again:
+            pass
+
+    def admit(self, plant: bytes) -> None:
+        pass  # libzmq bounds every message alike
+
+
+def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Router:
+    context = stack.enter_context(zmq.Context())
+    if keys is not None:
+        _admit_only(keys.clients, context, stack)
+    router = stack.enter_context(context.socket(zmq.ROUTER))
+    tune(router, bind)
+    router.setsockopt(zmq.LINGER, LINGER_MS)
+    router.setsockopt(zmq.RCVTIMEO, LOOK_MS)
+    router.setsockopt(zmq.ROUTER_HANDOVER, 1)  # a plant that reconnects keeps its session
+    if keys is not None:
+        router.setsockopt(zmq.CURVE_SERVER, 1)
+        router.setsockopt(zmq.CURVE_SECRETKEY, keys.pair.secret)
+        router.setsockopt(zmq.ZAP_DOMAIN, DOMAIN.encode())
+        router.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # nobody to ask, nobody enters
+    router.bind(bind)
+    return Router(router)
+
+
+def _admit_only(clients: frozenset[bytes], context: zmq.Context, stack: contextlib.ExitStack) -> None:
+    """Answer libzmq when it asks, in the middle of a handshake, whether a key may enter (ZAP, ZeroMQ RFC 27)."""
+    from zmq.auth.thread import ThreadAuthenticator  # brings asyncio: for those who use keys
+
+    class AllowList:
+        @staticmethod
+        def callback(domain: str, key: bytes) -> bool:
+            return key in clients
+
+    authenticator = ThreadAuthenticator(context)
+    authenticator.configure_curve_callback(DOMAIN, AllowList)
+    authenticator.start()
+    stack.callback(authenticator.stop)
