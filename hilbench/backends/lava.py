@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.backends._cache import kernels
-from hilbench.backends._lava.forms import Form, chip_part, fixed_form, float_form, on_host
+from hilbench.backends._lava.forms import Form, fixed_form, float_form
 from hilbench.backends._lava.given import Given
 from hilbench.backends._lava.host import Host
 from hilbench.backends._lava.plan import plan
@@ -26,6 +26,7 @@ from hilbench.backends._network import (
 from hilbench.errors import NetworkError
 from hilbench.nal.loihi import equations, lower
 from hilbench.nal.network import Network
+from hilbench.nal.split import beside_chip, chip_part
 from hilbench.types import NO_EVENTS, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
 
 Seconds = Annotated[float, Meta(gt=0, le=1e4)]
@@ -59,7 +60,7 @@ class Lava(Backend):
         self._steps = steps_per_tick(program, period_us, probes, "lava")
         probe_ticks(probes, period_us)
         _check_lava(self.config.hardware)
-        host = on_host(program, self.config.tag == "fixed")
+        host = beside_chip(program, "lava", all_readouts=self.config.tag == "float")
         self._form = form = self._form_of(chip_part(program, host))
         self._plan = plan(
             form.parts, form.wires, size_of(program.inputs, "events"), self._steps,

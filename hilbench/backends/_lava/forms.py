@@ -7,7 +7,7 @@ made to spike. What Lava's neurons and synapses cannot be is refused by name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
@@ -22,7 +22,6 @@ from hilbench.nal.loihi.quantise import from_network
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
 from hilbench.nal.projection import Projection
-from hilbench.nal.rules.pes import PES
 from hilbench.types import Probes, size_of
 
 NEVER = 131_072
@@ -47,30 +46,6 @@ class Form:
     """By population: the value at v = 0, and what a 1 of v is worth."""
     lines: list[str]
     """What is approximate, as `NAME: how`."""
-
-
-def on_host(network: Network, fixed: bool) -> list[str]:
-    """The populations that the host computes. Raises NetworkError for a rule or a connection that this rules out."""
-    learns = [q.target for q in network.projections.values() if isinstance(q.rule, PES)]
-    found = [p.name for p in network.populations.values() if not p.spiking and (not fixed or p.name in learns)]
-    for q in network.projections.values():
-        where = f"projection {q.name!r}"
-        if q.rule is not None and not isinstance(q.rule, PES):
-            raise NetworkError(f"{where}: rule: found {type(q.rule).__name__}; {ALLOWED}: PES onto a readout")
-        if q.source in found and q.target not in found:
-            raise NetworkError(f"{where}: source: found {q.source!r}, which the host computes; {ALLOWED}: what spikes")
-    if len(found) == len(network.populations):
-        raise NetworkError(f"found no population that spikes; {ALLOWED}: a network with one at least")
-    return found
-
-
-def chip_part(network: Network, host: list[str]) -> Network:
-    """The network without what the host computes."""
-    kept = {name: p for name, p in network.populations.items() if name not in host}
-    between = {name: q for name, q in network.projections.items() if q.target in kept}
-    outputs = tuple(port for port in network.outputs if network.taps[port.name] in kept)
-    taps = {port.name: network.taps[port.name] for port in outputs}
-    return replace(network, populations=kept, projections=between, outputs=outputs, taps=taps, modulators=())
 
 
 def _first_lines(network: Network) -> dict[str, int]:
