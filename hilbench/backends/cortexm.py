@@ -1,4 +1,7 @@
-"""Firmware on a Cortex-M4: backend `loihi` in C, on a board at a serial line or under QEMU, bit for bit the same."""
+"""Firmware on a Cortex-M4: backend `loihi` in C, on a board at a serial line or under QEMU, bit for bit the same.
+
+Readouts that learn by PES are computed beside the integers, in single precision.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ from msgspec import Meta
 from hilbench import plugins
 from hilbench.backends._network import all_or_nothing, probe_ticks, steps_per_tick
 from hilbench.backends.loihi import LoihiConfig, weights_record
-from hilbench.errors import LinkError, NetworkError
-from hilbench.nal.loihi.quantise import from_network
+from hilbench.errors import LinkError, NetworkError, choose
+from hilbench.nal.loihi import IntegerNetwork
 from hilbench.types import NO_VALUES, Backend, Carry, Link, LoadReport, Probes, Program, Reply, Tick
 
 CATCH_UP_MAX = 10_000
@@ -36,7 +39,7 @@ class CortexmConfig(LoihiConfig, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Cortexm(Backend):
-    """Integer networks as firmware of a Cortex-M4: the bits of backend `loihi`, on a board or under QEMU. No learning.
+    """Integer networks as firmware of a Cortex-M4: the bits of backend `loihi`, and PES, on a board or under QEMU.
 
     The time that its replies tell is the board's; under QEMU that is a count of instructions.
     """
@@ -48,9 +51,13 @@ class Cortexm(Backend):
 
     @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
+        from hilbench.firmware import parts
+
         steps_per_tick(program, period_us, probes, "cortexm")
         self._weight_ticks = probe_ticks(probes, period_us)
-        net, approximated = from_network(program, self.config.weight_bits, self.config.largest_value)
+        made = parts(program, self.config.weight_bits, self.config.largest_value)
+        net, approximated = made.integers, made.approximated
+        _check_weights(net, probes)
         self._record = weights_record(net, probes)
         if hasattr(self, "_close") and self.config.board != "qemu":
             self._close()  # a serial line is opened once
@@ -127,3 +134,12 @@ class Cortexm(Backend):
             return ()
         ns = 1 << self.config.icount_shift
         return (f"time: the board's is instructions x {ns} ns, as QEMU counts them; it says nothing about cycles",)
+
+
+def _check_weights(net: IntegerNetwork, probes: Probes) -> None:
+    """Raise NetworkError for weights onto a readout that learns: the board does not tell them."""
+    known = (*net.projections, *(p.name for p in net.value_inputs))
+    for name in (*probes.weights, *probes.weight_norms):
+        if name not in known:
+            text = f"found {name!r}, onto a readout that learns; on a board {choose(name, known)}"
+            raise NetworkError(f"record.weights: {text}")

@@ -69,7 +69,7 @@ def build(
 
 
 def _instructions(network: Network, period_us: int, events_max: int) -> dict[str, int] | None:
-    """The most that a tick takes under QEMU, without input and with all of it; None without QEMU."""
+    """The most that a tick takes under QEMU: at rest, with all inputs, and while it learns too; None without QEMU."""
     from hilbench.firmware.qemu import QEMU
 
     if shutil.which(QEMU) is None:
@@ -77,14 +77,19 @@ def _instructions(network: Network, period_us: int, events_max: int) -> dict[str
     cls = plugins.get("backends", "cortexm")
     backend = cls(cls.Config())
     backend.load(network, period_us, Probes())
-    n_values = size_of(network.inputs, "values")
-    modulators = np.zeros(size_of(network.modulators, "values"), np.float32)
-    quiet = Tick(values=np.zeros(n_values, np.float32), modulators=modulators)
+    n_values, n_errors = size_of(network.inputs, "values"), size_of(network.modulators, "values")
+    ones, no_errors = np.ones(n_values, np.float32), np.zeros(n_errors, np.float32)
     times_us = np.arange(0, period_us, network.dt_us)
     every = [(t_us, address) for t_us in times_us for address in range(size_of(network.inputs, "events"))]
-    busy = Tick(values=np.ones(n_values, np.float32), modulators=modulators, events=np.array(every[:events_max], EVENT))
+    events = np.array(every[:events_max], EVENT)
+    ticks = {
+        "at_rest": Tick(values=0 * ones, modulators=no_errors),
+        "all_inputs": Tick(values=ones, modulators=no_errors, events=events),
+    }
+    if n_errors:
+        ticks["learning"] = Tick(values=ones, modulators=no_errors + 1, events=events)
     found = {}
-    for name, tick in (("at_rest", quiet), ("all_inputs", busy)):
+    for name, tick in ticks.items():
         backend.reset(0, "none")
         found[name] = max(_count(backend, tick) for _ in range(TICKS))
     return found
@@ -96,12 +101,16 @@ def _count(backend, tick: Tick) -> int:
 
 
 def _print(built: Built, period_us: int, counts: dict[str, int] | None) -> None:
-    print(f"{built.neurons} neurons and {built.synapses} synapses, a tick every {period_us} us: {built.folder}")
+    learning = f", {built.learning} of which learn" if built.learning else ""
+    print(
+        f"{built.neurons} neurons and {built.synapses} synapses{learning}, a tick every {period_us} us: {built.folder}"
+    )
     print(f"flash {built.flash_bytes} bytes, RAM {built.ram_bytes} bytes, {built.events_max} events in a tick at most")
     if counts is None:
         print("instructions per tick: unknown; they are counted under QEMU: apt install qemu-system-arm")
     else:
         text = f"{counts['at_rest']} without input, {counts['all_inputs']} with every input active"
+        text += f", {counts['learning']} while it learns too" if "learning" in counts else ""
         print(f"instructions per tick (not cycles), the most of {TICKS}: {text}")
     for line in built.approximated:
         print(f"approximated: {line}")

@@ -10,34 +10,42 @@ import re
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec import Struct
 
 from hilbench.errors import NetworkError, ScenarioError
+from hilbench.firmware._pes import Learnt, learnt_part
 from hilbench.firmware._program import n_events_in, program_c
 from hilbench.nal.codec import pack
 from hilbench.nal.loihi import IntegerNetwork
 from hilbench.nal.loihi.quantise import from_network
 from hilbench.nal.network import Network
+from hilbench.nal.split import beside_chip, chip_part
 from hilbench.types import Probes
 
 SOURCES = Path(__file__).parent
 C_FILES = ("main.c", "wire.c", "network.c", "program.c", "board_mps2.c")
-COPIED = ("main.c", "wire.c", "wire.h", "network.c", "network.h", "board.h", "board_mps2.c", "memory.ld")
+COPIED = ("main.c", "wire.c", "wire.h", "network.c", "network.h", "pes.h", "board.h", "board_mps2.c", "memory.ld")
+LEARNING_C = "pes.c"
 ELF = "firmware.elf"
 COMPILER = "arm-none-eabi-gcc"
 FLAGS = (
     "-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-mcpu=cortex-m4", "-mthumb",
-    "-mfloat-abi=soft", "-nostartfiles", "-T", "memory.ld",
+    "-nostartfiles", "-T", "memory.ld",
 )  # fmt: skip
 """Doubles are done in software and never fused, so that values become the very biases of backend `loihi`."""
+FIXED_FLAGS = ("-mfloat-abi=soft",)
+LEARNING_FLAGS = ("-DLEARNS", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
+"""What learns has products of floats for every weight; the FPU does them."""
 PACKAGES = {
     COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
 }
 """What Debian and Ubuntu call what brings a program."""
 NEURONS_MAX = 2**16 - 1
+NO_POPULATIONS = "this network has no populations; add one with lif or readout"
 COMPILE_TIMEOUT_S = 120
 
 
@@ -49,6 +57,8 @@ class Built(Struct, frozen=True):
     ram_bytes: int
     neurons: int
     synapses: int
+    learning: int
+    """Weights that change."""
     events_max: int
     """Input events that a TICK may hold."""
     approximated: tuple[str, ...]
@@ -77,36 +87,59 @@ def build(
     """
     tool(COMPILER)
     _check_folder(folder)
-    net, approximated = program, []
-    if isinstance(program, Network):
-        net, approximated = from_network(program, weight_bits, largest_value)
-    _check(net, period_us)
-    text = program_c(net, period_us, probes or Probes(), _hash(program))
+    made = parts(program, weight_bits, largest_value) if isinstance(program, Network) else Parts(program)
+    _check(made, period_us)
+    text = program_c(made.integers, period_us, probes or Probes(), _hash(program), made.learnt)
     try:
-        flash_bytes, ram_bytes = _put(folder, text)
+        sizes = _put(folder, text, made.learnt is not None)
     except OSError as error:
         raise ScenarioError(f"{folder}: {error.strerror or error}") from None
-    return Built(
-        str(folder),
-        flash_bytes,
-        ram_bytes,
-        sum(p.size for p in net.populations.values()),
-        sum(p.weights.nnz for p in (*net.projections.values(), *net.value_inputs)),
-        n_events_in(net, period_us),
-        tuple(approximated),
-    )
+    n_learning = made.learnt.n_weights if made.learnt else 0
+    n_events = n_events_in(made.integers, period_us)
+    return Built(str(folder), *sizes, made.n_neurons, made.n_synapses, n_learning, n_events, made.approximated)
 
 
-def _put(folder: Path, text: str) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What a network becomes in firmware."""
+
+    integers: IntegerNetwork
+    learnt: Learnt | None = None
+    approximated: tuple[str, ...] = ()
+
+    @property
+    def n_neurons(self) -> int:
+        """Of both parts."""
+        n = sum(p.size for p in self.integers.populations.values())
+        return n + (self.learnt.n_neurons if self.learnt else 0)
+
+    @property
+    def n_synapses(self) -> int:
+        """Of both parts."""
+        beside = self.learnt.projections if self.learnt else ()
+        return sum(p.weights.nnz for p in (*self.integers.projections.values(), *self.integers.value_inputs, *beside))
+
+
+def parts(network: Network, weight_bits: int, largest_value: float) -> Parts:
+    """A network as its integers and the readouts that learn. Raises NetworkError for what the firmware cannot run."""
+    if not network.populations:
+        raise NetworkError(NO_POPULATIONS)
+    beside = beside_chip(network, "cortexm")
+    learnt = learnt_part(network, beside)
+    integers, lines = from_network(chip_part(network, beside), weight_bits, largest_value)
+    return Parts(integers, learnt, (*lines, *(learnt.lines() if learnt else ())))
+
+
+def _put(folder: Path, text: str, learns: bool) -> tuple[int, int]:
     """Make the folder beside its place and move it there whole; bytes of flash and RAM."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".firmware-", dir=folder.parent) as scratch:
         new = Path(scratch) / "new"
         new.mkdir()
-        for name in COPIED:
+        for name in (*COPIED, *((LEARNING_C,) if learns else ())):
             shutil.copyfile(SOURCES / name, new / name)
         (new / "program.c").write_text(text, "utf-8")
-        _compile(new)
+        _compile(new, learns)
         sizes = _sizes(new / ELF)
         if folder.exists():
             folder.rename(Path(scratch) / "old")
@@ -129,19 +162,19 @@ def _check_folder(folder: Path) -> None:
         raise ScenarioError(f"{folder}: found something other than a firmware; allowed: a new or an empty folder")
 
 
-def _check(net: IntegerNetwork, period_us: int) -> None:
-    if not net.populations:
-        raise NetworkError("this network has no populations; add one with lif or readout")
-    if period_us <= 0 or period_us % net.dt_us:
-        text = f"is no multiple of the network step of {net.dt_us} us"
+def _check(made: Parts, period_us: int) -> None:
+    if not made.integers.populations:
+        raise NetworkError(NO_POPULATIONS)
+    if period_us <= 0 or period_us % made.integers.dt_us:
+        text = f"is no multiple of the network step of {made.integers.dt_us} us"
         raise NetworkError(f"the control period of {period_us} us {text}")
-    n = sum(p.size for p in net.populations.values())
-    if n > NEURONS_MAX:
-        raise NetworkError(f"the network has {n} neurons; allowed on a Cortex-M: {NEURONS_MAX}")
+    if made.n_neurons > NEURONS_MAX:
+        raise NetworkError(f"the network has {made.n_neurons} neurons; allowed on a Cortex-M: {NEURONS_MAX}")
 
 
-def _compile(folder: Path) -> None:
-    command = (tool(COMPILER), *FLAGS, "-o", ELF, *C_FILES, "-lc", "-lgcc")
+def _compile(folder: Path, learns: bool) -> None:
+    flags, more = (LEARNING_FLAGS, (LEARNING_C,)) if learns else (FIXED_FLAGS, ())
+    command = (tool(COMPILER), *FLAGS, *flags, "-o", ELF, *C_FILES, *more, "-lc", "-lgcc")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S)
     if done.returncode == 0:
         return

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from textwrap import fill
-
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.firmware._pes import Learnt, learnt_c
+from hilbench.firmware._text import array, doubles, floats, structs
 from hilbench.nal.loihi import IntegerNetwork, lower
 from hilbench.nal.loihi.equations import UNITY
 from hilbench.nal.loihi.lower import DELAY, EXPONENT, POPULATION, ROW, SOURCE_HI, SOURCE_LO, TARGET_HI, TARGET_LO, Flat
-from hilbench.types import Probes, size_of
+from hilbench.nal.network import Network
+from hilbench.types import Port, Probes, size_of
 
 FIXED_BYTES, EVENT_BYTES, VALUE_BYTES, CRC_BYTES = 32, 8, 4, 2
 LEAST_ROOM = 1024
@@ -25,37 +25,23 @@ def n_events_in(net: IntegerNetwork, period_us: int) -> int:
     return min(size_of(net.inputs, "events") * (period_us // net.dt_us), EVENTS_MAX)
 
 
-def program_c(net: IntegerNetwork, period_us: int, probes: Probes, program_hash: bytes) -> str:
-    """The text of program.c for a network whose sizes the firmware can count."""
-    flat = lower.lower(net, probes)
+def program_c(
+    net: IntegerNetwork, period_us: int, probes: Probes, program_hash: bytes, learnt: Learnt | None = None
+) -> str:
+    """The text of program.c for a network whose sizes the firmware can count. `learnt` is what stands beside it."""
+    flat, whole = lower.lower(net, probes), learnt.network if learnt else net
     parts = [
         "/* A network for network.c, written by `hilbench build cortexm`: write it anew rather than change it. */\n"
-        '#include "network.h"\n',
+        + f'#include "{"pes" if learnt else "network"}.h"\n',
         *_neurons(net, flat),
         *_synapses(net, flat),
         *_held(net, flat),
-        *_outputs(net, flat),
-        _state(net, flat, period_us),
-        _program(net, flat, period_us, program_hash),
+        *_outputs(net, flat, whole.outputs),
+        _state(net, flat, period_us, whole),
+        _program(net, flat, period_us, whole, program_hash),
+        *(learnt_c(learnt, list(net.populations), flat) if learnt else ()),
     ]
     return "\n".join(parts)
-
-
-def _array(declaration: str, rows: Iterable[object], comment: str) -> str:
-    """A constant array; C has none without elements, so an empty one has a zero that nothing reads."""
-    found = [str(row) for row in rows]
-    inner = fill(", ".join(found or ["0"]), 116, initial_indent="    ", subsequent_indent="    ")
-    return f"/* {comment} */\nstatic const {declaration}[] = {{\n{inner}\n}};\n"
-
-
-def _rows(declaration: str, rows: Sequence[tuple[Sequence[object], str]], comment: str) -> str:
-    """A constant array of structs, one a line with its name beside it."""
-    lines = [f"    {{{', '.join(map(str, row))}}},{f' /* {name} */' if name else ''}" for row, name in rows]
-    return f"/* {comment} */\nstatic const {declaration}[] = {{\n" + "\n".join(lines or ["    {0}"]) + "\n};\n"
-
-
-def _doubles(numbers: NDArray) -> list[str]:
-    return [float(number).hex() for number in numbers]
 
 
 def _neurons(net: IntegerNetwork, flat: Flat) -> list[str]:
@@ -71,9 +57,9 @@ def _neurons(net: IntegerNetwork, flat: Flat) -> list[str]:
     ]  # fmt: skip
     heads = "first neuron, the one after the last, kept of u and of v in 4096ths, threshold, refractory steps"
     return [
-        _rows("struct population populations", rows, f"Populations: {heads}."),
-        _array("int32_t bias", flat.bias.tolist(), "Constant bias, a neuron each."),
-        _array("int32_t v_initial", flat.v_initial.tolist(), "Where v starts, a neuron each."),
+        structs("struct population populations", rows, f"Populations: {heads}."),
+        array("int32_t bias", flat.bias.tolist(), "Constant bias, a neuron each."),
+        array("int32_t v_initial", flat.v_initial.tolist(), "Where v starts, a neuron each."),
     ]
 
 
@@ -87,10 +73,10 @@ def _synapses(net: IntegerNetwork, flat: Flat) -> list[str]:
     heads = "first source, the one after the last, first target, targets, row, population, delay in steps, exponent"
     starts, targets, weights = flat.synapses
     return [
-        _rows("struct bundle bundles", rows, f"Bundles of synapses: {heads}."),
-        _array("uint32_t starts", starts.tolist(), "Where each source's synapses start, bundle after bundle."),
-        _array("uint16_t targets", targets.tolist(), "Places within the bundle's targets, a synapse each."),
-        _array("int16_t weights", weights.tolist(), "Weights without their exponent, a synapse each."),
+        structs("struct bundle bundles", rows, f"Bundles of synapses: {heads}."),
+        array("uint32_t starts", starts.tolist(), "Where each source's synapses start, bundle after bundle."),
+        array("uint16_t targets", targets.tolist(), "Places within the bundle's targets, a synapse each."),
+        array("int16_t weights", weights.tolist(), "Weights without their exponent, a synapse each."),
     ]
 
 
@@ -103,25 +89,34 @@ def _held(net: IntegerNetwork, flat: Flat) -> list[str]:
     starts, targets, weights = flat.held_synapses
     heads = "first value, the one after the last, first target, targets, row, first scale"
     return [
-        _rows("struct held_input held", rows, f"Values that act as bias currents: {heads}."),
-        _array("uint32_t held_starts", starts.tolist(), "Where each value's weights start."),
-        _array("uint16_t held_targets", targets.tolist(), "Places within the input's targets."),
-        _array("float held_weights", [f"{w}f" for w in _doubles(weights)], "Weights of values."),
-        _array("double held_scales", _doubles(scales), "Bias per weight x value, by target."),
+        structs("struct held_input held", rows, f"Values that act as bias currents: {heads}."),
+        array("uint32_t held_starts", starts.tolist(), "Where each value's weights start."),
+        array("uint16_t held_targets", targets.tolist(), "Places within the input's targets."),
+        array("float held_weights", floats(weights), "Weights of values."),
+        array("double held_scales", doubles(scales), "Bias per weight x value, by target."),
     ]
 
 
-def _outputs(net: IntegerNetwork, flat: Flat) -> list[str]:
-    rows = [
-        ((flat.at[p.name].start + i, float(p.volts[i]).hex(), float(p.v_zero[i]).hex()), f"{p.name} {i}")
-        for p in (net.populations[net.taps[port.name]] for port in net.outputs if port.kind == "values")
-        for i in range(p.size)
-    ]
+def _outputs(net: IntegerNetwork, flat: Flat, ports: tuple[Port, ...]) -> list[str]:
+    read = [row for port in ports if port.kind == "values" for row in _readings(net, flat, port)]
     taps = [[(row, "") for row in table.tolist()] for table in (flat.outputs, flat.probes)]
     return [
-        _rows("struct tap outputs", taps[0], "Populations whose spikes go out: population, its first address."),
-        _rows("struct tap probes", taps[1], "Populations that the run watches."),
-        _rows("struct reading readings", rows, "Output values: neuron, what a step of v is worth, the value at v = 0."),
+        structs("struct tap outputs", taps[0], "Populations whose spikes go out: population, its first address."),
+        structs("struct tap probes", taps[1], "Populations that the run watches."),
+        structs(
+            "struct reading readings", read, "Output values: neuron, what a step of v is worth, the value at v = 0."
+        ),
+    ]
+
+
+def _readings(net: IntegerNetwork, flat: Flat, port: Port) -> list[tuple[tuple, str]]:
+    """The rows of a value port; of one that pes.c writes, rows that read nothing."""
+    if port.name not in net.taps:
+        return [((0, 0.0, 0.0), "of pes.c")] * port.size
+    p = net.populations[net.taps[port.name]]
+    return [
+        ((flat.at[p.name].start + i, float(p.volts[i]).hex(), float(p.v_zero[i]).hex()), f"{p.name} {i}")
+        for i in range(p.size)
     ]
 
 
@@ -131,9 +126,9 @@ def _room(flat: Flat, taps: NDArray, n_steps: int) -> int:
     return max(1, int((spans[:, lower.HI] - spans[:, lower.LO]).sum()) * n_steps)
 
 
-def _state(net: IntegerNetwork, flat: Flat, period_us: int) -> str:
+def _state(net: IntegerNetwork, flat: Flat, period_us: int, whole: IntegerNetwork | Network) -> str:
     n, n_steps, n_values = flat.bias.size, period_us // net.dt_us, size_of(net.inputs, "values")
-    values_bytes = VALUE_BYTES * (n_values + size_of(net.modulators, "values"))
+    values_bytes = VALUE_BYTES * (n_values + size_of(whole.modulators, "values"))
     tick_bytes = FIXED_BYTES + EVENT_BYTES * n_events_in(net, period_us) + values_bytes
     targets = [p.size for p in net.populations.values()]
     return f"""/* What changes, in RAM. */
@@ -143,7 +138,7 @@ static uint16_t fired[{n}];
 static uint32_t fired_to[{len(targets) + 1}];
 static double held_total[{max(targets)}];
 static int64_t held_bias[{n}];
-static float values[{max(1, n_values)}], values_out[{max(1, size_of(net.outputs, "values"))}];
+static float values[{max(1, n_values)}], values_out[{max(1, size_of(whole.outputs, "values"))}];
 static struct wire_event output_events[{_room(flat, flat.outputs, n_steps)}];
 static struct wire_event probe_events[{_room(flat, flat.probes, n_steps)}];
 struct state state = {{
@@ -156,10 +151,12 @@ const uint32_t frame_room_bytes = sizeof frame_room;
 """
 
 
-def _program(net: IntegerNetwork, flat: Flat, period_us: int, program_hash: bytes) -> str:
+def _program(
+    net: IntegerNetwork, flat: Flat, period_us: int, whole: IntegerNetwork | Network, program_hash: bytes
+) -> str:
     sizes = (
-        period_us, size_of(net.inputs, "values"), size_of(net.inputs, "events"), size_of(net.modulators, "values"),
-        size_of(net.outputs, "values"), size_of(net.outputs, "events"),
+        period_us, size_of(net.inputs, "values"), size_of(net.inputs, "events"), size_of(whole.modulators, "values"),
+        size_of(whole.outputs, "values"), size_of(whole.outputs, "events"),
     )  # fmt: skip
     pairs = {
         "dt_us": net.dt_us, "n_neurons": flat.bias.size, "n_slots": flat.n_slots,

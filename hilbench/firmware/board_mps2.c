@@ -20,6 +20,7 @@ enum { STATE_TX_FULL = 1, STATE_RX_FULL = 2, CTRL_TX = 1, CTRL_RX = 2, CTRL_RX_I
 #define SYSTICK_RELOAD REGISTER(0xE000E014u)
 #define SYSTICK_NOW REGISTER(0xE000E018u)
 #define NVIC_ENABLE REGISTER(0xE000E100u)
+#define CPACR REGISTER(0xE000ED88u)
 enum { SYSTICK_ON = 7, SYSTICK_BITS = 24, SYSTICK_TOP = (1 << SYSTICK_BITS) - 1 };
 
 enum { CLOCK_NS = 40, UART_DIVIDER = 217 }; /* 25 MHz, 115 200 baud */
@@ -117,6 +118,10 @@ int main(void);
 
 static void start(void)
 {
+#ifdef __ARM_FP
+    CPACR |= 0xFu << 20; /* the FPU, off after a reset, where the firmware is built for it */
+    __asm volatile("dsb\n isb" ::: "memory");
+#endif
     memcpy(data_start, data_from, (size_t)((uint8_t *)data_end - (uint8_t *)data_start));
     memset(bss_start, 0, (size_t)((uint8_t *)bss_end - (uint8_t *)bss_start));
     main();

@@ -1,6 +1,7 @@
 /* A fixed device of docs/protocol.md: a network that was built in, driven over the board's serial line. */
 #include "board.h"
 #include "network.h"
+#include "pes.h"
 
 static void send(void *user, const uint8_t *bytes, uint32_t n)
 {
@@ -19,6 +20,7 @@ static void reset(void *user, uint64_t seed, int carry)
     (void)user;
     (void)seed; /* nothing here is random */
     network_reset(carry == WIRE_CARRY_ALL);
+    pes_reset(carry);
 }
 
 /* Periods without a tick are part of the next tick's time. */
@@ -55,6 +57,7 @@ int main(void)
         device.boot_id[i] = (uint8_t)~program.hash[i]; /* no entropy here; it only has to be no other machine's */
     }
     network_reset(0);
+    pes_reset(WIRE_CARRY_NOTHING);
     board_start();
     wire_start(&device);
     for (;;)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "pes.h"
+
 enum { ALIGN_BITS = 6, BIAS_MANTISSAS = 1 << 12, BIAS_EXPONENTS = 8, WRAP = 1 << 23, LIMIT = WRAP - 1 };
 
 /* Loihi's arithmetic, after Lava 0.10 (hilbench/nal/loihi/equations.py). Right shifts of negative numbers round down,
@@ -207,11 +209,13 @@ void network_run(const struct wire_tick *tick, struct wire_reply *reply)
     uint32_t left = tick ? tick->n_events : 0, n_out = 0, n_probe = 0;
     if (tick)
         take_values(tick->values);
+    pes_hold(tick);
     for (uint32_t t_us = 0; t_us < program.sizes.period_us; t_us += program.dt_us) {
         uint32_t n = 0;
         while (n < left && wire_u32(events + n * WIRE_EVENT_BYTES) < t_us + program.dt_us)
             n++;
         step(events, n);
+        pes_step(events, n);
         if (n > 0)
             events += n * WIRE_EVENT_BYTES;
         left -= n;
@@ -224,6 +228,7 @@ void network_run(const struct wire_tick *tick, struct wire_reply *reply)
         reply->n_events = n_out;
         reply->n_probe_events = n_probe;
         answer(reply);
+        pes_answer(reply);
     }
 }
 

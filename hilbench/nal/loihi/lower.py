@@ -84,7 +84,7 @@ def _taps(network: IntegerNetwork, names: Sequence[str]) -> NDArray:
     return np.array(rows, np.int64).reshape(-1, 2)
 
 
-def _first(ports: tuple[Port, ...], kind: str) -> dict[str, int]:
+def first_of(ports: tuple[Port, ...], kind: str) -> dict[str, int]:
     """The first address, or the place of the first value, of each port of a kind."""
     chosen = [port for port in ports if port.kind == kind]
     starts = np.cumsum([0, *(port.size for port in chosen)]).tolist()
@@ -93,19 +93,19 @@ def _first(ports: tuple[Port, ...], kind: str) -> dict[str, int]:
 
 def _bundles(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
     """Lava rounds what each delay brings by itself, so each has a bundle of its own."""
-    order, ports = list(network.populations), _first(network.inputs, "events")
+    order, ports = list(network.populations), first_of(network.inputs, "events")
     rows, parts = [], []
     for p in network.projections.values():
         source = order.index(p.source) if p.source in at else -1
         first = at[p.source].start if p.source in at else ports[p.source]
         for delay in np.unique(p.delay_steps).tolist():
-            parts.append(_where(p.weights, p.delay_steps == delay).astype(np.int32))
+            parts.append(where(p.weights, p.delay_steps == delay).astype(np.int32))
             rows.append((*_ends(p, first, at), source, delay, p.weight_exp))
     return {"bundles": _table(rows, 8), "synapses": _side_by_side(parts, np.int32)}
 
 
 def _held(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
-    inputs, ports = network.value_inputs, _first(network.inputs, "values")
+    inputs, ports = network.value_inputs, first_of(network.inputs, "values")
     scales = np.zeros((len(inputs), max(places.stop for places in at.values())))
     for p, row in zip(inputs, scales, strict=True):
         row[at[p.target]] = p.scale
@@ -137,7 +137,7 @@ def _side_by_side(matrices: list[scipy.sparse.csc_array], dtype: type) -> Synaps
     )
 
 
-def _where(matrix: scipy.sparse.csc_array, chosen: NDArray) -> scipy.sparse.csc_array:
+def where(matrix: scipy.sparse.csc_array, chosen: NDArray) -> scipy.sparse.csc_array:
     """Those entries alone, zeros among them."""
     counts = np.concatenate([[0], np.cumsum(chosen)])
     return scipy.sparse.csc_array(

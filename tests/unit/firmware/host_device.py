@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hilbench.firmware import SOURCES
+from hilbench.firmware import LEARNING_C, SOURCES
 from hilbench.firmware._program import program_c
 from hilbench.types import EVENT, Probes, Tick
 
@@ -63,12 +63,13 @@ def header(kind: int, session: int = 0, seq: int = 0, flags: int = 0, t_ns: int 
     return HEADER.pack(b"HB", 1, kind, session, flags, seq, t_ns, *counts)
 
 
-def compiled(net, period_us: int, folder: Path, probes: Probes | None = None) -> Path:
-    """The firmware of an integer network, as a program of this machine."""
-    (folder / "program.c").write_text(program_c(net, period_us, probes or Probes(), HASH))
-    sources = [SOURCES / name for name in FILES] + [Path(__file__).parent / "board_host.c", folder / "program.c"]
+def compiled(net, period_us: int, folder: Path, probes: Probes | None = None, learnt=None) -> Path:
+    """The firmware of an integer network, and what learns beside it, as a program of this machine."""
+    (folder / "program.c").write_text(program_c(net, period_us, probes or Probes(), HASH, learnt))
+    files, flags = ((*FILES, LEARNING_C), ("-DLEARNS",)) if learnt else (FILES, ())
+    sources = [SOURCES / name for name in files] + [Path(__file__).parent / "board_host.c", folder / "program.c"]
     program = folder / "device"
-    command = [shutil.which("gcc"), *FLAGS, *SANITISED, "-I", SOURCES, "-o", program, *sources]
+    command = [shutil.which("gcc"), *FLAGS, *flags, *SANITISED, "-I", SOURCES, "-o", program, *sources]
     subprocess.run(command, check=True, timeout=TIMEOUT_S)
     return program
 
@@ -131,9 +132,9 @@ class Host:
         return self.ask(header(RESET, self.session, 77) + struct.pack("<QIB3x", 5, catch_up, carry))
 
     def tick_frame(self, tick: Tick, **more) -> bytes:
-        counts = (len(tick.events), len(tick.values), 0)
+        counts = (len(tick.events), len(tick.values), len(tick.modulators))
         start = header(TICK, self.session, tick.seq, int(tick.learning), tick.t_ns, counts)
-        return start + tick.events.tobytes() + tick.values.tobytes()
+        return start + tick.events.tobytes() + tick.values.tobytes() + tick.modulators.tobytes()
 
     def tick(self, tick: Tick) -> tuple:
         """Events, values, counters, probe events: as bytes. And prev_seq."""
