@@ -76,7 +76,7 @@ class Loop:
 
     def _episode(self, number: int) -> None:
         self._number, self._seed = number, self._config.seed + number
-        self._rows, self._ended = None, False
+        self._rows, self._seen, self._ended = None, None, False
         self._plant.reset(seed=self._seed)
         self._recovery.reset(number, self._seed)
         self._rows = self._recorder.episode(
@@ -125,14 +125,12 @@ class Loop:
         """One control period; True when the episode has ended instead. On the virtual clock time passes by itself."""
         if self._pace.realtime:
             self._wait(self._pace.instant_ns(k * self._period_ns))
-        obs, reward, terminated, truncated, info = self._plant.observe()
-        events = self._sense()
-        captured_ns = self._pace.now_ns()
-        ended = terminated or truncated
-        if ended or self._pace.skips(k, self._in_flight(k)):
-            self._row(k, None, (captured_ns, 0, 0), (obs, reward, terminated, truncated, info), len(events))
-            if ended:
-                return True
+        (obs, reward, terminated, truncated, info), events, _ = self._look()
+        if terminated or truncated:
+            self._row(k)
+            return True
+        if self._pace.skips(k, self._in_flight(k)):
+            self._row(k)
         else:
             learning = k < self._freeze_tick
             reaches = self._pace.reaches(k)
@@ -141,7 +139,7 @@ class Loop:
             if reaches:
                 self._agent.submit(tick)
             sent_ns = self._pace.now_ns()
-            self._row(k, tick, (captured_ns, encoded_ns, sent_ns), (obs, reward, terminated, truncated, info), 0)
+            self._row(k, tick, encoded_ns, sent_ns)
             if self._pace.realtime:
                 self._open.append(k)
                 self._asked_ns = self._asked_ns or sent_ns
@@ -153,12 +151,19 @@ class Loop:
             self._advance(step, *self._choose(step))
         return False
 
-    def _row(self, k: int, tick: Tick | None, stamps_ns: tuple[int, int, int], seen: tuple, lost: int) -> None:
+    def _look(self) -> tuple:
+        """The plant and its sensors' events, once a tick, because sensors forget what they have told; and when."""
+        if self._seen is None:
+            self._seen = self._plant.observe(), self._sense(), self._pace.now_ns()
+        return self._seen
+
+    def _row(self, k: int, tick: Tick | None = None, encoded_ns: int = 0, sent_ns: int = 0) -> None:
         """Open tick `k`'s row, with when it was captured, encoded and sent; without a Tick it was skipped."""
-        obs, reward, terminated, truncated, info = seen
-        t_ns = k * self._period_ns
+        (obs, reward, terminated, truncated, info), events, captured_ns = self._look()
+        self._seen = None
+        t_ns, lost = k * self._period_ns, len(events) if tick is None else 0
         learning = tick is not None and tick.learning
-        instants = (t_ns // 1000, tick is None, learning, self._pace.instant_ns(t_ns), *stamps_ns)
+        instants = (t_ns // 1000, tick is None, learning, self._pace.instant_ns(t_ns), captured_ns, encoded_ns, sent_ns)
         self._rows.tick((k, *instants, reward, terminated, truncated, lost), tick, obs, self._plant.state(), info)
 
     def _advance(self, step: int, action: list[float], source: int) -> None:
@@ -286,9 +291,8 @@ class Loop:
     def _finish(self, k: int) -> None:
         """The rest of period `k` in the safe action, without the link. A tick whose row is not open is not sent."""
         if self._rows.opened == k:
-            seen = self._plant.observe()
-            self._ended = seen[2] or seen[3]
-            self._row(k, None, (self._pace.now_ns(), 0, 0), seen, 0)
+            self._ended = any(self._look()[0][2:4])
+            self._row(k)
         for step in range(self._next_step, (k + 1) * self._steps):
             self._pace.pass_until(self._pace.instant_ns(step * self._step_ns))
             self._advance(step, self._safe, SAFE)

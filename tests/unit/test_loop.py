@@ -126,12 +126,13 @@ class Plant:
             action_low=(-100.0, -10.0), action_high=(100.0, 10.0), safe_action=SAFE_ACTION, physics_step_s=self.step_s,
             info_units={"error": "1"}, error="error", parameters={},
         )  # fmt: skip
-        self.ran = []
+        self.ran, self.observed = [], 0
 
     def reset(self, seed):
         self.x, self.ran = np.array([seed * 0.1, 0.0]), []
 
     def observe(self):
+        self.observed += 1
         ended = self.ends_at is not None and len(self.ran) >= self.ends_at * STEPS
         return self.x.astype(np.float32), -1.0, ended, False, {"error": float(self.x[0])}
 
@@ -335,6 +336,15 @@ def test_a_lost_device_ends_in_the_safe_action_and_a_readable_fault(tmp_path, fa
     assert bench.acted[first_safe - 1] == tick - (first_safe % STEPS == 0)
     assert bench.rows["seq"].tolist() == list(range(tick + 1))
     assert (bench.rows["sources"].reshape(-1)[first_safe:] == SAFE).all()
+
+
+@pytest.mark.parametrize("where", ["send", "receive"])
+def test_events_sensed_before_a_tick_that_cannot_be_sent_are_lost_and_counted(tmp_path, where):
+    at = 7 if where == "send" else start_ns() + 6_900_000  # before tick 7 has been looked at
+    device = {"faults": {where: (at, LinkError("gone"))}}
+    bench = Bench(tmp_path, always(100_000), plant={"senses": 3}, device=device).run()
+    assert bench.rows["events_lost"].tolist() == [0] * 7 + [3]
+    assert bench.plant.observed == 8, "once a tick"
 
 
 def test_a_device_that_falls_silent_is_lost_after_the_links_timeout(tmp_path):

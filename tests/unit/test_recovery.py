@@ -105,6 +105,13 @@ def test_in_real_time_the_robot_is_safe_meanwhile(tmp_path):
     assert found.rows["slip"][first] == first
 
 
+def test_what_sensors_see_while_it_is_away_is_lost_and_counted(tmp_path):
+    found = bench(tmp_path, ticks=4000, plant={"senses": 3}).run()
+    assert check_rows(found, 4000) > LOST_AT
+    np.testing.assert_array_equal(found.rows["events_lost"], 3 * found.rows["skipped"])
+    assert found.plant.observed == 4000
+
+
 def test_one_that_stays_away_ends_the_run(tmp_path):
     found = run_in_lockstep(bench(tmp_path, attempts=10**9, lockstep=True, recover_s=0.001))
     assert found.outcome.status == "fault"
