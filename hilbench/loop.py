@@ -34,7 +34,7 @@ class Outcome:
     status: str
     fault: str = ""
     notes: tuple[str, ...] = ()
-    """What the run did without, though the scenario asks for it."""
+    """A line for whatever else is to be known of it: what it did without, and what came back or fell behind."""
 
 
 class Loop:

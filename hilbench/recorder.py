@@ -47,7 +47,7 @@ class Recorder:
     def __init__(self, folder: str | Path, meta: Mapping[str, Any], compress: bool = False) -> None:
         self.folder = Path(folder)
         self._options = pa.ipc.IpcWriteOptions(compression="zstd" if compress else None)
-        refuse_used(self.folder)
+        refuse(self.folder)
         self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
         self._episode: _Episode | None = None
         try:
@@ -112,10 +112,18 @@ class Recorder:
             self._episode = None
 
 
-def refuse_used(folder: Path) -> None:
-    """Raise RecordError when the folder holds a run already."""
-    if (folder / "run.json").exists():
-        raise RecordError(f"{folder}: holds a run already; give another folder or remove it")
+def refuse(folder: Path) -> None:
+    """Raise RecordError when the folder holds a run already, or can hold none. Nothing is made yet."""
+    try:
+        if (folder / "run.json").exists():
+            raise RecordError(f"{folder}: holds a run already; give another folder or remove it")
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        raise RecordError(f"{folder}: cannot hold a run: {error.strerror}") from None
+    if not there.is_dir():
+        raise RecordError(f"{folder}: cannot hold a run: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RecordError(f"{folder}: cannot hold a run: nothing may be written to {there}")
 
 
 def stream_bytes(folder: Path, episodes: int) -> list[int]:

@@ -27,14 +27,18 @@ from hilbench.histogram import counted
 from hilbench.loop import Loop, Outcome
 from hilbench.loop_config import LoopConfig, Trace
 from hilbench.metering import meters
-from hilbench.metrics import timing
+from hilbench.metrics import column, timing
 from hilbench.nal.facts import network_facts
 from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
 from hilbench.realtime import granted
-from hilbench.recorder import Recorder, read_run, refuse_used
+from hilbench.recorder import Recorder, read_run, refuse
 from hilbench.scenario import Part, Scenario, dump, resolve
 from hilbench.types import RunData, to_builtins
 
+BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
+"""Of ticks that may begin more than a period late before a run says so; a few stalls are none."""
+LAG = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns")
+"""The columns that tell of it."""
 PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
 
 
@@ -47,7 +51,7 @@ def run(
 
     A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
     """
-    refuse_used(Path(folder))  # before a device is started for nothing
+    refuse(Path(folder))  # before a device is started for nothing
     with ExitStack() as stack:
         plant = make_plant(scenario)
         stack.callback(plant.close)
@@ -55,13 +59,14 @@ def run(
         trace_s = latencies_s(read_run(trace.run)) if isinstance(trace, Trace) else None
         pace = _pace(scenario.loop, plant.sheet.physics_step_s, trace_s)
         agent = stack.enter_context(make_agent(scenario, plant.sheet))
+        recorder = stack.enter_context(_recorder(scenario, folder, plant, agent, pace, **more))
         if not pace.realtime:
-            return _record(scenario, folder, plant, agent, pace, progress, **more)
+            return _record(scenario, recorder, plant, agent, pace, progress)
         # After the device was started, which must not inherit the loop's priority and processors.
         rights = stack.enter_context(granted(scenario.loop))
         pace.measure(agent.collect)
-        held = {"spin_s": pace.spin_ns * 1e-9, **to_builtins(rights)}
-        outcome = _record(scenario, folder, plant, agent, pace, progress, realtime=held, **more)
+        recorder.add(realtime={"spin_s": pace.spin_ns * 1e-9, **to_builtins(rights)})
+        outcome = _record(scenario, recorder, plant, agent, pace, progress)
         return replace(outcome, notes=(*rights.notes, *outcome.notes))
 
 
@@ -70,6 +75,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
 
     Raises RecordError when the run cannot be repeated.
     """
+    refuse(Path(out))
     recorded = read_run(folder)
     if not recorded.episodes:
         raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
@@ -88,7 +94,8 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
         stack.callback(plant.close)
         agent = stack.enter_context(make_agent(again, plant.sheet))
         pace = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
-        _record(again, out, plant, agent, pace, progress, replay_of=str(folder))
+        recorder = stack.enter_context(_recorder(again, out, plant, agent, pace, replay_of=str(folder)))
+        _record(again, recorder, plant, agent, pace, progress)
     states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
     return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
 
@@ -144,10 +151,10 @@ def _check_repeatable(run: RunData, folder: str | Path) -> None:
             )
 
 
-def _record(
-    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, pace: Pace, progress: Callable | None,
-    **more: Any,
-) -> Outcome:  # fmt: skip
+def _recorder(
+    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, pace: Pace, **more: Any
+) -> Recorder:  # fmt: skip
+    """The run's folder, opened, with all that is known before its first tick."""
     meta = {
         "scenario": dump(scenario),
         "sheet": to_builtins(plant.sheet),
@@ -159,18 +166,25 @@ def _record(
         **provenance(),
         **more,
     }
-    with Recorder(folder, meta, compress=not pace.realtime) as recorder:
-        before_ns = _bare_echo_ns(scenario.loop, agent, pace)
-        recorder.echo(before_ns)
-        try:
-            outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
-        finally:
-            recorder.add(link=agent.link.tally())
-        if outcome.status == "done":
-            recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
-        recorder.close(outcome.status)
+    return Recorder(folder, meta, compress=not pace.realtime)
+
+
+def _record(
+    scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, pace: Pace, progress: Callable | None
+) -> Outcome:
+    """Drive the loop, with the link's bare echo before it and after it in real time."""
+    before_ns = _bare_echo_ns(scenario.loop, agent, pace)
+    recorder.echo(before_ns)
+    try:
+        outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
+    finally:
+        recorder.add(link=agent.link.tally())
+    if outcome.status == "done":
+        recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
+    recorder.close(outcome.status)
     if pace.realtime:
-        recorder.add(histograms_ns=histograms_ns(folder))
+        recorder.add(histograms_ns=histograms_ns(recorder.folder))
+        outcome = replace(outcome, notes=(*outcome.notes, *behind(scenario, read_run(recorder.folder, LAG))))
     return outcome
 
 
@@ -179,6 +193,29 @@ def histograms_ns(folder: str | Path) -> dict[str, dict[str, int]]:
     columns = ("applied_step", "applied_ns", "scheduled_ns", "terminated", "truncated")
     found = read_run(folder, columns)
     return {"latency": counted(np.rint(timing.latencies_s(found) * 1e9)), "echo": counted(found.echo_ns)}
+
+
+def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
+    """A note when the loop itself did not keep to the clock in real time.
+
+    No count tells of that: the plant stands still while the loop is behind, so no reply is late and no tick skipped.
+    """
+    lag_s = (column(run, "captured_ns") - column(run, "scheduled_ns")) * 1e-9
+    period_s = scenario.loop.period_s
+    late = int((lag_s > period_s).sum())
+    if late < BEHIND_LEAST or late <= BEHIND_SHARE * lag_s.size:
+        return ()
+    text = (
+        f"the loop fell behind the clock: {late} of {lag_s.size} ticks began more than a period "
+        f"({period_s * 1e3:g} ms) late, up to {lag_s.max():.3g} s, and the plant stood still meanwhile"
+    )
+    took_s = (column(run, "sent_ns") - column(run, "encoded_ns"))[column(run, "sent_ns") > 0] * 1e-9
+    if scenario.link.kind != "inprocess" or not took_s.size or np.median(took_s) < period_s / 2:
+        return (f"{text}; `hilbench doctor` says which rate this machine holds",)
+    return (
+        f"{text}. Backend {scenario.chosen.backend.kind!r} takes {np.median(took_s) * 1e3:.3g} ms a tick and runs in "
+        "the loop's process: with link.kind unix, or zmq, it has one of its own",
+    )
 
 
 def _bare_echo_ns(loop: LoopConfig, agent: Agent, pace: Pace) -> NDArray:

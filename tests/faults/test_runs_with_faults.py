@@ -123,9 +123,9 @@ def test_a_killed_device_is_started_anew_and_learns_on(odd, kind, tmp_path):
     safe_at(rows, AT, tmp_path / "run")
     assert np.flatnonzero(~rows["answered"]).tolist() == [AT]
     (fault,) = meta["faults"]
-    assert (fault["tick"], outcome.notes) == (
+    assert (fault["tick"], outcome.notes[0]) == (
         AT,
-        (f"episode 0, tick {AT} (0.325 s): {fault['text']}; {fault['recovered']}",),
+        f"episode 0, tick {AT} (0.325 s): {fault['text']}; {fault['recovered']}",
     )
     assert "with the weights of tick 59" in fault["recovered"]
     norms = [float(values[0]) if len(values) else None for values in rows["probe_values"]]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from time import monotonic_ns
 
 import numpy as np
 import pytest
 
+from hilbench import running
 from hilbench import scenario as scenarios
+from hilbench.bridge.inprocess import InProcess
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.histogram import quantiles_ns
 from hilbench.metrics import measure
-from hilbench.pace import SPIN_MOST_NS, SPIN_NS
+from hilbench.pace import SPIN_MOST_NS, SPIN_NS, Wall
 from hilbench.recorder import read_run
-from hilbench.running import latencies_s, replay, run
+from hilbench.running import behind, latencies_s, replay, run
+from hilbench.types import RunData
 
 
 def short(controller="pd", **overrides):
@@ -50,6 +54,31 @@ def test_an_existing_run_is_refused_before_anything_moves(tmp_path):
     with pytest.raises(RecordError, match="holds a run already"):
         run(short(), tmp_path)
     assert (tmp_path / "episode_0000.arrow").read_bytes() == before
+
+
+@pytest.mark.parametrize(("place", "found"), [
+    ("file", "file is a file"), ("file/a/b", "file is a file"), ("x" * 300, "File name too long"),
+])  # fmt: skip
+def test_a_folder_that_can_hold_no_run_is_refused_before_a_device_starts(tmp_path, monkeypatch, place, found):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(running, "make_agent", lambda *_: pytest.fail("a device was started"))
+    with pytest.raises(RecordError, match=f"cannot hold a run: .*{found}"):
+        run(short(), tmp_path / place)
+    with pytest.raises(RecordError, match=f"cannot hold a run: .*{found}"):
+        replay(tmp_path, tmp_path / place)
+
+
+def test_the_folder_is_there_before_anything_is_measured(tmp_path, monkeypatch):
+    seen = []
+    measured = Wall.measure
+
+    def measure(self, wait):
+        seen.append(json.loads((tmp_path / "run.json").read_text())["status"])
+        measured(self, wait)
+
+    monkeypatch.setattr(Wall, "measure", measure)
+    run(short(loop__mode="realtime", loop__echo_s=0.0), tmp_path)
+    assert seen == ["running"]
 
 
 def cut(path, size):
@@ -137,7 +166,7 @@ def test_a_real_time_run_says_what_it_asked_of_the_system_and_what_it_got(tmp_pa
     assert found["asked"] == {"cpus": [4095]}
     assert list(found["refused"]) == ["cpus"]
     assert SPIN_NS <= found["spin_s"] * 1e9 <= SPIN_MOST_NS
-    [note] = outcome.notes
+    note = outcome.notes[0]
     assert note.startswith("loop.cpus = (4095,): the run did without: ")
 
 
@@ -155,3 +184,53 @@ def test_a_real_time_run_keeps_histograms_of_all_its_episodes(tmp_path):
     assert sum(histograms["echo"].values()) == found.echo_ns.size == 40
     [longest] = quantiles_ns(histograms["latency"], [1.0])
     assert longest == pytest.approx(measure(found)["latency[max]"]["value"] * 1e9, rel=1 / 256)
+
+
+MS = 1_000_000
+
+
+def lagging(n, late, lag_ms=3.0, send_ms=0.1):
+    """Stamps of `n` ticks at 1 kHz, the last `late` of which began so much too late."""
+    scheduled = np.arange(n) * MS
+    captured = scheduled + 1000
+    captured[n - late :] += round(lag_ms * MS)
+    stamps = {"scheduled_ns": scheduled, "captured_ns": captured, "encoded_ns": captured + 10}
+    return RunData({}, [stamps | {"sent_ns": captured + 10 + round(send_ms * MS)}])
+
+
+def test_a_loop_that_fell_behind_is_told_from_one_that_did_not():
+    assert behind(short(), lagging(1000, 10)) == (), "one tick in a hundred"
+    assert behind(short(), lagging(1000, 500, lag_ms=0.9)) == (), "less than a period"
+    assert behind(short(), lagging(100, 9)) == (), "a stall in a short run"
+    assert behind(short(), RunData({}, [])) == ()
+    [note] = behind(short(), lagging(1000, 11))
+    assert note.startswith(
+        "the loop fell behind the clock: 11 of 1000 ticks began more than a period (1 ms) late, up to 0.003 s, "
+    )
+    assert "hilbench doctor" in note
+
+
+def test_a_slow_backend_is_named_where_it_holds_up_the_loop():
+    slow = lagging(1000, 500, send_ms=3.2)
+    [note] = behind(short(), slow)
+    assert "Backend 'law' takes 3.2 ms a tick" in note
+    assert "link.kind unix" in note
+    [note] = behind(short(link__kind="zmq"), slow)
+    assert "Backend" not in note
+
+
+def test_a_backend_slower_than_the_period_is_no_silent_success(tmp_path, monkeypatch):
+    """It takes three periods for each tick, so that the loop cannot keep to any clock; nothing else counts it."""
+    send = InProcess.send
+
+    def slow(self, tick):
+        until_ns = monotonic_ns() + 3 * MS
+        send(self, tick)
+        while monotonic_ns() < until_ns:
+            pass
+
+    monkeypatch.setattr(InProcess, "send", slow)
+    outcome = run(short(loop__mode="realtime", loop__echo_s=0.0, loop__duration_s=0.02), tmp_path)
+    [note] = outcome.notes
+    assert "Backend 'law' takes" in note
+    assert measure(read_run(tmp_path))["misses"]["value"] == 0
