@@ -19,7 +19,7 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray:
 
     Raises ScenarioError or RecordError.
     """
-    found = _from_file(Path(path)) if Path(path).is_file() else _from_run(read_run(path, COLUMNS), way)
+    found = _from_file(Path(path)) if Path(path).is_file() else _from_run(read_run(path, COLUMNS), path, way)
     if not found.size:
         raise ScenarioError(
             f"{path}: a trace needs a latency, in s, on every line, or a run of record format 2 with answered ticks"
@@ -27,8 +27,10 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray:
     return found
 
 
-def _from_run(run: RunData, way: str) -> NDArray:
+def _from_run(run: RunData, path: str | Path, way: str) -> NDArray:
     """Half of both ways together where the run's two clocks cannot be subtracted."""
+    if run.instruction_ns:
+        raise ScenarioError(f"{path}: its device counts instructions, so nobody knows how long its link took")
     parts = [np.empty(0)]
     for episode in run.episodes:
         if not set(COLUMNS) <= set(episode):  # an older record, without the instant before a send

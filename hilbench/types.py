@@ -118,6 +118,8 @@ class LoadReport(Struct, frozen=True, forbid_unknown_fields=True):
     dropped: tuple[str, ...] = ()
     cores_used: int = 1
     n_probe_values: int = 0
+    instruction_ns: int | None = None
+    """Where `compute_ns` counts instructions and is no time: what each of them is put at."""
 
 
 class Law(ABC):
@@ -363,3 +365,8 @@ class RunData:
     def mode(self) -> str:
         """`lockstep`, `delayed` or `realtime`; `replay` for a real-time run that was run again on the virtual clock."""
         return "replay" if "replay_of" in self.meta else self.meta["scenario"]["loop"].get("mode", "lockstep")
+
+    @property
+    def instruction_ns(self) -> int | None:
+        """As in the run's LoadReport: None where `compute_ns` is time."""
+        return self.meta.get("report", {}).get("instruction_ns")

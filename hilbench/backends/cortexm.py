@@ -71,7 +71,10 @@ class Cortexm(Backend):
         self.reset(0, "none")
         names = [*program.populations, *program.projections]
         exact = tuple(name for name in names if not any(line.startswith(f"{name}: ") for line in approximated))
-        return LoadReport("cortexm", exact, (*approximated, *self._counted()), n_probe_values=self._record.size)
+        ns = self._instruction_ns()
+        counted = (f"time: the board's is instructions x {ns} ns, as QEMU counts them; it says nothing about cycles",)
+        found = (*approximated, *(counted if ns else ()))
+        return LoadReport("cortexm", exact, found, n_probe_values=self._record.size, instruction_ns=ns)
 
     def reset(self, seed: int, carry: Carry) -> None:
         self._link.reset(seed, carry, CATCH_UP_MAX)
@@ -82,8 +85,8 @@ class Cortexm(Backend):
         self._link.send(Tick(seq, tick.t_ns, tick.learning, tick.events, tick.values, tick.modulators))
         reply = self._answer(seq)
         self._behind = 0
-        if self.config.board == "qemu":
-            self.instructions = round(reply.compute_ns / (1 << self.config.icount_shift))
+        if ns := self._instruction_ns():
+            self.instructions = round(reply.compute_ns / ns)
         reply.probe_values = NO_VALUES if self._ticks % self._weight_ticks else self._record
         self._ticks += 1
         return reply
@@ -96,6 +99,10 @@ class Cortexm(Backend):
         self._behind += n_periods
         self._seq += n_periods
         self._ticks += n_periods
+
+    def _instruction_ns(self) -> int | None:
+        """What QEMU puts an instruction at; None on a board, which has time."""
+        return 1 << self.config.icount_shift if self.config.board == "qemu" else None
 
     def _open(self, opened: ExitStack, program: Program, period_us: int, probes: Probes) -> Link:
         """The link to a board, or to one that is emulated; `opened` closes what this starts."""
@@ -128,12 +135,6 @@ class Cortexm(Backend):
             if reply.seq == seq:
                 return reply
         raise LinkError(f"the board at {self._link} did not answer within {self.config.timeout_s:g} s")
-
-    def _counted(self) -> tuple[str, ...]:
-        if self.config.board != "qemu":
-            return ()
-        ns = 1 << self.config.icount_shift
-        return (f"time: the board's is instructions x {ns} ns, as QEMU counts them; it says nothing about cycles",)
 
 
 def _check_weights(net: IntegerNetwork, probes: Probes) -> None:

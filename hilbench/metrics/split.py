@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,8 @@ def latency_part(run: RunData) -> Measures:
     """Mean and 99th percentile of each part of the latency, over the ticks whose own reply acted.
 
     Means add up to those ticks' mean latency, percentiles do not. Link out and link back are told apart only where
-    plant and device read the same clock; else their sum is given as link.
+    plant and device read the same clock; else their sum is given as link. A device that counts instructions has no time
+    to tell from its link's: the two are one part.
     """
     found = {}
     for name, part_s in parts_s(run).items():
@@ -36,21 +39,32 @@ def parts_s(run: RunData) -> dict[str, NDArray]:
     A reply that arrives while the loop is busy waits in its socket: that counts as the way back.
     """
     stamped = [episode for episode in run.episodes if set(COLUMNS) <= set(episode)]
-    found = [_parts_ns(e, run.meta.get("same_clock", False)) for e in stamped if (e["applied_step"] >= 0).any()]
+    between = _counted if run.instruction_ns else _same_clock if run.meta.get("same_clock") else _own_clock
+    found = [_parts_ns(e, between) for e in stamped if (e["applied_step"] >= 0).any()]
     return {name: np.concatenate([part[name] for part in found]) * 1e-9 for name in (found[0] if found else ())}
 
 
-def _parts_ns(episode: dict[str, NDArray], same_clock: bool) -> dict[str, NDArray]:
+def _parts_ns(episode: dict[str, NDArray], between: Callable[..., dict[str, NDArray]]) -> dict[str, NDArray]:
+    """All parts; `between` says which there are from the encoded tick to the reply's arrival."""
     acted = episode["answered"] & (episode["applied_step"] >= 0)
     at = {name: episode[name][acted] for name in COLUMNS}
-    way_ns = at["arrived_ns"] - at["encoded_ns"] - at["compute_ns"]
-    out_ns = at["received_ns"] - at["encoded_ns"]
     return {
         "observe": at["captured_ns"] - at["scheduled_ns"],
         "encode": at["encoded_ns"] - at["captured_ns"],
-        **({"link out": out_ns} if same_clock else {"link": way_ns}),
-        "compute": at["compute_ns"],
-        **({"link back": way_ns - out_ns} if same_clock else {}),
+        **between(at["encoded_ns"], at["received_ns"], at["compute_ns"], at["arrived_ns"]),
         "decode": at["decoded_ns"] - at["arrived_ns"],
         "apply": at["applied_ns"] - at["decoded_ns"],
     }
+
+
+def _same_clock(encoded_ns: NDArray, received_ns: NDArray, compute_ns: NDArray, arrived_ns: NDArray) -> dict:
+    back_ns = arrived_ns - received_ns - compute_ns
+    return {"link out": received_ns - encoded_ns, "compute": compute_ns, "link back": back_ns}
+
+
+def _own_clock(encoded_ns: NDArray, _: NDArray, compute_ns: NDArray, arrived_ns: NDArray) -> dict:
+    return {"link": arrived_ns - encoded_ns - compute_ns, "compute": compute_ns}
+
+
+def _counted(encoded_ns: NDArray, _: NDArray, __: NDArray, arrived_ns: NDArray) -> dict:
+    return {"link and emulator": arrived_ns - encoded_ns}

@@ -34,8 +34,14 @@ def round_trip(run: RunData) -> Measures:
 
 @metric("s", "lower", wall=True)
 def compute(run: RunData) -> Measures:
-    """The device's own time per tick."""
-    return _percentiles(column(run, "compute_ns")[column(run, "answered").astype(bool)] * 1e-9)
+    """The device's own time per tick. Absent where it counts instructions: `instructions` has those."""
+    return {} if run.instruction_ns else _percentiles(_computed_ns(run) * 1e-9)
+
+
+@metric("1/tick", "lower")
+def instructions(run: RunData) -> Measures:
+    """Instructions per tick, where the device is an emulator that counts them. They are not cycles."""
+    return _percentiles(_computed_ns(run) / run.instruction_ns) if run.instruction_ns else {}
 
 
 @metric("s", "lower", modes=("realtime",), wall=True)
@@ -111,6 +117,10 @@ def skipped(run: RunData) -> Measures:
 def faults(run: RunData) -> Measures:
     """Faults on record."""
     return {"": Measure(len(run.meta["faults"]), 1)}
+
+
+def _computed_ns(run: RunData) -> NDArray:
+    return column(run, "compute_ns")[column(run, "answered").astype(bool)]
 
 
 def latencies_s(run: RunData) -> NDArray:

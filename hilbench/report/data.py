@@ -77,6 +77,20 @@ class Cell(Struct, kw_only=True):
         return self.metrics[name].value if name in self.metrics else None
 
     @property
+    def emulated(self) -> bool:
+        """Whether an emulator that counts instructions stood for its device."""
+        return any(meta.get("report", {}).get("instruction_ns") for meta in self.metas)
+
+    @property
+    def behind(self) -> bool:
+        """Whether in some run of its seeds one tick in a hundred began more than a period late."""
+        lag = self.metrics.get("loop_lag[p99]")
+        if lag is None or not self.metas:
+            return False
+        worst_s = max((value for value in lag.values or [lag.iqm] if value is not None), default=0.0)
+        return worst_s > self.metas[0]["scenario"]["loop"]["period_s"]
+
+    @property
     def source(self) -> str:
         """The name of its evaluation's folder."""
         return Path(self.folder).resolve().name

@@ -16,6 +16,7 @@ from hilbench.errors import MissingExtra, RecordError
 from hilbench.report import charts, curves, data, energy, latency, maps, spikes, split, tables, words
 from hilbench.report.charts import Figure
 from hilbench.report.data import Cell, Summary
+from hilbench.report.notes import notes
 from hilbench.report.verdict import Card, cards, sentence
 
 try:
@@ -47,6 +48,8 @@ class Report:
     faults: list[tuple[str, str]] = field(default_factory=list)
     losses: list[tuple[str, str]] = field(default_factory=list)
     """Of runs whose end of the link lost frames."""
+    live: list[Cell] = field(default_factory=list)
+    """The real-time cells whose latency is drawn."""
     left_out: dict[str, str] = field(default_factory=dict)
     """By section, what is not drawn."""
 
@@ -112,8 +115,14 @@ def render(report: Report) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hilbench", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"listed": words.listed, "counted": words.counted, "setting": words.setting}
+    environment.filters |= {
+        "listed": words.listed,
+        "counted": words.counted,
+        "some": words.some,
+        "setting": words.setting,
+    }
     environment.globals |= {"spec": lambda figure: figure.chart.to_dict(validate=False), "config": charts.CONFIG}
+    environment.globals["notes"] = notes
     # Inside a script element, only its end tag ends it.
     bundle = re.sub(r"</(?=script)", r"<\\/", vl_convert.javascript_bundle(), flags=re.IGNORECASE)
     return environment.get_template("page.html").render(report=report, terms=terms(report), vega=bundle)
@@ -128,9 +137,9 @@ def _draw(report: Report, groups: dict[str, list[Cell]], baselines: dict[str, st
             figures["error"].append(curves.figure(cells, baselines[name]))
             figures["network"] += [spikes.raster(cells), spikes.norms(cells)]
     live = [cell for cells in groups.values() for cell in cells if cell.mode == "realtime"]
-    drawn = curves.choose(live, None, MOST_LATENCIES)
-    figures["latency"] = [latency.figure(cell) for cell in drawn]
-    figures["split"], report.splits = split.figures(drawn)
+    report.live = curves.choose(live, None, MOST_LATENCIES)
+    figures["latency"] = [latency.figure(cell) for cell in report.live]
+    figures["split"], report.splits = split.figures(report.live)
     if len(live) > MOST_LATENCIES:
         report.left_out["latency"] = f"{MOST_LATENCIES} of {len(live)} real-time cells are drawn."
     if len(groups) > MOST_GROUPS:

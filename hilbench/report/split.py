@@ -20,6 +20,7 @@ PARTS = {
     "encode": COLOURS[4],
     "link out": COLOURS[5],
     "link": COLOURS[5],
+    "link and emulator": COLOURS[5],
     "compute": COLOURS[1],
     "link back": COLOURS[0],
     "decode": COLOURS[3],

@@ -76,9 +76,12 @@ def overview(group: str, cells: Sequence[Cell], references: Sequence[Cell], base
 
 
 def comparable(cell: Cell) -> tuple:
-    """Cells with the same answer may be ranked: same scenario, mode and conditions, whatever the controller's own."""
+    """Cells with the same answer may be ranked: same scenario, mode and conditions, whatever the controller's own.
+
+    A plant that stood still while its loop was behind the clock had other conditions.
+    """
     conditions = [item for item in cell.point.items() if not item[0].startswith("controller.")]
-    return cell.group, cell.mode, tuple(map(str, conditions))
+    return cell.group, cell.mode, cell.behind, tuple(map(str, conditions))
 
 
 def one_line(title: str) -> str:
@@ -129,7 +132,9 @@ def _where(cell: Cell) -> Entry:
 
 
 def _spelt(value: str) -> str:
-    return {"inprocess": "in process", "realtime": "real time", "zmq": "ZeroMQ"}.get(value, value)
+    return {"inprocess": "in process", "realtime": "real time", "zmq": "ZeroMQ", "unix": "Unix socket"}.get(
+        value, value
+    )
 
 
 def _seeds(cell: Cell) -> Entry:
@@ -158,6 +163,8 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
         ("misses", "misses", "ticks without an action in time, per run; those that were not sent are among them"),
         ("spikes", "spikes", "spikes of all neurons per decision"),
         ("spikes\nagreed", "spike_agreement", "share of them that the reference makes too, on the same ticks; 1: all"),
+        ("instructions\np50", "instructions[p50]", "instructions per tick that an emulated device ran, median"),
+        ("instructions\nmax", "instructions[max]", "the same, most of all ticks"),
     ]
     # Static power stands in the section on energy: it is the device's, not the controller's.
     energies = dict.fromkeys(

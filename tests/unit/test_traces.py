@@ -39,6 +39,14 @@ def test_ways_that_cannot_be_told_apart_have_half_each(recorded):
         assert np.allclose(link_latencies_s(recorded, way), both_s(recorded) / 2, rtol=0, atol=1e-12)
 
 
+def test_a_device_that_counts_instructions_tells_nothing_of_its_link(recorded):
+    meta = json.loads((recorded / "run.json").read_text())
+    meta["report"]["instruction_ns"] = 256
+    (recorded / "run.json").write_text(json.dumps(meta))
+    with pytest.raises(ScenarioError, match="counts instructions"):
+        link_latencies_s(recorded, "to_plant")
+
+
 def test_a_text_file_has_a_latency_on_every_line(tmp_path):
     path = tmp_path / "pings"
     path.write_text("0.001\n2e-3\n0\n")

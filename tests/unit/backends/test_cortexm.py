@@ -103,6 +103,7 @@ def test_instructions_are_counted_and_the_same_every_time():
             board.step(tick)
             counts[-1].append(board.instructions)
     assert "instructions" in report.approximated[-1]
+    assert report.instruction_ns == 256
     assert counts[0] == counts[1]
     assert len(set(counts[0])) > 5
     assert min(counts[0]) > 4 * 22 * 10  # steps x neurons x a few instructions each
@@ -129,6 +130,7 @@ def test_a_board_runs_what_was_built_for_it_and_nothing_else(tmp_path):
             assert told(board, tick) == told(engine, tick)
         assert board.instructions == -1
         assert not any("instructions" in line for line in report.approximated)
+        assert report.instruction_ns is None
         board._close()
 
 

@@ -380,6 +380,16 @@ def test_energy_that_nobody_measured_says_so(meters, reason):
     }  # fmt: skip
 
 
+def test_a_device_that_counts_instructions_has_no_time():
+    counted = episode(4, compute_ns=np.array([2560, 2560, 5120, 256]), answered=np.array([True, True, True, False]))
+    found = measure(run(counted, more={"report": {"instruction_ns": 256}}))
+    assert not [name for name in found if name.startswith("compute")]
+    assert found["instructions[max]"] == {"value": 20.0, "unit": "1/tick", "better": "lower", "n": 3}
+    timed = measure(run(counted, more={"report": {"instruction_ns": None}}))
+    assert timed["compute[max]"]["value"] == pytest.approx(5.12e-6)
+    assert not [name for name in timed if name.startswith("instructions")]
+
+
 @pytest.mark.parametrize("same_clock", [True, False])
 def test_the_latency_is_split_by_its_stamps(same_clock):
     n, unanswered = 1000, 7

@@ -46,6 +46,9 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pes = cell(folder, "PES", "pes", [1, 2, 3], overrides=SHORT | {"record.spikes": ["neurons"]})
     twin = cell(folder, "PES", "pes", [1], overrides=SHORT | {"loop.freeze_at_s": 1.5}, role="twin")
     live = cell(folder, "live <PES> & co", "pes", [1], overrides=SHORT | {"loop.mode": "realtime"})
+    meta = folder / live["runs"][0] / "run.json"
+    said = json.loads(meta.read_text("utf-8"))
+    meta.write_text(json.dumps(said | {"report": said["report"] | {"instruction_ns": 256}}), "utf-8")
     pd = cell(folder, "PD", "pd", [1, 2], failed=["seed 3: </script><b>gone</b>"])
     points = [(delay_s, rate) for delay_s in (0.0, 0.05) for rate in (0.0, 0.02)]
     delayed = [
@@ -125,7 +128,8 @@ def test_what_was_found_is_in_words(browser: Any, page: Path) -> None:
     said = opened(browser, page).find_element(By.TAG_NAME, "body").text
     for text in ("A load & an arm.", "live <PES> & co", "best adaptivity", "0.940", "1 failed", "seed 3: </script>",
                  "no meter here", "decoders: learns in float32", "hilbench run arm_payload --controller pes",
-                 "frozen at the change", "No fault is on record"):  # fmt: skip
+                 "frozen at the change", "No fault is on record", "co: instructions, not cycles",
+                 "link and emulator"):  # fmt: skip
         assert text in said, text
 
 

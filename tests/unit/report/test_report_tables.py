@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hilbench.report import tables
 from hilbench.report.data import Cell, Metric
+from hilbench.report.notes import notes
 
 NETWORK = {"network": {}, "scenario": {"disturbances": {}, "phases": {}, "loop": {"duration_s": 1.0}}}
 
@@ -39,6 +40,39 @@ def test_the_best_is_marked_among_comparable_cells_alone() -> None:
     ]
     _, entries = column(tables.overview("s", cells, [], None), "error")
     assert [entry.best for entry in entries] == [False, True, False, False]
+
+
+def test_a_loop_that_fell_behind_is_not_ranked_with_those_that_kept_to_the_clock() -> None:
+    def lag(*values: float) -> Metric:
+        return Metric(iqm=min(values), values=list(values), n=len(values), unit="s")
+
+    cells = [
+        cell("a", error_rms=error(0.3), loop_lag__p99=lag(0.001, 0.002)),
+        cell("b", error_rms=error(0.2), loop_lag__p99=lag(0.0, 0.0)),
+        cell("c", error_rms=error(0.1), loop_lag__p99=lag(0.001, 0.003)),
+    ]
+    for each in cells:
+        scenario = NETWORK["scenario"] | {"loop": {"period_s": 0.002, "duration_s": 1.0}}
+        each.title, each.metas = each.label, [{"scenario": scenario}]
+    _, entries = column(tables.overview("s", cells, [], None), "error")
+    assert [entry.best for entry in entries] == [False, True, False]
+    [note] = notes(cells)
+    assert note.warns
+    assert note.text.startswith("c: the loop itself fell behind the clock")
+
+
+def test_an_emulated_device_has_instructions_and_says_that_they_are_no_cycles() -> None:
+    counted = {"instructions__p50": Metric(iqm=5000.0, n=1), "instructions__max": Metric(iqm=6000.0, n=1)}
+    cells = [cell("m4", mode="lockstep", **counted), cell("numba", mode="lockstep", error_rms=error(0.1))]
+    for each in cells:
+        each.title = each.label
+    cells[0].metas = [NETWORK | {"report": {"instruction_ns": 256}}]
+    _, entries = column(tables.overview("s", cells, [], None), "instructions\nmax")
+    assert [entry.sort for entry in entries] == [6000.0, None]
+    [note] = notes(cells)
+    assert not note.warns
+    assert note.text.startswith("m4: instructions, not cycles")
+    assert notes(cells[1:]) == []
 
 
 def test_a_reference_is_shown_and_never_the_best() -> None:

@@ -66,6 +66,16 @@ def test_without_one_clock_the_link_is_one_part():
     assert row.parts["link"] == ("7", "7")
 
 
+def test_an_emulators_count_is_no_part_of_the_latency():
+    """Its device says 979 us of a clock of its own; from the encoded tick to the reply it took 86."""
+    emulated = run(np.full(N, 79.0))
+    emulated.meta["report"] = {"instruction_ns": 256}
+    emulated.episodes[0]["compute_ns"][:] = 979 * US
+    _, [row] = split.figures([cell("m4", emulated)])
+    assert list(row.parts) == ["observe", "encode", "link and emulator", "decode", "apply"]
+    assert row.parts["link and emulator"] == ("86", "86")
+
+
 def test_runs_on_other_clocks_do_not_mix():
     one, other = run(np.full(N, 79.0)), run(np.full(N, 79.0), same_clock=False)
     _, [row] = split.figures([cell("both", one, other)])
