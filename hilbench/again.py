@@ -1,4 +1,4 @@
-"""A run's program and its ticks once more, in this process: for whatever is asked of them without the plant."""
+"""A run's program and its ticks once more, without its plant: for whatever is asked of them later."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench import plugins
-from hilbench.agent import make_agent, make_plant
-from hilbench.errors import RecordError
+from hilbench.agent import make_agent, make_plant, nearest_link
+from hilbench.errors import LinkError, RecordError
 from hilbench.loop_config import LoopConfig
 from hilbench.recorder import read_run
 from hilbench.scenario import Part, resolve
-from hilbench.types import Link, RunData, Tick
+from hilbench.types import Link, Reply, RunData, Tick
 
 
 def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick]]]:
@@ -32,18 +32,29 @@ def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick
 
 
 def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | None = None) -> tuple[Link, LoopConfig]:
-    """The run's program, loaded in this process, on its own backend or another; the plant is needed for its sheet."""
+    """The run's program, loaded on its own backend or another; the plant is needed for its sheet.
+
+    In this process, or on a device of its own where the backend needs another Python.
+    """
     scenario = resolve(recorded.meta["scenario"], where)
-    inside = replace(scenario, link=Part("inprocess", plugins.get("links", "inprocess").Config()))
     if backend is not None:
         part = Part(backend, plugins.get("backends", backend).Config())
-        inside = replace(inside, controllers={inside.controller: replace(inside.chosen, backend=part)})
-    plant = make_plant(inside)
+        scenario = replace(scenario, controllers={scenario.controller: replace(scenario.chosen, backend=part)})
+    scenario = replace(scenario, link=nearest_link(scenario))
+    plant = make_plant(scenario)
     try:
-        agent = stack.enter_context(make_agent(inside, plant.sheet))
+        agent = stack.enter_context(make_agent(scenario, plant.sheet))
     finally:
         plant.close()
     return agent.link, scenario.loop
+
+
+def answer(link: Link, tick: Tick) -> Reply:
+    """Run one tick. Raises LinkError when no reply comes."""
+    link.send(tick)
+    if (reply := link.receive(round(link.config.timeout_s * 1e9))) is None:
+        raise LinkError(f"{link}: no reply to tick {tick.seq} within {link.config.timeout_s:g} s")
+    return reply
 
 
 def write_beside(folder: Path, name: str, found: dict[str, Any]) -> None:

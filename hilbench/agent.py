@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import LinkError, NetworkError, ScenarioError
-from hilbench.scenario import Scenario
+from hilbench.scenario import Part, Scenario
 from hilbench.types import (
     Carry,
     Control,
@@ -169,6 +169,16 @@ def learns(program: Program) -> bool:
     if isinstance(program, LawProgram):
         return bool(plugins.get("laws", program.name).learnt)
     return any(projection.rule for projection in program.projections.values())
+
+
+def nearest_link(scenario: Scenario) -> Part:
+    """The link with the least between: in process, or to a device where the backend needs another Python."""
+    own = plugins.get("backends", scenario.chosen.backend.kind).environment
+    name = "inprocess" if own is None else "zmq"
+    config = plugins.get("links", name).Config
+    # Of the run's own link the time limits alone are kept: neither its address nor what it did to frames.
+    limits = {field: getattr(scenario.link.config, field, None) for field in ("timeout_s", "start_timeout_s")}
+    return Part(name, config(**{field: limit for field, limit in limits.items() if own and limit is not None}))
 
 
 def make_agent(scenario: Scenario, sheet: PlantSpec) -> Agent:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.again import program_of, recorded_run, write_beside
+from hilbench.again import answer, program_of, recorded_run, write_beside
 from hilbench.errors import RecordError
 from hilbench.recorder import AGREEMENT
-from hilbench.types import EVENT, Link, Tick
+from hilbench.types import EVENT
 
 REFERENCE = "reference"
 
@@ -33,17 +33,12 @@ def compare_spikes(folder: str | Path) -> dict[str, Any]:
         for number, (episode, sent) in enumerate(zip(recorded.episodes, ticks, strict=True)):
             link.reset(loop.seed + number, "none" if number == 0 else loop.carry, loop.catch_up)
             for tick in sent:
-                theirs = _probed(link, tick)
+                theirs = answer(link, tick).probe_events
                 if episode["answered"][tick.seq]:
                     counts += _counts(np.asarray(episode["probe_events"][tick.seq]), theirs)
     found = {"backend": REFERENCE, **dict(zip(("spikes", "reference", "agreed"), counts.tolist(), strict=True))}
     write_beside(Path(folder), AGREEMENT, found)
     return found
-
-
-def _probed(link: Link, tick: Tick) -> NDArray:
-    link.send(tick)
-    return link.receive(0).probe_events.copy()
 
 
 def _counts(mine: NDArray, theirs: NDArray) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hilbench import plugins
-from hilbench.again import program_of, recorded_run, write_beside
+from hilbench.again import answer, program_of, recorded_run, write_beside
 from hilbench.errors import MeterError
 from hilbench.loop_config import LoopConfig
 from hilbench.recorder import ENERGY
@@ -31,7 +31,7 @@ def meters() -> dict[str, str | None]:
 
 
 def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, Any]:
-    """Meter a run's program in this process, leave `energy.json` in the run's folder, and return what it says.
+    """Meter a run's program, leave `energy.json` in the run's folder, and return what it says.
 
     `meter` is the first one that can be read here unless given. Raises MeterError where there is none, or where the
     run's device metered itself; nothing is written then.
@@ -72,8 +72,7 @@ def _metered(meter: Meter, link: Link, loop: LoopConfig, episodes: list[list[Tic
         for number, ticks in enumerate(episodes):
             link.reset(loop.seed + number, "none" if number == 0 else loop.carry, loop.catch_up)
             for tick in ticks:
-                link.send(tick)
-                link.receive(0)
+                answer(link, tick)
             n += len(ticks)
         seconds = (monotonic_ns() - before_ns) * 1e-9
     return n, seconds, meter.read_j() - before_j

@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 
 from hilbench import plugins
-from hilbench.agent import check, learns
+from hilbench.agent import check, learns, nearest_link
 from hilbench.loop_config import Trace
 from hilbench.recorder import read_run
 from hilbench.running import latencies_s
-from hilbench.scenario import Part, Scenario, choose_controller, essence
+from hilbench.scenario import Scenario, choose_controller, essence
 from hilbench.suite import Cell
 
 PACKAGE = Path(__file__).parent
@@ -146,7 +146,7 @@ def _reference(scenario: Scenario, controller: str, judged: Job) -> Scenario:
     if not judged.alone:
         return other
     loop = msgspec.structs.replace(scenario.loop, mode="delayed", delay=Trace(str(judged.folder)))
-    return replace(other, loop=loop, link=Part("inprocess", plugins.get("links", "inprocess").Config()))
+    return replace(other, loop=loop, link=nearest_link(other))
 
 
 def _judged_alike(case: Case, role: str) -> Case:

@@ -19,8 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench import plugins
-from hilbench.agent import Agent, make_agent, make_plant
+from hilbench.agent import Agent, make_agent, make_plant, nearest_link
 from hilbench.echo import echo_ns
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.histogram import counted
@@ -32,7 +31,7 @@ from hilbench.nal.facts import network_facts
 from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
 from hilbench.realtime import granted
 from hilbench.recorder import Recorder, read_run, refuse
-from hilbench.scenario import Part, Scenario, dump, resolve
+from hilbench.scenario import Scenario, dump, resolve
 from hilbench.types import RunData, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
@@ -87,8 +86,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     loop = msgspec.structs.replace(
         scenario.loop, duration_s=ticks * scenario.loop.period_s, episodes=len(recorded.episodes)
     )
-    link = Part("inprocess", plugins.get("links", "inprocess").Config())
-    again = replace(scenario, loop=loop, link=link)
+    again = replace(scenario, loop=loop, link=nearest_link(scenario))
     with ExitStack() as stack:
         plant = make_plant(again)
         stack.callback(plant.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from itertools import count
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 
 from hilbench import again, metering, plugins
 from hilbench import scenario as scenarios
+from hilbench.bridge import process
 from hilbench.bridge.inprocess import InProcess
 from hilbench.cli import main
-from hilbench.errors import MeterError, RecordError
+from hilbench.errors import LinkError, MeterError, RecordError
 from hilbench.metering import measure_energy
 from hilbench.metrics import measure
 from hilbench.recorder import read_run
@@ -121,6 +123,22 @@ def test_ticks_that_reached_no_network_are_not_fed(tmp_path, seconds, fed):
     measure_energy(tmp_path, Scripted(0.0, 1.0, 1.0, 2.0))
     assert recorded["skipped"].any()
     assert [seq for seq, _, _ in found[0][2]] == np.flatnonzero(recorded["processed"]).tolist()
+
+
+@pytest.mark.timeout(60)
+def test_a_backend_of_another_python_is_metered_on_a_device_of_its_own(tmp_path, seconds, monkeypatch):
+    record(tmp_path, "pd", loop__episodes=2)
+    monkeypatch.setattr(plugins.get("backends", "law"), "environment", "lava")
+    monkeypatch.setattr(process, "python_of", lambda name: sys.executable)
+    monkeypatch.setattr(InProcess, "send", lambda *_: pytest.fail("it cannot run in this process"))
+    assert measure_energy(tmp_path, Scripted(0.0, 3.0, 10.0, 20.0))["ticks"] == 200
+
+
+def test_no_answer_is_one_line(tmp_path, seconds, monkeypatch):
+    record(tmp_path, "pd")
+    monkeypatch.setattr(InProcess, "receive", lambda *_: None)
+    with pytest.raises(LinkError, match="no reply to tick 0 within 5 s"):
+        measure_energy(tmp_path, Scripted(0.0, 3.0, 10.0, 20.0))
 
 
 def test_without_a_meter_nothing_is_written_and_the_reason_is_given(tmp_path, monkeypatch):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from time import monotonic_ns
 
 import numpy as np
 import pytest
 
-from hilbench import running
+from hilbench import plugins, running
 from hilbench import scenario as scenarios
+from hilbench.bridge import process
 from hilbench.bridge.inprocess import InProcess
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.histogram import quantiles_ns
@@ -87,6 +89,28 @@ def cut(path, size):
     meta = json.loads((path.parent / "run.json").read_text())
     del meta["bytes"]
     (path.parent / "run.json").write_text(json.dumps(meta | {"status": "running"}))
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Backend `law` as one that needs another Python, which is this one."""
+    monkeypatch.setattr(plugins.get("backends", "law"), "environment", "lava")
+    monkeypatch.setattr(process, "python_of", lambda name: sys.executable)
+    monkeypatch.setattr(InProcess, "__init__", lambda *_: pytest.fail("it cannot run in this process"))
+
+
+@pytest.mark.timeout(60)
+def test_a_backend_of_another_python_is_replayed_on_a_device_of_its_own(tmp_path, elsewhere):
+    run(short(link__kind="zmq", link__timeout_s=20.0, link__start_timeout_s=40.0), tmp_path / "a")
+    assert replay(tmp_path / "a", tmp_path / "b") == (True, 50)
+    link = read_run(tmp_path / "b").meta["scenario"]["link"]
+    assert (link["kind"], link["timeout_s"], link["start_timeout_s"]) == ("zmq", 20.0, 40.0)
+
+
+def test_a_backend_of_this_python_is_replayed_in_process(tmp_path):
+    run(short(link__kind="zmq"), tmp_path / "a")
+    assert replay(tmp_path / "a", tmp_path / "b") == (True, 50)
+    assert read_run(tmp_path / "b").meta["scenario"]["link"]["kind"] == "inprocess"
 
 
 def test_a_replay_of_nothing_is_refused(tmp_path):
