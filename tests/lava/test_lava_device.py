@@ -21,6 +21,8 @@ from hilbench.errors import LinkError, NetworkError
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
+from hilbench.running import replay, run
+from hilbench.scenario import load
 from hilbench.types import EVENT, Empty, Probes, Reply, Tick, size_of
 
 TIMEOUT_S = 30.0
@@ -259,3 +261,11 @@ def test_a_model_that_hangs_ends_in_a_reason_and_leaves_nothing(lava_python):
     assert hung.startswith("2 Lava did not run within 2 s and was stopped; it said")
     assert left == "True []"
     assert after == "Lava has been stopped after a failure; load the network again"
+
+
+@pytest.mark.timeout(180)
+def test_a_run_is_replayed_on_a_device_of_its_own(lava_python, tmp_path):
+    backend = {"backend.kind": "lava", "backend.tag": "fixed", "link.kind": "zmq"}
+    scenario = load("cartpole_ladder", {"loop.duration_s": 0.05, **backend}, "lif_lqr")
+    assert run(scenario, tmp_path / "a").status == "done"
+    assert replay(tmp_path / "a", tmp_path / "b") == (True, 50)
