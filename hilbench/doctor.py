@@ -1,6 +1,6 @@
-"""What real-time rate this machine holds and what limits it, measured here and now.
+"""What real-time rate this machine holds over which link, and what limits it, measured here and now.
 
-Probes take samples and small functions make numbers of them. The device it starts ends with it.
+Probes take samples and small functions make numbers of them. The devices it starts end with it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from hilbench.nal import Network
 from hilbench.pace import collector_frozen, spin_ns
 from hilbench.types import LawProgram, Port, Probes, Tick
 
+LINKS = {"zmq": "ZeroMQ", "unix": "a Unix socket"}
+"""Links to a device on this machine, and what they are called."""
 RATES_HZ = (100, 200, 500, 1000, 2000)
 LAVA_RATES_HZ = (10, 20, 50, *RATES_HZ)
 LAVA_TICKS = 1000
@@ -32,18 +34,19 @@ GAP_NS = 100_000
 SLEEP_PERIOD_NS = 1_000_000
 CLOCK_READINGS = 100_000
 START_S = 3.0
-"""About what it takes to start the device and to look at the host."""
+"""About what it takes to start the devices and to look at the host."""
 
 # Eight values in and two out: the tick of a small robot.
 PROGRAM = LawProgram("null", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))
 TICK_BYTES = 32
 
-SAID_OF = {"sleep lag": "1 tick in 100", "stalls": "1 tick in 100", "link round trip": "median"}
+RARE, USUAL = "1 tick in 100", "median"
 """Which ticks the number of a part stands for."""
 ADVICE = {
-    "sleep lag": "sleep lag: set the governor to performance, and loop.realtime_priority",
-    "stalls": "stalls: stop other programs; in a virtual machine, they come from its host",
-    "link round trip": "link round trip: a device on this machine is nearer in process (--link.kind inprocess)",
+    "sleep lag": "set the governor to performance, and loop.realtime_priority",
+    "stalls": "stop other programs, or set loop.realtime_priority; in a virtual machine, some come from its host",
+    "round trip over ZeroMQ": "a Unix socket (--link.kind unix) is nearer, and in process (inprocess) the nearest",
+    "round trip over a Unix socket": "in process (--link.kind inprocess) is nearer",
 }
 
 
@@ -72,8 +75,9 @@ class Stalls(Struct, frozen=True):
 
 
 class Rung(Struct, frozen=True):
-    """The link's echo at one rate."""
+    """A link's echo at one rate."""
 
+    link: str
     rate_hz: int
     sent: int
     late: int
@@ -97,7 +101,10 @@ class Report(Struct, frozen=True):
     """All that was found out."""
 
     verdict: str
-    rate_held_hz: int | None
+    rate_held_hz: dict[str, int | None]
+    """By link, of those that were measured."""
+    unmeasured: dict[str, str]
+    """Links that could not be measured, and why."""
     limit: str | None
     """The largest of `parts_s`."""
     parts_s: dict[str, float]
@@ -111,7 +118,7 @@ class Report(Struct, frozen=True):
 
 def expected_s(each_s: float) -> float:
     """About how long `examine` takes."""
-    return each_s * (2 + len(RATES_HZ)) + START_S
+    return each_s * (2 + len(LINKS) * len(RATES_HZ)) + START_S
 
 
 def examine(each_s: float = 1.0) -> Report:
@@ -121,18 +128,20 @@ def examine(each_s: float = 1.0) -> Report:
         clock = Clock(time.get_clock_info("monotonic").resolution, read_cost_s())
         lags_ns = sleep_lags_ns(max(1, duration_ns // SLEEP_PERIOD_NS), SLEEP_PERIOD_NS)
         gaps_ns, spun_ns = spin(duration_ns)
-    rungs, failure = [], ""
-    try:
-        rungs = list(ladder(each_s))
-    except HilbenchError as error:
-        failure = str(error)
+    rungs, unmeasured = [], {}
+    for link in LINKS:
+        try:
+            rungs += ladder(link, each_s)
+        except HilbenchError as error:
+            unmeasured[link] = str(error)
     parts_s = parts(lags_ns, gaps_ns, spun_ns, rungs)
     limit = max(parts_s, key=parts_s.__getitem__)
     found = facts()
     advice = [fact.advice for fact in found if fact.advice]
     return Report(
-        verdict=verdict(rungs, parts_s) if rungs else f"unknown: {failure}",
-        rate_held_hz=rate_held_hz(rungs),
+        verdict=verdict(rungs, parts_s) if rungs else f"unknown: {'; '.join(dict.fromkeys(unmeasured.values()))}",
+        rate_held_hz={link: rate_held_hz(some) for link, some in by_link(rungs).items()},
+        unmeasured=unmeasured,
         limit=limit if rungs else None,
         parts_s=parts_s,
         clock=clock,
@@ -140,7 +149,7 @@ def examine(each_s: float = 1.0) -> Report:
         stalls=stalls(gaps_ns, spun_ns),
         rungs=rungs,
         facts=found,
-        advice=advice if all(each.held for each in rungs) else [ADVICE[limit], *advice],
+        advice=advice if all(each.held for each in rungs) else [f"{limit}: {ADVICE[limit]}", *advice],
     )
 
 
@@ -179,14 +188,14 @@ def spin(duration_ns: int, now_ns: Callable[[], int] = time.monotonic_ns) -> tup
     return np.array(gaps_ns, np.int64), last_ns - start_ns
 
 
-def ladder(each_s: float) -> Iterator[Rung]:
-    """The echo of a device over ZeroMQ at every rate, for about `each_s` each. Raises LinkError."""
-    kind = plugins.get("links", "zmq")
+def ladder(name: str, each_s: float) -> Iterator[Rung]:
+    """The echo of an idle device over that link at every rate, for about `each_s` each. Raises LinkError."""
+    kind = plugins.get("links", name)
     with kind(kind.Config(), "null", {}) as link:
         link.load(PROGRAM, 1000, Probes())
         for rate_hz in RATES_HZ:
             sent = max(1, round(each_s * rate_hz))
-            yield rung(rate_hz, sent, echo_ns(link, sent, round(1e9 / rate_hz), TICK_BYTES))
+            yield rung(name, rate_hz, sent, echo_ns(link, sent, round(1e9 / rate_hz), TICK_BYTES))
 
 
 def lava(n_ticks: int = LAVA_TICKS) -> Lava:
@@ -241,10 +250,15 @@ def stall_wait_ns(gaps_ns: NDArray, spun_ns: int, share: float) -> float:
     return float(((lengths - share * spun_ns) / np.arange(1, gaps_ns.size + 1)).max(initial=0))
 
 
-def rung(rate_hz: int, sent: int, echoes_ns: NDArray) -> Rung:
+def rung(link: str, rate_hz: int, sent: int, echoes_ns: NDArray) -> Rung:
     """What the echoes say that came of so many sent; one that is missing is late."""
     late = sent - int((echoes_ns <= 1e9 / rate_hz).sum())
-    return Rung(rate_hz, sent, late, late <= LATE_SHARE * sent, spread(echoes_ns))
+    return Rung(link, rate_hz, sent, late, late <= LATE_SHARE * sent, spread(echoes_ns))
+
+
+def by_link(rungs: list[Rung]) -> dict[str, list[Rung]]:
+    """Each link's rungs."""
+    return {link: some for link in LINKS if (some := [each for each in rungs if each.link == link])}
 
 
 def rate_held_hz(rungs: list[Rung]) -> int | None:
@@ -253,29 +267,37 @@ def rate_held_hz(rungs: list[Rung]) -> int | None:
 
 
 def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rungs: list[Rung]) -> dict[str, float]:
-    """What each cause takes, in seconds: the link in half of all ticks, the others in one of a hundred.
+    """What each cause takes, in seconds: a link in half of all ticks, the others in one of a hundred.
 
     The loop polls the stretch by which sleepers usually wake too late, up to a bound, so they lose what is beyond it.
-    The link's is its lowest median, because at a rate that is too high echoes also wait for each other.
+    A link's is its lowest median, because at a rate that is too high echoes also wait for each other.
     """
-    medians = [each.echo.p50_s for each in rungs if each.echo.p50_s is not None]
+    medians_s = {
+        link: [each.echo.p50_s for each in some if each.echo.p50_s is not None] for link, some in by_link(rungs).items()
+    }
     return {
         "sleep lag": max(0.0, float(np.quantile(lags_ns, 1 - LATE_SHARE)) - spin_ns(lags_ns)) * 1e-9,
         "stalls": stall_wait_ns(gaps_ns, spun_ns, LATE_SHARE) * 1e-9,
-        **({"link round trip": min(medians)} if medians else {}),
+        **{f"round trip over {LINKS[link]}": min(known) for link, known in medians_s.items() if known},
     }
 
 
 def verdict(rungs: list[Rung], parts_s: Mapping[str, float]) -> str:
-    """One line: the rate, the first one above it that is not held, and the parts, the largest first."""
-    held_hz = rate_held_hz(rungs)
-    failed = next((each for each in rungs if not each.held and each.rate_hz > (held_hz or 0)), None)
-    what = f"holds {held_hz} Hz" if held_hz else f"holds none of the rates tried, {rungs[0].rate_hz} Hz and above"
-    if failed is None:
-        what += ", the highest rate tried"
-    else:
-        share = failed.late / failed.sent
-        what += f"; at {failed.rate_hz} Hz {share:.1%} of echoes were late (allowed: {LATE_SHARE:.0%})"
+    """One line: what each link holds, and the parts, the largest first."""
+    held = ", ".join(f"{_held(some)} over {LINKS[link]}{_beyond(some)}" for link, some in by_link(rungs).items())
     largest = sorted(parts_s, key=parts_s.__getitem__, reverse=True)
-    told = ", ".join(f"{name} {parts_s[name] * 1e3:.3f} ms ({SAID_OF[name]})" for name in largest)
-    return f"{what}; largest part first: {told}"
+    told = ", ".join(f"{name} {parts_s[name] * 1e3:.3f} ms ({USUAL if 'over' in name else RARE})" for name in largest)
+    return f"holds {held}; largest part first: {told}"
+
+
+def _held(rungs: list[Rung]) -> str:
+    return f"{held_hz} Hz" if (held_hz := rate_held_hz(rungs)) else "none of the rates tried"
+
+
+def _beyond(rungs: list[Rung]) -> str:
+    """How the first rate above the one held failed."""
+    held_hz = rate_held_hz(rungs) or 0
+    failed = next((each for each in rungs if not each.held and each.rate_hz > held_hz), None)
+    if failed is None:
+        return " (the highest rate tried)"
+    return f" (at {failed.rate_hz} Hz {failed.late / failed.sent:.1%} of echoes were late; allowed: {LATE_SHARE:.0%})"

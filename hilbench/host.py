@@ -80,7 +80,7 @@ def tried(code: str) -> str:
 def priority_fact(answer: str) -> Fact:
     """Whether a process may ask to be run before all others."""
     mend = f"priority: add the line 'USER - rtprio 80' to {LIMITS_FILE}, log in again, set loop.realtime_priority"
-    return Fact("SCHED_FIFO", answer, mend if answer.startswith("refused") else "")
+    return Fact("priority (SCHED_FIFO)", answer, mend if answer.startswith("refused") else "")
 
 
 def pinning_fact(answer: str) -> Fact:

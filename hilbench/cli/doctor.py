@@ -18,27 +18,33 @@ if TYPE_CHECKING:
     from hilbench.doctor import Lava, Report, Spread
 
 
+_ABOUT = """measuring for about {:.0f} s: clock, sleep, and the echo of a device that computes nothing over {}
+other programs that run now count; a rate is held when at most {:.0%} of echoes take longer than its period"""
+
+
 def doctor(
     *, each_s: float = 1.0, lava: bool = False, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
 ) -> int:
-    """Measure this machine: which real-time rate it holds, what limits it, and what can be mended. Takes seconds.
+    """Measure this machine: which real-time rate it holds over which link, what limits it, and what can be mended.
+
+    A link is measured by the echo of a device that computes nothing; a controller's own time comes on top.
 
     Parameters
     ----------
     each_s
-        how long each of the seven timings takes; stalls that are rare need longer ones
+        how long each timing takes, one for each link and rate among them; stalls that are rare need longer ones
     lava
         start Lava's device too, and time its steps; takes some 15 s more
     as_json
         print everything as JSON
     """
-    from hilbench.doctor import examine, expected_s
+    from hilbench.doctor import LATE_SHARE, LINKS, examine, expected_s
     from hilbench.doctor import lava as time_lava
 
     if not 0.01 <= each_s <= 600:
         raise ScenarioError(f"--each-s: found {each_s}, expected a time from 0.01 s to 600 s")
     if not as_json:
-        print(f"measuring for about {expected_s(each_s):.0f} s; other programs that run now count", flush=True)
+        print(_ABOUT.format(expected_s(each_s), " and ".join(LINKS.values()), LATE_SHARE), flush=True)
     report = examine(each_s)
     timed = time_lava() if lava else None
     if as_json:
@@ -62,16 +68,21 @@ def _print(report: Report, timed: Lava | None) -> None:
 
 
 def _rows(report: Report) -> Iterator[tuple[str, str]]:
+    from hilbench.doctor import LINKS
+
     clock, stalls = report.clock, report.stalls
     yield "monotonic clock", f"resolution {clock.resolution_s * 1e9:g} ns, a reading takes {clock.read_s * 1e9:.0f} ns"
     yield "sleep to a 1 ms schedule", f"late by {_told(report.sleep)}"
     yield (
-        "stalls above 0.1 ms",
+        "stood still above 0.1 ms",
         f"{stalls.per_s:.1f} per second, {stalls.share:.2%} of the time, longest {stalls.longest_s * 1e3:.2f} ms",
     )
     for rung in report.rungs:
         held = "held" if rung.held else "not held"
-        yield f"echo over ZeroMQ, {rung.rate_hz} Hz", f"{held}: {rung.late} of {rung.sent} late; {_told(rung.echo)}"
+        told = f"{held}: {rung.late} of {rung.sent} late; {_told(rung.echo)}"
+        yield f"echo over {LINKS[rung.link]}, {rung.rate_hz} Hz", told
+    for link, reason in report.unmeasured.items():
+        yield f"echo over {LINKS[link]}", f"not measured: {reason}"
     for fact in report.facts:
         yield fact.name, fact.found
 

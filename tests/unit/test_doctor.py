@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilbench import doctor
+from hilbench import doctor, plugins
 from hilbench.bridge import process
 from hilbench.cli import main
+from hilbench.errors import LinkError
 
 US, MS = 1_000, 1_000_000
 
@@ -78,40 +79,45 @@ def test_no_samples_are_no_numbers():
 def test_a_rate_is_held_with_one_late_echo_in_a_hundred(late, missing, held):
     echoes_ns = np.full(1000 - missing, MS)  # just in time
     echoes_ns[:late] += 1
-    rung = doctor.rung(1000, 1000, echoes_ns)
+    rung = doctor.rung("zmq", 1000, 1000, echoes_ns)
     assert (rung.late, rung.held, rung.echo.n) == (late + missing, held, 1000 - missing)
 
 
-def rungs(*shares, rtt_ns=200 * US):
+def rungs(*shares, rtt_ns=200 * US, link="zmq"):
     """A rung for each share of late echoes, up the ladder."""
     return [
-        doctor.rung(rate, 1000, np.where(np.arange(1000) < share * 1000, 10**9, rtt_ns))
+        doctor.rung(link, rate, 1000, np.where(np.arange(1000) < share * 1000, 10**9, rtt_ns))
         for rate, share in zip(doctor.RATES_HZ, shares, strict=False)
     ]
 
 
 def test_parts_are_what_the_loop_would_feel():
     lags_ns = np.where(np.arange(1000) < 20, 380 * US, 50 * US)  # 2 % late, of which the loop polls away 300 us at most
-    found = doctor.parts(lags_ns, samples(20 * MS), 1000 * MS, rungs(0, 0.9, rtt_ns=150 * US))
-    assert found == pytest.approx({"sleep lag": 80e-6, "stalls": 0.010, "link round trip": 150e-6})
+    both = rungs(0, 0.9, rtt_ns=150 * US) + rungs(0, 0.9, rtt_ns=4 * US, link="unix")
+    found = doctor.parts(lags_ns, samples(20 * MS), 1000 * MS, both)
+    trips = {"round trip over ZeroMQ": 150e-6, "round trip over a Unix socket": 4e-6}
+    assert found == pytest.approx({"sleep lag": 80e-6, "stalls": 0.010} | trips)
+    assert set(found) == set(doctor.ADVICE)
     assert doctor.parts(np.full(1000, 79 * US), samples(), MS, []) == {"sleep lag": 0.0, "stalls": 0.0}
 
 
 @pytest.mark.parametrize(("shares", "held_hz", "told"), [
-    ((0, 0, 0.009, 0.02, 0.5), 500, "holds 500 Hz; at 1000 Hz 2.0% of echoes were late (allowed: 1%); "),
-    ((0, 0, 0, 0, 0), 2000, "holds 2000 Hz, the highest rate tried; "),
-    ((0.5, 0.5, 0.5, 0.5, 0.5), None, "holds none of the rates tried, 100 Hz and above; at 100 Hz 50.0% "),
-    ((0, 0.5, 0, 0.5, 0.5), 500, "holds 500 Hz; at 1000 Hz "),
+    ((0, 0, 0.009, 0.02, 0.5), 500, "500 Hz over ZeroMQ (at 1000 Hz 2.0% of echoes were late; allowed: 1%)"),
+    ((0, 0, 0, 0, 0), 2000, "2000 Hz over ZeroMQ (the highest rate tried)"),
+    ((0.5, 0.5, 0.5, 0.5, 0.5), None, "none of the rates tried over ZeroMQ (at 100 Hz 50.0% "),
+    ((0, 0.5, 0, 0.5, 0.5), 500, "500 Hz over ZeroMQ (at 1000 Hz "),
 ])  # fmt: skip
 def test_verdicts(shares, held_hz, told):
     found = rungs(*shares)
     assert doctor.rate_held_hz(found) == held_hz
-    line = doctor.verdict(found, {"sleep lag": 0.001, "stalls": 0.002, "link round trip": 0.0003})
-    assert line.startswith(told)
+    both = found + rungs(0, 0, 0, 0, 0, link="unix")
+    line = doctor.verdict(both, {"sleep lag": 0.001, "stalls": 0.002, "round trip over ZeroMQ": 0.0003})
+    assert line.startswith(f"holds {told}")
     assert line.endswith(
-        "largest part first: stalls 2.000 ms (1 tick in 100), sleep lag 1.000 ms (1 tick in 100), "
-        "link round trip 0.300 ms (median)"
+        ", 2000 Hz over a Unix socket (the highest rate tried); largest part first: stalls 2.000 ms (1 tick in 100), "
+        "sleep lag 1.000 ms (1 tick in 100), round trip over ZeroMQ 0.300 ms (median)"
     )
+    assert doctor.verdict(found, {}).count(" over ") == 1, "of the links that were measured"
 
 
 ALONE = """
@@ -120,6 +126,7 @@ for name in ("gymnasium", "pybullet", "pyarrow", "altair", "vl_convert"):
     sys.modules[name] = None  # as if it were not installed
 from pathlib import Path
 from hilbench.cli import main
+from hilbench.errors import LinkError
 try:
     main(["doctor", "--json", "--each-s", "0.02"])
 finally:
@@ -133,11 +140,16 @@ def test_an_examination_with_the_core_alone_leaves_no_process():
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     rungs = found["rungs"]
-    assert [rung["rate_hz"] for rung in rungs] == list(doctor.RATES_HZ)
-    assert [rung["sent"] for rung in rungs] == [2, 4, 10, 20, 40]
+    tried = [(link, rate_hz) for link in doctor.LINKS for rate_hz in doctor.RATES_HZ]
+    assert [(rung["link"], rung["rate_hz"]) for rung in rungs] == tried
+    assert [rung["sent"] for rung in rungs] == [2, 4, 10, 20, 40] * 2
     assert all(0 < rung["echo"]["n"] <= rung["sent"] for rung in rungs)
     assert all(rung["held"] == (rung["late"] <= 0.01 * rung["sent"]) for rung in rungs)
-    assert found["rate_held_hz"] == max((rung["rate_hz"] for rung in rungs if rung["held"]), default=None)
+    for link, held_hz in found["rate_held_hz"].items():
+        held = [rung["rate_hz"] for rung in rungs if rung["held"] and rung["link"] == link]
+        assert held_hz == max(held, default=None)
+    assert list(found["rate_held_hz"]) == list(doctor.LINKS)
+    assert found["unmeasured"] == {}
     assert found["limit"] == max(found["parts_s"], key=found["parts_s"].get)
     assert found["verdict"].startswith("holds ")
     assert found["clock"]["read_s"] > 0
@@ -145,6 +157,18 @@ def test_an_examination_with_the_core_alone_leaves_no_process():
     assert found["sleep"]["max_s"] >= found["sleep"]["p50_s"] >= 0
     assert 0 <= found["stalls"]["share"] < 1
     assert {"name", "found", "advice"} == set(found["facts"][0])
+
+
+def test_a_link_that_this_system_lacks_is_told_and_the_other_is_measured(monkeypatch, capsys):
+    kind = plugins.get("links", "unix")
+    monkeypatch.setattr(kind, "load", lambda *_: (_ for _ in ()).throw(LinkError("this system has none")))
+    with pytest.raises(SystemExit) as end:
+        main(["doctor", "--each-s", "0.01"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert end.value.code == 0
+    assert "echo over a Unix socket not measured: this system has none" in out
+    assert "echo over ZeroMQ, 2000 Hz" in out
+    assert "verdict: holds " in out
 
 
 def test_a_device_that_cannot_start_is_told_and_the_rest_is_measured(monkeypatch, capsys):

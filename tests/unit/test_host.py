@@ -54,7 +54,7 @@ def test_looking_at_the_host_leaves_this_process_as_it_was():
     before = os.sched_getscheduler(0), resource.getrlimit(resource.RLIMIT_MEMLOCK), _locked()
     names = [fact.name for fact in host.facts()]
     assert (os.sched_getscheduler(0), resource.getrlimit(resource.RLIMIT_MEMLOCK), _locked()) == before
-    assert {"CPU governor", "SCHED_FIFO", "locked memory", "serial ports", "RAPL"} <= set(names)
+    assert {"CPU governor", "priority (SCHED_FIFO)", "locked memory", "serial ports", "RAPL"} <= set(names)
     assert len(set(names)) == len(names)
 
 
