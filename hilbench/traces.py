@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
+from hilbench.metrics.split import is_time
 from hilbench.recorder import read_run
 from hilbench.types import RunData
 
@@ -29,7 +30,7 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray:
 
 def _from_run(run: RunData, path: str | Path, way: str) -> NDArray:
     """Half of both ways together where the run's two clocks cannot be subtracted."""
-    if run.instruction_ns:
+    if not is_time(run):
         raise ScenarioError(f"{path}: its device counts instructions, so nobody knows how long its link took")
     parts = [np.empty(0)]
     for episode in run.episodes:

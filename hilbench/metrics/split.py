@@ -39,9 +39,21 @@ def parts_s(run: RunData) -> dict[str, NDArray]:
     A reply that arrives while the loop is busy waits in its socket: that counts as the way back.
     """
     stamped = [episode for episode in run.episodes if set(COLUMNS) <= set(episode)]
-    between = _counted if run.instruction_ns else _same_clock if run.meta.get("same_clock") else _own_clock
+    between = _counted if not is_time(run) else _same_clock if run.meta.get("same_clock") else _own_clock
     found = [_parts_ns(e, between) for e in stamped if (e["applied_step"] >= 0).any()]
     return {name: np.concatenate([part[name] for part in found]) * 1e-9 for name in (found[0] if found else ())}
+
+
+def is_time(run: RunData) -> bool:
+    """Whether the device's `compute_ns` may be subtracted from stamps of the plant: not where it counts instructions.
+
+    A board may be emulated without anyone here knowing: then it has computed for longer than its answers took.
+    """
+    return not run.instruction_ns and all(
+        (e["compute_ns"] <= e["arrived_ns"] - e["encoded_ns"])[e["answered"]].all()
+        for e in run.episodes
+        if "encoded_ns" in e
+    )
 
 
 def _parts_ns(episode: dict[str, NDArray], between: Callable[..., dict[str, NDArray]]) -> dict[str, NDArray]:

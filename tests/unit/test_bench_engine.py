@@ -141,7 +141,7 @@ def test_results_are_written_whole_and_shown(bench: SimpleNamespace, side: Any, 
     assert written == result == json.loads((tmp_path / "second.json").read_text())
     assert {"cpu", "cores"} <= written["host"].keys()
     lines = bench.tables.markdown(written).splitlines()
-    assert "| a work | other | 1 us | 4 us | 0.25 |  |  | 1 | 100, 100 |" in lines
+    assert "| a work | other | 1 us | 4 us | 0.25 |  |  | 1 | 100, 100 spikes |" in lines
 
 
 def test_some_rows_take_their_own_place_alone(bench: SimpleNamespace, tmp_path: Path) -> None:

@@ -66,10 +66,11 @@ def test_without_one_clock_the_link_is_one_part():
     assert row.parts["link"] == ("7", "7")
 
 
-def test_an_emulators_count_is_no_part_of_the_latency():
+@pytest.mark.parametrize("report", [{"instruction_ns": 256}, {}], ids=["said", "plain from its numbers"])
+def test_an_emulators_count_is_no_part_of_the_latency(report):
     """Its device says 979 us of a clock of its own; from the encoded tick to the reply it took 86."""
     emulated = run(np.full(N, 79.0))
-    emulated.meta["report"] = {"instruction_ns": 256}
+    emulated.meta["report"] = report
     emulated.episodes[0]["compute_ns"][:] = 979 * US
     _, [row] = split.figures([cell("m4", emulated)])
     assert list(row.parts) == ["observe", "encode", "link and emulator", "decode", "apply"]
