@@ -42,8 +42,10 @@ class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_f
 DELAYS = {"constant": Constant, "gamma": Gamma, "trace": Trace}
 
 
-def settle_delay(table: Mapping[str, Any], where: str) -> Constant | Gamma | Trace:
+def settle_delay(table: Any, where: str) -> Constant | Gamma | Trace:
     """A table as a delay, constant unless its `kind` says otherwise. Raises ScenarioError."""
+    if not isinstance(table, Mapping):
+        raise ScenarioError(f"{where}: found {table!r}, expected a table, as {{ s = 0.01 }}")
     kind = table.get("kind", "constant")
     if str(kind) not in DELAYS:
         raise ScenarioError(f"{where}.kind: found {kind!r}; {choose(str(kind), DELAYS)}")

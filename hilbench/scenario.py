@@ -82,6 +82,7 @@ class Scenario:
         return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
 
 
+NAME = "letters, digits, spaces and . _ -, the first a letter or a digit"
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 """A controller's name: run folders begin with it."""
 
@@ -89,7 +90,7 @@ Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=6
 class _Top(Struct, frozen=True, forbid_unknown_fields=True):
     """The tables and fields a file may have."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64)]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64, description=NAME)]
     summary: str
     plant: dict[str, Any]
     controllers: dict[Word, dict[str, Any]]
@@ -258,7 +259,7 @@ def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
 
 def _part(kind: str, table: Mapping[str, Any], where: str) -> Part:
     name, found = _plugin(kind, table, where)
-    return Part(name, settle(found.Config, {k: v for k, v in table.items() if k != "kind"}, where))
+    return Part(name, settle(found.Config, {k: v for k, v in table.items() if k != "kind"}, where, name))
 
 
 def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -273,15 +274,14 @@ def _controlled(table: Mapping[str, Any], backend: Part, where: str) -> Controll
         backend = _part("backends", table["backend"], f"{where}.backend")
     elif found.backend is not None:
         backend = _part("backends", {"kind": found.backend}, f"{where}.backend")
-    return ControllerPart(name, settle(found.Config, settings, where), backend)
+    return ControllerPart(name, settle(found.Config, settings, where, name), backend)
 
 
 def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:
     """`delay` with its kind: constant unless it says otherwise."""
-    delay = loop.get("delay")
-    if not isinstance(delay, dict):
+    if "delay" not in loop:
         return loop
-    return {**loop, "delay": settle_delay(delay, f"{where}: loop.delay")}
+    return {**loop, "delay": settle_delay(loop["delay"], f"{where}: loop.delay")}
 
 
 def _check_rates(scenario: Scenario) -> None:

@@ -14,13 +14,17 @@ from hilbench.errors import ScenarioError, choose
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def settle(config: type[S], values: Mapping[str, Any], where: str) -> S:
-    """`values` as a `config`. Raises ScenarioError with the place, what was found and what is allowed."""
+def settle(config: type[S], values: Mapping[str, Any], where: str, kind: str | None = None) -> S:
+    """`values` as a `config`, that of the plug-in `kind` if it is one's.
+
+    Raises ScenarioError with the place, what was found and what is allowed.
+    """
     if not isinstance(values, Mapping):
         raise ScenarioError(f"{where}: found {values!r}, expected a table of fields")
     for field in values:
         if field not in config.__struct_fields__:
-            raise ScenarioError(f"{where}.{field}: no such field; {choose(str(field), config.__struct_fields__)}")
+            of = "" if kind is None else f" of kind {kind!r}"
+            raise ScenarioError(f"{where}.{field}: no such field{of}; {choose(str(field), config.__struct_fields__)}")
     _refuse_infinite(values, where)
     try:
         return msgspec.convert(dict(values), config)
@@ -57,8 +61,17 @@ def _line(message: str, config: type, values: Mapping[str, Any], where: str) -> 
     field = re.match(r"\.?(\w*)", path).group(1)
     if (names := _choices(config, field)) and field in values:
         return f"{where}{path}: found {values[field]!r}; {choose(str(values[field]), names)}"
+    if "matching regex" in expected and (words := _described(config, field)):
+        return f"{where}{path}: found {values[field]!r}; allowed: {words}"
     found = f"found {values[field]!r}, " if field in values else ""
     return f"{where}{path}: {found}{expected[0].lower()}{expected[1:]}"
+
+
+def _described(config: type, field: str) -> str:
+    """What the pattern of a field allows, in words, where it has them."""
+    hint = get_type_hints(config, include_extras=True).get(field)
+    metas = (meta for part in (hint, *get_args(hint)) for meta in getattr(part, "__metadata__", ()))
+    return next((meta.description for meta in metas if meta.description), "")
 
 
 def _choices(config: type, field: str) -> list[str]:

@@ -53,7 +53,7 @@ class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Suite(Grid, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A suite file."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64)]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64, description=scenarios.NAME)]
     summary: str
     baseline: str | None = None
     """The controller with which every other is compared, seed by seed."""

@@ -95,8 +95,8 @@ def _way(both: Mapping[str, Any], own: Any, where: str) -> Way:
     if not isinstance(own, Mapping):
         raise ScenarioError(f"{where}: found {own!r}, expected a table of fields")
     table = {**both, **own}
-    if isinstance(delay := table.get("delay"), Mapping):
-        table["delay"] = settle_delay(delay, f"{where}.delay")
+    if "delay" in table:
+        table["delay"] = settle_delay(table["delay"], f"{where}.delay")
     way = settle(Way, table, where)
     if way.reorder and way.delay == Constant() and not way.jitter_s:
         raise ScenarioError(f"{where}.reorder: found {way.reorder:g} without a delay; no frame waits to be passed")
