@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from functools import partial, wraps
+from importlib.metadata import version
 from inspect import signature
 from itertools import groupby
 from typing import Any, NoReturn
@@ -86,6 +87,9 @@ def guard(command: Callable[[], int | None]) -> NoReturn:
 
 def _main(arguments: list[str]) -> int:
     overrides: dict[str, Any] = {}
+    if arguments == ["--version"]:
+        print(f"hilbench {version('hilbench')}")
+        return 0
     _check_names(arguments)
     if arguments and arguments[0] in OVERRIDABLE:
         overrides, arguments = scenarios.assignments(arguments)

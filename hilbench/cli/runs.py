@@ -67,6 +67,9 @@ def run(
     if seed is not None:
         changes["loop.seed"] = seed
     found = scenarios.load(scenario, changes, controller)
+    asked, used = changes.get("backend.kind"), found.chosen.backend.kind
+    if asked not in (None, used):
+        complain(f"controller {found.controller!r} runs on backend {used!r}; backend.kind {asked!r} is for the others")
     folder = out or _folder(found)
     with _progress(found, quiet=as_json) as advance:
         outcome = run_scenario(found, folder, advance)

@@ -55,6 +55,11 @@ def test_help_is_no_mistake(capsys: pytest.CaptureFixture) -> None:
         assert found.err == ""
 
 
+def test_the_version_is_told(capsys: pytest.CaptureFixture) -> None:
+    assert call("--version") == 0
+    assert re.fullmatch(r"hilbench \d+\.\d+.*\n", capsys.readouterr().out)
+
+
 def test_run_prints_its_metrics_as_json(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = tmp_path / "run"
     code = call(
@@ -89,6 +94,13 @@ def test_evaluate_prints_its_summary_and_says_what_failed(tmp_path: Path, capsys
     captured = capsys.readouterr()
     assert json.loads(captured.out)["cells"][0]["metrics"] == {}
     assert captured.err.count("no answer to HELLO") == 2
+
+
+def test_a_backend_that_is_not_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    asked = ("run", "cartpole_ladder", "--controller", "lqr", "--loop.duration-s", "0.01", "--backend.kind")
+    for backend, n_lines in (("numba", 1), ("law", 0)):
+        assert call(*asked, backend, "--out", str(tmp_path / backend)) == 0
+        assert capsys.readouterr().err.count("controller 'lqr' runs on backend 'law'") == n_lines
 
 
 def test_program_prints_what_a_fixed_device_must_know(capsys: pytest.CaptureFixture) -> None:
