@@ -25,6 +25,7 @@ FOLDER_VARIABLE = "HILBENCH_ENVIRONMENTS"
 ASK_TIMEOUT_S = 60.0
 INSTALL_TIMEOUT_S = 1800.0
 TAIL_LINES = 3
+LINE_CHARACTERS = 200
 
 
 class Recipe(Struct, frozen=True):
@@ -122,6 +123,8 @@ def _made_from(folder: Path) -> list[str] | None:
 def find_python(version: str) -> str:
     """An interpreter of this version. Raises LinkError that says how to get one."""
     found = next((path for path in _candidates(version) if _is(path, version)), None)
+    if found is None and (stated := os.environ.get(_variable(version))):
+        raise LinkError(f"{_variable(version)}: found {stated!r}; expected the path of a Python {version} with venv")
     if found is None:
         raise LinkError(
             f"found no Python {version} with venv (on PATH, in pyenv, in conda, through uv); get one with "
@@ -186,8 +189,15 @@ def _run(*command: str, what: str) -> None:
     except subprocess.TimeoutExpired:
         raise LinkError(f"{what}: {command[0]} took longer than {INSTALL_TIMEOUT_S:g} s") from None
     if done.returncode:
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        raise LinkError(f"{what}: {' | '.join(lines[-TAIL_LINES:]) or f'exit code {done.returncode}'}")
+        raise LinkError(f"{what}: {_reason(done.stdout) or f'exit code {done.returncode}'}")
+
+
+def _reason(said: str) -> str:
+    """The errors in what a command said, or its last lines: pip's last ones may be a picture of an arrow."""
+    lines = [line.strip()[:LINE_CHARACTERS] for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    offline = "; no package index could be reached" if "connection broken" in said else ""
+    return " | ".join((errors or lines)[-TAIL_LINES:]) + offline
 
 
 def _hilbench() -> tuple[str, ...]:

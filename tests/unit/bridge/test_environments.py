@@ -38,8 +38,10 @@ def test_where_environments_stand(monkeypatch, tmp_path):
 
 
 def test_a_python_of_another_version_is_none(monkeypatch):
-    monkeypatch.setenv("HILBENCH_PYTHON29", sys.executable)
     with pytest.raises(LinkError, match=r"found no Python 2\.9 .*uv python install 2\.9"):
+        environments.find_python("2.9")
+    monkeypatch.setenv("HILBENCH_PYTHON29", sys.executable)
+    with pytest.raises(LinkError, match=r"HILBENCH_PYTHON29: found '.*'; expected the path of a Python 2\.9"):
         environments.find_python("2.9")
     assert environments.find_python(HERE) == sys.executable
 
@@ -60,6 +62,21 @@ def test_what_fails_half_way_is_removed_and_told(folder):
     with pytest.raises(LinkError, match=r"cannot install into .*no-such-folder"):
         environments.install("mine")
     assert not folder.exists()
+
+
+def test_pips_own_errors_are_told_and_not_its_last_lines(folder, monkeypatch):
+    said = (
+        "WARNING: Retrying after connection broken by\n  ERROR: No matching distribution found for x\nerror\n╰─> above"
+    )
+
+    def run(command, **_):
+        return subprocess.CompletedProcess(command, int("pip" in command), said if "pip" in command else HERE)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(LinkError) as refused:
+        environments.install("mine")
+    told = "ERROR: No matching distribution found for x; no package index could be reached"
+    assert str(refused.value) == f"cannot install into {folder}: {told}"
 
 
 def test_an_interruption_removes_what_is_half_made(folder, monkeypatch):
