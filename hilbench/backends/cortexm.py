@@ -20,6 +20,7 @@ from hilbench.errors import LinkError, NetworkError, choose
 from hilbench.nal.loihi import IntegerNetwork
 from hilbench.types import NO_VALUES, Backend, Carry, Link, LoadReport, Probes, Program, Reply, Tick
 
+BOARDS = "qemu, serial:///dev/ttyACM0?baud=115200, stream://HOST:PORT, stream:///PATH"
 CATCH_UP_MAX = 10_000
 """Periods that docs/protocol.md lets a device run through at once."""
 
@@ -27,7 +28,7 @@ CATCH_UP_MAX = 10_000
 class CortexmConfig(LoihiConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the firmware runs, and how a network of real numbers is brought onto integers."""
 
-    board: Annotated[str, Meta(pattern=r"^(qemu$|stream://.+|serial://.+)")] = "qemu"
+    board: Annotated[str, Meta(pattern=r"^(qemu$|stream://.+|serial://.+)", description=BOARDS)] = "qemu"
     """`qemu` builds a firmware and emulates it; serial:///dev/ttyACM0?baud=115200 is a board that already runs the one
     that `hilbench build cortexm` made of this network."""
     machine: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$")] = "mps2-an386"

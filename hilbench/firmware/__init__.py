@@ -30,7 +30,7 @@ C_FILES = ("main.c", "wire.c", "network.c", "program.c", "board_mps2.c")
 COPIED = ("main.c", "wire.c", "wire.h", "network.c", "network.h", "pes.h", "board.h", "board_mps2.c", "memory.ld")
 LEARNING_C = "pes.c"
 ELF = "firmware.elf"
-COMPILER = "arm-none-eabi-gcc"
+COMPILER, SIZE = "arm-none-eabi-gcc", "arm-none-eabi-size"
 FLAGS = (
     "-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-mcpu=cortex-m4", "-mthumb",
     "-nostartfiles", "-T", "memory.ld",
@@ -41,6 +41,7 @@ LEARNING_FLAGS = ("-DLEARNS", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
 """What learns has products of floats for every weight; the FPU does them."""
 PACKAGES = {
     COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    SIZE: "binutils-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
 }
 """What Debian and Ubuntu call what brings a program."""
@@ -86,6 +87,7 @@ def build(
     compiler, ScenarioError for a folder with something else in it; the folder is then as it was.
     """
     tool(COMPILER)
+    tool(SIZE)
     _check_folder(folder)
     made = parts(program, weight_bits, largest_value) if isinstance(program, Network) else Parts(program)
     _check(made, period_us)
@@ -180,15 +182,16 @@ def _compile(folder: Path, learns: bool) -> None:
         return
     over = re.findall(r"region `(\w+)' overflowed by (\d+) bytes", done.stderr)
     if over:
-        lines = (f"{memory} overflows by {n} bytes" for memory, n in over)
-        raise NetworkError(f"the network does not fit on the board: {', '.join(lines)}; allowed: what memory.ld states")
+        have = dict(re.findall(r"(\w+) \(\w+\) : .*LENGTH = (\w+)", (SOURCES / "memory.ld").read_text("utf-8")))
+        lines = (f"{memory} of {have[memory]} bytes overflows by {n}" for memory, n in over)
+        raise NetworkError(f"the network does not fit on the board: {', '.join(lines)} bytes (memory.ld)")
     first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
     raise NetworkError(f"{COMPILER}: {first}; is {PACKAGES[COMPILER]} installed whole?")
 
 
 def _sizes(elf: Path) -> tuple[int, int]:
     """Bytes of flash and of RAM, the stack among them."""
-    command = (tool(COMPILER).removesuffix("gcc") + "size", elf)
+    command = (tool(SIZE), elf)
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_TIMEOUT_S)
     text, data, bss = map(int, done.stdout.splitlines()[1].split()[:3])
     return text + data, data + bss

@@ -63,10 +63,7 @@ def fixed_form(
     hold: Callable[..., None],
 ) -> Form:  # fmt: skip
     """A network in the integers of backend `loihi`. `hold` is its kernel that makes biases of values."""
-    try:
-        integers, lines = from_network(network, weight_bits, largest_value)
-    except NetworkError as error:
-        raise NetworkError(str(error).replace("backend 'loihi'", "backend 'lava'")) from None
+    integers, lines = from_network(network, weight_bits, largest_value)
     flat, first = lower(integers, Probes()), _first_lines(network)
     constant = _held(hold, flat, np.zeros(size_of(network.inputs, "values")))
     driven = {each.target for each in integers.value_inputs}

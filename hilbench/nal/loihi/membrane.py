@@ -78,7 +78,7 @@ def row_sums(q: Projection) -> NDArray:
 def _refuse(p: Population) -> None:
     where, b = f"population {p.name!r}", p.behaviour
     if p.kind not in KINDS:
-        raise NetworkError(f"{where}: kind: found {p.kind!r}; allowed on backend 'loihi': {', '.join(KINDS)}")
+        raise NetworkError(f"{where}: kind: found {p.kind!r}; allowed in Loihi's integers: {', '.join(KINDS)}")
     for what, found, allowed in (
         ("spikes", b.spikes, "single"),
         ("v_floor", b.v_floor, None),
@@ -87,7 +87,7 @@ def _refuse(p: Population) -> None:
         ("rule", p.rule, None),
     ):
         if found != allowed:
-            raise NetworkError(f"{where}: {what}: found {found!r}; allowed on backend 'loihi': {allowed!r}")
+            raise NetworkError(f"{where}: {what}: found {found!r}; allowed in Loihi's integers: {allowed!r}")
 
 
 def _zero(p: Population, step: Step) -> NDArray:
@@ -111,7 +111,7 @@ def _threshold_depth(p: Population, zero: NDArray) -> NDArray:
     depth = p.v_threshold.astype(np.float64) - zero
     bad = p.v_threshold[~((depth > 0) & np.isfinite(depth))]
     if bad.size:
-        text = f"found {bad[0]:g}; allowed on backend 'loihi': finite and above what v is reset to"
+        text = f"found {bad[0]:g}; allowed in Loihi's integers: finite and above what v is reset to"
         raise NetworkError(f"population {p.name!r}: v_threshold: {text}")
     return depth
 
@@ -132,7 +132,7 @@ def _register(p: Population, what: str, kept: NDArray, name: str, offset: int) -
     found = np.unique(np.rint(UNITY * (1 - kept)).astype(np.int64))
     if found.size > 1:
         taus = getattr(p, what)
-        text = f"found {taus.min():.6g} to {taus.max():.6g}; allowed on backend 'loihi': one for the whole population"
+        text = f"found {taus.min():.6g} to {taus.max():.6g}; allowed in Loihi's integers: one for the whole population"
         raise NetworkError(f"population {p.name!r}: {what}: {text}")
     low, high = RANGES[name]
     register = int(np.clip(found[0] - offset, low, high))

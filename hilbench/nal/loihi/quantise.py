@@ -79,8 +79,8 @@ class _Work:
     def projection(self, q: Projection, m: Membrane, scale: float) -> None:
         """Add what a population receives: values as bias currents, all else as synapses."""
         if q.rule is not None:
-            text = f"found {type(q.rule).__name__}; allowed on backend 'loihi': none, its weights are fixed"
-            raise NetworkError(f"projection {q.name!r}: rule: {text}")
+            text = "allowed in Loihi's integers: none (backends numba and reference learn)"
+            raise NetworkError(f"projection {q.name!r}: rule: found {type(q.rule).__name__}; {text}")
         if holds(self.network, q):
             self.lines.append(f"{q.name}: values become bias currents of 13 bits, once a tick")
             self.integers.value_inputs.append(ValueInput(q.name, q.source, q.target, q.weights, scale * m.held_drive))
@@ -135,7 +135,7 @@ class _Work:
             scale = float(int(scale) >> ALIGN_BITS << ALIGN_BITS)
         if scale < 1:
             found = "found weights or biases of too many thresholds for 24 bits"
-            raise NetworkError(f"population {p.name!r}: {found}; allowed on backend 'loihi': smaller ones")
+            raise NetworkError(f"population {p.name!r}: {found}; allowed in Loihi's integers: smaller ones")
         return scale
 
     def _rows(self, q: Projection, m: Membrane) -> scipy.sparse.csc_array:

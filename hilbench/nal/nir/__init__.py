@@ -72,7 +72,7 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
 
     path = Path(path)
     if not path.is_file():
-        raise NetworkError(f"{path}: no such file")
+        raise NetworkError(f"{path}: {'this is a folder, and no' if path.is_dir() else 'no such'} file")
     statements_from(statements)
     answer = _ask_child(path, msgspec.json.encode(plain(statements), enc_hook=_listed))
     try:

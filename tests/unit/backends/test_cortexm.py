@@ -154,13 +154,13 @@ def test_a_network_that_does_not_fit_leaves_the_folder_as_it_was(tmp_path):
     net.input("e", 1, kind="events")
     net.lif("a", 60_000, tau_s=0.02)
     net.connect("e", "a", np.ones((60_000, 1)), delay_steps=np.full((60_000, 1), 40))
-    with pytest.raises(NetworkError, match=r"RAM overflows by .* bytes"):
+    with pytest.raises(NetworkError, match=r"RAM of 4M bytes overflows by \d+ bytes"):
         build(net, 1000, folder)
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert [file.name for file in tmp_path.iterdir()] == ["firmware"]
 
 
-@pytest.mark.parametrize("missing", ["arm-none-eabi-gcc", "qemu-system-arm"])
+@pytest.mark.parametrize("missing", ["arm-none-eabi-gcc", "arm-none-eabi-size", "qemu-system-arm"])
 def test_a_missing_tool_is_named_with_its_debian_package(monkeypatch, missing):
     monkeypatch.setattr("hilbench.firmware.shutil.which", lambda name: None if name == missing else f"/usr/bin/{name}")
     with pytest.raises(NetworkError, match=rf"{missing} is not installed; on Debian or Ubuntu: apt install "):
@@ -201,6 +201,7 @@ def test_mistakes_are_one_line_and_write_nothing(tmp_path, capsys):
         (("cortexn", net, "-o", out), "did you mean 'cortexm'"),
         (("cortexm", net, "-o", out, "--period-s", "nan"), "--period-s"),
         (("cortexm", str(tmp_path / "no.nir"), "-o", out), "no such file"),
+        (("cortexm", str(tmp_path), "-o", out), "this is a folder"),
         (("cortexm", net, "-o", out, "--perod-s", "1"), "did you mean '--period-s'"),
     ):
         assert command(*arguments) == 2

@@ -138,7 +138,7 @@ def test_neurons_may_differ_in_threshold_but_not_in_time_constants():
     q = from_network(net)[0].projections["e_to_a"]
     np.testing.assert_allclose(q.weights.toarray()[:, 0] / q.weights.toarray()[0, 0], [1, 0.5, 0.25, 0.125], atol=0.01)
     np.testing.assert_allclose(written(q), 0.5, rtol=0.01)
-    with pytest.raises(NetworkError, match=r"'a': tau_s: found 0.004 to 0.008; allowed on backend 'loihi': one for"):
+    with pytest.raises(NetworkError, match=r"'a': tau_s: found 0.004 to 0.008; allowed in Loihi's integers: one for"):
         from_network(real(tau_s=[0.004, 0.004, 0.004, 0.008]))
 
 
@@ -218,12 +218,12 @@ def driven_by_values() -> Network:
 @pytest.mark.parametrize(
     ("net", "says"),
     [
-        (sums(), "population 's': kind: found 'sum'; allowed on backend 'loihi': lif"),
-        (learning(), "projection 'a_to_y': rule: found PES; allowed on backend 'loihi': none"),
+        (sums(), "population 's': kind: found 'sum'; allowed in Loihi's integers: lif"),
+        (learning(), "projection 'a_to_y': rule: found PES; allowed in Loihi's integers: none"),
         (driven_by_values(), "projection 'y_to_a': source of spikes: found 'y'; allowed: a, e"),
-        (real(spikes="multiple"), "spikes: found 'multiple'; allowed on backend 'loihi': 'single'"),
+        (real(spikes="multiple"), "spikes: found 'multiple'; allowed in Loihi's integers: 'single'"),
         (real(v_floor=-1.0), "v_floor: found -1.0"),
-        (real(v_reset=2.0), "v_threshold: found 1; allowed on backend 'loihi': finite and above"),
+        (real(v_reset=2.0), "v_threshold: found 1; allowed in Loihi's integers: finite and above"),
         (real(refractory_s=0.064), "refractory_steps: found 64; allowed: 0 to 63"),
     ],
 )

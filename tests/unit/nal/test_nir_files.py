@@ -133,7 +133,7 @@ def foreign(path, kind: str) -> None:
         ("empty", "not a readable NIR file"),
         ("cut", "not a readable NIR file"),
         ("other HDF5", "not a NIR file: it holds no group 'node'"),
-        ("folder", "no such file"),
+        ("folder", "this is a folder"),
         ("absent", "no such file"),
     ],
 )
