@@ -55,11 +55,15 @@ class Lava(Backend):
     Config = LavaConfig
     environment: ClassVar[str | None] = "lava"
 
+    def __init__(self, config: LavaConfig) -> None:
+        """Raises NetworkError in a Python without Lava, before a device waits for a plant in vain."""
+        super().__init__(config)
+        _check_lava(config.hardware)
+
     @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         self._steps = steps_per_tick(program, period_us, probes, "lava")
         probe_ticks(probes, period_us)
-        _check_lava(self.config.hardware)
         host = beside_chip(program, "lava", all_readouts=self.config.tag == "float")
         self._form = form = self._form_of(chip_part(program, host))
         self._plan = plan(
@@ -154,7 +158,8 @@ def _check_lava(hardware: str) -> None:
     if not installed():
         raise NetworkError(
             "backend 'lava' needs Lava in a Python 3.10 of its own: run `hilbench device install lava`, "
-            "then use the zmq link (--link.kind zmq); allowed here: backend 'loihi', which computes the same integers"
+            "then use the zmq link (--link.kind zmq), or serve it with that environment's bin/hilbench; "
+            "allowed here: backend 'loihi', which computes the same integers"
         )
     if hardware == "loihi2" and importlib.util.find_spec("lava.magma.core.model.nc") is None:
         raise NetworkError(

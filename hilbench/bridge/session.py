@@ -9,25 +9,20 @@ from collections.abc import Mapping
 from time import monotonic_ns
 from typing import Any
 
-import msgspec
 from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.bridge.states import Status
 from hilbench.bridge.ticks import check_tick
 from hilbench.bridge.wire import Code, FrameError, Sizes, check_reset
-from hilbench.errors import ScenarioError
+from hilbench.settings import settle
 from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, Tick
 
 
 def build_backend(kind: str, settings: dict[str, Any]) -> Backend:
     """The backend plug-in `kind` with its Config from `settings`. Raises PluginError or ScenarioError."""
     backend = plugins.get("backends", kind)
-    try:
-        config = msgspec.convert(settings, backend.Config)
-    except msgspec.ValidationError as error:
-        raise ScenarioError(f"backend {kind!r}: {error}") from None
-    return backend(config)
+    return backend(settle(backend.Config, settings, "backend", kind))
 
 
 class Session:
