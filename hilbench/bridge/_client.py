@@ -20,7 +20,7 @@ from hilbench.bridge.process import DeviceProcess, scheduling
 from hilbench.bridge.states import Status
 from hilbench.bridge.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
-from hilbench.errors import HilbenchError, LinkError
+from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.nal.codec import pack
 from hilbench.types import Carry, Kept, Link, LoadReport, Probes, Program, Reply, Tick
 
@@ -210,10 +210,14 @@ class FrameLink(Link):
 
     def _meet(self) -> Hello:
         mine = Hello(boot_id=boot_id())
-        answer = self._ask(Kind.HELLO, lambda seq: wire.encode_hello(0, seq, mine), Kind.HELLO)
+        try:
+            answer = self._ask(Kind.HELLO, lambda seq: wire.encode_hello(0, seq, mine), Kind.HELLO)
+            hello = wire.decode_hello(answer)
+        except ProtocolError as error:
+            what = "expected a device of this version of hilbench"
+            raise LinkError(f"{self._address}: what answers there speaks otherwise ({error}); {what}") from None
         self._session = wire.read_header(answer).session
         self._reply_mark = wire.mark(Kind.REPLY, self._session)
-        hello = wire.decode_hello(answer)
         self.same_clock = hello.boot_id == mine.boot_id
         self._can = hello.capabilities
         return hello
@@ -227,17 +231,22 @@ class FrameLink(Link):
             Kind.LOAD, lambda seq: wire.encode_load(self._session, seq, load), Kind.REPORT, self.config.start_timeout_s
         )
         report = wire.decode_report(answer)
-        if report.backend != self._backend[0]:
+        if report.backend != (own := self._backend[0]):
             raise LinkError(
-                f"{self._address}: this device runs the backend {report.backend!r}; allowed here: {self._backend[0]!r}"
+                f"{self._address}: this device runs the backend {report.backend!r}; allowed here: {own!r}; "
+                f"give --backend.kind {report.backend}, or `hilbench serve --backend {own}` there"
             )
         return report
 
     def _accept_fixed(self, hello: Hello, sizes: Sizes, expected: bytes) -> LoadReport:
-        if (hello.program_hash, hello.sizes) != (expected, sizes):
+        pairs = zip(sizes._fields, hello.sizes, sizes, strict=True)
+        other = [f"{name} is {there}, here {here}" for name, there, here in pairs if there != here]
+        if hello.program_hash != expected:
+            other.append(f"its hash is {hello.program_hash.hex()}, here {expected.hex()}")
+        if other:
             raise LinkError(
-                f"{self._address}: this device has its program built in (hash {hello.program_hash.hex()}, "
-                f"{hello.sizes}) and takes no other; this one is {expected.hex()}, {sizes}"
+                f"{self._address}: this device has another program built in, and takes no other: {', '.join(other)}; "
+                "`hilbench program` prints what to build in"
             )
         return LoadReport(self._backend[0])
 
@@ -275,7 +284,8 @@ class FrameLink(Link):
             raise LinkError(f"{self._address}: the device has ended")
         number, text = wire.decode_error(data)
         name = Code(number).name if number in list(Code) else "unknown"
-        raise LinkError(f"{self._address}: {text} (error {number}, {name})")
+        remedy = "; install the same hilbench on both sides" if number == Code.VERSION else ""
+        raise LinkError(f"{self._address}: {text} (error {number}, {name}){remedy}")
 
     def _loaded(self) -> Sizes:
         if self._sizes is None:

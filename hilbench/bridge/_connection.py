@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from hilbench.bridge._client import FrameLink, Limits
 from hilbench.bridge._spin import SPIN_S, can_spin, poller, readable_by
+from hilbench.bridge.addresses import refusal
 from hilbench.bridge.framing import PIECE_BYTES, Framing
 from hilbench.errors import LinkError
 
@@ -89,9 +90,8 @@ class ConnectionLink(FrameLink):
         except LinkError:
             raise
         except OSError as error:
-            raise LinkError(
-                f"cannot connect to {self._address!r}: {error.strerror or error}; is `hilbench serve` running there?"
-            ) from None
+            what = refusal(error, "is `hilbench serve` running there?")
+            raise LinkError(f"cannot connect to {self._address!r}: {what}") from None
         self._fd = self._connection.fileno()
         os.set_blocking(self._fd, False)
         self._poll = poller(self._fd)
@@ -168,4 +168,6 @@ class ConnectionLink(FrameLink):
 
     def _lost(self, error: OSError | None) -> NoReturn:
         self._check_device()
-        raise LinkError(f"{self._address}: the device closed the connection{f' ({error.strerror})' if error else ''}")
+        said = f" ({error.strerror})" if error else ""
+        said += "" if self._session else f"; {self._silence()}"
+        raise LinkError(f"{self._address}: the device closed the connection{said}")

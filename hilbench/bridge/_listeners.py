@@ -6,7 +6,6 @@ It must not know what frames mean.
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import selectors
 import shutil
@@ -25,6 +24,7 @@ from hilbench.bridge import stream, unix
 from hilbench.bridge._connection import push
 from hilbench.bridge._router import LINGER_MS, LOOK_MS, open_router
 from hilbench.bridge._spin import Rhythm, poller, readable_by
+from hilbench.bridge.addresses import make_way, refusal
 from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams, Framing
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.errors import LinkError
@@ -61,7 +61,9 @@ def listening(bind: str, spin_s: float, keys: DeviceKeys | None = None) -> Itera
         try:
             listener = _listener(bind, spin_s, keys, stack)
         except (OSError, zmq.ZMQError) as error:
-            raise LinkError(f"cannot listen on {bind!r}: {error.strerror}") from None
+            on_a_path = bind.partition("://")[2].startswith("/")
+            what = refusal(error, "is its folder there, and yours?" if on_a_path else "choose another address")
+            raise LinkError(f"cannot listen on {bind!r}: {what}") from None
         yield listener
 
 
@@ -215,7 +217,7 @@ def _listen(
 ) -> Connections:  # fmt: skip
     stack.callback(server.close)
     if isinstance(where, str):
-        _unlink_if_dead(where, server.type)
+        make_way(where, server.type)
         server.bind(where)
         stack.callback(lambda: Path(where).unlink(missing_ok=True))
     else:
@@ -228,16 +230,3 @@ def _listen(
     connections = Connections(server, address, framing, spin_s)
     stack.callback(connections.close)
     return connections
-
-
-def _unlink_if_dead(path: str, kind: int) -> None:
-    """Remove the socket that a killed device left; one that is alive stays, and `bind` then says so."""
-    if not Path(path).is_socket():
-        return
-    with socket.socket(socket.AF_UNIX, kind) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-        except OSError:
-            pass

@@ -6,9 +6,12 @@ It must not know what frames mean.
 from __future__ import annotations
 
 import contextlib
+import socket
+from pathlib import Path
 
 import zmq
 
+from hilbench.bridge.addresses import make_way
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.sockets import tune
 
@@ -70,7 +73,13 @@ def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack)
         router.setsockopt(zmq.CURVE_SECRETKEY, keys.pair.secret)
         router.setsockopt(zmq.ZAP_DOMAIN, DOMAIN.encode())
         router.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # nobody to ask, nobody enters
+    path = bind.removeprefix("ipc://")
+    is_file = path != bind and not path.startswith(("*", "@"))
+    if is_file:
+        make_way(path, socket.SOCK_STREAM)  # libzmq takes the place of whatever is there, be it a text or a device
     router.bind(bind)
+    if is_file:
+        stack.callback(lambda: Path(path).unlink(missing_ok=True))
     return Router(router)
 
 

@@ -84,6 +84,8 @@ def check_bind(bind: str, insecure: bool, has_keys: bool = False, takes_keys: bo
 
 
 def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

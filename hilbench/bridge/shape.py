@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hilbench.bridge._listeners import listening
 from hilbench.bridge.server import check_bind, signals
 from hilbench.bridge.shaping import Counts, Lane, Shape
-from hilbench.bridge.sockets import QUEUE, tune
+from hilbench.bridge.sockets import QUEUE, dial, tune
 from hilbench.bridge.wire import HEADER, MAGIC, Kind
 from hilbench.errors import LinkError
 
@@ -188,10 +188,10 @@ def _dial(context: zmq.Context, device: str, name: bytes) -> zmq.Socket:
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.ROUTING_ID, name)
     try:
-        socket.connect(device)
-    except zmq.ZMQError as error:
+        dial(socket, device)
+    except LinkError:
         socket.close()
-        raise LinkError(f"cannot connect to {device!r}: {error.strerror}") from None
+        raise
     return socket
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zmq
 
+from hilbench.bridge.addresses import check_target, refusal
 from hilbench.bridge.wire import FRAME_MAX_BYTES
+from hilbench.errors import LinkError
 
 QUEUE = 64
 """Frames that may wait on either side: more than a loop has in flight, few enough to stay fresh."""
@@ -29,3 +31,13 @@ def tune(socket: zmq.Socket, address: str) -> None:
         socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
+
+
+def dial(socket: zmq.Socket, address: str) -> None:
+    """Have a socket connect, now or whenever somebody listens there. Raises LinkError for what is no address."""
+    check_target(address)
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        what = refusal(error, "allowed: tcp://HOST:PORT, ipc://PATH")
+        raise LinkError(f"cannot connect to {address!r}: {what}") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
@@ -9,16 +11,22 @@ from urllib.parse import parse_qsl, urlsplit
 from msgspec import Meta
 
 from hilbench.bridge._connection import Connection, ConnectionLink, Settings
+from hilbench.bridge.addresses import LINKS
 from hilbench.bridge.framing import Cobs
 from hilbench.errors import LinkError, MissingExtra, choose
 
 BAUD = 115_200
+_REMEDIES = {
+    errno.ENOENT: "is the board plugged in, and is this its name?",
+    errno.EACCES: "its group may, on Debian dialout: `adduser YOU dialout`, and log in again",
+    errno.EAGAIN: "another program has it open",
+}
 
 
 class Config(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the link over a byte stream."""
 
-    address: Annotated[str, Meta(pattern=r"^(stream|serial)://.+")] | None = None
+    address: Annotated[str, Meta(pattern=r"^(stream|serial)://.+", description=LINKS)] | None = None
     """Where the device is: stream://HOST:PORT (TCP), stream:///PATH (a Unix socket), or
     serial:///dev/ttyACM0?baud=115200; without one the link starts a device itself, on TCP."""
 
@@ -34,6 +42,8 @@ class StreamLink(ConnectionLink):
         if address.startswith("serial://"):
             return _serial(address)
         host, port, path = split(address)
+        if not (port or path):
+            raise LinkError(f"no device can be at {address!r}; allowed: a PORT from 1 to 65535")
         if path:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         else:
@@ -54,6 +64,11 @@ class StreamLink(ConnectionLink):
 
     def _new_framing(self) -> Cobs:
         return Cobs()
+
+    def _silence(self) -> str:
+        if self._address.startswith("serial://"):
+            return "does that board run its firmware, at this rate?"
+        return f"{super()._silence()} And on a stream:// address?"
 
 
 def split(address: str) -> tuple[str, int, str]:
@@ -76,6 +91,8 @@ def _serial(address: str) -> Connection:
     except ModuleNotFoundError as error:
         raise MissingExtra("pyserial", "serial") from error
     parts = urlsplit(address)
+    if parts.netloc or not parts.path:
+        raise LinkError(f"no serial line is at {address!r}; allowed: serial:///dev/ttyACM0?baud={BAUD}")
     settings = dict(parse_qsl(parts.query))
     baud = settings.pop("baud", str(BAUD))
     if settings:
@@ -85,4 +102,6 @@ def _serial(address: str) -> Connection:
     try:
         return serial.Serial(parts.path, int(baud), timeout=0, exclusive=True)
     except (serial.SerialException, ValueError) as error:
-        raise LinkError(f"cannot open {parts.path!r}: {error}") from None
+        number = getattr(error, "errno", None)
+        said, remedy = os.strerror(number) if number else error, _REMEDIES.get(number, "is it a serial line?")
+        raise LinkError(f"cannot open {parts.path!r}: {said}; {remedy}") from None

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from hilbench.bridge._connection import ConnectionLink, Settings
+from hilbench.bridge.addresses import LINKS
 from hilbench.bridge.framing import Datagrams
 from hilbench.errors import LinkError
 
@@ -17,7 +18,7 @@ SCHEME = "unix://"
 class Config(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the link over a Unix socket."""
 
-    address: Annotated[str, Meta(pattern=r"^unix:///.+")] | None = None
+    address: Annotated[str, Meta(pattern=r"^unix:///.+", description=LINKS)] | None = None
     """Where the device listens, as unix:///PATH; without one the link starts a device itself."""
 
 

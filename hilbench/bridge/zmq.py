@@ -12,15 +12,17 @@ from msgspec import Meta
 from zmq.utils.monitor import recv_monitor_message
 
 from hilbench.bridge._client import FrameLink, Limits
+from hilbench.bridge.addresses import LINKS
 from hilbench.bridge.keys import read_pair, read_public
-from hilbench.bridge.sockets import tune
+from hilbench.bridge.sockets import dial, tune
 from hilbench.bridge.wire import Hello
 from hilbench.errors import LinkError
 
 SLICE_MS = 100
 """How late the end of a device process may be noticed while waiting."""
-_HANDSHAKES = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED
+_EVENTS_OF_A_CONNECTION = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -31,7 +33,7 @@ _AT_ONCE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN
 class Config(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the link over ZeroMQ."""
 
-    address: Annotated[str, Meta(pattern=r"^(tcp|ipc)://.+")] | None = None
+    address: Annotated[str, Meta(pattern=r"^(tcp|ipc)://.+", description=LINKS)] | None = None
     """Where the device listens, as tcp://HOST:PORT or ipc://PATH; without one the link starts a device itself."""
     keys: str | None = None
     """Folder of this side's keys, from `hilbench keys new`, for a device that is served with keys."""
@@ -70,13 +72,13 @@ class ZmqLink(FrameLink):
             socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
             socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
             socket.setsockopt(zmq.CURVE_SERVERKEY, server)
-        self._monitor = socket.get_monitor_socket(_HANDSHAKES)
-        self._broken_off = False
+        self._monitor = socket.get_monitor_socket(_EVENTS_OF_A_CONNECTION)
+        self._reached = self._shook_hands = self._broken_off = False
         try:
-            socket.connect(self._address)
-        except zmq.ZMQError as error:
+            dial(socket, self._address)
+        except LinkError:
             context.destroy()
-            raise LinkError(f"cannot connect to {self._address!r}: {error.strerror}") from None
+            raise
         self._context, self._socket = context, socket
         self._fd, self._slice_ms = socket.getsockopt(zmq.FD), 0
 
@@ -91,7 +93,7 @@ class ZmqLink(FrameLink):
         return hello
 
     def _watch(self) -> None:
-        """Take in how ZeroMQ's own handshakes went. Raises LinkError when the device has refused this side's key."""
+        """Take in how connecting and ZeroMQ's own handshakes went. Raises LinkError when this side's key is refused."""
         while self._monitor is not None and self._monitor.poll(0):
             event = recv_monitor_message(self._monitor)["event"]
             if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
@@ -99,7 +101,10 @@ class ZmqLink(FrameLink):
                     f"{self._address}: this device refused the key in {self.config.keys}; copy the file *.pub from "
                     "there to the folder that `hilbench serve --clients` names, and start the device again"
                 )
-            self._broken_off = event != zmq.EVENT_HANDSHAKE_SUCCEEDED
+            self._reached = True
+            if event != zmq.EVENT_CONNECTED:
+                self._shook_hands = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+                self._broken_off = not self._shook_hands
 
     def _unwatch(self) -> None:
         """Nobody reads the events after the handshake, and libzmq would keep them."""
@@ -110,10 +115,17 @@ class ZmqLink(FrameLink):
 
     def _silence(self) -> str:
         self._watch()
-        if not self._broken_off:
+        if self._shook_hands:
             return super()._silence()
+        if not self._reached:
+            return f"{super()._silence()} Nothing listens at that address"
+        if not self._broken_off:
+            return "what listens there speaks no ZeroMQ; is it a device, and served on a tcp:// or ipc:// address?"
         if self.config.keys is None:
-            return "it ends every connection without keys; set link.keys and link.server_key (`hilbench keys new`)"
+            return (
+                "it ends every connection without keys; set link.keys and link.server_key (`hilbench keys new`), "
+                "or mend the address when no device is there"
+            )
         return f"it is not the device of {self.config.server_key}, or is served without keys; compare the *.pub files"
 
     def _write(self, frame: bytes) -> bool:

@@ -1,0 +1,66 @@
+"""Addresses of links: which there are, what to do when the system refuses one, and paths that a dead device left.
+
+It must not know what comes from there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import stat
+
+from hilbench.errors import LinkError
+
+LINKS = (
+    "tcp://HOST:PORT, ipc://PATH (link.kind zmq), unix:///PATH (unix), "
+    "stream://HOST:PORT, stream:///PATH, serial:///dev/ttyACM0 (stream)"
+)
+"""Where a link reaches a device."""
+_LONG = "a socket's path has at most 107 bytes"
+_NOT_HERE = "expected an address of this machine, in numbers"
+_NO_NAME = "no host of that name is known here; its address in numbers needs none"
+_REMEDIES = {
+    None: _LONG,  # what Python itself finds too long
+    errno.ENAMETOOLONG: _LONG,
+    errno.EADDRINUSE: "stop what is there, or choose another address",
+    errno.EADDRNOTAVAIL: _NOT_HERE,
+    errno.ENODEV: _NOT_HERE,
+    errno.EPROTOTYPE: "unix:// and stream:// are sockets of two kinds; take the device's own",
+    socket.EAI_NONAME: _NO_NAME,
+    socket.EAI_AGAIN: _NO_NAME,
+}
+_HOST_PORT = re.compile(r"tcp://(\[[^\]]+\]|[^:\[\]*]+):0*([1-9][0-9]{0,4})")
+
+
+def refusal(error: OSError, otherwise: str) -> str:
+    """What the system says of an address, and what to do: as a rule, what stands in `otherwise`."""
+    said = os.strerror(error.errno) if error.errno in errno.errorcode else error.strerror or str(error)
+    return f"{said}; {_REMEDIES.get(error.errno, otherwise)}"
+
+
+def check_target(address: str) -> None:
+    """Raise LinkError for a tcp:// address where no device can be: libzmq takes any number for a port, and waits."""
+    found = _HOST_PORT.fullmatch(address)
+    if address.startswith("tcp://") and not (found and int(found[2]) < 2**16):
+        raise LinkError(f"no device can be at {address!r}; allowed: tcp://HOST:PORT, with a PORT from 1 to 65535")
+
+
+def make_way(path: str, kind: int) -> None:
+    """Remove the socket of this kind that a killed device left. Raises OSError when anything else is there."""
+    try:
+        is_socket = stat.S_ISSOCK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, kind) as probe:
+        probe.setblocking(False)  # who listens may be too busy to take another connection
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            if is_socket:
+                os.unlink(path)
+                return
+        except OSError:
+            pass
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
