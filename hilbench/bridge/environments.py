@@ -79,7 +79,8 @@ def python_of(name: str) -> Path:
 def install(name: str, again: bool = False, say: Callable[[str], None] = lambda line: None) -> Path:
     """Make an environment, unless it is there as it should be, and return its folder.
 
-    Raises LinkError with the reason. What is half made is removed, after an interruption too.
+    Raises LinkError with the reason. What is half made is removed, after an interruption too, and what was there
+    before is put back.
     """
     folder = folder_of(name)
     if not again and _made_from(folder) == _wanted(name):
@@ -88,13 +89,31 @@ def install(name: str, again: bool = False, say: Callable[[str], None] = lambda 
     python = find_python(RECIPES[name].python)
     say(f"making {folder} with {python}; this takes about a minute")
     try:
-        _make(folder, python, name)
-    except BaseException as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError) and not isinstance(error, LinkError):  # every LinkError is an OSError, too
-            raise LinkError(f"environment {name!r}: {error.filename or folder}: {error.strerror}") from None
+        with _in_place_of(folder):
+            _make(folder, python, name)
+    except LinkError:
         raise
+    except OSError as error:
+        raise LinkError(f"environment {name!r}: {error.filename or folder}: {error.strerror}") from None
     return folder
+
+
+@contextlib.contextmanager
+def _in_place_of(folder: Path) -> Iterator[None]:
+    """Set a folder aside while another one is made there; it comes back when that fails."""
+    before = folder.with_name(f".{folder.name}-before")
+    if before.exists():  # an installation was killed
+        shutil.rmtree(folder, ignore_errors=True)
+    elif folder.exists():
+        folder.rename(before)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        if before.exists():
+            before.rename(folder)
+        raise
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _make(folder: Path, python: str, name: str) -> None:

@@ -91,6 +91,21 @@ def test_an_interruption_removes_what_is_half_made(folder, monkeypatch):
     assert not folder.exists()
 
 
+def test_a_failure_keeps_the_environment_that_was_there(folder):
+    folder.mkdir(parents=True)
+    (folder / "made-from.txt").write_text("as before")
+    for _ in range(2):
+        with pytest.raises(LinkError, match="cannot install into"):
+            environments.install("mine", again=True)
+        assert [file.name for file in folder.parent.iterdir()] == ["mine"]
+        assert (folder / "made-from.txt").read_text() == "as before"
+    folder.rename(folder.with_name(".mine-before"))  # as a process leaves it that is killed
+    folder.mkdir()
+    with pytest.raises(LinkError, match="cannot install into"):
+        environments.install("mine", again=True)
+    assert (folder / "made-from.txt").read_text() == "as before"
+
+
 def test_what_is_made_is_not_made_again_unless_it_is_asked_for(folder, monkeypatch):
     ran = []
 
