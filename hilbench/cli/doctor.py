@@ -45,8 +45,8 @@ def doctor(
         raise ScenarioError(f"--each-s: found {each_s}, expected a time from 0.01 s to 600 s")
     if not as_json:
         print(_ABOUT.format(expected_s(each_s), " and ".join(LINKS.values()), LATE_SHARE), flush=True)
+    timed = time_lava() if lava else None  # first, since it may not be installed
     report = examine(each_s)
-    timed = time_lava() if lava else None
     if as_json:
         print_json(to_builtins(report) | ({"lava": to_builtins(timed)} if timed else {}))
     else:

@@ -103,6 +103,15 @@ def test_a_backend_that_is_not_used_is_said(tmp_path: Path, capsys: pytest.Captu
         assert capsys.readouterr().err.count("controller 'lqr' runs on backend 'law'") == n_lines
 
 
+def test_doctor_misses_lava_before_it_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("HILBENCH_ENVIRONMENTS", str(tmp_path))
+    monkeypatch.setattr("hilbench.doctor.examine", lambda each_s: pytest.fail("it measures"))
+    assert call("doctor", "--lava") == 2
+    assert "run `hilbench device install lava`" in capsys.readouterr().err
+
+
 def test_program_prints_what_a_fixed_device_must_know(capsys: pytest.CaptureFixture) -> None:
     asked = ("program", "cartpole_ladder", "--controller")
     assert call(*asked, "lqr") == 0
