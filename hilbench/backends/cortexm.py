@@ -16,7 +16,7 @@ from msgspec import Meta
 from hilbench import plugins
 from hilbench.backends._network import all_or_nothing, probe_ticks, steps_per_tick
 from hilbench.backends.loihi import LoihiConfig, weights_record
-from hilbench.errors import LinkError, NetworkError, choose
+from hilbench.errors import LinkError, NetworkError
 from hilbench.nal.loihi import IntegerNetwork
 from hilbench.types import NO_VALUES, Backend, Carry, Link, LoadReport, Probes, Program, Reply, Tick
 
@@ -141,7 +141,7 @@ class Cortexm(Backend):
 def _check_weights(net: IntegerNetwork, probes: Probes) -> None:
     """Raise NetworkError for weights onto a readout that learns: the board does not tell them."""
     known = (*net.projections, *(p.name for p in net.value_inputs))
-    for name in (*probes.weights, *probes.weight_norms):
-        if name not in known:
-            text = f"found {name!r}, onto a readout that learns; on a board {choose(name, known)}"
-            raise NetworkError(f"record.weights: {text}")
+    for field in ("weights", "weight_norms"):
+        if unknown := [name for name in getattr(probes, field) if name not in known]:
+            text = f"found {unknown[0]!r}, onto a readout that learns, whose weights the board does not tell"
+            raise NetworkError(f"record.{field}: {text}; allowed: {', '.join(known)}, or none (--record.{field} [])")
