@@ -40,7 +40,7 @@ def serve(
     stop_fd: int | None = None,
     clock_ns: Callable[[], int] = monotonic_ns,
 ) -> None:
-    """Serve `backend` on the endpoint `bind` until SIGINT, SIGTERM or an end that the caller chose.
+    """Serve `backend` on the endpoint `bind` until a signal (`signals`) or an end that the caller chose.
 
     `ready` is told the endpoint, with its real port, once plants can connect. With `exit_with_stdin` the end of
     standard input ends the device, so one that a plant has started does not outlive it; `stop_fd` does the same for
@@ -117,12 +117,13 @@ def _answer(listener: Listener, device: Device, ends: list[int]) -> None:
 
 @contextlib.contextmanager
 def signals() -> Iterator[int]:
-    """A file descriptor that SIGINT and SIGTERM make readable; in a thread it never becomes so."""
+    """A file descriptor that SIGINT, SIGTERM and SIGHUP make readable; in a thread it never becomes so."""
     read_fd, write_fd = os.pipe()
     before = {}
     try:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            under_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            for number in (signal.SIGINT, signal.SIGTERM, *(() if under_nohup else (signal.SIGHUP,))):
                 before[number] = signal.signal(number, lambda *_: os.write(write_fd, b"x"))
         yield read_fd
     finally:

@@ -64,7 +64,7 @@ def shape_link(
     insecure: bool = False,
     stop_fd: int | None = None,
 ) -> Tally:
-    """Stand between plants that connect to `listen` and the device at `device`, until SIGINT or SIGTERM.
+    """Stand between plants that connect to `listen` and the device at `device`, until a signal ends it.
 
     `ready` is told the endpoint, with its real port, once plants can connect. `traces_s` holds the latencies of each
     way whose delay is a trace. `stop_fd` ends it as a signal does. Raises LinkError for an address that `serve` would

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket as sockets
 import subprocess
@@ -140,11 +141,23 @@ def test_the_end_of_stdin_ends_a_device_even_in_a_session():
             link.receive(LONG_NS)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_a_device_with_code_0(number):
     with device_process() as (popen, _):
         popen.send_signal(number)
         assert popen.wait(20) == 0
+
+
+def test_a_device_under_nohup_outlives_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with server.signals() as ended:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not select.select([ended], (), (), 0)[0]
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert select.select([ended], (), (), 20)[0]
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_lost_peer_is_silence_not_an_error():
