@@ -30,16 +30,21 @@ TRIALS, TRIAL_NS = 200, 1_000_000
 
 @contextlib.contextmanager
 def collector_frozen(disabled: bool) -> Iterator[None]:
-    """What there is now is not searched for garbage inside, and with `disabled` nothing is; as it was after."""
-    enabled = gc.isenabled()
+    """What there is now is not searched for garbage inside, and with `disabled` nothing is; as it was after.
+
+    Where somebody has frozen what he wants, that stays so, and no more is frozen: one cannot thaw a part.
+    """
+    enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.collect()
-    gc.freeze()
+    if not frozen:
+        gc.freeze()
     if disabled:
         gc.disable()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not frozen:
+            gc.unfreeze()
         if enabled:
             gc.enable()
 

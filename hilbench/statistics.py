@@ -33,7 +33,7 @@ def interval(table: NDArray, statistic: Callable[..., Any] = iqm) -> NDArray:
     found = scipy.stats.bootstrap(
         (table,), statistic, n_resamples=RESAMPLES, method="percentile", axis=-1, random_state=np.random.default_rng(0)
     ).confidence_interval
-    return np.stack([found.low, found.high], axis=-1)
+    return np.sort(np.stack([found.low, found.high], axis=-1))  # of equal values, rounding may turn them round
 
 
 def over_seeds(runs: Sequence[Answers], statistic_of: Callable[[str], str]) -> dict[str, dict[str, Any]]:

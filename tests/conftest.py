@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.util
 import os
@@ -20,10 +21,18 @@ def children() -> dict[int, str]:
     tracker = getattr(resource_tracker._resource_tracker, "_pid", None)
     found = {}
     for task in Path("/proc/self/task").glob("*/children"):
-        for pid in map(int, task.read_text().split()):
-            if pid not in (tracker, None):  # multiprocessing keeps its tracker for the whole session
-                found[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip() or "a zombie"
+        with contextlib.suppress(OSError):  # a thread, or a child, that ends just now
+            for pid in map(int, task.read_text().split()):
+                if pid not in (tracker, None):  # multiprocessing keeps its tracker for the whole session
+                    found[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip() or "a zombie"
     return found
+
+
+@pytest.fixture(autouse=True, scope="module")
+def heap_frozen():
+    """What there is when a file begins is not searched for garbage again by every run in it: Torch alone is a lot."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

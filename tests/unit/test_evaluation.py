@@ -8,13 +8,16 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hilbench import evaluation
+from hilbench.cli import main
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.evaluation import Step, evaluate
 from hilbench.plan import Job, Planner
@@ -46,6 +49,13 @@ SCORED = {
         "controllers.pes.n_neurons": 100,
     },
 }
+REALTIME = SCORED | {
+    "controllers": ["pid"],
+    "modes": ["realtime"],
+    "seeds": [10000],
+    "baseline": None,
+    "set": {**SCORED["set"], "loop.echo_s": 0.05},
+}
 
 
 def texts(folder: Path) -> list[str]:
@@ -53,10 +63,23 @@ def texts(folder: Path) -> list[str]:
     return [json.dumps(cell) for cell in json.loads((folder / "summary.json").read_text())["cells"]]
 
 
+def work_here(tasks: Sequence, function: Callable[[Any], Any], ended: Callable, workers: int) -> None:
+    """In place of a process pool, whose processes take longer to start than these runs take."""
+    for task in tasks:
+        ended(task, function(task), None)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "work", work_here)
+
+
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
     folder = tmp_path_factory.mktemp("scored")
-    return evaluate(SCORED, folder, workers=2), folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "work", work_here)
+        return evaluate(SCORED, folder), folder
 
 
 def by_label(summary: dict) -> dict[str, dict]:
@@ -98,20 +121,24 @@ def test_differences_are_to_the_named_baseline_seed_by_seed(scored: tuple) -> No
     assert "difference" not in found["pid"]["metrics"]["error_rms"]
 
 
-def test_a_row_repeats_from_its_own_command(scored: tuple, tmp_path: Path) -> None:
+def test_a_row_repeats_from_its_own_command(scored: tuple, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (twin,) = (line for line in scored[0]["references"] if (line["role"], line["label"]) == ("twin", "pes"))
     (oracle,) = (line for line in scored[0]["references"] if line["role"] == "oracle")
     for number, line in enumerate((by_label(scored[0])["pes"], twin, oracle)):
-        words = [sys.executable, "-m", *shlex.split(line["command"]), "--out", str(tmp_path / str(number)), "--json"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
-        value = json.loads(done.stdout)["metrics"]["error_rms"]["value"]
+        program, *words = shlex.split(line["command"])
+        assert program == "hilbench"
+        with pytest.raises(SystemExit) as end:
+            main([*words, "--out", str(tmp_path / str(number)), "--json"])
+        assert not end.value.code
+        value = json.loads(capsys.readouterr().out)["metrics"]["error_rms"]["value"]
         assert value == line["metrics"]["error_rms"]["values"][0]
 
 
-def test_pools_of_different_size_give_the_same_cells_byte_for_byte(tmp_path: Path) -> None:
-    one = evaluate(SMALL, tmp_path / "one", workers=1)
-    evaluate(SMALL, tmp_path / "three", workers=3)
-    assert texts(tmp_path / "one") == texts(tmp_path / "three")
+def test_a_pool_gives_the_same_cells_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate(SMALL, tmp_path / "pool", workers=2)
+    monkeypatch.setattr(evaluation, "work", work_here)
+    one = evaluate(SMALL, tmp_path / "one")
+    assert texts(tmp_path / "one") == texts(tmp_path / "pool")
     assert len(one["cells"]) == 4
     error = one["cells"][0]["metrics"]["error_rms"]
     assert (error["n"], error["unit"], error["better"]) == (3, "rad", "lower")
@@ -120,9 +147,9 @@ def test_pools_of_different_size_give_the_same_cells_byte_for_byte(tmp_path: Pat
     assert not [name for cell in one["cells"] for name in cell["metrics"] if name.startswith("round_trip")]
 
 
+@pytest.mark.usefixtures("here")
 def test_a_real_time_cell_is_compared_at_its_own_latencies(tmp_path: Path) -> None:
-    changes = {"controllers": ["pid"], "modes": ["realtime"], "seeds": [10000], "baseline": None}
-    summary = evaluate(SCORED | changes, tmp_path, workers=1)
+    summary = evaluate(REALTIME, tmp_path)
     (cell,) = summary["cells"]
     assert cell["mode"] == "realtime"
     assert "round_trip[p50]" in cell["metrics"]
@@ -139,8 +166,9 @@ def steps_of(folder: Path, suite: dict = SMALL, **options: object) -> list[Step]
     return steps
 
 
+@pytest.mark.usefixtures("here")
 def test_what_is_there_is_not_run_again_and_what_is_half_done_is(tmp_path: Path) -> None:
-    first = steps_of(tmp_path, workers=2)
+    first = steps_of(tmp_path)
     assert [step.status for step in first] == ["done"] * 12
     assert [step.done for step in first] == list(range(1, 13))
     before = texts(tmp_path)
@@ -151,7 +179,7 @@ def test_what_is_there_is_not_run_again_and_what_is_half_done_is(tmp_path: Path)
     (places[1] / "run.json").write_text(json.dumps(meta | {"key": "of another state of the code"}))
     (places[2] / "episode_0000.arrow").unlink()
     (places[3] / "episode_0000.arrow").write_bytes(b"junk")
-    again = steps_of(tmp_path, workers=2)
+    again = steps_of(tmp_path)
     assert sorted(step.name for step in again if step.status == "done") == [place.name for place in places[:4]]
     assert sum(step.status == "was there" for step in again) == 8
     assert texts(tmp_path) == before
@@ -197,33 +225,31 @@ def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path) -> None
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-REAL_RUN_JOB = evaluation.run_job
+def work_with_failures(tasks: Sequence, function: Callable[[Any], Any], ended: Callable, workers: int) -> None:
+    """Seed 10001 of LQR fails in the way its pole length says."""
+    for task in tasks:
+        if isinstance(task, Job) and (task.scenario.controller, task.scenario.loop.seed) == ("lqr", 10001):
+            died = task.scenario.plant.config.pole_m == 1.0
+            ended(task, None, BrokenProcessPool("the worker died") if died else ZeroDivisionError("no such luck"))
+        else:
+            ended(task, function(task), None)
 
 
-def worker(job: Job) -> object:
-    """Stands in for `run_job` in worker processes: seed 10001 of LQR fails in the way its pole length says."""
-    if (job.scenario.controller, job.scenario.loop.seed) != ("lqr", 10001):
-        return REAL_RUN_JOB(job)
-    if job.scenario.plant.config.pole_m == 1.0:
-        os._exit(3)
-    raise ZeroDivisionError("no such luck")
-
-
-@pytest.mark.parametrize("workers", [1, 2])
 def test_runs_that_raise_or_kill_their_worker_are_reported_and_the_rest_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "run_job", worker)
-    summary = evaluate(SMALL, tmp_path, workers=workers)
+    monkeypatch.setattr(evaluation, "work", work_with_failures)
+    summary = evaluate(SMALL, tmp_path)
     died, raised, *others = (cell["failed"] for cell in summary["cells"])
-    assert died == ["seed 10001: BrokenProcessPool: the worker process died"]
+    assert died == ["seed 10001: BrokenProcessPool: the worker died"]
     assert raised == ["seed 10001: ZeroDivisionError: no such luck"]
     assert others == [[], []]
     assert [cell["metrics"]["error_rms"]["n"] for cell in summary["cells"]] == [2, 2, 3, 3]
-    monkeypatch.undo()
+    monkeypatch.setattr(evaluation, "work", work_here)
     assert sum(step.status == "done" for step in steps_of(tmp_path)) == 2, "only those that failed run again"
 
 
+@pytest.mark.usefixtures("here")
 def test_one_evaluation_at_a_time_has_a_folder(tmp_path: Path) -> None:
     steps = iter(range(99))
 
@@ -233,7 +259,7 @@ def test_one_evaluation_at_a_time_has_a_folder(tmp_path: Path) -> None:
                 evaluate(SMALL, tmp_path)
             assert json.loads((tmp_path / "summary.json").read_text())["status"] == "running"
 
-    assert evaluate(SMALL, tmp_path, again, workers=1)["status"] == "done"
+    assert evaluate(SMALL, tmp_path, again)["status"] == "done"
 
 
 def test_what_is_frozen_before_the_change_has_no_twin(tmp_path: Path) -> None:
@@ -246,22 +272,23 @@ def test_what_is_frozen_before_the_change_has_no_twin(tmp_path: Path) -> None:
     assert roles(1.0) == {"twin", "floor", "oracle"}
 
 
+@pytest.mark.usefixtures("here")
 def test_only_like_is_compared_with_like(tmp_path: Path) -> None:
     suite = SMALL | {"baseline": "lqr", "axes": {}, "seeds": [1, 2, 3]}
     grids = [{}, {"controllers": ["random"], "label": "short", "set": {"plant.pole_m": 0.5}}]
-    found = by_label(evaluate(suite | {"grids": grids}, tmp_path, workers=1))
+    found = by_label(evaluate(suite | {"grids": grids}, tmp_path))
     assert "difference" in found["random"]["metrics"]["error_rms"]
     assert "difference" not in found["random short"]["metrics"]["error_rms"]
 
 
+@pytest.mark.usefixtures("here")
 def test_references_are_repeated_when_the_run_they_follow_is(tmp_path: Path) -> None:
-    changes = {"controllers": ["pid"], "modes": ["realtime"], "seeds": [10000], "baseline": None}
-    summary = evaluate(SCORED | changes, tmp_path, workers=1)
-    assert {step.status for step in steps_of(tmp_path, SCORED | changes)} == {"was there"}
+    summary = evaluate(REALTIME, tmp_path)
+    assert {step.status for step in steps_of(tmp_path, REALTIME)} == {"was there"}
     place = tmp_path / summary["cells"][0]["runs"][0]
     meta = json.loads((place / "run.json").read_text())
     (place / "run.json").write_text(json.dumps(meta | {"stamp": "of a run that took its place"}))
-    again = {step.name.split("__")[0]: step.status for step in steps_of(tmp_path, SCORED | changes)}
+    again = {step.name.split("__")[0]: step.status for step in steps_of(tmp_path, REALTIME)}
     assert again == {"pid": "was there", "pd": "done", "told": "done"}
 
 
@@ -281,7 +308,9 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(tmp_path: Path) -> None:
+def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(step: Step) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -293,7 +322,8 @@ def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(tmp_path: 
     assert missing >= 6, "the queue was cancelled"
     ended = [json.loads(path.read_text())["status"] for path in (tmp_path / "runs").glob("*/run.json")]
     assert ended.count("done") == 12 - missing, "what ended all the same is in the summary"
-    again = steps_of(tmp_path, workers=1)
+    monkeypatch.setattr(evaluation, "work", work_here)
+    again = steps_of(tmp_path)
     assert sum(step.status == "was there" for step in again) >= 12 - missing
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "done"
 
@@ -313,6 +343,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.usefixtures("here")
 def test_a_killed_evaluation_repeats_at_most_what_was_in_flight(tmp_path: Path) -> None:
     script, folder = tmp_path / "killed.py", tmp_path / "out"
     script.write_text(KILLED)
@@ -320,8 +351,8 @@ def test_a_killed_evaluation_repeats_at_most_what_was_in_flight(tmp_path: Path) 
     # Its workers hold the pipes of this call until they have ended too, so it returns when nothing is left.
     done = subprocess.run(arguments, capture_output=True, timeout=100)
     assert done.returncode == -signal.SIGKILL
-    again = steps_of(folder, workers=2)
+    again = steps_of(folder)
     kept = sum(step.status == "was there" for step in again)
     assert kept >= 4
-    evaluate(SMALL, tmp_path / "whole", workers=2)
+    evaluate(SMALL, tmp_path / "whole")
     assert texts(folder) == texts(tmp_path / "whole")

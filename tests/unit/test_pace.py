@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from math import ceil
 
 import numpy as np
@@ -10,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilbench.loop_config import Constant, Gamma, LoopConfig, Trace
-from hilbench.pace import SPIN_MOST_NS, SPIN_NS, Delayed, Lockstep, Recorded, Wall, overslept_ns, spin_ns
+from hilbench.pace import (
+    SPIN_MOST_NS,
+    SPIN_NS,
+    Delayed,
+    Lockstep,
+    Recorded,
+    Wall,
+    collector_frozen,
+    overslept_ns,
+    spin_ns,
+)
 
 STEP_S = 0.00025
 STEPS = 4
@@ -112,6 +123,19 @@ def test_the_wall_counts_from_its_start_and_leaves_a_moment_before_it():
     assert pace.instant_ns(500) - pace.instant_ns(0) == 500
     assert pace.instant_ns(0) > 1_000_000_000
     assert [pace.skips(0, n) for n in (2, 3)] == [False, True]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_somebody_has_frozen_stays_frozen(frozen):
+    try:
+        gc.freeze() if frozen else gc.unfreeze()
+        before = gc.get_freeze_count()
+        with collector_frozen(disabled=True):
+            assert gc.get_freeze_count() >= max(1, before)
+        assert gc.get_freeze_count() == before
+        assert bool(before) == frozen
+    finally:
+        gc.freeze()  # as this file's tests began
 
 
 class Sleeper:

@@ -46,6 +46,11 @@ def test_an_interval_lies_within_the_values_and_is_always_the_same(values: list[
     assert first == second
 
 
+def test_rounding_does_not_turn_an_interval_round() -> None:
+    low, high = of(answers(*[-1.9467761907557724e-95] * 3))["ci95"]
+    assert low <= high
+
+
 def test_fewer_than_three_seeds_have_no_interval() -> None:
     assert of(answers(1.0, 2.0))["ci95"] is None
     assert of(answers(1.0, 2.0, 3.0))["ci95"] is not None
