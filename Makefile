@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
 
 test: $(VENV)/tested
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .

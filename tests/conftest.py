@@ -15,6 +15,11 @@ from typing import Any
 
 import pytest
 
+# Before NumPy is loaded, here and in every process that a test starts: as many of its threads as there are processors,
+# in each of as many test processes, stand in each other's way.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
 
 def children() -> dict[int, str]:
     """Processes that this one has started and that have not been waited for: pid -> command; none without /proc."""

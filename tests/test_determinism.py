@@ -111,6 +111,7 @@ def test_a_device_that_is_killed_leaves_a_fault_and_a_safe_plant(tmp_path):
     """The device is found as the child of the running command, and killed once the first batch is on record."""
     folder = tmp_path / "run"
     overrides = ("--link.kind", "zmq", "--loop.mode", "realtime", "--loop.period_s", "0.01", "--loop.duration_s", "100")
+    overrides += ("--loop.echo_s", "0")
     command = [sys.executable, "-m", "hilbench", "run", "arm_payload", *overrides, "--out", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         watchdog = threading.Timer(60, process.kill)

@@ -163,20 +163,19 @@ def test_every_lost_frame_is_told_and_no_tick_is_lost_or_twice(tmp_path, loss):
     assert tally.to_device.dropped == tally.to_plant.dropped == 0
 
 
-def test_frames_twice_and_out_of_order_are_no_tick_twice(tmp_path):
+@pytest.mark.parametrize("name", ["to_device", "to_plant"])
+def test_frames_twice_and_out_of_order_are_no_tick_twice(tmp_path, name):
     way = Way(delay=Constant(s=0.02), jitter_s=0.01, duplicate=0.2, reorder=0.2)
-    episode, ran, tally = real_time(Shape(to_device=way, to_plant=way, seed=1), tmp_path, loop__duration_s=1.5)
+    # Of this seed the last reply passes none that waits, so none is missing at the end.
+    episode, ran, tally = real_time(Shape(**{name: way}, seed=1), tmp_path)
     assert ran == sorted(set(ran)), "the device runs no tick twice and none after a later one"
-    assert len(ran) < len(episode["seq"])
-    assert episode["seq"].tolist() == list(range(300))
-    answered = np.flatnonzero(episode["answered"]).tolist()
-    assert set(answered) <= set(ran)
-    # The last tick's reply ends the run, whoever it has passed; long before that, all have come.
-    long_ago = np.flatnonzero(episode["sent_ns"] < episode["arrived_ns"].max() - 500_000_000)
-    assert {*answered} & {*long_ago} == {*ran} & {*long_ago}
+    assert (len(ran) < TICKS) == (name == "to_device")
+    assert episode["seq"].tolist() == list(range(TICKS))
+    assert np.flatnonzero(episode["answered"]).tolist() == ran
     applied = episode["applied_step"][episode["applied_step"] >= 0]
     assert (np.diff(applied) > 0).all(), "an older reply never replaces a newer one"
-    assert min(tally.to_device.duplicated, tally.to_device.reordered, tally.to_plant.reordered) > 0
+    counts = getattr(tally, name)
+    assert min(counts.duplicated, counts.reordered) > 0
 
 
 def test_a_run_over_a_bad_link_is_replayed_bit_for_bit(tmp_path):

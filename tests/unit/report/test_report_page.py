@@ -45,7 +45,7 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
     pes = cell(folder, "PES", "pes", [1, 2, 3], overrides=SHORT | {"record.spikes": ["neurons"]})
     twin = cell(folder, "PES", "pes", [1], overrides=SHORT | {"loop.freeze_at_s": 1.5}, role="twin")
-    live = cell(folder, "live <PES> & co", "pes", [1], overrides=SHORT | {"loop.mode": "realtime"})
+    live = cell(folder, "live <PES> & co", "pes", [1], overrides=SHORT | {"loop.mode": "realtime", "loop.echo_s": 0.1})
     meta = folder / live["runs"][0] / "run.json"
     said = json.loads(meta.read_text("utf-8"))
     meta.write_text(json.dumps(said | {"report": said["report"] | {"instruction_ns": 256}}), "utf-8")
