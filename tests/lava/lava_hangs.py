@@ -56,7 +56,7 @@ def main() -> None:
     net.input("e", 2, kind="events")
     net.lif("a", 2, tau_s=0.01, reset="zero", output=True)
     net.connect("e", "a", [[1, 0], [0, 1]], delay_steps=1)
-    backend = Lava(LavaConfig(step_timeout_s=2.0))
+    backend = Lava(LavaConfig(step_timeout_s=4.0))
     backend.load(net, 1000, Probes())
     leader = backend._machine._worker.pid
     running = {pid: pidfd_open(pid) for pid in session(leader)}

@@ -258,7 +258,7 @@ def test_a_model_that_hangs_ends_in_a_reason_and_leaves_nothing(lava_python):
     assert done.returncode == 0, done.stderr
     hung, left, after = done.stdout.splitlines()
     # Three steps are good, of which loading took one.
-    assert hung.startswith("2 Lava did not run within 2 s and was stopped; it said")
+    assert hung.startswith("2 Lava did not run within 4 s and was stopped; it said")
     assert left == "True []"
     assert after == "Lava has been stopped after a failure; load the network again"
 
