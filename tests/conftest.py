@@ -45,10 +45,10 @@ def nothing_left_behind():
     """Fail a test after which a child process or a non-daemon thread is still there that was not there before."""
     before, threads = set(children()), set(threading.enumerate())
     yield
-    left = {pid: command for pid, command in children().items() if pid not in before}
     started = [t for t in set(threading.enumerate()) - threads if not t.daemon]
-    if started:
-        gc.collect()  # a backend's workers end with it
+    if started or set(children()) - before:
+        gc.collect()  # a backend's workers, threads or processes, end with it
+    left = {pid: command for pid, command in children().items() if pid not in before}
     for thread in started:
         thread.join(timeout=5)
     left_threads = [t.name for t in started if t.is_alive()]
