@@ -45,6 +45,8 @@ class Recovery:
     def reset(self, episode: int, seed: int) -> None:
         """Start an episode. A device that is lost before or at that is waited for: the plant does not move yet."""
         self.ended(wait=True)
+        if self._config.carry == "none":
+            self._agent.link.kept = None  # what was learnt before does not come back either
         try:
             self._agent.reset(seed, self._config.carry if episode else "none", self._config.catch_up)
         except (LinkError, ProtocolError) as error:

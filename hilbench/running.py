@@ -176,13 +176,15 @@ def _record(
     try:
         outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
     finally:
-        recorder.add(link=agent.link.tally())
+        recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
     if outcome.status == "done":
         recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
     recorder.close(outcome.status)
     if pace.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))
-        outcome = replace(outcome, notes=(*outcome.notes, *behind(scenario, read_run(recorder.folder, LAG))))
+        late = behind(scenario, read_run(recorder.folder, LAG))
+        recorder.add(behind=bool(late))
+        outcome = replace(outcome, notes=(*outcome.notes, *late))
     return outcome
 
 

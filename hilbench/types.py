@@ -242,7 +242,10 @@ class Link(ABC):
         raise LinkError(f"{self}: this link cannot take a state back")
 
     def keep_snapshot(self, episode: int, tick: int) -> None:
-        """Have a snapshot come while ticks go on: `kept` holds it once a later `receive` has met it. Never waits."""
+        """Have a snapshot come while ticks go on: `kept` holds it once a later `receive` has met it.
+
+        A link with a wire must not wait here; this one, for links without, takes it at once.
+        """
         self.kept = Kept(self.snapshot(), episode, tick)
 
     def tally(self) -> dict[str, int]:

@@ -74,6 +74,7 @@ class ConnectionLink(FrameLink):
         self._frames: deque[bytes] = deque()
         self._rest: deque[bytes | memoryview] = deque()  # of the one frame that has begun to leave
         self._framing: Framing | None = None
+        self._no_room = False  # for the last request
         self._broken = 0  # before this connection
 
     def tally(self) -> dict[str, int]:
@@ -113,10 +114,14 @@ class ConnectionLink(FrameLink):
         return False
 
     def _write_by(self, frame: bytes, deadline_ns: int) -> None:
-        while not self._write(frame) and (left_ns := deadline_ns - monotonic_ns()) > 0:
+        self._no_room = True
+        while not self._write(frame):
+            if (left_ns := deadline_ns - monotonic_ns()) <= 0:
+                return
             if self._sleep(left_ns, for_room=True):
                 self._read()  # a device that waits for room itself takes nothing
             self._check_device()
+        self._no_room = False
 
     def _flush(self) -> bool:
         try:
@@ -132,6 +137,8 @@ class ConnectionLink(FrameLink):
                 self._check_device()
                 return None
             self._read()
+            if not self._frames and monotonic_ns() >= deadline_ns:
+                return None  # a long frame comes in pieces, and no tick waits for the rest of it
         return self._frames.popleft()
 
     def _read(self) -> None:
@@ -164,7 +171,7 @@ class ConnectionLink(FrameLink):
         return bool(select.select(here, here if for_room else (), (), min(left_ns * 1e-9, SLICE_S))[0])
 
     def _silence(self) -> str:
-        return "it takes no more bytes" if self._rest else super()._silence()
+        return "it takes no more bytes" if self._rest or self._no_room else super()._silence()
 
     def _lost(self, error: OSError | None) -> NoReturn:
         self._check_device()

@@ -32,6 +32,8 @@ from hilbench.errors import LinkError
 MAX_CONNECTIONS = 16
 SLOWEST_BYTES_PER_S = 1e6
 """What a plant must take of a long frame, beyond the time that the rest of any frame has, or it is let go."""
+LONGEST_S = 10.0
+"""The most that this may come to: meanwhile the device cannot be stopped."""
 
 
 class Listener(Protocol):
@@ -89,6 +91,7 @@ class Connections:
         self._waiting: deque[tuple[bytes, bytes | None]] = deque()
         self._rhythm = Rhythm(spin_s)
         self._admitted, self._poll = b"", select.poll()
+        self._look_ns = 0
         self._broken = 0  # on connections that have ended
 
     @property
@@ -99,7 +102,9 @@ class Connections:
         if not self._waiting:
             begin_ns, end_ns = self._rhythm.window_ns()
             now_ns = monotonic_ns()
-            if now_ns >= end_ns:
+            if now_ns >= self._look_ns:  # or a plant that is always about to send keeps strangers from their answer
+                self._look(0.0)
+            elif now_ns >= end_ns:
                 self._look(LOOK_MS * 1e-3)
             elif now_ns < begin_ns:
                 self._look(min(LOOK_MS * 1e-3, (begin_ns - now_ns) * 1e-9))
@@ -109,6 +114,7 @@ class Connections:
 
     def _look(self, timeout_s: float) -> None:
         """Wait for whoever comes first."""
+        self._look_ns = monotonic_ns() + LOOK_MS * 1_000_000
         for key, _ in self._selector.select(timeout_s):
             if key.data is None:
                 self._accept()
@@ -122,7 +128,7 @@ class Connections:
         try:
             wait_s = 0.0  # a stranger may not hold the plant up
             if plant == self._admitted:
-                wait_s = LINGER_MS * 1e-3 + len(frame) / SLOWEST_BYTES_PER_S
+                wait_s = min(LINGER_MS * 1e-3 + len(frame) / SLOWEST_BYTES_PER_S, LONGEST_S)
             if not _send_all(connection, deque(framing.pack(frame)), wait_s):
                 self._drop(plant)
         except OSError:

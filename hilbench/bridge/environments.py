@@ -102,10 +102,12 @@ def install(name: str, again: bool = False, say: Callable[[str], None] = lambda 
 def _in_place_of(folder: Path) -> Iterator[None]:
     """Set a folder aside while another one is made there; it comes back when that fails."""
     before = folder.with_name(f".{folder.name}-before")
-    if before.exists():  # an installation was killed
+    if before.exists() and _made_from(folder) is None:  # an installation was killed
         shutil.rmtree(folder, ignore_errors=True)
-    elif folder.exists():
-        folder.rename(before)
+    else:
+        shutil.rmtree(before, ignore_errors=True)  # one was killed when it had ended, in this very line's twin below
+        if folder.exists():
+            folder.rename(before)
     try:
         yield
     except BaseException:

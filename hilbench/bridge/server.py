@@ -119,14 +119,20 @@ def _answer(listener: Listener, device: Device, ends: list[int]) -> None:
 def signals() -> Iterator[int]:
     """A file descriptor that SIGINT, SIGTERM and SIGHUP make readable; in a thread it never becomes so."""
     read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
     before = {}
     try:
         if threading.current_thread() is threading.main_thread():
             under_nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            # Python's own handlers run between two of its instructions: one that wrote to the pipe would not, for a
+            # signal that comes just before a select.
+            wakeup_fd = signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
             for number in (signal.SIGINT, signal.SIGTERM, *(() if under_nohup else (signal.SIGHUP,))):
-                before[number] = signal.signal(number, lambda *_: os.write(write_fd, b"x"))
+                before[number] = signal.signal(number, lambda *_: None)
         yield read_fd
     finally:
+        if before:
+            signal.set_wakeup_fd(wakeup_fd)
         for number, handler in before.items():
             signal.signal(number, handler)
         os.close(read_fd)

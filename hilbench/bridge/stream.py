@@ -66,6 +66,8 @@ class StreamLink(ConnectionLink):
         return Cobs()
 
     def _silence(self) -> str:
+        if self._rest or self._no_room or self._session:
+            return super()._silence()
         if self._address.startswith("serial://"):
             return "does that board run its firmware, at this rate?"
         return f"{super()._silence()} And on a stream:// address?"

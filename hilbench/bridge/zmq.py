@@ -115,7 +115,7 @@ class ZmqLink(FrameLink):
 
     def _silence(self) -> str:
         self._watch()
-        if self._shook_hands:
+        if self._monitor is None or self._shook_hands:  # it has answered HELLO, or at least shaken hands
             return super()._silence()
         if not self._reached:
             return f"{super()._silence()} Nothing listens at that address"

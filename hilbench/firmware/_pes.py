@@ -17,8 +17,10 @@ from hilbench.nal.projection import Projection
 from hilbench.nal.rules import bounds
 
 FROM_EVENTS, FROM_VALUES = -1, -2
-LARGEST = float(np.finfo(np.float32).max)
-"""Where a weight without bounds stops."""
+LARGEST = 1e30
+"""Where a weight without bounds stops: far from where a sum of as many as there can be is no number any more."""
+LONGEST_STEPS = 1000
+"""Over longer times a rate in single precision does not decay as it should: 1 - decay has but few bits."""
 ALLOWED = "allowed on backend 'cortexm'"
 
 
@@ -87,6 +89,9 @@ def _refuse(network: Network, q: Projection) -> None:
         raise NetworkError(f"{where_}: {text}, events and input values")
     if q.late:
         raise NetworkError(f"{where_}: late: found True; {ALLOWED} onto a readout that learns: False")
+    if q.rule is not None and q.rule.pre_tau_s > LONGEST_STEPS * network.dt_s:
+        text = f"{ALLOWED}: up to {LONGEST_STEPS * network.dt_s:g}, {LONGEST_STEPS} steps of the network"
+        raise NetworkError(f"{where_}: rule: pre_tau_s: found {q.rule.pre_tau_s:g}; {text}")
     if q.rule is not None and q.rule.softness:
         raise NetworkError(f"{where_}: rule: softness: found {q.rule.softness:g}; {ALLOWED}: 0")
 

@@ -10,7 +10,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.bridge import server
-from hilbench.bridge.addresses import check_target
+from hilbench.bridge.addresses import check_target, refusal
 from hilbench.bridge.device import Device
 from hilbench.bridge.server import check_bind, serve
 from hilbench.bridge.shape import shape_link
@@ -125,6 +125,18 @@ def test_a_stranger_is_told_from_nobody():
         assert "on a stream:// address?" in refused("stream", f"stream://127.0.0.1:{port}", timeout_s=0.1)
     assert "Nothing listens" in refused("zmq", f"tcp://127.0.0.1:{port}", timeout_s=0.1)
     assert "Connection refused; is `hilbench serve` running" in refused("stream", f"stream://127.0.0.1:{port}")
+
+
+def test_a_device_that_has_answered_once_is_there():
+    with fakes.serving(fake()) as address:
+        link_type = plugins.get("links", "zmq")
+        with link_type(link_type.Config(address=address), "fake", {}) as link:
+            link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+            assert link._silence() == "is `hilbench serve` running there?"
+
+
+def test_a_host_that_does_not_answer_is_no_long_path():
+    assert refusal(TimeoutError("timed out"), "is it there?") == "timed out; is it there?"
 
 
 def test_a_device_of_another_link_is_no_match():

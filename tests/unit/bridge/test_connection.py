@@ -13,7 +13,7 @@ from bridge_fakes import no_leaks
 from msgspec.structs import replace
 
 from hilbench import plugins
-from hilbench.bridge import _connection, _listeners
+from hilbench.bridge import _connection, _listeners, unix
 from hilbench.bridge.framing import PIECE_BYTES, Cobs
 from hilbench.errors import LinkError
 
@@ -104,9 +104,34 @@ def test_what_is_left_of_a_frame_leaves_while_the_link_waits_for_a_reply(ends):
     assert got + arrived(link, there(), receiver) == taken
 
 
-def test_a_request_waits_for_room_until_its_deadline(ends):
+def test_no_tick_waits_for_the_rest_of_a_long_frame(ends):
+    """A snapshot that comes in pieces is put together by one look after another."""
+    link, there = ends
+    frame, looks = bytes(range(1, 251)) * 1000, 0
+    for piece in decoder(link).pack(frame):
+        for at in range(0, len(piece), PIECE_BYTES):
+            there().send(piece[at : at + PIECE_BYTES])
+            if (found := link._next(0)) is not None:
+                assert found == frame
+                assert looks >= 3
+                return
+            looks += 1
+    pytest.fail("it did not arrive")
+
+
+def test_a_look_takes_one_piece_however_much_is_there(ends):
+    link, there = ends
+    for piece in decoder(link).pack(bytes(range(1, 251)) * 400):
+        for at in range(0, len(piece), PIECE_BYTES):
+            there().sendall(piece[at : at + PIECE_BYTES])
+    assert link._next(0) is None
+    assert link._poll.poll(0)
+
+
+@pytest.mark.parametrize("n_bytes", [40, 300_000])
+def test_a_request_waits_for_room_until_its_deadline(ends, n_bytes):
     link, _ = ends
-    filled(link, 300_000)
+    filled(link, n_bytes)
     link.config = replace(link.config, timeout_s=0.05)
     with pytest.raises(LinkError, match=r"no answer to HELLO within 0.05 s; it takes no more bytes"):
         link._meet()
@@ -141,3 +166,27 @@ def test_a_frame_that_is_taken_byte_by_byte_holds_a_device_no_longer_than_one_th
         monkeypatch.setattr(select, "select", drained)
         assert not _listeners._send_all(device, deque([bytes(4_000_000)]), 0.2)
         assert now[0] == 200_000_000
+
+
+def test_a_plant_that_is_always_about_to_send_keeps_no_stranger_from_an_answer(monkeypatch):
+    now = [0]
+
+    def clock():
+        now[0] += 1_000_000
+        return now[0]
+
+    monkeypatch.setattr(_listeners, "monotonic_ns", clock)
+    with no_leaks(), _listeners.listening("unix://*", 1.0) as listener:
+        plant, stranger = unix.new_socket(), unix.new_socket()
+        with plant, stranger:
+            plant.connect(listener.address.removeprefix(unix.SCHEME))
+            plant.send(b"plant")
+            name = next(found for _ in range(1000) if (found := listener.receive()))[0]
+            listener.admit(name)
+            stranger.connect(listener.address.removeprefix(unix.SCHEME))
+            stranger.send(b"stranger")
+            heard = set()
+            for _ in range(1000):
+                plant.send(b"plant")
+                heard.add(listener.receive()[1])
+            assert heard == {b"plant", b"stranger"}

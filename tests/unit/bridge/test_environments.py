@@ -106,6 +106,17 @@ def test_a_failure_keeps_the_environment_that_was_there(folder):
     assert (folder / "made-from.txt").read_text() == "as before"
 
 
+def test_what_a_killed_installation_had_not_yet_removed_is_never_put_back(folder):
+    """It was killed when the new one was whole already."""
+    folder.mkdir(parents=True)
+    (folder / "made-from.txt").write_text("the new one")
+    folder.with_name(".mine-before").mkdir()
+    with pytest.raises(LinkError, match="cannot install into"):
+        environments.install("mine", again=True)
+    assert (folder / "made-from.txt").read_text() == "the new one"
+    assert [file.name for file in folder.parent.iterdir()] == ["mine"]
+
+
 def test_what_is_made_is_not_made_again_unless_it_is_asked_for(folder, monkeypatch):
     ran = []
 

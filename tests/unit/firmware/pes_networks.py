@@ -48,7 +48,9 @@ def network(seed: int) -> Network:
         return random.normal(0.3, 0.8, (net.populations[target].size, n)) / sent
 
     def rule(modulator: str, **more: float) -> PES:
-        return PES(modulator=modulator, learning_rate=0.05 / amplitude, pre_tau_s=random.uniform(0.002, 0.05), **more)
+        return PES(
+            modulator=modulator, learning_rate=0.05 / amplitude, pre_tau_s=10 ** random.uniform(-2.7, -0.3), **more
+        )
 
     net.connect("x", "a", random.uniform(-1, 2, (n_a, 2)), bias=random.uniform(0, 1.5, n_a))
     net.connect("e", "b", random.uniform(0, 3, (n_b, 3)) * 10, delay_steps=2)

@@ -177,6 +177,7 @@ def another(net: Network) -> None:
         (learner(lambda net: net.connect("e", "y", np.ones((2, 2)), late=True)), "late: found True"),
         (learner(v_floor=-1.0), "population 'y': v_floor: found -1"),
         (learner(rule=PES(modulator="error", w_min=-1, w_max=1, softness=0.5)), "softness: found 0.5"),
+        (learner(rule=PES(modulator="error", pre_tau_s=1.5)), "pre_tau_s: found 1.5"),
     ],
 )  # fmt: skip
 def test_what_the_firmware_does_not_learn_is_refused_by_name(net, says):
