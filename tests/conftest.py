@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before NumPy is loaded, here and in every process that a test starts: as many of its threads as there are processors,
 # in each of as many test processes, stand in each other's way.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# The same examples every time, and as much time for them as a busy machine needs.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 
 def children() -> dict[int, str]:
@@ -47,7 +52,7 @@ def nothing_left_behind():
     yield
     started = [t for t in set(threading.enumerate()) - threads if not t.daemon]
     if started or set(children()) - before:
-        gc.collect()  # a backend's workers, threads or processes, end with it
+        gc.collect()  # a backend's workers and processes end with it, whoever still remembers its frame
     left = {pid: command for pid, command in children().items() if pid not in before}
     for thread in started:
         thread.join(timeout=5)
