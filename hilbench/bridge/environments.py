@@ -102,10 +102,10 @@ def install(name: str, again: bool = False, say: Callable[[str], None] = lambda 
 def _in_place_of(folder: Path) -> Iterator[None]:
     """Set a folder aside while another one is made there; it comes back when that fails."""
     before = folder.with_name(f".{folder.name}-before")
-    if before.exists() and _made_from(folder) is None:  # an installation was killed
+    if before.exists() and _made_from(folder) is None:  # an installation was killed in the middle
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        shutil.rmtree(before, ignore_errors=True)  # one was killed when it had ended, in this very line's twin below
+        shutil.rmtree(before, ignore_errors=True)  # what one left that was killed with the new folder whole
         if folder.exists():
             folder.rename(before)
     try:
