@@ -22,7 +22,7 @@ EVENT = np.dtype([("t_us", "<u4"), ("address", "<u4")])
 
 NO_EVENTS = np.empty(0, EVENT)
 NO_VALUES = np.empty(0, np.float32)
-COUNTERS = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates")
+COUNTERS = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates", "multiplications")
 
 HELD, REPLIED, SAFE = range(3)
 """Where a physics step's action came from: the record's `sources` column."""
@@ -65,7 +65,7 @@ class Reply:
     prev_seq: int = -1  # the tick this device ran before this one; -1 when there was none
     recv_ns: int = 0
     compute_ns: int = 0
-    counters: NDArray = field(default_factory=lambda: np.zeros(4, np.uint64))  # in the order of COUNTERS
+    counters: NDArray = field(default_factory=lambda: np.zeros(5, np.uint64))  # in the order of COUNTERS
     energy_j: float = float("nan")
     events: NDArray = field(default_factory=NO_EVENTS.copy)
     values: NDArray = field(default_factory=NO_VALUES.copy)

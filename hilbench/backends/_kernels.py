@@ -22,8 +22,8 @@ from hilbench.backends._table import Entry
 from hilbench.nal.lower import Column
 
 # Places in COUNTS.
-SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES = range(4)
-N_COLUMNS, N_ENTRIES = len(Column), len(Entry)
+SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES, MULTIPLICATIONS = range(5)
+N_COLUMNS, N_ENTRIES, N_COUNTERS = len(Column), len(Entry), 5
 IDLE, LEARN, ADVANCE = range(3)
 """How a tick runs: without learning, with it, or as one of several whose counts a later one tells."""
 
@@ -63,13 +63,13 @@ def _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe):
 
 @inner
 def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
-    """Step every population in order. Returns (spikes, operations, events out, probe events)."""
+    """Step every population in order. Returns (spikes, operations, multiplications, events out, probe events)."""
     n, n_populations = table[Entry.N], table[Entry.N_POPULATIONS]
     populations = i64(table[Entry.POPULATIONS], (n_populations, N_COLUMNS))
     n_fired = i64(table[Entry.N_FIRED], (n_populations, table[Entry.N_PARTS]))
     fired, amount = i32(table[Entry.FIRED], n), f64(table[Entry.AMOUNT], n)
     arriving = early[now & (early.shape[0] - 1)]
-    spikes, operations = 0, 0
+    spikes, operations, multiplied = 0, 0, 0
     for q in range(n_populations):
         row, lo, hi = populations[q], bounds[q, part], bounds[q, part + 1]
         mine, amounts = fired[lo:hi], amount[lo:hi]
@@ -83,13 +83,17 @@ def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
         if row[Column.SPIKING]:
             for j in range(table[Entry.N_PARTS]):
                 a = bounds[q, j]
-                operations += send_spikes(table, part, row, fired[a:], amount[a:], n_fired[q, j], early, late, now)
+                sent = send_spikes(table, part, row, fired[a:], amount[a:], n_fired[q, j], early, late, now)
+                operations += sent
+                multiplied += sent if row[Column.GRADED] else 0
         else:
-            operations += send_v(table, part, row, early, late, now)
+            sent, of_them = send_v(table, part, row, early, late, now)
+            operations += sent
+            multiplied += of_them
         if part == 0:
             more, n_out, n_probe = _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe)
             spikes += more
-    return spikes, operations, n_out, n_probe
+    return spikes, operations, multiplied, n_out, n_probe
 
 
 @inner
@@ -117,7 +121,7 @@ def _finish(table, how, spikes, updates):
     """The output values after the last step, and the counts."""
     n = table[Entry.N_READOUTS]
     v, readouts = f64(table[Entry.V], table[Entry.N]), i64(table[Entry.READOUTS], n)
-    values_out, counts = f32(table[Entry.VALUES_OUT], n), u64(table[Entry.COUNTS], 4)
+    values_out, counts = f32(table[Entry.VALUES_OUT], n), u64(table[Entry.COUNTS], N_COUNTERS)
     for i in range(n):
         values_out[i] = v[readouts[i]]
     fresh = u8(table[Entry.FRESH], 1)
@@ -125,9 +129,11 @@ def _finish(table, how, spikes, updates):
         for i in range(counts.size):
             counts[i] = 0
     fresh[0] = how != ADVANCE
-    operations = i64(table[Entry.TOTALS], table[Entry.N_PARTS]).sum()
+    totals = i64(table[Entry.TOTALS], (table[Entry.N_PARTS], 2))
     counts[SPIKES] += np.uint64(spikes)
-    counts[SYNAPTIC_OPERATIONS] += np.uint64(operations)
+    for j in range(table[Entry.N_PARTS]):
+        counts[SYNAPTIC_OPERATIONS] += np.uint64(totals[j, 0])
+        counts[MULTIPLICATIONS] += np.uint64(totals[j, 1])
     counts[NEURON_UPDATES] += np.uint64(table[Entry.N_STEPS] * table[Entry.N_COUNTED])
     counts[WEIGHT_UPDATES] += np.uint64(updates)
 
@@ -146,21 +152,29 @@ def run(table_at, n_events, how):
     late = f64(table[Entry.LATE], (n_slots if table[Entry.ANY_LATE] else 0, n))
     events, begun = u32(table[Entry.EVENTS], (n_events, 2)), i64(table[Entry.CLOCKS], 2)[0]
     wait(table)
-    operations = table[Entry.N_STEPS] * hold_values(table, part, bounds, f64(table[Entry.HELD_CURRENT], n))
+    operations, multiplied = hold_values(table, part, bounds, f64(table[Entry.HELD_CURRENT], n))
+    operations *= table[Entry.N_STEPS]
+    multiplied *= table[Entry.N_STEPS]
     spikes, updates, next_event, n_out, n_probe = 0, 0, 0, 0, 0
     for step in range(table[Entry.N_STEPS]):
         now, t_us = begun + step, step * table[Entry.DT_US]
         if table[Entry.N_FROM_VALUES] > table[Entry.N_HELD]:
-            operations += send_values(table, part, early, late, now)
+            sent, of_them = send_values(table, part, early, late, now)
+            operations += sent
+            multiplied += of_them
         first_event = next_event
         while next_event < n_events and events[next_event, 0] < t_us + table[Entry.DT_US]:
             operations += send_event(table, part, np.int64(events[next_event, 1]), early, late, now)
             next_event += 1
-        more, sent, n_out, n_probe = _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe)
+        more, sent, of_them, n_out, n_probe = _populations(
+            table, part, t_us, now, early, late, bounds, n_out, n_probe
+        )
         spikes += more
         operations += sent
+        multiplied += of_them
         updates += _end_step(table, part, how == LEARN, now, late, first_event, next_event)
-    i64(table[Entry.TOTALS], n_parts)[part] = operations
+    totals = i64(table[Entry.TOTALS], (n_parts, 2))[part]
+    totals[0], totals[1] = operations, multiplied
     wait(table)
     if part == 0:
         _finish(table, how, spikes, updates)

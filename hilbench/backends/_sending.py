@@ -68,7 +68,7 @@ def _links(table):
 def hold_values(table, part, bounds, held_current):
     """Fill `held_current` (n,) with what constant inputs and held values bring in each step of this tick.
 
-    Returns the operations that this costs per step.
+    Returns (operations, multiplications) that this costs per step.
     """
     bias, values = f64(table[Entry.BIAS], table[Entry.N]), f32(table[Entry.VALUES], table[Entry.N_VALUES])
     for q in range(table[Entry.N_POPULATIONS]):
@@ -76,9 +76,9 @@ def hold_values(table, part, bounds, held_current):
             held_current[k] = bias[k]
     links, synapses = _links(table)
     ring = f64(table[Entry.HELD_CURRENT], (1, held_current.size))
-    operations = 0
+    operations, multiplied = 0, 0
     for p in range(table[Entry.N_HELD]):
-        first = 0
+        first, before = 0, operations
         if links[p, Link.DENSE] and not links[p, Link.PLASTIC]:
             first = links[p, Link.N_SOURCE] & ~3
             operations += _hold_columns(table, part, links[p], synapses[p], first, values, held_current)
@@ -86,7 +86,19 @@ def hold_values(table, part, bounds, held_current):
             x = finite(values[links[p, Link.SOURCE_LO] + s])
             if x != 0:
                 operations += _send(table, part, links[p], synapses[p], s, x, ring, np.int64(0))
-    return operations
+        if operations > before and _port_multiplies(links[p], values):
+            multiplied += operations - before
+    return operations, multiplied
+
+
+@inner
+def _port_multiplies(link, values):
+    """Whether the port of this projection holds any other number than -1, 0 and 1."""
+    for s in range(link[Link.N_SOURCE]):
+        x = abs(finite(values[link[Link.SOURCE_LO] + s]))
+        if x != 0 and x != 1:
+            return True
+    return False
 
 
 @inner
@@ -111,17 +123,23 @@ def _hold_columns(table, part, link, addresses, n, values, held_current):
 
 @inner
 def send_values(table, part, early, late, now):
-    """Values that are on their way for a while, or act late, are sent in each step. Returns the operations."""
+    """Values that are on their way for a while, or act late, are sent in each step.
+
+    Returns (operations, multiplications).
+    """
     links, synapses = _links(table)
     values = f32(table[Entry.VALUES], table[Entry.N_VALUES])
-    operations = 0
+    operations, multiplied = 0, 0
     for p in range(table[Entry.N_HELD], table[Entry.N_FROM_VALUES]):
+        before = operations
         for s in range(links[p, Link.N_SOURCE]):
             x = finite(values[links[p, Link.SOURCE_LO] + s])
             if x != 0:
                 ring = late if links[p, Link.LATE] else early
                 operations += _send(table, part, links[p], synapses[p], s, x, ring, now)
-    return operations
+        if operations > before and _port_multiplies(links[p], values):
+            multiplied += operations - before
+    return operations, multiplied
 
 
 @inner
@@ -155,7 +173,7 @@ def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
 
 @inner
 def send_v(table, part, row, early, late, now):
-    """Send the values of a population that does not spike. Returns the operations."""
+    """Send the values of a population that does not spike. Returns (operations, multiplications)."""
     links, synapses = _links(table)
     v = f64(table[Entry.V], table[Entry.N])[row[Column.LO] : row[Column.HI]]
     operations = 0
@@ -164,4 +182,15 @@ def send_v(table, part, row, early, late, now):
         for s in range(v.size):
             if v[s] != 0:
                 operations += _send(table, part, links[p], synapses[p], s, v[s], ring, now)
-    return operations
+    return operations, operations if operations and _multiplies(v, f64(table[Entry.NUMBERS], 2)[1]) else 0
+
+
+@inner
+def _multiplies(v, spike):
+    """`nal.operations.multiplies`: whether there is more than zeros and spikes in what does not spike itself."""
+    ones, spikes = True, True
+    for s in range(v.size):
+        x = abs(v[s])
+        ones &= x == 0 or x == 1
+        spikes &= x == 0 or x == spike
+    return not (ones or spikes)

@@ -68,7 +68,7 @@ def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
         "LATE": np.zeros((flat.n_slots if flat.late else 0, n)),
         "QUEUE": np.zeros((len(flat.order), n_parts, 2), np.int64),
         "N_FIRED": np.zeros((len(flat.order), n_parts), np.int64),
-        "TOTALS": np.zeros(n_parts, np.int64),
+        "TOTALS": np.zeros((n_parts, 2), np.int64),
         "ARRIVED": np.zeros(1, np.int64),
         "CLOCKS": np.zeros(2, np.int64),
         "FRESH": np.zeros(1, np.uint8),

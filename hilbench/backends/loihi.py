@@ -74,7 +74,7 @@ class Loihi(Backend):
         events = tick.events
         self._run(self._steps, events["t_us"].astype(np.int64), events["address"].astype(np.int64))
         reply = self._reply
-        reply.counters[:] = (*self._counts, self._n_steps * self._v.size, 0)
+        reply.counters[:] = (*self._counts, self._n_steps * self._v.size, 0, 0)
         reply.values[:] = self._zero + self._volts * self._v[self._read]
         reply.events, reply.probe_events = self._out[: self._marks[0]], self._probe[: self._marks[1]]
         reply.probe_values = NO_VALUES if self._ticks % self._weight_ticks else self._record

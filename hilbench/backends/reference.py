@@ -33,7 +33,8 @@ from hilbench.backends._reference_learning import Learning
 from hilbench.nal import noise
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
-from hilbench.types import EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
+from hilbench.nal.operations import counted, multiplies
+from hilbench.types import COUNTERS, EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
 
 
 class Reference(Backend):
@@ -53,6 +54,7 @@ class Reference(Backend):
         self._values = np.zeros(size_of(program.inputs, "values"))
         self._modulators = np.zeros(size_of(program.modulators, "values"))
         self._learning = Learning(program)
+        self._counted = {p.name for p in program.projections.values() if counted(program, p)}
         self.reset(0, "none")
         exact = (*program.populations, *program.projections)
         return LoadReport("reference", exact=exact, n_probe_values=n_probe_values(program, probes))
@@ -80,7 +82,7 @@ class Reference(Backend):
         self._values[:] = 0
         self._modulators[:] = 0
         self._reply.counters[:] = 0
-        self._counters = np.zeros(4, np.uint64)
+        self._counters = np.zeros(len(COUNTERS), np.uint64)
 
     def step(self, tick: Tick) -> Reply:
         self._values[:] = np.where(np.isfinite(tick.values), tick.values, 0)
@@ -186,6 +188,7 @@ class Reference(Backend):
         port = self._network.port(source)
         if port is not None and port.kind == "values":
             crossings = sent != 0
+        graded = self._multiplies(source, sent)
         for p in self._network.projections.values():
             if p.source != source:
                 continue
@@ -194,8 +197,19 @@ class Reference(Backend):
             ring = (self._arriving_late if p.late else self._arriving)[p.target]
             slots = (self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)) % len(ring)
             np.add.at(ring, (slots, weights.indices), weights.data * sent[sources])
-            if p.form is None or p.form.computes or self._network.populations[p.target].kind != "sum":
-                self._counters[1] += np.uint64((crossings[sources] * (weights.data != 0)).sum())
+            if p.name in self._counted:
+                self._count((crossings[sources] * (weights.data != 0)).sum(), graded)
+
+    def _multiplies(self, source: str, sent: NDArray) -> bool:
+        """Whether what is sent multiplies: spikes and events are ones, graded spikes are not, values may be."""
+        if port := self._network.port(source):
+            return port.kind == "values" and multiplies(sent, 1.0)
+        p = self._network.populations[source]
+        return p.behaviour.spikes == "graded" if p.spiking else multiplies(sent, self._network.spike_amplitude)
+
+    def _count(self, operations: int, graded: bool) -> None:
+        self._counters[1] += np.uint64(operations)
+        self._counters[4] += np.uint64(operations if graded else 0)
 
     def _take(self, rings: dict[str, NDArray], name: str) -> NDArray:
         """What arrives at a population now; its slot is free then."""

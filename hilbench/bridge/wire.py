@@ -34,7 +34,7 @@ ECHO_MAX_BYTES = 2**16
 HEADER = Layout("<2sBBHHQQIHH")
 HELLO = Layout("<I16s16s7I")
 RESET = Layout("<QIB3x")
-REPLY = Layout("<QQQII4Qd")
+REPLY = Layout("<QQQII5Qd")
 """The fixed part of a REPLY's body."""
 ERROR = Layout("<H")
 CARRIES: tuple[Carry, ...] = ("none", "weights", "all")

@@ -29,6 +29,7 @@ static void send(const struct spread *p, const uint8_t *events, uint32_t n_event
     struct pes_state *s = &pes_state;
     float *arriving = s->arriving + (s->slot + p->delay) % pes.n_slots * pes.n_readouts + p->target_first;
     uint32_t operations = 0, n = n_senders(p, n_events);
+    int graded = 0; /* whether the port holds any other number than -1, 0 and 1: its operations multiply then */
     for (uint32_t k = 0; k < n; k++) {
         uint32_t source = sender(p, events, k);
         float sent = p->sent;
@@ -36,12 +37,14 @@ static void send(const struct spread *p, const uint8_t *events, uint32_t n_event
             continue;
         if (p->population == FROM_VALUES && (sent = state.values[p->source_first + source]) == 0)
             continue;
+        graded |= p->population == FROM_VALUES && sent != 1 && sent != -1;
         for (uint32_t j = p->starts[source]; j < p->starts[source + 1]; j++) {
             arriving[p->targets[j]] += p->weights[j] * sent;
             operations += p->weights[j] != 0;
         }
     }
     state.synaptic_operations += operations;
+    s->multiplications += graded ? operations : 0;
 }
 
 static void update(void)
@@ -135,7 +138,8 @@ void pes_answer(struct wire_reply *reply)
     for (uint32_t i = 0; i < pes.n_outputs; i++)
         state.readings[pes.outputs[i].value] = (float)pes_state.v[pes.outputs[i].readout];
     reply->counters[3] = pes_state.updates;
-    pes_state.updates = 0;
+    reply->counters[4] = pes_state.multiplications;
+    pes_state.updates = pes_state.multiplications = 0;
 }
 
 static void forget(void)
@@ -160,5 +164,5 @@ void pes_reset(int carry)
         memcpy(pes_state.weights, pes.weights_initial, pes.n_weights * sizeof *pes_state.weights);
     if (carry != WIRE_CARRY_ALL)
         forget();
-    pes_state.updates = 0;
+    pes_state.updates = pes_state.multiplications = 0;
 }

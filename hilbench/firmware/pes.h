@@ -62,7 +62,7 @@ struct pes_state {
     float *arriving;     /* n_slots rows of a readout each: what arrives in this step and those to come */
     float *weights;      /* what rules have learnt */
     uint32_t slot;       /* the row of this step */
-    uint64_t updates, updates_a_step;
+    uint64_t updates, updates_a_step, multiplications;
 };
 
 extern const struct pes pes;

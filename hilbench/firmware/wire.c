@@ -239,7 +239,7 @@ static void put_reply(struct wire_device *d, const struct header *h, const struc
     put(d, d->prev_seq, 8);
     put(d, reply->n_probe_events, 4);
     put(d, 0, 4);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         put(d, reply->counters[i], 8);
     put(d, NOT_A_NUMBER, 8);
     put_events(d, reply->events, reply->n_events);

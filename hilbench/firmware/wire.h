@@ -13,7 +13,7 @@ enum {
     WIRE_HEADER_BYTES = 32,
     WIRE_HELLO_BYTES = 64,
     WIRE_RESET_BYTES = 16,
-    WIRE_REPLY_BYTES = 72, /* the fixed part of a REPLY's body */
+    WIRE_REPLY_BYTES = 80, /* the fixed part of a REPLY's body */
     WIRE_EVENT_BYTES = 8,
     WIRE_ECHO_BYTES = 65536, /* the longest body of an ECHO */
     WIRE_CRC_BYTES = 2,
@@ -46,7 +46,7 @@ struct wire_event {
    has been called for the last time. */
 struct wire_reply {
     uint64_t compute_ns; /* 0: wire.c takes the time around `tick` itself */
-    uint64_t counters[4]; /* spikes, synaptic operations, neuron updates, weight updates */
+    uint64_t counters[5]; /* spikes, synaptic operations, neuron updates, weight updates, multiplications */
     uint32_t n_events, n_probe_events;
     const struct wire_event *events, *probe_events;
     const float *values; /* n_values_out of them */

@@ -33,8 +33,18 @@ class Form:
 
     @property
     def computes(self) -> bool:
-        """Whether it does arithmetic; the others pass numbers on."""
-        return self.kind not in ("flatten", "delay", "identity")
+        """Whether it has weights of its own; the others pass numbers on, or average them."""
+        return self.kind in ("linear", "scale", "conv1d", "conv2d")
+
+    @property
+    def size(self) -> int:
+        """How many weights there are by structure, zeros among them: kernel positions that lie inside the image."""
+        if self.kind == "linear":
+            return prod(self.shape_in) * self.shape_out[-1]
+        if self.kind == "scale":
+            return prod(self.shape_in)
+        weight = self.arrays["weight"]
+        return prod(weight.shape[:2]) * _taps(weight.shape[2:], self.shape_in[1:], self.settings)[0].size
 
 
 def identity(size: int) -> scipy.sparse.csc_array:

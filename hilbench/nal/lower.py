@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
+from hilbench.nal.operations import counted
 from hilbench.nal.projection import Projection
 from hilbench.types import Probes
 
@@ -256,7 +257,7 @@ def _links(ordered: list[Projection], network: Network, at: dict[str, int]) -> N
             (
                 sources[p.source], p.weights.shape[1], at[p.target], p.weights.shape[0], p.max_delay_steps,
                 p.weights.nnz == p.weights.shape[0] * p.weights.shape[1], p.rule is not None, p.late,
-                p.form is None or p.form.computes or network.populations[p.target].kind != "sum",
+                counted(network, p),
             )
             for p in ordered
         ],

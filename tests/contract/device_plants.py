@@ -144,7 +144,7 @@ def read_reply(answer: bytes, session: int, seq: int) -> tuple[bytes, int]:
     assert (found, t_ns, n_events, n_modulators) == (seq, seq + 1, 0, 0)
     recv_ns, _, prev_seq, n_probe_events, n_probe_values, *counters, energy_j = REPLY.unpack_from(answer, 32)
     assert recv_ns > 0
-    assert (n_probe_events, n_probe_values, counters) == (0, 0, [0, 0, 0, 0])
+    assert (n_probe_events, n_probe_values, counters) == (0, 0, [0, 0, 0, 0, 0])
     assert energy_j != energy_j, "no meter says NaN"
     values = answer[32 + REPLY.size :]
     assert len(values) == 4 * n_values

@@ -155,7 +155,7 @@ def test_replies_have_the_types_of_the_wire(name):
     for tick in ticks_for(program):
         reply = backend.step(tick)
         assert (reply.values.dtype, reply.values.shape) == (np.float32, (size_of(program.outputs, "values"),))
-        assert (reply.counters.dtype, reply.counters.shape) == (np.uint64, (4,))
+        assert (reply.counters.dtype, reply.counters.shape) == (np.uint64, (5,))
         assert reply.events.dtype == EVENT == reply.probe_events.dtype
         assert reply.probe_values.dtype == np.float32
 
@@ -216,11 +216,11 @@ def test_counters_by_hand(learning_backend):
     reply = backend.step(Tick(events=events, values=x, modulators=error))
     # Neurons 0 and 2 fire in each of 4 steps. Weights: x_0 has 3, x_1 is 0; line 1 has 2, line 0 none. A spike has two
     # synapses: both are 0 until the first spike has arrived, 2 steps on, and one has learnt from it; the other one's
-    # error is 0.
-    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 2 * 2 + 1 * 2, 4 * 5, 4 * 3])
+    # error is 0. Those of x multiply, because a value is 2.
+    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 2 * 2 + 1 * 2, 4 * 5, 4 * 3, 4 * 3])
     assert [tuple(e) for e in reply.events.tolist()] == [(t, a) for t in (0, 1000, 2000, 3000) for a in (0, 2)]
     reply = backend.step(Tick(values=x, modulators=error, learning=False))
-    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 8, 4 * 5, 0])
+    np.testing.assert_array_equal(reply.counters, [8, 4 * 3 + 8, 4 * 5, 0, 4 * 3])
 
 
 def test_advance_is_ticks_with_held_values_no_events_and_no_learning(network_backend):

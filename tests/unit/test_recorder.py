@@ -40,7 +40,7 @@ def write_tick(rows, k):
 def write_reply(rows, k, prev=None):
     reply = Reply(
         seq=k, prev_seq=k - 1 if prev is None else prev, recv_ns=7 * k, compute_ns=k, energy_j=0.25 * k,
-        counters=np.array([k, 2 * k, 3 * k, 2**63 + k], np.uint64), values=np.array([k, -k], "f4"),
+        counters=np.array([k, 2 * k, 3 * k, 2**63 + k, k], np.uint64), values=np.array([k, -k], "f4"),
         events=events(k, 2), probe_events=events(k, 3), probe_values=np.full(k % 3, k, "f4"),
     )  # fmt: skip
     rows.reply(reply, 100 + k, 150 + k, k % 5, k % 7 == 0, k % 2, 0)

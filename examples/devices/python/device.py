@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import zmq
 
-HEADER, HELLO, RESET, REPLY, ERROR = map(Struct, ("<2sBBHHQQIHH", "<I16s16s7I", "<QIB3x", "<QQQII4Qdf", "<H"))
+HEADER, HELLO, RESET, REPLY, ERROR = map(Struct, ("<2sBBHHQQIHH", "<I16s16s7I", "<QIB3x", "<QQQII5Qdf", "<H"))
 IS_HELLO, IS_RESET, IS_TICK, IS_REPLY, IS_ERROR, IS_BYE = 1, 2, 3, 4, 7, 8
 NO_SEQ, LEASE_NS, NAN = 2**64 - 1, 10_000_000_000, float("nan")
 port, period_us, program_hash, *law = sys.argv[1:] if len(sys.argv) > 5 else sys.exit(__doc__)
@@ -53,7 +53,7 @@ def answer(plant, data, now_ns):
         force = -sum(k * x for k, x in zip(gain, unpack(f"<{len(gain)}f", body), strict=True))
         before, my.last_seq = my.last_seq % 2**64, my.seq  # -1, no tick yet, is 2^64 - 1 on the wire
         force, took_ns = min(max(force, -limit), limit), monotonic_ns() - now_ns
-        return frame(plant, IS_REPLY, REPLY.pack(now_ns, took_ns, before, *[0] * 6, NAN, force), t_ns, 1)
+        return frame(plant, IS_REPLY, REPLY.pack(now_ns, took_ns, before, *[0] * 7, NAN, force), t_ns, 1)
     my.session = my.session % 0xFFFF + 1 if kind == IS_HELLO else my.session
     my.last_seq, back = -1 if kind == IS_RESET else None, frame(plant, kind, hello if kind == IS_HELLO else b"")
     my.plant = None if kind == IS_BYE else plant

@@ -61,9 +61,10 @@ class Given(Reference):
         port = self._network.port(source)
         if port is not None and port.kind == "values":
             crossings = sent != 0
+        graded = self._multiplies(source, sent)
         for name, fan_out in self._fan_out.items():
             if self._sources[name] == source:
-                self._counters[1] += np.uint64((crossings * fan_out).sum())
+                self._count((crossings * fan_out).sum(), graded)
 
     def _neurons(self, p: Population, arrived: NDArray) -> NDArray:
         if p.name not in self._given:

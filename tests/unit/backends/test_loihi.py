@@ -96,7 +96,7 @@ def test_counters_and_probes_by_hand():
     events = np.array([(0, 0), (1500, 0)], EVENT)
     reply = backend.step(Tick(events=events))
     assert reply.events.tolist() == [(1000, 0), (2000, 0)] == reply.probe_events.tolist()
-    assert reply.counters.tolist() == [2, 4, 4, 0]
+    assert reply.counters.tolist() == [2, 4, 4, 0, 0]
     assert reply.probe_values.tolist() == [100]
 
 

@@ -141,6 +141,6 @@ def test_frames_lie_as_the_page_says():
     assert int.from_bytes(data[32 + at["REPLY"]["compute_ns"] :][:8], "little") == 9
     assert data[32 + at["REPLY"]["prev_seq"] :][:8] == b"\xff" * 8
     assert np.frombuffer(data, "<f8", 1, 32 + at["REPLY"]["energy_j"])[0] == 0.25
-    assert data[32 + 72 :] == events.tobytes() + values.tobytes()
+    assert data[32 + 80 :] == events.tobytes() + values.tobytes()
     hello = wire.encode_hello(5, 6, Hello(1, b"b" * 16, b"h" * 16, Sizes(1000, 1, 2, 3, 4, 5)))
     assert int.from_bytes(hello[32 + at["HELLO"]["n_addresses_out"] :][:4], "little") == 5

@@ -48,7 +48,7 @@ def sized_reply(draw):
         prev_seq=draw(st.integers(-1, 2**64 - 2)),
         recv_ns=draw(U64),
         compute_ns=draw(U64),
-        counters=np.array(draw(st.lists(U64, min_size=4, max_size=4)), np.uint64),
+        counters=np.array(draw(st.lists(U64, min_size=5, max_size=5)), np.uint64),
         energy_j=draw(st.floats()),
         events=draw(events(s.period_us, s.n_addresses_out)),
         values=draw(floats(s.n_values_out)),
@@ -212,4 +212,4 @@ def test_numbers_are_fixed():
     assert [kind.value for kind in Kind] == list(range(1, 14))
     assert [code.value for code in Code] == list(range(1, 13))
     layouts = wire.HEADER.size, wire.HELLO.size, wire.RESET.size, wire.REPLY.size, EVENT.itemsize
-    assert layouts == (32, 64, 16, 72, 8)
+    assert layouts == (32, 64, 16, 80, 8)
