@@ -36,7 +36,7 @@ from hilbench.types import RunData, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
 """Of ticks that may begin more than a period late before a run says so; a few stalls are none."""
-LAG = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns")
+LAG = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns", "terminated", "truncated")
 """The columns that tell of it."""
 PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
 
@@ -200,7 +200,7 @@ def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
 
     No count tells of that: the plant stands still while the loop is behind, so no reply is late and no tick skipped.
     """
-    lag_s = (column(run, "captured_ns") - column(run, "scheduled_ns")) * 1e-9
+    lag_s = timing.lags_s(run)
     period_s = scenario.loop.period_s
     late = int((lag_s > period_s).sum())
     if late < BEHIND_LEAST or late <= BEHIND_SHARE * lag_s.size:

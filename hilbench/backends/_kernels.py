@@ -166,9 +166,7 @@ def run(table_at, n_events, how):
         while next_event < n_events and events[next_event, 0] < t_us + table[Entry.DT_US]:
             operations += send_event(table, part, np.int64(events[next_event, 1]), early, late, now)
             next_event += 1
-        more, sent, of_them, n_out, n_probe = _populations(
-            table, part, t_us, now, early, late, bounds, n_out, n_probe
-        )
+        more, sent, of_them, n_out, n_probe = _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe)
         spikes += more
         operations += sent
         multiplied += of_them

@@ -67,10 +67,12 @@ def compile_file(
 
 def _activity(folder: Path) -> Activity:
     """The spikes of a run, neuron by neuron. Raises RecordError."""
+    from hilbench.metrics import n_periods
     from hilbench.nal.compile import Activity
     from hilbench.recorder import read_run
 
-    run = read_run(folder, ("events", "probe_events", "answered", "weight_updates"))
+    wanted = ("events", "probe_events", "answered", "weight_updates", "terminated", "truncated")
+    run = read_run(folder, wanted)
     period_s = run.meta["scenario"]["loop"]["period_s"]
     network, program = run.meta.get("network"), run.meta.get("program")
     if not network or not program or not run.episodes:
@@ -78,11 +80,10 @@ def _activity(folder: Path) -> Activity:
     populations = {name: network["populations"][name]["size"] for name in run.meta["scenario"]["record"]["spikes"]}
     ports = {port["name"]: port["size"] for port in program["inputs"] if port["kind"] == "events"}
     ticks = int(sum(episode["answered"].sum() for episode in run.episodes))
-    rows = sum(len(episode["answered"]) for episode in run.episodes)
     return Activity(
         spikes=_counts(run, "probe_events", populations) | _counts(run, "events", ports),
         ticks=ticks,
-        seconds=rows * period_s,
+        seconds=n_periods(run) * period_s,
         weight_updates=float(sum(episode["weight_updates"].sum() for episode in run.episodes)),
         period_us=round(period_s * 1e6),
         facts=network,
@@ -90,11 +91,12 @@ def _activity(folder: Path) -> Activity:
 
 
 def _counts(run: RunData, column: str, sizes: dict[str, int]) -> dict[str, Any]:
-    """How often each address of each part came; parts lie side by side in this order."""
+    """How often each address of each part came in answered ticks; parts lie side by side in this order."""
     total = sum(sizes.values())
     found = np.zeros(total, np.int64)
     for episode in run.episodes:
-        rows = [row["address"] for row in episode.get(column, ()) if len(row)]
+        found_in = episode.get(column, ())
+        rows = [row["address"] for row, told in zip(found_in, episode["answered"], strict=False) if told and len(row)]
         if rows:
             found += np.bincount(np.concatenate(rows), minlength=total)[:total]
     ends = np.cumsum([0, *sizes.values()])

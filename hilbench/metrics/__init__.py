@@ -90,3 +90,13 @@ def count(found: float, n: int) -> Measures:
 def column(run: RunData, name: str) -> NDArray:
     """A column over all episodes, end to end; empty when no episode has it."""
     return np.concatenate([episode[name] for episode in run.episodes if name in episode] or [np.empty(0)])
+
+
+def live(episode: Mapping[str, NDArray]) -> NDArray:
+    """(n,) bool: which rows are control periods. The row of the observation with which the plant ended is none."""
+    return ~(episode["terminated"] | episode["truncated"])
+
+
+def n_periods(run: RunData) -> int:
+    """How many control periods the plant lived through, over all episodes."""
+    return sum(int(live(episode).sum()) for episode in run.episodes)

@@ -31,22 +31,23 @@ def synaptic_operations(run: RunData) -> Measures:
     """Weights other than 0 crossed by something other than 0 per answered tick, and NeuroBench's three counts of them.
 
     As NeuroBench (metrics/workload/synaptic_operations.py) has it: a layer whose inputs are all -1, 0 or 1 accumulates,
-    any other one multiplies as well, a dense count has the zeros too, and constant inputs are left out. A layer's input
-    is here a value port in one tick; spikes and events are ones.
+    any other one multiplies as well, a dense count has the zeros too, and constant inputs are left out. The device
+    counts layer by layer, in each network step. All three are of the periods that answered ticks tell of.
     """
     found = _per_tick(run, "synaptic_operations")
     network = run.meta.get("network")
     if not found or network is None:
         return found
     n = found[""].n
-    total = int(column(run, "synaptic_operations")[_answered(run)].sum())
-    macs = multiplications(run, network)
-    if macs <= total:  # a device that counts fewer does not count by this rule
+    answered = _answered(run)
+    total, macs, updates = (
+        int(column(run, name)[answered].sum()) for name in ("synaptic_operations", "multiplications", "neuron_updates")
+    )
+    if updates and macs <= total:  # one that counts nothing, or otherwise, tells nothing
         found["effective_acs"] = Measure((total - macs) / n, n)
         found["effective_macs"] = Measure(macs / n, n)
-    synapses = sum(int(np.prod(p["shape"])) for p in network["projections"].values())
-    steps = network["steps_per_tick"] * sum(int(_periods(run, e).sum()) for e in run.episodes)
-    return found | {"dense": Measure(synapses * steps / n, n)}
+    steps = network["steps_per_tick"] * int(_periods(run)[answered].sum())
+    return found | {"dense": Measure(sum(p["dense"] for p in network["projections"].values()) * steps / n, n)}
 
 
 @metric("1/tick", "lower")
@@ -70,12 +71,12 @@ def weights_changed(run: RunData) -> Measures:
 
 def _changed_per_step(run: RunData, network: dict[str, Any]) -> Measures:
     plastic = sum(p["synapses"] for p in network["projections"].values() if p["plastic"])
-    # A lost reply's updates are in the next one's counters, so every tick that the network has run counts.
-    ticks = int((column(run, "learning").astype(bool) & column(run, "processed").astype(bool)).sum())
-    steps = ticks * network["steps_per_tick"]
+    # A lost reply's updates are in nobody's counters.
+    learnt = column(run, "learning").astype(bool) & _answered(run)
+    steps = int(learnt.sum()) * network["steps_per_tick"]
     if not plastic * steps:
         return {}
-    updates = column(run, "weight_updates")[_answered(run)].sum()
+    updates = column(run, "weight_updates")[learnt].sum()
     return {"per step": Measure(float(updates) / steps / plastic, steps)}
 
 
@@ -89,29 +90,12 @@ def _changed_over_run(run: RunData, network: dict[str, Any]) -> Measures:
     return {"over run": Measure(float(np.mean(records[0] != records[-1])), n)}
 
 
-def multiplications(run: RunData, network: dict[str, Any]) -> int:
-    """Operations of value ports, in ticks in which they hold any other number than -1, 0 and 1."""
-    first, total = 0, 0
-    for port in run.meta["program"]["inputs"]:
-        if port["kind"] != "values":
-            continue
-        crossed = [p["fan_out"] for p in network["projections"].values() if p["source"] == port["name"]]
-        fan_out = np.sum([np.zeros(port["size"], int), *crossed], axis=0)
-        for episode in run.episodes:
-            values = episode["values_in"][:, first : first + port["size"]]
-            graded = ~np.isin(values, (-1, 0, 1)).all(axis=1)
-            total += int(((values != 0) @ fan_out * graded * _periods(run, episode)).sum())
-        first += port["size"]
-    return total * network["steps_per_tick"]
+def _periods(run: RunData) -> NDArray:
+    """(n,) int: how many periods each answered tick's counters are of: its own, and those that were caught up before it.
 
-
-def _periods(run: RunData, episode: dict[str, NDArray]) -> NDArray:
-    """(n,) int: how many periods the network ran on each tick's values: its own, and those it caught up after it."""
-    ran = np.flatnonzero(episode["processed"])
-    periods = np.zeros(len(episode["seq"]), int)
-    periods[ran] = 1
-    periods[ran[:-1]] += np.minimum(np.diff(ran) - 1, run.meta["scenario"]["loop"].get("catch_up", 0))
-    return periods
+    The counters of a tick whose reply was lost are lost with it, and those of a period that was jumped never were.
+    """
+    return column(run, "seq") - column(run, "prev_seq") - column(run, "slip")
 
 
 def _answered(run: RunData) -> NDArray:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.metrics import Measure, Measures, metric
+from hilbench.metrics import Measure, Measures, live, metric
 from hilbench.types import RunData
 
 GATE = 0.1
@@ -173,7 +173,7 @@ def _errors(run: RunData, start_s: float, n: int) -> NDArray:
     found = np.full((max(len(run.episodes), loop.get("episodes", 1)), n), np.inf)
     for row, episode in zip(found, run.episodes, strict=False):
         window = (episode["t_us"] - round(start_s * 1e6)) // window_us
-        inside = (window >= 0) & (window < n)
+        inside = (window >= 0) & (window < n) & live(episode)
         error = episode[f"info.{run.meta['sheet']['error']}"][inside]
         sums, counts = (np.bincount(window[inside], weights, n) for weights in (error**2, None))
         whole = (counts >= ticks) & np.isfinite(sums)

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hilbench.metrics import Measure, Measures, column, metric
-from hilbench.metrics.activity import multiplications
+from hilbench.metrics import Measure, Measures, column, metric, n_periods
 from hilbench.nal.energy import STATIC, Events, Part, Range, account, baselines, dynamic
 from hilbench.nal.target import Target, load_target, targets
 from hilbench.types import RunData
@@ -28,24 +27,23 @@ def energy_modelled(run: RunData) -> Measures:
     """
     network = run.meta.get("network")
     answered = column(run, "answered").astype(bool)
-    counters = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates")
+    counters = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates", "multiplications")
     counts = [float(column(run, name)[answered].mean()) if answered.any() else 0.0 for name in counters]
     if network is None or not any(counts[1:]):  # a device that counted nothing tells nothing
         return {}
-    spikes, operations, updates, learnt = counts
+    spikes, operations, updates, learnt, macs = counts
     found, n = {}, int(answered.sum())
     for name in targets():
         target = load_target(name)
-        busy_s = run.meta["scenario"]["loop"]["period_s"] * answered.size / n * _share(network, target)
+        busy_s = run.meta["scenario"]["loop"]["period_s"] * n_periods(run) / n * _share(network, target)
         # Which updates are active is not counted: none may be, or all.
         events = Events(operations, updates, Range(updates, 0, updates), learnt, busy_s, spikes)
         parts = account(events, target.energy)
         found[name] = _modelled(dynamic(parts), n, NO_HOPS)
         if target.energy.static_power_w is not None:
             found[f"{name} static"] = _modelled(parts[STATIC], n, "")
-    synapses = sum(p["synapses"] for p in network["projections"].values())
-    macs = min(multiplications(run, network) / n, operations)
-    for name, joules in baselines(synapses, operations - macs, macs).items():
+    synapses = sum(p["synapses"] for p in network["projections"].values() if p["dense"])
+    for name, joules in baselines(synapses, operations - min(macs, operations), min(macs, operations)).items():
         found[f"45 nm {name}"] = _modelled(Part(0, joules), n, IN_45_NM)
     return found
 

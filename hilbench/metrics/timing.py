@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.metrics import Measure, Measures, column, count, metric
+from hilbench.metrics import Measure, Measures, column, count, live, metric, n_periods
 from hilbench.types import SAFE, RunData
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
@@ -50,7 +50,7 @@ def loop_lag(run: RunData) -> Measures:
 
     Misses are counted on the plant's time, which stands still while the loop is behind; this says how much it was.
     """
-    return _percentiles((column(run, "captured_ns") - column(run, "scheduled_ns")) * 1e-9)
+    return _percentiles(lags_s(run))
 
 
 @metric("s", "lower")
@@ -109,8 +109,7 @@ def longest_miss_run(run: RunData) -> Measures:
 @metric("ticks", "lower")
 def skipped(run: RunData) -> Measures:
     """Ticks that were not sent: too many were unanswered, or the device was lost. The plant's own end is none."""
-    live = np.concatenate([_live(e) for e in run.episodes] or [np.zeros(0, bool)])
-    return count(column(run, "skipped")[live].sum(), live.sum())
+    return count(sum(e["skipped"][live(e)].sum() for e in run.episodes), n_periods(run))
 
 
 @metric("faults", "lower")
@@ -123,6 +122,12 @@ def _computed_ns(run: RunData) -> NDArray:
     return column(run, "compute_ns")[column(run, "answered").astype(bool)]
 
 
+def lags_s(run: RunData) -> NDArray:
+    """How far behind its schedule each tick began."""
+    behind_ns = [(e["captured_ns"] - e["scheduled_ns"])[live(e)] for e in run.episodes]
+    return np.concatenate(behind_ns or [[]]) * 1e-9
+
+
 def latencies_s(run: RunData) -> NDArray:
     """One latency per tick; what never came counts until the end of its episode's last period."""
     return np.concatenate([_latencies_s(run, e) for e in run.episodes] or [[]])
@@ -133,8 +138,8 @@ def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
         return _felt_us(run, episode) * 1e-6
     done_ns = np.where(episode["applied_step"] >= 0, episode["applied_ns"], np.inf)
     period_ns = run.meta["scenario"]["loop"]["period_s"] * 1e9
-    end_ns = max(episode["scheduled_ns"][-1] + period_ns, episode["applied_ns"].max())
-    return (np.minimum(_or_newer(done_ns), end_ns) - episode["scheduled_ns"])[_live(episode)] * 1e-9
+    end_ns = max(_last(episode, "scheduled_ns") + period_ns, episode["applied_ns"].max())
+    return (np.minimum(_or_newer(done_ns), end_ns) - episode["scheduled_ns"])[live(episode)] * 1e-9
 
 
 def _acted_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
@@ -151,7 +156,7 @@ def _ages_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     if not acted.size:
         return np.empty(0)
     first = episode["applied_step"][acted]  # rises with the tick: an older tick never replaces a newer one
-    sources = episode["sources"][_live(episode)].ravel()
+    sources = episode["sources"][live(episode)].ravel()
     steps = np.flatnonzero(sources != SAFE)
     steps = steps[steps >= first[0]]
     behind = acted[np.searchsorted(first, steps, "right") - 1]
@@ -167,14 +172,14 @@ def _missed(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     deadline_us = round(loop.get("deadline_s", loop["period_s"]) * 1e6)
     age_us = _end_us(run, episode) - episode["t_us"]
     felt_us = _or_newer(_due_us(run, episode)) - episode["t_us"]
-    return (felt_us > deadline_us)[_live(episode) & (np.isfinite(felt_us) | (age_us > deadline_us))]
+    return (felt_us > deadline_us)[live(episode) & (np.isfinite(felt_us) | (age_us > deadline_us))]
 
 
 def _felt_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     """Time from each tick's instant to the physics step in which it, or a newer one, first acted: by the schedule."""
     # What is unanswered at the end is as old as the run, no older.
     done_us = np.minimum(_or_newer(_due_us(run, episode)), _end_us(run, episode))
-    return (done_us - episode["t_us"])[_live(episode)]
+    return (done_us - episode["t_us"])[live(episode)]
 
 
 def _due_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
@@ -184,16 +189,17 @@ def _due_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
 
 
 def _end_us(run: RunData, episode: dict[str, NDArray]) -> int:
-    return int(episode["t_us"][-1]) + round(run.meta["scenario"]["loop"]["period_s"] * 1e6)
+    return int(_last(episode, "t_us")) + round(run.meta["scenario"]["loop"]["period_s"] * 1e6)
+
+
+def _last(episode: dict[str, NDArray], name: str) -> float:
+    """What a column holds for the last period; for an episode without one, whose rows nobody asks for, its first."""
+    return episode[name][max(int(live(episode).sum()) - 1, 0)]
 
 
 def _or_newer(done: NDArray) -> NDArray:
     """For each tick the time at which it, or a newer one, first acted."""
     return np.minimum.accumulate(done[::-1])[::-1]
-
-
-def _live(episode: dict[str, NDArray]) -> NDArray:
-    return ~(episode["terminated"] | episode["truncated"])
 
 
 def _longest(missed: NDArray) -> int:

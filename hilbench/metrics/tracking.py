@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hilbench.metrics import Measure, Measures, column, count, metric
+from hilbench.metrics import Measure, Measures, column, count, live, metric
 from hilbench.types import RunData
 
 
@@ -27,7 +27,7 @@ def error_rms(run: RunData) -> Measures:
 def survival(run: RunData) -> Measures:
     """Mean time until the plant ended an episode by itself; an episode it did not end counts whole."""
     period_s = run.meta["scenario"]["loop"]["period_s"]
-    lasted = [(len(e["seq"]) - int(e["terminated"][-1])) * period_s for e in run.episodes]
+    lasted = [live(e).sum() * period_s for e in run.episodes]
     return {"": Measure(float(np.mean(lasted)), len(lasted))} if lasted else {}
 
 

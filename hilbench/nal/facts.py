@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from hilbench.nal.network import Network
+from hilbench.nal.operations import dense
 from hilbench.types import Program
 
 
 def network_facts(program: Program, period_us: int) -> dict[str, Any] | None:
     """Sizes of a network's parts, as plain numbers; None for a law.
 
-    Of a projection from a value port, `fan_out` is how many weights other than 0 each of its inputs crosses.
+    Of a projection, `synapses` are the weights that it stores and `dense` those of its structure, zeros among them; 0
+    where it computes nothing.
     """
     if not isinstance(program, Network):
         return None
@@ -26,16 +26,9 @@ def network_facts(program: Program, period_us: int) -> dict[str, Any] | None:
                 "target": p.target,
                 "shape": list(p.weights.shape),
                 "synapses": int(p.weights.nnz),
+                "dense": dense(program, p),
                 "plastic": p.rule is not None,
-                **_fan_out(program, p),
             }
             for p in program.projections.values()
         },
     }
-
-
-def _fan_out(program: Network, projection: Any) -> dict[str, list[int]]:
-    port = program.port(projection.source)
-    if port is None or port.kind != "values":
-        return {}
-    return {"fan_out": np.ravel((projection.weights != 0).sum(axis=0)).tolist()}

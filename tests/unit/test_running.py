@@ -219,6 +219,7 @@ def lagging(n, late, lag_ms=3.0, send_ms=0.1):
     captured = scheduled + 1000
     captured[n - late :] += round(lag_ms * MS)
     stamps = {"scheduled_ns": scheduled, "captured_ns": captured, "encoded_ns": captured + 10}
+    stamps |= {"terminated": scheduled < 0, "truncated": scheduled < 0}
     return RunData({}, [stamps | {"sent_ns": captured + 10 + round(send_ms * MS)}])
 
 

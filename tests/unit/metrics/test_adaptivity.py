@@ -42,6 +42,14 @@ def values(found):
     return {name: answer["value"] for name, answer in found.items()}
 
 
+def test_a_window_that_the_plant_ended_a_period_early_is_none():
+    runs = {role: run(errors) for role, errors in (("twin", FROZEN), ("floor", FLOOR), ("oracle", ORACLE))}
+    learner = run([1.0] * (BEFORE + AFTER))
+    assert measure(learner, runs)["performance"]["value"] == 1.0
+    learner.episodes[0]["terminated"][-1] = True  # the last observation, with which the plant ended: no period
+    assert measure(learner, runs)["performance"]["value"] == pytest.approx((AFTER - 1) / AFTER)
+
+
 def test_every_score_is_what_its_formula_gives():
     found = values(judge())
     after = np.array([0, 0.5, 0.9, 1, 1, 1])

@@ -55,6 +55,36 @@ def test_the_row_of_an_episodes_end_is_no_skipped_tick(end):
     assert value(metrics, "skipped") == (1, 4)
 
 
+@pytest.mark.parametrize("end", ["terminated", "truncated"])
+@pytest.mark.parametrize("mode", ["lockstep", "delayed", "realtime"])
+def test_the_row_of_an_episodes_end_changes_no_metric_but_the_error(mode, end):
+    """A constant delay of 0.2 s, so that 200 ticks stay without an action when the plant ends the episode."""
+    n, late = 1800, 200
+
+    def made(n_rows, **more):
+        k = np.arange(n_rows)
+        acted = np.where(k < n - late, k + late, -1)
+        columns = {
+            "applied_step": acted,
+            "applied_ns": np.where(acted >= 0, MS * acted, 0),
+            "neuron_updates": 0 * k + 5,
+        }
+        return run(episode(n_rows, **columns, **more), mode=mode, deadline_s=0.15, network=NETWORK, inputs=INPUTS)
+
+    ends = np.arange(n + 1) == n
+    nothing = {name: np.where(ends, 0, 3) for name in ("spikes", "synaptic_operations", "weight_updates")}
+    with_row = made(
+        n + 1, **{end: ends}, skipped=ends, answered=~ends, processed=~ends, captured_ns=MS * 9**9 * ends, **nothing
+    )
+    without = made(n, **{name: column[:-1] for name, column in nothing.items()}, captured_ns=np.zeros(n, int))
+    found, expected = measure(with_row), measure(without)
+    assert value(found, "latency[max]") == (pytest.approx(0.2), n)
+    assert value(found, "misses") == (n - 150, n - 150)
+    assert value(found, "survival") == (pytest.approx(1.8), 1)
+    assert found["energy_modelled[loihi1 static]"] == expected["energy_modelled[loihi1 static]"]
+    assert {name for name in found if found[name] != expected[name]} == {"error_rms"}
+
+
 def test_latency_in_lockstep_is_nought():
     metrics = measure(run(episode(100)))
     assert value(metrics, "latency[max]") == (0.0, 100)
@@ -235,42 +265,57 @@ NETWORK = {
     "steps_per_tick": 2,
     "populations": {"a": {"kind": "lif", "size": 1500}, "y": {"kind": "li", "size": 2}},
     "projections": {
-        "in": {"source": "x", "target": "a", "shape": [5, 3], "synapses": 8, "plastic": False, "fan_out": [5, 2, 1]},
-        "on": {"source": "on", "target": "a", "shape": [5, 1], "synapses": 4, "plastic": False, "fan_out": [4]},
-        "learnt": {"source": "a", "target": "y", "shape": [2, 5], "synapses": 10, "plastic": True},
+        "in": {"source": "x", "target": "a", "shape": [5, 3], "synapses": 8, "dense": 15, "plastic": False},
+        "on": {"source": "on", "target": "a", "shape": [5, 1], "synapses": 4, "dense": 5, "plastic": False},
+        "flat": {"source": "a", "target": "b", "shape": [5, 5], "synapses": 5, "dense": 0, "plastic": False},
+        "learnt": {"source": "a", "target": "y", "shape": [2, 5], "synapses": 10, "dense": 10, "plastic": True},
     },
 }
 INPUTS = [("x", 3, "values"), ("e", 2, "events"), ("on", 1, "values")]
 
 
-def test_operations_by_kind_as_neurobench_counts_them():
-    # Port x multiplies in ticks 0 (5 + 1) and 2 (2), where not all it holds is -1, 0 or 1; port `on` in tick 2 (4).
-    values = np.array([[0.5, 0, 1, 1], [1, -1, 0, 1], [0, 3, 0, 2], [9, 9, 9, 9]], np.float32)
-    answered = [True, True, True, False]
-    columns = {"values_in": values, "answered": answered, "synaptic_operations": [20, 21, 22, 999]}
-    metrics = measure(run(episode(4, **columns), network=NETWORK, inputs=INPUTS))
+def test_operations_by_kind_as_the_device_counted_them():
+    columns = {"synaptic_operations": [20, 21, 22, 999], "multiplications": [12, 0, 12, 7], "neuron_updates": [9] * 4}
+    metrics = measure(run(episode(4, **columns, answered=[True, True, True, False]), network=NETWORK, inputs=INPUTS))
     assert value(metrics, "synaptic_operations") == (21.0, 3)
-    assert value(metrics, "synaptic_operations[effective_macs]") == (pytest.approx(2 * (6 + 2 + 4) / 3), 3)
+    assert value(metrics, "synaptic_operations[effective_macs]") == (pytest.approx((12 + 12) / 3), 3)
     assert value(metrics, "synaptic_operations[effective_acs]") == (pytest.approx((63 - 24) / 3), 3)
     assert value(metrics, "synaptic_operations[dense]") == (2 * (15 + 5 + 10), 3)
 
 
-def test_operations_of_lost_replies_and_caught_up_periods_are_told_apart_too():
-    # Tick 1's reply was lost; ticks 2 to 4 never reached the network, which caught up 2 periods on tick 1's values.
-    values = np.zeros((6, 4), np.float32)
-    values[1] = [2, 0, 0, 0]
+def test_lost_replies_change_no_number_per_tick():
+    # Every tick costs the same. A lost reply's counters are lost with it; the network ran its tick all the same.
+    n = 500
+    cost = {"synaptic_operations": 70, "multiplications": 30, "neuron_updates": 8, "weight_updates": 20}
+    whole = episode(n, **{name: np.full(n, each) for name, each in cost.items()})
+    lost = np.random.default_rng(1).random(n) < 0.05
+    told = {name: np.where(lost, 0, each) for name, each in cost.items()}
+    lossy = episode(n, answered=~lost, processed=np.ones(n, bool), **told)
+    expected, found = (measure(run(e, network=NETWORK, inputs=INPUTS)) for e in (whole, lossy))
+    assert 10 < lost.sum() < 50
+    names = [name for name in expected if name.startswith(("synaptic_operations", "neuron_updates", "weight"))]
+    assert {"synaptic_operations[effective_acs]", "weights_changed[per step]"} < set(names)
+    for name in names:
+        assert found[name]["value"] == pytest.approx(expected[name]["value"]), name
+    assert value(found, "synaptic_operations[effective_acs]") == (40, n - lost.sum())
+    assert value(found, "synaptic_operations[dense]") == (2 * 30, n - lost.sum())
+    assert value(found, "weights_changed[per step]") == (1.0, 2 * (n - lost.sum()))
+
+
+def test_operations_of_caught_up_periods_are_those_of_the_tick_that_tells_of_them():
+    # Tick 1's reply was lost; ticks 2 to 4 never reached the network, which caught up 2 periods before tick 5.
     columns = {
-        "values_in": values, "answered": [1, 0, 0, 0, 0, 1], "processed": [1, 1, 0, 0, 0, 1],
-        "synaptic_operations": [0, 0, 0, 0, 0, 30],
+        "answered": [1, 0, 0, 0, 0, 1], "processed": [1, 1, 0, 0, 0, 1], "prev_seq": [-1, -1, -1, -1, -1, 1],
+        "slip": [0, 0, 0, 0, 0, 1], "synaptic_operations": [10, 0, 0, 0, 0, 30], "multiplications": [4, 0, 0, 0, 0, 12],
     }  # fmt: skip
     metrics = measure(run(episode(6, **columns), network=NETWORK, inputs=INPUTS, catch_up=2))
-    assert value(metrics, "synaptic_operations[effective_macs]") == (2 * 3 * 5 / 2, 2)
-    assert value(metrics, "synaptic_operations[effective_acs]") == (0, 2)
-    assert value(metrics, "synaptic_operations[dense]") == (30 * 2 * 5 / 2, 2)
+    assert value(metrics, "synaptic_operations[effective_macs]") == (16 / 2, 2)
+    assert value(metrics, "synaptic_operations[effective_acs]") == (24 / 2, 2)
+    assert value(metrics, "synaptic_operations[dense]") == (30 * 2 * (1 + 3) / 2, 2)
 
 
-def test_a_device_that_counts_otherwise_has_no_counts_by_kind():
-    columns = {"values_in": np.full((3, 4), 0.5, np.float32), "synaptic_operations": [0, 0, 0]}
+def test_a_device_that_counts_nothing_has_no_counts_by_kind():
+    columns = {name: [0, 0, 0] for name in ("synaptic_operations", "neuron_updates")}
     metrics = measure(run(episode(3, **columns), network=NETWORK, inputs=INPUTS))
     found = {name for name in metrics if name.startswith("synaptic_operations")}
     assert found == {"synaptic_operations", "synaptic_operations[dense]"}
@@ -294,18 +339,17 @@ def test_weights_changed_per_step_and_over_the_run():
         "learning": [True, True, True, False], "answered": [True, False, True, True],
         "processed": [True, True, True, True], "weight_updates": [10, 99, 20, 0], "probe_values": rows,
     }  # fmt: skip
-    whole = {"w": {"source": "a", "target": "y", "shape": [1, 3], "synapses": 3, "plastic": False}}
+    whole = {"w": {"source": "a", "target": "y", "shape": [1, 3], "synapses": 3, "dense": 3, "plastic": False}}
     network = {**NETWORK, "projections": {**NETWORK["projections"], **whole}}
-    columns["values_in"] = np.zeros((4, 4))
     metrics = measure(run(episode(4, **columns), network=network, inputs=INPUTS, record={"weights": ["w"]}))
-    assert value(metrics, "weights_changed[per step]") == (30 / (3 * 2) / 10, 6)
+    assert value(metrics, "weights_changed[per step]") == (30 / (2 * 2) / 10, 4)
     assert value(metrics, "weights_changed[over run]") == (pytest.approx(2 / 3), 3)  # the fourth value is a norm
     assert not [name for name in measure(run(episode(4, **columns))) if name.startswith("weights_changed")]
 
 
 def test_modelled_energy_by_hand():
     counts = {"synaptic_operations": [100, 300], "neuron_updates": [50, 50], "weight_updates": [0, 20]}
-    columns = {**counts, "spikes": [2, 4], "values_in": np.zeros((2, 4))}
+    columns = {**counts, "spikes": [2, 4]}
     metrics = measure(run(episode(2, **columns), network=NETWORK, inputs=INPUTS))
     dynamic, static = metrics["energy_modelled[loihi1]"], metrics["energy_modelled[loihi1 static]"]
     # Which updates are active is not counted: all of them, or none for the lower end.
@@ -320,7 +364,7 @@ def test_modelled_energy_by_hand():
 
 
 def test_modelled_energy_is_unknown_where_a_constant_is():
-    counts = {"synaptic_operations": [100, 300], "neuron_updates": [50, 50], "values_in": np.zeros((2, 4))}
+    counts = {"synaptic_operations": [100, 300], "neuron_updates": [50, 50]}
     data = run(episode(2, **counts, weight_updates=[0, 20]), network=NETWORK, inputs=INPUTS)
     metrics = measure(data)
     assert metrics["energy_modelled[spinnaker1]"]["value"] is None
@@ -332,7 +376,7 @@ def test_modelled_energy_is_unknown_where_a_constant_is():
 
 
 def test_baselines_multiply_once_per_synapse_or_add_once_per_operation():
-    counts = {"synaptic_operations": [100, 300], "values_in": np.zeros((2, 4))}
+    counts = {"synaptic_operations": [100, 300]}
     metrics = measure(run(episode(2, **counts), network=NETWORK, inputs=INPUTS))
     found = {name: metrics[f"energy_modelled[45 nm {name}]"] for name in ("ann float32", "ann int8", "snn float32")}
     assert found["ann float32"]["value"] == pytest.approx(22 * 4.6e-12)
@@ -345,7 +389,7 @@ def test_baselines_multiply_once_per_synapse_or_add_once_per_operation():
 
 def test_no_energy_is_modelled_for_a_law_or_a_device_that_counts_nothing():
     nothing = {name: [0, 0] for name in ("synaptic_operations", "neuron_updates", "weight_updates")}
-    uncounted = run(episode(2, **nothing, values_in=np.zeros((2, 4))), network=NETWORK, inputs=INPUTS)
+    uncounted = run(episode(2, **nothing), network=NETWORK, inputs=INPUTS)
     for data in (run(episode(2)), uncounted):
         assert not [name for name in measure(data) if name.startswith("energy_modelled")]
 
