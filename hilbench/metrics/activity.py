@@ -91,7 +91,7 @@ def _changed_over_run(run: RunData, network: dict[str, Any]) -> Measures:
 
 
 def _periods(run: RunData) -> NDArray:
-    """(n,) int: how many periods each answered tick's counters are of: its own, and those that were caught up before it.
+    """(n,) int: how many periods an answered tick's counters are of: its own, and those that were caught up before it.
 
     The counters of a tick whose reply was lost are lost with it, and those of a period that was jumped never were.
     """

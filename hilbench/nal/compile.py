@@ -19,10 +19,11 @@ from hilbench.nal.energy import Events, Part, Range, account, baselines, dynamic
 from hilbench.nal.facts import network_facts
 from hilbench.nal.fold import fold
 from hilbench.nal.network import Network
+from hilbench.nal.operations import counted
 from hilbench.nal.place import Placement, broken, place
 from hilbench.nal.quantise import NeuronError, WeightError, quantise
 from hilbench.nal.target import Target
-from hilbench.nal.wiring import Wiring, spiking_projections, wire
+from hilbench.nal.wiring import Wiring, wire
 
 ONE_EACH = "one spike of every neuron and one event of every input"
 
@@ -119,7 +120,7 @@ def compile_network(
         approximated=approximated(folded, target),
         dropped=_dropped(network, folded),
         broken=check(folded, wiring, target) + broken(placement, target, chips),
-        energy=None if activity is None else _cost(folded, wiring, placement, target, activity, sent),
+        energy=None if activity is None else _cost(network, folded, wiring, placement, target, activity, sent),
     )  # fmt: skip
 
 
@@ -181,18 +182,19 @@ def _dropped(network: Network, folded: Network) -> list[str]:
 
 
 def _cost(
-    network: Network, wiring: Wiring, placement: Placement, target: Target, activity: Activity, sent: NDArray
-) -> Cost:
+    network: Network, folded: Network, wiring: Wiring, placement: Placement, target: Target, activity: Activity,
+    sent: NDArray,
+) -> Cost:  # fmt: skip
     """Per decision. Operations are those of spikes and events; what the host computes of values costs the chip none."""
     n = max(activity.ticks, 1)
     crossed = float(sent @ wiring.synapses.sum(axis=0)) / n
     spikes = float(sent[: wiring.n_neurons].sum()) / n
-    updates = wiring.n_neurons * activity.seconds / network.dt_s / n
+    updates = wiring.n_neurons * activity.seconds / folded.dt_s / n
     share = placement.load.neurons.size / target.cores_per_chip
     events = Events(
         synaptic_operations=crossed,
         neuron_updates=updates,
-        active_updates=_active(updates, updates * _driven(network, wiring).mean(), crossed, spikes),
+        active_updates=_active(updates, updates * _driven(folded, wiring).mean(), crossed, spikes),
         weight_updates=activity.weight_updates / n,
         chip_s=share * activity.seconds / n,
         spikes=spikes,
@@ -200,8 +202,20 @@ def _cost(
         hops=None if placement.hops is None else placement.hops / n,
     )
     parts = account(events, target.energy)
-    synapses = sum(p.weights.nnz for p in spiking_projections(network))
-    return Cost(parts, dynamic(parts), baselines(synapses, crossed))
+    return Cost(parts, dynamic(parts), baselines(_synapses(network), crossed))
+
+
+def _synapses(network: Network) -> int:
+    """Weights behind spikes and events, of the layers as they are: folding makes one large matrix of two small ones.
+
+    Those that only values reach, through relays or at once, are the host's.
+    """
+    hosted = {port.name for port in network.inputs if port.kind == "values"}
+    for name in network.order():
+        into = {p.source for p in network.projections.values() if p.target == name}
+        if network.populations[name].kind == "sum" and into and into <= hosted:
+            hosted.add(name)
+    return sum(p.weights.nnz for p in network.projections.values() if p.source not in hosted and counted(network, p))
 
 
 def _driven(network: Network, wiring: Wiring) -> NDArray:

@@ -1,7 +1,7 @@
 """What counts as a synaptic operation: which projections have weights that something is multiplied by or added.
 
-NeuroBench (Yik et al., arXiv:2304.04640) counts layers with weights: `Linear` and convolutions. What only passes numbers
-on, averages them, or scales them by 1 is part of the way to the next layer.
+NeuroBench (Yik et al., arXiv:2304.04640) counts layers with weights: `Linear` and convolutions. What only passes
+numbers on, averages them, or scales them by 1 is part of the way to the next layer.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def test_a_readout_may_be_without_an_output_or_a_synapse(weights, updates, tmp_p
         events = np.array([(0, 0), (1000, 1)], EVENT)
         found = told(device, Tick(events=events, modulators=np.array([1, 0], np.float32)))
     assert found[1].size == 0
-    assert found[2][2:] == [3 * 5, updates]
+    assert found[2][2:] == [3 * 5, updates, 0]
 
 
 @needs_compiler

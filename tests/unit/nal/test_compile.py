@@ -10,6 +10,7 @@ from hilbench.errors import NetworkError
 from hilbench.nal import Network
 from hilbench.nal.compile import ONE_EACH, Activity, compile_network
 from hilbench.nal.facts import network_facts
+from hilbench.nal.forms import Form
 from hilbench.nal.target import load_target
 
 LOIHI1 = load_target("loihi1")
@@ -48,6 +49,24 @@ def test_a_record_is_counted_per_decision():
     # A network without spikes crosses the 9 weights behind neurons and events once; the host computes the values.
     assert report.energy.baselines["ann float32"].value == pytest.approx(9 * 4.6e-12)
     assert report.energy.baselines["snn float32"].value == pytest.approx(12 * 0.9e-12)
+
+
+def test_a_network_without_spikes_has_the_layers_as_they_are_however_they_are_folded():
+    """Spikes of 8 pixels through an average pooling and a flattening onto 3 neurons: 2 x 3 weights, not 8 x 3."""
+    net = Network(0.001)
+    net.input("e", 8, kind="events")
+    net.input("x", 2)
+    net.add("pooled", "sum", 2)
+    net.add("values", "sum", 2)
+    net.lif("a", 3, tau_s=0.02)
+    windows = np.kron(np.eye(2), np.full((1, 4), 0.25))
+    net.connect("e", "pooled", windows, form=Form("avg_pool2d", (1, 2, 4), (1, 1, 2)))
+    net.connect("pooled", "a", np.ones((3, 2)))
+    net.connect("x", "values", np.eye(2), form=Form("flatten", (2, 1), (2,)))
+    net.connect("values", "a", np.ones((3, 2)))
+    report = compile_network(net, "loihi1", LOIHI1, Activity({"e": np.ones(8)}, 1, 0.1, 0.0))
+    assert report.synapses == 8 * 3
+    assert report.energy.baselines["ann float32"].value == pytest.approx(6 * 4.6e-12)
 
 
 def test_without_a_record_every_source_counts_once_and_no_energy_is_told():
