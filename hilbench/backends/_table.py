@@ -27,7 +27,7 @@ Entry = IntEnum(
         "V", "CURRENT", "EARLY", "LATE", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE", "PENDING", "ADAPTED",
         "HOT", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH", "N_FIRED", "TOTALS", "ARRIVED",
         # in and out
-        "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS",
+        "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS", "COUNTS_OUT",
     ],
     start=0,
 )  # fmt: skip

@@ -24,7 +24,6 @@ from hilbench.backends._network import (
     MAX_SPIKES,
     all_or_nothing,
     check_snapshot,
-    empty_reply,
     n_probe_values,
     probe_ticks,
     steps_per_tick,
@@ -49,7 +48,6 @@ class Reference(Backend):
         self._probes = probes
         self._order = [program.populations[name] for name in program.order()]
         self._constants = {p.name: step_constants(p, program.dt_s) for p in self._order}
-        self._reply = empty_reply(program)
         self._values = np.zeros(size_of(program.inputs, "values"))
         self._modulators = np.zeros(size_of(program.modulators, "values"))
         self._learning = Learning(program)
@@ -79,22 +77,22 @@ class Reference(Backend):
         self._since_reset, self._ticks = np.zeros((2, 1), int)  # what is drawn at random depends on the first
         self._values[:] = 0
         self._modulators[:] = 0
-        self._reply.counters[:] = 0
         self._counters = np.zeros(4, np.uint64)
 
     def step(self, tick: Tick) -> Reply:
         self._values[:] = np.where(np.isfinite(tick.values), tick.values, 0)
         self._modulators[:] = np.where(np.isfinite(tick.modulators), tick.modulators, 0)
         spikes = self._run(self._steps, tick.events, tick.learning)
-        reply = self._reply
-        reply.counters[:] = self._counters
-        self._counters[:] = 0
         taps, ports = self._network.taps, self._network.outputs
-        reply.values[:] = np.concatenate([self._v[taps[port.name]] for port in ports if port.kind == "values"] or [[]])
-        outputs = [taps[port.name] for port in ports if port.kind == "events"]
-        reply.events = self._events(spikes, outputs)
-        reply.probe_events = self._events(spikes, self._probes.spikes)
-        reply.probe_values = self._weights_record()
+        values = np.concatenate([self._v[taps[port.name]] for port in ports if port.kind == "values"] or [[]])
+        reply = Reply(
+            counters=self._counters.copy(),
+            events=self._events(spikes, [taps[port.name] for port in ports if port.kind == "events"]),
+            values=values.astype(np.float32),
+            probe_events=self._events(spikes, self._probes.spikes),
+            probe_values=self._weights_record(),
+        )
+        self._counters[:] = 0
         self._ticks += 1
         return reply
 
