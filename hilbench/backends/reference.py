@@ -7,7 +7,9 @@ One network step, in this order:
    network's `spike_amplitude`, graded spikes and what does not spike send their v. Over a delay travels what the weight
    was when it was sent. A value or modulator that is no finite number counts as 0.
 2. neurons, populations in `Network.order()`, as `nal.neurons.Step` says, unless the membrane is held after a spike.
-   Past its threshold a neuron spikes. What it sends reaches later populations in this step where there is no delay.
+   Past its threshold a neuron spikes; one that `fires` on arrival does so only where something has come in over its
+   synapses: in this step, or late in the last one. What it sends reaches later populations in this step where there is
+   no delay.
 3. late input: what `late` projections bring acts on the membranes now, past the threshold test.
 4. resets, holds and adaptation, for all populations that spiked.
 5. learning, as `_reference_learning` says; weights and thresholds change while the tick says so.
@@ -73,6 +75,8 @@ class Reference(Backend):
             n_slots = 1 + max((p.max_delay_steps for p in net.projections.values()), default=0)
             self._arriving = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
             self._arriving_late = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
+            on_arrival = [p for p in self._order if p.behaviour.fires == "on_arrival"]
+            self._called_for = {p.name: np.zeros((n_slots + 1, p.size), bool) for p in on_arrival}
         self._keys = {p.name: np.array([noise.key(seed, p.name)]) for p in self._order}
         self._since_reset, self._ticks = np.zeros((2, 1), int)  # what is drawn at random depends on the first
         self._values[:] = 0
@@ -116,7 +120,7 @@ class Reference(Backend):
         states = {
             "v": self._v, "current": self._current, "held": self._held, "pending": self._pending,
             "adapted": self._adapted, "arriving": self._arriving, "arriving_late": self._arriving_late,
-            "keys": self._keys,
+            "called_for": self._called_for, "keys": self._keys,
         }  # fmt: skip
         found |= {f"{kind}/{name}": array for kind, by_name in states.items() for name, array in by_name.items()}
         now = {"clock": self._clock, "since_reset": self._since_reset, "ticks": self._ticks}
@@ -190,8 +194,11 @@ class Reference(Backend):
             weights = self._weights[p.name]
             sources = np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
             ring = (self._arriving_late if p.late else self._arriving)[p.target]
-            slots = (self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)) % len(ring)
-            np.add.at(ring, (slots, weights.indices), weights.data * sent[sources])
+            arrives = self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)
+            np.add.at(ring, (arrives % len(ring), weights.indices), weights.data * sent[sources])
+            if p.target in self._called_for:
+                tests, something = self._called_for[p.target], sent[sources] != 0
+                tests[((arrives + p.late) % len(tests))[something], weights.indices[something]] = True
             if p.form is None or p.form.computes or self._network.populations[p.target].kind != "sum":
                 self._counters[1] += np.uint64((crossings[sources] * (weights.data != 0)).sum())
 
@@ -219,8 +226,9 @@ class Reference(Backend):
         v[free] = moved[free]
         self._held[p.name][~free] -= 1
         self._current[p.name][:] = c.syn_decay * self._current[p.name] + c.syn_gain * x
-        spikes = free * self._fires(p, v)
-        self._excess[p.name][~free] = -np.inf
+        tested = free & self._take(self._called_for, p.name) if p.name in self._called_for else free
+        spikes = tested * self._fires(p, v)
+        self._excess[p.name][~tested] = -np.inf
         return spikes
 
     def _fires(self, p: Population, v: NDArray) -> NDArray:

@@ -143,7 +143,7 @@ def test_a_time_constant_below_the_step_is_refused_where_decay_would_be_negative
 
 
 def test_a_threshold_below_nothing_is_refused():
-    with pytest.raises(NetworkError, match="node 'n0': threshold: found -1, it would fire for ever"):
+    with pytest.raises(NetworkError, match="node 'n0': v_threshold: found -1, neuron 1 would fire for ever"):
         from_nir(chain(nir.Threshold(np.float32([1, -1]))), **STATED)
 
 
