@@ -40,10 +40,10 @@ class Agent:
         self.safe_action = safe_action
         self.action = safe_action.copy()  # (n_actions,) float64: what the newest decoded reply says
         program = control.program
-        self.tick = Tick(
-            values=np.zeros(size_of(program.inputs, "values"), np.float32),
-            modulators=np.zeros(size_of(program.modulators, "values"), np.float32),
+        self._values, self._modulators = (
+            np.zeros(size_of(ports, "values"), np.float32)[:] for ports in (program.inputs, program.modulators)
         )
+        self.tick = Tick(values=self._values, modulators=self._modulators)
         self._probes, self._seq = probes, 0
         self.load()
 
@@ -67,6 +67,7 @@ class Agent:
         """One observation as a Tick, which holds until the next call."""
         tick, control = self.tick, self.control
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, learning
+        tick.values, tick.modulators = self._values, self._modulators
         coded = control.coder.encode(obs, tick.values)
         tick.events = coded if events is None or not events.size else _merged(events, coded)
         if control.modulate is not None:

@@ -20,8 +20,8 @@ from hilbench.errors import LinkError, NetworkError
 EVENT = np.dtype([("t_us", "<u4"), ("address", "<u4")])
 """One spike event: microseconds since the start of its tick's window, and its address."""
 
-NO_EVENTS = np.empty(0, EVENT)
-NO_VALUES = np.empty(0, np.float32)
+NO_EVENTS = np.empty(0, EVENT)[:]  # views, for everybody shares them and a view cannot be resized
+NO_VALUES = np.empty(0, np.float32)[:]
 COUNTERS = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates", "multiplications")
 
 HELD, REPLIED, SAFE = range(3)
@@ -58,7 +58,7 @@ class Tick:
 
 @dataclass(slots=True)
 class Reply:
-    """What a device answers to one Tick."""
+    """What a device answers to one Tick. Whoever reads it may put other arrays into it and write over those it has."""
 
     seq: int = 0
     t_ns: int = 0
@@ -71,6 +71,13 @@ class Reply:
     values: NDArray = field(default_factory=NO_VALUES.copy)
     probe_events: NDArray = field(default_factory=NO_EVENTS.copy)
     probe_values: NDArray = field(default_factory=NO_VALUES.copy)
+
+    def renew(self, values: NDArray, counters: NDArray | None = None) -> None:
+        """Give it all its arrays anew, whatever a reader of the last one made of them; no counters are zeros."""
+        self.values = values
+        self.counters = np.zeros(len(COUNTERS), np.uint64) if counters is None else counters
+        self.events = self.probe_events = NO_EVENTS
+        self.probe_values = NO_VALUES
 
 
 class Probes(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,7 +130,7 @@ class LoadReport(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Law(ABC):
-    """A classical controller: reads values, writes values, and names what it learns.
+    """A classical controller: reads values, writes values, and names what it learns. What it is given is its own.
 
     `reset` makes every state new; a backend carries `learnt` attributes over when a RESET asks for it.
     """
@@ -169,7 +176,9 @@ class Backend(ABC):
     def step(self, tick: Tick) -> Reply:
         """Run one control period. The Reply belongs to the backend and holds until the next call.
 
-        The Tick's arrays are used again for the next one: a backend copies what it keeps.
+        Its reader may put other arrays into it and write over those it has, and nothing later may depend on that: every
+        step gives it all its arrays anew, as copies or as views of arrays that nothing else is read from.
+        The Tick's arrays are used again for the next one: a backend copies what it keeps, and leaves them alone.
         """
 
     @abstractmethod

@@ -136,6 +136,9 @@ def _finish(table, how, spikes, updates):
         counts[MULTIPLICATIONS] += np.uint64(totals[j, 1])
     counts[NEURON_UPDATES] += np.uint64(table[Entry.N_STEPS] * table[Entry.N_COUNTED])
     counts[WEIGHT_UPDATES] += np.uint64(updates)
+    counts_out = u64(table[Entry.COUNTS_OUT], counts.size)  # apart, for its reader may write over them
+    for i in range(counts.size):
+        counts_out[i] = counts[i]
 
 
 @njit("int64(int64, int64, int64)", cache=True, nogil=True, _nrt=False)

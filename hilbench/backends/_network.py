@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError, choose
 from hilbench.nal.network import Network
-from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, size_of
+from hilbench.types import Backend, Carry, LoadReport, Probes, Program
 
 MAX_SPIKES = 255
 """Of one neuron in one step, where `spikes` is `multiple`."""
@@ -73,11 +73,6 @@ def probe_ticks(probes: Probes, period_us: int) -> int:
 def n_probe_values(network: Network, probes: Probes) -> int:
     """How many values a record of weights has."""
     return sum(network.projections[name].weights.nnz for name in probes.weights) + len(probes.weight_norms)
-
-
-def empty_reply(network: Network) -> Reply:
-    """A Reply with room for the network's output values."""
-    return Reply(values=np.zeros(size_of(network.outputs, "values"), np.float32))
 
 
 def check_snapshot(found: Mapping[str, NDArray], mine: Mapping[str, NDArray], carry: Carry) -> list[str]:

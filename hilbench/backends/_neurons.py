@@ -6,6 +6,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from hilbench.backends._arrivals import take_mark
 from hilbench.backends._network import MAX_SPIKES
 from hilbench.backends._pointers import f64, i32, i64, inner, u8, u64
 from hilbench.backends._table import BLOCK, Entry
@@ -240,8 +241,10 @@ def general(table, row, q, lo, hi, now, x, fired, amount):
         free = release[k] <= now
         if free:
             v[k] = max(moved, traits[Trait.FLOOR])
-        count = 0.0
-        if free and row[Column.SPIKING]:
+        count, tested = 0.0, free
+        if row[Column.ON_ARRIVAL]:
+            tested = take_mark(table, now, lo + k) and free
+        if tested and row[Column.SPIKING]:
             threshold = c[Constant.THRESHOLD, k] + traits[Trait.ADAPT_STEP] * adapted[k]
             count = _count(table, row, q, lo + k - row[Column.LO], now, v[k], threshold, traits)
             excess[k] = v[k] - threshold

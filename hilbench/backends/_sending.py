@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from hilbench.backends._arrivals import mark
 from hilbench.backends._pointers import f32, f64, finite, i32, i64, inner, u16
 from hilbench.backends._table import Address, Entry
 from hilbench.nal.lower import Column, Link
@@ -137,6 +138,8 @@ def send_values(table, part, early, late, now):
             if x != 0:
                 ring = late if links[p, Link.LATE] else early
                 operations += _send(table, part, links[p], synapses[p], s, x, ring, now)
+                if links[p, Link.MARKS]:
+                    mark(table, part, links[p], synapses[p], s, now)
         if operations > before and _port_multiplies(links[p], values):
             multiplied += operations - before
     return operations, multiplied
@@ -152,6 +155,8 @@ def send_event(table, part, address, early, late, now):
         if 0 <= source < links[p, Link.N_SOURCE]:
             ring = late if links[p, Link.LATE] else early
             operations += _send(table, part, links[p], synapses[p], source, 1.0, ring, now)
+            if links[p, Link.MARKS]:
+                mark(table, part, links[p], synapses[p], source, now)
     return operations
 
 
@@ -168,6 +173,8 @@ def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
             if x != 0:
                 n = _send(table, part, links[p], synapses[p], np.int64(fired[j]), x, ring, now)
                 operations += n if row[Column.GRADED] else n * np.int64(amount[j])
+                if links[p, Link.MARKS]:
+                    mark(table, part, links[p], synapses[p], np.int64(fired[j]), now)
     return operations
 
 
@@ -182,6 +189,8 @@ def send_v(table, part, row, early, late, now):
         for s in range(v.size):
             if v[s] != 0:
                 operations += _send(table, part, links[p], synapses[p], s, v[s], ring, now)
+                if links[p, Link.MARKS]:
+                    mark(table, part, links[p], synapses[p], s, now)
     return operations, operations if operations and _multiplies(v, f64(table[Entry.NUMBERS], 2)[1]) else 0
 
 

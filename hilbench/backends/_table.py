@@ -19,15 +19,16 @@ Entry = IntEnum(
         # sizes
         "N", "N_SLOTS", "N_POPULATIONS", "N_LINKS", "N_HELD", "N_FROM_VALUES", "N_FROM_EVENTS", "N_COUNTED",
         "N_READOUTS", "N_VALUES", "N_MODULATORS", "N_PLANS", "N_MOVES", "DT_US", "ANY_LATE", "ANY_RULE", "N_PARTS",
-        "PART", "N_STEPS",
+        "PART", "N_STEPS", "N_MARK_SLOTS",
         # what stays
         "CONSTANTS", "POPULATIONS", "TRAITS", "LINKS", "SYNAPSES", "BIAS", "READOUTS", "KEYS", "NUMBERS",
         "PLANS", "MOVES", "BOUNDS",
         # what changes
         "V", "CURRENT", "EARLY", "LATE", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE", "PENDING", "ADAPTED",
         "HOT", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH", "N_FIRED", "TOTALS", "ARRIVED",
+        "MARKS",
         # in and out
-        "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS",
+        "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS", "COUNTS_OUT",
     ],
     start=0,
 )  # fmt: skip
@@ -70,6 +71,7 @@ def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
         "N_FIRED": np.zeros((len(flat.order), n_parts), np.int64),
         "TOTALS": np.zeros((n_parts, 2), np.int64),
         "ARRIVED": np.zeros(1, np.int64),
+        "MARKS": np.zeros((flat.n_mark_slots, n), np.uint8),
         "CLOCKS": np.zeros(2, np.int64),
         "FRESH": np.zeros(1, np.uint8),
     }

@@ -88,7 +88,7 @@ class Cortexm(Backend):
         self._behind = 0
         if ns := self._instruction_ns():
             self.instructions = round(reply.compute_ns / ns)
-        reply.probe_values = NO_VALUES if self._ticks % self._weight_ticks else self._record
+        reply.probe_values = NO_VALUES if self._ticks % self._weight_ticks else self._record.copy()
         self._ticks += 1
         return reply
 

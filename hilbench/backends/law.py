@@ -36,7 +36,7 @@ class LawRunner(Backend):
             self._law: Law = kind(msgspec.convert(program.config, kind.Config))
         except (msgspec.ValidationError, PluginError) as error:
             raise NetworkError(f"law {program.name!r}: {error}") from None
-        self._reply = Reply(values=np.zeros(size_of(program.outputs, "values"), np.float32))
+        self._reply, self._n = Reply(), size_of(program.outputs, "values")
         self.reset(0, "none")
         self._try(program)
         self.reset(0, "none")
@@ -58,12 +58,14 @@ class LawRunner(Backend):
             found = np.shape(self._law.step(values, modulators, False))
         except (TypeError, ValueError) as error:
             raise NetworkError(f"law {program.name!r}: does not take {values.size} values ({error})") from None
-        if found != self._reply.values.shape:
-            raise NetworkError(f"law {program.name!r}: gives {found} values; its ports: {self._reply.values.shape}")
+        if found != (self._n,):
+            raise NetworkError(f"law {program.name!r}: gives {found} values; its ports: {(self._n,)}")
 
     def step(self, tick: Tick) -> Reply:
-        self._reply.values[:] = self._law.step(tick.values, tick.modulators, tick.learning)
-        return self._reply
+        reply, found = self._reply, np.empty(self._n, np.float32)
+        found[:] = self._law.step(tick.values.copy(), tick.modulators.copy(), tick.learning)
+        reply.renew(found)
+        return reply
 
     def advance(self, n_periods: int) -> None:
         """A law's state changes with its ticks alone."""

@@ -17,7 +17,7 @@ from hilbench.errors import NetworkError, choose
 from hilbench.nal.loihi import IntegerNetwork, equations, lower
 from hilbench.nal.loihi.model import written
 from hilbench.nal.loihi.quantise import from_network
-from hilbench.types import EVENT, NO_VALUES, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
+from hilbench.types import EVENT, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
 
 NO_TIMES = np.empty(0, np.int64)
 
@@ -41,13 +41,13 @@ class Loihi(Backend):
         net, report = self._integers(program, period_us, probes)
         self._steps, self._weight_ticks = period_us // net.dt_us, probe_ticks(probes, period_us)
         self._network, self._flat = net, lower.lower(net, probes)
-        n, n_out = self._flat.bias.size, size_of(net.outputs, "values")
+        n = self._flat.bias.size
         self._u, self._v, self._held = (np.zeros(n, np.int64) for _ in range(3))
         self._ring = np.zeros((self._flat.n_slots, n), np.int64)
         self._bias = self._flat.bias.copy()
         self._values = np.zeros(size_of(net.inputs, "values"))
         self._counts, self._marks, self._n_steps = np.zeros(2, np.int64), np.zeros(3, np.int64), 0
-        self._reply, self._record = Reply(values=np.zeros(n_out, np.float32)), weights_record(net, probes)
+        self._reply, self._record = Reply(), weights_record(net, probes)
         tapped = [net.populations[net.taps[port.name]] for port in net.outputs if port.kind == "values"]
         self._read = np.concatenate([np.arange(n)[self._flat.at[p.name]] for p in tapped] + [np.zeros(0, np.int64)])
         self._volts = np.concatenate([*(p.volts for p in tapped), []])
@@ -74,10 +74,11 @@ class Loihi(Backend):
         events = tick.events
         self._run(self._steps, events["t_us"].astype(np.int64), events["address"].astype(np.int64))
         reply = self._reply
-        reply.counters[:] = (*self._counts, self._n_steps * self._v.size, 0, 0)
-        reply.values[:] = self._zero + self._volts * self._v[self._read]
+        counters = np.array((*self._counts, self._n_steps * self._v.size, 0, 0), np.uint64)
+        reply.renew((self._zero + self._volts * self._v[self._read]).astype(np.float32), counters)
         reply.events, reply.probe_events = self._out[: self._marks[0]], self._probe[: self._marks[1]]
-        reply.probe_values = NO_VALUES if self._ticks % self._weight_ticks else self._record
+        if self._ticks % self._weight_ticks == 0:
+            reply.probe_values = self._record.copy()
         self._ticks += 1
         return reply
 

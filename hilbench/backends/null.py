@@ -13,16 +13,18 @@ class Null(Backend):
     Config = Empty
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
-        n_out = size_of(program.outputs, "values")
-        self._n = min(n_out, size_of(program.inputs, "values"))
-        self._reply = Reply(values=np.zeros(n_out, np.float32))
+        self._n_out = size_of(program.outputs, "values")
+        self._n = min(self._n_out, size_of(program.inputs, "values"))
+        self._reply = Reply()
         return LoadReport("null", dropped=("the whole program: null only echoes values",))
 
     def reset(self, seed: int, carry: Carry) -> None:
-        self._reply.values[:] = 0
+        """Nothing is kept."""
 
     def step(self, tick: Tick) -> Reply:
-        self._reply.values[: self._n] = tick.values[: self._n]
+        values = np.zeros(self._n_out, np.float32)
+        values[: self._n] = tick.values[: self._n]
+        self._reply.renew(values)
         return self._reply
 
     def advance(self, n_periods: int) -> None:

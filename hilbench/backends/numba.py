@@ -20,7 +20,6 @@ from hilbench.backends._cache import disk_cache, kernels
 from hilbench.backends._network import (
     all_or_nothing,
     check_snapshot,
-    empty_reply,
     n_probe_values,
     probe_ticks,
     steps_per_tick,
@@ -33,6 +32,7 @@ from hilbench.nal import noise, rules
 from hilbench.nal.lower import Column, Constant, Lowered, lower, part_bounds, part_cuts
 from hilbench.nal.network import Network
 from hilbench.types import (
+    COUNTERS,
     EVENT,
     NO_EVENTS,
     NO_VALUES,
@@ -93,7 +93,10 @@ class Numba(Backend):
             for p, row in zip(flat.order, flat.populations, strict=True)
             if p.rule is not None
         }
-        self._reply = empty_reply(program)
+        self._reply, self._values_out = Reply(), np.zeros(flat.readouts.size, np.float32)
+        self._counts, self._counts_out = np.zeros((2, len(COUNTERS)), np.uint64)
+        # What each step gives the Reply; views, for an array that others hold must not be resized under the kernel.
+        self._fresh = self._values_out[:], self._counts_out[:], NO_EVENTS, NO_EVENTS, NO_VALUES
         self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
@@ -104,7 +107,7 @@ class Numba(Backend):
         if others_at:
             self._kernel = _in_parts(self._kernel, others_at, self._state["ARRIVED"])
         self._recording = bool(probes.weights or probes.weight_norms)
-        self._modulated, self._told = self._modulators.size > 0, 0
+        self._modulated = self._modulators.size > 0
         self.reset(0, "none")
         learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
         exact = [p.name for p in program.projections.values() if p.rule is None]
@@ -132,7 +135,7 @@ class Numba(Backend):
         self._keys[:] = [noise.key(seed, p.name) for p in self._flat.order]
         self._values[:] = 0
         self._modulators[:] = 0
-        self._reply.counters[:] = 0
+        self._counts[:] = 0
         self._state["FRESH"][:] = True
 
     def step(self, tick: Tick) -> Reply:
@@ -144,11 +147,13 @@ class Numba(Backend):
             self._modulators[...] = tick.modulators
         found = self._kernel(self._table_at, n_events, tick.learning)
         reply = self._reply
-        if found or self._told:  # a small network tells nothing in most ticks
-            self._told = found
+        reply.values, reply.counters, reply.events, reply.probe_events, reply.probe_values = self._fresh
+        if found:  # a small network tells nothing in most ticks
             n_out, n_probe = found >> 32, found & 0xFFFFFFFF
-            reply.events = self._out[:n_out] if n_out else NO_EVENTS
-            reply.probe_events = self._probe[:n_probe] if n_probe else NO_EVENTS
+            if n_out:
+                reply.events = self._out[:n_out]
+            if n_probe:
+                reply.probe_events = self._probe[:n_probe]
         if self._recording:
             reply.probe_values = self._weights_record()
         return reply
@@ -176,7 +181,7 @@ class Numba(Backend):
         learnt = {f"weights/{p.name}": self._weights[p.name] for p in self._flat.projections if p.rule is not None}
         learnt |= {f"thresholds/{name}": thresholds for name, thresholds in self._thresholds.items()}
         state = {name.lower(): array for name, array in self._state.items() if name not in SCRATCH}
-        held = {"values": self._values, "modulators": self._modulators, "counters": self._reply.counters}
+        held = {"values": self._values, "modulators": self._modulators, "counters": self._counts}
         return learnt | state | held | {"keys": self._keys} | self._plans.traces
 
     def _settle_thresholds(self) -> None:
@@ -222,6 +227,7 @@ class Numba(Backend):
             "N_VALUES": self._values.size, "N_MODULATORS": self._modulators.size, "N_PLANS": len(plans),
             "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_LATE": flat.late, "ANY_RULE": len(plans) + len(moves) > 0,
             "N_PARTS": n_parts, "PART": 0, "N_STEPS": self._steps,
+            "N_MARK_SLOTS": flat.n_mark_slots,
         }  # fmt: skip
         self._constant = {
             "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
@@ -229,7 +235,7 @@ class Numba(Backend):
             "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
             "BOUNDS": bounds,
         }  # fmt: skip
-        reply = {"VALUES_OUT": self._reply.values, "COUNTS": self._reply.counters}
+        reply = {"VALUES_OUT": self._values_out, "COUNTS": self._counts, "COUNTS_OUT": self._counts_out}
         tables = np.tile(fill(sizes | self._constant | self._state | self._io | reply), (n_parts, 1))
         tables[:, Entry.PART] = np.arange(n_parts)
         return tables

@@ -7,7 +7,9 @@ One network step, in this order:
    network's `spike_amplitude`, graded spikes and what does not spike send their v. Over a delay travels what the weight
    was when it was sent. A value or modulator that is no finite number counts as 0.
 2. neurons, populations in `Network.order()`, as `nal.neurons.Step` says, unless the membrane is held after a spike.
-   Past its threshold a neuron spikes. What it sends reaches later populations in this step where there is no delay.
+   Past its threshold a neuron spikes; one that `fires` on arrival does so only where something has come in over its
+   synapses: in this step, or late in the last one. What it sends reaches later populations in this step where there is
+   no delay.
 3. late input: what `late` projections bring acts on the membranes now, past the threshold test.
 4. resets, holds and adaptation, for all populations that spiked.
 5. learning, as `_reference_learning` says; weights and thresholds change while the tick says so.
@@ -24,7 +26,6 @@ from hilbench.backends._network import (
     MAX_SPIKES,
     all_or_nothing,
     check_snapshot,
-    empty_reply,
     n_probe_values,
     probe_ticks,
     steps_per_tick,
@@ -50,7 +51,6 @@ class Reference(Backend):
         self._probes = probes
         self._order = [program.populations[name] for name in program.order()]
         self._constants = {p.name: step_constants(p, program.dt_s) for p in self._order}
-        self._reply = empty_reply(program)
         self._values = np.zeros(size_of(program.inputs, "values"))
         self._modulators = np.zeros(size_of(program.modulators, "values"))
         self._learning = Learning(program)
@@ -77,26 +77,28 @@ class Reference(Backend):
             n_slots = 1 + max((p.max_delay_steps for p in net.projections.values()), default=0)
             self._arriving = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
             self._arriving_late = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
+            on_arrival = [p for p in self._order if p.behaviour.fires == "on_arrival"]
+            self._called_for = {p.name: np.zeros((n_slots + 1, p.size), bool) for p in on_arrival}
         self._keys = {p.name: np.array([noise.key(seed, p.name)]) for p in self._order}
         self._since_reset, self._ticks = np.zeros((2, 1), int)  # what is drawn at random depends on the first
         self._values[:] = 0
         self._modulators[:] = 0
-        self._reply.counters[:] = 0
         self._counters = np.zeros(len(COUNTERS), np.uint64)
 
     def step(self, tick: Tick) -> Reply:
         self._values[:] = np.where(np.isfinite(tick.values), tick.values, 0)
         self._modulators[:] = np.where(np.isfinite(tick.modulators), tick.modulators, 0)
         spikes = self._run(self._steps, tick.events, tick.learning)
-        reply = self._reply
-        reply.counters[:] = self._counters
-        self._counters[:] = 0
         taps, ports = self._network.taps, self._network.outputs
-        reply.values[:] = np.concatenate([self._v[taps[port.name]] for port in ports if port.kind == "values"] or [[]])
-        outputs = [taps[port.name] for port in ports if port.kind == "events"]
-        reply.events = self._events(spikes, outputs)
-        reply.probe_events = self._events(spikes, self._probes.spikes)
-        reply.probe_values = self._weights_record()
+        values = np.concatenate([self._v[taps[port.name]] for port in ports if port.kind == "values"] or [[]])
+        reply = Reply(
+            counters=self._counters.copy(),
+            events=self._events(spikes, [taps[port.name] for port in ports if port.kind == "events"]),
+            values=values.astype(np.float32),
+            probe_events=self._events(spikes, self._probes.spikes),
+            probe_values=self._weights_record(),
+        )
+        self._counters[:] = 0
         self._ticks += 1
         return reply
 
@@ -120,7 +122,7 @@ class Reference(Backend):
         states = {
             "v": self._v, "current": self._current, "held": self._held, "pending": self._pending,
             "adapted": self._adapted, "arriving": self._arriving, "arriving_late": self._arriving_late,
-            "keys": self._keys,
+            "called_for": self._called_for, "keys": self._keys,
         }  # fmt: skip
         found |= {f"{kind}/{name}": array for kind, by_name in states.items() for name, array in by_name.items()}
         now = {"clock": self._clock, "since_reset": self._since_reset, "ticks": self._ticks}
@@ -195,8 +197,11 @@ class Reference(Backend):
             weights = self._weights[p.name]
             sources = np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
             ring = (self._arriving_late if p.late else self._arriving)[p.target]
-            slots = (self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)) % len(ring)
-            np.add.at(ring, (slots, weights.indices), weights.data * sent[sources])
+            arrives = self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)
+            np.add.at(ring, (arrives % len(ring), weights.indices), weights.data * sent[sources])
+            if p.target in self._called_for:
+                tests, something = self._called_for[p.target], sent[sources] != 0
+                tests[((arrives + p.late) % len(tests))[something], weights.indices[something]] = True
             if p.name in self._counted:
                 self._count((crossings[sources] * (weights.data != 0)).sum(), graded)
 
@@ -235,8 +240,9 @@ class Reference(Backend):
         v[free] = moved[free]
         self._held[p.name][~free] -= 1
         self._current[p.name][:] = c.syn_decay * self._current[p.name] + c.syn_gain * x
-        spikes = free * self._fires(p, v)
-        self._excess[p.name][~free] = -np.inf
+        tested = free & self._take(self._called_for, p.name) if p.name in self._called_for else free
+        spikes = tested * self._fires(p, v)
+        self._excess[p.name][~tested] = -np.inf
         return spikes
 
     def _fires(self, p: Population, v: NDArray) -> NDArray:

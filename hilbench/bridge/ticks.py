@@ -182,7 +182,7 @@ class _Store:
     def _make(self, capacity: int) -> None:
         self._array, self._capacity = np.zeros(capacity, self._dtype), capacity
         self._bytes = memoryview(self._array.view(np.uint8))
-        self._view, self._n_bytes = self._array, self._array.nbytes
+        self._view, self._n_bytes = self._array[:], self._array.nbytes  # a view: nobody resizes what it is filled by
 
     def fill(self, data: bytes, at: int, count: int) -> NDArray:
         """The `count` elements at byte `at` of a frame whose length has been checked."""

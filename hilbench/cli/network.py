@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 USUAL = {
-    "spike_amplitude": 1.0, "reset_at": "now", "threshold": ">", "spikes": "single", "arrival": "held",
-    "current": "new", "refractory_s": 0.0, "inputs": "values",
+    "spike_amplitude": 1.0, "reset_at": "now", "threshold": ">", "fires": "always", "spikes": "single",
+    "arrival": "held", "current": "new", "refractory_s": 0.0, "inputs": "values",
 }  # fmt: skip
 """What holds of a network where nothing else is stated."""
 
@@ -37,6 +37,7 @@ def import_network(
     recurrent_delay: Literal[0, 1] | None = None,
     reset_at: Literal["now", "next"] | None = None,
     threshold: Literal[">", ">="] | None = None,
+    fires: Literal["always", "on_arrival"] | None = None,
     spikes: Literal["single", "multiple", "graded"] | None = None,
     arrival: Literal["held", "jump"] | None = None,
     current: Literal["new", "old"] | None = None,
@@ -69,6 +70,8 @@ def import_network(
         whether the reset acts in the spike's step, as usual, or in the next one
     threshold
         what the membrane must pass, `>` as usual, or reach
+    fires
+        whether the threshold is tested in every step, as usual, or only in those in which something arrives
     spikes
         one spike in a step, as usual, as many as thresholds fit, or one that carries the membrane's value
     arrival
@@ -93,7 +96,7 @@ def import_network(
     options = {
         "preset": preset, "tau_unit": tau_unit, "arrival": arrival,
         "dt_s": dt_s, "integrator": integrator, "reset": reset, "recurrent_delay": recurrent_delay,
-        "reset_at": reset_at, "threshold": threshold, "spikes": spikes, "current": current,
+        "reset_at": reset_at, "threshold": threshold, "fires": fires, "spikes": spikes, "current": current,
         "refractory_s": refractory_s, "spike_amplitude": _amplitude(spike_amplitude), "inputs": inputs,
     }  # fmt: skip
     stated = {} if profile is None else read_statements(profile)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec import Struct
 
+from hilbench.nal.firing import awaits_arrivals
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population
 from hilbench.nal.projection import Projection
@@ -34,7 +35,7 @@ def check(network: Network, wiring: Wiring, target: Target) -> list[Broken]:
     return [
         *_time_step(network, target),
         *_ports(network, target),
-        *(broken for p in network.populations.values() for broken in _population(p, network.dt_s, target)),
+        *(broken for p in network.populations.values() for broken in _population(network, p, target)),
         *(broken for p in network.projections.values() for broken in _projection(p, network, target)),
         *_fans(network, wiring, target),
         *_state_memory(network, wiring, target),
@@ -78,7 +79,7 @@ def _ports(network: Network, target: Target) -> Iterator[Broken]:
             yield Broken(name, "network", str(size), str(limit.value))
 
 
-def _population(p: Population, dt_s: float, target: Target) -> Iterator[Broken]:
+def _population(network: Network, p: Population, target: Target) -> Iterator[Broken]:
     limits, b, where = target.limits, p.behaviour, f"population {p.name!r}"
     yield from _chosen("kinds", limits.kinds, p.kind, where)
     if p.rule is not None:
@@ -91,7 +92,9 @@ def _population(p: Population, dt_s: float, target: Target) -> Iterator[Broken]:
     more = {"v_floor": b.v_floor is not None, "threshold_noise": b.threshold_noise, "adaptation": b.adapt_tau_s}
     for name in (name for name, there in more.items() if there):
         yield from _chosen("behaviours", limits.behaviours, name, where)
-    steps, span = round(b.refractory_s / dt_s), limits.refractory_steps
+    if awaits_arrivals(network, p):  # no chip is known to do it
+        yield Broken("fires", where, "on_arrival", "always")
+    steps, span = round(b.refractory_s / network.dt_s), limits.refractory_steps
     if span is not None and not span.low <= steps <= span.high:
         yield Broken("refractory_steps", where, str(steps), _span(span))
 

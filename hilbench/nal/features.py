@@ -22,6 +22,8 @@ BEHAVIOURS: dict[str, tuple[str, dict[str, Any]]] = {
     "reset by subtraction": ("lif", {"reset": "subtract"}),
     "reset in the next step": ("lif", {"reset": "subtract", "reset_at": "next"}),
     "threshold >=": ("lif", {"threshold": ">="}),
+    "threshold tested on arrival": ("lif", {"fires": "on_arrival"}),
+    "threshold tested on arrival, and a current that goes on": ("cuba_lif", {"fires": "on_arrival"}),
     "refractory period": ("lif", {"refractory_s": 3 * DT_S}),
     "several spikes per step": ("lif", {"reset": "subtract", "spikes": "multiple"}),
     "graded spikes": ("lif", {"spikes": "graded"}),

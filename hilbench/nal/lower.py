@@ -64,6 +64,7 @@ class Column(_From0):
     GRADED = auto()
     POISSON = auto()
     EXCESS = auto()  # a rule looks at the membranes when they are tested
+    ON_ARRIVAL = auto()  # they are tested only where something arrives
 
 
 class Trait(_From0):
@@ -87,6 +88,7 @@ class Link(_From0):
     PLASTIC = auto()
     LATE = auto()
     COUNTED = auto()
+    MARKS = auto()  # what it sends calls for a test of its targets
 
 
 @dataclass(slots=True, eq=False)
@@ -109,10 +111,10 @@ class Lowered:
 
     order: list[Population]
     constants: NDArray  # (10, n) float64
-    populations: NDArray  # (n_populations, 21) int64, in step order
+    populations: NDArray  # (n_populations, 22) int64, in step order
     traits: NDArray  # (n_populations, 4) float64
     projections: list[Projection]  # from held values, other values, events, then by population in step order
-    links: NDArray  # (n_projections, 9) int64
+    links: NDArray  # (n_projections, 10) int64
     n_held: int
     n_from_values: int
     n_from_events: int
@@ -120,6 +122,7 @@ class Lowered:
     v_initial: NDArray  # (n,) float64
     readouts: NDArray  # (n_values_out,) int64: neuron behind each output value
     n_slots: int  # of the ring that holds what is on its way, a power of two
+    n_mark_slots: int  # of the ring that says for which tests something is on its way; 0 where none need it
     synapses: list[Synapses] = field(default_factory=list)
 
     @property
@@ -147,6 +150,7 @@ def lower(network: Network, probes: Probes) -> Lowered:
             _uniform(constants[:, at[p.name] : at[p.name] + p.size]) and p.rule is None,
             p.behaviour.plain and p.kind != "poisson", p.name in held, p.name in late, *_flags(p),
             any(q.target == p.name and q.rule is not None and q.rule.reads_membrane for q in ordered),
+            p.behaviour.fires == "on_arrival",
         )
         for i, p in enumerate(order)
     ]  # fmt: skip
@@ -168,6 +172,7 @@ def lower(network: Network, probes: Probes) -> Lowered:
             [_neurons(network, at, port.name) for port in network.outputs if port.kind == "values"] or [[]]
         ).astype(np.int64),
         n_slots=1 << max((p.max_delay_steps for p in ordered), default=0).bit_length(),
+        n_mark_slots=_mark_slots(network),
         synapses=[_synapses(p) for p in ordered],
     )
 
@@ -186,15 +191,27 @@ def _by_source(network: Network, order: list[Population]) -> list[list[Projectio
         if p.source in by_source:
             by_source[p.source].append(p)
     return [
-        [p for p in from_values if _at_once(p)],
-        [p for p in from_values if not _at_once(p)],
+        [p for p in from_values if _holds(network, p)],
+        [p for p in from_values if not _holds(network, p)],
         [p for p in network.projections.values() if kinds.get(p.source) == "events"],
         *by_source.values(),
     ]
 
 
-def _at_once(p: Projection) -> bool:
-    return p.max_delay_steps == 0 and not p.late
+def _holds(network: Network, p: Projection) -> bool:
+    """Whether what it brings is the same in all steps of a tick, and nobody asks in which of them it arrives."""
+    return p.max_delay_steps == 0 and not p.late and not _marks(network, p)
+
+
+def _marks(network: Network, p: Projection) -> bool:
+    """Whether its target is tested only where something arrives."""
+    return network.populations[p.target].behaviour.fires == "on_arrival"
+
+
+def _mark_slots(network: Network) -> int:
+    steps = [p.max_delay_steps + p.late for p in network.projections.values() if _marks(network, p)]
+    any_tested = any(p.behaviour.fires == "on_arrival" for p in network.populations.values())
+    return 1 << max(steps, default=0).bit_length() if any_tested else 0
 
 
 def _constant_input(network: Network, at: dict[str, int], n: int, held: list[Projection]) -> tuple[NDArray, set[str]]:
@@ -257,7 +274,7 @@ def _links(ordered: list[Projection], network: Network, at: dict[str, int]) -> N
             (
                 sources[p.source], p.weights.shape[1], at[p.target], p.weights.shape[0], p.max_delay_steps,
                 p.weights.nnz == p.weights.shape[0] * p.weights.shape[1], p.rule is not None, p.late,
-                counted(network, p),
+                counted(network, p), _marks(network, p),
             )
             for p in ordered
         ],

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from hilbench.errors import NetworkError, choose
 from hilbench.nal._arrays import delays, make_port, per_neuron, read_shape, sparse
+from hilbench.nal.firing import check_decay, check_it_can_be_silent
 from hilbench.nal.forms import Form
 from hilbench.nal.neurons import (
     CHOICES,
@@ -173,6 +174,8 @@ class Network:
             if rule is not None:
                 rule = self._take_rule(rule, self.populations[name], where)
                 self.populations[name] = Population(name, kind, shape, behaviour, **parameters, rule=rule)
+            check_decay(self.populations[name], self.dt_s)
+            check_it_can_be_silent(self.populations[name], self.dt_s)
             if output:
                 self.output(name, name, units=units)
         except NetworkError:

@@ -49,6 +49,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "reset": get_args(Reset),
     "reset_at": ("now", "next"),
     "threshold": (">", ">="),
+    "fires": ("always", "on_arrival"),
     "spikes": ("single", "multiple", "graded"),
 }
 MAX_REFRACTORY_STEPS = 2**31 - 1
@@ -72,6 +73,10 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reset_at: Literal["now", "next"] = "now"
     """`next`: in the following step, after the decay and before the input."""
     threshold: Literal[">", ">="] = ">"
+    fires: Literal["always", "on_arrival"] = "always"
+    """When the threshold is tested. `always`: in every step. `on_arrival`: only in a step in which an event, a spike or
+    a value other than 0 comes in over a synapse, whatever the weights add up to; what is late counts for the next step.
+    Constant inputs and noise are no arrivals, and what arrives while the membrane is held is not kept for later."""
     refractory_s: Seconds = 0.0
     """How long the membrane is held after a spike, whole network steps."""
     spikes: Literal["single", "multiple", "graded"] = "single"
@@ -86,9 +91,9 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def plain(self) -> bool:
-        """Whether spikes are single, resets immediate, and thresholds fixed and sharp."""
+        """Whether spikes are single, resets immediate, and thresholds fixed, sharp and always tested."""
         return (
-            self.spikes == "single" and self.reset_at == "now" and self.v_floor is None
+            self.spikes == "single" and self.reset_at == "now" and self.fires == "always" and self.v_floor is None
             and not self.threshold_noise and self.adapt_tau_s is None
         )  # fmt: skip
 

@@ -14,7 +14,10 @@ from hilbench.nal.rules import Rule
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """Synapses from one node onto a population, and a constant input beside them (NIR's Linear and Affine)."""
+    """Synapses from one node onto a population, and a constant input beside them (NIR's Linear and Affine).
+
+    Its arrays are read-only: an engine may run on these very ones, by their addresses. Change one with `replace`.
+    """
 
     name: str
     source: str
@@ -28,6 +31,12 @@ class Projection:
     """Whether what arrives acts after the threshold test of its step, instead of before the membrane's update."""
     rule: Rule | None = None
     form: Form | None = None
+
+    def __post_init__(self) -> None:
+        w = self.weights
+        for array in (w.data, w.indices, w.indptr, self.bias, self.delay_steps):
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
 
     @property
     def min_delay_steps(self) -> int:

@@ -68,6 +68,7 @@ class Maker:
             "reset": self.draw(st.sampled_from(["value", "zero", "subtract"])),
             "reset_at": reset_at,
             "threshold": self.draw(st.sampled_from([">", ">="])),
+            "fires": self.draw(st.sampled_from(["always", "always", "on_arrival"])),
             "refractory_s": self.draw(st.integers(0, 3)) * self.dt_s if reset_at == "now" else 0.0,
         }
         more = self.draw(st.sampled_from(["", "", "", "multiple", "graded", "floor", "noise", "adaptive"]))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mistreatment import mistreat, untouched
 from random_networks import everything, learners, networks, stream
 
 from hilbench import plugins
@@ -133,11 +134,12 @@ def ticks_for(program, n: int = 12) -> list[Tick]:
 
 def answers(backend, ticks) -> list[tuple]:
     """Copies of what the backend replies."""
-    found = []
-    for tick in ticks:
-        r = backend.step(tick)
-        found.append(tuple(a.copy() for a in (r.events, r.values, r.counters, r.probe_events, r.probe_values)))
-    return found
+    return answers_of(backend.step(tick) for tick in ticks)
+
+
+def answers_of(replies) -> list[tuple]:
+    """Copies of all their arrays."""
+    return [tuple(a.copy() for a in (r.events, r.values, r.counters, r.probe_events, r.probe_values)) for r in replies]
 
 
 def same(one: list[tuple], two: list[tuple]) -> bool:
@@ -176,6 +178,59 @@ def test_a_seed_decides_every_reply_and_ticks_are_left_alone(name):
         np.testing.assert_array_equal(a.values, b.values)
         np.testing.assert_array_equal(a.events, b.events)
         np.testing.assert_array_equal(a.modulators, b.modulators)
+
+
+def pair_with_probes(name: str):
+    """A backend twice, with whatever it records of the program that `loaded` finds, and the program."""
+    program = loaded(name)[1]
+    if not isinstance(program, Network):
+        return [loaded(name, program)[0] for _ in range(2)], program
+    spikes = Probes(spikes=("a",))
+    probes = Probes(("a",), ("learnt",), ("learnt",), PERIOD_US * 1e-6)
+    return [loaded(name, program, probes if runs(name, program, probes) else spikes)[0] for _ in range(2)], program
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_what_a_reader_makes_of_ticks_and_replies_changes_nothing_later(name):
+    """Every array of both is resized, overwritten and replaced, also before a gap, a reset and a snapshot."""
+    (backend, twin), program = pair_with_probes(name)
+    ticks = ticks_for(program)
+    for k, tick in enumerate([*ticks, *ticks]):
+        if k in (4, 9):
+            for each in (backend, twin):
+                each.advance(k - 3)
+        if k == len(ticks):
+            for each in (backend, twin):
+                each.reset(3, "weights")
+        expected = answers(twin, [tick])
+        mine = copy.deepcopy(tick)
+        reply = backend.step(mine)
+        assert same(answers_of([reply]), expected)
+        foreign = mistreat(reply) + mistreat(mine)
+        if k % 5 == 2 and runs_networks(name) and name not in NO_SNAPSHOTS:
+            saved, wanted = backend.snapshot(), twin.snapshot()
+            assert all(saved[key].tobytes() == wanted[key].tobytes() for key in wanted)
+            backend.restore(saved, "all")
+            mistreated = [array for array in saved.values() if array.flags.writeable]
+            for array in mistreated:
+                array.view(np.uint8)[...] = 0x47
+        next_reply = backend.step(ticks[0])
+        assert same(answers_of([next_reply]), answers(twin, [ticks[0]]))
+        assert untouched(foreign)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(net=learners(), seed=st.integers(0, 2**32 - 1))
+def test_what_a_reader_makes_of_a_learners_replies_changes_nothing_later(learning_backend, net, seed):
+    backend, twin = (make(learning_backend) for _ in range(2))
+    for each in (backend, twin):
+        each.load(net, net.dt_us, everything(net, net.dt_us))
+    for tick in stream(net, net.dt_us, 12, seed):
+        mine = copy.deepcopy(tick)
+        reply = backend.step(mine)
+        assert same(answers_of([reply]), answers(twin, [tick]))
+        foreign = mistreat(reply) + mistreat(mine)
+        assert untouched(foreign)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

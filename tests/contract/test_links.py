@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mistreatment import mistreat, untouched
 
 from hilbench import plugins
 from hilbench.bridge.session import Session
@@ -85,6 +87,21 @@ def test_replies_wait_in_order_and_hold_until_the_next_receive(link):
         link.send(tick)
         assert fakes.fields(reply) == wanted[k]
     assert [fakes.fields(link.receive(LONG_NS)) for _ in range(6)] == wanted[6:]
+
+
+def test_what_a_reader_makes_of_ticks_and_replies_changes_nothing_later(link):
+    """Every array of both is resized, overwritten and replaced between the ticks."""
+    link.reset(5, "none", 0)
+    session = direct(0)
+    foreign = []
+    for tick in fakes.ticks(20):
+        mine = copy.deepcopy(tick)
+        link.send(mine)
+        foreign += mistreat(mine)
+        reply = link.receive(LONG_NS)
+        assert fakes.fields(reply) == fakes.fields(session.tick(tick, 0))
+        foreign += mistreat(reply)
+    assert untouched(foreign)
 
 
 def test_the_devices_times_are_told(link):

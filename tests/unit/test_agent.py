@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +16,10 @@ from hilbench.errors import LinkError, ScenarioError
 from hilbench.recorder import read_run
 from hilbench.running import run
 from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, LoadReport, Port, Probes, Reply
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
+
+from mistreatment import mistreat, untouched
 
 PROGRAM = LawProgram("fake", {}, inputs=(Port("obs", 1), Port("ears", 9, "events")), outputs=(Port("action", 1),))
 
@@ -113,6 +119,21 @@ def test_what_is_encoded_is_sent_when_it_is_submitted():
     assert link.sent == []
     found.submit(tick)
     assert [seq for seq, *_ in link.sent] == [0]
+
+
+def test_what_a_backend_makes_of_a_tick_or_a_caller_of_an_action_changes_nothing_later():
+    class Careless(Link):
+        def send(self, tick):
+            super().send(tick)
+            self.foreign = mistreat(tick)
+
+    link = Careless()
+    found = agent(link)
+    for x in (3, 4, 5):
+        action = found.act(np.float32([x]))
+        assert action.tolist() == [x]
+        action[:] = 77
+        assert untouched(link.foreign)
 
 
 @pytest.mark.parametrize("shape", [(1,), (1, 1)])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hilbench.backends._lava.plan import Neurons, Wires
 from hilbench.errors import NetworkError
+from hilbench.nal.firing import check_tested_always
 from hilbench.nal.loihi.lower import lower
 from hilbench.nal.loihi.membrane import KINDS, amplitude, holds, onto
 from hilbench.nal.loihi.model import IntegerPopulation, written
@@ -135,7 +136,7 @@ def _places(network: Network) -> dict[str, slice]:
 
 def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, NDArray]:
     """A population, what one unit of its input is worth in u, and the constant input that passes through u."""
-    _refuse(p)
+    _refuse(network, p)
     step, zero = step_constants(p, network.dt_s), _zero(p)
     scale = step.from_input
     if not np.allclose(scale * step.syn_decay, step.from_current * step.syn_gain, rtol=1e-9):
@@ -172,11 +173,12 @@ def _one(p: Population, what: str, found: NDArray) -> float:
     return float(found[0])
 
 
-def _refuse(p: Population) -> None:
+def _refuse(network: Network, p: Population) -> None:
     """Raise NetworkError for what Lava's LIF does not do."""
     where, b = f"population {p.name!r}", p.behaviour
     if p.kind not in KINDS:
         raise NetworkError(f"{where}: kind: found {p.kind!r}; {ALLOWED}: {', '.join(KINDS)}")
+    check_tested_always(network, p, "on backend 'lava'")
     for what, found, allowed in (
         ("reset", b.reset, ("zero", "value")),
         ("reset_at", b.reset_at, ("now",)),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
+from hilbench.nal.firing import check_tested_always
 from hilbench.nal.loihi.equations import UNITY
 from hilbench.nal.loihi.model import RANGES
 from hilbench.nal.network import Network
@@ -39,7 +40,7 @@ class Membrane:
 
 def membrane_of(network: Network, p: Population, largest_value: float) -> tuple[Membrane, list[str]]:
     """A population's Membrane, and what it approximates. Raises NetworkError for what Loihi's neurons cannot be."""
-    _refuse(p)
+    _refuse(network, p)
     step = step_constants(p, network.dt_s)
     zero = _zero(p, step)
     left = 1 - step.syn_decay
@@ -75,10 +76,11 @@ def row_sums(q: Projection) -> NDArray:
     return np.ravel(abs(q.weights.astype(np.float64)).sum(axis=1))
 
 
-def _refuse(p: Population) -> None:
+def _refuse(network: Network, p: Population) -> None:
     where, b = f"population {p.name!r}", p.behaviour
     if p.kind not in KINDS:
         raise NetworkError(f"{where}: kind: found {p.kind!r}; allowed in Loihi's integers: {', '.join(KINDS)}")
+    check_tested_always(network, p, "in Loihi's integers")
     for what, found, allowed in (
         ("spikes", b.spikes, "single"),
         ("v_floor", b.v_floor, None),

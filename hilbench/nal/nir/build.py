@@ -13,7 +13,7 @@ from hilbench.nal import forms
 from hilbench.nal.codec import check_modulators, rule_from_dict
 from hilbench.nal.forms import Form
 from hilbench.nal.network import Network
-from hilbench.nal.neurons import Behaviour, Population
+from hilbench.nal.neurons import Behaviour
 from hilbench.nal.nir.edges import edges_of
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS, Matrix, delay_s, matrix, parameters
@@ -105,36 +105,10 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
     initial = graph.metadata.get(f"{KEY}.v_initial.{name}")
     if initial is not None:
         arrays["v_initial"] = initial
-    network.add(name, kind, shape or (), rule=rule_from_dict(entry.rule), **arrays, **entry.behaviour)
-    check_it_can_be_silent(network.populations[name], f"node {entry.node or name!r}")
-    _check_decay(network.populations[name], f"node {entry.node or name!r}", network.dt_s)
-
-
-def check_it_can_be_silent(p: Population, where: str) -> None:
-    """Raise NetworkError for neurons that would fire in every step from their first spike on."""
-    if p.kind == "threshold" and not p.behaviour.threshold_noise and (p.v_threshold < 0).any():
-        found = p.v_threshold.min()
-        raise NetworkError(f"{where}: threshold: found {found:g}, it would fire for ever; allowed: 0 or more")
-    if p.v_reset is None or p.behaviour.threshold_noise or p.behaviour.adapt_tau_s is not None:
-        return
-    after = p.v_reset if p.behaviour.reset == "value" else np.zeros(p.size)
-    wrong = np.flatnonzero(p.v_threshold <= after)
-    if wrong.size:
-        i = wrong[0]
-        raise NetworkError(
-            f"{where}: v_threshold: found {p.v_threshold[i]:g}, neuron {i} would fire for ever;"
-            f" allowed: more than {after[i]:g} with reset {p.behaviour.reset!r}"
-        )
-
-
-def _check_decay(p: Population, where: str, dt_s: float) -> None:
-    """Euler's decay 1 - dt/tau turns negative where the file counts time in other units than was thought."""
-    for key, tau_s in (("tau_s", p.tau_s), ("tau_syn_s", p.tau_syn_s)):
-        if tau_s is not None and p.behaviour.integrator != "exact" and tau_s.min() < dt_s * (1 - 1e-6):
-            raise NetworkError(
-                f"{where}: {key}: found {tau_s.min():.3g}; allowed: the network step of {dt_s:g} s or more, under"
-                f" {p.behaviour.integrator!r}; does the file count time in other units? state tau_unit: s, dt or 1/dt"
-            )
+    try:
+        network.add(name, kind, shape or (), rule=rule_from_dict(entry.rule), **arrays, **entry.behaviour)
+    except NetworkError as error:  # whoever reads this knows the graph's name of it
+        raise NetworkError(str(error).replace(f"population {name!r}", f"node {entry.node or name!r}", 1)) from None
 
 
 def _add_projection(network: Network, graph: Graph, shapes: Shapes, name: str, entry: ProjectionEntry) -> None:

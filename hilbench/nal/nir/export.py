@@ -14,7 +14,6 @@ from hilbench.nal.codec import rule_to_dict
 from hilbench.nal.forms import Form
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Behaviour, Population
-from hilbench.nal.nir.build import check_it_can_be_silent
 from hilbench.nal.nir.edges import edges_of, is_edge
 from hilbench.nal.nir.nodes import TYPES, delay_s
 from hilbench.nal.nir.profile import (
@@ -44,7 +43,6 @@ def to_nir(network: Network) -> nir.NIRGraph:
         nodes[port.name] = nir.Input({"input": np.array(network.shapes.get(port.name, (port.size,)))})
     shapes = {p.name: _shape(network, p) for p in network.populations.values()}
     for p in network.populations.values():
-        check_it_can_be_silent(p, f"population {p.name!r}")
         if p.kind != "sum":
             nodes[p.name] = _neurons(p, shapes[p.name])
     for p in network.projections.values():

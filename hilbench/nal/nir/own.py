@@ -23,6 +23,7 @@ BEHAVIOUR = {
     "reset_at": RESETTING,
     "refractory_s": RESETTING,
     "threshold": SPIKING,
+    "fires": SPIKING,
     "spikes": SPIKING,
 }
 """What is stated for all nodes, and of which types it speaks."""

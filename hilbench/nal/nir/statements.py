@@ -42,6 +42,7 @@ class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Steps from a spike to what it does through a loop. 0: after the threshold test of its own step."""
     reset_at: Literal["now", "next"] | None = None
     threshold: Literal[">", ">="] | None = None
+    fires: Literal["always", "on_arrival"] | None = None
     spikes: Literal["single", "multiple", "graded"] | None = None
     arrival: Literal["held", "jump"] | None = None
     current: Literal["new", "old"] | None = None

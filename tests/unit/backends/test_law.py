@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hilbench import plugins
 from hilbench.backends.law import LawRunner
 from hilbench.controllers import pid
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.types import Empty, LawProgram, Port, Probes, Tick, to_builtins
+from hilbench.types import Empty, Law, LawProgram, Port, Probes, Tick, to_builtins
 
 ARM = {
     "length_1_m": 0.4, "centre_1_m": 0.2, "centre_2_m": 0.2, "mass_1_kg": 1.5, "mass_2_kg": 1.0, "length_2_m": 0.4,
@@ -63,6 +64,35 @@ def test_the_learning_bit_stops_the_integral_but_not_its_torque():
     learnt = backend.step(Tick(values=obs)).values.copy()
     for _ in range(3):
         np.testing.assert_array_equal(backend.step(Tick(values=obs, learning=False)).values, learnt)
+
+
+class Difference(Law):
+    """The change of its values since the last tick, by way of all that a law may do to what it is given."""
+
+    Config = Empty
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.last = None
+
+    def step(self, values, modulators, learning):
+        found = np.zeros(2) if self.last is None else values - self.last
+        self.last = values
+        modulators[:] = np.nan
+        return found
+
+
+def test_a_law_may_keep_and_overwrite_what_it_is_given(monkeypatch):
+    monkeypatch.setattr(plugins, "get", lambda kind, name: Difference)
+    backend = LawRunner(Empty())
+    backend.load(LawProgram("difference", {}, (Port("x", 2),), (Port("u", 2),), (Port("m", 1),)), 1000, Probes())
+    tick = Tick(values=np.zeros(2, np.float32), modulators=np.ones(1, np.float32))
+    for k in range(1, 4):
+        tick.values[:] = k, k * k
+        reply = backend.step(tick)
+        assert reply.values.tolist() == [1, 2 * k - 1]
+        assert tick.modulators.tolist() == [1]
+        assert tick.values.tolist() == [k, k * k]
 
 
 def test_the_config_of_a_law_is_plain_data():

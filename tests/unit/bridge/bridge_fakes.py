@@ -35,7 +35,7 @@ PROBES = Probes(spikes=("hidden",))
 
 
 class FakeBackend(Backend):
-    """Outputs: a running state and the periods advanced. Every reply uses the same arrays again."""
+    """Outputs: a running state and the periods advanced. Every reply has views of the same arrays again."""
 
     class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         report_as: str = "fake"
@@ -45,7 +45,8 @@ class FakeBackend(Backend):
     def __init__(self, config):
         super().__init__(config)
         self.resets, self.steps = [], 0
-        self._reply = Reply(values=np.zeros(2), events=np.zeros(64, EVENT), probe_values=np.zeros(1, np.float32))
+        self._reply, self._values = Reply(), np.zeros(2)
+        self._counters, self._weights = np.zeros(4, np.uint64), np.zeros(1, np.float32)
 
     def load(self, program, period_us, probes):
         if self.config.refuse:
@@ -70,11 +71,13 @@ class FakeBackend(Backend):
             self._weight += float(tick.modulators.sum())
         self._state = 0.9 * self._state + float(tick.values @ np.arange(1, 5)) + self._weight
         reply, n = self._reply, len(tick.events)
-        reply.values[:] = self._state / 3, self._advanced
+        self._values[:] = self._state / 3, self._advanced
+        self._weights[0] = self._weight
+        self._counters[:] = n, tick.seq, self._advanced, tick.learning, n
+        reply.values, reply.counters, reply.probe_values = self._values[:], self._counters[:], self._weights[:]
         reply.events = np.zeros(n, EVENT) if n else NO_EVENTS
         reply.events["t_us"], reply.events["address"] = tick.events["t_us"], tick.events["address"] % 4
-        reply.probe_events, reply.probe_values[0] = reply.events[::2], self._weight
-        reply.counters[:] = n, tick.seq, self._advanced, tick.learning, n
+        reply.probe_events = reply.events[::2].copy()
         reply.energy_j = self._state
         return reply
 

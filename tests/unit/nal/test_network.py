@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,6 +166,17 @@ def test_a_network_keeps_its_own_weights_and_leaves_the_callers_alone(kind):
     if kind is scipy.sparse.csc_array:
         mine.data[:] = 7
     np.testing.assert_array_equal(net.projections["w"].weights.toarray(), before)
+
+
+@pytest.mark.parametrize("part", ["data", "indices", "indptr"])
+def test_synapses_that_an_engine_may_run_on_cannot_be_written_over(part):
+    """A kernel goes by these very arrays: an index from elsewhere would have it write anywhere."""
+    net = small()
+    net.connect("e", "cells", np.ones((3, 2)), delay_steps=[[1, 2], [3, 1], [1, 1]])
+    p = net.projections["e_to_cells"]
+    for array in (getattr(p.weights, part), p.delay_steps, getattr(replace(p, weights=p.weights.copy()).weights, part)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 9
 
 
 def test_duplicate_synapses_add_up():
