@@ -46,7 +46,7 @@ class FakeBackend(Backend):
         super().__init__(config)
         self.resets, self.steps = [], 0
         self._reply, self._values = Reply(), np.zeros(2)
-        self._counters, self._weights = np.zeros(4, np.uint64), np.zeros(1, np.float32)
+        self._counters, self._weights = np.zeros(5, np.uint64), np.zeros(1, np.float32)
 
     def load(self, program, period_us, probes):
         if self.config.refuse:
