@@ -46,14 +46,22 @@ def _signal(table, plan, links, synapses):
     elif readout >= 0:
         starts = i64(synapses[readout, Address.STARTS], n_target + 1)
         outputs = i32(synapses[readout, Address.TARGETS], starts[n_target])
-        weights = f32(synapses[readout, Address.WEIGHTS], starts[n_target])
-        for t in range(n_target):
-            signal[t] = 0.0
-            for k in range(starts[t], starts[t + 1]):
-                signal[t] += np.float64(weights[k]) * finite(m[outputs[k]])
+        if links[readout, Link.PLASTIC]:
+            _sum_by(f64(synapses[readout, Address.WEIGHTS], starts[n_target]), starts, outputs, m, signal)
+        else:
+            _sum_by(f32(synapses[readout, Address.WEIGHTS], starts[n_target]), starts, outputs, m, signal)
     elif n > 0:
         for t in range(n_target):
             signal[t] = finite(m[t if n > 1 else 0])
+
+
+@inner
+def _sum_by(weights, starts, outputs, m, signal):
+    """The modulator of each neuron by the weights that it sends to the readout's outputs."""
+    for t in range(signal.size):
+        signal[t] = 0.0
+        for k in range(starts[t], starts[t + 1]):
+            signal[t] += np.float64(weights[k]) * finite(m[outputs[k]])
 
 
 @inner

@@ -201,7 +201,7 @@ def _draw(table, q, k, now):
 def _count(table, row, q, k, now, v, threshold, traits):
     """How many spikes a membrane makes; `threshold` without its noise."""
     if row[Column.POISSON]:
-        return 1.0 if _draw(table, q, k, now) < -np.expm1(-max(v, 0.0) * f64(table[Entry.NUMBERS], 2)[0]) else 0.0
+        return 1.0 if _draw(table, q, k, now) < v * f64(table[Entry.NUMBERS], 2)[0] else 0.0
     if traits[Trait.NOISE] > 0:
         drawn = _draw(table, q, k, now)
         threshold += traits[Trait.NOISE] * np.log(drawn / (1 - drawn))

@@ -80,7 +80,7 @@ class Plans:
             "CONSTANTS": constants, "BOUNDS": limits,
             "PRE": self._trace(f"pre_traces/{name}", (len(rule.pre_traces), n_source)),
             "POST": self._trace(f"post_traces/{name}", (len(rule.post_traces), n_target)),
-            "SYNAPSE": self._trace(f"synapse_traces/{name}", (len(rule.synapse_traces), p.weights.nnz), np.float32),
+            "SYNAPSE": self._trace(f"synapse_traces/{name}", (len(rule.synapse_traces), p.weights.nnz)),
             "UNDER_WAY": self._trace(f"under_way/{name}", (p.max_delay_steps + 1, n_source), np.float32),
             "SIGNAL": self._keep(np.zeros(n_target)), "DRIVE": self._keep(np.zeros(n_target)),
             "FEEDBACK": self._keep(feedback) if isinstance(feedback, np.ndarray) else 0,

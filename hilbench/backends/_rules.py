@@ -146,8 +146,8 @@ def _every_step(rule, take_x, take_y):
         n, bounds = starts[link[Link.N_SOURCE]], f64(plan[Plan.BOUNDS], 3)
         targets, weights, e = (
             i32(addresses[Address.TARGETS], n),
-            f32(addresses[Address.WEIGHTS], n),
-            f32(plan[Plan.SYNAPSE], (n_traces, n)),
+            f64(addresses[Address.WEIGHTS], n),
+            f64(plan[Plan.SYNAPSE], (n_traces, n)),
         )
         if bounds[SOFTNESS] > 0:
             soft(c, weights, e, starts, targets, link[Link.DENSE], arrived, fired, x, y, drives, learning, bounds)
@@ -166,10 +166,11 @@ def _synapses(rule, take_x, take_y, keep):
     @inner
     @_named(rule, f"{keep.__name__}.one")
     def one(c, weights, e, k, came, x, z, y, drive, live, bounds):
-        w = np.float64(weights[k])
+        w = weights[k]
         dw, after = change(c, w, take_e(e, k), came, x, z, y, drive)
         put_e(e, k, after)
-        weights[k] = keep(w, dw if live else 0.0, bounds[LOW], bounds[HIGH], bounds[SOFTNESS])
+        kept = keep(w, dw, bounds[LOW], bounds[HIGH], bounds[SOFTNESS])
+        weights[k] = kept if live else w
 
     @inner
     @_named(rule, f"{keep.__name__}.synapses")
@@ -222,13 +223,13 @@ def _by_spikes(rule, take_x, take_y):
             i64(plan[Plan.BY_TARGET], fired.size + 1),
         )
         n = starts[link[Link.N_SOURCE]]
-        targets, weights = i32(addresses[Address.TARGETS], n), f32(addresses[Address.WEIGHTS], n)
+        targets, weights = i32(addresses[Address.TARGETS], n), f64(addresses[Address.WEIGHTS], n)
         synapses, sources = i64(plan[Plan.AT_SYNAPSE], n), i32(plan[Plan.AT_SOURCE], n)
         bounds, updates = f64(plan[Plan.BOUNDS], 3), 0
         for s in range(link[Link.N_SOURCE]):
             if arrived[s] != 0:
                 for k in range(starts[s], starts[s + 1]):
-                    t, w = targets[k], np.float64(weights[k])
+                    t, w = targets[k], weights[k]
                     dw = on_pre(c, w, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
                     weights[k] = moved(w, dw, bounds)
                 updates += starts[s + 1] - starts[s]
@@ -236,7 +237,7 @@ def _by_spikes(rule, take_x, take_y):
             if fired[t] != 0:
                 for j in range(ends[t], ends[t + 1]):
                     k, s = synapses[j], sources[j]
-                    w = np.float64(weights[k])
+                    w = weights[k]
                     dw = on_post(c, w, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
                     weights[k] = moved(w, dw, bounds)
                 updates += ends[t + 1] - ends[t]

@@ -28,24 +28,12 @@ def _add(x, targets, weights, onto, dense):
 
 
 @inner
-def _operations(link, weights):
-    """How many of these weights an operation is counted for: all that are not 0, where arithmetic is done."""
-    if not link[Link.COUNTED]:
-        return 0
-    if not link[Link.PLASTIC]:
-        return weights.size  # a static projection stores no zeros
-    n = 0
-    for k in range(weights.size):
-        n += weights[k] != 0
-    return n
-
-
-@inner
 def _send(table, part, link, addresses, source, x, ring, now):
-    """Send x over one source's synapses onto this part's neurons, into `ring` (n_slots, n). Returns the operations."""
-    cuts, at = addresses[Address.CUTS], source * table[Entry.N_PARTS] + part
-    a, b = i64(cuts + 8 * at, 2)
-    n = b - a
+    """Send x over one source's synapses onto this part's neurons, into `ring` (n_slots, n). Returns the operations.
+
+    One for each weight, where arithmetic is done: a projection that does not learn stores no zeros.
+    """
+    a, n = _cut(table, part, addresses, source)
     targets, weights = i32(addresses[Address.TARGETS] + 4 * a, n), f32(addresses[Address.WEIGHTS] + 4 * a, n)
     mask, lo = ring.shape[0] - 1, link[Link.TARGET_LO]
     if addresses[Address.DELAYS] == 0:
@@ -55,7 +43,29 @@ def _send(table, part, link, addresses, source, x, ring, now):
         delays = u16(addresses[Address.DELAYS] + 2 * a, n)
         for k in range(n):
             ring[(now + delays[k]) & mask, lo + targets[k]] += x * weights[k]
-    return _operations(link, weights)
+    return n if link[Link.COUNTED] else 0
+
+
+@inner
+def _send_spike(table, part, link, addresses, source, x, ring, now):
+    """What `_send` does, for sources of spikes: their weights may learn, and are float64 then, all with one delay."""
+    if not link[Link.PLASTIC]:
+        return _send(table, part, link, addresses, source, x, ring, now)
+    a, n = _cut(table, part, addresses, source)
+    targets, weights = i32(addresses[Address.TARGETS] + 4 * a, n), f64(addresses[Address.WEIGHTS] + 8 * a, n)
+    slot, lo = (now + link[Link.DELAY]) & (ring.shape[0] - 1), link[Link.TARGET_LO]
+    _add(x, targets, weights, ring[slot, lo : lo + link[Link.N_TARGET]], link[Link.DENSE])
+    operations = 0
+    for k in range(n if link[Link.COUNTED] else 0):
+        operations += weights[k] != 0
+    return operations
+
+
+@inner
+def _cut(table, part, addresses, source):
+    """Where a source's synapses onto this part's neurons begin, and how many they are."""
+    a, b = i64(addresses[Address.CUTS] + 8 * (source * table[Entry.N_PARTS] + part), 2)
+    return a, b - a
 
 
 @njit(inline="always")
@@ -154,7 +164,7 @@ def send_event(table, part, address, early, late, now):
         source = address - links[p, Link.SOURCE_LO]
         if 0 <= source < links[p, Link.N_SOURCE]:
             ring = late if links[p, Link.LATE] else early
-            operations += _send(table, part, links[p], synapses[p], source, 1.0, ring, now)
+            operations += _send_spike(table, part, links[p], synapses[p], source, 1.0, ring, now)
             if links[p, Link.MARKS]:
                 mark(table, part, links[p], synapses[p], source, now)
     return operations
@@ -171,7 +181,7 @@ def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
         for j in range(n_fired):
             x = amount[j] if row[Column.GRADED] else amplitude * amount[j]
             if x != 0:
-                n = _send(table, part, links[p], synapses[p], np.int64(fired[j]), x, ring, now)
+                n = _send_spike(table, part, links[p], synapses[p], np.int64(fired[j]), x, ring, now)
                 operations += n if row[Column.GRADED] else n * np.int64(amount[j])
                 if links[p, Link.MARKS]:
                     mark(table, part, links[p], synapses[p], np.int64(fired[j]), now)

@@ -1,6 +1,7 @@
 """Networks compiled over flat arrays, for real time. Kernels are compiled once and cached on disk.
 
-Weights, rates and all that goes in or out are float32; currents and membranes are float64 (see `nal.lower`).
+Weights that stay and all that goes in or out are float32; currents, membranes and what learns are float64, as in the
+reference (see `nal.lower`).
 """
 
 from __future__ import annotations
@@ -109,14 +110,8 @@ class Numba(Backend):
         self._recording = bool(probes.weights or probes.weight_norms)
         self._modulated = self._modulators.size > 0
         self.reset(0, "none")
-        learning = tuple(f"{p.name}: learns in float32" for p in program.projections.values() if p.rule is not None)
-        exact = [p.name for p in program.projections.values() if p.rule is None]
-        return LoadReport(
-            "numba",
-            exact=(*program.populations, *exact),
-            approximated=learning,
-            n_probe_values=n_probe_values(program, probes),
-        )
+        exact = (*program.populations, *program.projections)
+        return LoadReport("numba", exact=exact, n_probe_values=n_probe_values(program, probes))
 
     def reset(self, seed: int, carry: Carry) -> None:
         if carry == "none":

@@ -250,7 +250,7 @@ class Reference(Backend):
         if not p.spiking:
             return np.zeros(p.size)
         if p.kind == "poisson":
-            return (self._drawn(p) < -np.expm1(-np.maximum(v, 0) * self._network.dt_s)).astype(float)
+            return (self._drawn(p) < v * self._network.dt_s).astype(float)
         b = p.behaviour
         threshold = self._thresholds[p.name] + b.adapt_step * self._adapted[p.name]
         if b.threshold_noise:

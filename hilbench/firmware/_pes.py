@@ -21,6 +21,8 @@ LARGEST = 1e30
 """Where a weight without bounds stops: far from where a sum of as many as there can be is no number any more."""
 LONGEST_STEPS = 1000
 """Over longer times a rate in single precision does not decay as it should: 1 - decay has but few bits."""
+LOST = "changes below 6e-8 of a weight are lost"
+"""2**-24: what a float32 is rounded by at most, for a number just above a power of two."""
 ALLOWED = "allowed on backend 'cortexm'"
 
 
@@ -44,7 +46,10 @@ class Learnt:
 
     def lines(self) -> list[str]:
         """What is approximate, as `NAME: how`."""
-        kinds = {False: "weights in single precision", True: "weights in single precision, learnt on the board"}
+        kinds = {
+            False: "weights in single precision",
+            True: f"weights in single precision, learnt on the board; {LOST}",
+        }
         return [f"{q.name}: {kinds[q.rule is not None]}" for q in self.projections]
 
 

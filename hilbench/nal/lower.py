@@ -97,7 +97,7 @@ class Synapses:
 
     starts: NDArray  # (n_source + 1,) int64
     targets: NDArray  # (n_synapses,) int32, within the target population
-    weights: NDArray  # (n_synapses,) float32
+    weights: NDArray  # (n_synapses,) float32; float64 where they learn
     delays: NDArray | None  # (n_synapses,) uint16 where they differ
 
 
@@ -105,8 +105,9 @@ class Synapses:
 class Lowered:
     """Flat arrays of one network.
 
-    Weights are float32; neuron constants float64, because float32 membranes move spikes: rounding of 1e-7 at the
-    threshold can shift a spike by a step.
+    Weights are float32, those that learn float64: a change in one step may be far below a float32's last place. Neuron
+    constants are float64, because float32 membranes move spikes: rounding of 1e-7 at the threshold can shift a spike
+    by a step.
     """
 
     order: list[Population]
@@ -257,7 +258,7 @@ def _traits(p: Population, network: Network) -> tuple[float, ...]:
 
 
 def _synapses(p: Projection) -> Synapses:
-    weights = p.weights.data.astype(np.float32, copy=p.rule is not None)
+    weights = p.weights.data.astype(np.float32, copy=False) if p.rule is None else p.weights.data.astype(np.float64)
     delays = None if isinstance(p.delay_steps, int) else p.delay_steps
     starts = p.weights.indptr.astype(np.int64)
     return Synapses(starts, np.ascontiguousarray(p.weights.indices, np.int32), weights, delays)

@@ -1,7 +1,8 @@
 """Kinds of neurons, what the execution profile says of them, and the arithmetic of one step.
 
 The kinds are NIR's: `lif`, `li`, `if`, `i`, `cuba_lif`, `cuba_li` and `threshold`. Two are not: `sum` is its input and
-no neuron (where linear nodes of a graph meet), and `poisson` fires at random at the rate, in Hz, that its input says.
+no neuron (where linear nodes of a graph meet), and `poisson` fires at random at the rate r, in Hz, that its input says:
+in each step once, with probability r dt, and always where r dt is 1 or more. So it never fires faster than 1 / dt.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 What a rule sees in a step, after the neurons: spikes as they arrive over its projection's delay, and the target's
 spikes of this step, each as often as it fell. Traces come first, with this step's spikes in them; then weights. Within
-a step an arriving spike counts as earlier than the spike it may have caused. `docs/rules.md` says how to write one.
+a step an arriving spike counts as earlier than a spike of the target, which it may have caused; where it acts only
+after the threshold test it counts as later (`after_test`). `docs/rules.md` says how to write one.
 
 The functions are plain arithmetic on floats, so that NumPy arrays and compiled scalars run the same lines: no branches
 on values, no calls but NumPy's. `c` holds what `constants` gave; x, y and e are tuples of the named traces.
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from msgspec import Meta, Struct
 
+from hilbench.nal.neurons import step_constants
 from hilbench.types import Name
 
 if TYPE_CHECKING:
@@ -100,6 +102,15 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def drive(c: Any, y: Any, m: Any) -> Any:
         """What a target neuron's changes are in proportion to; where it is 0 no weight is updated."""
         return m
+
+
+def after_test(network: Network, part: Projection) -> float:
+    """1 where a spike that arrives reaches the membrane only after the threshold test of its step, else 0.
+
+    So it is where the projection is late, or where the target takes it into a current that its membrane sees in the
+    next step (a CUBA kind with arrival "jump" or current "old"). Such a spike has not caused one of the same step.
+    """
+    return float(part.late or not step_constants(network.populations[part.target], network.dt_s).from_input.any())
 
 
 def softened(w, dw, low, high, softness):

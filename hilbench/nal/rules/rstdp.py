@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from hilbench.nal.rules import Amplitude, Rate, Rule, Seconds
+from hilbench.nal.rules import Amplitude, Rate, Rule, Seconds, after_test
 from hilbench.types import Name
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class Constants(NamedTuple):
     from_n: float
     from_m: float
     baseline: float
+    after: float
 
 
 class RSTDP(Rule, frozen=True, kw_only=True):
@@ -81,6 +82,7 @@ class RSTDP(Rule, frozen=True, kw_only=True):
         return Constants(
             *decays, self.tau_n_s * (1 - decays[3]), impulse * self.a_plus, impulse * self.a_minus,
             self.learning_rate * dt_s, float(dopamine), float(not dopamine), self.baseline,
+            after_test(network, part),
         )  # fmt: skip
 
     @staticmethod
@@ -101,5 +103,6 @@ class RSTDP(Rule, frozen=True, kw_only=True):
     @staticmethod
     def change(c, w, e, s, x, z, y, d):
         """Eligibility one step on, and the weight's change by it."""
-        eligibility = c.c_decay * e[0] + c.plus * z * x[0] - c.minus * s * (y[0] - z)
+        before, earlier = x[0] - c.after * s, y[0] - (1 - c.after) * z
+        eligibility = c.c_decay * e[0] + c.plus * z * before - c.minus * s * earlier
         return c.scale * d * eligibility, (eligibility,)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from hilbench.nal.rules import Amplitude, Rule, Seconds
+from hilbench.nal.rules import Amplitude, Rule, Seconds, after_test
 
 if TYPE_CHECKING:
     from hilbench.nal.network import Network
@@ -31,6 +31,7 @@ class Constants(NamedTuple):
     y_decay: float
     a_plus: float
     a_minus: float
+    after: float
 
 
 class STDP(Rule, frozen=True, kw_only=True):
@@ -50,9 +51,9 @@ class STDP(Rule, frozen=True, kw_only=True):
     by_spikes: ClassVar[bool] = True
 
     def constants(self, network: Network, part: Projection) -> Constants:
-        """Decays of the traces over one step, and the amplitudes."""
+        """Decays of the traces over one step, the amplitudes, and which comes first within a step."""
         x_decay, y_decay = (float(np.exp(-network.dt_s / tau_s)) for tau_s in (self.tau_plus_s, self.tau_minus_s))
-        return Constants(x_decay, y_decay, self.a_plus, self.a_minus)
+        return Constants(x_decay, y_decay, self.a_plus, self.a_minus, after_test(network, part))
 
     @staticmethod
     def pre(c, x, s):
@@ -67,9 +68,9 @@ class STDP(Rule, frozen=True, kw_only=True):
     @staticmethod
     def on_pre(c, w, s, x, z, y):
         """The change by an arriving spike, which sees the target's earlier ones."""
-        return -c.a_minus * s * (y[0] - z)
+        return -c.a_minus * s * (y[0] - (1 - c.after) * z)
 
     @staticmethod
     def on_post(c, w, s, x, z, y):
-        """The change by a spike of the target, which sees all that have arrived."""
-        return c.a_plus * z * x[0]
+        """The change by a spike of the target, which sees what arrived before it."""
+        return c.a_plus * z * (x[0] - c.after * s)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from hilbench.nal.rules import Amplitude, Rule, Seconds
+from hilbench.nal.rules import Amplitude, Rule, Seconds, after_test
 
 if TYPE_CHECKING:
     from hilbench.nal.network import Network
@@ -35,6 +35,7 @@ class Constants(NamedTuple):
     a3_plus: float
     a2_minus: float
     a3_minus: float
+    after: float
 
 
 class Triplet(Rule, frozen=True, kw_only=True):
@@ -57,10 +58,11 @@ class Triplet(Rule, frozen=True, kw_only=True):
     by_spikes: ClassVar[bool] = True
 
     def constants(self, network: Network, part: Projection) -> Constants:
-        """Decays of the traces over one step, and the amplitudes."""
+        """Decays of the traces over one step, the amplitudes, and which comes first within a step."""
         taus_s = (self.tau_plus_s, self.tau_x_s, self.tau_minus_s, self.tau_y_s)
         decays = (float(np.exp(-network.dt_s / tau_s)) for tau_s in taus_s)
-        return Constants(*decays, self.a2_plus, self.a3_plus, self.a2_minus, self.a3_minus)
+        amplitudes = self.a2_plus, self.a3_plus, self.a2_minus, self.a3_minus
+        return Constants(*decays, *amplitudes, after_test(network, part))
 
     @staticmethod
     def pre(c, x, s):
@@ -75,9 +77,9 @@ class Triplet(Rule, frozen=True, kw_only=True):
     @staticmethod
     def on_pre(c, w, s, x, z, y):
         """The change by an arriving spike, which sees the target's earlier ones."""
-        return -s * (y[0] - z) * (c.a2_minus + c.a3_minus * (x[1] - s))
+        return -s * (y[0] - (1 - c.after) * z) * (c.a2_minus + c.a3_minus * (x[1] - s))
 
     @staticmethod
     def on_post(c, w, s, x, z, y):
-        """The change by a spike of the target, which sees all that have arrived."""
-        return z * x[0] * (c.a2_plus + c.a3_plus * (y[1] - z))
+        """The change by a spike of the target, which sees what arrived before it."""
+        return z * (x[0] - c.after * s) * (c.a2_plus + c.a3_plus * (y[1] - z))

@@ -190,3 +190,18 @@ def test_a_population_fires_at_the_rates_it_was_tuned_to(engine):
     np.testing.assert_allclose(fired, expected_hz, atol=1 + 0.0001 * 200**2 / 2)  # a period is up to one step longer
     assert (expected_hz == 0).any()
     assert expected_hz.max() > 60
+
+
+def test_a_poisson_neuron_fires_at_the_rate_that_its_input_says_up_to_once_a_step(engine):
+    n_steps, n = 2000, 200
+    rates_hz = np.float32([-5.0, 0.0, 20.0, 500.0, 950.0, 1000.0, 4000.0])
+    net = Network(0.001)
+    net.input("x", rates_hz.size)
+    net.add("a", "poisson", n * rates_hz.size, output=True)
+    net.connect("x", "a", np.kron(np.eye(rates_hz.size), np.ones((n, 1))))
+    engine.load(net, n_steps * net.dt_us, Probes(spikes=("a",)))
+    engine.reset(11, "none")
+    address = engine.step(Tick(values=rates_hz)).probe_events["address"]
+    found = np.bincount(address // n, minlength=rates_hz.size) / (n * n_steps)
+    p = np.clip(rates_hz * net.dt_s, 0, 1)
+    assert (np.abs(found - p) <= 1e-12 + 5 * np.sqrt(p * (1 - p) / (n * n_steps))).all()

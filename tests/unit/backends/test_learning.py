@@ -11,6 +11,7 @@ import pytest
 from hilbench import plugins
 from hilbench.nal import Network
 from hilbench.nal.rules.homeostatic import Homeostatic
+from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.rstdp import RSTDP
 from hilbench.nal.rules.stdp import STDP
 from hilbench.nal.rules.triplet import Triplet
@@ -188,3 +189,61 @@ def test_thresholds_stay_within_their_bounds(engine):
     engine.load(net, 2_000_000, Probes())
     engine.step(Tick(values=np.zeros(2, np.float32)))
     np.testing.assert_array_equal(engine.snapshot()["thresholds/a"], [0.75, 1.25])
+
+
+def test_pes_learns_changes_far_below_a_float32s_last_place(engine):
+    """Each step moves a weight by less than 1e-12; one spike and a steady error make -learning_rate error / n."""
+    n, rate, error = 1000, 1e-4, 0.125
+    net = Network(1e-4)
+    net.input("e", n, kind="events")
+    net.readout("y", 1, tau_s=0.02)
+    net.connect("e", "y", np.ones((1, n)), rule=PES(modulator="error", learning_rate=rate), name="w")
+    engine.load(net, 10_000, Probes())
+    spikes = np.array([(0, i) for i in range(n)], EVENT)
+    for k in range(10):
+        engine.step(Tick(k, events=spikes[: n if k == 0 else 0], modulators=np.array([error], np.float32)))
+    change = engine.snapshot()["weights/w"].astype(np.float64) - 1
+    np.testing.assert_allclose(change, -rate * error / n, rtol=1e-3)
+
+
+def test_rstdp_learns_from_a_reward_of_a_hundredth(engine):
+    rule = RSTDP(modulator="reward", form="mstdpet", learning_rate=1e-4, tau_c_s=0.025)
+    found = rewarded(engine, pair(rule, w=0.5, dt_s=1e-4), [20], [50], [0.0, 0.01, 0.01, 0.01, 0.0], 100)
+    expected = 1e-4 * 0.01 * exp(-0.003 / 0.02) * (exp(-0.005 / 0.025) - exp(-0.035 / 0.025))
+    assert found - 0.5 == pytest.approx(expected, rel=0.003)
+
+
+def acting_after_the_test(kind: str, rule) -> tuple[Network, int]:
+    """`pair` whose input acts after the threshold test, and how many steps after the teacher its target fires."""
+    net = Network(DT_S)
+    net.input("pre", 1, kind="events")
+    net.input("teacher", 1, kind="events")
+    if kind == "late":
+        net.lif("post", 1, tau_s=1e-7, v_threshold=5.0)
+    else:
+        seen = {"arrival": "jump"} if kind == "jump" else {"integrator": "euler", "current": "old"}
+        net.add("post", "cuba_lif", 1, tau_s=0.001, tau_syn_s=0.001, v_threshold=5.0, **seen)
+    net.connect("pre", "post", [[0.0]], rule=rule, late=kind == "late", name="w")
+    net.connect("teacher", "post", [[20]])
+    return net, int(kind != "late")
+
+
+@pytest.mark.parametrize("kind", ["late", "jump", "old"])
+@pytest.mark.parametrize("name", ["stdp", "triplet", "rstdp"])
+def test_a_spike_that_acts_after_the_threshold_test_counts_as_later(engine, kind, name):
+    """In pairs of one step it cannot have caused the target's spike; all other pairs are as they were."""
+    bounds, taus = {"w_min": -1.0, "w_max": 1.0}, {"tau_plus_s": 0.017, "tau_minus_s": 0.034}
+    rule = {
+        "stdp": STDP(a_plus=0.01, a_minus=0.012, **taus, **bounds),
+        "triplet": Triplet(a2_plus=0.01, a3_plus=0.5, a2_minus=0.012, a3_minus=0.5, **taus, **bounds),
+        "rstdp": RSTDP(modulator="r", form="mstdpet", a_plus=0.01, a_minus=0.012, tau_c_s=1e9, **taus, **bounds),
+    }[name]
+    for apart in (-20, -1, 0, 1, 20):
+        net, behind = acting_after_the_test(kind, rule)
+        if name == "rstdp":  # all the eligibility that there is, by one unit of reward
+            rewards = [0.0] * 3 + [1e9 / 0.2, 0.0]
+            found = rewarded(engine, net, [70], [70 + apart - behind], rewards, 200)
+        else:
+            found = weight_after(engine, net, [70], [70 + apart - behind], 200)
+        expected = 0.01 * exp(-apart / 17) if apart > 0 else -0.012 * exp(apart / 34)
+        assert found == pytest.approx(expected, rel=1e-4)

@@ -132,7 +132,7 @@ def test_a_snapshot_moves_between_numbers_of_threads(before, after):
         ("numba", "clocks", np.array([-5, -5]), "'clocks': found"),
         ("numba", "clocks", np.array(["x", "y"]), "'clocks': found <U1 numbers"),
         ("numba", "weights/w", np.full(60, np.nan), "not finite"),
-        ("numba", "weights/w", np.full(60, 1e300), "not finite"),
+        ("numba", "weights/w", np.full(60, -np.inf), "not finite"),
         ("reference", "clock", np.array(["x"]), "'clock': found <U1 numbers"),
         ("reference", "weights/w", np.full(60, np.inf), "not finite"),
         ("loihi", "marks", np.array([0, 0, 10**12]), "for the delay ring"),

@@ -79,7 +79,10 @@ def test_under_qemu_through_resets_and_gaps():
     engine, board = Expected(net), Cortexm(CortexmConfig())
     report = board.load(net, PERIOD_US, Probes())
     assert {"y", "z"} <= set(report.exact)
-    assert "slope: weights in single precision, learnt on the board" in report.approximated
+    assert (
+        "slope: weights in single precision, learnt on the board; changes below 6e-8 of a weight are lost"
+        in report.approximated
+    )
     found, wanted = [], []
     for k, tick in enumerate(sent):
         if k % 50 == 0:
@@ -117,6 +120,27 @@ def test_weights_freeze_without_the_learning_flag_and_are_carried_as_a_reset_say
         for _ in range(2):
             assert episode(device, "weights", frozen) == learnt
         assert episode(device, "none", learns[:30]) + episode(device, "all", learns[30:]) == fresh
+
+
+@needs_compiler
+@pytest.mark.parametrize(("share", "learns"), [(0.9, False), (1.2, True)])
+def test_a_change_below_half_the_last_place_is_lost_as_the_report_says(share, learns, tmp_path):
+    """One event in each tick moves a weight of 1.5 by `learning_rate`; float32 rounds by up to 2**-24 there."""
+    net = Network(0.001)
+    net.input("e", 1, kind="events")
+    net.lif("a", 1, tau_s=0.02)
+    net.readout("y", 1, tau_s=0.02)
+    net.connect("e", "a", [[1]])
+    net.connect("e", "y", [[1.5]], rule=PES(modulator="error", learning_rate=share * 2.0**-24, pre_tau_s=1e-7))
+    event, error = np.array([(0, 0)], EVENT), np.array([-1], np.float32)
+    last = []
+    with host(net, tmp_path) as device:
+        device.hello()
+        for learning in (False, True):
+            device.reset()
+            ticks_ = [Tick(k, events=event, learning=learning, modulators=error) for k in range(300)]
+            last.append([told(device, tick)[1] for tick in ticks_][-1])
+    assert (last[1] > last[0]) == learns
 
 
 @needs_compiler
