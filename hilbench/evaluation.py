@@ -19,7 +19,7 @@ from hilbench.agreement import REFERENCE, compare_spikes
 from hilbench.errors import HilbenchError, ScenarioError
 from hilbench.metering import measure_energy, meters
 from hilbench.metrics import measure
-from hilbench.plan import Case, Job, Line, Planner
+from hilbench.plan import Case, Job, Line, Planner, without_run
 from hilbench.pool import work
 from hilbench.recorder import AGREEMENT, ENERGY, read_run, stream_bytes
 from hilbench.running import provenance, run
@@ -102,6 +102,8 @@ class _Results:
         meta = _json(job.folder / "run.json")
         if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _stamp(job.after):
             return False
+        if _sources(meta, job) != job.sources:  # something was changed while the evaluation was at work
+            return False
         if meta["bytes"] != stream_bytes(job.folder, meta["episodes"]):
             return False
         fault = meta["faults"][-1]["text"] if meta["status"] == "fault" else ""
@@ -124,6 +126,12 @@ def run_job(job: Job) -> Any:
     """Run one job in a worker, in place of what an earlier evaluation left half-done."""
     shutil.rmtree(job.folder, ignore_errors=True)
     return run(job.scenario, job.folder, key=job.key, stamp=os.urandom(8).hex(), after=_stamp(job.after))
+
+
+def _sources(meta: Mapping[str, Any], job: Job) -> Mapping[str, Any] | None:
+    """What decided a recorded run's numbers, as far as a job's own sources tell."""
+    found = meta.get("sources")
+    return found if job.after is None or found is None else without_run(found, job.after.folder)
 
 
 def _stamp(job: Job | None) -> str | None:

@@ -32,6 +32,7 @@ from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
 from hilbench.realtime import granted
 from hilbench.recorder import Recorder, read_run, refuse
 from hilbench.scenario import Scenario, dump, resolve
+from hilbench.sources import Reader, modules_of
 from hilbench.types import RunData, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
@@ -157,6 +158,7 @@ def _recorder(
         "scenario": dump(scenario),
         "sheet": to_builtins(plant.sheet),
         "report": to_builtins(agent.report),
+        "sources": Reader()(scenario, modules_of(agent.control.program)),
         "program": _ports(agent),
         "network": network_facts(agent.control.program, scenario.period_us),
         "same_clock": agent.link.same_clock,

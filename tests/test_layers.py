@@ -18,7 +18,7 @@ LAYERS = (
     ("errors", "types", "seeding", "settings"),
     ("plugins", "coding", "delays", "firmware", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
-    ("loop_config", "score", "scenario", "rows", "recorder", "agent", "pace", "realtime", "histogram"),
+    ("loop_config", "score", "scenario", "sources", "rows", "recorder", "agent", "pace", "realtime", "histogram"),
     ("loop", "recovery", "echo", "running", "again", "agreement", "metering", "traces"),
     (
         "suite",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hilbench.coding import Whole, values_to_action
 from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Layer, MLPConfig
 from hilbench.errors import MissingExtra, ScenarioError
+from hilbench.settings import File
 from hilbench.types import Control, Controller, LawProgram, PlantSpec, Port, to_builtins
 
 ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu"}
@@ -25,7 +26,7 @@ ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu"}
 class SB3Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which policy."""
 
-    path: str
+    path: File
     """The file that `model.save` wrote, as seen from the working directory. Loading it runs the code in it."""
     algorithm: Literal["PPO", "A2C", "SAC", "TD3", "DDPG"] = "PPO"
     """What trained it."""
