@@ -168,7 +168,7 @@ def learns(program: Program) -> bool:
     """Whether a program has something that the learning bit stops."""
     if isinstance(program, LawProgram):
         return bool(plugins.get("laws", program.name).learnt)
-    return any(projection.rule for projection in program.projections.values())
+    return any(part.rule for part in (*program.projections.values(), *program.populations.values()))
 
 
 def nearest_link(scenario: Scenario) -> Part:

@@ -23,6 +23,7 @@ from hilbench.plan import Case, Job, Line, Planner, without_run
 from hilbench.pool import work
 from hilbench.recorder import AGREEMENT, ENERGY, read_run, stream_bytes
 from hilbench.running import provenance, run
+from hilbench.sources import source_of
 from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
 
@@ -144,8 +145,14 @@ def _meter(lines: Iterable[Line], results: _Results) -> None:
     if None not in meters().values():
         return
     firsts = [line.cases[0].job for line in lines if not line.role]
-    todo = [job for job in firsts if results.statuses.get(job) == "done" and not (job.folder / ENERGY).exists()]
+    todo = [job for job in firsts if results.statuses.get(job) == "done" and not _metered(job)]
     work(todo, meter_job, lambda job, found, error: None, 1)  # energy_measured says what is missing
+
+
+def _metered(job: Job) -> bool:
+    """Whether a run was metered, by the meter as it is now."""
+    found = _json(job.folder / ENERGY)
+    return "meter" in found and found.get("source") == source_of("meters", found["meter"])
 
 
 def meter_job(job: Job) -> Any:

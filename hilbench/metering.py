@@ -17,6 +17,7 @@ from hilbench.again import answer, program_of, recorded_run, write_beside
 from hilbench.errors import MeterError
 from hilbench.loop_config import LoopConfig
 from hilbench.recorder import ENERGY
+from hilbench.sources import source_of
 from hilbench.types import Link, Meter, Tick
 
 IDLE_S = 2.0
@@ -44,8 +45,10 @@ def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, 
         link, loop = program_of(recorded, f"{folder}: run.json", stack)
         idle_w = _idle_w(meter)
         n, seconds, total_j = _metered(meter, link, loop, ticks)
+    name = type(meter).__name__.lower()
     found = {
-        "meter": type(meter).__name__.lower(),
+        "meter": name,
+        "source": source_of("meters", name),
         "domains": list(meter.domains()),
         "accuracy": meter.accuracy,
         "ticks": n,

@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from importlib import metadata
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import get_importer
 from typing import Any
 
 from hilbench import plugins
@@ -29,6 +30,8 @@ COUNTS = ("gymnasium", "llvmlite", "nir", "numba", "numpy", "pybullet", "scipy")
 """Libraries that make numbers in every run."""
 ENGINES = {"jax", "jaxlib", "mujoco", "onnxruntime", "stable-baselines3", "tensorflow", "torch"}
 """Libraries that make numbers where a plug-in imports them, or one that it imports requires them."""
+SETTINGS = "msgspec"
+"""What every plug-in imports for its Config, and makes no number."""
 MANY = 1000
 """A library with more files of source than this is told apart by what was installed, not by what is there."""
 RESULTS = ("run.json", "summary.json")
@@ -127,8 +130,9 @@ def code_version() -> str:
 
 
 def source_of(kind: str, name: str) -> dict[str, str]:
-    """The digests of the code of a plug-in; none where it is hilbench's own."""
-    modules = [module] if _foreign(module := plugins.all_of(kind)[name].module) else []
+    """The digests of a plug-in's code; none where it is hilbench's own."""
+    plugin = plugins.all_of(kind).get(name)
+    modules = [plugin.module] if plugin is not None and _foreign(plugin.module) else []
     return {key: value for code in Reader().walk(modules) for key, value in code.digests.items()}
 
 
@@ -136,7 +140,8 @@ def modules_of(program: Program) -> tuple[str, ...]:
     """The modules of the plug-ins that a program consists of: its law, or its learning rules."""
     if isinstance(program, LawProgram):
         return (plugins.all_of("laws")[program.name].module,)
-    return tuple({type(projection.rule).__module__ for projection in program.projections.values() if projection.rule})
+    parts = (*program.projections.values(), *program.populations.values())
+    return tuple({type(part.rule).__module__ for part in parts if part.rule})
 
 
 def _modules(scenario: Scenario) -> list[str]:
@@ -171,7 +176,7 @@ def _locate(name: str) -> ModuleSpec | None:
     Of a namespace package, which many distributions may share, what lies in it.
     """
     top, *parts = name.split(".")
-    if top in sys.stdlib_module_names or not _foreign(top):
+    if top in sys.stdlib_module_names or top == SETTINGS or not _foreign(top):
         return None
     try:
         spec = find_spec(top)
@@ -180,8 +185,19 @@ def _locate(name: str) -> ModuleSpec | None:
     for part in parts:
         if spec is None or spec.origin is not None:
             break
-        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+        spec = _within(spec, f"{spec.name}.{part}")
     return spec if spec is not None and spec.origin and Path(spec.origin).is_file() else None
+
+
+def _within(namespace: ModuleSpec, name: str) -> ModuleSpec | None:
+    """What a namespace package has under a full name: a module, a package, or a namespace again."""
+    finders = filter(None, map(get_importer, namespace.submodule_search_locations))
+    specs = [spec for finder in finders if (spec := finder.find_spec(name)) is not None]
+    found = next((spec for spec in specs if spec.origin is not None), None)
+    if found is None and specs:
+        found = ModuleSpec(name, None, is_package=True)
+        found.submodule_search_locations = [where for spec in specs for where in spec.submodule_search_locations]
+    return found
 
 
 def _imports(file: Path, inside: str | None = None) -> Iterator[str]:
@@ -202,6 +218,7 @@ def _imports(file: Path, inside: str | None = None) -> Iterator[str]:
             yield from (".".join([*base, alias.name]) for alias in node.names)
 
 
+@cache
 def _versions_of_imports(module: str) -> dict[str, str | None]:
     """The engines that a plug-in of hilbench's own imports, or that what it imports requires."""
     named = {_plain(name.split(".")[0]) for name in _imports(Path(find_spec(module).origin))} & ENGINES
@@ -267,6 +284,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@cache
 def _version(name: str) -> str | None:
     try:
         return metadata.version(name)
