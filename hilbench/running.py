@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.agent import Agent, make_agent, make_plant, nearest_link
+from hilbench.agent import Agent, checked, make_agent, make_plant, nearest_link
 from hilbench.echo import echo_ns
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.histogram import counted
@@ -55,10 +55,11 @@ def run(
     with ExitStack() as stack:
         plant = make_plant(scenario)
         stack.callback(plant.close)
+        control = checked(scenario, plant)
         trace = scenario.loop.delay
         trace_s = latencies_s(read_run(trace.run)) if isinstance(trace, Trace) else None
         pace = _pace(scenario.loop, plant.sheet.physics_step_s, trace_s)
-        agent = stack.enter_context(make_agent(scenario, plant.sheet))
+        agent = stack.enter_context(make_agent(scenario, plant.sheet, control))
         recorder = stack.enter_context(_recorder(scenario, folder, plant, agent, pace, **more))
         if not pace.realtime:
             return _record(scenario, recorder, plant, agent, pace, progress)
@@ -91,7 +92,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     with ExitStack() as stack:
         plant = make_plant(again)
         stack.callback(plant.close)
-        agent = stack.enter_context(make_agent(again, plant.sheet))
+        agent = stack.enter_context(make_agent(again, plant.sheet, checked(again, plant)))
         pace = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
         recorder = stack.enter_context(_recorder(again, out, plant, agent, pace, replay_of=str(folder)))
         _record(again, recorder, plant, agent, pace, progress)

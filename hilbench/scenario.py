@@ -288,6 +288,10 @@ def _check_rates(scenario: Scenario) -> None:
     loop, where = scenario.loop, scenario.where
     period = f"{where}: loop.period_s"
     whole_steps(loop.period_s, 1e-6, period, "microseconds")
+    if not hasattr(scenario.plant.config, "physics_step_s"):
+        raise ScenarioError(
+            f"{where}: plant {scenario.plant.kind!r}: found no field physics_step_s in its Config; allowed: one, in s"
+        )
     whole_steps(loop.period_s, scenario.plant.config.physics_step_s, period)
     network_step_s = getattr(scenario.chosen.config, "dt_s", None)
     if network_step_s is not None:
