@@ -252,9 +252,12 @@ def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
         found = "kind is missing" if name is None else f"kind: found {name!r}"
         raise ScenarioError(f"{where}: {found}; {choose(str(name or ''), plugins.all_of(kind))}")
     try:
-        return name, plugins.get(kind, name)
+        found = plugins.get(kind, name)
     except PluginError as error:
         raise ScenarioError(f"{where}.kind: {error}") from None
+    if not hasattr(found, "Config"):
+        raise ScenarioError(f"{where}.kind: plug-in {name!r} has no Config; allowed: a class with one, of its settings")
+    return name, found
 
 
 def _part(kind: str, table: Mapping[str, Any], where: str) -> Part:

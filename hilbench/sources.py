@@ -132,7 +132,7 @@ def code_version() -> str:
 def source_of(kind: str, name: str) -> dict[str, str]:
     """The digests of a plug-in's code; none where it is hilbench's own."""
     plugin = plugins.all_of(kind).get(name)
-    modules = [plugin.module] if plugin is not None and _foreign(plugin.module) else []
+    modules = [plugin.module] if plugin is not None and plugin.foreign else []
     return {key: value for code in Reader().walk(modules) for key, value in code.digests.items()}
 
 
@@ -158,11 +158,11 @@ def _files(scenario: Scenario) -> set[str]:
     configs += [("backends", scenario.chosen.backend)]
     found = files_named(scenario.loop)
     for kind, part in configs:
-        found |= files_named(part.config, any_text=_foreign(plugins.all_of(kind)[part.kind].module))
+        found |= files_named(part.config, any_text=plugins.all_of(kind)[part.kind].foreign)
     for name, table in scenario.disturbances.items():
         plugin = plugins.all_of("disturbances")[table["kind"]]
         settings = {field: value for field, value in table.items() if field != "kind"}
-        found |= files_named(settle(plugin.load().Config, settings, name), any_text=_foreign(plugin.module))
+        found |= files_named(settle(plugin.load().Config, settings, name), any_text=plugin.foreign)
     return found
 
 
