@@ -1,7 +1,8 @@
 """hilbench: a hardware-in-the-loop, closed-loop robotics testbed for spiking controllers.
 
 Importing it registers the plants with Gymnasium, where that is installed, and loads no engine, socket or simulator:
-what else it offers is loaded by its first use.
+what else it offers is loaded by its first use. `gym.make("hilbench:hilbench/ArmPayload-v0")` imports it first, so that
+form works in processes that nobody has imported it in, as workers of a pool.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from hilbench.types import (
     Reply,
     Tick,
     size_of,
+    stays_here,
     to_builtins,
 )
 
@@ -146,6 +147,8 @@ class Agent:
     def close(self) -> None:
         """Release the link; may be called twice."""
         self.link.close()
+
+    __reduce__ = stays_here
 
     def __enter__(self) -> Agent:
         return self

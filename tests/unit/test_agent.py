@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from hilbench import plugins
 from hilbench import scenario as scenarios
 from hilbench.agent import Agent, make_agent, make_plant
 from hilbench.coding import values_to_action
@@ -145,6 +148,19 @@ def test_a_disturbance_that_does_not_fit_the_plant_is_refused():
     kind = {"disturbances.load.kind": "payload", "disturbances.load.mass_kg": 1.0}
     with pytest.raises(ScenarioError, match="payload"):
         make_plant(scenarios.load("cartpole_ladder", kind))
+
+
+@pytest.mark.parametrize("again", [pickle.dumps, copy.deepcopy])
+def test_an_agent_its_link_and_a_backend_are_neither_pickled_nor_copied(again):
+    """A copy would share a device, or the memory that compiled code writes to."""
+    scenario = scenarios.load("cartpole_ladder")
+    plant = make_plant(scenario)
+    kind = plugins.get("backends", "numba")
+    with make_agent(scenario, plant.sheet) as found:
+        for part in (found, found.link, kind(kind.Config())):
+            with pytest.raises(TypeError, match=r": cannot be pickled or copied; build it in the process that uses it"):
+                again(part)
+    plant.close()
 
 
 def test_a_link_is_closed_when_its_program_is_refused(monkeypatch):
