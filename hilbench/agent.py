@@ -211,17 +211,23 @@ def checked(scenario: Scenario, plant: Any) -> Control:
 
 def check(scenario: Scenario) -> Program:
     """Build everything but the link and the device; the program. Raises HilbenchError for what could not run."""
+    return check_whole(scenario).program
+
+
+def check_whole(scenario: Scenario) -> Control:
+    """As `check`; the program with its coders and notes."""
     plant = make_plant(scenario)
     try:
-        program = checked(scenario, plant).program
+        control = checked(scenario, plant)
     finally:
         plant.close()
+    program = control.program
     kind = "law" if isinstance(program, LawProgram) else "reference"
     try:
         plugins.get("backends", kind)(Empty()).load(program, scenario.period_us, scenario.record)
     except NetworkError as error:
         raise ScenarioError(f"{scenario.where}: {error}") from None
-    return program
+    return control
 
 
 def learns(program: Program) -> bool:

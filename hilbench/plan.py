@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from hilbench.agent import check, learns, nearest_link
+from hilbench.agent import check_whole, learns, nearest_link
 from hilbench.loop_config import Trace
 from hilbench.recorder import read_run
 from hilbench.running import latencies_s
 from hilbench.scenario import Scenario, choose_controller, essence
 from hilbench.sources import Reader, Sources, code_version, modules_of
 from hilbench.suite import Cell
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,7 @@ class Planner:
         self._folder, self.code = folder, code_version()
         self.jobs: dict[Path, Job] = {}
         self._sources = Reader()
+        self._noted: set[str] = set()
         self._built: dict[str, tuple[bool, tuple[str, ...]]] = {}
         self._traces: set[str] = set()
 
@@ -110,8 +114,11 @@ class Planner:
         whole = essence(scenario)
         key = json.dumps({**whole, "loop": {**whole["loop"], "seed": 0, "delay": None}})
         if key not in self._built:
-            program = check(scenario)
-            self._built[key] = learns(program), modules_of(program)
+            control = check_whole(scenario)
+            for note in set(control.notes) - self._noted:
+                log.warning("%s", note)
+            self._noted |= {*control.notes}
+            self._built[key] = learns(control.program), modules_of(control.program)
         return self._built[key]
 
     def _check_trace(self, scenario: Scenario) -> None:

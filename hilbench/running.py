@@ -161,6 +161,7 @@ def _recorder(
         "report": to_builtins(agent.report),
         "sources": Reader()(scenario, modules_of(agent.control.program)),
         "program": _ports(agent),
+        "notes": list(agent.control.notes),
         "network": network_facts(agent.control.program, scenario.period_us),
         "same_clock": agent.link.same_clock,
         "meters": meters(),
@@ -188,7 +189,7 @@ def _record(
         late = behind(scenario, read_run(recorder.folder, LAG))
         recorder.add(behind=bool(late))
         outcome = replace(outcome, notes=(*outcome.notes, *late))
-    return outcome
+    return replace(outcome, notes=(*agent.control.notes, *outcome.notes))
 
 
 def histograms_ns(folder: str | Path) -> dict[str, dict[str, int]]:

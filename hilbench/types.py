@@ -340,6 +340,8 @@ class Control:
     """Writes the action (n_actions,) float64 in place."""
     modulate: Callable[[NDArray, float, Mapping[str, float], NDArray], None] | None = None
     """Writes the modulators (n_modulators,) float32 in place from obs, reward and info."""
+    notes: tuple[str, ...] = ()
+    """A line for whatever its user should know of it."""
 
 
 class Controller(ABC):
