@@ -11,9 +11,11 @@ import pytest
 
 from hilbench import plugins
 from hilbench import scenario as scenarios
-from hilbench.agent import Agent, make_agent, make_plant
+from hilbench.agent import Agent, learns, make_agent, make_plant
 from hilbench.coding import values_to_action
 from hilbench.errors import LinkError, ScenarioError
+from hilbench.nal import Network
+from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.recorder import read_run
 from hilbench.running import run
 from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, LoadReport, Port, Probes, Reply
@@ -173,3 +175,13 @@ def test_a_link_is_closed_when_its_program_is_refused(monkeypatch):
         make_agent(scenario, plant.sheet)
     plant.close()
     assert len(closed) == 1
+
+
+def test_a_network_whose_thresholds_move_learns():
+    """Its twin is another run, as that of one whose weights do."""
+    found = []
+    for rule in (None, Homeostatic(target_rate_hz=10.0)):
+        net = Network(dt_s=0.001)
+        net.connect(net.input("x", 1), net.lif("cells", 1, tau_s=0.02, rule=rule), np.ones((1, 1)))
+        found.append(learns(net))
+    assert found == [False, True]
