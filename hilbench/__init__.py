@@ -1,11 +1,14 @@
 """hilbench: a hardware-in-the-loop, closed-loop robotics testbed for spiking controllers.
 
 Importing it registers the plants with Gymnasium, where that is installed, and loads no engine, socket or simulator:
-what else it offers is loaded by its first use.
+what else it offers is loaded by its first use. `gym.make("hilbench:hilbench/ArmPayload-v0")` imports it first, so that
+form works in processes that nobody has imported it in, as workers of a pool.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -80,4 +83,18 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-register()
+def _is_command() -> bool:
+    """Whether this process is the command `hilbench`, and not somebody's Python that imports the package."""
+    if sys.argv[0] == "-m":  # of `python -m hilbench ...` this is all there is as yet
+        return sys.orig_argv[-len(sys.argv)] == "hilbench"
+    return os.path.basename(sys.argv[0]) == "hilbench"
+
+
+try:
+    register()  # imports Gymnasium, most of what the command waits for at its start
+except KeyboardInterrupt:
+    if not _is_command():
+        raise
+    from hilbench.__main__ import interrupted
+
+    interrupted()

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from hilbench import plugins
-from hilbench.errors import NetworkError
+from hilbench.errors import NetworkError, PluginError, said
 from hilbench.nal import Network
 from hilbench.nal.features import features
 from hilbench.types import EVENT, LoadReport, Probes, Reply, Tick, size_of
@@ -35,6 +35,17 @@ def conform(backend: str) -> list[Outcome]:
     """Every feature on a backend, beside `reference`. Raises PluginError."""
     plugins.get("backends", backend)
     return [_compare(backend, name, network) for name, network in features().items()]
+
+
+def conform_all() -> dict[str, list[Outcome]]:
+    """Every backend there is but `reference`; one that does not load is refused as a whole."""
+    found = {}
+    for name in plugins.all_of("backends"):
+        try:
+            found |= {name: conform(name)} if name != "reference" else {}
+        except PluginError as error:
+            found[name] = [Outcome(feature, "refused", str(error)) for feature in features()]
+    return found
 
 
 def unsupported(outcomes: list[Outcome]) -> list[tuple[Verdict, str, list[str]]]:
@@ -88,6 +99,8 @@ def _compare(backend: str, feature: str, network: Network) -> Outcome:
         report, found = replies(backend, network, ticks)
     except NetworkError as error:
         return Outcome(feature, "refused", str(error))
+    except Exception as error:  # a backend of somebody else's must not end the others' comparison
+        return Outcome(feature, "differs", f"it raised {said(error)}")
     if report.dropped:
         return Outcome(feature, "dropped", "; ".join(report.dropped))
     _, expected = replies("reference", network, ticks)

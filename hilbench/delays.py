@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError, choose
-from hilbench.settings import settle
+from hilbench.settings import File, settle
 
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
 BLOCK = 1000
@@ -36,7 +36,7 @@ class Gamma(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_f
 class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
     """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends."""
 
-    run: str
+    run: File
 
 
 DELAYS = {"constant": Constant, "gamma": Gamma, "trace": Trace}

@@ -51,3 +51,9 @@ def choose(found: str, allowed: Iterable[str]) -> str:
     near = get_close_matches(found, names, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"allowed: {', '.join(names) or 'none'}{hint}"
+
+
+def said(error: BaseException) -> str:
+    """What an exception of somebody else's code says, in one line of bounded length, with its kind."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

@@ -19,10 +19,11 @@ from hilbench.agreement import REFERENCE, compare_spikes
 from hilbench.errors import HilbenchError, ScenarioError
 from hilbench.metering import measure_energy, meters
 from hilbench.metrics import measure
-from hilbench.plan import Case, Job, Line, Planner
+from hilbench.plan import Case, Job, Line, Planner, without_run
 from hilbench.pool import work
 from hilbench.recorder import AGREEMENT, ENERGY, read_run, stream_bytes
 from hilbench.running import provenance, run
+from hilbench.sources import source_of
 from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
 
@@ -102,6 +103,8 @@ class _Results:
         meta = _json(job.folder / "run.json")
         if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _stamp(job.after):
             return False
+        if _sources(meta, job) != job.sources:  # something was changed while the evaluation was at work
+            return False
         if meta["bytes"] != stream_bytes(job.folder, meta["episodes"]):
             return False
         fault = meta["faults"][-1]["text"] if meta["status"] == "fault" else ""
@@ -126,6 +129,12 @@ def run_job(job: Job) -> Any:
     return run(job.scenario, job.folder, key=job.key, stamp=os.urandom(8).hex(), after=_stamp(job.after))
 
 
+def _sources(meta: Mapping[str, Any], job: Job) -> Mapping[str, Any] | None:
+    """What decided a recorded run's numbers, as far as a job's own sources tell."""
+    found = meta.get("sources")
+    return found if job.after is None or found is None else without_run(found, job.after.folder)
+
+
 def _stamp(job: Job | None) -> str | None:
     """What tells a recorded run from one that takes its place."""
     return None if job is None else _json(job.folder / "run.json").get("stamp")
@@ -136,8 +145,14 @@ def _meter(lines: Iterable[Line], results: _Results) -> None:
     if None not in meters().values():
         return
     firsts = [line.cases[0].job for line in lines if not line.role]
-    todo = [job for job in firsts if results.statuses.get(job) == "done" and not (job.folder / ENERGY).exists()]
+    todo = [job for job in firsts if results.statuses.get(job) == "done" and not _metered(job)]
     work(todo, meter_job, lambda job, found, error: None, 1)  # energy_measured says what is missing
+
+
+def _metered(job: Job) -> bool:
+    """Whether a run was metered, by the meter as it is now."""
+    found = _json(job.folder / ENERGY)
+    return "meter" in found and found.get("source") == source_of("meters", found["meter"])
 
 
 def meter_job(job: Job) -> Any:

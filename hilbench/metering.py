@@ -14,9 +14,10 @@ import numpy as np
 
 from hilbench import plugins
 from hilbench.again import answer, program_of, recorded_run, write_beside
-from hilbench.errors import MeterError
+from hilbench.errors import HilbenchError, MeterError, said
 from hilbench.loop_config import LoopConfig
 from hilbench.recorder import ENERGY
+from hilbench.sources import source_of
 from hilbench.types import Link, Meter, Tick
 
 IDLE_S = 2.0
@@ -27,7 +28,7 @@ LEAST_S = 2.0
 
 def meters() -> dict[str, str | None]:
     """Every meter there is, with the reason why it cannot be read here; None where it can."""
-    return {name: _build(name).unavailable() for name in plugins.all_of("meters")}
+    return {name: _asked(name)[1] for name in plugins.all_of("meters")}
 
 
 def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, Any]:
@@ -44,8 +45,10 @@ def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, 
         link, loop = program_of(recorded, f"{folder}: run.json", stack)
         idle_w = _idle_w(meter)
         n, seconds, total_j = _metered(meter, link, loop, ticks)
+    name = type(meter).__name__.lower()
     found = {
-        "meter": type(meter).__name__.lower(),
+        "meter": name,
+        "source": source_of("meters", name),
         "domains": list(meter.domains()),
         "accuracy": meter.accuracy,
         "ticks": n,
@@ -78,16 +81,20 @@ def _metered(meter: Meter, link: Link, loop: LoopConfig, episodes: list[list[Tic
     return n, seconds, meter.read_j() - before_j
 
 
-def _build(name: str) -> Meter:
-    kind = plugins.get("meters", name)
-    return kind(kind.Config())
+def _asked(name: str) -> tuple[Meter | None, str | None]:
+    """A meter, and why it cannot be read here."""
+    try:
+        kind = plugins.get("meters", name)
+        meter = kind(kind.Config())
+        return meter, meter.unavailable()
+    except Exception as error:  # one that is broken is one that cannot be read
+        return None, str(error) if isinstance(error, HilbenchError) else f"it raised {said(error)}"
 
 
 def _first_available() -> Meter:
     reasons = {}
     for name in plugins.all_of("meters"):
-        meter = _build(name)
-        if (reason := meter.unavailable()) is None:
+        meter, reasons[name] = _asked(name)
+        if reasons[name] is None:
             return meter
-        reasons[name] = reason
     raise MeterError("no meter can be read here: " + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()))

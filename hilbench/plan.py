@@ -7,35 +7,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from hilbench import plugins
-from hilbench.agent import check, learns, nearest_link
+from hilbench.agent import check_whole, learns, nearest_link
 from hilbench.loop_config import Trace
 from hilbench.recorder import read_run
 from hilbench.running import latencies_s
 from hilbench.scenario import Scenario, choose_controller, essence
+from hilbench.sources import Reader, Sources, code_version, modules_of
 from hilbench.suite import Cell
 
-PACKAGE = Path(__file__).parent
-COUNTS = ("gymnasium", "llvmlite", "nir", "numba", "numpy", "pybullet", "scipy")
-"""Packages whose version may change a number."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One run. `alone`: by the wall clock; `after`: the run whose latencies it repeats."""
+    """One run. `alone`: by the wall clock; `after`: the run whose latencies it repeats.
+
+    `sources`: what decides its numbers beside the scenario, without the run that it repeats.
+    """
 
     scenario: Scenario
     folder: Path
     key: str
+    sources: Sources
     after: Job | None = None
 
     @property
@@ -71,7 +71,9 @@ class Planner:
     def __init__(self, folder: Path) -> None:
         self._folder, self.code = folder, code_version()
         self.jobs: dict[Path, Job] = {}
-        self._learns: dict[str, bool] = {}
+        self._sources = Reader()
+        self._noted: set[str] = set()
+        self._built: dict[str, tuple[bool, tuple[str, ...]]] = {}
         self._traces: set[str] = set()
 
     def lines(self, cells: Iterable[Cell]) -> list[Line]:
@@ -89,7 +91,7 @@ class Planner:
         return own + list(others.values())
 
     def _case(self, scenario: Scenario, scored: bool) -> Case:
-        learner = self._checked(scenario) and scenario.loop.learning
+        learner = self._checked(scenario)[0] and scenario.loop.learning
         self._check_trace(scenario)
         job = self._job(scenario)
         change_s, score, loop = scenario.change_s, scenario.score, scenario.loop
@@ -102,17 +104,22 @@ class Planner:
         for role, name in (("floor", score.floor), ("oracle", score.oracle)):
             if name is not None:
                 reference = _reference(scenario, name, job)
-                self._checked(reference)
                 found[role] = self._job(reference, job if job.alone else None)
         return Case(job, tuple(found.items()))
 
-    def _checked(self, scenario: Scenario) -> bool:
-        """Whether the scenario's controller learns. Runs that differ by their seed alone are checked once."""
+    def _checked(self, scenario: Scenario) -> tuple[bool, tuple[str, ...]]:
+        """Whether the scenario's program learns, and of which modules it is. Those that differ by their seed alone are
+        checked once.
+        """
         whole = essence(scenario)
         key = json.dumps({**whole, "loop": {**whole["loop"], "seed": 0, "delay": None}})
-        if key not in self._learns:
-            self._learns[key] = learns(check(scenario))
-        return self._learns[key]
+        if key not in self._built:
+            control = check_whole(scenario)
+            for note in set(control.notes) - self._noted:
+                log.warning("%s", note)
+            self._noted |= {*control.notes}
+            self._built[key] = learns(control.program), modules_of(control.program)
+        return self._built[key]
 
     def _check_trace(self, scenario: Scenario) -> None:
         """Raise what a run whose delays are an earlier one's latencies would raise."""
@@ -122,18 +129,19 @@ class Planner:
             self._traces.add(delay.run)
 
     def _job(self, scenario: Scenario, after: Job | None = None) -> Job:
-        whole = essence(scenario)
-        key = hashlib.sha256(self.code.encode())
-        if after is not None:  # not where that run lies, but which run it is
+        whole, sources = essence(scenario), self._sources(scenario, self._checked(scenario)[1])
+        if after is not None:  # not where that run lies, nor what it holds, but which run it is
+            sources = without_run(sources, after.folder)
             whole["loop"]["delay"]["run"] = after.key
-        elif isinstance(scenario.loop.delay, Trace):
-            key.update((Path(scenario.loop.delay.run) / "run.json").read_bytes())
-        for path in _files(whole["controllers"]):
-            key.update(path.read_bytes())
-        key.update(json.dumps(whole).encode() + _foreign_source(scenario))
-        loop, digest = scenario.loop, key.hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps([self.code, whole, sources]).encode()).hexdigest()[:16]
+        loop = scenario.loop
         folder = self._folder / f"{scenario.controller}__{loop.mode}__s{loop.seed}__{digest[:8]}"
-        return self.jobs.setdefault(folder, Job(scenario, folder, digest, after))
+        return self.jobs.setdefault(folder, Job(scenario, folder, digest, sources, after))
+
+
+def without_run(sources: Sources, folder: Path) -> Sources:
+    """The same sources, but for the run that lies in a folder."""
+    return sources | {"files": {path: found for path, found in sources["files"].items() if path != str(folder)}}
 
 
 def _reference(scenario: Scenario, controller: str, judged: Job) -> Scenario:
@@ -153,37 +161,3 @@ def _judged_alike(case: Case, role: str) -> Case:
     """What a case is compared with, on the case's own scale."""
     references = dict(case.references)
     return Case(references[role], tuple((name, job) for name, job in references.items() if name != "twin"))
-
-
-def _files(settings: Any) -> Iterable[Path]:
-    """Files that a controller's `path` fields name: what is in them decides its runs."""
-    if isinstance(settings, dict):
-        for field, value in settings.items():
-            if field == "path" and isinstance(value, str) and Path(value).is_file():
-                yield Path(value)
-            yield from _files(value)
-
-
-def _foreign_source(scenario: Scenario) -> bytes:
-    """The source of the plug-ins that a scenario uses and that are not hilbench's own."""
-    used = {"envs": scenario.plant.kind, "links": scenario.link.kind}
-    used |= {"controllers": scenario.chosen.kind, "backends": scenario.chosen.backend.kind}
-    modules = [plugins.all_of(kind)[name].module for kind, name in used.items()]
-    specs = [find_spec(module) for module in modules if not module.startswith("hilbench.")]
-    return b"".join(Path(spec.origin).read_bytes() for spec in specs if spec is not None and spec.origin)
-
-
-def code_version() -> str:
-    """16 hex digits over hilbench's own source and the versions of the packages that compute."""
-    found = hashlib.sha256(json.dumps({name: _version(name) for name in COUNTS}).encode())
-    for path in sorted(PACKAGE.rglob("*")):
-        if path.suffix in (".py", ".toml", ".urdf", ".template") and "scenarios" not in path.relative_to(PACKAGE).parts:
-            found.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:16]
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

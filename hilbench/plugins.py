@@ -3,7 +3,7 @@
 A built-in plug-in is a class that derives from its kind's base, or a function under its kind's decorator, in its kind's
 folder or file. Its name is the file's, or its own in snake case where one file may hold many. Others come from entry
 points `hilbench.KIND`.
-Names and summaries are read with `ast`, so listing imports nothing.
+Names and summaries of hilbench's own are read with `ast`, so finding imports nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import ast
 import re
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from inspect import getdoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hilbench.errors import PluginError, choose
+from hilbench.errors import HilbenchError, PluginError, choose, said
 
 PACKAGE = Path(__file__).parent
 
@@ -50,10 +51,22 @@ class Plugin(NamedTuple):
     attribute: str
 
     def load(self) -> Any:
-        target = import_module(self.module)
-        for part in self.attribute.split("."):
-            target = getattr(target, part)
+        """The class or function itself. Raises PluginError, with the cause, where it cannot be imported."""
+        try:
+            target = import_module(self.module)
+            for part in self.attribute.split("."):
+                target = getattr(target, part)
+        except HilbenchError:
+            raise
+        except (Exception, SystemExit) as error:  # what somebody else's module does when it is imported
+            where = ":".join(filter(None, (self.module, self.attribute)))
+            raise PluginError(f"plug-in {self.name!r} ({where}) does not load: {said(error)}") from error
         return target
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it is not hilbench's own."""
+        return self.module.split(".")[0] != "hilbench"
 
 
 def get(kind: str, name: str) -> Any:
@@ -71,14 +84,30 @@ def all_of(kind: str) -> dict[str, Plugin]:
     path = PACKAGE / where
     files = sorted(path.glob("[!_]*.py")) if path.is_dir() else [path]
     found = [plugin for file in files for plugin in _in_file(file, bases, many)]
-    found += [
-        Plugin(point.name, f"from {point.value}", point.module, point.attr)
-        for point in entry_points(group=f"hilbench.{kind}")
-    ]
+    found += [_of_point(point) for point in entry_points(group=f"hilbench.{kind}")]
     named: dict[str, Plugin] = {}
     for plugin in found:
         named.setdefault(plugin.name, plugin)
     return named
+
+
+def _of_point(point: EntryPoint) -> Plugin:
+    """An entry point's plug-in. One whose value names no attribute of a module is found too, and does not load."""
+    module, _, attribute = re.match(r"([^\[]*)", point.value)[1].replace(" ", "").partition(":")
+    return Plugin(point.name, f"from {point.value}", module, attribute)
+
+
+def summaries(kind: str) -> dict[str, str]:
+    """A line for every plug-in of a kind. Those from elsewhere are loaded; of one that does not load, the cause."""
+    return {name: _summary(plugin) if plugin.foreign else plugin.summary for name, plugin in all_of(kind).items()}
+
+
+def _summary(plugin: Plugin) -> str:
+    try:
+        says = (getdoc(plugin.load()) or "").split("\n")[0]
+    except HilbenchError as error:
+        return str(error)
+    return f"{says} ({plugin.summary})".strip()
 
 
 def _in_file(file: Path, bases: tuple[str, ...], many: bool) -> list[Plugin]:

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.agent import Agent, make_agent, make_plant, nearest_link
+from hilbench.agent import Agent, checked, make_agent, make_plant, nearest_link
 from hilbench.echo import echo_ns
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.histogram import counted
@@ -32,6 +32,7 @@ from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
 from hilbench.realtime import granted
 from hilbench.recorder import Recorder, read_run, refuse
 from hilbench.scenario import Scenario, dump, resolve
+from hilbench.sources import Reader, modules_of
 from hilbench.types import RunData, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
@@ -54,10 +55,11 @@ def run(
     with ExitStack() as stack:
         plant = make_plant(scenario)
         stack.callback(plant.close)
+        control = checked(scenario, plant)
         trace = scenario.loop.delay
         trace_s = latencies_s(read_run(trace.run)) if isinstance(trace, Trace) else None
         pace = _pace(scenario.loop, plant.sheet.physics_step_s, trace_s)
-        agent = stack.enter_context(make_agent(scenario, plant.sheet))
+        agent = stack.enter_context(make_agent(scenario, plant.sheet, control))
         recorder = stack.enter_context(_recorder(scenario, folder, plant, agent, pace, **more))
         if not pace.realtime:
             return _record(scenario, recorder, plant, agent, pace, progress)
@@ -90,7 +92,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     with ExitStack() as stack:
         plant = make_plant(again)
         stack.callback(plant.close)
-        agent = stack.enter_context(make_agent(again, plant.sheet))
+        agent = stack.enter_context(make_agent(again, plant.sheet, checked(again, plant)))
         pace = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
         recorder = stack.enter_context(_recorder(again, out, plant, agent, pace, replay_of=str(folder)))
         _record(again, recorder, plant, agent, pace, progress)
@@ -157,7 +159,9 @@ def _recorder(
         "scenario": dump(scenario),
         "sheet": to_builtins(plant.sheet),
         "report": to_builtins(agent.report),
+        "sources": Reader()(scenario, modules_of(agent.control.program)),
         "program": _ports(agent),
+        "notes": list(agent.control.notes),
         "network": network_facts(agent.control.program, scenario.period_us),
         "same_clock": agent.link.same_clock,
         "meters": meters(),
@@ -185,7 +189,7 @@ def _record(
         late = behind(scenario, read_run(recorder.folder, LAG))
         recorder.add(behind=bool(late))
         outcome = replace(outcome, notes=(*outcome.notes, *late))
-    return outcome
+    return replace(outcome, notes=(*agent.control.notes, *outcome.notes))
 
 
 def histograms_ns(folder: str | Path) -> dict[str, dict[str, int]]:

@@ -252,9 +252,12 @@ def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
         found = "kind is missing" if name is None else f"kind: found {name!r}"
         raise ScenarioError(f"{where}: {found}; {choose(str(name or ''), plugins.all_of(kind))}")
     try:
-        return name, plugins.get(kind, name)
+        found = plugins.get(kind, name)
     except PluginError as error:
         raise ScenarioError(f"{where}.kind: {error}") from None
+    if not hasattr(found, "Config"):
+        raise ScenarioError(f"{where}.kind: plug-in {name!r} has no Config; allowed: a class with one, of its settings")
+    return name, found
 
 
 def _part(kind: str, table: Mapping[str, Any], where: str) -> Part:
@@ -288,6 +291,10 @@ def _check_rates(scenario: Scenario) -> None:
     loop, where = scenario.loop, scenario.where
     period = f"{where}: loop.period_s"
     whole_steps(loop.period_s, 1e-6, period, "microseconds")
+    if not hasattr(scenario.plant.config, "physics_step_s"):
+        raise ScenarioError(
+            f"{where}: plant {scenario.plant.kind!r}: found no field physics_step_s in its Config; allowed: one, in s"
+        )
     whole_steps(loop.period_s, scenario.plant.config.physics_step_s, period)
     network_step_s = getattr(scenario.chosen.config, "dt_s", None)
     if network_step_s is not None:

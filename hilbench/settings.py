@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Meta
 
 from hilbench.errors import ScenarioError, choose
 
 S = TypeVar("S", bound=msgspec.Struct)
+_FILE = {"names": "file"}
+File = Annotated[str, Meta(min_length=1, extra=_FILE)]
+"""The type of a Config's field that names a file, or a folder of them, as seen from the working directory.
+
+What is in it counts among what decides a run. Keys are no such files: who may drive a device changes no number.
+"""
 
 
 def settle(config: type[S], values: Mapping[str, Any], where: str, kind: str | None = None) -> S:
@@ -30,6 +38,37 @@ def settle(config: type[S], values: Mapping[str, Any], where: str, kind: str | N
         return msgspec.convert(dict(values), config)
     except msgspec.ValidationError as error:
         raise ScenarioError(_line(str(error), config, values, where)) from None
+
+
+def files_named(value: Any, any_text: bool = False, hint: Any = None) -> set[str]:
+    """The paths in a Config's fields of the type File, however deep; with `any_text` also any text that is a file's.
+
+    `hint` is the type that the value's field has.
+    """
+    if isinstance(value, str):
+        return {value} if _names_file(hint) or (any_text and _is_file(value)) else set()
+    if isinstance(value, msgspec.Struct):
+        hints = get_type_hints(type(value), include_extras=True)
+        inside = [(item, hints[name]) for name, item in msgspec.structs.asdict(value).items()]
+    elif isinstance(value, Mapping):
+        inside = [(item, hint) for item in value.values()]
+    else:
+        inside = [(item, hint) for item in value] if isinstance(value, list | tuple | set | frozenset) else []
+    return {path for item, its in inside for path in files_named(item, any_text, its)}
+
+
+def _names_file(hint: Any) -> bool:
+    """Whether a type is File, or one of many Files, or may be one."""
+    if any(getattr(meta, "extra", None) == _FILE for meta in getattr(hint, "__metadata__", ())):
+        return True
+    return any(_names_file(part) for part in get_args(hint))
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a path, or with a zero in it
+        return False
 
 
 def _refuse_infinite(value: Any, where: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, NoReturn, Protocol
 
 import msgspec
 import numpy as np
@@ -149,6 +149,12 @@ class Law(ABC):
         """One control period: `values` (n_values,) float32 in, (n_outputs,) out."""
 
 
+def stays_here(self: Any) -> NoReturn:
+    """As `__reduce__`: what holds a socket, a process, or memory that compiled code writes to, is not pickled."""
+    name = type(self).__name__
+    raise TypeError(f"{name}: cannot be pickled or copied; build it in the process that uses it, as make_agent does")
+
+
 class Backend(ABC):
     """Runs one Program. A Session (bridge) owns it, counts ticks and reads the clock around it."""
 
@@ -160,6 +166,8 @@ class Backend(ABC):
 
     def __init__(self, config: Struct) -> None:
         self.config: Any = config
+
+    __reduce__ = stays_here
 
     @abstractmethod
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
@@ -218,6 +226,7 @@ class Link(ABC):
     """Whether `recv_ns` of a Reply and this process's monotonic clock may be subtracted."""
     kept: Kept | None = None
     """The last snapshot that has come of those that `keep_snapshot` asked for."""
+    __reduce__ = stays_here
 
     @abstractmethod
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport: ...
@@ -340,6 +349,8 @@ class Control:
     """Writes the action (n_actions,) float64 in place."""
     modulate: Callable[[NDArray, float, Mapping[str, float], NDArray], None] | None = None
     """Writes the modulators (n_modulators,) float32 in place from obs, reward and info."""
+    notes: tuple[str, ...] = ()
+    """A line for whatever its user should know of it."""
 
 
 class Controller(ABC):

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hilbench import plugins
 from hilbench.cli._shared import print_json
 
 if TYPE_CHECKING:
@@ -38,10 +37,9 @@ def conformance(
     as_json
         print every feature as JSON
     """
-    from hilbench.conformance import conform
+    from hilbench.conformance import conform, conform_all
 
-    names = [backend] if backend else [name for name in plugins.all_of("backends") if name != "reference"]
-    found = {name: conform(name) for name in names}
+    found = {backend: conform(backend)} if backend else conform_all()
     if as_json:
         print_json({name: [outcome._asdict() for outcome in outcomes] for name, outcomes in found.items()})
     else:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from hilbench import plugins
@@ -18,7 +19,7 @@ def list_plugins(kind: Annotated[str, tyro.conf.Positional] = "") -> int:
     if kind and kind not in plugins.KINDS:
         raise ScenarioError(f"list: found {kind!r}; {choose(kind, plugins.KINDS)}")
     for each in [kind] if kind else plugins.KINDS:
-        _print(each, [(plugin.name, plugin.summary) for plugin in plugins.all_of(each).values()])
+        _print(each, [(name, escape(says)) for name, says in plugins.summaries(each).items()])
     for title, folder in () if kind else (("scenarios", ""), ("suites", "suites")):
         files = scenarios.names(folder).items()
         _print(title, [(name, str(scenarios.read_toml(path).get("summary", ""))) for name, path in files])

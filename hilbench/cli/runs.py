@@ -28,11 +28,13 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
     """
     import tomli_w
 
-    from hilbench.agent import check as check_scenario
+    from hilbench.agent import check_whole
 
     found = scenarios.load(scenario, overrides, controller)
-    check_scenario(found)
+    control = check_whole(found)
     print(tomli_w.dumps(scenarios.dump(found)), end="")
+    for note in control.notes:
+        complain(note)
     return 0
 
 

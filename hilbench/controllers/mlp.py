@@ -24,6 +24,14 @@ class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bias: Row
 
 
+class Standard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What comes before the first layer: (x - mean) / sd in float64, kept within [-clip, clip], as float32."""
+
+    mean: Row
+    sd: Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1, max_length=MAX_WIDTH)]
+    clip: Annotated[float, Meta(gt=0)]
+
+
 class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Layers in order, and how the last one's output becomes an action within [low, high]."""
 
@@ -34,9 +42,13 @@ class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`squash` maps the output's tanh from [-1, 1] onto the limits."""
     low: Row
     high: Row
+    standard: Standard | None = None
+    """What comes before the layers."""
 
     def __post_init__(self) -> None:
         width = len(self.layers[0].weights[0])
+        if (first := self.standard) is not None and not len(first.mean) == len(first.sd) == width:
+            raise ValueError(f"standard: found {len(first.mean)} means and {len(first.sd)} sds for {width} inputs")
         for number, layer in enumerate(self.layers):
             if any(len(row) != width for row in layer.weights):
                 raise ValueError(f"layers[{number}].weights: a row has not the {width} numbers of the layer's input")
@@ -57,8 +69,12 @@ class MLP(Law):
         self._layers = [(np.array(x.weights, np.float32), np.array(x.bias, np.float32)) for x in config.layers]
         self._activate = ACTIVATIONS[config.activation]
         self._low, self._high = np.array(config.low, np.float32), np.array(config.high, np.float32)
+        if config.standard is not None:
+            self._mean, self._sd = np.array(config.standard.mean), np.array(config.standard.sd)
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
+        if (standard := self.config.standard) is not None:
+            values = np.clip((values - self._mean) / self._sd, -standard.clip, standard.clip).astype(np.float32)
         *hidden, (weights, bias) = self._layers
         for hidden_weights, hidden_bias in hidden:
             values = self._activate(hidden_weights @ values + hidden_bias)

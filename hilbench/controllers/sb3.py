@@ -1,7 +1,8 @@
 """A policy trained with stable-baselines3, as a controller: its deterministic actor, taken out as plain numbers.
 
 Loading such a file runs the pickled code in it: load files of people you trust, and no others. Only the process that
-builds the controller loads it; a device gets the numbers of the law `mlp` and never sees the file.
+builds the controller loads it; a device gets the numbers of the law `mlp` and never sees the file. The statistics of a
+VecNormalize are read without running any code in theirs.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hilbench.coding import Whole, values_to_action
-from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Layer, MLPConfig
+from hilbench.controllers._vecnormalize import beside, read_statistics
+from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Layer, MLPConfig, Standard
 from hilbench.errors import MissingExtra, ScenarioError
+from hilbench.settings import File
 from hilbench.types import Control, Controller, LawProgram, PlantSpec, Port, to_builtins
 
 ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu"}
@@ -25,12 +28,14 @@ ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu"}
 class SB3Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which policy."""
 
-    path: str
+    path: File
     """The file that `model.save` wrote, as seen from the working directory. Loading it runs the code in it."""
     algorithm: Literal["PPO", "A2C", "SAC", "TD3", "DDPG"] = "PPO"
     """What trained it."""
     rescale: bool = False
     """Whether it was trained behind Gymnasium's RescaleAction: its action bounds are stretched to the plant's."""
+    statistics: File | None = None
+    """What `VecNormalize.save` wrote, for a policy that was trained behind one. No code in it is run."""
 
 
 class SB3(Controller):
@@ -43,13 +48,14 @@ class SB3(Controller):
     def build(config: SB3Config, plant: PlantSpec, period_us: int, seed: int) -> Control:
         policy = _load(config)
         _check_sizes(policy, plant)
+        standard, notes = _standard(config, plant)
         program = LawProgram(
             "mlp",
-            to_builtins(_law(policy, *_limits(policy, plant, config.rescale))),
+            to_builtins(_law(policy, *_limits(policy, plant, config.rescale), standard)),
             inputs=(Port("observation", len(plant.obs_names), units=plant.obs_units),),
             outputs=(Port("action", len(plant.action_names), units=plant.action_units),),
         )
-        return Control(program, Whole(), values_to_action)
+        return Control(program, Whole(), values_to_action, notes=notes)
 
 
 def _load(config: SB3Config) -> Any:
@@ -71,6 +77,33 @@ def _load(config: SB3Config) -> Any:
     if type(policy) is not getattr(stable_baselines3, config.algorithm.lower()).MlpPolicy:
         raise _refusal(f"{config.algorithm}'s MlpPolicy", type(policy).__name__)
     return policy
+
+
+def _standard(config: SB3Config, plant: PlantSpec) -> tuple[Standard | None, tuple[str, ...]]:
+    """What VecNormalize did to observations, and a note where it is not said but a file of it lies near.
+
+    Raises ScenarioError for a file that is none of this plant's.
+    """
+    if config.statistics is None:
+        if (file := beside(Path(config.path))) is None:
+            return None, ()
+        note = (
+            f"controller 'sb3': {file} lies beside the policy: trained behind VecNormalize, it acts rightly only with"
+        )
+        return None, (f"{note} statistics = {str(file)!r}",)
+    needs, file = "what VecNormalize saved at statistics", Path(config.statistics)
+    if not file.is_file():
+        raise _refusal(needs, f"no file {config.statistics!r}")
+    try:
+        found = read_statistics(file)
+    except ValueError as error:
+        raise _refusal(needs, f"{file} ({error})") from None
+    if found is None:
+        return None, (f"controller 'sb3': {file} says that observations were not normalised",)
+    if found.mean.size != (n := len(plant.obs_names)):
+        raise _refusal(f"statistics of {n} observations, as the plant has", f"{found.mean.size} in {file}")
+    sd = np.sqrt(found.var + found.epsilon)
+    return Standard(mean=tuple(found.mean.tolist()), sd=tuple(sd.tolist()), clip=found.clip), ()
 
 
 def _check_sizes(policy: Any, plant: PlantSpec) -> None:
@@ -97,8 +130,8 @@ def _limits(policy: Any, plant: PlantSpec, rescale: bool) -> tuple[NDArray, NDAr
     return own, wanted
 
 
-def _law(policy: Any, own: NDArray, limits: NDArray) -> MLPConfig:
-    """The deterministic actor as a law, its own limits stretched to `limits`."""
+def _law(policy: Any, own: NDArray, limits: NDArray, standard: Standard | None) -> MLPConfig:
+    """The deterministic actor as a law behind `standard`, its own limits stretched to `limits`."""
     affine, activation = _layers(policy)
     layers = [(module.weight.detach().numpy(), module.bias.detach().numpy()) for module in affine]
     if not policy.squash_output:  # stretching the last layer stretches what is clipped after it, too
@@ -111,6 +144,7 @@ def _law(policy: Any, own: NDArray, limits: NDArray) -> MLPConfig:
         output="squash" if policy.squash_output else "clip",
         low=limits[0].tolist(),
         high=limits[1].tolist(),
+        standard=standard,
     )
 
 

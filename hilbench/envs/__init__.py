@@ -1,4 +1,7 @@
-"""The plants, as Gymnasium environments. Importing this loads neither PyBullet nor any plant."""
+"""The plants, as Gymnasium environments: `hilbench:hilbench/NAME-v0` to `gym.make`, which imports this package for it.
+
+Importing this loads neither PyBullet nor any plant.
+"""
 
 from __future__ import annotations
 

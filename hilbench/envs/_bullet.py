@@ -63,6 +63,13 @@ class BulletConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The fixed step of the physics engine, a whole number of microseconds."""
 
 
+def _made_anew(kind: type[BulletPlant], arguments: dict[str, Any], spec: Any) -> BulletPlant:
+    """A plant of the same arguments, as it leaves `gymnasium.make`, before its first reset."""
+    plant = kind(**arguments)
+    plant.spec = spec
+    return plant
+
+
 class BulletPlant(Plant):
     """A plant made of one fixed-base body with torque- or force-driven joints.
 
@@ -76,7 +83,8 @@ class BulletPlant(Plant):
     disturbances : name -> {"kind": ..., and that kind's fields}
     settings : the fields of `Config`
 
-    Raises ScenarioError when a setting, a disturbance or the period is wrong.
+    Raises ScenarioError when a setting, a disturbance or the period is wrong. A plant that is pickled or copied is made
+    anew from its arguments, and has to be reset: the physics stays where it is.
     """
 
     traits: ClassVar[Traits]
@@ -98,6 +106,9 @@ class BulletPlant(Plant):
             allowed = choose(str(render_mode), self.metadata["render_modes"])
             raise ScenarioError(f"render_mode: found {render_mode!r}; {allowed}")
         self.config: Any = settle(self.Config, settings, "plant")
+        self._arguments = {
+            "render_mode": render_mode, "control_period_s": control_period_s, "disturbances": disturbances, **settings
+        }  # fmt: skip
         step_s = self.config.physics_step_s
         self._step_us = whole_steps(step_s, 1e-6, "plant.physics_step_s", "microseconds")
         self.control_steps = whole_steps(control_period_s, step_s, "control_period_s")
@@ -114,6 +125,9 @@ class BulletPlant(Plant):
         self.observation_space = gymnasium.spaces.Box(
             -np.float32(self.obs_high), np.float32(self.obs_high), dtype=np.float32
         )
+
+    def __reduce__(self) -> tuple:
+        return _made_anew, (type(self), self._arguments, self.spec)
 
     @abstractmethod
     def _load(self) -> int:

@@ -70,6 +70,7 @@ class ArmPayload(BulletPlant):
     Never terminates. `gym.make` truncates after 60 000 steps, which is 60 s at the default control period.
 
     ## Arguments
+    `gym.make("hilbench:hilbench/ArmPayload-v0", ...)`, which imports hilbench first, in workers too, takes
     `control_period_s`, `disturbances`, `render_mode`, and the fields of `Config`.
 
     `info` holds, at reset and every step: `t_s`; `tip_error_m`, true tip to target; `torque_1_nm` and `torque_2_nm`,

@@ -55,6 +55,7 @@ class CartpoleLadder(BulletPlant):
     which is 30 s at the default control period.
 
     ## Arguments
+    `gym.make("hilbench:hilbench/CartPoleLadder-v0", ...)`, which imports hilbench first, in workers too, takes
     `control_period_s`, `disturbances`, `render_mode`, and the fields of `Config`.
 
     `info` holds, at reset and every step: `t_s`; `theta_error_rad`, the true |theta|; `x_m`, the true position;

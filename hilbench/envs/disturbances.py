@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from hilbench import plugins
-from hilbench.errors import ScenarioError, choose
+from hilbench.errors import HilbenchError, ScenarioError, choose
 from hilbench.seeding import stream
 
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
@@ -187,6 +188,9 @@ def _spread(given: Any, names: Sequence[str], absent: float, where: str) -> tupl
 
 def _plants_with_a_tip() -> str:
     # Loaded only on the way to an error, so listing plants stays free of imports.
-    plants = {name: plugin.load() for name, plugin in plugins.all_of("envs").items()}
-    fits = [name for name, plant in plants.items() if getattr(plant, "traits", None) and plant.traits.tip_link]
+    fits = []
+    for name, plugin in plugins.all_of("envs").items():
+        with suppress(HilbenchError):  # one that does not load fits none
+            traits = getattr(plugin.load(), "traits", None)
+            fits += [name] if traits and traits.tip_link else []
     return f"it fits: {', '.join(fits) or 'none'}"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench import plugins
+from hilbench.errors import PluginError, said
 from hilbench.types import RunData
 
 Better = Literal["lower", "higher", "neither"]
@@ -64,22 +65,38 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Every metric that this run has: NAME or NAME[LABEL] -> value, unit, better, n, and what else a Measure says.
 
-    `references` are the runs to compare with, by role. Without `wall` what the wall clock says is left out.
+    `references` are the runs to compare with, by role. Without `wall` what the wall clock says is left out. One that
+    raises, or cannot be loaded, has no value, and what it raised is its note.
     """
     found, others = {}, references or {}
     for name in sorted(plugins.all_of("metrics")):
-        function = plugins.get("metrics", name)
-        if run.mode not in function.modes or not set(function.needs) <= set(others) or function.wall > wall:
-            continue
-        for label, answer in function(run, **{role: others[role] for role in function.needs}).items():
-            found[f"{name}[{label}]" if label else name] = _described(answer, function)
+        try:
+            found |= _answers(name, run, others, wall)
+        except Exception as error:  # each stands alone, whoever wrote it
+            found[name] = {"value": None, "unit": "", "better": "neither", "n": 0, "note": _cause(error)}
     return found
 
 
+def _answers(name: str, run: RunData, others: Mapping[str, RunData], wall: bool) -> dict[str, dict[str, Any]]:
+    """One metric's answers by NAME or NAME[LABEL]; none where the run cannot have it."""
+    function = plugins.get("metrics", name)
+    if run.mode not in function.modes or not set(function.needs) <= set(others) or function.wall > wall:
+        return {}
+    answers = function(run, **{role: others[role] for role in function.needs})
+    return {f"{name}[{label}]" if label else name: _described(answer, function) for label, answer in answers.items()}
+
+
 def _described(answer: Measure, function: Any) -> dict[str, Any]:
-    whole = {"value": answer.value, "unit": answer.unit or function.unit, "better": function.better, "n": answer.n}
+    value = answer.value.item() if isinstance(answer.value, np.generic) else answer.value
+    if not (value is None or isinstance(value, int | float)):
+        raise TypeError(f"a Measure's value is a number or None, found {value!r}")
+    whole = {"value": value, "unit": answer.unit or function.unit, "better": function.better, "n": int(answer.n)}
     more = {"interval": answer.interval and list(answer.interval), "origin": answer.origin, "note": answer.note}
     return whole | {key: value for key, value in more.items() if value}
+
+
+def _cause(error: Exception) -> str:
+    return str(error) if isinstance(error, PluginError) else f"this metric raised {said(error)}"
 
 
 def count(found: float, n: int) -> Measures:

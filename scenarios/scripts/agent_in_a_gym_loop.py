@@ -20,7 +20,7 @@ def main() -> None:
     scenario = hilbench.load("cartpole_ladder", {"plant.pole_m": 0.5}, controller="lif_lqr")
     config, period_s = scenario.plant.config, scenario.loop.period_s
     env = gym.make(
-        "hilbench/CartPoleLadder-v0",
+        "hilbench:hilbench/CartPoleLadder-v0",
         pole_m=config.pole_m,
         force_n=config.force_n,
         control_period_s=period_s,

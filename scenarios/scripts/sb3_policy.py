@@ -32,7 +32,7 @@ def main() -> None:
     except ImportError as error:
         raise MissingExtra("stable-baselines3", "rl") from error
     torch.set_num_threads(1)  # networks as small as this one only lose by sharing the work
-    env = gym.make("hilbench/CartPoleLadder-v0", control_period_s=PERIOD_S, force_n=FORCE_N)
+    env = gym.make("hilbench:hilbench/CartPoleLadder-v0", control_period_s=PERIOD_S, force_n=FORCE_N)
     # PPO explores with actions of about 1, whatever the plant's unit: -1 to 1 has to be its whole range.
     with RescaleAction(env, np.float32(-1), np.float32(1)) as scaled:
         model = PPO("MlpPolicy", scaled, n_steps=512, learning_rate=1e-3, seed=0, device="cpu")

@@ -36,7 +36,7 @@ def returns(controller: str, pole_m: float, n_envs: int, steps: int) -> NDArray:
     scenario = hilbench.load("cartpole_ladder", {"loop.period_s": PERIOD_S, "plant.pole_m": pole_m}, controller)
     plant = {"control_period_s": PERIOD_S, "pole_m": pole_m, "force_n": scenario.plant.config.force_n}
     with ExitStack() as stack:
-        envs = gym.make_vec("hilbench/CartPoleLadder-v0", n_envs, vectorization_mode="sync", **plant)
+        envs = gym.make_vec("hilbench:hilbench/CartPoleLadder-v0", n_envs, vectorization_mode="sync", **plant)
         stack.callback(envs.close)
         sheet = envs.envs[0].unwrapped.sheet
         agents = [stack.enter_context(hilbench.make_agent(scenario, sheet)) for _ in range(n_envs)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 import subprocess
 import sys
 import warnings
@@ -239,3 +242,88 @@ def test_env_spec_survives_json(plant_class):
     finally:
         env.close()
         again.close()
+
+
+IN_A_WORKER = """
+import json, multiprocessing, sys
+import gymnasium as gym
+
+
+def first_obs(env_id):
+    with gym.make(env_id, control_period_s=0.01) as env:
+        return env.reset(seed=5)[0].tolist()
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(json.dumps(pool.map(first_obs, sys.argv[1:])))
+"""
+MANY_IN_WORKERS = """
+import json, sys
+import gymnasium as gym
+
+if __name__ == "__main__":
+    how = {"vectorization_mode": "async", "vector_kwargs": {"context": "spawn"}}
+    many = gym.make_vec(sys.argv[1], num_envs=1, **how, control_period_s=0.01)
+    print(json.dumps(many.reset(seed=[5])[0].tolist()))
+    many.close()
+"""
+
+
+@pytest.mark.parametrize("script", [IN_A_WORKER, MANY_IN_WORKERS])
+def test_a_worker_that_was_spawned_finds_the_plant_by_its_id_with_the_package_before_it(plant_class, script, tmp_path):
+    """Gymnasium imports what stands before the colon; nothing else in the worker does."""
+    file = tmp_path / "script.py"
+    file.write_text(script)
+    command = [sys.executable, str(file), f"hilbench:{plant_class.env_id}"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert found.returncode == 0, found.stderr
+    with plant_class(control_period_s=0.01) as plant:
+        assert json.loads(found.stdout) == [plant.reset(seed=5)[0].tolist()]
+
+
+def test_a_spec_makes_the_env_where_the_id_is_unknown(plant_class):
+    """As a factory of a vector env has it: the spec names the class, so nothing has to be registered."""
+    spec = gymnasium.spec(plant_class.env_id).to_json()
+    code = (
+        "import sys, gymnasium\n"
+        "from gymnasium.envs.registration import EnvSpec\n"
+        "env = gymnasium.make(EnvSpec.from_json(sys.argv[1]))\n"
+        "print(env.reset(seed=1)[0].shape)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code, spec], capture_output=True, text=True, timeout=100)
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.parametrize("again", [lambda env: pickle.loads(pickle.dumps(env)), copy.deepcopy])
+def test_an_env_that_is_pickled_or_copied_is_made_anew(plant_class, again):
+    sensor = plant_class.traits.sensors[0]
+    tables = {"drift": {"kind": "sensor_bias", "bias": {sensor: 0.25}, "at_s": 0.0}}
+    with gymnasium.make(plant_class.env_id, control_period_s=0.01, disturbances=tables, physics_step_s=0.0005) as env:
+        first = env.reset(seed=7)[0]
+        env.step(env.action_space.sample())
+        with again(env) as other:
+            assert other.spec == env.spec
+            assert other.unwrapped.config == env.unwrapped.config
+            with pytest.raises(gymnasium.error.ResetNeeded):
+                other.step(np.zeros(other.action_space.shape, np.float32))
+            np.testing.assert_array_equal(other.reset(seed=7)[0], first)
+            for _ in range(5):
+                action = np.zeros(other.action_space.shape, np.float32)
+                other.step(action)
+        np.testing.assert_array_equal(env.reset(seed=7)[0], first)
+
+
+def test_stable_baselines3_makes_it_in_workers(plant_class, sb3):
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.vec_env import SubprocVecEnv
+
+    many = make_vec_env(
+        f"hilbench:{plant_class.env_id}", n_envs=1, seed=5, vec_env_cls=SubprocVecEnv,
+        vec_env_kwargs={"start_method": "spawn"}, env_kwargs={"control_period_s": 0.01},
+    )  # fmt: skip
+    try:
+        with plant_class(control_period_s=0.01) as plant:
+            np.testing.assert_array_equal(many.reset()[0], plant.reset(seed=5)[0])
+    finally:
+        many.close()

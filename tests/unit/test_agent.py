@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hilbench import plugins
 from hilbench import scenario as scenarios
-from hilbench.agent import Agent, make_agent, make_plant
+from hilbench.agent import Agent, learns, make_agent, make_plant
 from hilbench.coding import values_to_action
 from hilbench.errors import LinkError, ScenarioError
+from hilbench.nal import Network
+from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.recorder import read_run
 from hilbench.running import run
 from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, LoadReport, Port, Probes, Reply
@@ -168,6 +173,19 @@ def test_a_disturbance_that_does_not_fit_the_plant_is_refused():
         make_plant(scenarios.load("cartpole_ladder", kind))
 
 
+@pytest.mark.parametrize("again", [pickle.dumps, copy.deepcopy])
+def test_an_agent_its_link_and_a_backend_are_neither_pickled_nor_copied(again):
+    """A copy would share a device, or the memory that compiled code writes to."""
+    scenario = scenarios.load("cartpole_ladder")
+    plant = make_plant(scenario)
+    kind = plugins.get("backends", "numba")
+    with make_agent(scenario, plant.sheet) as found:
+        for part in (found, found.link, kind(kind.Config())):
+            with pytest.raises(TypeError, match=r": cannot be pickled or copied; build it in the process that uses it"):
+                again(part)
+    plant.close()
+
+
 def test_a_link_is_closed_when_its_program_is_refused(monkeypatch):
     closed = []
     scenario = scenarios.load("arm_payload", {"controller.backend.kind": "law"})
@@ -178,3 +196,13 @@ def test_a_link_is_closed_when_its_program_is_refused(monkeypatch):
         make_agent(scenario, plant.sheet)
     plant.close()
     assert len(closed) == 1
+
+
+def test_a_network_whose_thresholds_move_learns():
+    """Its twin is another run, as that of one whose weights do."""
+    found = []
+    for rule in (None, Homeostatic(target_rate_hz=10.0)):
+        net = Network(dt_s=0.001)
+        net.connect(net.input("x", 1), net.lif("cells", 1, tau_s=0.02, rule=rule), np.ones((1, 1)))
+        found.append(learns(net))
+    assert found == [False, True]

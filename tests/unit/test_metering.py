@@ -85,7 +85,7 @@ def test_the_program_runs_as_it_ran_and_joules_are_told_apart(tmp_path, seconds,
     # Idle 3 J in 1 s; then looks at 2 s, before, at 3 s, too soon, and at 4 s, enough: the record twice in 2 s.
     answer = measure_energy(tmp_path, Scripted(0.0, 3.0, 10.0, 20.0))
     wanted = {"ticks": 200, "seconds": 2.0, "total_j": 10.0, "idle_j": 6.0, "dynamic_j": 4.0}
-    assert answer == {"meter": "scripted", "domains": ["bench"], "accuracy": "exact", **wanted}
+    assert answer == {"meter": "scripted", "domains": ["bench"], "accuracy": "exact", "source": {}, **wanted}
     assert json.loads((tmp_path / "energy.json").read_text()) == answer
     recorded = read_run(tmp_path)
     assert [(seed, carry) for seed, carry, _ in found] == [(4, "none"), (5, "weights")] * 2

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 
+import hilbench
 from hilbench import plugins
-from hilbench.errors import PluginError
+from hilbench.cli import main
+from hilbench.conformance import conform_all
+from hilbench.errors import PluginError, ScenarioError
+from hilbench.evaluation import evaluate
+from hilbench.metering import meters
+from hilbench.metrics import Measure, measure, metric
+from hilbench.types import Empty
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +71,143 @@ def test_listing_imports_nothing():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@metric("m", "lower")
+def foreign_column(run):
+    """Reads what another plant's runs have."""
+    return {"": Measure(float(run.episodes[0]["info.another_plants_m"].max()), 1)}
+
+
+@metric("m", "lower")
+def no_measure(run):
+    """Answers with a word."""
+    return {"": Measure("far", 1)}
+
+
+@metric("m", "lower")
+def numpy_number(run):
+    """Answers as NumPy does."""
+    return {"": Measure(np.float32(0.5), np.int64(3))}
+
+
+class Smoky:
+    """A meter that fails when it is asked."""
+
+    Config = Empty
+
+    def __init__(self, config):
+        """Nothing to do."""
+
+    def unavailable(self):
+        raise OSError("on fire")
+
+
+BAD = {
+    "gone": ("no_such_module:x", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "nameless": ("os:no_such_name", "AttributeError: module 'os' has no attribute 'no_such_name'"),
+    "ends": ("ends_at_import:x", "SystemExit: 3"),
+    "broken": ("broken_at_import:x", "SyntaxError: "),
+    "shapeless": ("no attribute at all", "does not load"),
+}
+"""Entry points that do not load, and what is said of each."""
+
+
+@pytest.fixture
+def bad(monkeypatch, tmp_path):
+    """Every kind has these bad plug-ins, and some sound ones beside them."""
+    (tmp_path / "ends_at_import.py").write_text("import sys\nsys.exit(3)\n")
+    (tmp_path / "broken_at_import.py").write_text("def x(:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    sound = {
+        "hilbench.metrics": [f"{__name__}:{name}" for name in ("foreign_column", "no_measure", "numpy_number")],
+        "hilbench.meters": [f"{__name__}:Smoky"],
+    }
+
+    def entry_points(group):
+        values = {name: value for name, (value, _) in BAD.items()}
+        values |= {value.partition(":")[2].lower(): value for value in sound.get(group, ())}
+        return [EntryPoint(name, value, group) for name, value in values.items()]
+
+    monkeypatch.setattr(plugins, "entry_points", entry_points)
+    return sound
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_plugin_that_does_not_load_says_why_in_one_line(bad, name):
+    with pytest.raises(PluginError) as found:
+        plugins.get("backends", name)
+    assert str(found.value).startswith(f"plug-in {name!r} (")
+    assert BAD[name][1] in str(found.value)
+    assert "\n" not in str(found.value)
+
+
+def test_the_list_names_each_bad_plugin_and_shows_the_others(bad, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["list"])
+    assert not end.value.code
+    said = " ".join(capsys.readouterr().out.split())
+    for name in BAD:
+        assert said.count(f"plug-in {name!r}") == len(plugins.KINDS)
+    assert "A meter that fails when it is asked. (from " in said
+    assert said.count("arm_payload") >= 2
+
+
+def test_a_metric_that_raises_stands_alone(bad, tmp_path, monkeypatch):
+    overrides = {"loop.duration_s": 0.05}
+    assert hilbench.run("cartpole_ladder", tmp_path / "run", overrides=overrides, controller="lqr").status == "done"
+    run = hilbench.read_run(tmp_path / "run")
+    found = measure(run)
+    assert found["foreign_column"]["value"] is None
+    assert found["foreign_column"]["note"] == "this metric raised KeyError: 'info.another_plants_m'"
+    assert found["no_measure"]["note"].startswith("this metric raised TypeError: a Measure's value is a number")
+    assert all(text in found[name]["note"] for name, (_, text) in BAD.items())
+    assert found["numpy_number"] == {"value": 0.5, "unit": "m", "better": "lower", "n": 3}
+    json.dumps(found)
+    own = {"foreign_column", "no_measure", "numpy_number", *BAD}
+    plugins.all_of.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    assert {name: answer for name, answer in found.items() if name not in own} == measure(run)
+
+
+def test_a_suite_is_summarised_beside_bad_metrics(bad, tmp_path, monkeypatch):
+    from hilbench import evaluation
+
+    monkeypatch.setattr(
+        evaluation, "work", lambda tasks, function, ended, _: [ended(t, function(t), None) for t in tasks]
+    )
+    suite = {"name": "s", "summary": "s", "scenarios": ["cartpole_ladder"], "controllers": ["lqr"], "seeds": [1, 2, 3]}
+    (cell,) = evaluate(suite | {"set": {"loop.duration_s": 0.05}}, tmp_path / "out")["cells"]
+    assert not cell["failed"]
+    assert cell["metrics"]["error_rms"]["n"] == 3
+    assert cell["metrics"]["foreign_column"]["note"] == "this metric raised KeyError: 'info.another_plants_m'"
+    assert cell["metrics"]["gone"]["iqm"] is None
+    json.loads((tmp_path / "out" / "summary.json").read_text())
+
+
+def test_a_meter_that_raises_is_one_that_cannot_be_read(bad):
+    found = meters()
+    assert found["smoky"] == "it raised OSError: on fire"
+    assert "No module named 'no_such_module'" in found["gone"]
+    assert "rapl" in found
+
+
+def test_a_backend_that_does_not_load_is_refused_beside_the_others(bad, monkeypatch):
+    from hilbench import conformance
+
+    one = dict(list(conformance.features().items())[:1])
+    monkeypatch.setattr(conformance, "features", lambda: one)
+    found = conform_all()
+    assert {outcome.verdict for name in BAD for outcome in found[name]} == {"refused"}
+    assert found["numba"][0].verdict == "same"
+
+
+def test_a_scenario_with_a_bad_plugin_names_it(bad):
+    with pytest.raises(ScenarioError, match=r"plant.kind: plug-in 'gone' \(no_such_module:x\) does not load"):
+        hilbench.load("cartpole_ladder", {"plant.kind": "gone"})
+    bad["hilbench.backends"] = ["collections:OrderedDict"]
+    plugins.all_of.cache_clear()
+    with pytest.raises(ScenarioError, match=r"backend.kind: plug-in 'ordereddict' has no Config; allowed"):
+        hilbench.load("cartpole_ladder", {"backend.kind": "ordereddict"})
+    with pytest.raises(ScenarioError, match=r"disturbances.x.kind: plug-in 'gone'"):
+        hilbench.load("cartpole_ladder", {"disturbances.x.kind": "gone"})

@@ -1,0 +1,95 @@
+"""What stable-baselines3's VecNormalize saved, read without running any code that is in the file.
+
+A pickle may name any function and have it called. Here NumPy's arrays alone are built; classes of stable-baselines3 and
+Gymnasium are stood in for by one that does nothing, and every other name is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+NUMPY = {"_reconstruct", "_frombuffer", "scalar", "ndarray", "dtype"}
+"""What NumPy's arrays, numbers and types are built by, in modules that are named otherwise from NumPy 2 on."""
+NUMPY_MODULES = re.compile(r"numpy(\.(_?core)\.(multiarray|numeric))?")
+INERT = re.compile(r"(stable_baselines3|gymnasium|gym|numpy\.random)(\..*)?")
+"""Modules whose classes and functions are stood in for."""
+CLASS = ("stable_baselines3.common.vec_env.vec_normalize", "VecNormalize")
+HEAD_BYTES = 4096
+NAMES = re.compile(r"vec_?norm|normali[sz]", re.IGNORECASE)
+
+
+class Statistics(NamedTuple):
+    """`mean` and `var` (n_obs,) float64; None for observations that were not normalised."""
+
+    mean: NDArray
+    var: NDArray
+    epsilon: float
+    clip: float
+
+
+class _Inert:
+    """Stands for a class, or for what a function returns: takes everything in, does nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing of it counts."""
+
+    def __setstate__(self, state: Any) -> None:
+        self.__dict__.update(state if isinstance(state, dict) else {})
+
+
+class _VecNormalize(_Inert):
+    """Stands for VecNormalize itself."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == CLASS:
+            return _VecNormalize
+        if NUMPY_MODULES.fullmatch(module) and name in NUMPY:
+            return super().find_class(module, name)
+        if INERT.fullmatch(module):
+            return _Inert
+        raise pickle.UnpicklingError(f"it names {module}.{name}, which is no part of such a file")
+
+
+def read_statistics(file: Path) -> Statistics | None:
+    """The statistics of observations in a file; None where it says that they are not normalised.
+
+    Raises ValueError, with the reason, for any other file.
+    """
+    try:
+        with file.open("rb") as opened:
+            found = _Unpickler(opened).load()
+    except Exception as error:  # damaged pickles raise anything
+        raise ValueError(f"{type(error).__name__}: {error}".partition("\n")[0]) from None
+    if not isinstance(found, _VecNormalize):
+        raise ValueError(f"it holds a {type(found).__name__}")
+    if not getattr(found, "norm_obs", True):
+        return None
+    try:
+        mean, var = (np.asarray(getattr(found.obs_rms, name), np.float64) for name in ("mean", "var"))
+        epsilon, clip = float(found.epsilon), float(found.clip_obs)
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError("it has no mean, var, epsilon and clip_obs of one Box of observations") from None
+    if mean.ndim != 1 or mean.shape != var.shape:
+        raise ValueError(f"its mean has the shape {mean.shape}, its var {var.shape}")
+    if not (np.isfinite([*mean, *var, epsilon]).all() and (var + epsilon > 0).all() and clip > 0):
+        raise ValueError("it holds a number that is not finite, or a variance or clip_obs that is not above 0")
+    return Statistics(mean, var, epsilon, min(clip, float(np.finfo(np.float32).max)))
+
+
+def beside(policy: Path) -> Path | None:
+    """A file of such statistics near a policy's, by its name or by what it says at its start; nothing is loaded."""
+    for folder in (policy.parent, policy.with_suffix("")):
+        for file in sorted([*folder.glob("*.pkl"), *folder.glob("*.pickle")]):
+            with file.open("rb") as opened:
+                head = opened.read(HEAD_BYTES)
+            if NAMES.search(file.name) or CLASS[0].encode() in head:
+                return file
+    return None

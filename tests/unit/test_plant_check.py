@@ -1,0 +1,323 @@
+"""Plants that break a promise, one at a time: `hilbench check` and a run name each in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec import Struct, structs
+
+import hilbench
+from hilbench import plugins
+from hilbench.agent import make_agent, make_plant
+from hilbench.cli import main
+from hilbench.coding import Whole, values_to_action
+from hilbench.envs.cartpole_ladder import CartpoleLadder
+from hilbench.errors import HilbenchError, ScenarioError
+from hilbench.types import EVENT, Control, Controller, Empty, LawProgram, Port
+
+
+class Broken(CartpoleLadder):
+    """A sound cart-pole, but for what a test puts in place of its own."""
+
+    faults: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, **settings: Any) -> None:
+        if "init" in self.faults:
+            raise self.faults["init"]
+        super().__init__(**settings)
+        self._made = True
+
+    @property
+    def sheet(self) -> Any:
+        made = getattr(self, "_made", False)
+        return structs.replace(super().sheet, **(self.faults.get("sheet", {}) if made else {}))
+
+    def reset(self, **seed: Any) -> Any:
+        self._asked = 0
+        obs, info = super().reset(**seed)
+        return obs, info
+
+    def observe(self) -> Any:
+        obs, reward, terminated, truncated, info = super().observe()
+        self._asked = getattr(self, "_asked", 0) + 1
+        change = self.faults.get("observe", lambda plant, *found: found)
+        return change(self, obs, reward, terminated, truncated, info)
+
+    def state(self) -> Any:
+        return self.faults.get("state", lambda plant, state: state)(self, super().state())
+
+
+class Unstepped(Broken):
+    """Its Config says no physics step."""
+
+    Config = Empty
+
+
+class Threes(Controller):
+    """A program with three inputs, whatever the plant."""
+
+    Config = Empty
+    backend = "law"
+
+    @staticmethod
+    def build(config: Any, plant: Any, period_us: int, seed: int) -> Control:
+        law = {"low": (-1.0,), "high": (1.0,)}
+        return Control(LawProgram("random", law, (Port("obs", 3),), (Port("force", 1),)), Whole(), values_to_action)
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    own = {"hilbench.envs": ("Broken", "Unstepped"), "hilbench.controllers": ("Threes",)}
+
+    def entry_points(group: str) -> list[EntryPoint]:
+        return [EntryPoint(name.lower(), f"{__name__}:{name}", group) for name in own.get(group, ())]
+
+    plugins.all_of.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", entry_points)
+    monkeypatch.setattr(Broken, "faults", {})
+    yield
+    plugins.all_of.cache_clear()
+
+
+def seen(**parts: Any) -> dict[str, Any]:
+    """An `observe` of which some parts are another function's."""
+    names = ("obs", "reward", "terminated", "truncated", "info")
+
+    def change(plant: Broken, *found: Any) -> tuple:
+        return tuple(parts[name](plant, own) if name in parts else own for name, own in zip(names, found, strict=True))
+
+    return {"observe": change}
+
+
+def sheet(**fields: Any) -> dict[str, Any]:
+    return {"sheet": fields}
+
+
+def set_first(value: float) -> Any:
+    def change(plant: Broken, obs: np.ndarray) -> np.ndarray:
+        obs[0] = value
+        return obs
+
+    return change
+
+
+FAULTS = {
+    "observation too short": (seen(obs=lambda p, obs: obs[:3]), "observation: found 3 values; allowed: 4: x, xd"),
+    "observation too long": (seen(obs=lambda p, obs: np.append(obs, obs[:1])), "observation: found 5 values"),
+    "float64": (seen(obs=lambda p, obs: obs.astype(float)), "observation: found type float64; allowed: float32"),
+    "a list": (seen(obs=lambda p, obs: obs.tolist()), "observation: found a list; allowed: a NumPy array"),
+    "NaN": (seen(obs=set_first(np.nan)), "observation: 'x': found nan; allowed: finite numbers"),
+    "outside its space": (seen(obs=set_first(6)), "observation: 'x': found 6; allowed: -5 to 5, as observation_space"),
+    "error key missing": (sheet(error="tip"), "sheet.error: found 'tip'; allowed: disturbances, force_n"),
+    "info lacks a key": (seen(info=lambda p, info: {}), "info: found no 't_s', which sheet.info_units names"),
+    "info holds no number": (
+        seen(info=lambda p, info: info | {"x_m": "far"}), "info: 'x_m': found a str; allowed: a number",
+    ),
+    "the error is no number": (
+        seen(info=lambda p, info: info | {"theta_error_rad": np.nan}),
+        "info: 'theta_error_rad', the tracking error: found nan; allowed: a finite number",
+    ),
+    "units of the wrong length": (sheet(obs_units=("m",)), "sheet.obs_units: found 1; allowed: 4, one for each of obs"),
+    "action units of the wrong length": (sheet(action_units=()), "sheet.action_units: found 0; allowed: 1, one"),
+    "a name twice": (sheet(obs_names=("x",) * 4), "sheet.obs_names: found ['x', 'x', 'x', 'x']; allowed: one name or"),
+    "safe action outside": (sheet(safe_action=(21.0,)), "safe_action of 'force': found 21.0; allowed: -10.0 to 10.0"),
+    "safe action of the wrong length": (sheet(safe_action=(0.0, 0.0)), "sheet.safe_action: found 2; allowed: 1"),
+    "limits of the wrong length": (sheet(action_low=(-20.0, -20.0)), "sheet.action_low: found 2; allowed: 1, one"),
+    "limits in reverse": (
+        sheet(action_low=(20.0,), action_high=(-20.0,)), "'force': found 20.0, -20.0; allowed: two numbers, the lower",
+    ),
+    "physics step of zero": (sheet(physics_step_s=0.0), "sheet.physics_step_s: found 0.0; allowed: 0.001, as plant."),
+    "physics step None": (sheet(physics_step_s=None), "sheet.physics_step_s: found None; allowed: 0.001, as plant."),
+    "state that changes length": (
+        {"state": lambda p, state: state[: 4 - (p.time_s > 0)]},
+        "state() after a physics step: found 3 numbers; allowed: 4, as many as after the reset",
+    ),
+    "state of two dimensions": ({"state": lambda p, state: state[None]}, "state(): found a ndarray of shape (1, 4)"),
+    "another answer when asked twice": (
+        seen(obs=lambda p, obs: obs + np.float32(1e-3 * p._asked)),
+        "observe(), asked twice at one instant: observation: found [",
+    ),
+    "another reward when asked twice": (
+        seen(reward=lambda p, reward: reward + p._asked), "asked twice at one instant: reward: found 3.0, then 4.0",
+    ),
+    "reward that is no number": (seen(reward=lambda p, reward: np.inf), "observe(): reward: found inf; allowed"),
+    "ends that are no truth values": (seen(terminated=lambda p, end: None), "truncated: found [None, False]"),
+    "it raises": (seen(obs=lambda p, obs: 1 / 0), "reset(seed=0) raised ZeroDivisionError: division by zero"),
+    "it cannot be made": ({"init": RuntimeError("no\nlicence")}, "cannot be made: RuntimeError: no licence"),
+}  # fmt: skip
+
+
+def line_of(arguments: list[str], capsys: pytest.CaptureFixture) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert end.value.code == 2, said
+    assert len(said.splitlines()) == 1, said
+    return said
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_check_and_a_run_name_what_is_broken_in_one_line(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    broken, words = FAULTS[fault]
+    given = ["cartpole_ladder", "--controller", "lqr", "--plant.kind", "broken"]
+    with pytest.raises(SystemExit) as end:
+        main(["check", *given])
+    assert not end.value.code, "sound without the fault"
+    monkeypatch.setattr(Broken, "faults", broken)
+    capsys.readouterr()
+    line = line_of(["check", *given], capsys)
+    assert "cartpole_ladder.toml: plant 'broken': " in line
+    assert words in line
+    assert line_of(["run", *given, "--out", str(tmp_path / "run")], capsys) == line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plant_without_a_physics_step_is_named(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    scenario = tmp_path / "unstepped.toml"
+    text = 'name = "u"\nsummary = "u"\ncontroller = "r"\nplant.kind = "unstepped"\ncontrollers.r.kind = "random"\n'
+    scenario.write_text(text)
+    line = line_of(["check", str(scenario)], capsys)
+    assert "plant 'unstepped': found no field physics_step_s in its Config; allowed: one, in s" in line
+
+
+def test_a_program_with_three_inputs_on_a_plant_of_four_is_named(capsys: pytest.CaptureFixture) -> None:
+    given = ["cartpole_ladder", "--controller", "threes", "--controllers.threes.kind", "threes"]
+    line = line_of(["check", *given], capsys)
+    assert "controllers.threes: the program's inputs: found 3 values; allowed: 4, one for each observation" in line
+
+
+class Fitting(Struct):
+    """A control of the cart-pole, with one part in another's place."""
+
+    coder: Any = None
+    decode: Any = values_to_action
+    modulate: Any = None
+
+
+class Coded:
+    """Encodes as it is told."""
+
+    def __init__(self, encode: Any) -> None:
+        self.encode = encode
+
+    def reset(self) -> None:
+        """Nothing is kept."""
+
+
+def fill(value: float) -> Any:
+    def encode(obs: np.ndarray, values: np.ndarray) -> np.ndarray:
+        values[:] = value
+        return np.empty(0, EVENT)
+
+    return encode
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (
+            {"coder": Coded(lambda obs, values: values.__setitem__(slice(None), obs[:3]))},
+            "and inputs of 4 values, raised",
+        ),
+        ({"coder": Coded(fill(np.inf))}, "encode: values[0]: found inf; allowed: finite numbers"),
+        ({"coder": Coded(lambda obs, values: None)}, "encode: events: found NoneType; allowed: an array of hilbench"),
+        ({"coder": Coded(lambda obs, values: np.zeros(1, EVENT))}, "address: found 0; allowed: less than 0"),
+        ({"modulate": lambda obs, reward, info, out: info["tip_m"]}, "the modulators raised KeyError: 'tip_m'"),
+        ({"decode": lambda reply, action: None}, "decode of a reply of zeros: action[0]: found nan"),
+        ({"decode": lambda reply, action: reply.values[9]}, "1 values and 1 actions, raised IndexError"),
+    ],
+)
+def test_a_coder_that_does_not_fit_is_named(
+    parts: dict, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def build(config: Any, plant: Any, period_us: int, seed: int) -> Control:
+        law = LawProgram("random", {"low": (-1.0,), "high": (1.0,)}, (Port("obs", 4),), (Port("force", 1),))
+        return Control(law, **{"coder": Whole(), "decode": values_to_action} | parts)
+
+    monkeypatch.setattr(Threes, "build", build)
+    given = ["cartpole_ladder", "--controller", "threes", "--controllers.threes.kind", "threes"]
+    line = line_of(["check", *given], capsys)
+    assert "cartpole_ladder.toml: controllers.threes: " in line
+    assert words in line
+
+
+def test_a_sensor_that_is_disturbed_from_the_start_may_tell_what_its_space_has_not(tmp_path: Path) -> None:
+    bias = {"kind": "sensor_bias", "bias": {"x": 10.0}}
+    scenario = hilbench.load("cartpole_ladder", {"disturbances.far": bias, "loop.duration_s": 0.01}, "lqr")
+    assert hilbench.run(scenario, tmp_path / "run").status == "done"
+
+
+@pytest.mark.parametrize("controller", ["lif_lqr", "random"])
+def test_a_run_is_the_same_bit_for_bit_as_one_that_was_not_checked(
+    tmp_path: Path, controller: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hilbench import running
+    from hilbench.agent import make_control
+
+    scenario = hilbench.load("cartpole_ladder", {"loop.duration_s": 0.1, "loop.episodes": 2}, controller)
+    hilbench.run(scenario, tmp_path / "checked")
+    monkeypatch.setattr(running, "checked", lambda scenario, plant: make_control(scenario, plant.sheet))
+    hilbench.run(scenario, tmp_path / "not")
+    for one, two in zip(*(hilbench.read_run(tmp_path / name).episodes for name in ("checked", "not")), strict=True):
+        for name in ("obs", "state", "values_in", "values_out", "actions", "reward"):
+            np.testing.assert_array_equal(one[name], two[name])
+
+
+@pytest.fixture
+def agent() -> Iterator[Any]:
+    scenario = hilbench.load("cartpole_ladder", {"loop.period_s": 0.01}, "lqr")
+    plant = make_plant(scenario)
+    with make_agent(scenario, plant.sheet) as made:
+        made.reset(1)
+        yield made
+    plant.close()
+
+
+ZEROS = np.zeros(4, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("obs", "reward", "words"),
+    [
+        (ZEROS[:3], 0.0, r"act: found an observation of shape \(3,\); allowed: \(4,\), x, xd, theta, thetad"),
+        (ZEROS[None], 0.0, r"shape \(1, 4\); allowed: \(4,\)"),
+        (np.float32([0, np.nan, 0, 0]), 0.0, r"act: found \[0.0, nan, 0.0, 0.0\] with reward 0.0; allowed: finite"),
+        (np.float32([np.inf, -np.inf, 0, 0]), 0.0, "allowed: finite"),
+        (ZEROS, float("nan"), "with reward nan; allowed: finite"),
+    ],
+)
+def test_act_refuses_what_the_plant_would_not_say(agent: Any, obs: np.ndarray, reward: float, words: str) -> None:
+    with pytest.raises(ScenarioError, match=words):
+        agent.act(obs, reward)
+    assert agent.act(ZEROS).shape == (1,), "nothing was sent"
+
+
+def test_act_takes_numbers_whose_sum_is_too_large(agent: Any) -> None:
+    assert np.isfinite(agent.act(np.array([3e38, 3e38, 0, 0], np.float32))).all()
+
+
+def test_act_refuses_an_env_of_another_period(agent: Any) -> None:
+    agent.act(ZEROS, 0.0, {"t_s": 0.0})
+    agent.act(ZEROS, 0.0, {"t_s": 0.01})
+    with pytest.raises(
+        ScenarioError, match=r"went from 0.01 to 0.03 s .*period of 0.01 s: give the env control_period"
+    ):
+        agent.act(ZEROS, 0.0, {"t_s": 0.03})
+    with pytest.raises(ScenarioError, match="before a new episode, call reset"):
+        agent.act(ZEROS, 0.0, {"t_s": 0.0})
+    agent.reset(2)
+    agent.act(ZEROS, 0.0, {"t_s": 0.0})
+    agent.act(ZEROS)
+
+
+def test_act_refuses_an_action_that_is_not_finite(agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "decode", lambda reply, action: action.fill(np.nan))
+    with pytest.raises(HilbenchError, match=r"tick 0: the controller's action is \[nan\], not finite"):
+        agent.act(ZEROS)
