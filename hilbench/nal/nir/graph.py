@@ -113,6 +113,9 @@ def graph_of(tree: dict[str, Any]) -> Graph:
     raw_edges = _flatten(tree, "", graph, through, 0)
     _pass_through(graph, raw_edges, through)
     _check_ends(graph)
+    # What a graph means must not hang on the order in which a file, or a dict, happens to hold it.
+    graph.nodes = dict(sorted(graph.nodes.items()))
+    graph.edges.sort()
     graph.notes[:] = _gathered(graph.notes)
     return graph
 

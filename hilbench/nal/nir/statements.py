@@ -15,7 +15,8 @@ from hilbench.nal.network import Network
 from hilbench.nal.neurons import Behaviour, Integrator, Reset, Seconds
 from hilbench.nal.nir.build import build
 from hilbench.nal.nir.graph import Graph, Node
-from hilbench.nal.nir.layout import Layout, closing_edges, lay_out
+from hilbench.nal.nir.layout import Layout, lay_out
+from hilbench.nal.nir.loops import closing_edges
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.own import BEHAVIOUR, RESETTING, SPIKING, check_nodes, delaying, plain
 from hilbench.nal.nir.profile import KEY, InputEntry, OutputEntry, PopulationEntry, Profile, ProjectionEntry, profile_of
