@@ -13,7 +13,7 @@ from hilbench.nal import forms
 from hilbench.nal.codec import check_modulators, rule_from_dict
 from hilbench.nal.forms import Form
 from hilbench.nal.network import Network
-from hilbench.nal.neurons import Behaviour, Population
+from hilbench.nal.neurons import OTHER_UNITS, Behaviour, Population
 from hilbench.nal.nir.edges import edges_of
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS, Matrix, delay_s, matrix, parameters
@@ -133,7 +133,7 @@ def _check_decay(p: Population, where: str, dt_s: float) -> None:
         if tau_s is not None and p.behaviour.integrator != "exact" and tau_s.min() < dt_s * (1 - 1e-6):
             raise NetworkError(
                 f"{where}: {key}: found {tau_s.min():.3g}; allowed: the network step of {dt_s:g} s or more, under"
-                f" {p.behaviour.integrator!r}; does the file count time in other units? state tau_unit: s, dt or 1/dt"
+                f" {p.behaviour.integrator!r}; {OTHER_UNITS}"
             )
 
 
