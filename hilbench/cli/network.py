@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.markup import escape
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 USUAL = {
-    "spike_amplitude": 1.0, "reset_at": "now", "threshold": ">", "fires": "always", "spikes": "single",
-    "arrival": "held", "current": "new", "refractory_s": 0.0, "inputs": "values",
+    "tau_unit": "s", "spike_amplitude": 1.0, "reset_at": "now", "threshold": ">", "fires": "always",
+    "spikes": "single", "arrival": "held", "current": "new", "refractory_s": 0.0, "inputs": "values",
 }  # fmt: skip
 """What holds of a network where nothing else is stated."""
 
@@ -59,7 +60,7 @@ def import_network(
     dt_s
         the network step, in whole microseconds
     tau_unit
-        what the file counts time constants in: seconds, steps, or seconds per step
+        what the file counts time constants and delays in: seconds, steps, or seconds per step
     integrator
         the exact solution over a step, forward Euler, or decay as in Euler and the input added whole
     reset
@@ -92,6 +93,7 @@ def import_network(
     from hilbench.nal import save
     from hilbench.nal.nir import read_with_notes
     from hilbench.nal.nir.statements import read_statements
+    from hilbench.nal.presets import PRESETS
 
     options = {
         "preset": preset, "tau_unit": tau_unit, "arrival": arrival,
@@ -106,7 +108,8 @@ def import_network(
         raise ScenarioError(f"--out: found {target}, the file that is read; allowed: another one")
     found, notes = read_with_notes(network, stated)
     save(found, target)
-    usual = {} if "preset" in stated else {name: value for name, value in USUAL.items() if name not in stated}
+    usual = USUAL if "preset" not in stated else {"tau_unit": PRESETS[stated["preset"]].tau_unit}
+    usual = {name: value for name, value in usual.items() if name not in stated}
     said = _described(found, notes) | {"stated": stated, "usual": usual, "saved": str(target)}
     if as_json:
         print_json(said)
@@ -126,7 +129,7 @@ def _described(network: Network, notes: list[str]) -> dict[str, Any]:
     return {
         "dt_s": network.dt_s,
         "populations": {
-            p.name: {"kind": p.kind, "shape": list(p.shape), "behaviour": _behaviour(p)}
+            p.name: {"kind": p.kind, "shape": list(p.shape), "times_s": _times_s(p), "behaviour": _behaviour(p)}
             for p in network.populations.values()
             if p.kind != "sum"
         },
@@ -137,6 +140,7 @@ def _described(network: Network, notes: list[str]) -> dict[str, Any]:
                 "form": p.form.kind if p.form else "linear",
                 "synapses": int(p.weights.nnz),
                 "delay_steps": [p.min_delay_steps, p.max_delay_steps],
+                "delay_s": [p.min_delay_steps * network.dt_s, p.max_delay_steps * network.dt_s],
                 "late": p.late,
             }
             for p in network.projections.values()
@@ -145,6 +149,13 @@ def _described(network: Network, notes: list[str]) -> dict[str, Any]:
         "outputs": {port.name: {"size": port.size, "kind": port.kind} for port in network.outputs},
         "notes": notes,
     }
+
+
+def _times_s(p: Population) -> dict[str, list[float]]:
+    """The shortest and the longest of each time that a population has, in seconds."""
+    b = p.behaviour
+    found = {"tau": p.tau_s, "tau_syn": p.tau_syn_s, "refractory": b.refractory_s or None, "adapt_tau": b.adapt_tau_s}
+    return {name: [float(np.min(s)), float(np.max(s))] for name, s in found.items() if s is not None}
 
 
 def _behaviour(p: Population) -> dict[str, Any]:
@@ -156,14 +167,20 @@ def _behaviour(p: Population) -> dict[str, Any]:
     return {key: getattr(p.behaviour, key) for key, has in chief.items() if has} | stated(p.behaviour, "")
 
 
+def _range(ends: list[float]) -> str:
+    return f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
+
+
 def _print(said: dict[str, Any]) -> None:
     rows = [("step", "", f"{said['dt_s']:g} s")]
     for name, p in said["populations"].items():
-        behaviour = "".join(f", {key} {value}" for key, value in p["behaviour"].items())
-        rows.append(("population", name, f"{p['kind']} {' x '.join(map(str, p['shape']))}{behaviour}"))
+        times = "".join(f", {key} {_range(seconds)} s" for key, seconds in p["times_s"].items())
+        other = {key: value for key, value in p["behaviour"].items() if key not in ("refractory_s", "adapt_tau_s")}
+        behaviour = "".join(f", {key} {value}" for key, value in other.items())
+        rows.append(("population", name, f"{p['kind']} {' x '.join(map(str, p['shape']))}{times}{behaviour}"))
     for name, p in said["projections"].items():
-        first, last = p["delay_steps"]
-        delay = "" if not last else f", {first if first == last else f'{first} to {last}'} steps"
+        steps, seconds = p["delay_steps"], p["delay_s"]
+        delay = f", {_range(steps)} steps ({_range(seconds)} s)" if any(steps) else ""
         what = f"{p['form']} {p['source']} -> {p['target']}, {p['synapses']} synapses{delay}{', late' * p['late']}"
         rows.append(("projection", name, what))
     for way in ("inputs", "outputs"):

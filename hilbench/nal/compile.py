@@ -119,7 +119,7 @@ def compile_network(
         populations=neuron_errors,
         approximated=approximated(folded, target),
         dropped=_dropped(network, folded),
-        broken=check(folded, wiring, target) + broken(placement, target, chips),
+        broken=check(folded, wiring, target) + broken(placement, target, chips) + _unreadable(network, folded),
         energy=None if activity is None else _cost(network, folded, wiring, placement, target, activity, sent),
     )  # fmt: skip
 
@@ -175,10 +175,46 @@ def _use(placement: Placement, target: Target) -> dict[str, Use]:
     return {name: Use(int(n.max()), float(n.mean()), allowed[name]) for name, n in found.items()}
 
 
-def _dropped(network: Network, folded: Network) -> list[str]:
+def _read_relays(network: Network, folded: Network) -> dict[str, str]:
+    """Output ports that read a relay, which no hardware has -> the relay."""
     relays = network.populations.keys() - folded.populations.keys()
-    read = [name for name, source in network.taps.items() if source in relays]
-    return [f"output {name!r}: a sum of other outputs, which the host must add up" for name in read]
+    return {name: source for name, source in network.taps.items() if source in relays}
+
+
+def _dropped(network: Network, folded: Network) -> list[str]:
+    return [
+        f"output {name!r}: a sum of other outputs, which the host must add up"
+        for name, relay in _read_relays(network, folded).items()
+        if not _hidden(network, relay)
+    ]
+
+
+def _unreadable(network: Network, folded: Network) -> list[Broken]:
+    """Outputs that the host cannot add up either, as what they sum does not leave the hardware."""
+    broken = []
+    for name, relay in _read_relays(network, folded).items():
+        if hidden := _hidden(network, relay):
+            found = f"a sum of what {', '.join(map(repr, hidden))} sends, which no output gives"
+            allowed = f"sums of what outputs give; add an output of {hidden[0]!r}, or neurons before {name!r}"
+            broken.append(Broken("outputs", f"output {name!r}", found, allowed))
+    return broken
+
+
+def _hidden(network: Network, relay: str) -> list[str]:
+    """The populations that a relay adds up and whose spikes, or values, no output port gives."""
+    gives = {(network.taps[port.name], port.kind) for port in network.outputs}
+    found, relays = set(), [relay]
+    for name in relays:
+        for source in (p.source for p in network.projections.values() if p.target == name):
+            p = network.populations.get(source)
+            if p is None or source in relays:
+                continue
+            graded = p.spiking and p.behaviour.spikes == "graded"  # a port of them gives membranes
+            if p.kind == "sum":
+                relays.append(source)
+            elif graded or (source, "events" if p.spiking else "values") not in gives:
+                found.add(source)
+    return sorted(found)
 
 
 def _cost(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal.neurons import Population, step_constants
+from hilbench.nal.neurons import OTHER_UNITS, Population, step_constants
 
 if TYPE_CHECKING:
     from hilbench.nal.network import Network
@@ -20,8 +20,7 @@ def check_decay(p: Population, dt_s: float) -> None:
         if tau_s is not None and p.behaviour.integrator != "exact" and tau_s.min() < dt_s * (1 - 1e-6):
             raise NetworkError(
                 f"population {p.name!r}: {key}: found {tau_s.min():.3g}; allowed: the network step of {dt_s:g} s or"
-                f" more, under {p.behaviour.integrator!r}; does the file count time in other units? state tau_unit: s,"
-                " dt or 1/dt"
+                f" more, under {p.behaviour.integrator!r}; {OTHER_UNITS}"
             )
 
 

@@ -57,6 +57,10 @@ MAX_REFRACTORY_STEPS = 2**31 - 1
 SPIKING = ("lif", "if", "cuba_lif", "threshold", "poisson")
 
 Seconds = Annotated[float, Meta(ge=0)]
+OTHER_UNITS = (
+    "does the file count time in other units? state tau_unit (--tau-unit s, dt, 1/dt) or another dt_s (--dt-s)"
+)
+"""What a refusal of a time ends with."""
 
 
 class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

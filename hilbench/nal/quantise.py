@@ -128,10 +128,10 @@ def _weights(p: Projection, sent: float, scale: NDArray, weights: Weights) -> tu
 
 def _threshold(p: Population, height: NDArray, last_place: NDArray) -> tuple[Population, float]:
     """The threshold as a whole number of places, and the largest relative change of a height."""
-    rounded = np.where(np.isfinite(height), np.rint(height / last_place) * last_place, height)
-    moved = np.isfinite(height) & (height != 0)
-    error = np.abs(rounded[moved] / height[moved] - 1).max(initial=0)
-    return replace(p, v_threshold=(p.v_threshold + (rounded - height)).astype(np.float32)), float(error)
+    finite = np.where(np.isfinite(height), height, 0)
+    change = np.rint(finite / last_place) * last_place - finite
+    error = np.abs(change[finite != 0] / finite[finite != 0]).max(initial=0)
+    return replace(p, v_threshold=(p.v_threshold + change).astype(np.float32)), float(error)
 
 
 def _leaks(p: Population, dt_s: float, decay: Decay | None) -> tuple[Population, float | None, float | None]:

@@ -292,8 +292,9 @@ def test_import_attaches_a_profile_and_says_what_it_says(tmp_path: Path, capsys:
 
     path = plain_nir(tmp_path / "net.nir")
     assert call("import", str(path), *STATED, "--recurrent-delay", "1", "--spike-amplitude", "impulse") == 0
-    said = capsys.readouterr().out
-    for word in ("cells", "lif 2", "linear cells -> cells, 2 synapses, 1 steps", "impulse", "reset_at", "now"):
+    said = " ".join(capsys.readouterr().out.split())  # tables break lines
+    projection = "linear cells -> cells, 2 synapses, 1 steps (0.0001 s)"
+    for word in ("cells", "lif 2, tau 0.1 s", projection, "impulse", "reset_at", "now", "tau_unit"):
         assert word in said
     net = load(tmp_path / "net.hilbench.nir")
     assert (net.dt_s, net.spike_amplitude, net.projections["back"].delay_steps) == (1e-4, 1e4, 1)
@@ -313,6 +314,37 @@ def test_import_takes_a_profile_file_and_options_over_it(tmp_path: Path, capsys:
     assert said["stated"]["dt_s"] == 1e-4
     assert said["projections"]["back"]["delay_steps"] == [4, 4]
     assert load(out).populations["cells"].behaviour.reset == "subtract"
+
+
+def test_import_prints_all_times_with_their_unit(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    import nir
+    import numpy as np
+
+    two = np.ones(2, np.float32)
+    cells = nir.CubaLIF(tau_mem=two * (20, 40), tau_syn=two * 0.5, r=two, v_leak=0 * two, v_threshold=two)
+    nodes = {"in": nir.Input({"input": np.array([2])}), "wait": nir.Delay(two * (3, 5)), "cells": cells}
+    nodes["out"] = nir.Output({"output": np.array([2])})
+    edges = [("in", "wait"), ("wait", "cells"), ("cells", "out")]
+    nir.write(tmp_path / "net.nir", nir.NIRGraph(nodes, edges, type_check=False))
+    profile = tmp_path / "p.toml"
+    profile.write_text("[nodes.cells]\nadapt_tau_s = 0.25\n")
+    options = ("--profile", str(profile), "--dt-s", "1e-3", "--integrator", "exact", "--reset", "zero")
+    options += ("--tau-unit", "dt", "--refractory-s", "2e-3")
+    assert call("import", str(tmp_path / "net.nir"), *options) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "cuba_lif 2, tau 0.02 to 0.04 s, tau_syn 0.0005 s, refractory 0.002 s, adapt_tau 0.25 s, integrator" in said
+    assert "delay in -> cells, 2 synapses, 3 to 5 steps (0.003 to 0.005 s)" in said
+    assert "note time constants from 0.0005 s are below the network step of 0.001 s; does the file count" in said
+    assert call("import", str(tmp_path / "net.nir"), *options, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["populations"]["cells"]["times_s"]["tau"] == pytest.approx([0.02, 0.04])
+    assert found["projections"]["wait"]["delay_s"] == pytest.approx([0.003, 0.005])
+
+
+def test_import_says_what_a_preset_counts_times_in(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = plain_nir(tmp_path / "net.nir")
+    assert call("import", str(path), "--preset", "sinabs", "--dt-s", "1e-3", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["usual"] == {"tau_unit": "dt"}
 
 
 @pytest.mark.parametrize(

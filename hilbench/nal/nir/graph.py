@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 MAX_DEPTH = 16
 MAX_NODES = 100_000
 MAX_EDGES = 1_000_000
+KEY = "hilbench"
+"""Of the graph's metadata: the execution profile; arrays that belong to it stand under `hilbench.WHAT.NAME`."""
+GRAPH = ("type", "nodes", "edges", "metadata", "version")
+"""What a graph holds, and a file of an old version beside it."""
 
 
 class Fields(NamedTuple):
@@ -67,6 +71,14 @@ class Node:
     settings: dict[str, Any]
 
 
+class Inner(NamedTuple):
+    """A port of a graph within the graph, and the nodes that lead to it."""
+
+    type: str
+    shape: tuple[int, ...] | None
+    sources: list[str]
+
+
 @dataclass(slots=True)
 class Graph:
     """A flat graph. Every edge is there once, and its ends are nodes."""
@@ -74,6 +86,8 @@ class Graph:
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    inner: dict[str, Inner] = field(default_factory=dict)
+    """Inputs and Outputs of graphs within the graph; they pass on what comes, and are no nodes any more."""
     notes: list[str] = field(default_factory=list)
     """What the file did not say, and what of it is not kept; one line each."""
 
@@ -110,10 +124,15 @@ def graph_of(tree: dict[str, Any]) -> Graph:
     if not isinstance(metadata, dict | None):
         raise NetworkError(f"metadata: found {type(metadata).__name__}; allowed: a group")
     graph, through = Graph(metadata=dict(metadata or {})), set()
+    if any(str(key).partition(".")[0] != KEY for key in graph.metadata):
+        graph.notes.append("metadata is not kept: node of the graph itself")
     raw_edges = _flatten(tree, "", graph, through, 0)
     _pass_through(graph, raw_edges, through)
     _check_ends(graph)
-    graph.notes[:] = _gathered(graph.notes)
+    # What a graph means must not hang on the order in which a file, or a dict, happens to hold it.
+    graph.nodes = dict(sorted(graph.nodes.items()))
+    graph.edges.sort()
+    graph.notes[:] = gathered(graph.notes)
     return graph
 
 
@@ -124,6 +143,10 @@ def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: in
     edges, nodes = [], tree.get("nodes", {})
     if not isinstance(nodes, dict):
         raise NetworkError(f"nodes: found {type(nodes).__name__}; allowed: a group")
+    where = prefix[:-1] or "of the graph itself"
+    graph.notes += [f"{key} is not kept: node {where}" for key in tree if key not in GRAPH]
+    if prefix and _says(tree.get("metadata")):
+        graph.notes.append(f"metadata is not kept: node {where}")
     for name, raw in nodes.items():
         full = f"{prefix}{name}"
         if not isinstance(raw, dict):
@@ -132,8 +155,6 @@ def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: in
             raise NetworkError(f"more than {MAX_NODES} nodes; allowed: {MAX_NODES}")
         if _is(raw, "NIRGraph"):
             edges += _flatten(raw, f"{full}.", graph, through, depth + 1)
-            if _says(raw.get("metadata")):
-                graph.notes.append(f"metadata is not kept: node {full}")
             continue
         if full in graph.nodes:
             raise NetworkError(f"node {full!r} stands twice: once by itself and once in a graph within the graph")
@@ -185,17 +206,32 @@ def _end(nodes: dict, prefix: str, name: str, port: str) -> str:
 def _pass_through(graph: Graph, edges: list[tuple[str, str]], through: set[str]) -> None:
     """The graph's edges, with the ports of inner graphs cut out."""
     after: dict[str, list[str]] = {name: [] for name in through}
+    before: dict[str, list[str]] = {name: [] for name in through}
     for a, b in edges:
         if a in through:
             after[a].append(b)
     for a, b in edges:
         if a not in through:
-            graph.edges += [(a, end) for end in _beyond(b, after)]
-    for name in through:
-        del graph.nodes[name]
+            ends, passed = _beyond(b, after)
+            graph.edges += [(a, end) for end in ends]
+            for name in passed:
+                before[name].append(a)
+    for name in sorted(through):
+        port = graph.nodes.pop(name)
+        graph.inner[name] = Inner(port.type, _stated(port.settings.get("shape")), before[name])
+        if not before[name]:
+            graph.notes.append(f"nothing leads to this {port.type} of a graph within the graph: node {name}")
+        if not after[name]:
+            graph.notes.append(f"nothing leads on from this {port.type} of a graph within the graph: node {name}")
 
 
-def _beyond(name: str, after: dict[str, list[str]]) -> list[str]:
+def _stated(shape: Any) -> tuple[int, ...] | None:
+    """The shape that an inner port says; there are files that say none."""
+    return tuple(shape) if isinstance(shape, list) and shape else (shape,) if isinstance(shape, int) else None
+
+
+def _beyond(name: str, after: dict[str, list[str]]) -> tuple[list[str], set[str]]:
+    """Where an edge to this node ends, and the inner ports that it passes."""
     ends, seen, waiting = [], set(), [name]
     while waiting:
         name = waiting.pop(0)
@@ -204,7 +240,7 @@ def _beyond(name: str, after: dict[str, list[str]]) -> list[str]:
         elif name not in seen:
             seen.add(name)
             waiting += after[name]
-    return ends
+    return ends, seen
 
 
 def _check_ends(graph: Graph) -> None:
@@ -274,7 +310,7 @@ def _setting(value: Any, where: str) -> Any:
     return array.astype(np.int64).tolist()
 
 
-def _gathered(notes: list[str]) -> list[str]:
+def gathered(notes: list[str]) -> list[str]:
     """Notes that differ only in their node, as one."""
     nodes: dict[str, list[str]] = {}
     for note in notes:

@@ -1,4 +1,4 @@
-"""How a graph without a profile becomes populations and projections: where relays stand, what closes loops."""
+"""How a graph without a profile becomes populations and projections: where relays stand."""
 
 from __future__ import annotations
 
@@ -106,33 +106,6 @@ def _places(
         else:
             gives[name] = out.relay(f"{out.names[name]}_out", shapes[name][1])
     return gives
-
-
-def closing_edges(graph: Graph, delaying: set[str]) -> list[Edge]:
-    """The edges that close loops, found by depth-first search from the inputs, along edges in the order of the file.
-
-    `delaying` nodes hold all that passes them back, so a loop through one is closed already.
-    """
-    after = {name: [b for b in ends if b not in delaying] for name, ends in graph.targets().items()}
-    inputs = [name for name, node in graph.nodes.items() if node.type == "Input"]
-    found, state = [], dict.fromkeys(graph.nodes, 0)  # 0 new, 1 on the way, 2 done
-    for root in (*inputs, *graph.nodes):
-        if state[root]:
-            continue
-        way = [(root, iter(after[root]))]
-        state[root] = 1
-        while way:
-            name, ends = way[-1]
-            end = next(ends, None)
-            if end is None:
-                state[name] = 2
-                way.pop()
-            elif state[end] == 1:
-                found.append((name, end))
-            elif state[end] == 0:
-                state[end] = 1
-                way.append((end, iter(after[end])))
-    return found
 
 
 def _names(nodes: Iterable[str]) -> dict[str, str]:

@@ -73,18 +73,20 @@ def _matrix(node: Node, shape_in: Shape, shape_out: Shape) -> Matrix:
     if kind == "linear":
         return Matrix(form, forms.linear(arrays["weight"]), _bias(arrays.get("bias"), shape_out))
     if kind == "scale":
-        return Matrix(form, forms.diagonal(arrays["scale"]))
-    if kind in ("flatten", "delay"):
-        return Matrix(form, forms.identity(prod(shape_in)), None, arrays.get("delay"))
+        return Matrix(form, forms.diagonal(np.broadcast_to(arrays["scale"], shape_in)))
+    if kind == "flatten":
+        return Matrix(form, forms.identity(prod(shape_in)))
+    if kind == "delay":
+        return Matrix(form, forms.identity(prod(shape_in)), None, np.broadcast_to(arrays["delay"], shape_in).copy())
     form = Form(kind, shape_in, shape_out, settings=window(node, len(shape_in) - 1))
     if kind in ("sum_pool2d", "avg_pool2d"):
         return Matrix(form, forms.pooling(shape_in, form.settings, kind == "avg_pool2d"))
     form.arrays["weight"] = arrays["weight"]
     bias = arrays.get("bias", np.zeros(shape_out[0], np.float32))
-    if bias.shape != shape_out[:1]:
+    if bias.shape not in ((), shape_out[:1]):
         raise NetworkError(f"bias: found shape {bias.shape}; allowed: {shape_out[:1]}")
     weights = forms.convolution(arrays["weight"], shape_in, form.settings)
-    return Matrix(form, weights, np.repeat(bias, prod(shape_out[1:])))
+    return Matrix(form, weights, np.repeat(np.broadcast_to(bias, shape_out[:1]), prod(shape_out[1:])))
 
 
 def _bias(bias: NDArray | None, shape_out: Shape) -> NDArray | None:

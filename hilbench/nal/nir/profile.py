@@ -13,10 +13,8 @@ from msgspec import Meta, Struct
 from hilbench.errors import NetworkError
 from hilbench.nal.forms import FormKind
 from hilbench.nal.neurons import Integrator, Kind
-from hilbench.nal.nir.graph import Graph
+from hilbench.nal.nir.graph import KEY, Graph
 from hilbench.types import Name, Port
-
-KEY = "hilbench"
 
 Steps = Annotated[int, Meta(ge=0)]
 Stored = Literal["nonzero", "all", "mask"]

@@ -51,6 +51,11 @@ def check_shapes(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> None:
         if graph.nodes[b].type != "Output" or prod(out) != prod(into):
             raise NetworkError(f"node {a!r} gives shape {out} and node {b!r} takes {into}; allowed: the same")
         graph.notes.append(f"the shape of an Output is saved as {out}, not {into}: {b}")
+    for name, port in graph.inner.items():
+        odd = [shapes[a][1] for a in port.sources if shapes[a][1] != port.shape]
+        if port.shape and odd:
+            found = f"{port.type} of a graph within the graph says shape {port.shape} and gets {odd[0]}"
+            graph.notes.append(f"this {found}, which holds: {name}")
 
 
 def _shapes(node: Node, given: Shape | None) -> tuple[Shape, Shape] | None:
@@ -151,8 +156,9 @@ def _per_axis(value: Any, key: str, low: int, n_axes: int) -> Any:
 
 
 def _sides(node: Node, key: str) -> Shape:
+    """The shape that a node states. One of no dimensions is a single number's, and stands as (1,)."""
     value = node.settings[key]
-    shape = tuple(value) if isinstance(value, list) else (value,)
-    if not shape or any(type(n) is not int or n < 1 for n in shape):
+    shape = (tuple(value) or (1,)) if isinstance(value, list) else (value,)
+    if any(type(n) is not int or n < 1 for n in shape):
         raise NetworkError(f"{key}: found {value!r}; allowed: whole numbers from 1")
     return shape

@@ -11,11 +11,13 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from hilbench.errors import NetworkError, choose
+from hilbench.nal._arrays import MAX_DELAY_STEPS
 from hilbench.nal.network import Network
-from hilbench.nal.neurons import Behaviour, Integrator, Reset, Seconds
+from hilbench.nal.neurons import OTHER_UNITS, Behaviour, Integrator, Reset, Seconds
 from hilbench.nal.nir.build import build
-from hilbench.nal.nir.graph import Graph, Node
-from hilbench.nal.nir.layout import Layout, closing_edges, lay_out
+from hilbench.nal.nir.graph import Graph, Node, gathered
+from hilbench.nal.nir.layout import Layout, lay_out
+from hilbench.nal.nir.loops import closing_edges
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.own import BEHAVIOUR, RESETTING, SPIKING, check_nodes, delaying, plain
 from hilbench.nal.nir.profile import KEY, InputEntry, OutputEntry, PopulationEntry, Profile, ProjectionEntry, profile_of
@@ -35,7 +37,7 @@ class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dt_s: Annotated[float, Meta(gt=0)] | None = None
     """The network step."""
     tau_unit: TauUnit | None = None
-    """What the file counts time constants in; seconds, unless the preset says otherwise."""
+    """What the file counts time constants and delays in; seconds, unless the preset says otherwise."""
     integrator: Integrator | None = None
     reset: Reset | None = None
     recurrent_delay: Annotated[int, Meta(ge=0, le=1)] | None = None
@@ -112,7 +114,25 @@ def attach(graph: Graph, statements: Statements) -> Network:
         )
     layout = lay_out(graph, shapes)
     graph.notes += [f"the node {node!r} is named {part}" for node, part in layout.names.items() if node != part]
-    return build(graph, _profile(graph, statements, layout))
+    network = build(graph, _profile(graph, statements, layout))
+    graph.notes += _short_times(network)
+    return network
+
+
+def _short_times(network: Network) -> list[str]:
+    """A note on time constants below the network step, which mostly come of a file that counts in other units."""
+    populations = network.populations.values()
+    shortest = {
+        p.name: min(a.min() for a in (p.tau_s, p.tau_syn_s) if a is not None)
+        for p in populations
+        if p.tau_s is not None
+    }
+    found = [name for name, tau_s in shortest.items() if tau_s < network.dt_s * (1 - 1e-6)]
+    if not found:
+        return []
+    least = min(shortest[name] for name in found)
+    what = f"time constants from {least:.3g} s are below the network step of {network.dt_s:g} s; {OTHER_UNITS}"
+    return gathered([f"{what}: node {name}" for name in found])
 
 
 def _profile(graph: Graph, stated: Statements, layout: Layout) -> Profile:
@@ -219,9 +239,10 @@ def _whole_steps(node: Node, name: str, dt_s: float) -> Any:
     """The delays of a Delay node, in steps: one number where all are the same."""
     delays = node.arrays["delay"].astype(np.float64).ravel()
     steps = np.rint(delays / dt_s)
-    wrong = (steps < 0) | (np.abs(delays / dt_s - steps) > 1e-6 * np.maximum(steps, 1))
+    wrong = (steps < 0) | (steps > MAX_DELAY_STEPS) | (np.abs(delays / dt_s - steps) > 1e-6 * np.maximum(steps, 1))
     if wrong.any():
         raise NetworkError(
-            f"node {name!r}: delay: found {delays[wrong][0]:g} s; allowed: whole steps of {dt_s:g} s, 0 or more"
+            f"node {name!r}: delay: found {delays[wrong][0]:g} s; allowed: whole steps of {dt_s:g} s,"
+            f" 0 to {MAX_DELAY_STEPS} of them; {OTHER_UNITS}"
         )
-    return steps.astype(np.int64)
+    return int(steps[0]) if steps.size and (steps == steps[0]).all() else steps.astype(np.int64)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
 from hilbench.nal.nir.graph import Graph, Node
@@ -17,7 +18,7 @@ from hilbench.nal.presets import Preset, TauUnit, preset, tau_unit_s
 if TYPE_CHECKING:
     from hilbench.nal.nir.statements import Statements
 
-TIMES = ("tau", "tau_mem", "tau_syn")
+TIMES = ("tau", "tau_mem", "tau_syn", "delay")
 
 
 def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
@@ -33,14 +34,23 @@ def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
 
 
 def in_seconds(graph: Graph, unit: TauUnit, dt_s: float) -> Graph:
-    """The graph with time constants in seconds."""
-    factor = np.float32(tau_unit_s(unit, dt_s))
+    """The graph with all times in seconds. Raises NetworkError for one that float32 cannot hold then."""
+    factor = tau_unit_s(unit, dt_s)
 
-    def scaled(node: Node) -> Node:
-        times = {key: array * factor for key, array in node.arrays.items() if key in TIMES}
+    def scaled(name: str, node: Node) -> Node:
+        times = {key: _float32(array * np.float64(factor)) for key, array in node.arrays.items() if key in TIMES}
+        if any(np.isinf(array).any() for array in times.values()):
+            raise NetworkError(f"node {name!r}: its times counted in {unit!r} are more seconds than float32 holds")
         return replace(node, arrays=node.arrays | times)
 
-    return replace(graph, nodes={name: scaled(node) for name, node in graph.nodes.items()}) if unit != "s" else graph
+    if unit == "s":
+        return graph
+    return replace(graph, nodes={name: scaled(name, node) for name, node in graph.nodes.items()})
+
+
+def _float32(seconds: NDArray) -> NDArray:
+    with np.errstate(over="ignore"):
+        return seconds.astype(np.float32)
 
 
 def _answered(graph: Graph, stated: Statements, p: Preset, dt_s: float) -> Statements:

@@ -110,13 +110,39 @@ def test_a_microcontroller_needs_room_for_what_changes():
         assert [b.limit for b in compile_network(net, "cortexm4", cortex).broken] == broken
 
 
-def test_a_relay_that_is_read_is_computed_beside_the_chip():
-    net = chain(3)
+def read_sum(net: Network) -> Network:
+    """A sum of the spikes of population a, behind another sum, with an input's values added."""
+    net.input("more", 1)
+    net.add("part", "sum", 2)
     net.add("total", "sum", 1, output=True)
-    net.connect("a", "total", np.ones((1, 3)))
+    net.connect("a", "part", np.ones((2, 3)))
+    net.connect("part", "total", np.ones((1, 2)))
+    net.connect("more", "total", [[1.0]])
+    return net
+
+
+def test_a_relay_that_is_read_is_computed_beside_the_chip():
+    net = read_sum(chain(3))
+    net.output("spikes", "a")
     report = compile_network(net, "loihi1", LOIHI1)
     assert report.dropped == ["output 'total': a sum of other outputs, which the host must add up"]
+    assert report.broken == []
     assert report.neurons == 3
+
+
+def test_a_relay_of_what_never_leaves_the_chip_is_an_error():
+    report = compile_network(read_sum(chain(3)), "loihi1", LOIHI1)
+    assert report.dropped == []
+    assert list(map(str, report.broken)) == [
+        "output 'total': outputs: found a sum of what 'a' sends, which no output gives;"
+        " allowed: sums of what outputs give; add an output of 'a', or neurons before 'total'"
+    ]
+
+
+def test_membranes_are_no_spikes_that_the_host_could_add_up():
+    net = read_sum(chain(3))
+    net.output("membranes", "a", kind="values")
+    assert [b.limit for b in compile_network(net, "loihi1", LOIHI1).broken] == ["outputs"]
 
 
 def test_a_network_without_neurons_is_refused():

@@ -159,7 +159,7 @@ def test_two_outputs_of_the_same_spikes_are_refused():
     graph = chain(lif())
     graph.nodes["more"] = port(nir.Output, 2)
     graph.edges.append(("n0", "more"))
-    with pytest.raises(NetworkError, match="output 'more': the spikes of 'n0' leave through 'out' already"):
+    with pytest.raises(NetworkError, match="output 'out': the spikes of 'n0' leave through 'more' already"):
         from_nir(graph, **STATED)
 
 
