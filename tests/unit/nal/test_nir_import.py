@@ -264,7 +264,7 @@ def test_graded_spikes_leave_as_values():
         (STATED | {"inputs": {"im": "events"}}, "inputs: found 'im'; allowed: in"),
         (STATED | {"nodes": {"n9": {}}}, "nodes: found 'n9'; allowed: back, in, n0, n1, out"),
         (STATED | {"nodes": {"n1": {"rest": 1}}}, "nodes: n1: found 'rest'.*did you mean 'reset'"),
-        (STATED | {"nodes": {"n1": {"reset": "one"}}}, "population 'n1': reset: found 'one'"),
+        (STATED | {"nodes": {"n1": {"reset": "one"}}}, "node 'n1': reset: found 'one'"),
         (STATED | {"nodes": {"n1": {"kind": "poisson"}}}, "nodes: n1: found 'kind'"),
         (STATED | {"nodes": {"back": {"reset": "zero"}}}, "nodes: back: found 'reset'; allowed: delay_steps, late"),
         (STATED | {"nodes": {"back": {"delay_steps": -1}}}, "projection 'back'|delay_steps"),
