@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import wraps
 
 import numpy as np
@@ -58,6 +59,12 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
         if name not in program.projections:
             raise NetworkError(f"record.weights: found {name!r}; {choose(name, program.projections)}")
     return period_us // program.dt_us
+
+
+def as_it_is(network: Network) -> Network:
+    """A network of its own, whose parts are those of now: whoever built it may go on building."""
+    parts = {name: dict(getattr(network, name)) for name in ("populations", "projections", "taps", "shapes")}
+    return replace(network, **parts)
 
 
 def probe_ticks(probes: Probes, period_us: int) -> int:

@@ -8,6 +8,8 @@ import numpy as np
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError
 from hilbench.types import (
+    COUNTERS,
+    NO_VALUES,
     Backend,
     Carry,
     Empty,
@@ -36,7 +38,9 @@ class LawRunner(Backend):
             self._law: Law = kind(msgspec.convert(program.config, kind.Config))
         except (msgspec.ValidationError, PluginError) as error:
             raise NetworkError(f"law {program.name!r}: {error}") from None
-        self._reply, self._n = Reply(), size_of(program.outputs, "values")
+        self._reply, self._values = Reply(), np.zeros(size_of(program.outputs, "values"), np.float32)
+        self._counters, self._modulated = np.zeros(len(COUNTERS), np.uint64), bool(program.modulators)
+        self._fresh = self._values[:], self._counters[:]
         self.reset(0, "none")
         self._try(program)
         self.reset(0, "none")
@@ -58,14 +62,15 @@ class LawRunner(Backend):
             found = np.shape(self._law.step(values, modulators, False))
         except (TypeError, ValueError) as error:
             raise NetworkError(f"law {program.name!r}: does not take {values.size} values ({error})") from None
-        if found != (self._n,):
-            raise NetworkError(f"law {program.name!r}: gives {found} values; its ports: {(self._n,)}")
+        if found != self._values.shape:
+            raise NetworkError(f"law {program.name!r}: gives {found} values; its ports: {self._values.shape}")
 
     def step(self, tick: Tick) -> Reply:
-        reply, found = self._reply, np.empty(self._n, np.float32)
-        found[:] = self._law.step(tick.values.copy(), tick.modulators.copy(), tick.learning)
-        reply.renew(found)
-        return reply
+        modulators = tick.modulators.copy() if self._modulated else NO_VALUES
+        self._values[...] = self._law.step(tick.values.copy(), modulators, tick.learning)
+        self._counters.fill(0)  # a reader may have written over them
+        self._reply.renew(*self._fresh)
+        return self._reply
 
     def advance(self, n_periods: int) -> None:
         """A law's state changes with its ticks alone."""

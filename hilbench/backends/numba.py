@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hilbench.backends._cache import disk_cache, kernels
 from hilbench.backends._network import (
     all_or_nothing,
+    as_it_is,
     check_snapshot,
     n_probe_values,
     probe_ticks,
@@ -84,7 +85,7 @@ class Numba(Backend):
         self._steps = steps_per_tick(program, period_us, probes, "numba")
         check_rules(program)
         self._weight_ticks = probe_ticks(probes, period_us)
-        self._probes, self._network = probes, program
+        self._probes, self._network = probes, as_it_is(program)
         self._flat = flat = lower(program, probes)
         self._state = state(flat, self.config.threads)
         self._io = _buffers(flat, program, self._steps)

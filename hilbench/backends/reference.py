@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from hilbench.backends._network import (
     MAX_SPIKES,
     all_or_nothing,
+    as_it_is,
     check_snapshot,
     n_probe_values,
     probe_ticks,
@@ -32,7 +33,6 @@ from hilbench.backends._network import (
 )
 from hilbench.backends._reference_learning import Learning
 from hilbench.nal import noise
-from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
 from hilbench.nal.operations import counted, multiplies
 from hilbench.types import COUNTERS, EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
@@ -47,7 +47,7 @@ class Reference(Backend):
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         self._steps = steps_per_tick(program, period_us, probes, "reference")
         self._weight_ticks = probe_ticks(probes, period_us)
-        self._network: Network = program
+        self._network = program = as_it_is(program)
         self._probes = probes
         self._order = [program.populations[name] for name in program.order()]
         self._constants = {p.name: step_constants(p, program.dt_s) for p in self._order}

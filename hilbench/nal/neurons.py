@@ -105,7 +105,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Population:
-    """Neurons of one kind. Arrays are (size,) float32, None where the kind has none; times in seconds.
+    """Neurons of one kind. Arrays are (size,) float32 and read-only, None where the kind has none; times in seconds.
 
     `lif`: tau dv/dt = (v_leak - v) + r I; a spike when v passes v_threshold, then the reset. `li`: the same without
     spikes. `if` and `i`: dv/dt = r I. `cuba_*`: tau_syn dI/dt = -I + w_in x drives the membrane of a lif or li.
@@ -126,6 +126,10 @@ class Population:
     v_reset: NDArray | None = None
     rule: Rule | None = None
     """A rule that moves this population's thresholds."""
+
+    def __post_init__(self) -> None:
+        for name in PARAMETERS[self.kind]:
+            getattr(self, name).flags.writeable = False
 
     @property
     def size(self) -> int:

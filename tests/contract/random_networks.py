@@ -198,7 +198,8 @@ def learners(draw) -> Network:
     adapting = draw(st.sampled_from([{}, {"adapt_tau_s": 0.05, "adapt_step": 0.3}]))
     net.lif(
         "a", draw(st.integers(1, 5)), tau_s=10 * dt_s, r=10.0, v_threshold=1.01, reset="subtract", output=True,
-        reset_at=draw(st.sampled_from(["now", "next"])), **adapting,
+        reset_at=draw(st.sampled_from(["now", "next"])), fires=draw(st.sampled_from(["always", "on_arrival"])),
+        **adapting,
     )  # fmt: skip
     n_b = draw(st.integers(1, 5))
     settles = Homeostatic(target_rate_hz=0.1 / dt_s, step=0.037, w_min=0.5, w_max=2.5)

@@ -219,6 +219,23 @@ def test_what_a_reader_makes_of_ticks_and_replies_changes_nothing_later(name):
         assert untouched(foreign)
 
 
+def test_a_network_that_is_built_on_changes_no_backend_that_runs_it(network_backend):
+    net = static()
+    (backend, _), (twin, _) = (loaded(network_backend, each) for each in (net, static()))
+    ticks = stream(net, PERIOD_US, 6, seed=2)
+    net.lif("more", 2, tau_s=0.01)
+    net.connect("a", "more", np.ones((2, 3)))
+    net.connect("more", "a", np.ones((3, 2)), delay_steps=1)
+    net.populations["a"] = replace(net.populations["a"], v_threshold=np.full(3, 9, np.float32))
+    del net.projections["learnt"]
+    for carry in ("none", "weights", "all"):
+        for each in (backend, twin):
+            each.reset(1, carry)
+        assert same(answers(backend, ticks), answers(twin, ticks))
+    with pytest.raises(ValueError, match="read-only"):
+        net.populations["a"].v_threshold[:] = 1
+
+
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(net=learners(), seed=st.integers(0, 2**32 - 1))
 def test_what_a_reader_makes_of_a_learners_replies_changes_nothing_later(learning_backend, net, seed):

@@ -223,7 +223,7 @@ def driven_by_values() -> Network:
         (driven_by_values(), "projection 'y_to_a': source of spikes: found 'y'; allowed: a, e"),
         (real(spikes="multiple"), "spikes: found 'multiple'; allowed in Loihi's integers: 'single'"),
         (real(v_floor=-1.0), "v_floor: found -1.0"),
-        (real(v_reset=1.1), "v_threshold: found 1; allowed in Loihi's integers: finite and above"),
+        (real(v_reset=1.0), "v_threshold: found 1; allowed in Loihi's integers: finite and above"),
         (real(refractory_s=0.064), "refractory_steps: found 64; allowed: 0 to 63"),
     ],
 )
