@@ -278,6 +278,8 @@ class FrameLink(Link):
     def _check_device(self) -> None:
         if self._device is not None:
             self._device.check()
+            if self._sizes is None:  # it loads; while ticks are under way nobody reads
+                self._device.pass_on()
 
     def _refuse(self, data: bytes, header: wire.Header) -> None:
         if header.kind == Kind.BYE:

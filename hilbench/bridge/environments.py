@@ -56,13 +56,16 @@ RECIPES = {
 
 
 def folder_of(name: str) -> Path:
-    """Where an environment stands, made or not. Raises LinkError for one that nothing is known of."""
+    """Where an environment stands, made or not. Raises LinkError for an unknown one, or where there is no home."""
     if name not in RECIPES:
         raise LinkError(f"environment: found {name!r}; {choose(name, RECIPES)}")
-    if stated := os.environ.get(FOLDER_VARIABLE):
-        return Path(stated).expanduser() / name
+    stated = os.environ.get(FOLDER_VARIABLE)
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser() / "hilbench" / "environments" / name
+    try:
+        return Path(stated).expanduser() / name if stated else Path(data).expanduser() / "hilbench/environments" / name
+    except RuntimeError:
+        found = f"found {stated!r}" if stated else "this user has no home folder"
+        raise LinkError(f"environment {name!r}: {found}; name an absolute path in {FOLDER_VARIABLE}") from None
 
 
 def python_of(name: str) -> Path:
@@ -137,7 +140,7 @@ def _made_from(folder: Path) -> list[str] | None:
     """What an environment was made from; None when it is not there, or not whole."""
     try:
         return _marker(folder).read_text("utf-8").splitlines()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
 
 
@@ -161,13 +164,13 @@ def _candidates(version: str) -> Iterator[str]:
         return
     if on_path := shutil.which(f"python{version}"):
         yield on_path
-    home = Path.home()
-    roots = [Path(root).expanduser() for root in (os.environ.get("PYENV_ROOT"), "~/.pyenv") if root]
+    roots = [root for root in (os.environ.get("PYENV_ROOT"), "~/.pyenv") if root]
     for root in dict.fromkeys(roots):
-        versions = root.glob(f"versions/{version}.*/bin/python")
-        yield from map(str, sorted(versions, key=_patch, reverse=True))
-    with contextlib.suppress(OSError):
-        for line in (home / ".conda" / "environments.txt").read_text("utf-8").splitlines():
+        with contextlib.suppress(RuntimeError):  # this user has no home folder
+            versions = Path(root).expanduser().glob(f"versions/{version}.*/bin/python")
+            yield from map(str, sorted(versions, key=_patch, reverse=True))
+    with contextlib.suppress(OSError, RuntimeError, UnicodeDecodeError):
+        for line in Path("~/.conda/environments.txt").expanduser().read_text("utf-8").splitlines():
             yield str(Path(line, "bin", "python"))
     if uv := shutil.which("uv"):
         yield _output(uv, "python", "find", version)

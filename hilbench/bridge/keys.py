@@ -5,7 +5,9 @@ It must not know sockets. Keys are libzmq's: Curve25519, written in Z85 (ZeroMQ 
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,15 +37,17 @@ def new(folder: Path) -> Path:
 
     Raises LinkError, and writes nothing, when a key is there already.
     """
-    secret, public = folder / SECRET, folder / f"{folder.resolve().name}{SUFFIX}"
-    for file in (secret, public):
-        if file.exists() or file.is_symlink():
-            raise LinkError(f"{file} is there already, and no key is ever overwritten; choose another folder")
     public_key, secret_key = zmq.curve_keypair()
     try:
+        secret, public = folder / SECRET, folder / f"{folder.resolve().name}{SUFFIX}"
+        for file in (secret, public):
+            if file.exists() or file.is_symlink():
+                raise LinkError(f"{file} is there already, and no key is ever overwritten; choose another folder")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(secret, secret_key, 0o600)
-        _write(public, public_key, 0o644)
+        with _write(secret, secret_key, 0o600), _write(public, public_key, 0o644):
+            pass
+    except LinkError:  # is an OSError too
+        raise
     except OSError as error:
         raise LinkError(f"cannot write keys to {folder}: {error.strerror}") from None
     return public
@@ -76,9 +80,17 @@ def read_device(folder: str | Path, clients: str | Path) -> DeviceKeys:
     return DeviceKeys(read_pair(folder), frozenset(map(read_public, files)))
 
 
-def _write(file: Path, key: bytes, mode: int) -> None:
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
-        opened.write(key + b"\n")
+@contextlib.contextmanager
+def _write(file: Path, key: bytes, mode: int) -> Iterator[None]:
+    """Write a key. What fails here, or meanwhile, removes it: half a pair would stand in the way of the next one."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(key + b"\n")
+        yield
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _read(file: Path, remedy: str) -> bytes:

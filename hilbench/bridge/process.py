@@ -6,6 +6,7 @@ It must not know frames or sockets. The device ends when its standard input clos
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import select
@@ -27,6 +28,9 @@ COMMAND = (sys.executable, "-m", "hilbench", "serve")
 STOP_TIMEOUT_S = 2.0
 TAIL_BYTES = 2000
 TAIL_LINES = 3
+SAYS = "hilbench: "
+"""How the command line starts a line for a person."""
+log = logging.getLogger(__name__)
 _READY = re.compile(rb"hilbench: serving \S+ on (\S+) \(pid \d+\)")
 
 
@@ -69,6 +73,7 @@ class DeviceProcess:
             *("--config", msgspec.json.encode(settings).decode()),
         ]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
+        self._passed_on = 0
         # A session of its own: Ctrl-C reaches the plant alone, which then ends the device in order.
         self._popen = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, start_new_session=True
@@ -86,6 +91,15 @@ class DeviceProcess:
         """Raise LinkError when the process has ended, with its exit code and the end of its stderr."""
         if (code := self._popen.poll()) is not None:
             raise LinkError(f"the device process (pid {self.pid}) {_ended(code)}{self._tail()}")
+
+    def pass_on(self) -> None:
+        """Log what the device has printed for a person since the last call, as that it compiles kernels."""
+        new = os.pread(self._stderr.fileno(), TAIL_BYTES, self._passed_on)
+        whole = new[: new.rfind(b"\n") + 1]
+        self._passed_on += len(whole) or len(new) // TAIL_BYTES * TAIL_BYTES
+        for line in whole.decode(errors="replace").splitlines():
+            if line.startswith(SAYS) and line.isprintable():
+                log.warning("the device: %s", line.removeprefix(SAYS))
 
     def close(self) -> None:
         """End the process: politely, then firmly. May be called twice."""

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 import tyro
 
 from hilbench import scenario as scenarios
-from hilbench.cli._shared import complain
+from hilbench.cli._shared import complain, show_warnings
 from hilbench.cli.build import build
 from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def guard(command: Callable[[], int | None]) -> NoReturn:
     """Run a command and exit with its code; a mistake or an interruption is one line, not a traceback."""
+    show_warnings()
     try:
         sys.exit(command())
     except HilbenchError as error:

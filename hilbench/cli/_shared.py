@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,20 @@ Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
 def complain(text: str) -> None:
     print(f"hilbench: {text}", file=sys.stderr)
+
+
+class _Complaints(logging.Handler):
+    """Prints what the library warns of as one line each, whatever standard error is by then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(self.format(record))
+
+
+def show_warnings() -> None:
+    """From now on whoever sits before the command line sees the library's warnings."""
+    logger = logging.getLogger("hilbench")
+    if not any(isinstance(handler, _Complaints) for handler in logger.handlers):
+        logger.addHandler(_Complaints())
 
 
 def now() -> str:

@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_networks import everything, learners, networks, stream
 
-from hilbench.backends._cache import cache_folder
 from hilbench.backends.numba import Numba, NumbaConfig
 from hilbench.backends.reference import Reference
 from hilbench.errors import NetworkError
@@ -94,16 +93,6 @@ def test_every_kind_of_tick_runs_the_one_compiled_kernel():
     backend.advance(2)
     backend.reset(1, "weights")
     assert len(run.signatures) == before
-
-
-def test_the_cache_is_keyed_and_falls_back_where_nothing_can_be_written(tmp_path):
-    assert cache_folder(str(tmp_path), "one") != cache_folder(str(tmp_path), "two")
-    assert cache_folder(str(tmp_path), "one").is_dir()
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    folder = cache_folder(str(blocked), "one")
-    assert folder.is_dir()
-    assert blocked not in folder.parents
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,29 @@ def test_where_environments_stand(monkeypatch, tmp_path):
     assert environments.folder_of("lava") == Path.home() / ".local/share/hilbench/environments/lava"
     with pytest.raises(LinkError, match="found 'lave'; allowed: lava, mine; did you mean 'lava'"):
         environments.folder_of("lave")
+
+
+def test_a_user_without_a_home_is_told_which_variable_to_set(monkeypatch):
+    def nobody(uid):
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("HOME", "XDG_DATA_HOME", "HILBENCH_ENVIRONMENTS", f"HILBENCH_PYTHON{HERE.replace('.', '')}"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(LinkError, match=r"'lava': this user has no home folder; name .* in HILBENCH_ENVIRONMENTS"):
+        environments.folder_of("lava")
+    monkeypatch.setenv("HILBENCH_ENVIRONMENTS", "~/environments")
+    with pytest.raises(LinkError, match="found '~/environments'; name an absolute path in HILBENCH_ENVIRONMENTS"):
+        environments.folder_of("lava")
+    with pytest.raises(LinkError, match=r"found no Python 2\.9"):
+        environments.find_python("2.9")
+
+
+def test_a_damaged_marker_is_none(folder):
+    (folder / "made-from.txt").parent.mkdir(parents=True)
+    (folder / "made-from.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(LinkError, match="run `hilbench device install mine`"):
+        environments.python_of("mine")
 
 
 def test_a_python_of_another_version_is_none(monkeypatch):

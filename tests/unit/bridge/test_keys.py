@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import bridge_fakes as fakes
 import pytest
@@ -188,3 +189,32 @@ def test_missing_key_files_are_named_before_anything_is_opened(tmp_path):
     ):
         load(plant)
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("failing", ["secret.key", "mine.pub"])
+def test_a_disk_that_fills_up_leaves_no_half_a_pair(tmp_path, monkeypatch, failing):
+    folder, open_file = tmp_path / "mine", os.open
+
+    def full(file, *more):
+        opened = open_file(file, *more)
+        if Path(file).name == failing:
+            full_disk = open_file("/dev/full", os.O_WRONLY)
+            os.dup2(full_disk, opened)
+            os.close(full_disk)
+        return opened
+
+    monkeypatch.setattr("hilbench.bridge.keys.os.open", full)
+    with pytest.raises(LinkError, match="No space left on device"):
+        keys.new(folder)
+    monkeypatch.undo()
+    assert not list(folder.iterdir())
+    keys.new(folder)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_one_line(tmp_path, monkeypatch):
+    def denied(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", denied)
+    with pytest.raises(LinkError, match=r"cannot write keys to .*: Permission denied"):
+        keys.new(tmp_path / "mine")
