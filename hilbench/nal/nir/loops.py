@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -95,59 +94,75 @@ def _roots(graph: Graph) -> list[str]:
 
 
 class _Tree(NamedTuple):
-    """The tree of dominators: nodes by number, and the number of the one above each. 0 is before all roots."""
+    """The tree of dominators, laid out so that what a node dominates lies together."""
 
-    place: dict[str, int]
-    above: list[int]
+    start: dict[str, int]
+    size: dict[str, int]
 
     def dominates(self, name: str, other: str) -> bool:
         """Whether every way to `other` passes `name`."""
-        i, j = self.place[name], self.place[other]
-        while j > i:
-            j = self.above[j]
-        return i == j
-
-    def common(self, i: int, j: int) -> int:
-        """The nearest that dominates both."""
-        while i != j:
-            i, j = (self.above[i], j) if i > j else (i, self.above[j])
-        return i
+        return 0 <= self.start[other] - self.start[name] < self.size[name]
 
 
 def _dominators(graph: Graph) -> _Tree:
-    """By Cooper, Harvey & Kennedy (2001), "A simple, fast dominance algorithm"."""
+    """By semidominators: Georgiadis (2005), "Linear-time algorithms for dominators and related problems", SNCA.
+
+    Nodes are numbered as a depth-first search meets them; 0 is before all roots.
+    """
     roots = _roots(graph)
-    order = _reverse_postorder(graph.targets(), roots)
+    order, above = _depth_first(graph.targets(), roots)
     place = {name: i for i, name in enumerate(order, 1)}
-    before: list[list[int]] = [[] for _ in range(len(order) + 1)]
+    before: list[list[int]] = [[] for _ in above]
     for root in roots:
         before[place[root]].append(0)
     for a, b in graph.edges:
         before[place[b]].append(place[a])
-    tree, changed = _Tree(place, [0, *(-1 for _ in order)]), True
-    while changed:
-        changed = False
-        for i in range(1, len(order) + 1):
-            nearest = reduce(tree.common, (j for j in before[i] if tree.above[j] >= 0))
-            changed |= tree.above[i] != nearest
-            tree.above[i] = nearest
-    return tree
+    semi, label, up = list(range(len(above))), list(range(len(above))), [-1] * len(above)
+    for i in range(len(order), 0, -1):
+        semi[i] = min(semi[_least(j, semi, label, up)] for j in before[i])
+        up[i] = above[i]
+    for i in range(1, len(above)):
+        while above[i] > semi[i]:
+            above[i] = above[above[i]]
+    return _laid_out(order, above)
 
 
-def _reverse_postorder(after: dict[str, list[str]], roots: list[str]) -> list[str]:
-    seen, done = set(), []
-    for root in roots:
-        if root in seen:
-            continue
-        seen.add(root)
-        way = [(root, iter(after[root]))]
-        while way:
-            name, ends = way[-1]
-            end = next((end for end in ends if end not in seen), None)
-            if end is None:
-                done.append(name)
-                way.pop()
-            else:
-                seen.add(end)
-                way.append((end, iter(after[end])))
-    return done[::-1]
+def _least(i: int, semi: list[int], label: list[int], up: list[int]) -> int:
+    """The node with the least semidominator on the way up from i, which is made shorter for the next time."""
+    if up[i] < 0:
+        return i
+    way = [i]
+    while up[up[way[-1]]] >= 0:
+        way.append(up[way[-1]])
+    top = up[way[-1]]
+    for j in reversed(way[:-1]):
+        if semi[label[up[j]]] < semi[label[j]]:
+            label[j] = label[up[j]]
+        up[j] = top
+    return label[i]
+
+
+def _laid_out(order: list[str], above: list[int]) -> _Tree:
+    size, start = [1] * len(above), [0] * len(above)
+    for i in range(len(order), 0, -1):
+        size[above[i]] += size[i]
+    free = [1] * len(above)
+    for i in range(1, len(above)):
+        start[i] = free[above[i]]
+        free[above[i]] += size[i]
+        free[i] = start[i] + 1
+    return _Tree(dict(zip(order, start[1:], strict=True)), dict(zip(order, size[1:], strict=True)))
+
+
+def _depth_first(after: dict[str, list[str]], roots: list[str]) -> tuple[list[str], list[int]]:
+    """Nodes as they are met, and for each of 0 (before all roots) and these, the number of the one it was met from."""
+    place: dict[str, int] = {}
+    above = [0]
+    waiting = [(root, 0) for root in reversed(roots)]
+    while waiting:
+        name, parent = waiting.pop()
+        if name not in place:
+            place[name] = len(place) + 1
+            above.append(parent)
+            waiting += [(end, place[name]) for end in reversed(after[name]) if end not in place]
+    return list(place), above

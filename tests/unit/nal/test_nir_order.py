@@ -120,21 +120,21 @@ def looped_graphs(draw) -> nir.NIRGraph:
     return nir.NIRGraph(make.nodes, sorted(make.edges), type_check=False)
 
 
-def read_or_refused(graph: nir.NIRGraph) -> Network | str:
+def read_or_refused(graph: nir.NIRGraph, stated: dict) -> Network | str:
     try:
-        return from_nir(graph, **STATED)
+        return from_nir(graph, **stated)
     except NetworkError as error:
         return str(error)
 
 
 @MANY
-@given(graph=looped_graphs(), seed=st.integers(0, 2**32 - 1))
-def test_names_and_order_change_no_spike(tmp_path_factory, graph, seed):
-    random = np.random.default_rng(seed)
-    net, same = read_or_refused(graph), {name: name for name in graph.nodes}
-    other = read_or_refused(reordered(graph, random))
+@given(graph=looped_graphs(), seed=st.integers(0, 2**32 - 1), recurrent_delay=st.sampled_from([1, 1, 0]))
+def test_names_and_order_change_no_spike(tmp_path_factory, graph, seed, recurrent_delay):
+    random, stated = np.random.default_rng(seed), STATED | {"recurrent_delay": recurrent_delay}
+    net, same = read_or_refused(graph, stated), {name: name for name in graph.nodes}
+    other = read_or_refused(reordered(graph, random), stated)
     again, names = renamed(graph, random)
-    third = read_or_refused(again)
+    third = read_or_refused(again, stated)
     if isinstance(net, str):
         assert other == net  # even in the same words
         assert isinstance(third, str)
@@ -147,7 +147,7 @@ def test_names_and_order_change_no_spike(tmp_path_factory, graph, seed):
 
     folder = tmp_path_factory.getbasetemp()
     nir.write(folder / "theirs.nir", again)
-    assert spikes(in_file(folder / "theirs.nir", STATED), names) == expected
+    assert spikes(in_file(folder / "theirs.nir", stated), names) == expected
     save(third, folder / "ours.nir")
     assert spikes(in_file(folder / "ours.nir", {}), names) == expected
 
