@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from hilbench.agreement import REFERENCE, compare_spikes
-from hilbench.errors import HilbenchError, ScenarioError
+from hilbench.errors import HilbenchError, RecordError, ScenarioError
 from hilbench.metering import measure_energy, meters
 from hilbench.metrics import measure
 from hilbench.plan import Case, Job, Line, Planner
 from hilbench.pool import work
-from hilbench.recorder import AGREEMENT, ENERGY, read_run, stream_bytes
+from hilbench.recorder import AGREEMENT, ENERGY, read_run
 from hilbench.running import provenance, run
 from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
@@ -102,7 +102,9 @@ class _Results:
         meta = _json(job.folder / "run.json")
         if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _stamp(job.after):
             return False
-        if meta["bytes"] != stream_bytes(job.folder, meta["episodes"]):
+        try:
+            read_run(job.folder, ())
+        except RecordError:  # it is damaged, so it is run again
             return False
         fault = meta["faults"][-1]["text"] if meta["status"] == "fault" else ""
         self._end(job, meta["status"], fault, "was there")

@@ -171,14 +171,13 @@ def _record(
     scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, pace: Pace, progress: Callable | None
 ) -> Outcome:
     """Drive the loop, with the link's bare echo before it and after it in real time."""
-    before_ns = _bare_echo_ns(scenario.loop, agent, pace)
-    recorder.echo(before_ns)
+    recorder.echo(_bare_echo_ns(scenario.loop, agent, pace))
     try:
         outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
     finally:
         recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
     if outcome.status == "done":
-        recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
+        recorder.echo(_bare_echo_ns(scenario.loop, agent, pace))
     recorder.close(outcome.status)
     if pace.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))

@@ -20,6 +20,7 @@ from hilbench.metrics import measure
 from hilbench.pace import SPIN_MOST_NS, SPIN_NS, Wall
 from hilbench.recorder import read_run
 from hilbench.running import behind, latencies_s, replay, run
+from hilbench.sealed import read_sealed, write_sealed
 from hilbench.types import RunData
 
 
@@ -86,9 +87,9 @@ def test_the_folder_is_there_before_anything_is_measured(tmp_path, monkeypatch):
 def cut(path, size):
     """Leave a run as one that was killed when so much of an episode had been written."""
     path.write_bytes(path.read_bytes()[:size])
-    meta = json.loads((path.parent / "run.json").read_text())
-    del meta["bytes"]
-    (path.parent / "run.json").write_text(json.dumps(meta | {"status": "running"}))
+    meta = read_sealed(path.parent / "run.json")
+    del meta["streams"]
+    write_sealed(path.parent / "run.json", meta | {"status": "running"})
 
 
 @pytest.fixture
@@ -125,9 +126,9 @@ def test_a_replay_of_nothing_is_refused(tmp_path):
 
 def test_a_replay_notices_a_state_that_differs(tmp_path):
     run(short(), tmp_path / "a")
-    meta = json.loads((tmp_path / "a" / "run.json").read_text())
+    meta = read_sealed(tmp_path / "a" / "run.json")
     meta["scenario"]["plant"]["kp_1"] *= 1.000001
-    (tmp_path / "a" / "run.json").write_text(json.dumps(meta))
+    write_sealed(tmp_path / "a" / "run.json", meta)
     assert replay(tmp_path / "a", tmp_path / "b") == (False, 50)
 
 
