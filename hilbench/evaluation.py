@@ -23,6 +23,7 @@ from hilbench.plan import Case, Job, Line, Planner
 from hilbench.pool import work
 from hilbench.recorder import AGREEMENT, ENERGY, read_run
 from hilbench.running import provenance, run
+from hilbench.sealed import RESERVE, release, reserve, write_whole
 from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
 
@@ -72,6 +73,7 @@ def evaluate(
             results.sweep()
             answers = _measured(lines, results, workers)
             summary = summarise(suite, lines, answers, results.errors, head)
+            release(folder)
             _write(folder, summary)
     return summary
 
@@ -193,7 +195,7 @@ def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
     if folder.exists() and not folder.is_dir():
         raise ScenarioError(f"{folder}: found a file, expected a folder")
     held = _json(folder / SUMMARY)
-    if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+    if folder.is_dir() and any(path.name not in (LOCK, RESERVE) for path in folder.iterdir()):
         if "suite" not in held:
             where = f"{folder}: found files but no readable {SUMMARY} of a suite, so it stays"
             raise ScenarioError(f"{where}; give an empty folder")
@@ -202,6 +204,7 @@ def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
             raise ScenarioError(f"{where}; give {suite.name!r} another folder")
     with _locked(folder):
         _write(folder, {"suite": suite.name, "summary": suite.summary, "cells": [], **held, "status": "running"})
+        reserve(folder)
         yield
 
 
@@ -221,10 +224,8 @@ def _locked(folder: Path) -> IO[str]:
 
 
 def _write(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Replace `summary.json` whole."""
-    draft = folder / f".{SUMMARY}"
-    draft.write_text(json.dumps(summary, indent=2, allow_nan=False), "utf-8")
-    os.replace(draft, folder / SUMMARY)
+    """Replace `summary.json` whole. Raises OSError with its path."""
+    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False))
 
 
 def _json(path: Path) -> dict[str, Any]:

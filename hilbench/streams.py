@@ -67,13 +67,9 @@ class StreamWriter:
         """End the stream; a second call changes nothing."""
         if self.closed:
             return
-        try:
-            self._writer.close()
-            self._put(0)
-        finally:
-            for descriptor in (self._file, self._sums):
-                os.close(descriptor)
-            self._file = self._sums = -1
+        self._writer.close()
+        self._put(0)
+        self._release()
 
     @property
     def closed(self) -> bool:
@@ -101,6 +97,9 @@ class StreamWriter:
         with suppress(OSError):
             os.ftruncate(self._file, self.bytes)
             os.ftruncate(self._sums, self.pieces * LINE_BYTES)
+        self._release()
+
+    def _release(self) -> None:
         for descriptor in (self._file, self._sums):
             os.close(descriptor)
         self._file = self._sums = -1
