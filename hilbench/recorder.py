@@ -69,6 +69,13 @@ class Recorder:
         self._episode = _Episode(partial(self._stream, name), shape, rows_per_batch)
         return self._episode
 
+    def ended(self, obs: NDArray, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
+        """Keep what the last action of the episode led to, which has no row where the run's duration ended it."""
+        end = {"episode": self.meta["episodes"] - 1, "obs": obs.tolist(), "reward": float(reward)}
+        end |= {"terminated": bool(terminated), "truncated": bool(truncated)}
+        end["info"] = {name: float(info[name]) for name in self._episode.info}
+        self.meta.setdefault("ends", []).append(end)  # written with the next word
+
     def echo(self, echo_ns: NDArray) -> None:
         """Keep the link's bare echo beside the run, behind what was kept before; nothing when there is none."""
         if echo_ns.size:
@@ -152,7 +159,7 @@ class _Episode:
     """One episode's rows, addressed by tick number."""
 
     def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Shape, rows_per_batch: int) -> None:
-        self._info, self._n = shape.info, rows_per_batch
+        self.info, self._n = shape.info, rows_per_batch
         self._layout = Layout(shape)
         self._size = self._layout.row.itemsize
         self._chunks = {0: Chunk(self._layout, shape.info, rows_per_batch)}
@@ -180,7 +187,7 @@ class _Episode:
         part = self._layout.tick
         part.pack(
             chunk.memory, i * self._size + part.offset,
-            *row, *obs.tolist(), *state.tolist(), *[info[name] for name in self._info], *values,
+            *row, *obs.tolist(), *state.tolist(), *[info[name] for name in self.info], *values,
         )  # fmt: skip
         if tick is not None and tick.events.size:
             chunk.lists["events"][i] = tick.events.copy()
@@ -255,7 +262,7 @@ class _Episode:
         number, i = divmod(k, self._n)
         chunk = self._chunks.get(number)
         if chunk is None:
-            chunk = self._spare.pop() if self._spare else Chunk(self._layout, self._info, self._n)
+            chunk = self._spare.pop() if self._spare else Chunk(self._layout, self.info, self._n)
             self._chunks[number] = self._newest = chunk
             self._newest_at = k - i
         return chunk, i
