@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -28,7 +28,7 @@ from hilbench.loop_config import LoopConfig, Trace
 from hilbench.metering import meters
 from hilbench.metrics import column, timing
 from hilbench.nal.facts import network_facts
-from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
+from hilbench.pace import Delayed, Lockstep, Pace, Recorded, TickTimes, Traced, Wall
 from hilbench.realtime import granted
 from hilbench.recorder import Recorder, read_run, refuse
 from hilbench.scenario import Scenario, dump, resolve
@@ -36,6 +36,8 @@ from hilbench.types import RunData, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
 """Of ticks that may begin more than a period late before a run says so; a few stalls are none."""
+TRACE = ("answered", "arrived_ns", "scheduled_ns", "skipped", "processed", "terminated", "truncated")
+"""The columns that tell what became of a tick."""
 LAG = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns")
 """The columns that tell of it."""
 PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
@@ -55,8 +57,8 @@ def run(
         plant = make_plant(scenario)
         stack.callback(plant.close)
         trace = scenario.loop.delay
-        trace_s = latencies_s(read_run(trace.run)) if isinstance(trace, Trace) else None
-        pace = _pace(scenario.loop, plant.sheet.physics_step_s, trace_s)
+        times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, Trace) else []
+        pace = _pace(scenario.loop, plant.sheet.physics_step_s, times)
         agent = stack.enter_context(make_agent(scenario, plant.sheet))
         recorder = stack.enter_context(_recorder(scenario, folder, plant, agent, pace, **more))
         if not pace.realtime:
@@ -98,12 +100,20 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
 
 
-def latencies_s(run: RunData) -> NDArray:
-    """Time from each answered tick's scheduled instant to its reply's arrival, in s. Raises ScenarioError."""
-    columns = [episode for episode in run.episodes if episode["answered"].any()]
-    if run.mode != "realtime" or not columns:
+def tick_times(run: RunData) -> list[TickTimes]:
+    """What became of every tick of a real-time run, episode by episode. Raises ScenarioError for a run without any.
+
+    The row in which the plant ended an episode is no tick.
+    """
+    if run.mode != "realtime" or not any(episode["answered"].any() for episode in run.episodes):
         raise ScenarioError("loop.delay.run: a trace needs the latencies of a real-time run with answered ticks")
-    return np.concatenate([(c["arrived_ns"] - c["scheduled_ns"])[c["answered"]] * 1e-9 for c in columns])
+    found = []
+    for episode in run.episodes:
+        if (live := ~(episode["terminated"] | episode["truncated"])).any():
+            delay_ns = episode["arrived_ns"] - episode["scheduled_ns"]
+            columns = (delay_ns, episode["answered"], episode["skipped"], episode["processed"])
+            found.append(TickTimes(*(column[live].tolist() for column in columns)))
+    return found
 
 
 def provenance() -> dict[str, Any]:
@@ -232,11 +242,11 @@ def _ports(agent: Agent) -> dict[str, Any]:
     return {kind: to_builtins(getattr(program, kind)) for kind in ("inputs", "outputs", "modulators")}
 
 
-def _pace(loop: LoopConfig, step_s: float, trace_s: NDArray | None) -> Pace:
+def _pace(loop: LoopConfig, step_s: float, trace: Sequence[TickTimes]) -> Pace:
     if loop.mode == "realtime":
         return Wall(loop)
     if loop.mode == "delayed":
-        return Delayed(loop, step_s, trace_s)
+        return Traced(loop, step_s, trace) if trace else Delayed(loop, step_s)
     return Lockstep(round(loop.period_s / step_s))
 
 

@@ -19,7 +19,7 @@ from hilbench.histogram import quantiles_ns
 from hilbench.metrics import measure
 from hilbench.pace import SPIN_MOST_NS, SPIN_NS, Wall
 from hilbench.recorder import read_run
-from hilbench.running import behind, latencies_s, replay, run
+from hilbench.running import behind, replay, run, tick_times
 from hilbench.sealed import read_sealed, write_sealed
 from hilbench.types import RunData
 
@@ -171,14 +171,14 @@ def test_a_run_says_what_its_end_of_the_link_lost(tmp_path, link):
 def test_a_trace_needs_a_real_time_run(tmp_path):
     run(short(), tmp_path / "a")
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run: a trace needs .* real-time run"):
-        latencies_s(read_run(tmp_path / "a"))
+        tick_times(read_run(tmp_path / "a"))
     trace = {"loop__mode": "delayed", "loop__delay__kind": "trace", "loop__delay__run": str(tmp_path / "a")}
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
         run(short(**trace), tmp_path / "b")
     run(short(loop__mode="realtime", loop__echo_s=0), tmp_path / "c")
     replay(tmp_path / "c", tmp_path / "d")
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
-        latencies_s(read_run(tmp_path / "d"))
+        tick_times(read_run(tmp_path / "d"))
 
 
 def test_a_real_time_run_says_what_it_asked_of_the_system_and_what_it_got(tmp_path):
