@@ -62,7 +62,7 @@ class Recorder:
 
     def episode(self, shape: Shape, rows_per_batch: int) -> _Episode:
         """Open the next episode's stream, ending the one before."""
-        self._end_episode()
+        self.end_episode()
         name = _episode_name(self.meta["episodes"])
         self.meta["episodes"] += 1
         self.write_meta()
@@ -106,7 +106,7 @@ class Recorder:
             return
         full = None
         try:
-            self._end_episode()
+            self.end_episode()
             for stream in self._streams.values():
                 stream.close()
         except OSError as error:
@@ -127,7 +127,8 @@ class Recorder:
     def __exit__(self, kind: type | None, *exc: object) -> None:
         self.close("done" if kind is None else "interrupted" if kind is KeyboardInterrupt else "failed")
 
-    def _end_episode(self) -> None:
+    def end_episode(self) -> None:
+        """Write what is left of the episode; a second call changes nothing."""
         if self._episode is not None:
             episode, self._episode = self._episode, None
             episode.close()

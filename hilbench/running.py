@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil
 from pathlib import Path
@@ -32,7 +33,7 @@ from hilbench.pace import Delayed, Lockstep, Pace, Recorded, TickTimes, Traced, 
 from hilbench.realtime import granted
 from hilbench.recorder import Recorder, read_run, refuse
 from hilbench.scenario import Scenario, dump, resolve
-from hilbench.types import RunData, to_builtins
+from hilbench.types import EVENT, RunData, size_of, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
 """Of ticks that may begin more than a period late before a run says so; a few stalls are none."""
@@ -180,14 +181,22 @@ def _recorder(
 def _record(
     scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, pace: Pace, progress: Callable | None
 ) -> Outcome:
-    """Drive the loop, with the link's bare echo before it and after it in real time."""
-    recorder.echo(_bare_echo_ns(scenario.loop, agent, pace))
+    """Drive the loop, with the link's bare echo before it and after it in real time.
+
+    Where ticks carry events their sizes are known afterwards alone, and so the echo comes then, twice as long.
+    """
+    echoes_ns = partial(_bare_echo_ns, scenario.loop, agent) if pace.realtime else lambda *_: np.empty(0, np.int64)
+    with_events = size_of(agent.control.program.inputs, "events") > 0
+    if not with_events:
+        recorder.echo(echoes_ns(pace.spin_ns))
     try:
         outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
     finally:
         recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
     if outcome.status == "done":
-        recorder.echo(_bare_echo_ns(scenario.loop, agent, pace))
+        recorder.end_episode()
+        known = with_events and pace.realtime
+        recorder.echo(echoes_ns(pace.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
     if pace.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))
@@ -227,14 +236,20 @@ def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
     )
 
 
-def _bare_echo_ns(loop: LoopConfig, agent: Agent, pace: Pace) -> NDArray:
-    """The link's bare echo at the run's rate, with frames of its ticks' size; empty on the virtual clock."""
-    if not pace.realtime:
-        return np.empty(0, np.int64)
-    n_bytes = agent.tick.values.nbytes + agent.tick.modulators.nbytes
-    return echo_ns(
-        agent.link, ceil(loop.echo_s / loop.period_s), round(loop.period_s * 1e9), n_bytes, spin_ns=pace.spin_ns
-    )
+def _bare_echo_ns(loop: LoopConfig, agent: Agent, spin_ns: int, n_events: NDArray | None = None) -> NDArray:
+    """The link's bare echo at the run's rate, with frames of its ticks' size: those of ticks with so many events."""
+    n, n_bytes = ceil(loop.echo_s / loop.period_s), agent.tick.values.nbytes + agent.tick.modulators.nbytes
+    sizes = np.full(n, n_bytes)
+    if n_events is not None:  # spread over the run
+        spread = np.linspace(0, n_events.size - 1, 2 * n).round().astype(int)
+        sizes = n_bytes + EVENT.itemsize * n_events[spread]
+    return echo_ns(agent.link, sizes.tolist(), round(loop.period_s * 1e9), loop.max_in_flight, spin_ns=spin_ns)
+
+
+def _events_per_tick(folder: Path) -> NDArray:
+    """How many events each tick that was sent carried, (n,) int; a single 0 where none was sent."""
+    episodes = read_run(folder, ("events", "skipped")).episodes
+    return np.array([len(row) for e in episodes for row in e["events"][~e["skipped"]]] or [0])
 
 
 def _ports(agent: Agent) -> dict[str, Any]:
