@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,6 +17,7 @@ from hilbench.errors import LinkError, RecordError
 from hilbench.loop_config import LoopConfig
 from hilbench.recorder import read_run
 from hilbench.scenario import Part, resolve
+from hilbench.sealed import write_sealed
 from hilbench.types import Link, Reply, RunData, Tick
 
 
@@ -59,10 +58,8 @@ def answer(link: Link, tick: Tick) -> Reply:
 
 def write_beside(folder: Path, name: str, found: dict[str, Any]) -> None:
     """Put `found` into a run's folder as JSON, whole or not at all. Raises RecordError."""
-    draft = folder / f".{name}"
     try:
-        draft.write_text(json.dumps(found, indent=2), "utf-8")
-        os.replace(draft, folder / name)
+        write_sealed(folder / name, found)
     except OSError as error:
         raise RecordError(f"{folder}: cannot hold {name}: {error.strerror}") from None
 

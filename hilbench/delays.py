@@ -34,7 +34,10 @@ class Gamma(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_f
 
 
 class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
-    """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends."""
+    """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends.
+
+    The loop repeats them tick by tick, with what was skipped and what was never answered.
+    """
 
     run: File
 

@@ -195,7 +195,7 @@ def ladder(name: str, each_s: float) -> Iterator[Rung]:
         link.load(PROGRAM, 1000, Probes())
         for rate_hz in RATES_HZ:
             sent = max(1, round(each_s * rate_hz))
-            yield rung(name, rate_hz, sent, echo_ns(link, sent, round(1e9 / rate_hz), TICK_BYTES))
+            yield rung(name, rate_hz, sent, echo_ns(link, [TICK_BYTES] * sent, round(1e9 / rate_hz)))
 
 
 def lava(n_ticks: int = LAVA_TICKS) -> Lava:

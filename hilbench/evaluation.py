@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from hilbench.agreement import REFERENCE, compare_spikes
-from hilbench.errors import HilbenchError, ScenarioError
+from hilbench.errors import HilbenchError, RecordError, ScenarioError
 from hilbench.metering import measure_energy, meters
 from hilbench.metrics import measure
 from hilbench.plan import Case, Job, Line, Planner, without_run
 from hilbench.pool import work
-from hilbench.recorder import AGREEMENT, ENERGY, read_run, stream_bytes
+from hilbench.recorder import AGREEMENT, ENERGY, read_run
 from hilbench.running import provenance, run
+from hilbench.sealed import RESERVE, release, reserve, write_whole
 from hilbench.sources import source_of
 from hilbench.suite import Suite, cells, load_suite
 from hilbench.summary import summarise
@@ -73,6 +74,7 @@ def evaluate(
             results.sweep()
             answers = _measured(lines, results, workers)
             summary = summarise(suite, lines, answers, results.errors, head)
+            release(folder)
             _write(folder, summary)
     return summary
 
@@ -105,7 +107,9 @@ class _Results:
             return False
         if _sources(meta, job) != job.sources:  # something was changed while the evaluation was at work
             return False
-        if meta["bytes"] != stream_bytes(job.folder, meta["episodes"]):
+        try:
+            read_run(job.folder, ())
+        except RecordError:  # it is damaged, so it is run again
             return False
         fault = meta["faults"][-1]["text"] if meta["status"] == "fault" else ""
         self._end(job, meta["status"], fault, "was there")
@@ -206,7 +210,7 @@ def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
     if folder.exists() and not folder.is_dir():
         raise ScenarioError(f"{folder}: found a file, expected a folder")
     held = _json(folder / SUMMARY)
-    if folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
+    if folder.is_dir() and any(path.name not in (LOCK, RESERVE) for path in folder.iterdir()):
         if "suite" not in held:
             where = f"{folder}: found files but no readable {SUMMARY} of a suite, so it stays"
             raise ScenarioError(f"{where}; give an empty folder")
@@ -215,6 +219,7 @@ def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
             raise ScenarioError(f"{where}; give {suite.name!r} another folder")
     with _locked(folder):
         _write(folder, {"suite": suite.name, "summary": suite.summary, "cells": [], **held, "status": "running"})
+        reserve(folder)
         yield
 
 
@@ -234,10 +239,8 @@ def _locked(folder: Path) -> IO[str]:
 
 
 def _write(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Replace `summary.json` whole."""
-    draft = folder / f".{SUMMARY}"
-    draft.write_text(json.dumps(summary, indent=2, allow_nan=False), "utf-8")
-    os.replace(draft, folder / SUMMARY)
+    """Replace `summary.json` whole. Raises OSError with its path."""
+    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -94,6 +94,7 @@ class Loop:
                 self._rows.flush(self._settled(k))
             if self._progress is not None and k % self._batch == 0:
                 self._progress(k * self._period_ns * 1e-9)
+        self._recorder.ended(*self._plant.observe())
         try:
             self._drain()
         except (LinkError, ProtocolError) as error:

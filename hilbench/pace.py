@@ -10,8 +10,10 @@ import contextlib
 import gc
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from time import monotonic_ns, sleep
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,18 @@ from numpy.typing import NDArray
 from hilbench.delays import endless_ns
 from hilbench.loop_config import LoopConfig
 from hilbench.seeding import stream
+
+
+class TickTimes(NamedTuple):
+    """What became of every tick of an episode: a list each, one entry per tick."""
+
+    delay_ns: list[int]
+    """From the scheduled instant to the reply's arrival; anything where none came."""
+    answered: list[bool]
+    skipped: list[bool]
+    processed: list[bool]
+    """Whether the network ran it: with a reply that was lost it did, and with a tick that was lost it did not."""
+
 
 SPIN_NS = 80_000
 """The last stretch before an instant is polled: a sleeping process wakes too late for it. This long at least."""
@@ -159,18 +173,21 @@ class Lockstep(Pace):
 class Delayed(Pace):
     """The plant does not wait: replies act after a known delay, behind a device that may be busy."""
 
-    def __init__(self, config: LoopConfig, step_s: float, trace_s: NDArray | None = None) -> None:
+    def __init__(self, config: LoopConfig, step_s: float) -> None:
         self._period_ns, self._step_ns = round(config.period_s * 1e9), round(step_s * 1e9)
         self._service_ns = round(config.service_s * 1e9)
         self._max_in_flight = config.max_in_flight
         self._delay = config.delay
-        self._trace_s = trace_s
 
     def start(self, seed: int) -> None:
-        self._draws = endless_ns(self._delay, stream(seed, "delay"), self._trace_s)
+        self._draws = self._drawn_ns(seed)
         self._delays_ns: list[int] = []
         self._free_ns = 0
         self._busy: deque[int] = deque()  # when the device finishes what it has
+
+    def _drawn_ns(self, seed: int) -> Iterator[int]:
+        """An episode's delays, one for each tick."""
+        return endless_ns(self._delay, stream(seed, "delay"))
 
     def due_step(self, seq: int) -> int:
         t_ns = seq * self._period_ns
@@ -185,6 +202,39 @@ class Delayed(Pace):
         while self._busy and self._busy[0] <= k * self._period_ns:
             self._busy.popleft()
         return len(self._busy) >= self._max_in_flight
+
+
+class Traced(Delayed):
+    """Replies are as late as in an earlier run, each tick as its own: what was skipped there is skipped, what never
+    reached the device does not reach it, and a reply that never came never acts. Episode by episode, each from its
+    beginning again where it ends.
+    """
+
+    felt = True
+
+    def __init__(self, config: LoopConfig, step_s: float, trace: Sequence[TickTimes]) -> None:
+        super().__init__(config, step_s)
+        self._episodes = cycle(trace)
+
+    def start(self, seed: int) -> None:
+        self._times = next(self._episodes)
+        super().start(seed)
+
+    def _drawn_ns(self, seed: int) -> Iterator[int]:
+        return cycle(self._times.delay_ns)
+
+    def due_step(self, seq: int) -> int:
+        return super().due_step(seq) if self._of(self._times.answered, seq) else self.NEVER
+
+    def skips(self, k: int, in_flight: int) -> bool:
+        return self._of(self._times.skipped, k) or super().skips(k, in_flight)
+
+    def reaches(self, k: int) -> bool:
+        return self._of(self._times.processed, k)
+
+    @staticmethod
+    def _of(column: list[bool], k: int) -> bool:
+        return column[k % len(column)]
 
 
 class Recorded(Pace):

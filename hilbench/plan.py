@@ -17,7 +17,7 @@ import msgspec
 from hilbench.agent import check_whole, learns, nearest_link
 from hilbench.loop_config import Trace
 from hilbench.recorder import read_run
-from hilbench.running import latencies_s
+from hilbench.running import TRACE, tick_times
 from hilbench.scenario import Scenario, choose_controller, essence
 from hilbench.sources import Reader, Sources, code_version, modules_of
 from hilbench.suite import Cell
@@ -125,7 +125,7 @@ class Planner:
         """Raise what a run whose delays are an earlier one's latencies would raise."""
         delay = scenario.loop.delay
         if isinstance(delay, Trace) and delay.run not in self._traces:
-            latencies_s(read_run(delay.run))
+            tick_times(read_run(delay.run, TRACE))
             self._traces.add(delay.run)
 
     def _job(self, scenario: Scenario, after: Job | None = None) -> Job:

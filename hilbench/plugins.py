@@ -136,4 +136,5 @@ def _name(node: ast.expr) -> str:
 
 
 def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    """In snake case; the underscore behind a word that is Python's own, as `return_`, goes."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().rstrip("_")

@@ -14,6 +14,8 @@ from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+from hilbench.signals import as_interrupts
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Ended = Callable[[T, Any, BaseException | None], None]
@@ -42,7 +44,7 @@ def _on_one_pool(tasks: list[T], function: Callable[[T], Any], ended: Ended[T], 
     try:
         with suppress(BrokenProcessPool):
             for task in tasks:
-                running[pool.submit(function, task)] = task
+                running[pool.submit(_work, function, task)] = task
         for future in as_completed(running):
             task, error = running[future], future.exception()
             if not isinstance(error, BrokenProcessPool):
@@ -64,6 +66,15 @@ def _wait(pool: ProcessPoolExecutor) -> None:
         for child in multiprocessing.active_children():
             child.kill()
         raise
+
+
+def _work(function: Callable[[T], Any], task: T) -> Any:
+    """In a worker: one task. Who asks this very process to end gets a record that was closed, and no next task."""
+    try:
+        with as_interrupts():
+            return function(task)
+    except KeyboardInterrupt:
+        os._exit(130)
 
 
 def _prepare() -> None:

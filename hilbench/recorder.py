@@ -1,14 +1,15 @@
 """What a loop leaves behind: a folder with `run.json` and one Arrow stream per episode, a row per tick.
 
 Rows are kept in preallocated chunks of one second and written a chunk at a time, so that a killed run opens up to its
-last batch; the bare echo of the link has a stream of its own. It reads no clock and knows no metric.
+last batch; the bare echo of the link has a stream of its own. Everything has a checksum, and who reads a run has it
+checked. It reads no clock and knows no metric.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,17 @@ from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
 from hilbench.rows import Chunk, Layout, Shape
-from hilbench.types import EVENT, Reply, RunData, Tick
+from hilbench.sealed import read_sealed, release, reserve, write_sealed
+from hilbench.streams import StreamWriter, read_stream
+from hilbench.types import Reply, RunData, Tick
 
 try:
     import pyarrow as pa
 except ImportError as error:
     raise MissingExtra("pyarrow", "sim") from error
 
-FORMAT = 2
-READABLE = (1, 2)
-"""Formats that can be read: 1 has no `encoded_ns` and `decoded_ns`, so its latencies are not split."""
+FORMAT = 3
+RUN = "run.json"
 ENERGY = "energy.json"
 AGREEMENT = "agreement.json"
 BESIDE = (
@@ -34,8 +36,9 @@ BESIDE = (
     (AGREEMENT, "agreement", {"backend", "spikes", "reference", "agreed"}),
 )
 """Files of a run's folder that are written after its end, where RunData has them, and what they must hold."""
-"""What a meter said of the run's program afterwards, beside `run.json`."""
 ECHO_NAME = "link_echo.arrow"
+NOTHING = {"rows": 0, "bytes": 0, "pieces": 0}
+"""What a stream has that was never begun."""
 
 
 class Recorder:
@@ -45,32 +48,40 @@ class Recorder:
     """
 
     def __init__(self, folder: str | Path, meta: Mapping[str, Any], compress: bool = False) -> None:
-        self.folder = Path(folder)
-        self._options = pa.ipc.IpcWriteOptions(compression="zstd" if compress else None)
+        self.folder, self._compress = Path(folder), compress
         refuse(self.folder)
         self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
         self._episode: _Episode | None = None
+        self._streams: dict[str, StreamWriter] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.write_meta()
         except OSError as error:
-            raise RecordError(f"{self.folder}: cannot hold a run: {error.strerror}") from None
+            raise RecordError(f"{folder}: cannot hold a run: {error.strerror}") from None
+        reserve(self.folder)
+        self.write_meta()
 
     def episode(self, shape: Shape, rows_per_batch: int) -> _Episode:
         """Open the next episode's stream, ending the one before."""
-        self._end_episode()
-        path = self.folder / _episode_name(self.meta["episodes"])
+        self.end_episode()
+        name = _episode_name(self.meta["episodes"])
         self.meta["episodes"] += 1
         self.write_meta()
-        self._episode = _Episode(path, shape, rows_per_batch, self._options)
+        self._episode = _Episode(partial(self._stream, name), shape, rows_per_batch)
         return self._episode
 
+    def ended(self, obs: NDArray, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
+        """Keep what the last action of the episode led to, which has no row where the run's duration ended it."""
+        end = {"episode": self.meta["episodes"] - 1, "obs": obs.tolist(), "reward": float(reward)}
+        end |= {"terminated": bool(terminated), "truncated": bool(truncated)}
+        end["info"] = {name: float(info[name]) for name in self._episode.info}
+        self.meta.setdefault("ends", []).append(end)  # written with the next word
+
     def echo(self, echo_ns: NDArray) -> None:
-        """Keep the link's bare echo beside the run, instead of what was kept before; nothing when there is none."""
+        """Keep the link's bare echo beside the run, behind what was kept before; nothing when there is none."""
         if echo_ns.size:
             batch = pa.record_batch({"echo_ns": echo_ns})
-            with pa.ipc.new_stream(str(self.folder / ECHO_NAME), batch.schema) as writer:
-                writer.write_batch(batch)
+            stream = self._streams.get(ECHO_NAME) or self._stream(ECHO_NAME, batch.schema)
+            stream.write(batch)
 
     def fault(self, **what: Any) -> None:
         """Put a fault on record at once."""
@@ -87,18 +98,28 @@ class Recorder:
         self.write_meta()
 
     def close(self, status: str) -> None:
-        """Write what is left and the run's last word; a second call changes nothing."""
-        self._end_episode()
-        if self.meta["status"] == "running":
-            self.meta["status"] = status
-            self.meta["bytes"] = stream_bytes(self.folder, self.meta["episodes"])
-            self.write_meta()
+        """Write what is left and the run's last word; a second call changes nothing.
+
+        Raises OSError when there is no room for all of it. The run has failed then, and says so.
+        """
+        if self.meta["status"] != "running":
+            return
+        full = None
+        try:
+            self.end_episode()
+            for stream in self._streams.values():
+                stream.close()
+        except OSError as error:
+            full, status = error, "failed"
+        self.meta |= {"status": status, "streams": {name: s.totals() for name, s in self._streams.items()}}
+        release(self.folder)
+        self.write_meta()
+        if full is not None:
+            raise full
 
     def write_meta(self) -> None:
         """Replace `run.json` whole."""
-        draft = self.folder / ".run.json"
-        draft.write_text(json.dumps(self.meta, indent=2), "utf-8")
-        os.replace(draft, self.folder / "run.json")
+        write_sealed(self.folder / RUN, self.meta)
 
     def __enter__(self) -> Recorder:
         return self
@@ -106,16 +127,21 @@ class Recorder:
     def __exit__(self, kind: type | None, *exc: object) -> None:
         self.close("done" if kind is None else "interrupted" if kind is KeyboardInterrupt else "failed")
 
-    def _end_episode(self) -> None:
+    def end_episode(self) -> None:
+        """Write what is left of the episode; a second call changes nothing."""
         if self._episode is not None:
-            self._episode.close()
-            self._episode = None
+            episode, self._episode = self._episode, None
+            episode.close()
+
+    def _stream(self, name: str, schema: pa.Schema) -> StreamWriter:
+        self._streams[name] = StreamWriter(self.folder / name, schema, self._compress)
+        return self._streams[name]
 
 
 def refuse(folder: Path) -> None:
     """Raise RecordError when the folder holds a run already, or can hold none. Nothing is made yet."""
     try:
-        if (folder / "run.json").exists():
+        if (folder / RUN).exists():
             raise RecordError(f"{folder}: holds a run already; give another folder or remove it")
         there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     except OSError as error:
@@ -126,12 +152,6 @@ def refuse(folder: Path) -> None:
         raise RecordError(f"{folder}: cannot hold a run: nothing may be written to {there}")
 
 
-def stream_bytes(folder: Path, episodes: int) -> list[int]:
-    """The size of every episode's stream, 0 where there is none: what a whole run's `run.json` says of them."""
-    paths = [folder / _episode_name(number) for number in range(episodes)]
-    return [path.stat().st_size if path.is_file() else 0 for path in paths]
-
-
 def _episode_name(number: int) -> str:
     return f"episode_{number:04d}.arrow"
 
@@ -139,14 +159,13 @@ def _episode_name(number: int) -> str:
 class _Episode:
     """One episode's rows, addressed by tick number."""
 
-    def __init__(self, path: Path, shape: Shape, rows_per_batch: int, options: pa.ipc.IpcWriteOptions) -> None:
-        self._info, self._n = shape.info, rows_per_batch
+    def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Shape, rows_per_batch: int) -> None:
+        self.info, self._n = shape.info, rows_per_batch
         self._layout = Layout(shape)
         self._size = self._layout.row.itemsize
         self._chunks = {0: Chunk(self._layout, shape.info, rows_per_batch)}
         self._spare = [Chunk(self._layout, shape.info, rows_per_batch)]
-        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed in close()
-        self._writer = pa.ipc.new_stream(self._file, self._chunks[0].batch(0).schema, options=options)
+        self._stream = stream(self._chunks[0].batch(0).schema)
         self._written = 0  # chunks
         self._rows = 0
         self._newest, self._newest_at = self._chunks[0], 0
@@ -169,7 +188,7 @@ class _Episode:
         part = self._layout.tick
         part.pack(
             chunk.memory, i * self._size + part.offset,
-            *row, *obs.tolist(), *state.tolist(), *[info[name] for name in self._info], *values,
+            *row, *obs.tolist(), *state.tolist(), *[info[name] for name in self.info], *values,
         )  # fmt: skip
         if tick is not None and tick.events.size:
             chunk.lists["events"][i] = tick.events.copy()
@@ -224,20 +243,19 @@ class _Episode:
         """Write every full chunk whose rows are all settled, that is below tick `oldest_open`."""
         while (self._written + 1) * self._n <= min(oldest_open, self._rows):
             chunk = self._chunks[self._written]
-            self._writer.write_batch(chunk.batch(self._n))
+            self._stream.write(chunk.batch(self._n))
             del self._chunks[self._written]
             self._written += 1
             chunk.clear()
             self._spare.append(chunk)
 
     def close(self) -> None:
-        """Write every row there is and end the stream."""
-        self.flush(self._rows)
-        left = self._rows - self._written * self._n
-        if left:
-            self._writer.write_batch(self._chunks[self._written].batch(left))
-        self._writer.close()
-        self._file.close()
+        """Write every row there is and end the stream; one that found no room before takes no more."""
+        if not self._stream.closed:
+            self.flush(self._rows)
+            if left := self._rows - self._written * self._n:
+                self._stream.write(self._chunks[self._written].batch(left))
+            self._stream.close()
 
     def _at(self, k: int) -> tuple[Chunk, int]:
         if 0 <= (i := k - self._newest_at) < self._n:
@@ -245,7 +263,7 @@ class _Episode:
         number, i = divmod(k, self._n)
         chunk = self._chunks.get(number)
         if chunk is None:
-            chunk = self._spare.pop() if self._spare else Chunk(self._layout, self._info, self._n)
+            chunk = self._spare.pop() if self._spare else Chunk(self._layout, self.info, self._n)
             self._chunks[number] = self._newest = chunk
             self._newest_at = k - i
         return chunk, i
@@ -254,67 +272,36 @@ class _Episode:
 def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunData:
     """A run as arrays, all `columns` or those named that it has. A run that was killed opens up to its last batch.
 
-    Raises RecordError.
+    Raises RecordError, also when anything of it is not what was written.
     """
     folder = Path(folder)
-    try:
-        meta = json.loads((folder / "run.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{folder}: no readable run.json in this folder ({error})") from None
-    found = meta.get("format") if isinstance(meta, dict) else None
-    if found not in READABLE:
-        raise RecordError(f"{folder}: record format {found!r}; allowed: {' and '.join(map(str, READABLE))}")
-    if missing := {"episodes", "faults", "status"} - set(meta):
-        raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
-    if (whole := meta.get("bytes")) is not None and (found := stream_bytes(folder, meta["episodes"])) != whole:
-        raise RecordError(
-            f"{folder}: its episodes have {found} bytes, but had {whole} when the run ended; it is damaged"
-        )
+    meta = read_meta(folder)
     for name, key, wanted in BESIDE:
         if (folder / name).exists():
             meta[key] = _read_beside(folder, name, wanted)
-    episodes = [_read_stream(folder / _episode_name(i), columns) for i in range(meta["episodes"])]
-    echo_ns = _read_stream(folder / ECHO_NAME).get("echo_ns", np.empty(0, np.int64))
-    return RunData(meta, [episode for episode in episodes if episode], echo_ns)
+    whole = meta.get("streams")  # None where the run was killed
+    asked = {**dict.fromkeys(map(_episode_name, range(meta["episodes"])), columns), ECHO_NAME: None}
+    found = [
+        read_stream(folder / name, some, None if whole is None else whole.get(name, NOTHING))
+        for name, some in asked.items()
+    ]
+    echo_ns = found.pop().get("echo_ns", np.empty(0, np.int64))
+    return RunData(meta, [episode for episode in found if episode], echo_ns)
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """A run's `run.json`. Raises RecordError."""
+    meta = read_sealed(folder / RUN)
+    if (found := meta.get("format")) != FORMAT:
+        raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}; run it again")
+    if missing := {"episodes", "faults", "status"} - set(meta):
+        raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
+    return meta
 
 
 def _read_beside(folder: Path, name: str, wanted: set[str]) -> dict[str, Any]:
     """What was measured of a run later."""
-    try:
-        found = json.loads((folder / name).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{folder}: no readable {name} in this folder ({error})") from None
-    if missing := wanted - set(found if isinstance(found, dict) else ()):
+    found = read_sealed(folder / name)
+    if missing := wanted - set(found):
         raise RecordError(f"{folder}: {name} lacks {sorted(missing)[0]!r}; remove it and measure the run again")
     return found
-
-
-def _read_stream(path: Path, columns: Sequence[str] | None = None) -> dict[str, NDArray]:
-    batches = []
-    try:
-        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
-            while True:
-                batches.append(stream.read_next_batch())
-    except (StopIteration, pa.ArrowInvalid, OSError):
-        pass  # the end, or the place where a killed run stopped
-    if not batches:
-        return {}
-    table = pa.Table.from_batches(batches)
-    wanted = [name for name in table.column_names if columns is None or name in columns]
-    return {name: _array(table.column(name).combine_chunks()) for name in wanted}
-
-
-def _array(column: pa.Array) -> NDArray:
-    if isinstance(column, pa.FixedSizeListArray):
-        width = column.type.list_size
-        return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), width)
-    if isinstance(column, pa.ListArray):
-        flat, offsets = column.flatten().to_numpy(zero_copy_only=False), column.offsets.to_numpy()
-        flat = flat.view(EVENT) if flat.dtype == np.uint64 else flat
-        rows = np.empty(len(column), object)
-        rows.fill(flat[:0])
-        starts = offsets - offsets[0]
-        for row in np.flatnonzero(np.diff(offsets)):  # most rows are empty, and to split them all takes long
-            rows[row] = flat[starts[row] : starts[row + 1]]
-        return rows
-    return column.to_numpy(zero_copy_only=False)

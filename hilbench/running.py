@@ -6,10 +6,11 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil
 from pathlib import Path
@@ -28,15 +29,17 @@ from hilbench.loop_config import LoopConfig, Trace
 from hilbench.metering import meters
 from hilbench.metrics import column, timing
 from hilbench.nal.facts import network_facts
-from hilbench.pace import Delayed, Lockstep, Pace, Recorded, Wall
+from hilbench.pace import Delayed, Lockstep, Pace, Recorded, TickTimes, Traced, Wall
 from hilbench.realtime import granted
 from hilbench.recorder import Recorder, read_run, refuse
 from hilbench.scenario import Scenario, dump, resolve
 from hilbench.sources import Reader, modules_of
-from hilbench.types import RunData, to_builtins
+from hilbench.types import EVENT, RunData, size_of, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
 """Of ticks that may begin more than a period late before a run says so; a few stalls are none."""
+TRACE = ("answered", "arrived_ns", "scheduled_ns", "skipped", "processed", "terminated", "truncated")
+"""The columns that tell what became of a tick."""
 LAG = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns", "terminated", "truncated")
 """The columns that tell of it."""
 PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
@@ -57,8 +60,8 @@ def run(
         stack.callback(plant.close)
         control = checked(scenario, plant)
         trace = scenario.loop.delay
-        trace_s = latencies_s(read_run(trace.run)) if isinstance(trace, Trace) else None
-        pace = _pace(scenario.loop, plant.sheet.physics_step_s, trace_s)
+        times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, Trace) else []
+        pace = _pace(scenario.loop, plant.sheet.physics_step_s, times)
         agent = stack.enter_context(make_agent(scenario, plant.sheet, control))
         recorder = stack.enter_context(_recorder(scenario, folder, plant, agent, pace, **more))
         if not pace.realtime:
@@ -100,12 +103,20 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
 
 
-def latencies_s(run: RunData) -> NDArray:
-    """Time from each answered tick's scheduled instant to its reply's arrival, in s. Raises ScenarioError."""
-    columns = [episode for episode in run.episodes if episode["answered"].any()]
-    if run.mode != "realtime" or not columns:
+def tick_times(run: RunData) -> list[TickTimes]:
+    """What became of every tick of a real-time run, episode by episode. Raises ScenarioError for a run without any.
+
+    The row in which the plant ended an episode is no tick.
+    """
+    if run.mode != "realtime" or not any(episode["answered"].any() for episode in run.episodes):
         raise ScenarioError("loop.delay.run: a trace needs the latencies of a real-time run with answered ticks")
-    return np.concatenate([(c["arrived_ns"] - c["scheduled_ns"])[c["answered"]] * 1e-9 for c in columns])
+    found = []
+    for episode in run.episodes:
+        if (live := ~(episode["terminated"] | episode["truncated"])).any():
+            delay_ns = episode["arrived_ns"] - episode["scheduled_ns"]
+            columns = (delay_ns, episode["answered"], episode["skipped"], episode["processed"])
+            found.append(TickTimes(*(column[live].tolist() for column in columns)))
+    return found
 
 
 def provenance() -> dict[str, Any]:
@@ -174,15 +185,22 @@ def _recorder(
 def _record(
     scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, pace: Pace, progress: Callable | None
 ) -> Outcome:
-    """Drive the loop, with the link's bare echo before it and after it in real time."""
-    before_ns = _bare_echo_ns(scenario.loop, agent, pace)
-    recorder.echo(before_ns)
+    """Drive the loop, with the link's bare echo before it and after it in real time.
+
+    Where ticks carry events their sizes are known afterwards alone, and so the echo comes then, twice as long.
+    """
+    echoes_ns = partial(_bare_echo_ns, scenario.loop, agent) if pace.realtime else lambda *_: np.empty(0, np.int64)
+    with_events = size_of(agent.control.program.inputs, "events") > 0
+    if not with_events:
+        recorder.echo(echoes_ns(pace.spin_ns))
     try:
         outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
     finally:
         recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
     if outcome.status == "done":
-        recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
+        recorder.end_episode()
+        known = with_events and pace.realtime
+        recorder.echo(echoes_ns(pace.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
     if pace.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))
@@ -222,14 +240,20 @@ def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
     )
 
 
-def _bare_echo_ns(loop: LoopConfig, agent: Agent, pace: Pace) -> NDArray:
-    """The link's bare echo at the run's rate, with frames of its ticks' size; empty on the virtual clock."""
-    if not pace.realtime:
-        return np.empty(0, np.int64)
-    n_bytes = agent.tick.values.nbytes + agent.tick.modulators.nbytes
-    return echo_ns(
-        agent.link, ceil(loop.echo_s / loop.period_s), round(loop.period_s * 1e9), n_bytes, spin_ns=pace.spin_ns
-    )
+def _bare_echo_ns(loop: LoopConfig, agent: Agent, spin_ns: int, n_events: NDArray | None = None) -> NDArray:
+    """The link's bare echo at the run's rate, with frames of its ticks' size: those of ticks with so many events."""
+    n, n_bytes = ceil(loop.echo_s / loop.period_s), agent.tick.values.nbytes + agent.tick.modulators.nbytes
+    sizes = np.full(n, n_bytes)
+    if n_events is not None:  # spread over the run
+        spread = np.linspace(0, n_events.size - 1, 2 * n).round().astype(int)
+        sizes = n_bytes + EVENT.itemsize * n_events[spread]
+    return echo_ns(agent.link, sizes.tolist(), round(loop.period_s * 1e9), loop.max_in_flight, spin_ns=spin_ns)
+
+
+def _events_per_tick(folder: Path) -> NDArray:
+    """How many events each tick that was sent carried, (n,) int; a single 0 where none was sent."""
+    episodes = read_run(folder, ("events", "skipped")).episodes
+    return np.array([len(row) for e in episodes for row in e["events"][~e["skipped"]]] or [0])
 
 
 def _ports(agent: Agent) -> dict[str, Any]:
@@ -237,11 +261,11 @@ def _ports(agent: Agent) -> dict[str, Any]:
     return {kind: to_builtins(getattr(program, kind)) for kind in ("inputs", "outputs", "modulators")}
 
 
-def _pace(loop: LoopConfig, step_s: float, trace_s: NDArray | None) -> Pace:
+def _pace(loop: LoopConfig, step_s: float, trace: Sequence[TickTimes]) -> Pace:
     if loop.mode == "realtime":
         return Wall(loop)
     if loop.mode == "delayed":
-        return Delayed(loop, step_s, trace_s)
+        return Traced(loop, step_s, trace) if trace else Delayed(loop, step_s)
     return Lockstep(round(loop.period_s / step_s))
 
 

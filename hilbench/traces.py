@@ -22,9 +22,7 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray:
     """
     found = _from_file(Path(path)) if Path(path).is_file() else _from_run(read_run(path, COLUMNS), path, way)
     if not found.size:
-        raise ScenarioError(
-            f"{path}: a trace needs a latency, in s, on every line, or a run of record format 2 with answered ticks"
-        )
+        raise ScenarioError(f"{path}: a trace needs a latency, in s, on every line, or a run with answered ticks")
     return found
 
 
@@ -34,8 +32,6 @@ def _from_run(run: RunData, path: str | Path, way: str) -> NDArray:
         raise ScenarioError(f"{path}: its device counts instructions, so nobody knows how long its link took")
     parts = [np.empty(0)]
     for episode in run.episodes:
-        if not set(COLUMNS) <= set(episode):  # an older record, without the instant before a send
-            continue
         sent, received, computed, arrived = (episode[name][episode["answered"]] for name in COLUMNS[1:])
         if not run.meta["same_clock"]:
             parts.append((arrived - sent - computed) / 2)

@@ -243,12 +243,16 @@ class Link(ABC):
     def receive(self, timeout_ns: int) -> Reply | None:
         """The next reply, or None after `timeout_ns`; 0 only looks. The Reply holds until the next call."""
 
-    def echo(self, n_bytes: int, timeout_ns: int) -> bool | None:
-        """Whether a frame with a body of about `n_bytes` came back in time: one bare round trip, past the program.
+    def send_echo(self, n_bytes: int) -> int | None:
+        """Send a frame with a body of about `n_bytes`, which the device sends back past its program; the echo's number.
 
-        None where the link or the device knows no such frame. Replies that arrive meanwhile may be dropped, so it is
-        for before the first tick and after the last reply. Raises LinkError when the device is known to be gone.
+        None where the link or the device knows no such frame. Echoes are for before the first tick and after the last
+        reply: replies that arrive meanwhile may be dropped. Raises LinkError when the device is known to be gone.
         """
+        return None
+
+    def receive_echo(self, timeout_ns: int) -> int | None:
+        """The number of the next echo that is back, or None after `timeout_ns`. Raises LinkError as `receive` does."""
         return None
 
     def snapshot(self) -> dict[str, NDArray]:

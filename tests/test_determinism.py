@@ -13,7 +13,7 @@ import pytest
 
 from hilbench import scenario as scenarios
 from hilbench.recorder import read_run
-from hilbench.running import latencies_s, replay, run
+from hilbench.running import replay, run, tick_times
 from hilbench.types import SAFE
 
 CONTROLLERS = ("pes", "pid")
@@ -66,10 +66,12 @@ def test_delayed_with_the_same_trace(tmp_path, controller):
     delay = {"delay__kind": "trace", "delay__run": str(source), "mode": "delayed"}
     first, again = (record(tmp_path / name, controller, **delay) for name in "ab")
     assert_equal(first, again)
-    felt_us = np.resize(latencies_s(read_run(source)), 400) * 1e6
-    due = np.ceil(np.rint(felt_us * 1000) / 1e6).astype(int) + np.arange(400)
-    applied = first.episodes[0]["applied_step"]
+    [times] = tick_times(read_run(source))
+    due = np.ceil(np.resize(times.delay_ns, 400) / 1e6).astype(int) + np.arange(400)
+    applied, answered = first.episodes[0]["applied_step"], np.resize(times.answered, 400)
     assert np.array_equal(applied[applied >= 0], due[applied >= 0])
+    assert (applied[~answered] == -1).all()
+    assert np.array_equal(first.episodes[0]["skipped"], np.resize(times.skipped, 400))
     assert_equal(first, read_replay(tmp_path / "a", tmp_path / "again"), ("state", "actions"))
 
 

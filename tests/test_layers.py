@@ -15,7 +15,7 @@ TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
 
 LAYERS = (
     # `settings` stands in layer 0 because plants (layer 2) settle their own Config; it knows `errors` and nothing else.
-    ("errors", "types", "seeding", "settings"),
+    ("errors", "types", "seeding", "settings", "signals"),
     ("plugins", "coding", "delays", "firmware", "nal"),
     ("envs", "controllers", "backends", "metrics", "meters", "bridge"),
     (
@@ -23,7 +23,9 @@ LAYERS = (
         "score",
         "scenario",
         "sources",
+        "sealed",
         "rows",
+        "streams",
         "recorder",
         "plant_check",
         "agent",

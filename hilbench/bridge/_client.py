@@ -146,14 +146,27 @@ class FrameLink(Link):
         self._release()
         self._closed, self._device, self._session = False, None, 0
 
-    def echo(self, n_bytes: int, timeout_ns: int) -> bool | None:
-        """One bare round trip; a body longer than an ECHO may have is cut. Raises LinkError as `receive` does."""
+    def send_echo(self, n_bytes: int) -> int | None:
+        """A body longer than an ECHO may have is cut. Waits for room as long as a request does."""
         self._loaded()
         if not self._can & Can.ECHO:
             return None
-        body = bytes(min(n_bytes, wire.ECHO_MAX_BYTES))
-        back = self._exchange(lambda seq: wire.frame(Kind.ECHO, self._session, seq, body), Kind.ECHO, timeout_ns)
-        return back is not None
+        self._request += 1
+        frame = wire.frame(Kind.ECHO, self._session, self._request, bytes(min(n_bytes, wire.ECHO_MAX_BYTES)))
+        self._write_by(frame, monotonic_ns() + round(self.config.timeout_s * 1e9))
+        return self._request
+
+    def receive_echo(self, timeout_ns: int) -> int | None:
+        """What else comes belongs to the past and is dropped."""
+        self._loaded()
+        deadline_ns = monotonic_ns() + timeout_ns
+        while (data := self._next(deadline_ns)) is not None:
+            header = wire.read_header(data)
+            if header.kind == Kind.ECHO:
+                return header.seq
+            if header.kind == Kind.BYE or (header.kind == Kind.ERROR and header.seq >= FIRST_REQUEST):
+                self._refuse(data, header)
+        return None
 
     def snapshot(self) -> dict[str, NDArray]:
         self._loaded()

@@ -36,6 +36,7 @@ class InProcess(Link):
         self._session: Session | None = Session(build_backend(backend_kind, backend_config))
         self._replies: deque[Reply] = deque()
         self._newest: Reply | None = None  # the backend's own, not yet received
+        self._echo, self._echoes = 0, deque[int]()
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         """Raises NetworkError when the backend cannot run the program."""
@@ -69,10 +70,21 @@ class InProcess(Link):
             sleep(timeout_ns * 1e-9)
         return None
 
-    def echo(self, n_bytes: int, timeout_ns: int) -> bool:
-        """There is no wire: nothing has to come back."""
+    def send_echo(self, n_bytes: int) -> int:
+        """There is no wire: it is back at once."""
         self._open()
-        return True
+        self._echo += 1
+        self._echoes.append(self._echo)
+        return self._echo
+
+    def receive_echo(self, timeout_ns: int) -> int | None:
+        """The oldest not yet received, or None after waiting for what cannot come."""
+        self._open()
+        if self._echoes:
+            return self._echoes.popleft()
+        if timeout_ns > 0:
+            sleep(timeout_ns * 1e-9)
+        return None
 
     def snapshot(self) -> dict[str, NDArray]:
         return self._open().snapshot()

@@ -1,11 +1,12 @@
 """The command line: arguments in, lines out. Everything else happens elsewhere; only this folder prints.
 
-Exit codes: 0 done, 1 a run failed or ended by a fault, a replay differs or a network breaks a limit, 2 a mistake in
-what was asked, 130 interrupted.
+Exit codes: 0 done, 1 a run failed or ended by a fault, a replay differs, a network breaks a limit or a file cannot be
+written, 2 a mistake in what was asked, 130 interrupted, by SIGINT, SIGTERM or SIGHUP.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -36,6 +37,7 @@ from hilbench.cli.runs import check, replay, run
 from hilbench.cli.shape import shape
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, choose
+from hilbench.signals import as_interrupts
 
 DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
 
@@ -61,6 +63,8 @@ COMMANDS = {
     "doctor": doctor,
     "conformance": conformance,
 }
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write says where nothing more can be written."""
 OVERRIDABLE = ("check", "run", "program", "evaluate")
 """Commands that take --SECTION.FIELD VALUE."""
 
@@ -74,16 +78,29 @@ def guard(command: Callable[[], int | None]) -> NoReturn:
     """Run a command and exit with its code; a mistake or an interruption is one line, not a traceback."""
     show_warnings()
     try:
-        sys.exit(command())
+        with as_interrupts():
+            code = command()
+            sys.stdout.flush()
+        sys.exit(code)
     except HilbenchError as error:
         complain(str(error))
-        sys.exit(2)
+        sys.exit(1 if _no_room(error.__context__) else 2)
     except KeyboardInterrupt:
         complain("interrupted")
         sys.exit(130)
     except BrokenPipeError:  # whoever read the output has had enough of it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None and not _no_room(error):
+            raise
+        complain(f"{error.filename or 'standard output, or a temporary file'}: {error.strerror}")
+        sys.exit(1)
+
+
+def _no_room(error: BaseException | None) -> bool:
+    """Whether a disk is full or broken: no mistake in what was asked."""
+    return isinstance(error, OSError) and error.errno in NO_ROOM
 
 
 def _main(arguments: list[str]) -> int:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import tyro
 
+from hilbench.cli._shared import complain
+
 
 def report(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUNS...")],
@@ -16,6 +18,8 @@ def report(
     figures: Path | None = None,
 ) -> int:
     """Report on evaluations and runs in one HTML page that opens offline.
+
+    A run of an evaluation whose record is damaged is named, on the page and here, and ends the command with 1.
 
     Parameters
     ----------
@@ -31,6 +35,9 @@ def report(
 
     if not runs:
         raise RecordError("report: found no folder; expected those of evaluations or runs")
-    n_cells = write(runs, out, figures)
+    made = write(runs, out, figures)
+    n_cells = len(made.cells)
     print(f"Wrote {out} ({n_cells} cell{'' if n_cells == 1 else 's'}, {out.stat().st_size / 1e6:.1f} MB)")
-    return 0
+    for line in made.damaged:
+        complain(line)
+    return 1 if made.damaged else 0

@@ -31,6 +31,21 @@ def survival(run: RunData) -> Measures:
     return {"": Measure(float(np.mean(lasted)), len(lasted))} if lasted else {}
 
 
+@metric("1", "higher")
+def return_(run: RunData) -> Measures:
+    """Mean over episodes of the sum of the rewards of all their actions, as stable-baselines3 counts it.
+
+    A row's reward is that of the action before it: the first row's belongs to none, and the last action's is in the
+    episode's end. Episodes without an end, by a fault or an interruption, are left out.
+    """
+    found = []
+    for end in run.meta.get("ends", ()):
+        episode = run.episodes[end["episode"]]
+        acted = ~(episode["terminated"] | episode["truncated"])[1:]
+        found.append(episode["reward"][1:][acted].sum() + end["reward"])
+    return {"": Measure(float(np.mean(found)), len(found))} if found else {}
+
+
 @metric("ticks", "lower")
 def actions_clipped(run: RunData) -> Measures:
     """Replies whose action lay outside the plant's limits."""

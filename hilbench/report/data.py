@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from hilbench.errors import RecordError
 from hilbench.metrics import measure
-from hilbench.recorder import read_run
+from hilbench.recorder import RUN, read_meta, read_run
 from hilbench.report.words import setting
 from hilbench.types import RunData
 
 FORMAT = 1
-SUMMARY, RUN = "summary.json", "run.json"
+SUMMARY = "summary.json"
 SINGLE = "single runs"
 """The suite of runs that belong to no evaluation."""
 
@@ -60,6 +60,8 @@ class Cell(Struct, kw_only=True):
     runs: list[str | None] = []
     references: dict[str, list[str | None]] = {}
     failed: list[str] = []
+    damaged: list[str] = []
+    """Of the failed ones those whose record is not what was written: their numbers are of when it was whole."""
     command: str = ""
     metrics: dict[str, Metric] = {}
     role: str | None = None
@@ -117,6 +119,7 @@ def read(folders: Iterable[str | Path]) -> list[Summary]:
     if not any(summary.cells for summary in found):
         raise RecordError("nothing to report on: the folders given hold no cell")
     cells = [cell for summary in found for cell in summary.cells + summary.references]
+    _leave_out_damaged(cells)
     for cell in cells:
         cell.metas = [meta for name in cell.runs if name and (meta := _meta(Path(cell.folder) / name))]
     _give_names(cells)
@@ -151,6 +154,36 @@ def phases(cells: Sequence[Cell]) -> tuple[str | None, str]:
     before = [name for name, (_, end_s) in spans.items() if end_s <= change and name in known]
     after = [name for name, (start_s, _) in spans.items() if start_s >= change and name in known]
     return (before[-1] if before else None), (after[-1] if after else "error_rms")
+
+
+def _leave_out_damaged(cells: Iterable[Cell]) -> None:
+    """Name every run whose record is not what was written, and draw none of it."""
+    told: dict[Path, str] = {}
+
+    def whole(cell: Cell, name: str | None) -> str | None:
+        folder = Path(cell.folder) / (name or "")
+        if name and folder not in told:
+            told[folder] = _damage(folder)
+        return None if name and told[folder] else name
+
+    for cell in cells:
+        for seed, name in zip(cell.seeds, cell.runs, strict=False):
+            ended = not any(text.startswith(f"seed {seed}:") for text in cell.failed)
+            if name and ended and whole(cell, name) is None:
+                cell.damaged.append(f"seed {seed}: {told[Path(cell.folder) / name]}")
+        cell.failed = cell.failed + cell.damaged
+        cell.runs = [whole(cell, name) for name in cell.runs]
+        cell.references = {role: [whole(cell, name) for name in names] for role, names in cell.references.items()}
+
+
+def _damage(folder: Path) -> str:
+    """What is wrong with a run's record; nothing where it is whole, or no longer there."""
+    try:
+        if (folder / RUN).is_file():
+            read_run(folder, ())
+    except RecordError as error:
+        return str(error)
+    return ""
 
 
 def _evaluation(folder: Path) -> Summary:
@@ -203,8 +236,7 @@ def _single(folder: Path) -> Summary:
 
 def _meta(folder: Path) -> dict[str, Any] | None:
     """A run's `run.json`; None where the run is no longer there."""
-    path = folder / RUN
-    found = _json(path) if path.is_file() else {}
+    found = read_meta(folder) if (folder / RUN).is_file() else {}
     return found if {"scenario", "report"} <= set(found) else None
 
 

@@ -53,9 +53,20 @@ class Report:
     left_out: dict[str, str] = field(default_factory=dict)
     """By section, what is not drawn."""
 
+    @property
+    def cells(self) -> list[Cell]:
+        """Every cell but those that are only compared with."""
+        return [cell for summary in self.summaries for cell in summary.cells]
 
-def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None) -> int:
-    """Report on evaluations and runs in one file, and every chart as SVG and PNG in `figures`; the number of cells.
+    @property
+    def damaged(self) -> list[str]:
+        """A line for every run whose record is not what was written."""
+        cells = [*self.cells, *(cell for summary in self.summaries for cell in summary.references)]
+        return [f"{cell.title}: {text}" for cell in cells for text in cell.damaged]
+
+
+def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None) -> Report:
+    """Report on evaluations and runs in one file, and every chart as SVG and PNG in `figures`.
 
     Raises RecordError for what is no evaluation and no run, or cannot be written, and leaves nothing half-written.
     """
@@ -75,7 +86,7 @@ def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None)
         raise RecordError(f"{out}: cannot hold the report: {error.strerror}") from None
     if figures is not None:
         _save_all(report, figures)
-    return sum(len(summary.cells) for summary in report.summaries)
+    return report
 
 
 def gather(folders: Iterable[str | Path]) -> Report:

@@ -131,11 +131,11 @@ def test_reset_forgets_the_replies_of_the_last_episode(link):
 
 def test_an_echo_comes_back_and_leaves_the_run_alone(link):
     """Before an episode and between its ticks, shorter and longer than a device takes."""
-    assert link.echo(0, LONG_NS) is True
+    assert fakes.echo(link, 0, LONG_NS) is True
     link.reset(5, "none", 0)
     session = direct(0)
     for n_bytes, tick in zip((0, 24, 1_000_000, 24), fakes.ticks(4), strict=True):
-        assert link.echo(n_bytes, LONG_NS) is True
+        assert fakes.echo(link, n_bytes, LONG_NS) is True
         link.send(tick)
         assert fakes.fields(link.receive(LONG_NS)) == fakes.fields(session.tick(tick, 0))
     assert link.receive(0) is None
@@ -200,7 +200,7 @@ def test_close_twice_and_use_no_more(link):
         lambda: link.reset(0, "none", 0),
         lambda: link.send(next(fakes.ticks(1))),
         lambda: link.receive(0),
-        lambda: link.echo(24, 0),
+        lambda: fakes.echo(link, 24, 0),
     ):
         with pytest.raises(LinkError, match="closed"):
             call()

@@ -92,7 +92,7 @@ def test_a_killed_device_is_named_while_waiting_and_when_sending():
         with pytest.raises(LinkError, match=f"pid {pid}"):
             link.receive(0)
         with pytest.raises(LinkError, match=f"pid {pid}"):
-            link.echo(24, LONG_NS)
+            fakes.echo(link, 24, LONG_NS)
 
 
 def test_a_device_that_cannot_start_says_why():
@@ -240,8 +240,8 @@ def test_a_late_echo_is_not_taken_for_the_next_one(monkeypatch):
     monkeypatch.setattr(server, "Device", OneBehind)
     with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
         first, *_ = start(link)
-        assert link.echo(24, 50_000_000) is False  # it never comes
-        assert link.echo(24, 300_000_000) is False  # the first one comes now
+        assert fakes.echo(link, 24, 50_000_000) is False  # it never comes
+        assert fakes.echo(link, 24, 300_000_000) is False  # the first one comes now
         assert exchange(link, first).seq == 0
 
 
@@ -346,7 +346,7 @@ def test_a_fixed_device_is_used_when_it_has_this_program(monkeypatch):
     monkeypatch.setattr(server, "Device", fixed)
     with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
         assert exchange(link, start(link)[0]).seq == 0
-        assert link.echo(24, LONG_NS) is None  # and it says in HELLO that it has no ECHO
+        assert fakes.echo(link, 24, LONG_NS) is None  # and it says in HELLO that it has no ECHO
         with pytest.raises(LinkError, match="built in"):
             link.load(fakes.PROGRAM, fakes.PERIOD_US + 1, fakes.PROBES)
 

@@ -105,7 +105,7 @@ def test_a_delay_changes_no_reply():
         for tick in fakes.ticks(20):
             link.send(tick)
             assert fakes.fields(link.receive(LONG_NS)) == fakes.fields(session.tick(tick, 0))
-        assert link.echo(24, LONG_NS) is True
+        assert fakes.echo(link, 24, LONG_NS) is True
     counts = tally[0]
     assert counts.to_device.forwarded == counts.to_plant.forwarded == 24 + 1  # HELLO, LOAD, RESET, ECHO, BYE
     assert counts.to_device.lost == counts.to_plant.dropped == counts.cuts == 0

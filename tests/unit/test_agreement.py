@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -13,6 +11,7 @@ from hilbench.errors import RecordError
 from hilbench.metrics import measure
 from hilbench.recorder import AGREEMENT, read_run
 from hilbench.running import run
+from hilbench.sealed import write_sealed
 from hilbench.types import EVENT
 
 SHORT = {"loop.duration_s": 0.05, "record.spikes": ["neurons"]}
@@ -51,6 +50,6 @@ def test_a_run_without_spikes_is_refused(tmp_path):
 
 def test_a_damaged_file_is_named(tmp_path):
     record(tmp_path)
-    (tmp_path / AGREEMENT).write_text(json.dumps({"backend": "reference"}), "utf-8")
+    write_sealed(tmp_path / AGREEMENT, {"backend": "reference"})
     with pytest.raises(RecordError, match=r"agreement\.json lacks 'agreed'"):
         read_run(tmp_path)

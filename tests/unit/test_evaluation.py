@@ -22,6 +22,7 @@ from hilbench.errors import RecordError, ScenarioError
 from hilbench.evaluation import Step, evaluate
 from hilbench.plan import Job, Planner
 from hilbench.recorder import read_run
+from hilbench.sealed import read_sealed, write_sealed
 from hilbench.suite import cells, load_suite
 
 SMALL = {
@@ -166,6 +167,17 @@ def steps_of(folder: Path, suite: dict = SMALL, **options: object) -> list[Step]
     return steps
 
 
+def said_more(folder: Path, **more: object) -> None:
+    write_sealed(folder / "run.json", read_sealed(folder / "run.json") | more)
+
+
+def flip(path: Path) -> None:
+    """Another byte in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
 @pytest.mark.usefixtures("here")
 def test_what_is_there_is_not_run_again_and_what_is_half_done_is(tmp_path: Path) -> None:
     first = steps_of(tmp_path)
@@ -173,15 +185,15 @@ def test_what_is_there_is_not_run_again_and_what_is_half_done_is(tmp_path: Path)
     assert [step.done for step in first] == list(range(1, 13))
     before = texts(tmp_path)
     places = sorted((tmp_path / "runs").iterdir())
-    meta = json.loads((places[0] / "run.json").read_text())
-    (places[0] / "run.json").write_text(json.dumps(meta | {"status": "running"}))  # as a killed run leaves it
-    meta = json.loads((places[1] / "run.json").read_text())
-    (places[1] / "run.json").write_text(json.dumps(meta | {"key": "of another state of the code"}))
+    said_more(places[0], status="running")  # as a killed run leaves it
+    said_more(places[1], key="of another state of the code")
     (places[2] / "episode_0000.arrow").unlink()
     (places[3] / "episode_0000.arrow").write_bytes(b"junk")
+    flip(places[4] / "episode_0000.arrow")
+    flip(places[5] / "run.json")
     again = steps_of(tmp_path)
-    assert sorted(step.name for step in again if step.status == "done") == [place.name for place in places[:4]]
-    assert sum(step.status == "was there" for step in again) == 8
+    assert sorted(step.name for step in again if step.status == "done") == [place.name for place in places[:6]]
+    assert sum(step.status == "was there" for step in again) == 6
     assert texts(tmp_path) == before
 
 
@@ -286,8 +298,7 @@ def test_references_are_repeated_when_the_run_they_follow_is(tmp_path: Path) -> 
     summary = evaluate(REALTIME, tmp_path)
     assert {step.status for step in steps_of(tmp_path, REALTIME)} == {"was there"}
     place = tmp_path / summary["cells"][0]["runs"][0]
-    meta = json.loads((place / "run.json").read_text())
-    (place / "run.json").write_text(json.dumps(meta | {"stamp": "of a run that took its place"}))
+    said_more(place, stamp="of a run that took its place")
     again = {step.name.split("__")[0]: step.status for step in steps_of(tmp_path, REALTIME)}
     assert again == {"pid": "was there", "pd": "done", "told": "done"}
 

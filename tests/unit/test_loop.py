@@ -20,9 +20,9 @@ from hilbench.loop import Loop
 from hilbench.loop_config import Constant, LoopConfig
 from hilbench.metrics import measure
 from hilbench.metrics.split import parts_s
-from hilbench.pace import Delayed, Lockstep, Recorded, Wall
+from hilbench.pace import Delayed, Lockstep, Recorded, Traced, Wall
 from hilbench.recorder import Recorder, read_run
-from hilbench.running import _check_repeatable
+from hilbench.running import _check_repeatable, tick_times
 from hilbench.types import (
     EVENT,
     HELD,
@@ -467,6 +467,46 @@ def test_whatever_the_link_does_a_replay_repeats_it(tmp_path_factory, fates, lat
         assert np.array_equal(late_rows, b["late"])
 
 
+BETWEEN_STEPS = st.integers(0, 24).map(lambda j: 125_000 + 250_000 * j)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    fates=st.lists(st.one_of(st.none(), st.just([]), BETWEEN_STEPS.map(lambda ns: [ns])), min_size=1, max_size=20),
+    late=st.sampled_from(["hold", "drop", "safe"]), most=st.integers(1, 8),
+)  # fmt: skip
+def test_a_trace_is_felt_as_the_run_was_that_it_is_of(tmp_path_factory, fates, late, most):
+    """Skipped ticks, lost ones, lost replies and all: the plant on the virtual clock goes where it went."""
+    folder = tmp_path_factory.mktemp("run")
+    bench = Bench(
+        folder / "a", lambda seq: fates[seq % len(fates)], ticks=30, episodes=2, late=late, silence_s=0.008,
+        deadline_s=0.0021, max_in_flight=most,
+    ).run()  # fmt: skip
+    assume(bench.outcome.status == "done" and any(rows["answered"].any() for rows in bench.data.episodes))
+    try:
+        _check_repeatable(bench.data, folder)
+    except RecordError:
+        assume(False)
+    pace = Traced(bench.config, bench.plant.step_s, tick_times(bench.data))
+    bench.drive(pace, Device(bench.clock, always(0)), folder / "b")
+    for a, b in zip(bench.data.episodes, read_run(folder / "b").episodes, strict=True):
+        for name in ("state", "actions", "sources", "skipped", "applied_step"):
+            assert np.array_equal(a[name], b[name]), name
+
+
+def test_an_outage_of_a_run_is_an_outage_of_what_repeats_it(tmp_path):
+    """600 ticks of 2000 without a reply: they are missed again, and the age of the newest one grows as it did."""
+    bench = Bench(tmp_path / "a", lambda seq: [] if 700 <= seq < 1300 else [1_125_000], ticks=2000).run()
+    skipped, missed = (measure(bench.data)[name]["value"] for name in ("skipped", "misses"))
+    assert skipped > 400
+    assert missed > 600
+    bench.drive(Traced(bench.config, bench.plant.step_s, tick_times(bench.data)), Device(bench.clock, always(0)),
+                tmp_path / "b")  # fmt: skip
+    again = read_run(tmp_path / "b")
+    assert (again.episodes[0]["skipped"].sum(), measure(again)["misses"]["value"]) == (skipped, missed)
+    assert measure(again)["age_of_information[max]"] == measure(bench.data)["age_of_information[max]"]
+
+
 def test_a_replay_follows_episodes_of_different_lengths(tmp_path):
     bench = Bench(tmp_path / "a", always(100_000), episodes=2, device={"faults": {}})
     sends = iter(range(1000))
@@ -531,7 +571,7 @@ def test_no_garbage_is_collected_between_the_first_tick_and_the_last(tmp_path):
     finally:
         gc.callbacks.remove(note)
     assert gc.isenabled()
-    assert len(ticking) == 100
+    assert len(ticking) == 100 + 1, "every tick, and the end"
     assert not [n for n in collected if 0 < n < 100]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from itertools import count
 
@@ -19,6 +18,7 @@ from hilbench.metering import measure_energy
 from hilbench.metrics import measure
 from hilbench.recorder import read_run
 from hilbench.running import run
+from hilbench.sealed import read_sealed, write_sealed
 from hilbench.types import Empty, Meter
 
 
@@ -86,7 +86,7 @@ def test_the_program_runs_as_it_ran_and_joules_are_told_apart(tmp_path, seconds,
     answer = measure_energy(tmp_path, Scripted(0.0, 3.0, 10.0, 20.0))
     wanted = {"ticks": 200, "seconds": 2.0, "total_j": 10.0, "idle_j": 6.0, "dynamic_j": 4.0}
     assert answer == {"meter": "scripted", "domains": ["bench"], "accuracy": "exact", "source": {}, **wanted}
-    assert json.loads((tmp_path / "energy.json").read_text()) == answer
+    assert read_sealed(tmp_path / "energy.json") == answer
     recorded = read_run(tmp_path)
     assert [(seed, carry) for seed, carry, _ in found] == [(4, "none"), (5, "weights")] * 2
     for (_, _, replies), columns in zip(found, recorded.episodes * 2, strict=True):
@@ -163,7 +163,7 @@ def test_what_no_run_left_is_refused(tmp_path):
     with pytest.raises(RecordError, match=r"no readable run\.json"):
         measure_energy(tmp_path)
     record(tmp_path)
-    (tmp_path / "energy.json").write_text("{}")
+    write_sealed(tmp_path / "energy.json", {})
     with pytest.raises(RecordError, match=r"energy\.json lacks 'accuracy'"):
         read_run(tmp_path)
 

@@ -17,6 +17,8 @@ from hilbench.pace import (
     Delayed,
     Lockstep,
     Recorded,
+    TickTimes,
+    Traced,
     Wall,
     collector_frozen,
     overslept_ns,
@@ -28,9 +30,9 @@ STEPS = 4
 NONE = Constant()
 
 
-def delayed(delay=NONE, trace_s=None, seed=0, ticks=1000, **loop):
+def delayed(delay=NONE, seed=0, ticks=1000, trace=None, **loop):
     config = LoopConfig(mode="delayed", period_s=0.001, duration_s=ticks * 0.001, delay=delay, **loop)
-    pace = Delayed(config, STEP_S, trace_s)
+    pace = Delayed(config, STEP_S) if trace is None else Traced(config, STEP_S, trace)
     pace.start(seed)
     return pace
 
@@ -54,9 +56,43 @@ def test_gamma_delays_belong_to_the_seed_and_have_their_mean_and_deviation():
     assert delays_s.std() == pytest.approx(0.004, rel=0.15)
 
 
+def times(*delays_us):
+    """A tick each: its delay, None where it was skipped, "lost" for a lost tick and "unheard" for a lost reply."""
+    answered = [isinstance(delay, int) for delay in delays_us]
+    return TickTimes(
+        [1000 * delay if isinstance(delay, int) else -9 for delay in delays_us],
+        answered,
+        [delay is None for delay in delays_us],
+        [ok or delay == "unheard" for ok, delay in zip(answered, delays_us, strict=True)],
+    )
+
+
 def test_a_trace_is_used_in_its_order_and_again_when_it_ends():
-    pace = delayed(Trace(run=""), trace_s=np.array([0.0, 0.0001, 0.003]))
+    pace = delayed(Trace(run=""), trace=[times(0, 100, 3000)])
     assert due_steps(pace, 7) == [0, 5, 20, 12, 17, 32, 24]
+
+
+def test_each_delay_of_a_trace_belongs_to_its_own_tick():
+    pace = delayed(Trace(run=""), trace=[times(100, None, "lost", "unheard", 3000), times(700)])
+    for k in (0, 5):  # the trace, and again
+        assert [pace.skips(k + i, 0) for i in range(5)] == [False, True, False, False, False]
+        assert [pace.reaches(k + i) for i in (0, 2, 3, 4)] == [True, False, True, True]
+        due = [pace.due_step(k + i) for i in (0, 3, 4)]  # what was skipped or lost is never asked for
+        assert due == [STEPS * k + 1, pace.NEVER, STEPS * (k + 4) + 12]
+    pace.start(1)  # the next episode has its own, and the third the first one's again
+    assert due_steps(pace, 2) == [3, 7]
+    pace.start(2)
+    assert pace.skips(1, 0)
+
+
+def test_a_device_that_is_busy_beside_a_trace_skips_more():
+    pace = delayed(Trace(run=""), trace=[times(0, 0, 0, None)], service_s=0.0015, max_in_flight=1)
+    skipped = []
+    for k in range(8):
+        skipped.append(pace.skips(k, 0))
+        if not skipped[-1]:
+            pace.due_step(k)
+    assert skipped == [False, True, False, True, False, True, False, True]
 
 
 def test_a_tick_is_never_skipped_by_a_delay_alone():

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbench.errors import RecordError
-from hilbench.metrics.split import parts_s
-from hilbench.recorder import Recorder, Shape, read_run
+from hilbench.recorder import AGREEMENT, Recorder, Shape, read_run
+from hilbench.sealed import read_sealed, write_sealed
 from hilbench.types import EVENT, NO_EVENTS, REPLIED, Reply, Tick
 
 SHAPE = Shape(obs=3, state=2, info=("error", "x"), actions=2, steps=2, values_in=3, modulators=1, values_out=2)
@@ -136,11 +136,14 @@ def test_the_links_echo_stands_beside_the_episodes(tmp_path):
     with Recorder(tmp_path, {}) as recorder:
         recorder.echo(np.empty(0, np.int64))
         assert read_run(tmp_path).echo_ns.size == 0
-        for n in (3, 5):  # the second writing has all of the first
-            recorder.echo(np.arange(n) * 10**10)
+        for n in (3, 5):  # before the run and after it
+            recorder.echo(np.arange(n - 3, n) * 10**10)
             found = read_run(tmp_path).echo_ns
-            assert (found.dtype, found.tolist()) == (np.int64, [10**10 * k for k in range(n)])
-    assert read_run(tmp_path).episodes == []
+            assert (found.dtype, found.tolist()) == (
+                np.int64,
+                [10**10 * k for k in (0, 1, 2, 2, 3, 4)][: 3 if n == 3 else 6],
+            )
+    assert (read_run(tmp_path).episodes, read_run(tmp_path).echo_ns.size) == ([], 6)
 
 
 def test_several_episodes_are_kept_apart(tmp_path):
@@ -185,9 +188,9 @@ def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
         for k in range(30):
             write_tick(rows, k)
     shutil.copytree(tmp_path / "whole", tmp_path / "cut")
-    meta = json.loads((tmp_path / "cut" / "run.json").read_text())
-    del meta["bytes"]  # a killed run has none
-    (tmp_path / "cut" / "run.json").write_text(json.dumps(meta | {"status": "running"}))
+    meta = read_sealed(tmp_path / "cut" / "run.json")
+    del meta["streams"]  # a killed run has none
+    write_sealed(tmp_path / "cut" / "run.json", meta | {"status": "running"})
     data = (tmp_path / "whole" / "episode_0000.arrow").read_bytes()
     seen = set()
     for size in (*range(0, len(data), 997), len(data)):
@@ -196,8 +199,88 @@ def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
     assert seen == {0, 10, 20, 30}
     check(read_run(tmp_path / "whole").episodes[0], 30, np.zeros(30, bool))
     (tmp_path / "whole" / "episode_0000.arrow").write_bytes(data[:-1])
-    with pytest.raises(RecordError, match="it is damaged"):
+    with pytest.raises(RecordError, match=r"episode_0000\.arrow: damaged: its end"):
         read_run(tmp_path / "whole")
+
+
+def sample(folder, killed):
+    """A run of two episodes with an echo and what was measured of it later, by file."""
+    with Recorder(folder, {"sheet": {"error": "x"}}) as recorder:
+        recorder.echo(np.arange(5) * 10**9)
+        for n in (7, 3):
+            rows = recorder.episode(SHAPE, 3)
+            for k in range(n):
+                write_tick(rows, k)
+                write_reply(rows, k)
+                rows.flush(k + 1)
+    write_sealed(folder / AGREEMENT, {"backend": "reference", "spikes": 3, "reference": 4, "agreed": 2})
+    if killed:
+        meta = read_sealed(folder / "run.json")
+        del meta["streams"]
+        write_sealed(folder / "run.json", meta | {"status": "running"})
+    return {path: path.read_bytes() for path in folder.iterdir()}
+
+
+def read_whole(folder):
+    """All that a run says."""
+    run = read_run(folder)
+    columns = [(name, [*map(repr, found)]) for episode in run.episodes for name, found in episode.items()]
+    return run.meta, columns, run.echo_ns.tolist()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_byte_that_has_changed_is_refused_or_makes_no_difference(tmp_path, killed):
+    files = sample(tmp_path, killed)
+    whole = read_whole(tmp_path)
+    assert [len(whole[2]), len(files)] == [5, 8]  # run.json, agreement.json, and three streams with their checksums
+    refused = {}
+
+    @settings(max_examples=400, deadline=None)
+    @given(path=st.sampled_from(sorted(files)), at=st.integers(0, 2**20), byte=st.sampled_from([0, 1, 2, 64, 128, 255]))
+    def damage(path, at, byte):
+        data = bytearray(files[path])
+        at %= len(data)
+        data[at] = data[at] ^ byte if byte else 0  # a bit or all of them flipped, or zeroed
+        path.write_bytes(data)
+        try:
+            assert read_whole(tmp_path) == whole
+        except RecordError as error:
+            refused[path] = str(error)
+        finally:
+            path.write_bytes(files[path])
+
+    damage()
+    assert set(refused) == set(files)
+    assert all(path.stem in text and "\n" not in text for path, text in refused.items())
+    assert read_whole(tmp_path) == whole
+
+
+def test_a_row_that_is_gone_or_comes_twice_is_refused(tmp_path):
+    """Whole batches with right checksums of their own, but not those that were written."""
+    files = sample(tmp_path, killed=False)
+    stream, sums = tmp_path / "episode_0000.arrow", tmp_path / "episode_0000.crc32"
+    sizes = [int(line.split()[1]) for line in files[sums].splitlines()]
+    assert sum(sizes) == len(files[stream])
+    last = files[stream][sum(sizes[:-2]) : sum(sizes[:-1])]
+    lines = files[sums].splitlines(keepends=True)
+    for data, kept in (
+        (files[stream][: sum(sizes[:-2])] + files[stream][-sizes[-1] :], [*lines[:-2], lines[-1]]),
+        (files[stream][: sum(sizes[:-1])] + last + files[stream][-sizes[-1] :], [*lines[:-1], *lines[-2:]]),
+        (files[stream] + b"more", lines),
+    ):
+        stream.write_bytes(data)
+        sums.write_bytes(b"".join(kept))
+        with pytest.raises(RecordError, match=r"damaged: it has .* and had 7 rows"):
+            read_run(tmp_path)
+    sums.unlink()
+    with pytest.raises(RecordError, match="damaged"):
+        read_run(tmp_path)
+
+
+def test_any_arrow_reader_opens_a_stream(tmp_path):
+    sample(tmp_path, killed=False)
+    with pa.ipc.open_stream((tmp_path / "episode_0000.arrow").read_bytes()) as stream:
+        assert stream.read_all().column("seq").to_pylist() == [*range(7)]
 
 
 def test_an_existing_run_is_refused_and_untouched(tmp_path):
@@ -217,8 +300,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 @pytest.mark.parametrize(("text", "found"), [
     (None, "no readable run.json"), ("{", "no readable run.json"),
-    ('{"format": 99}', "record format 99; allowed: 1 and 2"),
-    ("[]", "record format None; allowed: 1 and 2"),
+    ('{"format": 99}', "run.json has no 'crc32'"), ("[]", "run.json holds no JSON object"),
 ])  # fmt: skip
 def test_what_is_no_run_is_one_line(tmp_path, text, found):
     if text is not None:
@@ -241,20 +323,3 @@ def test_the_last_word_says_how_a_run_ended(tmp_path, error, status):
     run_data = read_run(tmp_path)
     assert run_data.meta["status"] == status
     assert len(run_data.episodes[0]["seq"]) == 1
-
-
-def test_a_record_of_the_first_format_opens_without_the_newer_stamps(tmp_path):
-    with Recorder(tmp_path, {"same_clock": True}) as recorder:
-        rows = recorder.episode(SHAPE, 10)
-        write_tick(rows, 0)
-        write_reply(rows, 0)
-    path = tmp_path / "episode_0000.arrow"
-    with pa.ipc.open_stream(path.read_bytes()) as stream:
-        table = stream.read_all().drop_columns(["encoded_ns", "decoded_ns"])
-    with pa.ipc.new_stream(str(path), table.schema) as writer:
-        writer.write_table(table)
-    meta = json.loads((tmp_path / "run.json").read_text())
-    (tmp_path / "run.json").write_text(json.dumps({**meta, "format": 1, "bytes": [path.stat().st_size]}))
-    run_data = read_run(tmp_path)
-    assert run_data.episodes[0]["applied_ns"].tolist() == [200]
-    assert parts_s(run_data) == {}

@@ -124,7 +124,7 @@ def test_what_sensors_see_while_it_is_away_is_lost_and_counted(tmp_path):
     found = patient(bench(tmp_path, ticks=100, plant={"senses": 3})).run()
     assert check_rows(found, 100) > LOST_AT
     np.testing.assert_array_equal(found.rows["events_lost"], 3 * found.rows["skipped"])
-    assert found.plant.observed == 100
+    assert found.plant.observed == 100 + 1, "every tick, and the end"
 
 
 def test_one_that_stays_away_ends_the_run(tmp_path):

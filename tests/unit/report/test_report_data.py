@@ -13,6 +13,7 @@ from hilbench.errors import RecordError
 from hilbench.report import data
 from hilbench.report.page import _losses, gather
 from hilbench.report.page import write as write_page
+from hilbench.sealed import write_sealed
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,33 @@ def test_a_run_that_is_gone_is_left_out(evaluation: Path, tmp_path: Path) -> Non
     assert len(report.tables[0].rows) == 2
 
 
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 16
+    path.write_bytes(data)
+
+
+def test_a_damaged_run_is_named_and_the_rest_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = write(tmp_path / "x", summary([cell(tmp_path / "x", "PD", "pd", [1, 2])]))
+    [_, second] = data.read([folder])[0].cells[0].runs
+    damage(folder / second / "episode_0000.arrow")
+    with pytest.raises(SystemExit) as end:
+        main(["report", str(folder), "-o", str(tmp_path / "report.html")])
+    said = capsys.readouterr().err
+    assert (end.value.code, said.count("\n")) == (1, 1)
+    assert said.startswith(f"hilbench: PD: seed 2: {folder / second}/episode_0000.arrow: damaged: rows 1000 to 1999 ")
+    report = gather([folder])
+    assert "1 of 2" in [entry.text for entry in report.tables[0].rows[0][1]]
+    assert report.cards[-1].figure == "1 of 2"
+    assert said[len("hilbench: ") :].strip() in report.tables[0].failed
+    assert [len(each.metas) for each in report.cells] == [1]
+    with pytest.raises(SystemExit) as end:
+        main(["report", str(folder / second), "-o", str(tmp_path / "single.html")])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "single.html").exists()
+
+
 MISTAKES = {
     "no such folder": (None, "no such folder"),
     "nothing in it": ({}, "neither an evaluation (summary.json) nor a run (run.json)"),
@@ -72,7 +100,9 @@ MISTAKES = {
     "no cells": ({"summary.json": '{"format": 1, "cells": []}'}, "hold no cell"),
     "a wrong cell": ({"summary.json": '{"format": 1, "cells": [{"label": 3}]}'}, "$.cells[0].label"),
     "a broken run": ({"run.json": "{"}, "no readable run.json"),
-    "half a run": ({"run.json": '{"format": 1, "episodes": 0, "faults": [], "status": "done"}'}, "no whole run"),
+    "a run without a checksum": ({"run.json": '{"format": 3, "episodes": 0, "status": "done"}'}, "has no 'crc32'"),
+    "half a run": ({"run.json": {"format": 3, "episodes": 0, "faults": [], "status": "done"}}, "no whole run"),
+    "an old run": ({"run.json": {"format": 2}}, "record format 2; allowed: 3"),
 }
 
 
@@ -83,7 +113,10 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     folder = tmp_path / "x"
     for name, content in (files or {}).items():
         folder.mkdir(exist_ok=True)
-        (folder / name).write_text(content)
+        if isinstance(content, str):
+            (folder / name).write_text(content)
+        else:
+            write_sealed(folder / name, content)
     if files == {}:
         folder.mkdir()
     with pytest.raises(SystemExit) as end:

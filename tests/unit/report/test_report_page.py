@@ -15,6 +15,7 @@ import pytest
 from report_example import SHORT, cell, number, summary, write
 
 from hilbench.cli import main
+from hilbench.sealed import read_sealed, write_sealed
 
 # The test dependencies bring selenium; without it this file is skipped, so its imports come after that question.
 selenium = pytest.importorskip("selenium")
@@ -47,8 +48,8 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     twin = cell(folder, "PES", "pes", [1], overrides=SHORT | {"loop.freeze_at_s": 1.5}, role="twin")
     live = cell(folder, "live <PES> & co", "pes", [1], overrides=SHORT | {"loop.mode": "realtime", "loop.echo_s": 0.1})
     meta = folder / live["runs"][0] / "run.json"
-    said = json.loads(meta.read_text("utf-8"))
-    meta.write_text(json.dumps(said | {"report": said["report"] | {"instruction_ns": 256}}), "utf-8")
+    said = read_sealed(meta)
+    write_sealed(meta, said | {"report": said["report"] | {"instruction_ns": 256}})
     pd = cell(folder, "PD", "pd", [1, 2], failed=["seed 3: </script><b>gone</b>"])
     points = [(delay_s, rate) for delay_s in (0.0, 0.05) for rate in (0.0, 0.02)]
     delayed = [

@@ -1,0 +1,85 @@
+"""JSON files of runs and evaluations: written whole or not at all, with a checksum over what they say.
+
+It must not know what they say, and it reads no clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hilbench.errors import RecordError
+
+CHECK = "crc32"
+"""The last key of every such file: CRC-32 of the JSON of all the others, as `json.dumps` writes it by itself."""
+RESERVE = ".reserve"
+RESERVE_BYTES = 2**18
+
+
+def write_sealed(path: Path, found: Mapping[str, Any]) -> None:
+    """Replace a file whole. Raises OSError with the file's path."""
+    rest = {key: value for key, value in found.items() if key != CHECK}
+    write_whole(path, json.dumps({**rest, CHECK: _checksum(rest)}, indent=2))
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What such a file says. Raises RecordError when it is missing, unreadable or not what was written."""
+    where, name = path.parent, path.name
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{where}: no readable {name} in this folder ({error})") from None
+    if not isinstance(found, dict) or CHECK not in found:
+        what = f"{name} has no {CHECK!r}" if isinstance(found, dict) else f"{name} holds no JSON object"
+        raise RecordError(f"{where}: {what}; it is damaged, or no file of this version of hilbench")
+    if (said := found.pop(CHECK)) != (is_now := _checksum(found)):
+        raise RecordError(
+            f"{where}: {name} is damaged: its CRC-32 is {is_now}, and was {said} when it was written; take it from a "
+            "copy, or make it again"
+        )
+    return found
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a text file whole. Raises OSError with the file's path; what was there stays then."""
+    draft = path.with_name(f".{path.name}")
+    try:
+        draft.write_text(text, "utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise at(path, error) from None
+
+
+def at(path: Path, error: OSError) -> OSError:
+    """The same error with the path: one from a write does not say it, as one from `open` does."""
+    return OSError(error.errno, error.strerror or str(error), str(path))
+
+
+def reserve(folder: Path) -> None:
+    """Hold some room in a folder, so that the last word of what happens there can be written to a full disk."""
+    path = folder / RESERVE
+    try:
+        with open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+    except AttributeError:  # a system other than Linux
+        path.write_bytes(os.urandom(RESERVE_BYTES))
+    except OSError as error:
+        release(folder)
+        raise at(path, error) from None
+
+
+def release(folder: Path) -> None:
+    """Give that room back; nothing happens where it was given back before."""
+    with suppress(OSError):
+        (folder / RESERVE).unlink(missing_ok=True)
+
+
+def _checksum(found: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(found).encode())
