@@ -71,7 +71,8 @@ class Cortexm(Backend):
         self._link, self._close = link, weakref.finalize(self, close)
         self.reset(0, "none")
         names = [*program.populations, *program.projections]
-        exact = tuple(name for name in names if not any(line.startswith(f"{name}: ") for line in approximated))
+        said = {line.partition(": ")[0] for line in approximated}
+        exact = tuple(name for name in names if name not in said)
         ns = self._instruction_ns()
         counted = (f"time: the board's is instructions x {ns} ns, as QEMU counts them; it says nothing about cycles",)
         found = (*approximated, *(counted if ns else ()))
