@@ -68,12 +68,13 @@ class Plans:
 
     def _plan(self, index: int, p: Projection, flat: Lowered, network: Network) -> dict[str, int]:
         rule, (n_target, n_source), name = p.rule, p.weights.shape, p.name
+        lo = self._modulators.get(rule.modulator, 0)
         constants, limits = self._rule(rule, network, p)
         feedback = rule.feedback(network, p)
         to_link = self._links[feedback] if isinstance(feedback, str) else -1
         return {
             "STEP": self._compiled(RULES.index(type(rule))), "LINK": index, "SOURCE": flat.links[index, Link.SOURCE_LO],
-            "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": p.max_delay_steps + 1, "MODULATOR_LO": self._modulators.get(rule.modulator, 0),
+            "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": p.max_delay_steps + 1, "MODULATOR_LO": lo,
             "N_MODULATORS": 0 if rule.modulator is None else rule.modulator_size(network, p), "FEEDBACK_LINK": to_link,
             "CONSTANTS": constants, "BOUNDS": limits,
             "PRE": self._trace(f"pre_traces/{name}", (len(rule.pre_traces), n_source)),

@@ -64,7 +64,7 @@ class Cortexm(Backend):
             self._close()  # a serial line is opened once
         with ExitStack() as opened:
             link = self._open(opened, program, period_us, probes)
-            link.load(program, period_us, Probes())
+            link.load(program, period_us, Probes(spikes=probes.spikes))
             close = opened.pop_all().close
         if hasattr(self, "_close"):
             self._close()

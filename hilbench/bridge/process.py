@@ -67,6 +67,7 @@ class DeviceProcess:
             *_command(kind),
             *("--backend", kind, "--bind", bind, "--exit-with-stdin"),
             *("--config", msgspec.json.encode(settings).decode()),
+            *("--load-timeout-s", repr(float(timeout_s))),
         ]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         # A session of its own: Ctrl-C reaches the plant alone, which then ends the device in order.

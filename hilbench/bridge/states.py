@@ -44,17 +44,17 @@ class States(Struct, frozen=True, forbid_unknown_fields=True):
 class Status(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of STATUS: what a device counts, and its temperature where it has a thermometer."""
 
-    ticks: Annotated[int, Meta(ge=0)] = 0
+    ticks: Annotated[int, Meta(ge=0, lt=2**63)] = 0
     """Ticks run since the last RESET."""
-    dropped: Annotated[int, Meta(ge=0)] = 0
+    dropped: Annotated[int, Meta(ge=0, lt=2**63)] = 0
     """Ticks since then that were not above the last one."""
-    slip: Annotated[int, Meta(ge=0)] = 0
+    slip: Annotated[int, Meta(ge=0, lt=2**63)] = 0
     """Periods since then that were jumped over with states held."""
-    refused: Annotated[int, Meta(ge=0)] = 0
+    refused: Annotated[int, Meta(ge=0, lt=2**63)] = 0
     """Frames answered with an ERROR since the device started."""
-    broken: Annotated[int, Meta(ge=0)] = 0
+    broken: Annotated[int, Meta(ge=0, lt=2**63)] = 0
     """Frames since then that were dropped without an answer because their bytes were wrong."""
-    temperature_c: float | None = None
+    temperature_c: Annotated[float, Meta(ge=-300, le=10_000)] | None = None
 
 
 _states_decoder = msgspec.msgpack.Decoder(States)
