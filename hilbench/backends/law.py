@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError
@@ -62,8 +65,15 @@ class LawRunner(Backend):
             raise NetworkError(f"law {program.name!r}: gives {found} values; its ports: {self._reply.values.shape}")
 
     def step(self, tick: Tick) -> Reply:
-        self._reply.values[:] = self._law.step(tick.values, tick.modulators, tick.learning)
+        self._reply.values[:] = self._law.step(_finite(tick.values), _finite(tick.modulators), tick.learning)
         return self._reply
 
     def advance(self, n_periods: int) -> None:
         """A law's state changes with its ticks alone."""
+
+
+def _finite(numbers: NDArray) -> NDArray:
+    """These numbers, with 0 for each that is not finite. A product with itself shows in one call whether one may be."""
+    if isfinite(numbers.dot(numbers)):
+        return numbers
+    return np.where(np.isfinite(numbers), numbers, np.float32(0))

@@ -22,7 +22,7 @@ from hilbench.bridge.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.wire import Can, Code, FrameError, Hello, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.nal.codec import pack
-from hilbench.types import Carry, Kept, Link, LoadReport, Probes, Program, Reply, Tick
+from hilbench.types import Carry, Kept, LawProgram, Link, LoadReport, Probes, Program, Reply, Tick
 
 BYE_TIMEOUT_S = 0.2
 FIRST_REQUEST = 2**63
@@ -313,6 +313,7 @@ class FrameLink(Link):
 
 
 def _n_probe_addresses(program: Program, probes: Probes) -> int:
-    """Event addresses of all that a run watches; a law has no populations."""
-    populations = getattr(program, "populations", {})
-    return sum(populations[name].size for name in probes.spikes if name in populations)
+    """Event addresses of all that a run watches; what a law's are is not known here."""
+    if isinstance(program, LawProgram):
+        return wire.ADDRESSES_MAX if probes.spikes else 0
+    return sum(program.populations[name].size for name in probes.spikes if name in program.populations)

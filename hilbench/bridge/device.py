@@ -25,8 +25,8 @@ from hilbench.types import Backend
 log = logging.getLogger(__name__)
 
 OVERDUE = (
-    "LOAD took longer than this device gives it; load a smaller program, or serve it with more --load-timeout-s (a link "
-    "that starts its own device gives it link.start_timeout_s)"
+    "LOAD took longer than this device gives it; load a smaller program, or serve it with more --load-timeout-s "
+    "(a link that starts its own device gives it link.start_timeout_s)"
 )
 CAPABILITIES = Can.LOAD | Can.SNAPSHOT | Can.ECHO | Can.STATUS
 
@@ -88,7 +88,6 @@ class Device:
     def _handle(self, plant: bytes, data: bytes) -> bytes:
         header = wire.read_header(data)
         if header.kind == Kind.HELLO:
-            wire.check_zeros(header)
             return self._meet(plant, data, header)
         if header.kind not in (*self._actions, Kind.TICK):
             raise FrameError(Code.UNSUPPORTED, f"{Kind(header.kind).name} is not supported by this device")
@@ -100,7 +99,9 @@ class Device:
         return self._actions[header.kind](data, header)
 
     def _meet(self, plant: bytes, data: bytes, header: Header) -> bytes:
-        if header.session or wire.decode_hello(data)._replace(boot_id=bytes(16)) != Hello():
+        hello = wire.decode_hello(data)
+        wire.check_zeros(header)
+        if header.session or hello._replace(boot_id=bytes(16)) != Hello():
             raise FrameError(Code.RANGE, "HELLO of a plant's side has more than a boot id; allowed: 0 elsewhere")
         now_ns = self._clock_ns()
         if self._plant not in (None, plant) and now_ns - self._heard_ns <= self._lease_ns:

@@ -51,8 +51,8 @@ def serve(
     any file descriptor. A plant that is silent for `lease_s` makes room for another. A LOAD that takes longer than
     `load_timeout_s` is refused. A backend that does not let itself be interrupted, when that time is over or a signal
     comes, is killed with its process; in a thread other than the main one neither holds. With `keys`, only the plants
-    that they name may connect; `spin_s` is for `listening`. Raises LinkError when `bind` is not a loopback address or a path
-    (unless there are `keys`, or `insecure`), or cannot be bound.
+    that they name may connect; `spin_s` is for `listening`. Raises LinkError when `bind` is not a loopback address or a
+    path (unless there are `keys`, or `insecure`), or cannot be bound.
     """
     check_bind(bind, insecure, keys is not None)
     ends = [] if stop_fd is None else [stop_fd]

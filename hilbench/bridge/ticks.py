@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.bridge.wire import (
+    ADDRESSES_MAX,
     CLOCK_NS_MAX,
     COMPUTE_NS_MAX,
     COUNT_MAX,
@@ -145,10 +146,11 @@ class TickReader:
 class ReplyReader:
     """Reads REPLY frames of one program into one Reply, which holds until the next read.
 
-    `n_probe_addresses` and `n_probe_values` are what the run watches; a record of values comes whole or not at all.
+    `n_probe_addresses` and `n_probe_values` are what the run watches, where that is known; a record of values comes
+    whole or not at all.
     """
 
-    def __init__(self, sizes: Sizes, n_probe_addresses: int = 0, n_probe_values: int = 0) -> None:
+    def __init__(self, sizes: Sizes, n_probe_addresses: int = ADDRESSES_MAX, n_probe_values: int | None = None) -> None:
         self._sizes = sizes
         self._n_probe_addresses, self._n_probe_values = n_probe_addresses, n_probe_values
         self._values, self._probe_values = _Store(VALUE, sizes.n_values_out), _Store(VALUE, 0)
@@ -165,7 +167,7 @@ class ReplyReader:
         n_probe_events, n_probe_values = head[13:15]
         if n_values != self._sizes.n_values_out or n_modulators:
             raise FrameError(Code.COUNT, f"REPLY has {n_values} values; this program gives {self._sizes.n_values_out}")
-        if flags or (n_probe_values and n_probe_values != self._n_probe_values):
+        if flags or (n_probe_values and n_probe_values != self._n_probe_values is not None):
             raise self._odd(flags, n_probe_values)
         # One comparison after the other: this stands in every tick.
         if not (
@@ -206,7 +208,7 @@ class ReplyReader:
     def _odd(self, flags: int, n_probe_values: int) -> FrameError:
         if flags:
             return FrameError(Code.RANGE, f"REPLY has flags {flags:#06x}; allowed: 0")
-        allowed = f"0 or {self._n_probe_values}, which REPORT gave"
+        allowed = f"0 or the {self._n_probe_values} of REPORT"
         return FrameError(Code.COUNT, f"REPLY has {n_probe_values} probe values; allowed: {allowed}")
 
 

@@ -189,7 +189,7 @@ def read_header(data: bytes) -> Header:
 
 
 def check_zeros(header: Header) -> None:
-    """Raise FrameError where a header has other than 0 in a field that its kind does not use; not for TICK and REPLY."""
+    """Raise FrameError for a header with other than 0 where its kind, none of TICK and REPLY, has nothing to say."""
     for name in ("flags", "t_ns", "n_events", "n_values", "n_modulators"):
         if getattr(header, name):
             raise FrameError(Code.RANGE, f"{name} of {Kind(header.kind).name} is {getattr(header, name)}; allowed: 0")

@@ -78,9 +78,9 @@ def test_a_signal_ends_a_device_whose_code_cannot_be_interrupted(number, hang):
 def test_a_load_that_takes_too_long_is_refused_and_the_device_goes_on():
     with hanging("load.python", "--load-timeout-s", "0.2") as (device, address):
         for _ in range(2):
-            with ZmqLink(Config(address=address), "fake", {}) as link:
-                with pytest.raises(LinkError, match=r"LOAD took longer .* --load-timeout-s .*\(error 11, REFUSED\)"):
-                    link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+            said = r"LOAD took longer .* --load-timeout-s .*\(error 11, REFUSED\)"
+            with ZmqLink(Config(address=address), "fake", {}) as link, pytest.raises(LinkError, match=said):
+                link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
         device.terminate()
         assert device.wait(20) == 0
         assert device.stderr.read() == ""
@@ -97,9 +97,9 @@ def test_a_link_gives_its_own_device_as_long_as_it_waits(monkeypatch):
     from hilbench.bridge import process
 
     monkeypatch.setattr(process, "COMMAND", (sys.executable, fakes.__file__))
-    with ZmqLink(Config(start_timeout_s=3.0), "fake", {"hang": "load.python"}) as link:
-        with pytest.raises(LinkError, match="LOAD took longer|no answer to LOAD within 3 s"):
-            link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
+    link = ZmqLink(Config(start_timeout_s=3.0), "fake", {"hang": "load.python"})
+    with link, pytest.raises(LinkError, match=r"LOAD took longer|no answer to LOAD within 3 s"):
+        link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
 
 
 COMMAND = """

@@ -80,7 +80,7 @@ class FakeBackend(Backend):
         reply.events["t_us"], reply.events["address"] = tick.events["t_us"], tick.events["address"] % 4
         reply.probe_events, reply.probe_values[0] = reply.events[::2], self._weight
         reply.counters[:] = n, tick.seq, self._advanced, tick.learning
-        reply.energy_j = self._state
+        reply.energy_j = abs(self._state)
         return reply
 
     def _hang(self, where):

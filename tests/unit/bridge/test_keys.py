@@ -188,3 +188,19 @@ def test_missing_key_files_are_named_before_anything_is_opened(tmp_path):
     ):
         load(plant)
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", b"~" * 40])
+def test_the_remedy_for_a_damaged_key_works(tmp_path, damage):
+    """`keys new` overwrites nothing, so it cannot mend the folder that the damaged key is in."""
+    folder = tmp_path / "robot"
+    keys.new(folder)
+    (folder / keys.SECRET).write_bytes(damage)
+    with pytest.raises(LinkError, match="put a copy of it back, or make a pair .* in another folder"):
+        keys.read_pair(folder)
+    keys.new(tmp_path / "another")
+    keys.read_pair(tmp_path / "another")
+    public = tmp_path / "other.pub"
+    public.write_bytes(damage)
+    with pytest.raises(LinkError, match=r"allowed: the file \*.pub of the other side, copied anew"):
+        keys.read_public(public)
