@@ -73,7 +73,7 @@ class LawRunner(Backend):
 
 
 def _finite(numbers: NDArray) -> NDArray:
-    """These numbers, with 0 for each that is not finite. A product with itself shows in one call whether one may be."""
-    if isfinite(numbers.dot(numbers)):
+    """These numbers, with 0 for each that is not finite. A sum of float32 in float64 is finite when all of them are."""
+    if isfinite(sum(numbers.tolist())):
         return numbers
     return np.where(np.isfinite(numbers), numbers, np.float32(0))

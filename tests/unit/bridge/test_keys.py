@@ -196,7 +196,7 @@ def test_the_remedy_for_a_damaged_key_works(tmp_path, damage):
     folder = tmp_path / "robot"
     keys.new(folder)
     (folder / keys.SECRET).write_bytes(damage)
-    with pytest.raises(LinkError, match="put a copy of it back, or make a pair .* in another folder"):
+    with pytest.raises(LinkError, match=r"put a copy of it back, or make a pair .* in another folder"):
         keys.read_pair(folder)
     keys.new(tmp_path / "another")
     keys.read_pair(tmp_path / "another")
