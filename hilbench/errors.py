@@ -45,6 +45,11 @@ class MissingExtra(HilbenchError, ImportError):
         super().__init__(f'this needs {package}: pip install "hilbench[{extra}]"')
 
 
+def printable(text: str, limit: int = 1000) -> str:
+    """What another party said, as one line that a terminal can be given: cut, without control characters."""
+    return "".join(c if c.isprintable() else " " for c in text[:limit])
+
+
 def choose(found: str, allowed: Iterable[str]) -> str:
     """The end of an error line: what is allowed and, when one is near, what was probably meant."""
     names = sorted(allowed)

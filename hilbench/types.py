@@ -116,16 +116,19 @@ def size_of(ports: tuple[Port, ...], kind: str) -> int:
     return sum(port.size for port in ports if port.kind == kind)
 
 
+Lines = Annotated[tuple[Annotated[str, Meta(max_length=1000)], ...], Meta(max_length=500_000)]
+
+
 class LoadReport(Struct, frozen=True, forbid_unknown_fields=True):
     """What a backend made of a Program: which parts it runs as stated, which not."""
 
-    backend: str
-    exact: tuple[str, ...] = ()
-    approximated: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    cores_used: int = 1
-    n_probe_values: int = 0
-    instruction_ns: int | None = None
+    backend: Annotated[str, Meta(max_length=64)]
+    exact: Lines = ()
+    approximated: Lines = ()
+    dropped: Lines = ()
+    cores_used: Annotated[int, Meta(ge=0, lt=2**32)] = 1
+    n_probe_values: Annotated[int, Meta(ge=0, lt=2**32)] = 0
+    instruction_ns: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     """Where `compute_ns` counts instructions and is no time: what each of them is put at."""
 
 

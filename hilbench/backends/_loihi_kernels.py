@@ -43,22 +43,24 @@ FAR = 2.0**30
 """Far beyond what a bias can be, and not beyond an integer."""
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def hold(values, constant, bias, held, scales, starts, targets, weights, total):
     """Write `bias` (n,), the constant one and what held values bring, as the registers hold it.
 
     The one place with real numbers. A product of two float32 is exact in float64, so no machine sums up differently.
     """
     bias[:] = constant
+    first_scale = 0
     for h in range(held.shape[0]):
         lo, hi, row = held[h, TARGET_LO], held[h, TARGET_HI], held[h, ROW]
-        total[:] = 0
+        total[: hi - lo] = 0
         for s in range(held[h, SOURCE_HI] - held[h, SOURCE_LO]):
             x = values[held[h, SOURCE_LO] + s]
             for k in range(starts[row + s], starts[row + s + 1]):
                 total[targets[k]] += weights[k] * x
         for i in range(hi - lo):
-            bias[lo + i] += np.int64(np.rint(min(max(scales[h, lo + i] * total[i], -FAR), FAR)))
+            bias[lo + i] += np.int64(np.rint(min(max(scales[first_scale + i] * total[i], -FAR), FAR)))
+        first_scale += hi - lo
     for i in range(bias.size):
         bias[i] = _registered(bias[i])
 
@@ -118,7 +120,7 @@ def _write(taps, populations, fired, fired_to, t_us, rows, n):
     return n
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def run(
     n_steps, times_us, addresses, dt_us, bias, neurons, populations, outputs, probes, bundles, starts, targets, weights,
     u, v, held, ring, total, fired, fired_to, out, probe, counts, marks,

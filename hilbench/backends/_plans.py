@@ -48,6 +48,9 @@ class Plans:
         self._compiled = compiled
         self.traces: dict[str, NDArray] = {}
         self._kept: list[NDArray] = []
+        self._links = {p.name: i for i, p in enumerate(flat.projections)}
+        starts = np.cumsum([0, *(port.size for port in network.modulators)]).tolist()
+        self._modulators = {port.name: at for port, at in zip(network.modulators, starts, strict=False)}
         plastic = [(i, p) for i, p in enumerate(flat.projections) if p.rule is not None]
         rows = [self._plan(i, p, flat, network) for i, p in plastic]
         self.plans = np.array([[row[column.name] for column in Plan] for row in rows], np.int64).reshape(-1, len(Plan))
@@ -65,14 +68,10 @@ class Plans:
 
     def _plan(self, index: int, p: Projection, flat: Lowered, network: Network) -> dict[str, int]:
         rule, (n_target, n_source), name = p.rule, p.weights.shape, p.name
-        lo = 0
-        for port in network.modulators:
-            if port.name == rule.modulator:
-                break
-            lo += port.size
+        lo = self._modulators.get(rule.modulator, 0)
         constants, limits = self._rule(rule, network, p)
         feedback = rule.feedback(network, p)
-        to_link = [q.name for q in flat.projections].index(feedback) if isinstance(feedback, str) else -1
+        to_link = self._links[feedback] if isinstance(feedback, str) else -1
         return {
             "STEP": self._compiled(RULES.index(type(rule))), "LINK": index, "SOURCE": flat.links[index, Link.SOURCE_LO],
             "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": p.max_delay_steps + 1, "MODULATOR_LO": lo,

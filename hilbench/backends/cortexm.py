@@ -64,14 +64,15 @@ class Cortexm(Backend):
             self._close()  # a serial line is opened once
         with ExitStack() as opened:
             link = self._open(opened, program, period_us, probes)
-            link.load(program, period_us, Probes())
+            link.load(program, period_us, Probes(spikes=probes.spikes))
             close = opened.pop_all().close
         if hasattr(self, "_close"):
             self._close()
         self._link, self._close = link, weakref.finalize(self, close)
         self.reset(0, "none")
         names = [*program.populations, *program.projections]
-        exact = tuple(name for name in names if not any(line.startswith(f"{name}: ") for line in approximated))
+        said = {line.partition(": ")[0] for line in approximated}
+        exact = tuple(name for name in names if name not in said)
         ns = self._instruction_ns()
         counted = (f"time: the board's is instructions x {ns} ns, as QEMU counts them; it says nothing about cycles",)
         found = (*approximated, *(counted if ns else ()))

@@ -144,7 +144,8 @@ class Lava(Backend):
     def _report(self, program: Network, host: list[str], probes: Probes) -> LoadReport:
         lines = [*self._form.lines, *(f"{name}: computed by the host, as the reference does" for name in host)]
         names = [*program.populations, *program.projections]
-        exact = tuple(name for name in names if not any(line.startswith(f"{name}: ") for line in lines))
+        said = {line.partition(": ")[0] for line in lines}
+        exact = tuple(name for name in names if name not in said)
         return LoadReport("lava", exact, tuple(lines), n_probe_values=n_probe_values(program, probes))
 
 

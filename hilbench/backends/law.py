@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError
@@ -66,11 +69,18 @@ class LawRunner(Backend):
             raise NetworkError(f"law {program.name!r}: gives {found} values; its ports: {self._values.shape}")
 
     def step(self, tick: Tick) -> Reply:
-        modulators = tick.modulators.copy() if self._modulated else NO_VALUES
-        self._values[...] = self._law.step(tick.values.copy(), modulators, tick.learning)
+        modulators = _own(tick.modulators) if self._modulated else NO_VALUES
+        self._values[...] = self._law.step(_own(tick.values), modulators, tick.learning)
         self._counters.fill(0)  # a reader may have written over them
         self._reply.renew(*self._fresh)
         return self._reply
 
     def advance(self, n_periods: int) -> None:
         """A law's state changes with its ticks alone."""
+
+
+def _own(numbers: NDArray) -> NDArray:
+    """A copy of these numbers, with 0 for each that is not finite."""
+    if isfinite(sum(numbers.tolist())):  # a sum of float32 in float64 is finite when all of them are
+        return numbers.copy()
+    return np.where(np.isfinite(numbers), numbers, np.float32(0))

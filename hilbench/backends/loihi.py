@@ -122,7 +122,8 @@ class Loihi(Backend):
             steps_per_tick(program, period_us, probes, "loihi")
             net, approximated = from_network(program, self.config.weight_bits, self.config.largest_value)
             names = [*program.populations, *program.projections]
-            exact = tuple(name for name in names if not any(line.startswith(f"{name}: ") for line in approximated))
+            said = {line.partition(": ")[0] for line in approximated}
+            exact = tuple(name for name in names if name not in said)
             return net, (exact, tuple(approximated))
         _check(program, period_us, probes)
         return program, ((*program.populations, *program.projections), ())

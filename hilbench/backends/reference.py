@@ -191,9 +191,7 @@ class Reference(Backend):
         if port is not None and port.kind == "values":
             crossings = sent != 0
         graded = self._multiplies(source, sent)
-        for p in self._network.projections.values():
-            if p.source != source:
-                continue
+        for p in self._network.leaving(source):
             weights = self._weights[p.name]
             sources = np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
             ring = (self._arriving_late if p.late else self._arriving)[p.target]
@@ -224,7 +222,7 @@ class Reference(Backend):
         return arrived
 
     def _constant(self, name: str) -> NDArray:
-        biases = [p.bias for p in self._network.projections.values() if p.target == name and p.bias is not None]
+        biases = [p.bias for p in self._network.onto(name) if p.bias is not None]
         return sum(biases, np.zeros(self._network.populations[name].size))
 
     def _neurons(self, p: Population, x: NDArray) -> NDArray:

@@ -19,10 +19,10 @@ from hilbench.bridge.identity import boot_id, program_hash
 from hilbench.bridge.process import DeviceProcess, scheduling
 from hilbench.bridge.states import Status
 from hilbench.bridge.ticks import ReplyReader, check_tick, encode_tick
-from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
+from hilbench.bridge.wire import Can, Code, FrameError, Hello, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.nal.codec import pack
-from hilbench.types import Carry, Kept, Link, LoadReport, Probes, Program, Reply, Tick
+from hilbench.types import Carry, Kept, LawProgram, Link, LoadReport, Probes, Program, Reply, Tick
 
 BYE_TIMEOUT_S = 0.2
 FIRST_REQUEST = 2**63
@@ -102,7 +102,10 @@ class FrameLink(Link):
             report = self._load(wire.Load(period_us, probes, packed))
         else:
             report = self._accept_fixed(hello, sizes, program_hash(packed))
-        self._sizes, self._reader = sizes, ReplyReader(sizes)
+        self._sizes, self._reader = (
+            sizes,
+            ReplyReader(sizes, _n_probe_addresses(program, probes), report.n_probe_values),
+        )
         return report
 
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
@@ -123,13 +126,17 @@ class FrameLink(Link):
         self._loaded()
         deadline_ns = monotonic_ns() + timeout_ns
         while (data := self._next(deadline_ns)) is not None:
-            if data.startswith(self._reply_mark):
-                return self._reader.read(data)
-            header = wire.read_header(data)
-            asked_at = self._keeping.pop(header.seq, None)
-            if header.kind == Kind.SNAPSHOT and asked_at is not None:
-                self.kept = Kept(states.decode_states(data)[0], *asked_at)
-            elif header.kind == Kind.BYE or (header.kind == Kind.ERROR and asked_at is None):
+            try:
+                if data.startswith(self._reply_mark):
+                    return self._reader.read(data)
+                header = wire.read_header(data)
+                asked_at = self._keeping.pop(header.seq, None)
+                if header.kind == Kind.SNAPSHOT and asked_at is not None:
+                    self.kept = Kept(states.decode_states(data)[0], *asked_at)
+                    continue
+            except FrameError as error:
+                raise self._blamed(error) from None
+            if header.kind == Kind.BYE or (header.kind == Kind.ERROR and asked_at is None):
                 self._refuse(data, header)
         return None
 
@@ -171,7 +178,7 @@ class FrameLink(Link):
     def snapshot(self) -> dict[str, NDArray]:
         self._loaded()
         answer = self._ask(Kind.SNAPSHOT, lambda seq: wire.frame(Kind.SNAPSHOT, self._session, seq), Kind.SNAPSHOT)
-        return states.decode_states(answer)[0]
+        return self._read(lambda data: states.decode_states(data)[0], answer)
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         self._loaded()
@@ -184,9 +191,8 @@ class FrameLink(Link):
     def status(self) -> Status:
         """What the device counts. Raises LinkError when it does not tell."""
         self._loaded()
-        return states.decode_status(
-            self._ask(Kind.STATUS, lambda seq: wire.frame(Kind.STATUS, self._session, seq), Kind.STATUS)
-        )
+        answer = self._ask(Kind.STATUS, lambda seq: wire.frame(Kind.STATUS, self._session, seq), Kind.STATUS)
+        return self._read(states.decode_status, answer)
 
     def tally(self) -> dict[str, int]:
         return {"unsent": self.unsent}
@@ -225,7 +231,7 @@ class FrameLink(Link):
         mine = Hello(boot_id=boot_id())
         try:
             answer = self._ask(Kind.HELLO, lambda seq: wire.encode_hello(0, seq, mine), Kind.HELLO)
-            hello = wire.decode_hello(answer)
+            hello = wire.decode_answered_hello(answer)
         except ProtocolError as error:
             what = "expected a device of this version of hilbench"
             raise LinkError(f"{self._address}: what answers there speaks otherwise ({error}); {what}") from None
@@ -243,7 +249,7 @@ class FrameLink(Link):
         answer = self._ask(
             Kind.LOAD, lambda seq: wire.encode_load(self._session, seq, load), Kind.REPORT, self.config.start_timeout_s
         )
-        report = wire.decode_report(answer)
+        report = self._read(wire.decode_report, answer)
         if report.backend != (own := self._backend[0]):
             raise LinkError(
                 f"{self._address}: this device runs the backend {report.backend!r}; allowed here: {own!r}; "
@@ -281,12 +287,23 @@ class FrameLink(Link):
         deadline_ns = monotonic_ns() + timeout_ns
         self._write_by(frame, deadline_ns)
         while (data := self._next(deadline_ns)) is not None:
-            header = wire.read_header(data)
+            header = self._read(wire.read_header, data)
             if header.kind == answer and header.seq == self._request:
+                self._read(wire.check_zeros, header)
                 return data
             if header.kind == Kind.BYE or (header.kind == Kind.ERROR and header.seq in (self._request, wire.NO_SEQ)):
                 self._refuse(data, header)
         return None
+
+    def _read(self, decode: Callable[[Any], Any], data: Any) -> Any:
+        """What the device sent, decoded. Raises FrameError, which names the device."""
+        try:
+            return decode(data)
+        except FrameError as error:
+            raise self._blamed(error) from None
+
+    def _blamed(self, error: FrameError) -> FrameError:
+        return FrameError(error.code, f"{self._address}: the device broke the protocol: {error}")
 
     def _check_device(self) -> None:
         if self._device is not None:
@@ -297,7 +314,7 @@ class FrameLink(Link):
     def _refuse(self, data: bytes, header: wire.Header) -> None:
         if header.kind == Kind.BYE:
             raise LinkError(f"{self._address}: the device has ended")
-        number, text = wire.decode_error(data)
+        number, text = self._read(wire.decode_error, data)
         name = Code(number).name if number in list(Code) else "unknown"
         remedy = "; install the same hilbench on both sides" if number == Code.VERSION else ""
         raise LinkError(f"{self._address}: {text} (error {number}, {name}){remedy}")
@@ -308,3 +325,10 @@ class FrameLink(Link):
                 f"the link over {self.name} {'is closed' if self._closed else 'has no program; load one first'}"
             )
         return self._sizes
+
+
+def _n_probe_addresses(program: Program, probes: Probes) -> int:
+    """Event addresses of all that a run watches; what a law's are is not known here."""
+    if isinstance(program, LawProgram):
+        return wire.ADDRESSES_MAX if probes.spikes else 0
+    return sum(program.populations[name].size for name in probes.spikes if name in program.populations)

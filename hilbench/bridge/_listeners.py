@@ -6,6 +6,7 @@ It must not know what frames mean.
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import selectors
 import shutil
@@ -24,7 +25,7 @@ from hilbench.bridge import stream, unix
 from hilbench.bridge._connection import push
 from hilbench.bridge._router import LINGER_MS, LOOK_MS, open_router
 from hilbench.bridge._spin import Rhythm, poller, readable_by
-from hilbench.bridge.addresses import make_way, refusal
+from hilbench.bridge.addresses import LONG, LONGEST_PATH, make_way, refusal
 from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams, Framing
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.errors import LinkError
@@ -202,10 +203,21 @@ def _send_all(connection: socket.socket, pieces: deque[bytes | memoryview], wait
 def _unix(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:
     path = bind.removeprefix(unix.SCHEME)
     if path == "*":
-        folder = tempfile.mkdtemp(prefix="hilbench-")  # only its owner may enter
+        folder = _short_folder()
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         path = str(Path(folder) / "device")
     return _listen(unix.new_socket(), path, unix.SCHEME + path, Datagrams, spin_s, stack)
+
+
+def _short_folder() -> str:
+    """A new folder that only its owner may enter, where a socket's path is not too long; TMPDIR may be."""
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if len(os.fsencode(parent)) + len("/hilbench-xxxxxxxx/device") <= LONGEST_PATH and os.access(parent, os.W_OK):
+            return tempfile.mkdtemp(prefix="hilbench-", dir=parent)
+    found = tempfile.gettempdir()
+    raise LinkError(
+        f"cannot make a socket in {found!r}: {LONG}; set TMPDIR to a shorter folder, or link.kind zmq, which needs none"
+    )
 
 
 def _stream(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:

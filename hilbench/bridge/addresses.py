@@ -18,11 +18,12 @@ LINKS = (
     "stream://HOST:PORT, stream:///PATH, serial:///dev/ttyACM0 (stream)"
 )
 """Where a link reaches a device."""
-_LONG = "a socket's path has at most 107 bytes"
+LONGEST_PATH = 107
+LONG = f"a socket's path has at most {LONGEST_PATH} bytes"
 _NOT_HERE = "expected an address of this machine, in numbers"
 _NO_NAME = "no host of that name is known here; its address in numbers needs none"
 _REMEDIES = {
-    errno.ENAMETOOLONG: _LONG,
+    errno.ENAMETOOLONG: LONG,
     errno.EADDRINUSE: "stop what is there, or choose another address",
     errno.EADDRNOTAVAIL: _NOT_HERE,
     errno.ENODEV: _NOT_HERE,
@@ -36,7 +37,7 @@ _HOST_PORT = re.compile(r"tcp://(\[[^\]]+\]|[^:\[\]*]+):0*([1-9][0-9]{0,4})")
 def refusal(error: OSError, otherwise: str) -> str:
     """What the system says of an address, and what to do: as a rule, what stands in `otherwise`."""
     if "path too long" in str(error):  # as Python itself says it, without a number
-        return f"{error}; {_LONG}"
+        return f"{error}; {LONG}"
     said = os.strerror(error.errno) if error.errno in errno.errorcode else error.strerror or str(error)
     return f"{said}; {_REMEDIES.get(error.errno, otherwise)}"
 

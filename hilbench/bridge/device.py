@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from time import monotonic_ns
 
 from hilbench.bridge import states, wire
 from hilbench.bridge.identity import boot_id, program_hash
 from hilbench.bridge.session import Session
 from hilbench.bridge.ticks import TickReader, encode_reply
+from hilbench.bridge.watchdog import Overdue
 from hilbench.bridge.wire import Can, Code, FrameError, Header, Hello, Kind
 from hilbench.errors import HilbenchError
 from hilbench.nal.codec import unpack
@@ -22,6 +24,10 @@ from hilbench.types import Backend
 
 log = logging.getLogger(__name__)
 
+OVERDUE = (
+    "LOAD took longer than this device gives it; load a smaller program, or serve it with more --load-timeout-s "
+    "(a link that starts its own device gives it link.start_timeout_s)"
+)
 CAPABILITIES = Can.LOAD | Can.SNAPSHOT | Can.ECHO | Can.STATUS
 
 
@@ -30,13 +36,14 @@ class Device:
 
     def __init__(
         self, backend: Backend, lease_s: float, clock_ns: Callable[[], int] = monotonic_ns,
-        broken: Callable[[], int] = lambda: 0,
+        broken: Callable[[], int] = lambda: 0, load_limit: Callable[[], AbstractContextManager] = nullcontext,
     ) -> None:  # fmt: skip
         self._session = Session(backend)
         self._hello = Hello(CAPABILITIES, boot_id())
         self._reader: TickReader | None = None
         self._lease_ns = int(lease_s * 1e9)
         self._clock_ns = clock_ns
+        self._load_limit = load_limit
         self._plant: bytes | None = None
         self._heard_ns = 0
         self._tick_mark = b""
@@ -86,11 +93,16 @@ class Device:
             raise FrameError(Code.UNSUPPORTED, f"{Kind(header.kind).name} is not supported by this device")
         if plant != self._plant or header.session != self._number:
             raise FrameError(Code.SESSION, f"session {header.session} is not open for this plant; say HELLO first")
+        if header.kind != Kind.TICK:
+            wire.check_zeros(header)
         self._heard_ns = self._clock_ns()
         return self._actions[header.kind](data, header)
 
     def _meet(self, plant: bytes, data: bytes, header: Header) -> bytes:
-        wire.decode_hello(data)
+        hello = wire.decode_hello(data)
+        wire.check_zeros(header)
+        if header.session or hello._replace(boot_id=bytes(16)) != Hello():
+            raise FrameError(Code.RANGE, "HELLO of a plant's side has more than a boot id; allowed: 0 elsewhere")
         now_ns = self._clock_ns()
         if self._plant not in (None, plant) and now_ns - self._heard_ns <= self._lease_ns:
             raise FrameError(Code.BUSY, "the device serves another plant; try again when that one has gone")
@@ -101,10 +113,16 @@ class Device:
         return wire.encode_hello(self._number, header.seq, self._hello)
 
     def _load(self, data: bytes, header: Header) -> bytes:
-        load = wire.decode_load(data)
-        program = unpack(load.program)
+        """A LOAD that is refused, for whatever reason, leaves the device without a program."""
         self._hello, self._reader = Hello(CAPABILITIES, boot_id()), None
-        report = self._session.load(program, load.period_us, load.probes)
+        self._session.unload()
+        try:
+            with self._load_limit():
+                load = wire.decode_load(data)
+                report = self._session.load(unpack(load.program), load.period_us, load.probes)
+        except Overdue:
+            self._session.unload()
+            raise FrameError(Code.REFUSED, OVERDUE) from None
         self._reader = TickReader(self._session.sizes)
         self._hello = Hello(CAPABILITIES, boot_id(), program_hash(load.program), self._session.sizes)
         return wire.encode_report(self._number, header.seq, report)

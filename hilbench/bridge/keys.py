@@ -18,6 +18,10 @@ from hilbench.errors import LinkError
 SECRET = "secret.key"
 SUFFIX = ".pub"
 N_CHARACTERS = 40
+MAKE_ANEW = (
+    "; it is damaged: put a copy of it back, or make a pair with `hilbench keys new` in another folder, since no key "
+    "is ever overwritten, and copy its public key to the other side"
+)
 
 
 class Pair(NamedTuple):
@@ -56,10 +60,10 @@ def new(folder: Path) -> Path:
 def read_pair(folder: str | Path) -> Pair:
     """The keys in a folder that `new` wrote. Raises LinkError; a secret that other users can read is none."""
     file = Path(folder) / SECRET
-    secret = _read(file, f"; `hilbench keys new {folder}` makes a pair")
+    secret = _read(file, f"; `hilbench keys new {folder}` makes a pair", MAKE_ANEW)
     if file.stat().st_mode & 0o077:
         raise LinkError(f"{file}: other users of this machine can read it; `chmod 600 {file}`, or make new keys")
-    return Pair(_public_of(secret, file), secret)
+    return Pair(_public_of(secret, file, MAKE_ANEW), secret)
 
 
 def read_public(file: str | Path) -> bytes:
@@ -67,8 +71,9 @@ def read_public(file: str | Path) -> bytes:
     file = Path(file)
     if file.name == SECRET:
         raise LinkError(f"{file}: this is a secret key, which never leaves its machine; give the *{SUFFIX} instead")
-    key = _read(file, f"; allowed: the file *{SUFFIX} of the other side")
-    _public_of(key, file)  # libzmq takes any 32 bytes for a key, but not any 40 characters
+    remedy = f"; allowed: the file *{SUFFIX} of the other side"
+    key = _read(file, remedy, f"{remedy}, copied anew")
+    _public_of(key, file, f"{remedy}, copied anew")  # libzmq takes any 32 bytes for a key, but not any 40 characters
     return key
 
 
@@ -93,19 +98,21 @@ def _write(file: Path, key: bytes, mode: int) -> Iterator[None]:
         raise
 
 
-def _read(file: Path, remedy: str) -> bytes:
+def _read(file: Path, absent: str, damaged: str) -> bytes:
+    """The key in a file; the remedies are for one that cannot be opened, and for one that is no key."""
     try:
         with file.open("rb") as opened:
             text = opened.read(1024).strip()
     except OSError as error:
-        raise LinkError(f"{file}: {error.strerror}{remedy}") from None
+        raise LinkError(f"{file}: {error.strerror}{absent}") from None
     if len(text) != N_CHARACTERS:
-        raise LinkError(f"{file}: found {len(text)} characters; a key has {N_CHARACTERS}{remedy}")
+        raise LinkError(f"{file}: found {len(text)} characters; a key has {N_CHARACTERS}{damaged}")
     return text
 
 
-def _public_of(secret: bytes, file: Path) -> bytes:
+def _public_of(secret: bytes, file: Path, damaged: str) -> bytes:
     try:
         return zmq.curve_public(secret)
     except (zmq.ZMQError, ValueError):
-        raise LinkError(f"{file}: found characters that Z85 does not have; a key has {N_CHARACTERS} of them") from None
+        text = f"found characters that Z85 does not have; a key has {N_CHARACTERS} of them"
+        raise LinkError(f"{file}: {text}{damaged}") from None

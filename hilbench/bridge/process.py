@@ -71,6 +71,7 @@ class DeviceProcess:
             *_command(kind),
             *("--backend", kind, "--bind", bind, "--exit-with-stdin"),
             *("--config", msgspec.json.encode(settings).decode()),
+            *("--load-timeout-s", repr(float(timeout_s))),
         ]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         self._passed_on = 0

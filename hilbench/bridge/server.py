@@ -13,16 +13,19 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from time import monotonic_ns
 
 from hilbench.bridge._listeners import LOOK_MS, Listener, listening
 from hilbench.bridge._spin import DEVICE_SPIN_S
 from hilbench.bridge.device import Device
 from hilbench.bridge.keys import DeviceKeys
+from hilbench.bridge.watchdog import LOAD_TIMEOUT_S, Interrupted, Watchdog, watched
 from hilbench.bridge.wire import Kind
 from hilbench.errors import LinkError
 from hilbench.types import Backend
 
+KILLED = "hilbench: a signal, or the end of a time limit, came while the backend computed what cannot be interrupted"
 _KIND_AT = 3
 """Where a frame's kind stands."""
 
@@ -34,28 +37,37 @@ def serve(
     ready: Callable[[str], None],
     exit_with_stdin: bool = False,
     lease_s: float = 10.0,
+    load_timeout_s: float = LOAD_TIMEOUT_S,
     keys: DeviceKeys | None = None,
     insecure: bool = False,
     spin_s: float = DEVICE_SPIN_S,
     stop_fd: int | None = None,
     clock_ns: Callable[[], int] = monotonic_ns,
 ) -> None:
-    """Serve `backend` on the endpoint `bind` until a signal (`signals`) or an end that the caller chose.
+    """Serve `backend` on the endpoint `bind` until SIGINT, SIGTERM, SIGHUP or an end that the caller chose.
 
     `ready` is told the endpoint, with its real port, once plants can connect. With `exit_with_stdin` the end of
     standard input ends the device, so one that a plant has started does not outlive it; `stop_fd` does the same for
-    any file descriptor. A plant that is silent for `lease_s` makes room for another. With `keys`, only the plants that
-    they name may connect; `spin_s` is for `listening`. Raises LinkError when `bind` is not a loopback address or a path
-    (unless there are `keys`, or `insecure`), or cannot be bound.
+    any file descriptor. A plant that is silent for `lease_s` makes room for another. A LOAD that takes longer than
+    `load_timeout_s` is refused. A backend that does not let itself be interrupted, when that time is over or a signal
+    comes, is killed with its process; in a thread other than the main one neither holds. With `keys`, only the plants
+    that they name may connect; `spin_s` is for `listening`. Raises LinkError when `bind` is not a loopback address or a
+    path (unless there are `keys`, or `insecure`), or cannot be bound.
     """
     check_bind(bind, insecure, keys is not None)
     ends = [] if stop_fd is None else [stop_fd]
     if exit_with_stdin:
         ends.append(sys.stdin.fileno())
-    with listening(bind, spin_s, keys) as listener, signals() as signal_fd:
-        device = Device(backend, lease_s, clock_ns, lambda: listener.broken)
+    with (
+        watched(KILLED) as watchdog,
+        listening(bind, spin_s, keys) as listener,
+        watchdog.obeying(Device.answer.__code__),
+    ):
+        limit = partial(watchdog.limit, load_timeout_s)
+        device = Device(backend, lease_s, clock_ns, lambda: listener.broken, limit)
         ready(listener.address)
-        _answer(listener, device, [signal_fd, *ends])
+        with contextlib.suppress(Interrupted):
+            _answer(listener, device, ends, watchdog)
         if (farewell := device.farewell()) is not None:
             listener.send(*farewell)
 
@@ -92,8 +104,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _answer(listener: Listener, device: Device, ends: list[int]) -> None:
-    """Answer until one of the descriptors `ends` is readable and has nothing but an end, or a signal, to give.
+def _answer(listener: Listener, device: Device, ends: list[int], watchdog: Watchdog) -> None:
+    """Answer until a signal comes, or one of the descriptors `ends` is readable and has nothing but an end to give.
 
     Blocking receives with a look at `ends` now and then: a poll over all of them costs every tick.
     """
@@ -110,7 +122,7 @@ def _answer(listener: Listener, device: Device, ends: list[int]) -> None:
                     listener.admit(plant)
                 listener.send(plant, answer)
         if now_ns >= look_ns:
-            if any(fd == ends[0] or not os.read(fd, 4096) for fd in select.select(ends, (), (), 0)[0]):
+            if watchdog.signalled or any(not os.read(fd, 4096) for fd in select.select(ends, (), (), 0)[0]):
                 return
             look_ns = now_ns + LOOK_MS * 1_000_000
 

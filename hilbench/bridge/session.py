@@ -44,11 +44,15 @@ class Session:
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         """Give the backend a program. Raises NetworkError or ProtocolError; nothing is loaded then."""
+        self.unload()
         sizes = Sizes.of(program, period_us)
-        self.sizes, self._started = None, False
         report = self._backend.load(program, period_us, probes)
         self.sizes = sizes
         return report
+
+    def unload(self) -> None:
+        """Take neither tick nor reset until the next load."""
+        self.sizes, self._started = None, False
 
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
         """Start an episode: ticks count from 0 again. Raises ProtocolError before a load."""

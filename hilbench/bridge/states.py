@@ -22,6 +22,7 @@ NAMES_MAX = 100_000
 NAME_MAX_LENGTH = 256
 
 Kinds = Literal["|b1", "|u1", "<u2", "<u4", "<u8", "<i4", "<i8", "<f4", "<f8"]
+Count = Annotated[int, Meta(ge=0, le=wire.COUNT_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_MAX_LENGTH)]
 
 
@@ -44,17 +45,17 @@ class States(Struct, frozen=True, forbid_unknown_fields=True):
 class Status(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of STATUS: what a device counts, and its temperature where it has a thermometer."""
 
-    ticks: Annotated[int, Meta(ge=0)] = 0
+    ticks: Count = 0
     """Ticks run since the last RESET."""
-    dropped: Annotated[int, Meta(ge=0)] = 0
+    dropped: Count = 0
     """Ticks since then that were not above the last one."""
-    slip: Annotated[int, Meta(ge=0)] = 0
+    slip: Count = 0
     """Periods since then that were jumped over with states held."""
-    refused: Annotated[int, Meta(ge=0)] = 0
+    refused: Count = 0
     """Frames answered with an ERROR since the device started."""
-    broken: Annotated[int, Meta(ge=0)] = 0
+    broken: Count = 0
     """Frames since then that were dropped without an answer because their bytes were wrong."""
-    temperature_c: float | None = None
+    temperature_c: Annotated[float, Meta(ge=-300, le=10_000)] | None = None
 
 
 _states_decoder = msgspec.msgpack.Decoder(States)

@@ -11,7 +11,23 @@ from struct import Struct
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.bridge.wire import HEADER, LEARNING, MAGIC, NO_SEQ, REPLY, VERSION, Code, FrameError, Kind, Sizes
+from hilbench.bridge.wire import (
+    ADDRESSES_MAX,
+    CLOCK_NS_MAX,
+    COMPUTE_NS_MAX,
+    COUNT_MAX,
+    ENERGY_J_MAX,
+    HEADER,
+    LEARNING,
+    MAGIC,
+    NO_SEQ,
+    REPLY,
+    VERSION,
+    Code,
+    FrameError,
+    Kind,
+    Sizes,
+)
 from hilbench.types import COUNTERS, EVENT, NO_EVENTS, NO_VALUES, Reply, Tick
 
 VALUE = np.dtype("<f4")
@@ -128,10 +144,15 @@ class TickReader:
 
 
 class ReplyReader:
-    """Reads REPLY frames of one program into one Reply, which holds until the next read."""
+    """Reads REPLY frames of one program into one Reply, which holds until the next read.
 
-    def __init__(self, sizes: Sizes) -> None:
+    `n_probe_addresses` and `n_probe_values` are what the run watches, where that is known; a record of values comes
+    whole or not at all.
+    """
+
+    def __init__(self, sizes: Sizes, n_probe_addresses: int = ADDRESSES_MAX, n_probe_values: int | None = None) -> None:
         self._sizes = sizes
+        self._n_probe_addresses, self._n_probe_values = n_probe_addresses, n_probe_values
         self._values, self._probe_values = _Store(VALUE, sizes.n_values_out), _Store(VALUE, 0)
         self._events, self._probe_events = _Store(EVENT, 64), _Store(EVENT, 64)
         self._counters = _Store(_COUNTER, len(COUNTERS))
@@ -142,10 +163,21 @@ class ReplyReader:
         if len(data) < _REPLY_HEAD.size:
             raise FrameError(Code.FRAME, f"REPLY has {len(data)} bytes; allowed: {_REPLY_HEAD.size} or more")
         head = _REPLY_HEAD.unpack_from(data)
-        _, _, _, _, _, seq, t_ns, n_events, n_values, n_modulators, recv_ns, compute_ns, prev_seq = head[:13]
+        _, _, _, _, flags, seq, t_ns, n_events, n_values, n_modulators, recv_ns, compute_ns, prev_seq = head[:13]
         n_probe_events, n_probe_values = head[13:15]
         if n_values != self._sizes.n_values_out or n_modulators:
             raise FrameError(Code.COUNT, f"REPLY has {n_values} values; this program gives {self._sizes.n_values_out}")
+        if flags or (n_probe_values and n_probe_values != self._n_probe_values is not None):
+            raise self._odd(flags, n_probe_values)
+        # One comparison after the other: this stands in every tick.
+        if not (
+            compute_ns <= COMPUTE_NS_MAX
+            and recv_ns <= CLOCK_NS_MAX
+            and (prev_seq < seq < NO_SEQ or prev_seq == NO_SEQ > seq)
+            and max(head[15:-1]) <= COUNT_MAX
+            and (0 <= (energy_j := head[-1]) <= ENERGY_J_MAX or energy_j != energy_j)
+        ):
+            raise _out_of_range(head)
         reply = self._reply
         reply.seq, reply.t_ns, reply.recv_ns, reply.compute_ns = seq, t_ns, recv_ns, compute_ns
         reply.prev_seq = -1 if prev_seq == NO_SEQ else prev_seq
@@ -168,8 +200,33 @@ class ReplyReader:
         reply.probe_values = self._probe_values.fill(data, probes_at + n_probe_events * _EVENT_BYTES, n_probe_values)
         if n_events:
             _check_events(reply.events, period_us, self._sizes.n_addresses_out)
+            _check_order(reply.events["t_us"])
         if n_probe_events:
-            _check_events(reply.probe_events, period_us, 2**32)
+            _check_events(reply.probe_events, period_us, self._n_probe_addresses)
+            _check_order(reply.probe_events["t_us"])
+
+    def _odd(self, flags: int, n_probe_values: int) -> FrameError:
+        if flags:
+            return FrameError(Code.RANGE, f"REPLY has flags {flags:#06x}; allowed: 0")
+        allowed = f"0 or the {self._n_probe_values} of REPORT"
+        return FrameError(Code.COUNT, f"REPLY has {n_probe_values} probe values; allowed: {allowed}")
+
+
+def _out_of_range(head: tuple) -> FrameError:
+    """What is wrong with the numbers of a REPLY's header and fixed part."""
+    seq, recv_ns, compute_ns, prev_seq, energy_j = head[5], head[10], head[11], head[12], head[-1]
+    counters = dict(zip(COUNTERS, head[15:-1], strict=True))
+    most = max(counters, key=counters.__getitem__)
+    for name, found, fits, allowed in (
+        ("seq", seq, seq < NO_SEQ, "less"),
+        ("compute_ns", compute_ns, compute_ns <= COMPUTE_NS_MAX, f"0 to {COMPUTE_NS_MAX}"),
+        ("recv_ns", recv_ns, recv_ns <= CLOCK_NS_MAX, f"0 to {CLOCK_NS_MAX}"),
+        ("prev_seq", prev_seq, prev_seq in (NO_SEQ, min(prev_seq, seq - 1)), f"below seq {seq}, or {NO_SEQ}"),
+        (most, counters[most], counters[most] <= COUNT_MAX, f"0 to {COUNT_MAX}"),
+    ):
+        if not fits:
+            return FrameError(Code.RANGE, f"{name} of REPLY is {found}; allowed: {allowed}")
+    return FrameError(Code.RANGE, f"energy_j of REPLY is {energy_j:g}; allowed: 0 to {ENERGY_J_MAX:g}, or NaN")
 
 
 class _Store:

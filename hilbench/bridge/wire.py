@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from hilbench.errors import ProtocolError
+from hilbench.errors import ProtocolError, printable
 from hilbench.types import Carry, LoadReport, Probes, Program, size_of
 
 MAGIC = b"HB"
@@ -24,6 +24,13 @@ NO_SEQ = 2**64 - 1
 """Stands for "no tick" in `seq` and `prev_seq`; no TICK may carry it."""
 FRAME_MAX_BYTES = 512 * 2**20
 TEXT_MAX_BYTES = 1000
+COMPUTE_NS_MAX = 10**15
+"""A REPLY's `compute_ns`: 1e6 s, the longest time limit that a link can have."""
+CLOCK_NS_MAX = 2**63 - 1
+"""A REPLY's `recv_ns`."""
+COUNT_MAX = 2**53
+"""Each of a REPLY's counters: a float64 holds every whole number up to it."""
+ENERGY_J_MAX = 1e9
 CATCH_UP_MAX = 10_000
 """Periods a RESET may ask a device to run through after a gap: one frame must not keep it busy for hours."""
 VALUES_MAX = 2**16 - 1
@@ -34,6 +41,7 @@ ECHO_MAX_BYTES = 2**16
 HEADER = Layout("<2sBBHHQQIHH")
 HELLO = Layout("<I16s16s7I")
 RESET = Layout("<QIB3x")
+RESET_PAD = 3
 REPLY = Layout("<QQQII5Qd")
 """The fixed part of a REPLY's body."""
 ERROR = Layout("<H")
@@ -180,6 +188,13 @@ def read_header(data: bytes) -> Header:
     return header
 
 
+def check_zeros(header: Header) -> None:
+    """Raise FrameError for a header with other than 0 where its kind, none of TICK and REPLY, has nothing to say."""
+    for name in ("flags", "t_ns", "n_events", "n_values", "n_modulators"):
+        if getattr(header, name):
+            raise FrameError(Code.RANGE, f"{name} of {Kind(header.kind).name} is {getattr(header, name)}; allowed: 0")
+
+
 def seq_of(data: bytes) -> int:
     """The `seq` an ERROR about this frame repeats."""
     try:
@@ -199,8 +214,17 @@ def encode_hello(session: int, seq: int, hello: Hello) -> bytes:
 
 
 def decode_hello(data: bytes) -> Hello:
-    capabilities, boot_id, program_hash, *sizes, _ = HELLO.unpack(_body(data, HELLO.size))
+    capabilities, boot_id, program_hash, *sizes, reserved = HELLO.unpack(_body(data, HELLO.size))
+    if reserved:
+        raise FrameError(Code.RANGE, f"reserved of HELLO is {reserved}; allowed: 0")
     return Hello(capabilities, boot_id, program_hash, Sizes._make(sizes))
+
+
+def decode_answered_hello(data: bytes) -> Hello:
+    """A device's HELLO, whose header gives the new session's number. Raises FrameError."""
+    if read_header(data).session == 0:
+        raise FrameError(Code.RANGE, "session of HELLO is 0; allowed: 1 to 65535")
+    return decode_hello(data)
 
 
 def encode_reset(session: int, seq: int, seed: int, carry: Carry, catch_up: int) -> bytes:
@@ -210,6 +234,8 @@ def encode_reset(session: int, seq: int, seed: int, carry: Carry, catch_up: int)
 
 def decode_reset(data: bytes) -> tuple[int, Carry, int]:
     seed, catch_up, carry = RESET.unpack(_body(data, RESET.size))
+    if any(data[-RESET_PAD:]):
+        raise FrameError(Code.RANGE, f"the last bytes of RESET are {data[-RESET_PAD:].hex()}; allowed: 0")
     name = CARRIES[carry] if carry < len(CARRIES) else str(carry)
     check_reset(seed, name, catch_up)
     return seed, name, catch_up
@@ -253,14 +279,16 @@ def decode_report(data: bytes) -> LoadReport:
 
 
 def encode_error(session: int, seq: int, code: Code, text: str) -> bytes:
-    return frame(Kind.ERROR, session, seq, ERROR.pack(code) + text.encode()[:TEXT_MAX_BYTES])
+    whole = text.encode(errors="replace")[:TEXT_MAX_BYTES].decode(errors="ignore")  # no character is cut in two
+    return frame(Kind.ERROR, session, seq, ERROR.pack(code) + whole.encode())
 
 
 def decode_error(data: bytes) -> tuple[int, str]:
     """The code, which may be one this version does not know, and the text."""
     if len(data) < HEADER.size + ERROR.size:
         raise FrameError(Code.FRAME, f"ERROR has {len(data)} bytes; allowed: {HEADER.size + ERROR.size} or more")
-    return ERROR.unpack_from(data, HEADER.size)[0], data[HEADER.size + ERROR.size :].decode(errors="replace")
+    text = data[HEADER.size + ERROR.size :][:TEXT_MAX_BYTES].decode(errors="replace")
+    return ERROR.unpack_from(data, HEADER.size)[0], printable(text)
 
 
 def _body(data: bytes, size: int) -> bytes:
@@ -274,4 +302,4 @@ def unpack(decoder: msgspec.msgpack.Decoder, data: bytes):
     try:
         return decoder.decode(memoryview(data)[HEADER.size :])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameError(Code.BODY, f"the msgpack body is not what its kind allows: {error}") from None
+        raise FrameError(Code.BODY, f"the msgpack body is not what its kind allows: {printable(str(error))}") from None

@@ -14,6 +14,9 @@ import tyro
 Scenario = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO")]
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
+INTERRUPTED = "hilbench: interrupted"
+"""What is said of a command that has to be killed."""
+
 
 def complain(text: str) -> None:
     print(f"hilbench: {text}", file=sys.stderr)

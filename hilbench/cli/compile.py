@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hilbench.cli._shared import complain, print_json
+from hilbench.bridge.watchdog import watched
+from hilbench.cli._shared import INTERRUPTED, complain, print_json
 from hilbench.errors import RecordError, ScenarioError
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def compile_file(
         raise ScenarioError(f"--chips: found {chips}, expected 1 or more")
     found = load_target(target)
     recorded = None if activity is None else _activity(activity)
-    report = compile_network(load(network), target, found, recorded, chips)
+    with watched(INTERRUPTED):
+        report = compile_network(load(network), target, found, recorded, chips)
     if as_json:
         print_json(report)
     else:

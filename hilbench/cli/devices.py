@@ -10,6 +10,7 @@ import msgspec
 import tyro
 
 from hilbench.bridge._spin import DEVICE_SPIN_S
+from hilbench.bridge.watchdog import LOAD_TIMEOUT_S
 from hilbench.errors import ScenarioError, choose
 
 
@@ -19,6 +20,7 @@ def serve(
     bind: str = "tcp://127.0.0.1:5555",
     config: str = "{}",
     lease_s: float = 10.0,
+    load_timeout_s: float = LOAD_TIMEOUT_S,
     spin_s: float = DEVICE_SPIN_S,
     exit_with_stdin: bool = False,
     keys: Path | None = None,
@@ -37,6 +39,8 @@ def serve(
         the backend's settings as JSON
     lease_s
         silence after which a plant makes room for another
+    load_timeout_s
+        how long, in s, loading a program may take: a LOAD that takes longer is refused and leaves no program
     spin_s
         over unix and stream: how long before and after the instant of the next tick to look for it without sleep; 0
         leaves the processor to others, and a tick is seen tens of microseconds later
@@ -55,6 +59,8 @@ def serve(
 
     if not 0 < lease_s <= 1e6:
         raise ScenarioError(f"--lease-s: found {lease_s}, expected a time above 0 s and up to 1e6 s")
+    if not 0 < load_timeout_s <= 1e6:
+        raise ScenarioError(f"--load-timeout-s: found {load_timeout_s}, expected a time above 0 s and up to 1e6 s")
     if not 0 <= spin_s <= 1:
         raise ScenarioError(f"--spin-s: found {spin_s}, expected a time from 0 s to 1 s")
     if (keys is None) != (clients is None):
@@ -71,7 +77,7 @@ def serve(
     built = build_backend(backend, settings)
     serve_backend(
         built, bind, ready=ready, exit_with_stdin=exit_with_stdin, lease_s=lease_s, keys=own, insecure=insecure,
-        spin_s=spin_s,
+        spin_s=spin_s, load_timeout_s=load_timeout_s,
     )  # fmt: skip
     return 0
 

@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from hilbench import scenario as scenarios
-from hilbench.cli._shared import Run, Scenario, complain, now, print_json
+from hilbench.bridge.watchdog import watched
+from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
 
 
 def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
@@ -30,8 +31,9 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
 
     from hilbench.agent import check_whole
 
-    found = scenarios.load(scenario, overrides, controller)
-    control = check_whole(found)
+    with watched(INTERRUPTED):
+        found = scenarios.load(scenario, overrides, controller)
+        control = check_whole(found)
     print(tomli_w.dumps(scenarios.dump(found)), end="")
     for note in control.notes:
         complain(note)

@@ -151,10 +151,28 @@ static struct fault read_header(const uint8_t *frame, uint32_t length, struct he
     return fine;
 }
 
-static struct fault meet(struct wire_device *d, const struct header *h, uint32_t n_body)
+static int any(const uint8_t *bytes, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (bytes[i] != 0)
+            return 1;
+    return 0;
+}
+
+/* Of a kind that has none of what a TICK has. */
+static struct fault check_zeros(const struct header *h)
+{
+    if (h->flags || h->t_ns || h->n_events || h->n_values || h->n_modulators)
+        return (struct fault){E_RANGE, "flags, t_ns or a count is set; allowed: 0 in all but TICK"};
+    return fine;
+}
+
+static struct fault meet(struct wire_device *d, const struct header *h, const uint8_t *body, uint32_t n_body)
 {
     if (n_body != WIRE_HELLO_BYTES)
         return (struct fault){E_FRAME, "a HELLO has a body of 64 bytes"};
+    if (h->session || any(body, 4) || any(body + 20, WIRE_HELLO_BYTES - 20))
+        return (struct fault){E_RANGE, "a plant's HELLO has more than a boot id; allowed: 0 elsewhere"};
     uint16_t next = d->session == UINT16_MAX ? 1 : (uint16_t)(d->session + 1);
     if (d->admit != NULL && (next = d->admit(d->user)) == 0)
         return (struct fault){E_BUSY, "the device serves another plant; try again when that one has gone"};
@@ -183,6 +201,8 @@ static struct fault reset(struct wire_device *d, const struct header *h, const u
     uint32_t catch_up = wire_u32(body + 8);
     if (body[12] > WIRE_CARRY_ALL)
         return (struct fault){E_RANGE, "carry is out of range; allowed: 0 to 2"};
+    if (any(body + 13, 3))
+        return (struct fault){E_RANGE, "the last 3 bytes of a RESET are not 0"};
     if (catch_up > CATCH_UP_MAX)
         return (struct fault){E_RANGE, "catch_up is out of range; allowed: 0 to 10000"};
     d->reset(d->user, u64_at(body), body[12]);
@@ -306,12 +326,15 @@ static struct fault handle(struct wire_device *d, const struct header *h, const 
 {
     const uint8_t *body = frame + WIRE_HEADER_BYTES;
     uint32_t n_body = length - WIRE_HEADER_BYTES;
+    struct fault fault = h->kind == TICK ? fine : check_zeros(h);
     if (h->kind == HELLO)
-        return meet(d, h, n_body);
+        return fault.code ? fault : meet(d, h, body, n_body);
     if (h->kind != RESET && h->kind != TICK && h->kind != BYE && h->kind != ECHO)
         return (struct fault){E_UNSUPPORTED, "this device has its program built in and does not take that kind"};
     if (!d->open || h->session != d->session)
         return (struct fault){E_SESSION, "that session is not open; say HELLO first"};
+    if (fault.code)
+        return fault;
     d->heard++;
     if (h->kind == RESET)
         return reset(d, h, body, n_body);

@@ -25,6 +25,8 @@ def make_port(name: str, size: int, kind: str, units: tuple[str, ...]) -> Port:
 
 def numbers(value: object, where: str) -> NDArray:
     """`value` as float32; what is too large for it becomes infinite, and is refused where that matters."""
+    if type(value) is np.ndarray and value.dtype == np.float32:
+        return value
     try:
         with np.errstate(over="ignore"):
             return np.asarray(value, np.float32)
@@ -37,14 +39,18 @@ def per_neuron(value: ArrayLike, size: int, where: str, finite: bool = True) -> 
     array = numbers(value, where)
     if array.shape not in ((), (1,), (size,)):
         raise NetworkError(f"{where}: found shape {array.shape}; allowed: a number or ({size},)")
-    if np.isnan(array).any() or (finite and np.isinf(array).any()):
+    if not np.isfinite(array).all() and (finite or np.isnan(array).any()):
         raise NetworkError(f"{where}: found NaN or infinity; allowed: finite numbers")
-    return np.broadcast_to(array, (size,)).copy()
+    return array.copy() if array.shape == (size,) else np.full(size, array, np.float32)
 
 
-def sparse(weights: object, shape: tuple[int, int], keep_zeros: bool, where: str) -> scipy.sparse.csc_array:
+def sparse(
+    weights: object, shape: tuple[int, int], keep_zeros: bool, where: str, copy: bool = True
+) -> scipy.sparse.csc_array:
     """(n_target, n_source) float32, column by column, targets in rising order."""
-    if scipy.sparse.issparse(weights):
+    if not copy and isinstance(weights, scipy.sparse.csc_array) and weights.dtype == np.float32:
+        matrix = weights
+    elif scipy.sparse.issparse(weights):
         matrix = scipy.sparse.csc_array(weights, dtype=np.float32, copy=True)
     else:
         dense = numbers(weights, f"{where}: weights")
@@ -57,7 +63,7 @@ def sparse(weights: object, shape: tuple[int, int], keep_zeros: bool, where: str
     matrix.sum_duplicates()
     if max(*shape, matrix.nnz) <= np.iinfo(np.int32).max:  # SciPy widens both to what a user's wider one is
         matrix.indices, matrix.indptr = (a.astype(np.int32, copy=False) for a in (matrix.indices, matrix.indptr))
-    if not keep_zeros:
+    if not keep_zeros and not matrix.data.all():
         matrix.eliminate_zeros()
     return matrix
 
@@ -77,6 +83,8 @@ def delays(value: object, matrix: scipy.sparse.csc_array, where: str) -> int | N
     """
     where = f"{where}: delay_steps"
     allowed = f"0 to {MAX_DELAY_STEPS}"
+    if type(value) is int and 0 <= value <= MAX_DELAY_STEPS:
+        return value
     sources = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
     if scipy.sparse.issparse(value) and value.shape == matrix.shape:
         # Gathered synapse by synapse: a dense matrix of a large network's delays would not fit.

@@ -176,9 +176,9 @@ def rule_from_dict(found: dict[str, Any] | None) -> Rule | None:
 
 
 def _build(found: _Network) -> Network:
-    network = Network(found.dt_s, found.integrator, found.spike_amplitude, found.seed)
-    for port in found.inputs:
-        network.input(port.name, port.size, kind=port.kind, units=port.units)
+    if len({port.name for port in found.inputs}) < len(found.inputs):
+        raise ProtocolError("inputs: two of them have one name; every port needs its own")
+    network = Network(found.dt_s, found.integrator, found.spike_amplitude, found.seed, found.inputs)
     for name, shape in found.shapes.items():
         port = network.port(name)
         if port is None or prod(shape) != port.size:
@@ -188,11 +188,13 @@ def _build(found: _Network) -> Network:
     for p in found.populations:
         if set(p.parameters) != set(PARAMETERS[p.kind]):
             raise ProtocolError(f"population {p.name!r}: a {p.kind} has {', '.join(PARAMETERS[p.kind]) or 'no arrays'}")
-        columns = {name: _array(raw, "<f4", prod(p.shape), p.name) for name, raw in p.parameters.items()}
+        size = prod(p.shape)
+        columns = {name: _array(raw, "<f4", size, p.name) for name, raw in p.parameters.items()}
         stated = msgspec.structs.asdict(p.behaviour)
         network.add(p.name, p.kind, p.shape, rule=rule_from_dict(p.rule), **columns, **stated)
     for p in found.projections:
         _connect(network, p)
+    network.order()
     check_modulators(network, found.modulators)
     for port, source in found.outputs:
         network.output(port.name, source, kind=port.kind, units=port.units)
@@ -219,7 +221,7 @@ def _connect(network: Network, p: _Projection) -> None:
     )  # fmt: skip
     network.connect(
         p.source, p.target, _matrix(p), bias=None if p.bias is None else _array(p.bias, "<f4", p.shape[0], p.name),
-        delay_steps=delay_steps, late=p.late, rule=rule_from_dict(p.rule), name=p.name, form=form,
+        delay_steps=delay_steps, late=p.late, rule=rule_from_dict(p.rule), name=p.name, form=form, bulk=True,
     )  # fmt: skip
     if network.projections[p.name].weights.nnz * 4 != len(p.weights):
         raise ProtocolError(f"projection {p.name!r}: synapses stand twice, or are 0 without a rule")
@@ -236,7 +238,7 @@ def _matrix(p: _Projection) -> scipy.sparse.csc_array:
     ordered = starts[0] == 0 and starts[-1] == n_synapses and (starts[1:] >= starts[:-1]).all()
     if not ordered or (n_synapses and not (targets.min() >= 0 and targets.max() < n_target)):
         raise ProtocolError(f"projection {p.name!r}: synapses point outside their arrays")
-    return scipy.sparse.csc_array((weights, targets, starts), shape=p.shape)
+    return scipy.sparse.csc_array((weights.copy(), targets.copy(), starts), shape=p.shape)
 
 
 def _raw(array: NDArray, dtype: str) -> bytes:
@@ -244,6 +246,6 @@ def _raw(array: NDArray, dtype: str) -> bytes:
 
 
 def _array(raw: bytes, dtype: str, size: int, where: str) -> NDArray:
-    if len(raw) != size * np.dtype(dtype).itemsize:
+    if len(raw) != size * int(dtype[2]):
         raise ProtocolError(f"{where!r}: found {len(raw)} bytes; allowed: {size} numbers of type {dtype}")
-    return np.frombuffer(raw, dtype).copy()
+    return np.frombuffer(raw, dtype)

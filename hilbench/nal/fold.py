@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -19,18 +20,27 @@ def fold(network: Network) -> Network:
 
     Output ports that read a relay keep its name: what they give is computed beside the hardware.
     """
-    projections = dict(network.projections)
+    projections: dict[str, Projection] = {}
+    onto: dict[str, dict[str, Projection]] = defaultdict(dict)
+    leaving: dict[str, dict[str, Projection]] = defaultdict(dict)
+
+    def add(p: Projection) -> None:
+        projections[p.name] = onto[p.target][p.name] = leaving[p.source][p.name] = p
+
+    for p in network.projections.values():
+        add(p)
     populations = dict(network.populations)
     for name in [p.name for p in populations.values() if p.kind == "sum"]:
-        into = [p for p in projections.values() if p.target == name]
-        out = [p for p in projections.values() if p.source == name]
+        into, out = list(onto[name].values()), list(leaving[name].values())
         if not into or any(p.rule is not None for p in into + out) or any(p.source == name for p in into):
             continue
         del populations[name]
-        kept = {key: p for key, p in projections.items() if name not in (p.source, p.target)}
-        projections = kept | {
-            p.name: p for first in into for then in out for p in _joined(first, then, first is into[0])
-        }
+        for p in into + out:
+            del projections[p.name], onto[p.target][p.name], leaving[p.source][p.name]
+        for first in into:
+            for then in out:
+                for p in _joined(first, then, first is into[0]):
+                    add(p)
     return replace(network, populations=populations, projections=projections)
 
 

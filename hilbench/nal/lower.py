@@ -144,14 +144,14 @@ def lower(network: Network, probes: Probes) -> Lowered:
     constants = np.concatenate([_constants(p, network) for p in order], axis=1)
     out, probe = _addresses(network), _probe_addresses(network, probes)
     late = {p.target for p in ordered if p.late}
+    watched = {p.target for p in ordered if p.rule is not None and p.rule.reads_membrane}
     rows = [
         (
             at[p.name], at[p.name] + p.size, ends[i + 2], ends[i + 3], out.get(p.name, -1), probe.get(p.name, -1),
             round(p.behaviour.refractory_s / network.dt_s), p.spiking, p.kind != "sum", p.tau_syn_s is not None,
             _uniform(constants[:, at[p.name] : at[p.name] + p.size]) and p.rule is None,
             p.behaviour.plain and p.kind != "poisson", p.name in held, p.name in late, *_flags(p),
-            any(q.target == p.name and q.rule is not None and q.rule.reads_membrane for q in ordered),
-            p.behaviour.fires == "on_arrival",
+            p.name in watched, p.behaviour.fires == "on_arrival",
         )
         for i, p in enumerate(order)
     ]  # fmt: skip

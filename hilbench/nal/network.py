@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from math import isclose, prod
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from hilbench.errors import NetworkError, choose
 from hilbench.nal._arrays import delays, make_port, per_neuron, read_shape, sparse
 from hilbench.nal.firing import check_decay, check_it_can_be_silent
 from hilbench.nal.forms import Form
+from hilbench.nal.index import Groups, PortIndex
 from hilbench.nal.neurons import (
     CHOICES,
     KINDS,
@@ -57,6 +59,12 @@ class Network:
     """Which population each output port reads."""
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Of input ports whose values a graph arranges in more than one dimension."""
+    _inputs: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
+    _outputs: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
+    _modulators: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
+    _readers: Groups = field(default_factory=lambda: Groups(str), init=False, repr=False)
+    _onto: Groups = field(default_factory=lambda: Groups(attrgetter("target")), init=False, repr=False)
+    _leaving: Groups = field(default_factory=lambda: Groups(attrgetter("source")), init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.dt_s) and self.dt_us >= 1 and isclose(self.dt_us, self.dt_s * 1e6, rel_tol=1e-12)):
@@ -85,7 +93,7 @@ class Network:
         """Add an input port; `values` are held over a tick, `events` act in the step they fall in."""
         self._new_name(name)
         shape = size if isinstance(size, tuple) else (size,)
-        self.inputs += (make_port(name, prod(shape), kind, units),)
+        self.inputs = self._inputs.extended(self.inputs, make_port(name, prod(shape), kind, units))
         if len(shape) != 1:
             self.shapes[name] = shape
         return name
@@ -111,10 +119,10 @@ class Network:
             raise NetworkError(f"output {name!r}: {source!r} gives {what}; allowed: kind 'values'")
         if name in self.taps:
             raise NetworkError(f"output {name!r} stands twice; every output port needs its own name")
-        events = {self.taps[port.name]: port.name for port in self.outputs if port.kind == "events"}
-        if kind == "events" and source in events:
-            raise NetworkError(f"output {name!r}: the spikes of {source!r} leave through {events[source]!r} already")
-        self.outputs += (make_port(name, p.size, kind, units),)
+        other = next((port.name for port in self.readers(source) if port.kind == "events"), None)
+        if kind == "events" and other is not None:
+            raise NetworkError(f"output {name!r}: the spikes of {source!r} leave through {other!r} already")
+        self.outputs = self._outputs.extended(self.outputs, make_port(name, p.size, kind, units))
         self.taps[name] = source
         return name
 
@@ -195,17 +203,19 @@ class Network:
         rule: Rule | None = None,
         name: str | None = None,
         form: Form | None = None,
+        bulk: bool = False,
     ) -> str:
         """Add synapses: `weights` (n_target, n_source), dense or sparse, and a constant `bias` (n_target,).
 
         Zeros are no synapses, unless a rule may change them. `delay_steps` is one number or a matrix of them.
-        A rule's modulator becomes a port.
+        A rule's modulator becomes a port. `bulk` is for who adds many: their matrices are kept without a copy, and
+        loops without delay are left to one call of `order` after the last of them.
         """
         name = name or f"{source}_to_{target}"
         self._new_name(name)
         where = f"projection {name!r}"
         shape = (self._target_size(target, where), self._source_size(source, where))
-        matrix = sparse(weights, shape, keep_zeros=rule is not None, where=where)
+        matrix = sparse(weights, shape, keep_zeros=rule is not None, where=where, copy=not bulk)
         steps = delays(delay_steps, matrix, where)
         constant = None if bias is None else per_neuron(bias, shape[0], f"{where}: bias")
         if late and self.populations[target].kind in ("sum", "threshold", "poisson"):
@@ -214,13 +224,14 @@ class Network:
         projection = Projection(name, source, target, matrix, constant, steps, late, form=form)
         if rule is not None:
             projection = replace(projection, rule=self._take_rule(rule, projection, where))
-        self.projections[name] = projection
-        try:
-            self.order()
-        except NetworkError:
-            del self.projections[name]
+        if not bulk and self._closes_loop(projection):
             self.modulators = before
-            raise
+            self.projections[name] = projection
+            try:
+                self.order()
+            finally:
+                del self.projections[name]
+        self.projections[name] = projection
         return name
 
     def order(self) -> list[str]:
@@ -232,7 +243,7 @@ class Network:
         waits = dict.fromkeys(place, 0)
         feeds: dict[str, list[str]] = {name: [] for name in place}
         for p in self.projections.values():
-            if p.source in place and p.weights.nnz and not p.late and p.min_delay_steps == 0:
+            if p.source in place and p.at_once:
                 waits[p.target] += 1
                 feeds[p.source].append(p.target)
         done: list[str] = []
@@ -250,11 +261,33 @@ class Network:
 
     def port(self, name: str) -> Port | None:
         """The input port of this name."""
-        return next((port for port in self.inputs if port.name == name), None)
+        return self._inputs.of(self.inputs).get(name)
+
+    def readers(self, population: str) -> list[Port]:
+        """The output ports that read a population."""
+        ports = self._outputs.of(self.outputs)
+        return [ports[name] for name in self._readers.of(self.taps, population)]
+
+    def onto(self, population: str) -> list[Projection]:
+        """The projections that a population receives, in the network's order."""
+        return [self.projections[name] for name in self._onto.of(self.projections, population)]
+
+    def leaving(self, source: str) -> list[Projection]:
+        """The projections that lead from a population or an input port, in the network's order."""
+        return [self.projections[name] for name in self._leaving.of(self.projections, source)]
+
+    def _closes_loop(self, p: Projection) -> bool:
+        """Whether what this projection brings comes back to its source within a step."""
+        if p.source not in self.populations or not p.at_once:
+            return False
+        reached, new = set(), {p.target}
+        while new and p.source not in new:
+            reached |= new
+            new = {q.target for name in new for q in self.leaving(name) if q.at_once} - reached
+        return bool(new)
 
     def _new_name(self, name: str) -> None:
-        taken = {p.name for p in self.inputs} | set(self.populations) | set(self.projections)
-        if name in taken:
+        if self.port(name) is not None or name in self.populations or name in self.projections:
             raise NetworkError(f"name {name!r} is taken; every port, population and projection needs its own")
         make_port(name, 1, "values", ())
 
@@ -284,11 +317,12 @@ class Network:
         if rule.modulator is None:
             return rule
         size = rule.modulator_size(self, part)
-        known = next((m for m in self.modulators if m.name == rule.modulator), None)
+        known = self._modulators.of(self.modulators).get(rule.modulator)
         if known is not None and known.size != size:
             raise NetworkError(f"{where}: modulator {rule.modulator!r} has {known.size} values; this one needs {size}")
         if known is None:
-            self.modulators += (make_port(rule.modulator, size, "values", ()),)
+            port = make_port(rule.modulator, size, "values", ())
+            self.modulators = self._modulators.extended(self.modulators, port)
         return rule
 
 

@@ -251,12 +251,11 @@ def _fill_in(order: NDArray, wiring: Wiring, room: _Room) -> NDArray:
 
 def _halve(core: NDArray, order: NDArray, over: NDArray) -> NDArray:
     """The second half of each of these cores' neurons becomes a core of its own, numbered next to the first."""
-    place = np.empty_like(order)
-    place[order] = np.arange(order.size)
+    by_core = order[np.argsort(core[order], kind="stable")]
+    ends = np.cumsum(np.bincount(core))
     doubled = 2 * core
     for number in over.tolist():
-        members = np.flatnonzero(core == number)
-        members = members[np.argsort(place[members])]
+        members = by_core[0 if number == 0 else ends[number - 1] : ends[number]]
         doubled[members[members.size // 2 :]] += 1
     return np.unique(doubled, return_inverse=True)[1]
 

@@ -39,6 +39,11 @@ class Projection:
                 array.flags.writeable = False
 
     @property
+    def at_once(self) -> bool:
+        """Whether anything acts on the target's threshold test in the step in which the source sends it."""
+        return bool(self.weights.nnz) and not self.late and self.min_delay_steps == 0
+
+    @property
     def min_delay_steps(self) -> int:
         """The shortest delay of all synapses."""
         return int(np.min(self.delay_steps))

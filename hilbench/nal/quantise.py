@@ -47,7 +47,7 @@ def quantise(network: Network, target: Target) -> tuple[Network, list[WeightErro
     weight_errors, neuron_errors = [], []
     for p in network.populations.values():
         leaky, tau, tau_syn = _leaks(p, network.dt_s, limits.decay)
-        onto = [q for q in network.projections.values() if q.target == p.name and _sent(q, network) is not None]
+        onto = [q for q in network.onto(p.name) if _sent(q, network) is not None]
         height, unit = _height(p), _unit(p, network.dt_s)
         scale = _scale(onto, network, p.size, None if height is None else height / unit, limits)
         threshold = None

@@ -18,13 +18,14 @@ def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -
     Raises NetworkError for a rule or a connection that this rules out.
     """
     allowed = f"allowed on backend {backend!r}"
-    learns = [q.target for q in network.projections.values() if isinstance(q.rule, PES)]
+    learns = {q.target for q in network.projections.values() if isinstance(q.rule, PES)}
     found = [p.name for p in network.populations.values() if not p.spiking and (all_readouts or p.name in learns)]
+    beside = set(found)
     for q in network.projections.values():
         where = f"projection {q.name!r}"
         if q.rule is not None and not isinstance(q.rule, PES):
             raise NetworkError(f"{where}: rule: found {type(q.rule).__name__}; {allowed}: PES onto a readout")
-        if q.source in found and q.target not in found:
+        if q.source in beside and q.target not in beside:
             raise NetworkError(f"{where}: source: found {q.source!r}, which does not spike; {allowed}: what spikes")
     if len(found) == len(network.populations):
         raise NetworkError(f"found no population that spikes; {allowed}: a network with one at least")
@@ -33,7 +34,8 @@ def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -
 
 def chip_part(network: Network, beside: list[str]) -> Network:
     """The network without what is computed beside the chip."""
-    kept = {name: p for name, p in network.populations.items() if name not in beside}
+    left_out = set(beside)
+    kept = {name: p for name, p in network.populations.items() if name not in left_out}
     between = {name: q for name, q in network.projections.items() if q.target in kept}
     outputs = tuple(port for port in network.outputs if network.taps[port.name] in kept)
     taps = {port.name: network.taps[port.name] for port in outputs}

@@ -92,5 +92,18 @@ class Garbage:
         return (frame[:-3] if wire.read_header(frame).seq >= self.at and self.once() else frame,)
 
 
+class Lie:
+    """A reply that says it took 2^63 ns."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def __call__(self, frame):
+        if wire.read_header(frame).seq < self.at:
+            return (frame,)
+        where = wire.HEADER.size + 8
+        return (frame[:where] + (2**63).to_bytes(8, "little") + frame[where + 8 :],)
+
+
 if __name__ == "__main__":
     main()

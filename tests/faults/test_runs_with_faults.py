@@ -107,6 +107,17 @@ def test_garbage_for_a_reply_ends_the_run(monkeypatch, kind, tmp_path):
 
 
 @LINKS
+def test_a_number_out_of_range_ends_the_run_as_a_lost_device_does(monkeypatch, kind, tmp_path):
+    monkeypatch.setattr(server, "listening", odd_device.odd_replies(odd_device.Lie(AT)))
+    with fakes.serving(build_backend("law", {}), BINDS[kind]) as address:
+        outcome, meta, rows = go(arm(kind, link__address=address), tmp_path / "run")
+        said = f"{address}: the device broke the protocol: compute_ns of REPLY is {2**63}; allowed: 0 to {10**15}"
+    assert (outcome.status, [fault["tick"] for fault in meta["faults"]]) == ("fault", [AT])
+    assert said in meta["faults"][0]["text"]
+    safe_at(rows, AT, tmp_path / "run")
+
+
+@LINKS
 def test_garbage_for_a_reply_has_a_device_started_anew(monkeypatch, kind, tmp_path):
     odd_process(monkeypatch, tmp_path, f"garbage:{AT}")
     outcome, meta, rows = go(arm(kind, loop__on_loss="recover"), tmp_path / "run")

@@ -50,7 +50,7 @@ class Flat:
     synapses: Synapses  # of the bundles, weights int32, without the exponent
     held: NDArray  # (n_value_inputs, 5) int64
     held_synapses: Synapses  # weights float32
-    held_scales: NDArray  # (n_value_inputs, n) float64: bias per weight x value, by target neuron
+    held_scales: NDArray  # float64: bias per weight x value, by target neuron, one value input after the other
     at: dict[str, slice]  # where a population's neurons lie
 
     @property
@@ -79,8 +79,9 @@ def lower(network: IntegerNetwork, probes: Probes) -> Flat:
 
 
 def _taps(network: IntegerNetwork, names: Sequence[str]) -> NDArray:
-    order, starts = list(network.populations), np.cumsum([0, *(network.populations[name].size for name in names)])
-    rows = [(order.index(name), start) for name, start in zip(names, starts.tolist(), strict=False)]
+    place = {name: i for i, name in enumerate(network.populations)}
+    starts = np.cumsum([0, *(network.populations[name].size for name in names)])
+    rows = [(place[name], start) for name, start in zip(names, starts.tolist(), strict=False)]
     return np.array(rows, np.int64).reshape(-1, 2)
 
 
@@ -93,10 +94,11 @@ def first_of(ports: tuple[Port, ...], kind: str) -> dict[str, int]:
 
 def _bundles(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
     """Lava rounds what each delay brings by itself, so each has a bundle of its own."""
-    order, ports = list(network.populations), first_of(network.inputs, "events")
+    place = {name: i for i, name in enumerate(network.populations)}
+    ports = first_of(network.inputs, "events")
     rows, parts = [], []
     for p in network.projections.values():
-        source = order.index(p.source) if p.source in at else -1
+        source = place.get(p.source, -1)
         first = at[p.source].start if p.source in at else ports[p.source]
         for delay in np.unique(p.delay_steps).tolist():
             parts.append(where(p.weights, p.delay_steps == delay).astype(np.int32))
@@ -106,13 +108,10 @@ def _bundles(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
 
 def _held(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
     inputs, ports = network.value_inputs, first_of(network.inputs, "values")
-    scales = np.zeros((len(inputs), max(places.stop for places in at.values())))
-    for p, row in zip(inputs, scales, strict=True):
-        row[at[p.target]] = p.scale
     return {
         "held": _table([_ends(p, ports[p.source], at) for p in inputs], 5),
         "held_synapses": _side_by_side([p.weights for p in inputs], np.float32),
-        "held_scales": scales,
+        "held_scales": np.concatenate([*(p.scale for p in inputs), np.zeros(0)]),
     }
 
 

@@ -57,7 +57,7 @@ def membrane_of(network: Network, p: Population, largest_value: float) -> tuple[
 
 def onto(network: Network, p: Population) -> list[Projection]:
     """The projections that a population receives."""
-    return [q for q in network.projections.values() if q.target == p.name]
+    return network.onto(p.name)
 
 
 def amplitude(network: Network, q: Projection) -> float:

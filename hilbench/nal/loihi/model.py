@@ -13,6 +13,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from hilbench.errors import NetworkError, choose
+from hilbench.nal.index import PortIndex
 from hilbench.nal.loihi import equations
 from hilbench.types import Port
 
@@ -98,10 +99,11 @@ class IntegerNetwork:
     value_inputs: list[ValueInput] = field(default_factory=list)
     taps: dict[str, str] = field(default_factory=dict)
     """Which population each output port reads."""
+    _inputs: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
 
     def input(self, name: str, size: int) -> str:
         """Add an event port: each of its events is a spike."""
-        self.inputs += (Port(name, size, "events"),)
+        self.inputs = self._inputs.extended(self.inputs, Port(name, size, "events"))
         return name
 
     def lif(
@@ -121,7 +123,7 @@ class IntegerNetwork:
     ) -> str:
         """Add neurons; vth None makes them integrators that never spike."""
         where = f"population {name!r}"
-        if name in self.populations or any(name == port.name for port in self.inputs):
+        if name in self.populations or name in self._inputs.of(self.inputs):
             raise NetworkError(f"{where}: the name is taken")
         du, dv, refractory_steps = (
             int(_whole(value, (), where, what))
@@ -162,7 +164,7 @@ class IntegerNetwork:
             raise NetworkError(f"{where}: weights: found {matrix.dtype} numbers; allowed: integers")
         matrix = matrix.astype(np.int64)
         n_target = self._size(target, f"{where}: target", self.populations)
-        shape = (n_target, self._size(source, f"{where}: source of spikes", self._sources()))
+        shape = (n_target, self._n_sources(source, f"{where}: source of spikes"))
         if matrix.shape != shape:
             raise NetworkError(f"{where}: weights: found shape {matrix.shape}; allowed: {shape} (targets, sources)")
         exponent, bits = (
@@ -184,16 +186,21 @@ class IntegerNetwork:
         self.outputs += (Port(name, size, kind, units),)
         self.taps[name] = source
 
-    def _sources(self) -> dict[str, int]:
-        events = {port.name: port.size for port in self.inputs if port.kind == "events"}
-        return events | {p.name: p.size for p in self.populations.values() if p.vth is not None}
+    def _n_sources(self, name: str, where: str) -> int:
+        port, population = self._inputs.of(self.inputs).get(name), self.populations.get(name)
+        if port is not None and port.kind == "events":
+            return port.size
+        if population is not None and population.vth is not None:
+            return population.size
+        events = [port.name for port in self.inputs if port.kind == "events"]
+        spiking = [p.name for p in self.populations.values() if p.vth is not None]
+        raise NetworkError(f"{where}: found {name!r}; {choose(name, events + spiking)}")
 
     @staticmethod
-    def _size(name: str, where: str, known: dict) -> int:
+    def _size(name: str, where: str, known: dict[str, IntegerPopulation]) -> int:
         if name not in known:
             raise NetworkError(f"{where}: found {name!r}; {choose(name, known)}")
-        found = known[name]
-        return found if isinstance(found, int) else found.size
+        return known[name].size
 
 
 def _whole(value: ArrayLike, shape: tuple[int, ...], where: str, what: str) -> NDArray:

@@ -40,6 +40,7 @@ def build(graph: Graph, profile: Profile) -> Network:
         _add_population(network, graph, shapes, name, entry)
     for name, entry in profile.projections.items():
         _add_projection(network, graph, shapes, name, entry)
+    network.order()
     for name, entry in profile.outputs.items():
         _typed(graph, entry.node or name, ("Output",))
         network.output(name, entry.source, kind=entry.port.kind, units=entry.port.units)
@@ -125,7 +126,7 @@ def _add_projection(network: Network, graph: Graph, shapes: Shapes, name: str, e
         raise NetworkError(f"projection {name!r}: its delays are missing from the file")
     network.connect(
         entry.source, entry.target, found.weights, bias=found.bias, delay_steps=delay, late=entry.late,
-        rule=rule_from_dict(entry.rule), name=name, form=_form(found, entry, delay, network.dt_s),
+        rule=rule_from_dict(entry.rule), name=name, form=_form(found, entry, delay, network.dt_s), bulk=True,
     )  # fmt: skip
 
 

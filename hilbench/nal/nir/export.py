@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -57,14 +58,14 @@ def to_nir(network: Network) -> nir.NIRGraph:
     metadata[KEY] = msgspec.json.encode(_profile(network, shapes, outputs, metadata)).decode()
     edges = edges_of(network, {name: name for name in nodes}, outputs)
     if len(set(edges)) < len(edges):
-        a, b = next(edge for edge in edges if edges.count(edge) > 1)
+        a, b = next(edge for edge, n in Counter(edges).items() if n > 1)
         raise NetworkError(f"{a!r} leads to {b!r} in two ways without a node between; NIR holds one edge for a pair")
     return nir.NIRGraph(nodes, edges, metadata=metadata, type_check=False)
 
 
 def _shape(network: Network, p: Population) -> Shape:
     """A population's shape in the graph: flat where all that touches it are matrices, which know no other."""
-    touching = [q for q in network.projections.values() if p.name in (q.source, q.target)]
+    touching = [*network.onto(p.name), *network.leaving(p.name)]
     return p.shape if any(q.form is not None for q in touching) or not touching else (p.size,)
 
 

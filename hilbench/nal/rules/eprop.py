@@ -145,11 +145,8 @@ def _neurons(target: Population, part: Projection) -> str | None:
 
 
 def _readout(network: Network, part: Projection, name: str) -> str | None:
-    readouts = {
-        p.name: p
-        for p in network.projections.values()
-        if p.source == part.target and network.populations[p.target].kind == "li"
-    }
+    leaving = network.leaving(part.target)
+    readouts = {p.name: p for p in leaving if network.populations[p.target].kind == "li"}
     if name not in readouts:
         return f"has readout {name!r}, no projection from {part.target!r} onto an li; {choose(name, readouts)}"
     readout = readouts[name]

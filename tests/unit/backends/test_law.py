@@ -30,6 +30,18 @@ def loaded() -> LawRunner:
     return backend
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 3e38])
+def test_a_number_that_is_not_finite_counts_as_0(odd):
+    """And one whose square is not finite as itself."""
+    values = np.linspace(0.1, 0.8, 8, dtype=np.float32)
+    wanted = values.copy()
+    values[3], wanted[3] = odd, odd if np.isfinite(odd) else 0.0
+    law = loaded()
+    found = law.step(Tick(values=values)).values.copy()
+    assert np.isnan(values[3]) == np.isnan(odd)  # the tick is the caller's
+    assert found.tobytes() == loaded().step(Tick(values=wanted)).values.tobytes()
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import sys
@@ -42,6 +43,8 @@ class FakeBackend(Backend):
         report_as: str = "fake"
         fail_at: int = -1
         refuse: str = ""
+        hang: str = ""
+        """What never ends, `python` between two instructions and `compiled` within one, and where: `load.python`."""
 
     def __init__(self, config):
         super().__init__(config)
@@ -50,6 +53,7 @@ class FakeBackend(Backend):
         self._counters, self._weights = np.zeros(5, np.uint64), np.zeros(1, np.float32)
 
     def load(self, program, period_us, probes):
+        self._hang("load")
         if self.config.refuse:
             raise NetworkError(self.config.refuse)
         self.loaded = program, period_us, probes
@@ -65,6 +69,7 @@ class FakeBackend(Backend):
             self._weight = 0.0
 
     def step(self, tick):
+        self._hang("step")
         if tick.seq == self.config.fail_at:
             raise RuntimeError("synapse on fire")
         self.steps += 1
@@ -79,8 +84,14 @@ class FakeBackend(Backend):
         reply.events = np.zeros(n, EVENT) if n else NO_EVENTS
         reply.events["t_us"], reply.events["address"] = tick.events["t_us"], tick.events["address"] % 4
         reply.probe_events = reply.events[::2].copy()
-        reply.energy_j = self._state
+        reply.energy_j = abs(self._state)
         return reply
+
+    def _hang(self, where):
+        while self.config.hang == f"{where}.python":
+            pass
+        if self.config.hang == f"{where}.compiled":
+            sum(itertools.repeat(0))  # in C, without a look at signals or other threads
 
     def advance(self, n_periods):
         self._advanced += n_periods
@@ -191,6 +202,7 @@ def main():
     parser.add_argument("--bind")
     parser.add_argument("--exit-with-stdin", action="store_true")
     parser.add_argument("--config", default="{}")
+    parser.add_argument("--load-timeout-s", type=float, default=120.0)
     args = parser.parse_args()
     if args.backend == "dumb":
         sys.exit("first line\nno such backend: dumb")
@@ -199,7 +211,9 @@ def main():
     def ready(address):
         print(f"hilbench: serving {args.backend} on {address} (pid {os.getpid()})", flush=True)
 
-    serve(backend, args.bind, ready=ready, exit_with_stdin=args.exit_with_stdin)
+    serve(
+        backend, args.bind, ready=ready, exit_with_stdin=args.exit_with_stdin, load_timeout_s=args.load_timeout_s
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 
 import bridge_fakes as fakes
 import pytest
 
 from hilbench import plugins
-from hilbench.bridge import server
+from hilbench.bridge import _listeners, server
 from hilbench.bridge.addresses import check_target, refusal
 from hilbench.bridge.device import Device
 from hilbench.bridge.server import check_bind, serve
@@ -190,3 +191,15 @@ def test_a_serial_line_that_another_program_has(monkeypatch):
     finally:
         os.close(ours)
         os.close(theirs)
+
+
+def test_a_socket_of_its_own_is_made_where_its_path_is_short_enough(tmp_path, monkeypatch):
+    deep = tmp_path / ("x" * 60) / ("y" * 60)
+    deep.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    folder = _listeners._short_folder()
+    os.rmdir(folder)
+    assert folder.startswith(("/tmp/", "/var/tmp/"))
+    monkeypatch.setattr(_listeners.os, "access", lambda *_: False)
+    with pytest.raises(LinkError, match=r"at most 107 bytes; set TMPDIR to a shorter folder, or link.kind zmq"):
+        _listeners._short_folder()

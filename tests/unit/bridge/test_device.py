@@ -58,7 +58,8 @@ def device(lease_s=10.0, clock_ns=lambda: 0, **config):
 
 
 def header_with(**fields):
-    values = dict(zip(wire.Header._fields, (wire.MAGIC, wire.VERSION, Kind.TICK, 0, 0, 0, 0, 0, 4, 2), strict=True))
+    counts = (4, 2) if fields.get("kind", Kind.TICK) == Kind.TICK else (0, 0)
+    values = dict(zip(wire.Header._fields, (wire.MAGIC, wire.VERSION, Kind.TICK, 0, 0, 0, 0, 0, *counts), strict=True))
     return wire.HEADER.pack(*{**values, **fields}.values())
 
 
@@ -100,7 +101,12 @@ BAD = {
         f"{kind.name} tail": (header_with(kind=kind) + b"x", Code.FRAME)
         for kind in (Kind.BYE, Kind.SNAPSHOT, Kind.STATUS)
     },
-    "load": (header_with(kind=Kind.LOAD) + b"\xc1", Code.BODY),
+    **{
+        f"{kind.name} {name}": (header_with(kind=kind, **{name: 1}), Code.RANGE)
+        for kind in (Kind.ECHO, Kind.BYE, Kind.RESET, Kind.STATUS, Kind.SNAPSHOT)
+        for name in ("flags", "t_ns", "n_events", "n_values", "n_modulators")
+    },
+    "reset's pad": (header_with(kind=Kind.RESET) + wire.RESET.pack(0, 0, 0)[:-1] + b"\1", Code.RANGE),
     "hello": (header_with(kind=Kind.HELLO), Code.FRAME),
     "echo": (header_with(kind=Kind.ECHO) + bytes(wire.ECHO_MAX_BYTES + 1), Code.FRAME),
     **{
@@ -138,6 +144,47 @@ def test_no_bytes_end_a_device(body, kind):
     for frame in (body, wild):
         plant.say(frame)
     assert plant.start().tick(next(ticks(1))).prev_seq == -1
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (header_with(kind=Kind.LOAD) + b"\xc1", Code.BODY),
+        (wire.encode_load(0, 2, wire.Load(PERIOD_US, PROBES, b"no program")), Code.REFUSED),
+    ],
+)
+def test_a_load_that_is_refused_leaves_no_program(frame, code):
+    plant = Plant(device()).start()
+    frame = frame[:4] + plant.session.to_bytes(2, "little") + frame[6:]
+    assert plant.refused(frame) == code
+    assert plant.refused(wire.encode_reset(plant.session, 3, 5, "none", 0)) == Code.STATE
+    assert plant.refused(encode_tick(next(ticks(1)), plant.session)) == Code.STATE
+    assert plant.hello().program_hash == bytes(16)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        wire.encode_hello(1, 1, Hello()),
+        wire.encode_hello(0, 1, Hello(capabilities=1)),
+        wire.encode_hello(0, 1, Hello(program_hash=b"h" * 16)),
+        wire.encode_hello(0, 1, Hello(sizes=Sizes(0, 0, 0, 0, 0, 1))),
+        wire.encode_hello(0, 1, Hello())[:-1] + b"\1",
+    ],
+)
+def test_a_hello_of_a_plant_has_zeros_but_for_its_boot_id(frame):
+    assert Plant(device()).refused(frame) == Code.RANGE
+
+
+def test_a_first_seq_above_0_is_a_gap():
+    plant = Plant(device())
+    plant.hello()
+    plant.load()
+    plant.say(wire.encode_reset(plant.session, 3, 5, "none", 2))
+    tick = next(ticks(1))
+    tick.seq = 5
+    reply = plant.tick(tick)
+    assert (reply.prev_seq, reply.values[1]) == (-1, 2)  # two of five periods, as catch_up says
 
 
 def test_frames_of_no_session_are_refused():

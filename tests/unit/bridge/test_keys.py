@@ -218,3 +218,19 @@ def test_a_folder_that_may_not_be_looked_into_is_one_line(tmp_path, monkeypatch)
     monkeypatch.setattr(Path, "exists", denied)
     with pytest.raises(LinkError, match=r"cannot write keys to .*: Permission denied"):
         keys.new(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", b"~" * 40])
+def test_the_remedy_for_a_damaged_key_works(tmp_path, damage):
+    """`keys new` overwrites nothing, so it cannot mend the folder that the damaged key is in."""
+    folder = tmp_path / "robot"
+    keys.new(folder)
+    (folder / keys.SECRET).write_bytes(damage)
+    with pytest.raises(LinkError, match=r"put a copy of it back, or make a pair .* in another folder"):
+        keys.read_pair(folder)
+    keys.new(tmp_path / "another")
+    keys.read_pair(tmp_path / "another")
+    public = tmp_path / "other.pub"
+    public.write_bytes(damage)
+    with pytest.raises(LinkError, match=r"allowed: the file \*.pub of the other side, copied anew"):
+        keys.read_public(public)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from binascii import crc_hqx
 from pathlib import Path
 from typing import get_args
@@ -11,12 +12,19 @@ import msgspec
 import numpy as np
 import pytest
 
+from hilbench import plugins
 from hilbench.bridge import framing, states, wire
 from hilbench.bridge._listeners import LINGER_MS, SLOWEST_BYTES_PER_S
 from hilbench.bridge.states import States, Status
 from hilbench.bridge.ticks import encode_reply
+from hilbench.bridge.watchdog import LOAD_TIMEOUT_S
 from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
-from hilbench.types import COUNTERS, EVENT, LoadReport, Probes, Reply
+from hilbench.nal import codec
+from hilbench.nal._arrays import MAX_DELAY_STEPS
+from hilbench.nal.forms import FormKind
+from hilbench.nal.network import MAX_NEURONS
+from hilbench.nal.neurons import CHOICES, KINDS, PARAMETERS, Behaviour
+from hilbench.types import COUNTERS, EVENT, Empty, LawProgram, LoadReport, Port, Probes, Reply, Tick
 
 PAGE = Path(__file__).parents[3].joinpath("docs", "protocol.md").read_text("utf-8")
 CHARS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "f64": "d"}
@@ -98,6 +106,85 @@ def test_keys_of_msgpack_bodies():
     assert named == list(Probes.__struct_fields__)
     body = msgspec.msgpack.decode(wire.encode_load(1, 2, wire.Load(1000, Probes(), b"x"))[32:])
     assert (type(body), body["program"]) == (dict, b"x")
+
+
+def tables(title):
+    """Every table under a heading, without its head."""
+    found = re.findall(r"^\|---.*\n((?:\|.*\n)+)", section(title), re.M)
+    return [[[cell.strip() for cell in row.strip("|").split("|")] for row in rows.splitlines()] for rows in found]
+
+
+def test_programs():
+    """The keys of every map, in the order of the code's, its choices, and its limits."""
+    found = tables("Programs")
+    structs = (
+        LawProgram, Port, codec._Network, codec._Population, PARAMETERS, Behaviour, codec._Projection, codec._Form
+    )  # fmt: skip
+    for rows, kind in zip(found, structs, strict=True):
+        keys = PARAMETERS if kind is PARAMETERS else kind.__struct_fields__
+        assert [row[0] for row in rows] == list(keys)
+    by_key = [{row[0]: row for row in rows} for rows in found]
+    network, population, parameters, behaviour, projection, form = by_key[2:]
+    for kind, row in parameters.items():
+        assert re.findall(r"`(\w+)`", row[1]) == list(PARAMETERS[kind])
+    for name, allowed in CHOICES.items():
+        assert re.findall(r"`([^`]+)`", behaviour[name][1]) == list(allowed)
+    assert re.findall(r"`(\w+)`", network["integrator"][1]) == list(CHOICES["integrator"])
+    assert re.findall(r"`(\w+)`", population["kind"][2]) == list(KINDS)
+    assert re.findall(r"`(\w+)`", form["kind"][2]) == list(get_args(FormKind))
+    assert f"at most {codec.MAX_NODES}" in population_limit(network)
+    assert all(f"1 to {MAX_NEURONS}" in row[1] for row in (population["shape"], projection["shape"], form["shape_in"]))
+    assert f"0 to {MAX_DELAY_STEPS}" in projection["delay_steps"][1]
+    for number in (codec.FREE_CLAIM, codec.FREE_CELLS, codec.CELLS_PER_BYTE):
+        assert f" {number}" in section("Programs")
+
+
+def population_limit(network):
+    assert network["populations"][1] == network["projections"][1]
+    return network["populations"][1]
+
+
+def test_a_program_written_from_the_page_alone_runs():
+    """As another language would write it: msgpack and raw bytes, nothing of this package."""
+    lif = {"tau_s": 0.02, "r": 1.0, "v_leak": 0.0, "v_initial": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
+    behaviour = {
+        "integrator": "exact", "arrival": "held", "current": "new", "reset": "value", "reset_at": "now",
+        "threshold": ">", "refractory_s": 0.0, "spikes": "single", "v_floor": None, "threshold_noise": 0.0,
+        "adapt_tau_s": None, "adapt_step": 0.0,
+    }  # fmt: skip
+    cells = {
+        "name": "cells", "kind": "lif", "shape": [2], "behaviour": behaviour, "rule": None,
+        "parameters": {name: struct.pack("<2f", value, value) for name, value in lif.items()},
+    }  # fmt: skip
+    drive = {
+        "name": "drive", "source": "x", "target": "cells", "shape": [2, 1], "starts": struct.pack("<2q", 0, 2),
+        "targets": struct.pack("<2i", 0, 1), "weights": struct.pack("<2f", 100.0, 0.5), "bias": None, "delay_steps": 0,
+        "late": False, "rule": None, "form": None,
+    }  # fmt: skip
+    program = {
+        "type": "network", "dt_s": 0.001, "integrator": "exact", "spike_amplitude": 1.0, "seed": 0,
+        "inputs": [{"name": "x", "size": 1, "kind": "values", "units": []}],
+        "outputs": [[{"name": "spikes", "size": 2, "kind": "events", "units": []}, "cells"]],
+        "modulators": [], "shapes": {}, "populations": [cells], "projections": [drive],
+    }  # fmt: skip
+    backend = plugins.get("backends", "reference")(Empty())
+    backend.load(codec.unpack(msgspec.msgpack.encode(program)), 1000, Probes())
+    # 100 (1 - exp(-1/20)) is 4.9, past the threshold of 1; 0.5 (1 - exp(-1/20)) is not.
+    assert backend.step(Tick(values=np.ones(1, np.float32))).events["address"].tolist() == [0]
+
+
+def test_bounds_of_a_reply():
+    said = re.sub(r"\s+", " ", section("REPLY"))
+    assert wire.CLOCK_NS_MAX == 2**63 - 1
+    assert "`recv_ns` is above 2^63 - 1" in said
+    assert wire.COMPUTE_NS_MAX == 10**15
+    assert "`compute_ns` above 10^15" in said
+    assert wire.COUNT_MAX == 2**53
+    assert "a counter above 2^53" in said
+    assert wire.ENERGY_J_MAX == 1e9
+    assert "above 10^9" in said
+    assert f"{wire.TEXT_MAX_BYTES} bytes at most" in said
+    assert f"{LOAD_TIMEOUT_S:g} by default" in section("LOAD and REPORT")
 
 
 def test_keys_of_states():

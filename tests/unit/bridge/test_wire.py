@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hilbench.bridge import wire
+from hilbench.bridge import states, wire
 from hilbench.bridge.ticks import ReplyReader, TickReader, check_tick, encode_reply, encode_tick
 from hilbench.bridge.wire import Code, FrameError, Hello, Kind, Load, Sizes
 from hilbench.types import EVENT, LawProgram, LoadReport, Port, Probes, Reply, Tick
@@ -41,18 +43,19 @@ def sized_tick(draw):
 
 @st.composite
 def sized_reply(draw):
-    s = draw(SIZES)
+    s, seq = draw(SIZES), draw(SEQ)
+    count = st.integers(0, wire.COUNT_MAX)
     return s, Reply(
-        seq=draw(SEQ),
+        seq=seq,
         t_ns=draw(U64),
-        prev_seq=draw(st.integers(-1, 2**64 - 2)),
-        recv_ns=draw(U64),
-        compute_ns=draw(U64),
-        counters=np.array(draw(st.lists(U64, min_size=5, max_size=5)), np.uint64),
-        energy_j=draw(st.floats()),
+        prev_seq=draw(st.integers(-1, seq - 1)),
+        recv_ns=draw(st.integers(0, wire.CLOCK_NS_MAX)),
+        compute_ns=draw(st.integers(0, wire.COMPUTE_NS_MAX)),
+        counters=np.array(draw(st.lists(count, min_size=5, max_size=5)), np.uint64),
+        energy_j=draw(st.floats(0, wire.ENERGY_J_MAX) | st.just(float("nan"))),
         events=draw(events(s.period_us, s.n_addresses_out)),
         values=draw(floats(s.n_values_out)),
-        probe_events=draw(events(s.period_us, 2**32)),
+        probe_events=draw(events(s.period_us, 2**32 - 1)),
         probe_values=draw(floats(draw(st.integers(0, 9)))),
     )
 
@@ -89,9 +92,84 @@ def test_replies_shrink_and_grow_again():
     """A reader keeps its arrays; what an earlier, longer frame left in them must not show."""
     reader = ReplyReader(Sizes(10, 0, 0, 0, 0, 9))
     for n in (3, 200, 0, 2, 199):
-        reply = Reply(events=np.array([(i % 10, i % 9) for i in range(n)], EVENT), probe_values=np.ones(n, "f4") * n)
+        events = np.array([(i * 10 // n, i % 9) for i in range(n)], EVENT)
+        reply = Reply(events=events, probe_values=np.ones(n, "f4") * n)
         data = encode_reply(reply, 0)
         same(reader.read(data), reply)
+
+
+LIES = {
+    "compute_ns": ({"compute_ns": 2**63}, "compute_ns of REPLY is 9223372036854775808; allowed: 0 to 1000000000000000"),
+    "recv_ns": ({"recv_ns": 2**63}, "recv_ns of REPLY is 9223372036854775808; allowed: 0 to 9223372036854775807"),
+    "seq": ({"seq": 2**64 - 1}, "seq of REPLY is 18446744073709551615; allowed: less"),
+    "prev_seq": ({"prev_seq": 3}, "prev_seq of REPLY is 3; allowed: below seq 3, or 18446744073709551615"),
+    "counter": ({"counters": np.array([0, 2**53 + 1, 0, 0], np.uint64)}, "synaptic_operations of REPLY is"),
+    "energy": ({"energy_j": -1e-9}, "energy_j of REPLY is -1e-09; allowed: 0 to 1e"),
+    "no end of energy": ({"energy_j": float("inf")}, "energy_j of REPLY is inf; allowed: 0 to 1e"),
+    "address": ({"events": np.array([(0, 2)], EVENT)}, "address is 2; allowed: below 2"),
+    "t_us": ({"events": np.array([(10, 0)], EVENT)}, "t_us is 10; allowed: below the period of 10"),
+    "order": ({"events": np.array([(5, 0), (4, 0)], EVENT)}, "not in the order of t_us"),
+    "probe address": ({"probe_events": np.array([(0, 3)], EVENT)}, "address is 3; allowed: below 3"),
+    "probe order": ({"probe_events": np.array([(5, 0), (4, 0)], EVENT)}, "not in the order of t_us"),
+    "probe values": ({"probe_values": np.ones(4, "f4")}, "4 probe values; allowed: 0 or the 5 of REPORT"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_reply_is_bounded_before_it_is_used(name):
+    fields, said = LIES[name]
+    reader = ReplyReader(Sizes(10, 0, 0, 0, 0, 2), n_probe_addresses=3, n_probe_values=5)
+    reply = Reply(seq=3, prev_seq=2)
+    reader.read(encode_reply(reply, 1))
+    for field, value in fields.items():
+        setattr(reply, field, value)
+    with pytest.raises(FrameError, match=re.escape(said)):
+        reader.read(encode_reply(reply, 1))
+
+
+def test_flags_of_a_reply_are_0():
+    data = bytearray(encode_reply(Reply(), 1))
+    data[6] = 1
+    with pytest.raises(FrameError, match="REPLY has flags 0x0001; allowed: 0"):
+        ReplyReader(Sizes(10, 0, 0, 0, 0, 0)).read(bytes(data))
+
+
+def test_what_an_error_says_is_cut_and_printable():
+    said = "\x1b[2J" + "x" * 5_000_000
+    code, text = wire.decode_error(wire.frame(Kind.ERROR, 1, 2, b"\x0b\0" + said.encode()))
+    assert (code, text) == (11, " [2J" + "x" * 996)
+    assert wire.decode_error(wire.encode_error(1, 2, wire.Code.REFUSED, "é" * 999))[1] == "é" * 500
+    with pytest.raises(FrameError) as found:
+        wire.decode_report(wire.frame(Kind.REPORT, 1, 2, msgspec.msgpack.encode({"backend": "x", said: 1})))
+    assert len(str(found.value)) < 1100
+    assert str(found.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"backend": "x" * 65},
+        {"backend": "x", "cores_used": -1},
+        {"backend": "x", "n_probe_values": 2**32},
+        {"backend": "x", "instruction_ns": 0},
+        {"backend": "x", "exact": ["y" * 1001]},
+        {"backend": "x", "dropped": ["y"] * 500_001},
+    ],
+)
+def test_a_report_is_bounded(report):
+    with pytest.raises(FrameError):
+        wire.decode_report(wire.frame(Kind.REPORT, 1, 2, msgspec.msgpack.encode(report)))
+
+
+@pytest.mark.parametrize("status", [{"ticks": 2**53 + 1}, {"slip": -1}, {"temperature_c": float("inf")}])
+def test_a_status_is_bounded(status):
+    with pytest.raises(FrameError):
+        states.decode_status(wire.frame(Kind.STATUS, 1, 2, msgspec.msgpack.encode(status)))
+
+
+def test_a_device_without_a_session_has_not_met_the_plant():
+    with pytest.raises(FrameError, match="session of HELLO is 0"):
+        wire.decode_answered_hello(wire.encode_hello(0, 1, Hello()))
 
 
 @given(

@@ -1,0 +1,60 @@
+"""A Network's ports by name and its projections by their ends.
+
+What is asked of each of n parts must not look through all n of them: a program of 100 000 populations would take a
+device an hour to load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from hilbench.types import Port
+
+Ports = tuple[Port, ...]
+
+
+class PortIndex:
+    """The ports of a tuple by name; made anew when another tuple comes."""
+
+    def __init__(self) -> None:
+        self._made_of: Ports = ()
+        self._by_name: dict[str, Port] = {}
+
+    def of(self, ports: Ports) -> dict[str, Port]:
+        """These ports by name."""
+        if ports is not self._made_of:
+            self._made_of, self._by_name = ports, {port.name: port for port in ports}
+        return self._by_name
+
+    def extended(self, ports: Ports, port: Port) -> Ports:
+        """These ports and one more."""
+        self.of(ports)[port.name] = port
+        self._made_of = (*ports, port)
+        return self._made_of
+
+
+class Groups:
+    """The names of a dict's entries by what `key` says of each; it follows a dict that grows."""
+
+    def __init__(self, key: Callable[[Any], str]) -> None:
+        self._key = key
+        self._clear()
+
+    def of(self, entries: dict[str, Any], group: str) -> list[str]:
+        """The names of the entries of a group, in the dict's order."""
+        n_new = len(entries) - self._n
+        names = list(islice(reversed(entries), max(0, n_new) + (self._n > 0)))[::-1]
+        if self._n and (n_new < 0 or names.pop(0) != self._last):  # some have been taken away
+            self._clear()
+            names = list(entries)
+        for name in names:
+            self._groups.setdefault(self._key(entries[name]), []).append(name)
+            self._last = name
+        self._n = len(entries)
+        return self._groups.get(group, [])
+
+    def _clear(self) -> None:
+        self._groups: dict[str, list[str]] = {}
+        self._n, self._last = 0, ""
