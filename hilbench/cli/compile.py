@@ -85,7 +85,8 @@ def _activity(folder: Path) -> Activity:
     return Activity(
         spikes=_counts(run, "probe_events", populations) | _counts(run, "events", ports),
         ticks=ticks,
-        seconds=n_periods(run) * period_s,
+        seconds=ticks * period_s,
+        run_s=n_periods(run) * period_s,
         weight_updates=float(sum(episode["weight_updates"].sum() for episode in run.episodes)),
         period_us=round(period_s * 1e6),
         facts=network,

@@ -58,7 +58,7 @@ def neuron_updates(run: RunData) -> Measures:
 
 @metric("1/tick", "neither")
 def weight_updates(run: RunData) -> Measures:
-    """Weights changed by learning per answered tick."""
+    """Updates of weights and thresholds by learning per answered tick."""
     return _per_tick(run, "weight_updates")
 
 
@@ -76,7 +76,9 @@ def _changed_per_step(run: RunData, network: dict[str, Any]) -> Measures:
     steps = int(learnt.sum()) * network["steps_per_tick"]
     if not plastic * steps:
         return {}
-    updates = column(run, "weight_updates")[learnt].sum()
+    # Thresholds that a rule moves are in the same counter, each in every step.
+    moved = steps * sum(p["size"] for p in network["populations"].values() if p["plastic"])
+    updates = column(run, "weight_updates")[learnt].sum() - moved
     return {"per step": Measure(float(updates) / steps / plastic, steps)}
 
 

@@ -25,7 +25,7 @@ def error_rms(run: RunData) -> Measures:
 
 @metric("s", "higher")
 def survival(run: RunData) -> Measures:
-    """Mean time until the plant ended an episode by itself; an episode it did not end counts whole."""
+    """Mean time until the plant ended an episode by itself; one that it did not end counts as far as it went."""
     period_s = run.meta["scenario"]["loop"]["period_s"]
     lasted = [live(e).sum() * period_s for e in run.episodes]
     return {"": Measure(float(np.mean(lasted)), len(lasted))} if lasted else {}

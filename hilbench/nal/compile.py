@@ -37,10 +37,13 @@ class Activity:
     ticks: int
     """Decisions."""
     seconds: float
+    """Of the periods of these ticks."""
     weight_updates: float
     period_us: int = 0
     facts: Mapping[str, Any] | None = None
     """What the record says of its network (`nal.facts`), where it says anything."""
+    run_s: float | None = None
+    """The whole run, where some of it was not told of: static power goes on."""
 
 
 class Use(Struct, frozen=True):
@@ -232,7 +235,7 @@ def _cost(
         neuron_updates=updates,
         active_updates=_active(updates, updates * _driven(folded, wiring).mean(), crossed, spikes),
         weight_updates=activity.weight_updates / n,
-        chip_s=share * activity.seconds / n,
+        chip_s=share * (activity.run_s or activity.seconds) / n,
         spikes=spikes,
         messages=placement.messages / n,
         hops=None if placement.hops is None else placement.hops / n,

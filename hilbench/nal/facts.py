@@ -19,7 +19,10 @@ def network_facts(program: Program, period_us: int) -> dict[str, Any] | None:
         return None
     return {
         "steps_per_tick": period_us // program.dt_us,
-        "populations": {p.name: {"kind": p.kind, "size": p.size} for p in program.populations.values()},
+        "populations": {
+            p.name: {"kind": p.kind, "size": p.size, "plastic": p.rule is not None}
+            for p in program.populations.values()
+        },
         "projections": {
             p.name: {
                 "source": p.source,

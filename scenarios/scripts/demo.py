@@ -1,14 +1,15 @@
 """`make demo`: runs suites/demo.toml, draws its report and judges what the README claims.
 
 Leaves runs/demo/ with a record of every run, summary.json and report.html. A second call runs what is missing. Exits
-with 1 when a claim does not hold.
+with 1 when a claim does not hold. With --table it runs nothing and prints the README's table from that summary.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,18 @@ from rich.console import Console
 
 from hilbench.cli import guard
 from hilbench.cli.studies import describe_failures, print_summary, progress
-from hilbench.evaluation import evaluate
+from hilbench.errors import RecordError
+from hilbench.evaluation import SUMMARY, evaluate
 from hilbench.report.page import write
 
 SETTLED = "error_rms[5-10 s after]"
+PHASES = ("before", "0-2 s after", "2-5 s after", "5-10 s after")
+VIRTUAL, DEVICE_TRAITS = {"mode": "lockstep"}, {"mode": "realtime", "link": "zmq"}
+ROWS = (
+    ("PD", "pd", VIRTUAL), ("PID", "pid", VIRTUAL), ("adaptive", "adaptive", VIRTUAL), ("PES", "pes", VIRTUAL),
+    ("PES on a device", "pes", DEVICE_TRAITS),
+)  # fmt: skip
+"""Of the README's table: what it calls a cell, whose controller it is, and where that ran."""
 DEVICE = ("latency[p50]", "misses", "echo_floor[p50]")
 
 
@@ -27,7 +36,12 @@ def main() -> int:
     """Run, draw, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/demo"))
-    folder = parser.parse_args().out
+    parser.add_argument("--table", action="store_true", help="print the README's table of a summary, and run nothing")
+    given = parser.parse_args()
+    folder = given.out
+    if given.table:
+        print(*table(_read(folder)), sep="\n")
+        return 0
     console, start_s = Console(), time.monotonic()
     console.print("Runs on the virtual clock, then two of 30 s in real time: those show no progress while they run.")
     with progress("demo", quiet=False) as step:
@@ -55,11 +69,46 @@ def judge(summary: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     learnt, integral = _values(_pes(summary), "adaptivity"), _values(_cell(summary, "pid"), "adaptivity")
     holds = bool(learnt and integral) and min(learnt) >= 0.9 and max(integral) < min(learnt)
     yield "PES wins back at least 0.9 of what the load costs its frozen twin, on every seed, and PID less", holds
-    device = _cell(summary, "pes", mode="realtime", link="zmq")
+    device = _cell(summary, "pes", **DEVICE_TRAITS)
     yield (
         "PES on a ZeroMQ device in real time has its latency, misses and echo floor",
         bool(device and not device["failed"] and all(name in device["metrics"] for name in DEVICE)),
     )
+
+
+def table(summary: dict[str, Any]) -> Iterator[str]:
+    """The README's table, line by line: interquartile means over the seeds, tip errors in mm."""
+    columns = ("controller", "adaptivity [95 %]", *PHASES, f"frozen, {PHASES[-1]}")
+    yield _row(columns)
+    yield "|" + "---|" * len(columns)
+    for title, controller, traits in ROWS:
+        cell = _cell(summary, controller, **traits)
+        frozen = _mm(_cell(summary, controller, "references", role="twin", **traits), PHASES[-1])
+        yield _row((title, _adaptivity(cell), *(_mm(cell, phase) for phase in PHASES), frozen))
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """Raises RecordError where there is no summary to read."""
+    try:
+        return json.loads((folder / SUMMARY).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{folder}: no readable {SUMMARY} ({error}); `make demo` leaves one in runs/demo") from None
+
+
+def _row(columns: Iterable[str]) -> str:
+    return f"| {' | '.join(columns)} |"
+
+
+def _mm(cell: dict[str, Any] | None, phase: str) -> str:
+    found = cell["metrics"].get(f"error_rms[{phase}]", {}).get("iqm") if cell else None
+    return "-" if found is None else f"{found * 1000:.1f}"
+
+
+def _adaptivity(cell: dict[str, Any] | None) -> str:
+    found = cell["metrics"].get("adaptivity", {}) if cell else {}
+    if found.get("iqm") is None:
+        return "-"
+    return f"{found['iqm']:.3f}" + (" [{:.3f}, {:.3f}]".format(*found["ci95"]) if found["ci95"] else "")
 
 
 def _pes(summary: dict[str, Any]) -> dict[str, Any] | None:

@@ -38,8 +38,11 @@ def network(tmp_path: Path) -> Path:
     return tmp_path / "net.nir"
 
 
-def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3) -> Path:
-    """A run of two ticks: neuron 0 spikes twice, neuron 2 once, and event 1 comes three times."""
+def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3, lost: bool = False) -> Path:
+    """A run of two ticks: neuron 0 spikes twice, neuron 2 once, and event 1 comes three times.
+
+    `lost`: then a third one of two events whose reply is lost, and the row with which the plant ends.
+    """
     meta = {
         "scenario": {"loop": {"period_s": 0.001}, "record": {"spikes": list(spikes)}},
         "network": network_facts(made(size), 1000),
@@ -53,6 +56,10 @@ def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3) -> Pat
             episode.tick(row, Tick(seq, events=events), np.zeros(1), np.zeros(1), {})
             reply = Reply(seq, prev_seq=seq - 1, values=np.zeros(1, np.float32), probe_events=probed)
             episode.reply(reply, 0, 0, 0, False, False, False)
+        for seq, ended in ((2, False), (3, True)) if lost else ():
+            row = (seq, 1000 * seq, ended, True, 0, 0, 0, 0, 0.0, ended, False, 0)
+            tick = None if ended else Tick(seq, events=np.array([(0, 0), (0, 1)], EVENT))
+            episode.tick(row, tick, np.zeros(1), np.zeros(1), {})
     return folder
 
 
@@ -84,6 +91,20 @@ def test_a_record_gives_traffic_and_energy(network: Path, tmp_path: Path, capsys
     assert parts["spikes"]["events"] == 1.5
     assert call("compile", network, "--target", "loihi2", "--activity", run) == 0
     assert "no public constant for synaptic_operation_j" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_a_lost_reply_tells_nothing_of_is_not_counted(
+    network: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    found = []
+    for name, lost in (("whole", False), ("lossy", True)):
+        run = record(tmp_path / name, lost=lost)
+        assert call("compile", network, "--target", "loihi1", "--activity", run, "--json") == 0
+        found.append(json.loads(capsys.readouterr().out)["energy"]["parts"])
+    whole, lossy = ({name: part["events"] for name, part in parts.items()} for parts in found)
+    # Static power is there in all three periods, for two decisions; the plant's end is no period.
+    assert lossy.pop("static") == pytest.approx(1.5 * whole.pop("static"))
+    assert lossy == whole
 
 
 def test_mistakes_are_one_line_each(network: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from hilbench.errors import RecordError
 
 SCRIPT = Path(__file__).parents[2] / "scenarios" / "scripts" / "demo.py"
 
@@ -76,3 +81,33 @@ def test_the_device_needs_its_latency_its_misses_and_its_echo_floor(demo: Module
     found = summary(demo)
     del found["cells"][3]
     assert verdicts(demo, found) == [True, True, False]
+
+
+def test_the_readme_has_the_table_that_its_command_prints(demo, tmp_path, capsys, monkeypatch):
+    """Its numbers put into a summary come out as its lines."""
+    readme = (SCRIPT.parents[2] / "README.md").read_text("utf-8")
+    printed = re.search(r"^\| controller \|.*\n(?:\|.*\n)+", readme, re.M)[0].splitlines()
+    assert "scenarios/scripts/demo.py --table" in readme
+    found = {"cells": [], "references": []}
+    for line, (title, controller, traits) in zip(printed[2:], demo.ROWS, strict=True):
+        name, score, *errors, frozen = (column.strip() for column in line.strip("|").split("|"))
+        assert name == title
+        of = {"controller": controller, "link": "inprocess", **traits}
+        metrics = {f"error_rms[{p}]": {"iqm": float(e) / 1000} for p, e in zip(demo.PHASES, errors, strict=True)}
+        if score != "-":
+            value, *ci95 = map(float, re.findall(r"[\d.]+", score))
+            metrics["adaptivity"] = {"iqm": value, "ci95": ci95 or None}
+        found["cells"].append(of | {"metrics": metrics})
+        if frozen != "-":
+            error = {f"error_rms[{demo.PHASES[-1]}]": {"iqm": float(frozen) / 1000}}
+            found["references"] += [{**of, "role": "floor", "metrics": {}}, {**of, "role": "twin", "metrics": error}]
+    (tmp_path / "summary.json").write_text(json.dumps(found))
+    monkeypatch.setattr(sys, "argv", ["demo.py", "--table", "--out", str(tmp_path)])
+    assert demo.main() == 0
+    assert capsys.readouterr().out.splitlines() == printed
+
+
+def test_a_table_of_no_summary_is_refused(demo, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["demo.py", "--table", "--out", str(tmp_path)])
+    with pytest.raises(RecordError, match="make demo"):
+        demo.main()

@@ -263,7 +263,10 @@ def test_an_unanswered_run_invents_nothing(mode):
 
 NETWORK = {
     "steps_per_tick": 2,
-    "populations": {"a": {"kind": "lif", "size": 1500}, "y": {"kind": "li", "size": 2}},
+    "populations": {
+        "a": {"kind": "lif", "size": 1500, "plastic": False},
+        "y": {"kind": "li", "size": 2, "plastic": False},
+    },
     "projections": {
         "in": {"source": "x", "target": "a", "shape": [5, 3], "synapses": 8, "dense": 15, "plastic": False},
         "on": {"source": "on", "target": "a", "shape": [5, 1], "synapses": 4, "dense": 5, "plastic": False},
@@ -345,6 +348,14 @@ def test_weights_changed_per_step_and_over_the_run():
     assert value(metrics, "weights_changed[per step]") == (30 / (2 * 2) / 10, 4)
     assert value(metrics, "weights_changed[over run]") == (pytest.approx(2 / 3), 3)  # the fourth value is a norm
     assert not [name for name in measure(run(episode(4, **columns))) if name.startswith("weights_changed")]
+
+
+def test_thresholds_that_learn_are_no_weights():
+    """The device counts both: here all 10 weights in every step, and 3 thresholds."""
+    populations = NETWORK["populations"] | {"h": {"kind": "lif", "size": 3, "plastic": True}}
+    columns = {"weight_updates": [2 * (10 + 3)] * 4, "neuron_updates": [1] * 4}
+    metrics = measure(run(episode(4, **columns), network=NETWORK | {"populations": populations}, inputs=INPUTS))
+    assert value(metrics, "weights_changed[per step]") == (1.0, 8)
 
 
 def test_modelled_energy_by_hand():
