@@ -86,11 +86,7 @@ class Reader:
     def _file(self, path: str) -> str | None:
         """A file's digest, or that of a run's or any other folder; None where nothing is."""
         if path not in self._files:
-            found = Path(path)
-            inside = sorted([*found.glob("run.json"), *found.glob("*.arrow")]) or _tree(found) if found.is_dir() else ()
-            self._files[path] = (
-                _digest(found, inside) if inside else _digest_of_file(found) if found.is_file() else None
-            )
+            self._files[path] = _digest_of_path(Path(path))
         return self._files[path]
 
 
@@ -112,7 +108,7 @@ class _Code:
             files += [file for owner in owners for file in _files_of(owner)]
         elif installed:
             files = [file for file in files if file.suffix == ".py"]
-        if len(files) > MANY and installed and not plugin:
+        if len(files) > MANY and owners and installed and not plugin:
             texts = [metadata.distribution(owner).read_text("RECORD") or "" for owner in owners]
             self.digests = {spec.name: hashlib.sha256("".join(texts).encode()).hexdigest()}
             return
@@ -124,9 +120,8 @@ class _Code:
 
 def code_version() -> str:
     """16 hex digits over hilbench's own source and the versions of the libraries that make numbers."""
-    return hashlib.sha256(f"{Reader().hilbench} { {name: _version(name) for name in COUNTS} }".encode()).hexdigest()[
-        :16
-    ]
+    versions = {name: _version(name) for name in COUNTS}
+    return hashlib.sha256(f"{Reader().hilbench} {versions}".encode()).hexdigest()[:16]
 
 
 def source_of(kind: str, name: str) -> dict[str, str]:
@@ -246,6 +241,12 @@ def _digest(folder: Path, files: Iterable[Path]) -> str:
         inside = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
         found.update(f"{inside}\0{_digest_of_file(file)}\0".encode())
     return found.hexdigest()
+
+
+def _digest_of_path(path: Path) -> str | None:
+    if path.is_dir():
+        return _digest(path, sorted([*path.glob("run.json"), *path.glob("*.arrow")]) or _tree(path))
+    return _digest_of_file(path) if path.is_file() else None
 
 
 def _digest_of_file(file: Path) -> str:

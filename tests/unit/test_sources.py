@@ -328,3 +328,21 @@ def test_a_run_whose_sources_changed_after_it_was_planned_is_not_taken_for_it(
     monkeypatch.setattr(evaluation, "work", work_here)
     assert statuses() == ["done"]
     assert statuses() == ["was there"]
+
+
+def test_a_folder_that_a_setting_names_counts_whole_and_a_run_by_its_record(tmp_path: Path) -> None:
+    def digest(name: str) -> str | None:
+        return sources.Reader()._file(str(tmp_path / name))
+
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "a.nir").write_text("a")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    (tmp_path / "run" / "episode_0000.arrow").write_text("rows")
+    nets, run = digest("nets"), digest("run")
+    assert digest("nowhere") is None
+    (tmp_path / "run" / "energy.json").write_text("{}")  # as a meter leaves it later
+    assert digest("run") == run
+    (tmp_path / "run" / "episode_0000.arrow").write_text("other rows")
+    (tmp_path / "nets" / "a.nir").write_text("b")
+    assert len({nets, run, digest("nets"), digest("run")}) == 4
