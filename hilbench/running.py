@@ -180,6 +180,7 @@ def _record(
     if outcome.status == "done":
         recorder.echo(np.concatenate([before_ns, _bare_echo_ns(scenario.loop, agent, pace)]))
     recorder.close(outcome.status)
+    outcome = replace(outcome, notes=(*(f"warning: {line}" for line in agent.report.warnings), *outcome.notes))
     if pace.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))
         late = behind(scenario, read_run(recorder.folder, LAG))

@@ -1,7 +1,7 @@
 """The command line: arguments in, lines out. Everything else happens elsewhere; only this folder prints.
 
-Exit codes: 0 done, 1 a run failed or ended by a fault, a replay differs or a network breaks a limit, 2 a mistake in
-what was asked, 130 interrupted.
+Exit codes: 0 done, 1 a run failed or ended by a fault, a replay differs, or a network breaks a limit or is erased by
+rounding, 2 a mistake in what was asked, 130 interrupted.
 """
 
 from __future__ import annotations
