@@ -45,6 +45,11 @@ class MissingExtra(HilbenchError, ImportError):
         super().__init__(f'this needs {package}: pip install "hilbench[{extra}]"')
 
 
+def printable(what: object) -> str:
+    """A path or another text as UTF-8 can hold it: what a name has of other bytes is escaped."""
+    return str(what).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def choose(found: str, allowed: Iterable[str]) -> str:
     """The end of an error line: what is allowed and, when one is near, what was probably meant."""
     names = sorted(allowed)

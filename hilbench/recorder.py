@@ -69,7 +69,7 @@ class Recorder:
         """Keep the link's bare echo beside the run, instead of what was kept before; nothing when there is none."""
         if echo_ns.size:
             batch = pa.record_batch({"echo_ns": echo_ns})
-            with pa.ipc.new_stream(str(self.folder / ECHO_NAME), batch.schema) as writer:
+            with pa.ipc.new_stream(os.fsencode(self.folder / ECHO_NAME), batch.schema) as writer:
                 writer.write_batch(batch)
 
     def fault(self, **what: Any) -> None:
@@ -292,7 +292,7 @@ def _read_beside(folder: Path, name: str, wanted: set[str]) -> dict[str, Any]:
 def _read_stream(path: Path, columns: Sequence[str] | None = None) -> dict[str, NDArray]:
     batches = []
     try:
-        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+        with pa.memory_map(os.fsencode(path)) as source, pa.ipc.open_stream(source) as stream:
             while True:
                 batches.append(stream.read_next_batch())
     except (StopIteration, pa.ArrowInvalid, OSError):

@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def guard(command: Callable[[], int | None]) -> NoReturn:
     """Run a command and exit with its code; a mistake or an interruption is one line, not a traceback."""
+    if sys.stdout.encoding == "utf-8" and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be of other bytes
     try:
         sys.exit(command())
     except HilbenchError as error:

@@ -12,7 +12,7 @@ import tyro
 
 from hilbench import plugins
 from hilbench.cli._shared import complain_of_zeros, print_json, share
-from hilbench.errors import ScenarioError, choose
+from hilbench.errors import ScenarioError, choose, printable
 from hilbench.types import EVENT, Probes, Tick, size_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def build(
     built = firmware.build(loaded, period_us, output)
     counts = _instructions(loaded, period_us, built.events_max)
     if as_json:
-        print_json(msgspec.to_builtins(built) | {"period_us": period_us, "instructions_per_tick": counts})
+        more = {"folder": printable(built.folder), "period_us": period_us, "instructions_per_tick": counts}
+        print_json(msgspec.to_builtins(built) | more)
     else:
         _print(built, period_us, counts)
     return 1 if complain_of_zeros(built.zeros, told(built.zeros, built.inputless), most) else 0

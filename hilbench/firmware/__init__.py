@@ -193,7 +193,7 @@ def _check(made: Parts, period_us: int) -> None:
 def _compile(folder: Path, learns: bool) -> None:
     flags, more = (LEARNING_FLAGS, (LEARNING_C,)) if learns else (FIXED_FLAGS, ())
     command = (tool(COMPILER), *FLAGS, *flags, "-o", ELF, *C_FILES, *more, "-lc", "-lgcc")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S)
+    done = subprocess.run(command, cwd=folder, capture_output=True, errors="replace", timeout=COMPILE_TIMEOUT_S)
     if done.returncode == 0:
         return
     over = re.findall(r"region `(\w+)' overflowed by (\d+) bytes", done.stderr)
@@ -208,6 +208,6 @@ def _compile(folder: Path, learns: bool) -> None:
 def _sizes(elf: Path) -> tuple[int, int]:
     """Bytes of flash and of RAM, the stack among them."""
     command = (tool(SIZE), elf)
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_TIMEOUT_S)
+    done = subprocess.run(command, capture_output=True, errors="replace", check=True, timeout=COMPILE_TIMEOUT_S)
     text, data, bss = map(int, done.stdout.splitlines()[1].split()[:3])
     return text + data, data + bss

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from hilbench.errors import RecordError
+from hilbench.errors import RecordError, printable
 from hilbench.metrics import measure
 from hilbench.recorder import read_run
 from hilbench.report.words import setting
@@ -89,7 +89,7 @@ class Cell(Struct, kw_only=True):
     @property
     def source(self) -> str:
         """The name of its evaluation's folder."""
-        return Path(self.folder).resolve().name
+        return printable(Path(self.folder).resolve().name)
 
     def read(self, columns: Sequence[str], role: str | None = None) -> list[RunData]:
         """The runs of all seeds, or those of a reference, as far as they are there and have a tick."""
@@ -183,7 +183,7 @@ def _single(folder: Path) -> Summary:
     controller = scenario["controller"]
     measures = measure(run)
     cell = Cell(
-        label=folder.resolve().name,
+        label=printable(folder.resolve().name),
         suite=SINGLE,
         scenario=scenario["name"],
         controller=controller,
