@@ -69,7 +69,7 @@ class Recorder:
         """Keep the link's bare echo beside the run, instead of what was kept before; nothing when there is none."""
         if echo_ns.size:
             batch = pa.record_batch({"echo_ns": echo_ns})
-            with pa.ipc.new_stream(os.fsencode(self.folder / ECHO_NAME), batch.schema) as writer:
+            with open(self.folder / ECHO_NAME, "wb") as file, pa.ipc.new_stream(file, batch.schema) as writer:
                 writer.write_batch(batch)
 
     def fault(self, **what: Any) -> None:

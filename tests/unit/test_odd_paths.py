@@ -15,6 +15,7 @@ from hilbench import load, make_plant
 from hilbench.bridge.unix import Config, UnixLink
 from hilbench.errors import ScenarioError, printable
 from hilbench.nal import Network, save
+from hilbench.recorder import ECHO_NAME, Recorder
 from hilbench.scenario import find
 from hilbench.types import Probes
 
@@ -62,6 +63,12 @@ def test_a_run_and_an_evaluation_are_written_read_and_drawn(folder: Path) -> Non
         page = folder / f"{name}.html"
         call("report", folder / name, "-o", page)
         assert page.stat().st_size > 100_000
+
+
+def test_a_links_bare_echo_is_kept_there(folder: Path) -> None:
+    with Recorder(folder / "run", {}) as recorder:
+        recorder.echo(np.arange(5))
+    assert (folder / "run" / ECHO_NAME).stat().st_size > 0
 
 
 def test_networks_are_saved_and_compiled(folder: Path) -> None:
