@@ -50,6 +50,11 @@ def printable(text: str, limit: int = 1000) -> str:
     return "".join(c if c.isprintable() else " " for c in text[:limit])
 
 
+def escaped(what: object) -> str:
+    """A path or another text as UTF-8 can hold it: what a name has of other bytes is escaped."""
+    return str(what).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def choose(found: str, allowed: Iterable[str]) -> str:
     """The end of an error line: what is allowed and, when one is near, what was probably meant."""
     names = sorted(allowed)

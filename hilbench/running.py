@@ -202,6 +202,7 @@ def _record(
         known = with_events and pace.realtime
         recorder.echo(echoes_ns(pace.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
+    outcome = replace(outcome, notes=(*(f"warning: {line}" for line in agent.report.warnings), *outcome.notes))
     if pace.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))
         late = behind(scenario, read_run(recorder.folder, LAG))

@@ -33,7 +33,7 @@ class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     label: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._-]*$", max_length=40)] = ""
     """Said after the controller's name, to tell grids apart that differ by `set` alone."""
     scenarios: Names | None = None
-    """Scenario files or names."""
+    """Names of scenarios, or their files: beside the suite's file, or else from where the command runs."""
     controllers: Names | None = None
     """Controllers of the scenario."""
     backends: Names | None = None
@@ -86,7 +86,24 @@ def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
     if isinstance(suite, Mapping):
         return _checked(settle(Suite, suite, "suite"), "suite")
     path = scenarios.find(suite, "suites")
-    return _checked(settle(Suite, scenarios.read_toml(path), f"{path}: suite"), f"{path}: suite")
+    found = settle(Suite, scenarios.read_toml(path), f"{path}: suite")
+    grids = tuple(_beside(grid, path) for grid in found.grids)
+    return _checked(msgspec.structs.replace(_beside(found, path), grids=grids), f"{path}: suite")
+
+
+def _beside(grid: Grid, suite: Path) -> Grid:
+    """A suite or a grid whose scenario files are looked for beside the suite's file first, then from here."""
+    if grid.scenarios is None:
+        return grid
+    named = []
+    for name in grid.scenarios:
+        try:
+            own = suite.parent / name
+            named.append(str(own if own.is_file() else name))
+            scenarios.find(named[-1])
+        except (OSError, ScenarioError) as error:
+            raise ScenarioError(f"{suite}: scenarios: {error}; looked for in {suite.parent} and here") from None
+    return msgspec.structs.replace(grid, scenarios=named)
 
 
 def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:

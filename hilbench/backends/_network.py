@@ -67,6 +67,14 @@ def as_it_is(network: Network) -> Network:
     return replace(network, **parts)
 
 
+def check_folded(folded: Network, probes: Probes) -> None:
+    """Raise NetworkError for a record of weights that are no matrix of their own where relays are folded."""
+    for name in (*probes.weights, *probes.weight_norms):
+        if name not in folded.projections:
+            text = f"found {name!r}, which here is one matrix with the linear nodes that it meets"
+            raise NetworkError(f"record.weights: {text}; {choose(name, folded.projections)}")
+
+
 def probe_ticks(probes: Probes, period_us: int) -> int:
     """How many ticks lie between two records of weights."""
     every_us = round(probes.weights_period_s * 1e6)

@@ -14,10 +14,12 @@ from typing import Annotated
 from msgspec import Meta
 
 from hilbench import plugins
-from hilbench.backends._network import all_or_nothing, probe_ticks, steps_per_tick
+from hilbench.backends._network import all_or_nothing, check_folded, probe_ticks, steps_per_tick
 from hilbench.backends.loihi import LoihiConfig, weights_record
 from hilbench.errors import LinkError, NetworkError
+from hilbench.nal.fold import exact_parts, folded_for
 from hilbench.nal.loihi import IntegerNetwork
+from hilbench.nal.zeros import check_zeros
 from hilbench.types import NO_VALUES, Backend, Carry, Link, LoadReport, Probes, Program, Reply, Tick
 
 BOARDS = "qemu, serial:///dev/ttyACM0?baud=115200, stream://HOST:PORT, stream:///PATH"
@@ -56,7 +58,10 @@ class Cortexm(Backend):
 
         steps_per_tick(program, period_us, probes, "cortexm")
         self._weight_ticks = probe_ticks(probes, period_us)
-        made = parts(program, self.config.weight_bits, self.config.largest_value)
+        folded = folded_for(program, "cortexm")
+        check_folded(folded, probes)
+        made = parts(folded, self.config.weight_bits, self.config.largest_value)
+        warnings = check_zeros(made.zeros, made.inputless, self.config.zeros_max)
         net, approximated = made.integers, made.approximated
         _check_weights(net, probes)
         self._record = weights_record(net, probes)
@@ -70,13 +75,12 @@ class Cortexm(Backend):
             self._close()
         self._link, self._close = link, weakref.finalize(self, close)
         self.reset(0, "none")
-        names = [*program.populations, *program.projections]
-        said = {line.partition(": ")[0] for line in approximated}
-        exact = tuple(name for name in names if name not in said)
+        exact = exact_parts(program, folded, approximated)
         ns = self._instruction_ns()
         counted = (f"time: the board's is instructions x {ns} ns, as QEMU counts them; it says nothing about cycles",)
         found = (*approximated, *(counted if ns else ()))
-        return LoadReport("cortexm", exact, found, n_probe_values=self._record.size, instruction_ns=ns)
+        n_values = self._record.size
+        return LoadReport("cortexm", exact, found, n_probe_values=n_values, instruction_ns=ns, warnings=warnings)
 
     def reset(self, seed: int, carry: Carry) -> None:
         self._link.reset(seed, carry, CATCH_UP_MAX)

@@ -18,15 +18,19 @@ from hilbench.backends._lava.host import Host
 from hilbench.backends._lava.plan import plan
 from hilbench.backends._network import (
     all_or_nothing,
+    check_folded,
     check_snapshot,
     n_probe_values,
     probe_ticks,
     steps_per_tick,
 )
 from hilbench.errors import NetworkError
+from hilbench.nal.fold import exact_parts, folded_for
 from hilbench.nal.loihi import equations, lower
+from hilbench.nal.loihi.quantise import from_network
 from hilbench.nal.network import Network
 from hilbench.nal.split import beside_chip, chip_part
+from hilbench.nal.zeros import ZEROS_MAX
 from hilbench.types import NO_EVENTS, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
 
 Seconds = Annotated[float, Meta(gt=0, le=1e4)]
@@ -47,6 +51,8 @@ class LavaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bits of a weight with the tag `fixed`; a projection with both signs spends one on the sign."""
     largest_value: Annotated[float, Meta(gt=0)] = 1.0
     """The largest input value that the scaling leaves room for; beyond it a bias may stop at the end of its range."""
+    zeros_max: Annotated[float, Meta(ge=0, le=1)] = ZEROS_MAX
+    """With the tag `fixed`, the share of a projection's weights that may become 0; what loses more is refused."""
 
 
 class Lava(Backend):
@@ -64,8 +70,10 @@ class Lava(Backend):
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         self._steps = steps_per_tick(program, period_us, probes, "lava")
         probe_ticks(probes, period_us)
-        host = beside_chip(program, "lava", all_readouts=self.config.tag == "float")
-        self._form = form = self._form_of(chip_part(program, host))
+        folded = folded_for(program, "lava")
+        check_folded(folded, probes)
+        host = beside_chip(folded, "lava", all_readouts=self.config.tag == "float")
+        self._form = form = self._form_of(chip_part(folded, host))
         self._plan = plan(
             form.parts, form.wires, size_of(program.inputs, "events"), self._steps,
             self.config.tag == "fixed", self.config.hardware,
@@ -73,13 +81,16 @@ class Lava(Backend):
         self._dt_us, self._seed = program.dt_us, 0
         self._values = np.zeros(size_of(program.inputs, "values"))
         self._zero, self._volts = (self._side_by_side(k) for k in (0, 1))
-        self._given = Given(program, period_us, probes, self._plan.at, form.weights, form.counted)
+        self._given = Given(folded, period_us, probes, self._plan.at, form.weights, form.counted)
         self._machine = Host()
         self._call("build", self._plan, timeout_s=self.config.start_timeout_s)
         self._run(NO_EVENTS, self._steps)
         self._fresh = self._first_states()
         self.reset(0, "none")
-        return self._report(program, host, probes)
+        lines = (*form.lines, *(f"{name}: computed by the host, as the reference does" for name in host))
+        exact = exact_parts(program, folded, lines)
+        n_values = n_probe_values(folded, probes)
+        return LoadReport("lava", exact, lines, n_probe_values=n_values, warnings=form.warnings)
 
     def reset(self, seed: int, carry: Carry) -> None:
         if carry != "all":
@@ -112,7 +123,8 @@ class Lava(Backend):
             return float_form(chip)
         compiled = kernels("_loihi_kernels", Path(equations.__file__), Path(lower.__file__))
         on_chip = self.config.hardware == "loihi2"
-        return fixed_form(chip, self.config.weight_bits, self.config.largest_value, on_chip, compiled.hold)
+        made = from_network(chip, self.config.weight_bits, self.config.largest_value)
+        return fixed_form(chip, made, self.config.zeros_max, on_chip, compiled.hold)
 
     def _run(self, events: NDArray, n_steps: int) -> tuple[NDArray, NDArray]:
         """Run Lava: spikes, and v in the network's unit, after each step."""
@@ -140,13 +152,6 @@ class Lava(Backend):
 
     def _call(self, name: str, *arguments: object, timeout_s: float | None = None) -> object:
         return self._machine.call(name, *arguments, timeout_s=timeout_s or self.config.step_timeout_s)
-
-    def _report(self, program: Network, host: list[str], probes: Probes) -> LoadReport:
-        lines = [*self._form.lines, *(f"{name}: computed by the host, as the reference does" for name in host)]
-        names = [*program.populations, *program.projections]
-        said = {line.partition(": ")[0] for line in lines}
-        exact = tuple(name for name in names if name not in said)
-        return LoadReport("lava", exact, tuple(lines), n_probe_values=n_probe_values(program, probes))
 
 
 def installed() -> bool:

@@ -12,11 +12,13 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.backends._cache import kernels
-from hilbench.backends._network import all_or_nothing, check_snapshot, probe_ticks, steps_per_tick
+from hilbench.backends._network import all_or_nothing, check_folded, check_snapshot, probe_ticks, steps_per_tick
 from hilbench.errors import NetworkError, choose
+from hilbench.nal.fold import exact_parts, folded_for
 from hilbench.nal.loihi import IntegerNetwork, equations, lower
 from hilbench.nal.loihi.model import written
 from hilbench.nal.loihi.quantise import from_network
+from hilbench.nal.zeros import ZEROS_MAX, check_zeros
 from hilbench.types import EVENT, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
 
 NO_TIMES = np.empty(0, np.int64)
@@ -29,6 +31,8 @@ class LoihiConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Bits of a weight; a projection with both signs spends one on the sign."""
     largest_value: Annotated[float, Meta(gt=0)] = 1.0
     """The largest input value that the scaling leaves room for; beyond it a bias may stop at the end of its range."""
+    zeros_max: Annotated[float, Meta(ge=0, le=1)] = ZEROS_MAX
+    """The share of a projection's weights that may become 0; a network that loses more of them is refused."""
 
 
 class Loihi(Backend):
@@ -38,7 +42,7 @@ class Loihi(Backend):
 
     @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
-        net, report = self._integers(program, period_us, probes)
+        net, report, warnings = self._integers(program, period_us, probes)
         self._steps, self._weight_ticks = period_us // net.dt_us, probe_ticks(probes, period_us)
         self._network, self._flat = net, lower.lower(net, probes)
         n = self._flat.bias.size
@@ -55,7 +59,7 @@ class Loihi(Backend):
         self._bind(kernels("_loihi_kernels", Path(equations.__file__), Path(lower.__file__)))
         self._run(0, NO_TIMES, NO_TIMES)  # compiles, or loads what the disk holds
         self.reset(0, "none")
-        return LoadReport("loihi", *report, n_probe_values=self._record.size)
+        return LoadReport("loihi", *report, n_probe_values=self._record.size, warnings=warnings)
 
     def reset(self, seed: int, carry: Carry) -> None:
         if carry != "all":
@@ -116,17 +120,17 @@ class Loihi(Backend):
         """Copies of each population's u and v, (size,) int64."""
         return {name: (self._u[at].copy(), self._v[at].copy()) for name, at in self._flat.at.items()}
 
-    def _integers(self, program: Program, period_us: int, probes: Probes) -> tuple[IntegerNetwork, tuple]:
-        """The program in integers, and which parts of it are exact and which approximated."""
+    def _integers(self, program: Program, period_us: int, probes: Probes) -> tuple[IntegerNetwork, tuple, tuple]:
+        """The program in integers, which parts of it are exact and which approximated, and warnings."""
         if not isinstance(program, IntegerNetwork):
             steps_per_tick(program, period_us, probes, "loihi")
-            net, approximated = from_network(program, self.config.weight_bits, self.config.largest_value)
-            names = [*program.populations, *program.projections]
-            said = {line.partition(": ")[0] for line in approximated}
-            exact = tuple(name for name in names if name not in said)
-            return net, (exact, tuple(approximated))
+            folded = folded_for(program, "loihi")
+            check_folded(folded, probes)
+            made = from_network(folded, self.config.weight_bits, self.config.largest_value)
+            warnings = check_zeros(made.zeros, made.inputless, self.config.zeros_max)
+            return made.integers, (exact_parts(program, folded, made.lines), tuple(made.lines)), warnings
         _check(program, period_us, probes)
-        return program, ((*program.populations, *program.projections), ())
+        return program, ((*program.populations, *program.projections), ()), ()
 
     def _bind(self, compiled: ModuleType) -> None:
         """Resolve every array once; a step only calls."""

@@ -198,7 +198,9 @@ def _is(python: str, version: str) -> bool:
 def _output(*command: str) -> str:
     """What a command prints; nothing when it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, errors="surrogateescape", timeout=ASK_TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -208,7 +210,12 @@ def _run(*command: str, what: str) -> None:
     """Run a command to its end. Raises LinkError with the end of what it said when it fails."""
     try:
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=INSTALL_TIMEOUT_S, check=False
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            errors="replace",
+            timeout=INSTALL_TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise LinkError(f"{what}: {command[0]} took longer than {INSTALL_TIMEOUT_S:g} s") from None

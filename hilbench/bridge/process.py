@@ -126,7 +126,7 @@ class DeviceProcess:
         if (found := _READY.match(text)) is None:
             line = text.splitlines()[0].decode(errors="replace")
             raise LinkError(f"the device process (pid {self.pid}) announced no address but {line!r}{self._tail()}")
-        return found[1].decode()
+        return os.fsdecode(found[1])
 
     def _read(self) -> bytes:
         if piece := os.read(self._popen.stdout.fileno(), 4096):

@@ -1,7 +1,7 @@
 """The command line: arguments in, lines out. Everything else happens elsewhere; only this folder prints.
 
-Exit codes: 0 done, 1 a run failed or ended by a fault, a replay differs, a network breaks a limit or a file cannot be
-written, 2 a mistake in what was asked, 130 interrupted, by SIGINT, SIGTERM or SIGHUP.
+Exit codes: 0 done, 1 a run failed or ended by a fault, a replay differs, a network breaks a limit or is erased by
+rounding, or a file cannot be written, 2 a mistake in what was asked, 130 interrupted, by SIGINT, SIGTERM or SIGHUP.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def guard(command: Callable[[], int | None]) -> NoReturn:
     """Run a command and exit with its code; a mistake or an interruption is one line, not a traceback."""
     show_warnings()
+    if sys.stdout.encoding == "utf-8" and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be of other bytes
     try:
         with as_interrupts():
             code = command()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import tyro
+
+from hilbench.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from hilbench.nal.zeros import Zeros
 
 Scenario = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO")]
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -34,6 +40,25 @@ def show_warnings() -> None:
     logger = logging.getLogger("hilbench")
     if not any(isinstance(handler, _Complaints) for handler in logger.handlers):
         logger.addHandler(_Complaints())
+
+
+def share(option: str, found: float | None, default: float) -> float:
+    """An option's value, or the default without one. Raises ScenarioError for what is no share."""
+    if found is not None and not 0 <= found <= 1:
+        raise ScenarioError(f"{option}: found {found}, expected a share from 0 to 1")
+    return default if found is None else found
+
+
+def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float) -> bool:
+    """Tell of weights that became 0: whether a projection lost more than the share `most`, or a warning of `lines`."""
+    from hilbench.nal.zeros import too_many
+
+    found = too_many(zeros, most)
+    for line in found:
+        complain(line)
+    if lines and not found:
+        complain(f"warning: {'; '.join(lines)}")
+    return bool(found)
 
 
 def now() -> str:

@@ -11,8 +11,8 @@ import numpy as np
 import tyro
 
 from hilbench import plugins
-from hilbench.cli._shared import print_json
-from hilbench.errors import ScenarioError, choose
+from hilbench.cli._shared import complain_of_zeros, print_json, share
+from hilbench.errors import ScenarioError, choose, escaped
 from hilbench.types import EVENT, Probes, Tick, size_of
 
 if TYPE_CHECKING:
@@ -33,9 +33,12 @@ def build(
     *,
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])],
     period_s: float | None = None,
+    zeros_max: float | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:
     """Build firmware that runs a network on a board: its C sources and what the compiler makes of them.
+
+    Ends with 1 when rounding erases the network.
 
     Parameters
     ----------
@@ -47,25 +50,30 @@ def build(
         folder for the sources and firmware.elf; a firmware that is there is renewed
     period_s
         the control period that the plant will have; the network's own step without it
+    zeros_max
+        the share of a projection's weights that may become 0 before this ends with 1; 0.5 without it
     as_json
         print everything as JSON
     """
     from hilbench import firmware
     from hilbench.nal import load
+    from hilbench.nal.zeros import ZEROS_MAX, told
 
     if device != "cortexm":
         raise ScenarioError(f"build: found {device!r}; {choose(device, ['cortexm'])}")
     if period_s is not None and not 1e-6 <= period_s <= 1000:
         raise ScenarioError(f"--period-s: found {period_s}, expected 1e-6 to 1000 s")
+    most = share("--zeros-max", zeros_max, ZEROS_MAX)
     loaded = load(network)
     period_us = loaded.dt_us if period_s is None else round(period_s * 1e6)
     built = firmware.build(loaded, period_us, output)
     counts = _instructions(loaded, period_us, built.events_max)
     if as_json:
-        print_json(msgspec.to_builtins(built) | {"period_us": period_us, "instructions_per_tick": counts})
+        more = {"folder": escaped(built.folder), "period_us": period_us, "instructions_per_tick": counts}
+        print_json(msgspec.to_builtins(built) | more)
     else:
         _print(built, period_us, counts)
-    return 0
+    return 1 if complain_of_zeros(built.zeros, told(built.zeros, built.inputless), most) else 0
 
 
 def _instructions(network: Network, period_us: int, events_max: int) -> dict[str, int] | None:
@@ -75,7 +83,7 @@ def _instructions(network: Network, period_us: int, events_max: int) -> dict[str
     if shutil.which(QEMU) is None:
         return None
     cls = plugins.get("backends", "cortexm")
-    backend = cls(cls.Config())
+    backend = cls(cls.Config(zeros_max=1.0))  # what is erased is told of the firmware itself
     backend.load(network, period_us, Probes())
     n_values, n_errors = size_of(network.inputs, "values"), size_of(network.modulators, "values")
     ones, no_errors = np.ones(n_values, np.float32), np.zeros(n_errors, np.float32)

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hilbench.bridge.watchdog import watched
-from hilbench.cli._shared import INTERRUPTED, complain, print_json
+from hilbench.cli._shared import INTERRUPTED, complain, complain_of_zeros, print_json, share
 from hilbench.errors import RecordError, ScenarioError
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ def compile_file(
     target: str,
     activity: Path | None = None,
     chips: int = 1,
+    zeros_max: float | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:
-    """Check, quantise and place a network for a piece of hardware. Ends with 1 when it breaks a limit.
+    """Check, quantise and place a network for a piece of hardware. Ends with 1 when it breaks a limit or is erased.
 
     Parameters
     ----------
@@ -45,15 +46,19 @@ def compile_file(
         folder of a run of this network whose record.spikes names its populations: traffic and energy are of that
     chips
         how many chips there may be
+    zeros_max
+        the share of a projection's weights that may become 0 before this ends with 1; 0.5 without it
     as_json
         print everything as JSON
     """
     from hilbench.nal import load
     from hilbench.nal.compile import compile_network
     from hilbench.nal.target import load_target
+    from hilbench.nal.zeros import ZEROS_MAX
 
     if chips < 1:
         raise ScenarioError(f"--chips: found {chips}, expected 1 or more")
+    most = share("--zeros-max", zeros_max, ZEROS_MAX)
     found = load_target(target)
     recorded = None if activity is None else _activity(activity)
     with watched(INTERRUPTED):
@@ -64,7 +69,8 @@ def compile_file(
         _print(report, found.summary)
     for broken in report.broken:
         complain(str(broken))
-    return 1 if report.broken else 0
+    erased = complain_of_zeros([w.lost for w in report.weights], report.erased, most)
+    return 1 if report.broken or erased else 0
 
 
 def _activity(folder: Path) -> Activity:
@@ -115,18 +121,23 @@ def _print(report: Report, summary: str) -> None:
     for line in _traffic(report):
         _line(console, line)
     if report.weights:
-        rows = [(w.projection, f"2^{w.exponent}", f"{w.max_abs:.3g}", f"{w.rms_relative:.2%}") for w in report.weights]
-        _table(console, "weights", rows, ("projection", "exponent", "largest error", "rms error"))
+        rows = [
+            (w.projection, f"2^{w.exponent}", f"{w.max_abs:.3g}", f"{w.rms_relative:.2%}", f"{w.zeros} of {w.of}")
+            for w in report.weights
+        ]
+        _table(console, "weights", rows, ("projection", "exponent", "largest error", "rms error", "become 0"))
     rows = [(n.population, *map(_percent, (n.threshold, n.tau, n.tau_syn))) for n in report.populations]
     if any(set(row[1:]) != {""} for row in rows):
         _table(console, "neurons: largest change", rows, ("population", "threshold", "tau", "tau of the current"))
     if report.energy is not None:
         _table(console, "modelled joules per decision", list(_joules(report.energy)), ("part", "events", "J", "range"))
-    for title, lines in (("approximated", report.approximated), ("dropped", report.dropped)):
+    told = (("approximated", report.approximated), ("dropped", report.dropped), ("erased", report.erased))
+    for title, lines in told:
         for line in lines:
             _line(console, f"{title}: {line}")
     held = "keeps every limit" if not report.broken else f"breaks limits: {len(report.broken)}"
-    _line(console, f"verdict: the network {held}")
+    erased = ", but rounding erases parts of it" if report.erased else ""
+    _line(console, f"verdict: the network {held}{erased}")
 
 
 def _line(console: Console, text: str) -> None:

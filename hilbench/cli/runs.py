@@ -15,6 +15,7 @@ from rich.table import Table
 from hilbench import scenario as scenarios
 from hilbench.bridge.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
+from hilbench.errors import escaped
 
 
 def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
@@ -129,7 +130,7 @@ def _print_metrics(folder: Path, status: str, as_json: bool) -> None:
 
     metrics = measure(read_run(folder))
     if as_json:
-        print_json({"run": str(folder), "status": status, "metrics": metrics})
+        print_json({"run": escaped(folder), "status": status, "metrics": metrics})
         return
     table = Table(title=f"{folder} ({status})", title_justify="left")
     for heading in ("metric", "value", "unit", "N"):

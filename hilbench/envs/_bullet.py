@@ -26,7 +26,7 @@ from hilbench.envs import _picture
 from hilbench.envs._plant import Plant, gymnasium
 from hilbench.envs._schedule import Schedule
 from hilbench.envs.disturbances import Loads, Traits
-from hilbench.errors import HilbenchError, MissingExtra, ScenarioError, choose
+from hilbench.errors import HilbenchError, MissingExtra, ScenarioError, choose, escaped
 from hilbench.seeding import stream
 from hilbench.settings import settle, whole_steps
 
@@ -228,6 +228,9 @@ class BulletPlant(Plant):
 
     def _load_file(self, path: Path) -> int:
         flags = bullet.URDF_USE_INERTIA_FROM_FILE
+        if escaped(path) != str(path):
+            text = f"{escaped(path.parent)}: found a name that is not UTF-8, which PyBullet cannot read from"
+            raise ScenarioError(f"{text}; allowed: one that is; TMPDIR names the folder for temporary files")
         return bullet.loadURDF(str(path), useFixedBase=True, flags=flags, physicsClientId=self._client)
 
     def _connect(self) -> None:

@@ -19,10 +19,12 @@ from hilbench.errors import NetworkError, ScenarioError
 from hilbench.firmware._pes import Learnt, learnt_part
 from hilbench.firmware._program import n_events_in, program_c
 from hilbench.nal.codec import pack
+from hilbench.nal.fold import folded_for
 from hilbench.nal.loihi import IntegerNetwork
 from hilbench.nal.loihi.quantise import from_network
 from hilbench.nal.network import Network
 from hilbench.nal.split import beside_chip, chip_part
+from hilbench.nal.zeros import Inputless, Zeros
 from hilbench.types import Probes
 
 SOURCES = Path(__file__).parent
@@ -63,6 +65,9 @@ class Built(Struct, frozen=True):
     events_max: int
     """Input events that a TICK may hold."""
     approximated: tuple[str, ...]
+    zeros: tuple[Zeros, ...]
+    """Of each projection of spikes or events."""
+    inputless: tuple[Inputless, ...]
 
 
 def tool(name: str) -> str:
@@ -89,7 +94,9 @@ def build(
     tool(COMPILER)
     tool(SIZE)
     _check_folder(folder)
-    made = parts(program, weight_bits, largest_value) if isinstance(program, Network) else Parts(program)
+    made = Parts(program)
+    if isinstance(program, Network):
+        made = parts(folded_for(program, "cortexm"), weight_bits, largest_value)
     _check(made, period_us)
     text = program_c(made.integers, period_us, probes or Probes(), _hash(program), made.learnt)
     try:
@@ -98,7 +105,10 @@ def build(
         raise ScenarioError(f"{folder}: {error.strerror or error}") from None
     n_learning = made.learnt.n_weights if made.learnt else 0
     n_events = n_events_in(made.integers, period_us)
-    return Built(str(folder), *sizes, made.n_neurons, made.n_synapses, n_learning, n_events, made.approximated)
+    return Built(
+        str(folder), *sizes, made.n_neurons, made.n_synapses, n_learning, n_events, made.approximated, made.zeros,
+        made.inputless,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +118,8 @@ class Parts:
     integers: IntegerNetwork
     learnt: Learnt | None = None
     approximated: tuple[str, ...] = ()
+    zeros: tuple[Zeros, ...] = ()
+    inputless: tuple[Inputless, ...] = ()
 
     @property
     def n_neurons(self) -> int:
@@ -123,13 +135,17 @@ class Parts:
 
 
 def parts(network: Network, weight_bits: int, largest_value: float) -> Parts:
-    """A network as its integers and the readouts that learn. Raises NetworkError for what the firmware cannot run."""
+    """A network without relays as its integers and the readouts that learn.
+
+    Raises NetworkError for what the firmware cannot run.
+    """
     if not network.populations:
         raise NetworkError(NO_POPULATIONS)
     beside = beside_chip(network, "cortexm")
     learnt = learnt_part(network, beside)
-    integers, lines = from_network(chip_part(network, beside), weight_bits, largest_value)
-    return Parts(integers, learnt, (*lines, *(learnt.lines() if learnt else ())))
+    made = from_network(chip_part(network, beside), weight_bits, largest_value)
+    lines = (*made.lines, *(learnt.lines() if learnt else ()))
+    return Parts(made.integers, learnt, lines, tuple(made.zeros), tuple(made.inputless))
 
 
 def _put(folder: Path, text: str, learns: bool) -> tuple[int, int]:
@@ -177,7 +193,7 @@ def _check(made: Parts, period_us: int) -> None:
 def _compile(folder: Path, learns: bool) -> None:
     flags, more = (LEARNING_FLAGS, (LEARNING_C,)) if learns else (FIXED_FLAGS, ())
     command = (tool(COMPILER), *FLAGS, *flags, "-o", ELF, *C_FILES, *more, "-lc", "-lgcc")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S)
+    done = subprocess.run(command, cwd=folder, capture_output=True, errors="replace", timeout=COMPILE_TIMEOUT_S)
     if done.returncode == 0:
         return
     over = re.findall(r"region `(\w+)' overflowed by (\d+) bytes", done.stderr)
@@ -192,6 +208,6 @@ def _compile(folder: Path, learns: bool) -> None:
 def _sizes(elf: Path) -> tuple[int, int]:
     """Bytes of flash and of RAM, the stack among them."""
     command = (tool(SIZE), elf)
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=COMPILE_TIMEOUT_S)
+    done = subprocess.run(command, capture_output=True, errors="replace", check=True, timeout=COMPILE_TIMEOUT_S)
     text, data, bss = map(int, done.stdout.splitlines()[1].split()[:3])
     return text + data, data + bss

@@ -5,7 +5,7 @@ It names every limit that is broken, and places and quantises all the same, so t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from hilbench.nal.place import Placement, broken, place
 from hilbench.nal.quantise import NeuronError, WeightError, quantise
 from hilbench.nal.target import Target
 from hilbench.nal.wiring import Wiring, wire
+from hilbench.nal.zeros import Inputless, told
 
 ONE_EACH = "one spike of every neuron and one event of every input"
 
@@ -90,6 +91,8 @@ class Report(Struct, frozen=True):
     approximated: list[str]
     dropped: list[str]
     broken: list[Broken]
+    erased: list[str]
+    """A line for each projection whose weights become 0, and each population with neurons that lose all their input."""
     energy: Cost | None = None
     """Where an activity was given."""
 
@@ -120,8 +123,9 @@ def compile_network(
         ),
         weights=weight_errors,
         populations=neuron_errors,
-        approximated=approximated(folded, target),
+        approximated=[*approximated(folded, target), *_comparisons(folded, target, neuron_errors)],
         dropped=_dropped(network, folded),
+        erased=_erased(folded, weight_errors, neuron_errors),
         broken=check(folded, wiring, target) + broken(placement, target, chips) + _unreadable(network, folded),
         energy=None if activity is None else _cost(network, folded, wiring, placement, target, activity, sent),
     )  # fmt: skip
@@ -218,6 +222,23 @@ def _hidden(network: Network, relay: str) -> list[str]:
             elif graded or (source, "events" if p.spiking else "values") not in gives:
                 found.add(source)
     return sorted(found)
+
+
+def _comparisons(network: Network, target: Target, found: list[NeuronError]) -> Iterator[str]:
+    """What becomes of > and >= where the target knows one of them alone, and v moves on no grid."""
+    for n in found:
+        p = network.populations[n.population]
+        if target.comparison is None or p.v_threshold is None or n.on_grid or p.behaviour.threshold_noise:
+            continue
+        if p.behaviour.threshold != target.comparison.value:
+            text = f"a spike needs v {target.comparison.value} v_threshold, not {p.behaviour.threshold}"
+            yield f"population {p.name!r}: {text}, and v moves on no grid that the target can hold"
+
+
+def _erased(network: Network, weights: list[WeightError], neurons: list[NeuronError]) -> list[str]:
+    silent = [Inputless(n.population, n.inputless, network.populations[n.population].size)
+              for n in neurons if n.inputless]  # fmt: skip
+    return list(told((w.lost for w in weights), silent))
 
 
 def _cost(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
 import scipy.sparse
 
+from hilbench.errors import NetworkError
 from hilbench.nal.network import Network
 from hilbench.nal.projection import Projection
+
+Chain = tuple[Projection, ...]
+"""The projections, as stated, that one was made of."""
+Way = tuple[Projection, Chain]
 
 
 def fold(network: Network) -> Network:
@@ -18,30 +24,102 @@ def fold(network: Network) -> Network:
 
     A constant that comes through a delay, or acts late, becomes one that is there from the first step on.
 
-    Output ports that read a relay keep its name: what they give is computed beside the hardware.
+    A projection made of several is named after those that compute, as `linear+scale`. Output ports that read a relay
+    keep its name: what they give is computed beside the hardware.
     """
-    projections: dict[str, Projection] = {}
-    onto: dict[str, dict[str, Projection]] = defaultdict(dict)
-    leaving: dict[str, dict[str, Projection]] = defaultdict(dict)
+    found: dict[str, Way] = {}
+    onto: dict[str, dict[str, Way]] = defaultdict(dict)
+    leaving: dict[str, dict[str, Way]] = defaultdict(dict)
 
-    def add(p: Projection) -> None:
-        projections[p.name] = onto[p.target][p.name] = leaving[p.source][p.name] = p
+    def add(p: Projection, chain: Chain) -> None:
+        found[p.name] = onto[p.target][p.name] = leaving[p.source][p.name] = p, chain
 
     for p in network.projections.values():
-        add(p)
+        add(p, (p,))
     populations = dict(network.populations)
     for name in [p.name for p in populations.values() if p.kind == "sum"]:
         into, out = list(onto[name].values()), list(leaving[name].values())
-        if not into or any(p.rule is not None for p in into + out) or any(p.source == name for p in into):
+        if not into or any(p.rule is not None for p, _ in into + out) or any(p.source == name for p, _ in into):
             continue
         del populations[name]
-        for p in into + out:
-            del projections[p.name], onto[p.target][p.name], leaving[p.source][p.name]
-        for first in into:
-            for then in out:
-                for p in _joined(first, then, first is into[0]):
-                    add(p)
-    return replace(network, populations=populations, projections=projections)
+        for p, _ in into + out:
+            del found[p.name], onto[p.target][p.name], leaving[p.source][p.name]
+        for first, chain in into:
+            for then, rest in out:
+                for p in _joined(first, then, first is into[0][0]):
+                    add(p, chain + rest)
+    return replace(network, populations=populations, projections=_named(found.values()))
+
+
+def folded_for(network: Network, backend: str) -> Network:
+    """The network without its relays, for a backend that has none. Raises NetworkError where an output reads one."""
+    found = fold(network)
+    for port in network.outputs:
+        name = network.taps[port.name]
+        if name in network.populations and name not in found.populations:
+            text = f"found {_what_leads_to(network, name)}, which no neuron takes up"
+            hint = "a population, as an integrator (I or LI) behind it"
+            raise NetworkError(f"output {port.name!r}: {text}; allowed on backend {backend!r}: {hint}")
+    for p in found.populations.values():
+        if p.kind == "sum" and any(q.source == p.name for q in found.onto(p.name)):
+            text = f"found {_what_leads_to(found, p.name)}, a loop of linear nodes without a neuron"
+            raise NetworkError(f"network: {text}; allowed on backend {backend!r}: a neuron in every loop")
+    return found
+
+
+def exact_parts(network: Network, folded: Network, lines: Iterable[str]) -> tuple[str, ...]:
+    """The populations and projections of a network that no line `NAME: ...` is about, without relays that are gone.
+
+    A line about a projection that `fold` made is about all that it is named after.
+    """
+    said = {part for line in lines for part in _parts_of(line.partition(": ")[0])}
+    return tuple(name for name in (*folded.populations, *network.projections) if name not in said)
+
+
+def _parts_of(name: str) -> list[str]:
+    """What a projection is named after."""
+    return re.sub("^[^>]*>|@.*$", "", name).split("+")
+
+
+def _what_leads_to(network: Network, relay: str) -> str:
+    """The projections onto a relay, by name; what they come from where they are edges alone."""
+    names, relays = set(), [relay]
+    for name in relays:
+        for q in network.projections.values():
+            if q.target != name:
+                continue
+            if not _is_edge(q):
+                names.add(q.name)
+            elif q.source not in network.populations or network.populations[q.source].kind != "sum":
+                names.add(q.source)
+            elif q.source not in relays:
+                relays.append(q.source)
+    return f"the sum of {', '.join(map(repr, sorted(names)))}"
+
+
+def _is_edge(p: Projection) -> bool:
+    return p.form is not None and p.form.kind == "identity"
+
+
+def _named(ways: Iterable[tuple[Projection, Chain]]) -> dict[str, Projection]:
+    """The projections under names made of those that a network's author gave."""
+    ways = list(ways)
+    found = {p.name: p for p, chain in ways if len(chain) == 1}
+    for p, chain in ways:
+        if len(chain) > 1:
+            name = next(name for name in _names(p, chain, len(ways)) if name not in found)
+            found[name] = replace(p, name=name)
+    return found
+
+
+def _names(p: Projection, chain: Chain, n: int) -> Iterator[str]:
+    """What a projection made of several may be called, the plainest first."""
+    nodes = [q for q in chain if not _is_edge(q)]
+    computing = [q for q in nodes if q.form is None or q.form.computes]
+    plain = "+".join(q.name for q in computing or nodes) or f"{p.source}_to_{p.target}"
+    yield plain
+    yield f"{p.source}>{plain}"
+    yield from (f"{p.source}>{plain}@{number}" for number in range(1, n + 1))
 
 
 def _joined(first: Projection, then: Projection, constant_too: bool) -> Iterator[Projection]:
@@ -57,7 +135,7 @@ def _joined(first: Projection, then: Projection, constant_too: bool) -> Iterator
     if first.bias is not None:
         bias = then.weights @ first.bias + (0 if bias is None else bias)
     for number, delay in enumerate(sorted(ways)):
-        name = f"{first.name}__{then.name}" + (f"__{delay}" if number else "")
+        name = f"{first.name}+{then.name}@{delay}"
         matrix = scipy.sparse.csc_array(ways[delay], dtype=np.float32)
         matrix.sum_duplicates()
         constant = None if number or bias is None else np.asarray(bias, np.float32)

@@ -1,8 +1,9 @@
 """Quantising: weights, thresholds and leaks in a target's number formats, with the error that this makes.
 
-A target population has one scale, which its projections and thresholds share: the finest at which the largest weight
-and the largest threshold still fit. Membranes are thought of from their reset on and in units of what a spike of weight
-1 adds in a step, so that only whole numbers are compared. Constant inputs stay as they are.
+A target population has one scale, which its projections and thresholds share: the one at which all of them are whole,
+where there is one, or else the finest at which the largest weight and the largest threshold still fit. Membranes are
+thought of from their reset on and in units of what a spike of weight 1 adds in a step, so that only whole numbers are
+compared. Constant inputs stay as they are.
 """
 
 from __future__ import annotations
@@ -14,10 +15,19 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from hilbench.nal.grid import divisions
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
 from hilbench.nal.projection import Projection
 from hilbench.nal.target import Decay, Limits, Target, Weights
+from hilbench.nal.zeros import Inputs, Zeros
+
+GRID_KINDS = ("if", "threshold")
+"""What only adds up: a leak divides v."""
+GRID_PARTS_MAX = 131_071
+"""Parts of a threshold that are looked for."""
+SAME = 1e-6
+"""Relative; a float32 is no nearer."""
 
 
 class WeightError(Struct, frozen=True):
@@ -29,6 +39,15 @@ class WeightError(Struct, frozen=True):
     """In the weights' own unit."""
     rms_relative: float
     """Root mean square of the error over that of the weights."""
+    zeros: int = 0
+    """How many weights other than 0 became 0."""
+    of: int = 0
+    """How many weights are other than 0."""
+
+    @property
+    def lost(self) -> Zeros:
+        """What became 0."""
+        return Zeros(self.projection, self.zeros, self.of)
 
 
 class NeuronError(Struct, frozen=True):
@@ -38,6 +57,11 @@ class NeuronError(Struct, frozen=True):
     threshold: float | None = None
     tau: float | None = None
     tau_syn: float | None = None
+    on_grid: bool = False
+    """Whether all that v adds up is a whole part of the threshold, and is written exactly: then > and >= can stand for
+    each other."""
+    inputless: tuple[int, ...] = ()
+    """Neurons that lose all their input."""
 
 
 def quantise(network: Network, target: Target) -> tuple[Network, list[WeightError], list[NeuronError]]:
@@ -49,15 +73,19 @@ def quantise(network: Network, target: Target) -> tuple[Network, list[WeightErro
         leaky, tau, tau_syn = _leaks(p, network.dt_s, limits.decay)
         onto = [q for q in network.onto(p.name) if _sent(q, network) is not None]
         height, unit = _height(p), _unit(p, network.dt_s)
-        scale = _scale(onto, network, p.size, None if height is None else height / unit, limits)
-        threshold = None
+        quantum = _quantum(network, p, height, unit)
+        scale = _scale(onto, network, p.size, None if height is None else height / unit, limits, quantum)
+        threshold, errors, inputs = None, [], _hosted(network, p)
         if limits.threshold_bits is not None and height is not None:
             leaky, threshold = _threshold(leaky, height, unit * scale)
         populations[p.name] = leaky
-        neuron_errors.append(NeuronError(p.name, threshold, tau, tau_syn))
         for q in onto if limits.weights is not None else ():
             projections[q.name], error = _weights(q, _sent(q, network), scale, limits.weights)
-            weight_errors.append(error)
+            inputs.add(q.weights.indices, q.weights.data, projections[q.name].weights.data)
+            errors.append(error)
+        exact = max([threshold or 0, *(error.rms_relative for error in errors)]) < SAME
+        neuron_errors.append(NeuronError(p.name, threshold, tau, tau_syn, quantum is not None and exact, inputs.lost()))
+        weight_errors += errors
     found = replace(network, populations=populations, projections=projections)
     return found, weight_errors, neuron_errors
 
@@ -67,6 +95,32 @@ def _sent(p: Projection, network: Network) -> float | None:
     if p.source in network.populations:
         return network.spike_amplitude if network.populations[p.source].spiking else 1.0
     return None if network.port(p.source).kind == "values" else 1.0
+
+
+def _hosted(network: Network, p: Population) -> Inputs:
+    """What a population receives beside spikes and events: constants, and values that the host sends."""
+    found, everyone = Inputs(p.size), np.arange(p.size)
+    for q in network.projections.values():
+        if q.target == p.name and q.bias is not None:
+            found.add(everyone, q.bias, q.bias)
+        if q.target == p.name and _sent(q, network) is None:
+            found.add(q.weights.indices, q.weights.data, q.weights.data)
+    return found
+
+
+def _quantum(network: Network, p: Population, height: NDArray | None, unit: NDArray) -> float | None:
+    """What weights, thresholds and all else that v adds up are whole multiples of, in the weights' unit; or None."""
+    onto = [q for q in network.projections.values() if q.target == p.name]
+    if height is None or p.kind not in GRID_KINDS or any(_sent(q, network) is None for q in onto):
+        return None
+    most = float((np.abs(height) / unit).max())
+    if not 0 < most < np.inf:
+        return None
+    v = [] if p.v_initial is None else [(p.v_initial - (p.v_threshold - height)) / unit]
+    biases = [q.bias for q in onto if q.bias is not None]
+    weights = [q.weights.data.astype(np.float64) * _sent(q, network) for q in onto]
+    n = divisions(np.concatenate([height / unit, *v, *biases, *weights]) / most, GRID_PARTS_MAX)
+    return None if n is None else most / n
 
 
 def _unit(p: Population, dt_s: float) -> NDArray:
@@ -83,9 +137,15 @@ def _height(p: Population) -> NDArray | None:
     return p.v_threshold.astype(np.float64) - above
 
 
-def _scale(onto: list[Projection], network: Network, size: int, height: NDArray | None, limits: Limits) -> NDArray:
-    """(size,) the value of the last place of weights with exponent 0."""
+def _scale(
+    onto: list[Projection], network: Network, size: int, height: NDArray | None, limits: Limits, quantum: float | None
+) -> NDArray:
+    """(size,) the value of the last place of weights with exponent 0; where all can be whole, one that makes it so."""
     least, weights = np.zeros(size), limits.weights
+    if quantum is not None and weights is not None and weights.scale == "free":
+        for scale in (quantum, quantum / weights.step):
+            if _fits(onto, network, height, limits, scale):
+                return np.full(size, scale)
     if weights is not None:
         for p in onto:
             most = p.weights.copy()
@@ -99,6 +159,14 @@ def _scale(onto: list[Projection], network: Network, size: int, height: NDArray 
         least = np.full(size, least.max())
     least[least == 0] = 1.0
     return 2.0 ** np.ceil(np.log2(least)) if weights is not None and weights.scale == "power of two" else least
+
+
+def _fits(onto: list[Projection], network: Network, height: NDArray, limits: Limits, scale: float) -> bool:
+    """Whether all weights and thresholds are written without an error at this scale."""
+    if limits.threshold_bits is not None and np.abs(height).max() / scale > 2**limits.threshold_bits.value - 1:
+        return False
+    places = np.full(height.size, scale)
+    return all(_weights(q, _sent(q, network), places, limits.weights)[1].rms_relative < SAME for q in onto)
 
 
 def _format(p: Projection, weights: Weights) -> tuple[int, int, int]:
@@ -123,7 +191,10 @@ def _weights(p: Projection, sent: float, scale: NDArray, weights: Weights) -> tu
     error = rounded - stated
     rms = np.sqrt(np.mean(stated**2)) if stated.size else 0.0
     relative = float(np.sqrt(np.mean(error**2)) / rms) if rms else 0.0
-    return replace(p, weights=matrix), WeightError(p.name, exponent, float(np.abs(error).max(initial=0)), relative)
+    lost = int(((rounded == 0) & (stated != 0)).sum())
+    largest_error = float(np.abs(error).max(initial=0))
+    found = WeightError(p.name, exponent, largest_error, relative, lost, int(np.count_nonzero(stated)))
+    return replace(p, weights=matrix), found
 
 
 def _threshold(p: Population, height: NDArray, last_place: NDArray) -> tuple[Population, float]:

@@ -159,6 +159,13 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of learning, by class name."""
 
 
+class Comparison(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What its neurons ask of v and the threshold. Where both or any can be asked there is none."""
+
+    value: Literal[">", ">="]
+    source: Text
+
+
 class Mesh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a chip's cores are: so many routers in a rectangle, some cores at each, numbered row by row."""
 
@@ -179,6 +186,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the counts above."""
     limits: Limits = Limits()
     mesh: Mesh | None = None
+    comparison: Comparison | None = None
+    """Of v and the threshold; where a membrane moves on a grid the other one is the same a step further on."""
     approximates: dict[Text, Text] = {}
     """What becomes of a kind of population that is allowed but not run as stated."""
     energy: Energy = Energy()

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from hilbench.errors import RecordError
+from hilbench.errors import RecordError, escaped
 from hilbench.metrics import measure
 from hilbench.recorder import RUN, read_meta, read_run
 from hilbench.report.words import setting
@@ -91,7 +91,7 @@ class Cell(Struct, kw_only=True):
     @property
     def source(self) -> str:
         """The name of its evaluation's folder."""
-        return Path(self.folder).resolve().name
+        return escaped(Path(self.folder).resolve().name)
 
     def read(self, columns: Sequence[str], role: str | None = None) -> list[RunData]:
         """The runs of all seeds, or those of a reference, as far as they are there and have a tick."""
@@ -216,7 +216,7 @@ def _single(folder: Path) -> Summary:
     controller = scenario["controller"]
     measures = measure(run)
     cell = Cell(
-        label=folder.resolve().name,
+        label=escaped(folder.resolve().name),
         suite=SINGLE,
         scenario=scenario["name"],
         controller=controller,

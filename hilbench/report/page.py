@@ -80,7 +80,7 @@ def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         draft = out.with_name(f".{out.name}.part")
-        draft.write_text(page, "utf-8")
+        draft.write_text(page, "utf-8", "backslashreplace")
         os.replace(draft, out)
     except OSError as error:
         raise RecordError(f"{out}: cannot hold the report: {error.strerror}") from None

@@ -154,6 +154,38 @@ def test_float_is_the_reference_where_a_network_says_what_lava_does(seed, real):
     assert_same(through(real, net, period_us, probes, stream), expected, near=True)
 
 
+def whole_numbers(threshold: str) -> Network:
+    """Integrators that add whole numbers, and reach their thresholds exactly; a relay and a factor stand between."""
+    random = np.random.default_rng(5)
+    net = Network(0.001, integrator="discrete")
+    net.input("e", 4, kind="events")
+    net.add("a", "if", 12, threshold=threshold, reset="zero", v_threshold=10.0, output=True)
+    net.add("relay", "sum", 12)
+    net.connect("e", "relay", random.integers(-3, 6, (12, 4)), delay_steps=1, name="first")
+    net.connect("relay", "a", 2 * np.eye(12), name="then")
+    net.connect("a", "a", random.integers(-4, 4, (12, 12)), delay_steps=2, name="loop")
+    return net
+
+
+@pytest.mark.parametrize("threshold", [">", ">="])
+def test_whole_numbers_are_the_references_in_either_tag(threshold, fixed, real):
+    net, random, stream = whole_numbers(threshold), np.random.default_rng(6), []
+    for k in range(100):
+        events = np.zeros(random.integers(0, 4), EVENT)
+        events["address"] = random.integers(0, 4, len(events))
+        stream.append(Tick(k, events=events))
+    probes = Probes(spikes=("a",))
+    expected = directly(Reference(Empty()), net, 1000, probes, stream)
+    assert sum(len(row["events"]) for row in expected) > 100
+    for link in (fixed, real):
+        report = link.load(net, 1000, probes)
+        assert report.approximated == ()
+        assert report.exact == ("a", "first", "then", "loop")
+        found = through(link, net, 1000, probes, stream)
+        for one, two in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one["events"], two["events"])
+
+
 def test_a_readout_that_learns_is_computed_beside_the_fixed_network(fixed):
     net, still, probes = random_network(4, rule=True), random_network(4), Probes(spikes=("a", "b"))
     found = through(fixed, net, 1000, probes_for(1000), ticks(net, 1000, 4))
@@ -209,7 +241,6 @@ def test_what_lava_cannot_do_is_refused_by_name(fixed, real):
     for link, net, says in (
         (fixed, refused(v_floor=0.0), "population 'a': v_floor"),
         (real, refused(reset="subtract"), "population 'a': reset: found 'subtract'"),
-        (real, refused(threshold=">="), "population 'a': threshold"),
         (fixed, with_stdp(), "projection 'loop': rule: found STDP"),
     ):
         with pytest.raises(LinkError, match=says):

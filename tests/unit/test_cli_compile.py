@@ -127,3 +127,28 @@ def test_mistakes_are_one_line_each(network: Path, tmp_path: Path, capsys: pytes
         assert found.err.startswith("hilbench: ")
         assert found.err.count("\n") == 1
         assert found.out == ""
+
+
+def test_a_network_that_rounding_erases_ends_with_1_and_a_little_of_it_with_a_warning(tmp_path, capsys):
+    net = Network(0.001)
+    net.input("e", 12, kind="events")
+    net.lif("a", 20, tau_s=0.02)
+    weights = np.random.default_rng(0).uniform(0.2, 0.6, (20, 12))
+    weights[3, 4] = 300
+    net.connect("e", "a", weights, delay_steps=1, name="w")
+    path = tmp_path / "erased.nir"
+    save(net, path)
+    assert call("compile", path, "--target", "loihi1") == 1
+    found = capsys.readouterr()
+    assert found.err == "hilbench: projection 'w': 229 of 240 weights become 0; allowed: up to 50% (zeros_max)\n"
+    assert "229 of 240" in found.out
+    assert "erased: a: 11 of 20 neurons lose all their input: " in found.out
+    assert "verdict: the network keeps every limit, but rounding erases parts of it" in found.out
+    assert call("compile", path, "--target", "loihi1", "--zeros-max", 0.96) == 0
+    found = capsys.readouterr()
+    assert found.err.startswith("hilbench: warning: w: 229 of 240 weights become 0; a: 11 of 20 neurons lose all")
+    assert call("compile", path, "--target", "loihi1", "--zeros-max", 1.5) == 2
+    assert capsys.readouterr().err == "hilbench: --zeros-max: found 1.5, expected a share from 0 to 1\n"
+    assert call("compile", path, "--target", "loihi1", "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["weights"][0]["zeros"], len(found["populations"][0]["inputless"])) == (229, 11)

@@ -6,6 +6,7 @@ import ast
 import inspect
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,16 @@ def test_run_takes_a_scenario_as_it_is(tmp_path: Path) -> None:
         with pytest.raises(ScenarioError, match=r"give these to load\(\)"):
             hilbench.run(found, tmp_path / "other", **more)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_wheel_holds_the_scenarios_and_an_editable_one_nothing_but_the_way_to_the_checkout(tmp_path: Path) -> None:
+    wheel = pytest.importorskip("hatchling.builders.wheel")
+    root = Path(__file__).parents[2]
+    names = {}
+    for version in ("standard", "editable"):
+        built = next(wheel.WheelBuilder(str(root)).build(directory=str(tmp_path), versions=[version]))
+        names[version] = [name for name in zipfile.ZipFile(built).namelist() if ".dist-info/" not in name]
+    shipped = {f"hilbench/{path.relative_to(root)}" for path in (root / "scenarios").rglob("*.toml")}
+    assert {"hilbench/__init__.py", *shipped} <= set(names["standard"])
+    assert all(name.startswith("hilbench/") for name in names["standard"])
+    assert names["editable"] == ["_hilbench.pth"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +148,37 @@ def test_a_suite_without_scenarios_or_seeds_says_so(field: str) -> None:
 def test_grids_that_differ_by_a_setting_alone_are_told_apart_by_their_labels() -> None:
     grids = [{"label": "tall"}, {"label": "short", "set": {"plant.pole_m": 0.5}}]
     assert [cell.label for cell in found(controllers=["lqr"], grids=grids)] == ["lqr tall", "lqr short"]
+
+
+def beside(folder: Path, scenario: str, pole_m: float, grid: bool = False) -> Path:
+    """A suite file in a folder of its own, with a scenario of this pole beside it."""
+    folder.mkdir()
+    text = scenarios.find("cartpole_ladder").read_text("utf-8")
+    (folder / "own.toml").write_text(text.replace("pole_m = 1.0", f"pole_m = {pole_m}"), "utf-8")
+    listed = f'scenarios = ["{scenario}"]\ncontrollers = ["lqr"]\nseeds = [10000]\n'
+    head = 'name = "own"\nsummary = "of its own"\n' + ("[[grids]]\n" if grid else "")
+    (folder / "suite.toml").write_text(head + listed, "utf-8")
+    return folder / "suite.toml"
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_a_scenario_beside_the_suites_file_is_found_from_anywhere(tmp_path, monkeypatch, grid) -> None:
+    path = beside(tmp_path / "there", "own.toml", 0.37, grid)
+    beside(tmp_path / "here", "own.toml", 0.41)
+    monkeypatch.chdir(tmp_path / "here")
+    (cell,) = cells(load_suite(path))
+    assert cell.scenario.plant.config.pole_m == 0.37  # the suite's own, not the one from where the command runs
+    assert cell.source == str(tmp_path / "there" / "own.toml")
+    assert shlex.split(command(cell, "lqr", {}))[2] == cell.source
+    assert scenarios.load(cell.source).plant.config.pole_m == 0.37
+
+
+def test_a_scenario_that_is_nowhere_is_one_line_with_both_places(tmp_path, monkeypatch) -> None:
+    path = beside(tmp_path / "there", "cartpole_laddr.toml", 0.37)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScenarioError) as error:
+        load_suite(path)
+    text = str(error.value)
+    assert text.startswith(f"{path}: scenarios: cartpole_laddr.toml: no such file; ")
+    assert "did you mean 'cartpole_ladder'?" in text
+    assert text.endswith(f"; looked for in {tmp_path / 'there'} and here")

@@ -19,10 +19,11 @@ from hilbench.nal.firing import check_tested_always
 from hilbench.nal.loihi.lower import lower
 from hilbench.nal.loihi.membrane import KINDS, amplitude, holds, onto
 from hilbench.nal.loihi.model import IntegerPopulation, written
-from hilbench.nal.loihi.quantise import from_network
+from hilbench.nal.loihi.quantise import Quantised
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population, step_constants
 from hilbench.nal.projection import Projection
+from hilbench.nal.zeros import check_zeros
 from hilbench.types import Probes, size_of
 
 NEVER = 131_072
@@ -47,6 +48,7 @@ class Form:
     """By population: the value at v = 0, and what a 1 of v is worth."""
     lines: list[str]
     """What is approximate, as `NAME: how`."""
+    warnings: tuple[str, ...] = ()
 
 
 def _first_lines(network: Network) -> dict[str, int]:
@@ -60,11 +62,10 @@ def _first_lines(network: Network) -> dict[str, int]:
 
 
 def fixed_form(
-    network: Network, weight_bits: int, largest_value: float, register_end: bool,
-    hold: Callable[..., None],
-) -> Form:  # fmt: skip
+    network: Network, made: Quantised, zeros_max: float, register_end: bool, hold: Callable[..., None]
+) -> Form:
     """A network in the integers of backend `loihi`. `hold` is its kernel that makes biases of values."""
-    integers, lines = from_network(network, weight_bits, largest_value)
+    integers, warnings = made.integers, check_zeros(made.zeros, made.inputless, zeros_max)
     flat, first = lower(integers, Probes()), _first_lines(network)
     constant = _held(hold, flat, np.zeros(size_of(network.inputs, "values")))
     driven = {each.target for each in integers.value_inputs}
@@ -84,7 +85,7 @@ def fixed_form(
             for q in integers.projections.values()}  # fmt: skip
     seen |= {q.name: q.weights.astype(np.float64) for q in integers.value_inputs}
     volts = {p.name: (p.v_zero, p.volts) for p in integers.populations.values()}
-    return Form(parts, wires, seen, list(integers.projections), drive, volts, lines)
+    return Form(parts, wires, seen, list(integers.projections), drive, volts, made.lines, warnings)
 
 
 def _held(hold: Callable[..., None], flat, values: NDArray) -> NDArray:
@@ -148,6 +149,8 @@ def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, ND
     through_u = bool(step.syn_decay.any() and constant.any())
     bias = (1 - step.decay) * (step.rest - zero) + (0 if through_u else constant)
     threshold = _one(p, "v_threshold", p.v_threshold.astype(np.float64) - zero)
+    if p.behaviour.threshold == ">=":
+        threshold = float(np.nextafter(threshold, -np.inf))
     refractory = round(p.behaviour.refractory_s / network.dt_s)
     neurons = Neurons(
         p.name, p.size, _one(p, "tau_syn_s", 1 - step.syn_decay), _one(p, "tau_s", 1 - step.decay), threshold,
@@ -182,7 +185,6 @@ def _refuse(network: Network, p: Population) -> None:
     for what, found, allowed in (
         ("reset", b.reset, ("zero", "value")),
         ("reset_at", b.reset_at, ("now",)),
-        ("threshold", b.threshold, (">",)),
         ("spikes", b.spikes, ("single",)),
         ("v_floor", b.v_floor, (None,)),
         ("threshold_noise", b.threshold_noise, (0.0,)),

@@ -104,7 +104,6 @@ def _behaviour(p: Population) -> list[str]:
     said = {
         "a spike sets v to 0 and takes no threshold away": p.behaviour.reset == "subtract",
         "a spike resets v in its own step, not in the next": p.behaviour.reset_at == "next",
-        "a spike needs v > v_threshold, not >=": p.behaviour.threshold == ">=",
     }
     return [line for line, so in said.items() if so and p.spiking]
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, floor, log2
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
+from hilbench.nal.grid import divisions, off_grid
 from hilbench.nal.loihi import equations
 from hilbench.nal.loihi.equations import ALIGN_BITS, LIMIT, UNITY
 from hilbench.nal.loihi.membrane import Membrane, amplitude, holds, membrane_of, onto, row_sums
@@ -21,28 +23,44 @@ from hilbench.nal.loihi.model import RANGES, IntegerNetwork, ValueInput
 from hilbench.nal.network import Network
 from hilbench.nal.neurons import Population
 from hilbench.nal.projection import Projection
+from hilbench.nal.zeros import Inputless, Inputs, Zeros, told
 
 HEADROOM = 4
 """How many thresholds below its reset a membrane can fall before it stops."""
 LOWEST_EXPONENT, HIGHEST_EXPONENT = RANGES["weight_exp"]
 BIAS_LIMIT = RANGES["bias_mant"][1] << RANGES["bias_exp"][1]
+FINE_STEPS = 256
+"""A step of a threshold of so many is no coarser than one of an 8-bit weight."""
 
 
-def from_network(
-    network: Network, weight_bits: int = 8, largest_value: float = 1.0
-) -> tuple[IntegerNetwork, list[str]]:
-    """The integer network, and lines `NAME: what is approximate`. Raises NetworkError for what the chip cannot do.
+class Quantised(NamedTuple):
+    """What `from_network` makes of a network."""
 
-    `largest_value` is the largest input value that the biases leave room for.
+    integers: IntegerNetwork
+    lines: list[str]
+    """What is approximated, as `NAME: how`."""
+    zeros: list[Zeros]
+    """Of each projection of spikes or events."""
+    inputless: list[Inputless]
+
+
+def from_network(network: Network, weight_bits: int = 8, largest_value: float = 1.0) -> Quantised:
+    """The integer network, and all that is then not as it was. Raises NetworkError for what the chip cannot do.
+
+    `largest_value` is the largest input value that the biases leave room for. The network comes without relays
+    (`nal.fold`).
     """
     work = _Work(network, IntegerNetwork(network.dt_us, inputs=network.inputs), weight_bits, largest_value)
     placed = [work.population(p) for p in network.populations.values()]
     for p, membrane, scale in placed:
         for q in onto(network, p):
             work.projection(q, membrane, scale)
+        if neurons := work.inputs[p.name].lost():
+            work.inputless.append(Inputless(p.name, neurons, p.size))
     for port in network.outputs:
         work.integers.output(port.name, network.taps[port.name], port.kind, port.units)
-    return work.integers, work.lines
+    lines = [*work.lines, *told(work.zeros, work.inputless)]
+    return Quantised(work.integers, lines, work.zeros, work.inputless)
 
 
 @dataclass(slots=True)
@@ -52,29 +70,83 @@ class _Work:
     weight_bits: int
     largest_value: float
     lines: list[str] = field(default_factory=list)
+    zeros: list[Zeros] = field(default_factory=list)
+    inputless: list[Inputless] = field(default_factory=list)
+    inputs: dict[str, Inputs] = field(default_factory=dict)
 
     def population(self, p: Population) -> tuple[Population, Membrane, float]:
         """Add a population at the scale that suits it and the synapses onto it."""
         m, lines = membrane_of(self.network, p, self.largest_value)
         constants = [q.bias for q in onto(self.network, p) if q.bias is not None]
         bias = m.bias + m.held_drive * sum(constants, np.zeros(p.size))
-        scale = self._scale(p, m, bias)
+        initial = (p.v_initial - m.zero) / m.depth
+        n = self._divisions(p, m, bias, initial)
+        scale = self._scale(p, m, bias) if n is None else float(n << ALIGN_BITS)
         held = np.array([equations.registered(step) for step in np.rint(bias * scale).astype(np.int64).tolist()])
         mantissa, exponent = registers(held)
         self.integers.lif(
-            p.name, p.size, du=m.du, dv=m.dv, vth=int(scale) >> ALIGN_BITS if p.spiking else None,
+            p.name, p.size, du=m.du, dv=m.dv, vth=self._threshold(p, int(scale) >> ALIGN_BITS, n, lines),
             bias_mant=mantissa, bias_exp=exponent,
-            v_initial=np.clip(np.rint((p.v_initial - m.zero) / m.depth * scale), -LIMIT, LIMIT).astype(np.int64),
+            v_initial=np.clip(np.rint(initial * scale), -LIMIT, LIMIT).astype(np.int64),
             refractory_steps=round(p.behaviour.refractory_s / self.network.dt_s),
             volts=m.depth / scale, v_zero=m.zero,
         )  # fmt: skip
         off = np.abs(held - bias * scale).max()
-        if off > 1e-6:
+        if off > 1e-6 and n is None:
             lines.append(f"the constant input is off by up to {off / scale:.2g} {_unit(p)} a step")
         if m.dv or m.du + 1 < UNITY:
             lines.append(f"u and v are rounded towards 0 in each step, to {1 / scale:.2g} {_unit(p)}")
         self.lines += [f"{p.name}: {line}" for line in lines]
+        self.inputs[p.name] = Inputs(p.size)
+        self.inputs[p.name].add(np.arange(p.size), bias, held)
         return p, m, scale
+
+    def _threshold(self, p: Population, vth: int, n: int | None, lines: list[str]) -> int | None:
+        """The register of a threshold that is `vth` of its steps high, and in `lines` what is approximate in it."""
+        if not p.spiking:
+            return None
+        if p.behaviour.threshold == ">":
+            return vth
+        if n is None and vth < FINE_STEPS:
+            lines.append("a spike needs v > v_threshold, not >=: v moves on no grid that the chip can hold")
+            return vth
+        if n is None:
+            text = f"a spike needs v > v_threshold less {1 / vth:.2g} of it, not >="
+            lines.append(f"{text}: v moves on no grid that the chip can hold")
+        return vth - 1
+
+    def _divisions(self, p: Population, m: Membrane, bias: NDArray, initial: NDArray) -> int | None:
+        """Into how many steps a threshold falls so that v moves by whole ones; None where it cannot be held so.
+
+        An `if` alone keeps to a grid: a leak divides v, and values come in between.
+        """
+        inputs = onto(self.network, p)
+        if p.kind != "if" or any(holds(self.network, q) for q in inputs):
+            return None
+        rows = [self._rows(q, m) for q in inputs]
+        numbers = np.concatenate([bias, initial, *(row.data for row in rows)])
+        n = divisions(numbers, RANGES["vth"][1])
+        if n is None or not self._fit(n, rows, bias, initial):
+            return None
+        if off := off_grid(numbers, n):
+            text = f"its input is read in whole parts of 1/{n} of its threshold"
+            self.lines.append(f"{p.name}: {text}: off by up to {off:.1g} of itself")
+        return n
+
+    def _fit(self, n: int, rows: list[scipy.sparse.csc_array], bias: NDArray, initial: NDArray) -> bool:
+        """Whether weights, biases and first v can be written in steps of an n-th of a threshold, and u holds them."""
+        scale = n << ALIGN_BITS
+        for row in rows:
+            steps = np.rint(row.data * n)
+            _, _, exponent, whole = self._written(steps)
+            if not np.array_equal(whole * 2.0**exponent, steps):
+                return False
+        held = np.rint(bias * n).astype(np.int64) << ALIGN_BITS
+        arriving = sum((_sums(row) for row in rows), np.zeros(bias.size))
+        return (
+            max(arriving.max(), np.abs(initial).max()) * scale <= LIMIT
+            and [equations.registered(step) for step in held.tolist()] == held.tolist()
+        )  # fmt: skip
 
     def projection(self, q: Projection, m: Membrane, scale: float) -> None:
         """Add what a population receives: values as bias currents, all else as synapses."""
@@ -84,6 +156,8 @@ class _Work:
         if holds(self.network, q):
             self.lines.append(f"{q.name}: values become bias currents of 13 bits, once a tick")
             self.integers.value_inputs.append(ValueInput(q.name, q.source, q.target, q.weights, scale * m.held_drive))
+            most = self.largest_value * np.abs(scale * m.held_drive) * row_sums(q)
+            self.inputs[q.target].add(np.arange(most.size), most, np.rint(most))
             return
         if q.bias is not None and m.du + 1 < UNITY:
             self.lines.append(f"{q.name}: its bias acts at once, not through the synaptic current")
@@ -91,11 +165,7 @@ class _Work:
 
     def _synapses(self, q: Projection, m: Membrane, scale: float) -> None:
         wanted = self._rows(q, m) * (scale / (1 << ALIGN_BITS))
-        sign, full, grain = self._format(wanted.data)
-        largest = np.abs(wanted.data).max(initial=0)
-        needed = ceil(log2(largest / full) - 1e-9) if largest else 0
-        exponent = min(max(needed, LOWEST_EXPONENT), HIGHEST_EXPONENT)
-        whole = np.clip(np.rint(wanted.data / 2.0**exponent / grain) * grain, -full, full).astype(np.int64)
+        sign, largest, exponent, whole = self._written(wanted.data)
         per_weight = m.drive * amplitude(self.network, q) * scale / (1 << ALIGN_BITS)
         self.integers.dense(
             q.source, q.target, scipy.sparse.csc_array((whole, wanted.indices, wanted.indptr), shape=wanted.shape),
@@ -107,6 +177,21 @@ class _Work:
         if off > 1e-7 * largest:
             text = f"weights of {self.weight_bits} bits times 2^{exponent}"
             self.lines.append(f"{q.name}: {text}: off by up to {100 * off / largest:.2g} % of the largest")
+        there = wanted.data != 0
+        self.zeros.append(Zeros(q.name, int((there & (alone == 0)).sum()), int(there.sum())))
+        self.inputs[q.target].add(wanted.indices, wanted.data, alone)
+
+    def _written(self, wanted: NDArray) -> tuple[str, float, int, NDArray]:
+        """The sign mode of weights, their largest magnitude, their exponent, and the whole numbers that it goes with.
+
+        `wanted` counts in what arrives: 64 steps of v.
+        """
+        sign, full, grain = self._format(wanted)
+        largest = np.abs(wanted).max(initial=0)
+        needed = ceil(log2(largest / full) - 1e-9) if largest else 0
+        exponent = min(max(needed, LOWEST_EXPONENT), HIGHEST_EXPONENT)
+        whole = np.clip(np.rint(wanted / 2.0**exponent / grain) * grain, -full, full).astype(np.int64)
+        return sign, largest, exponent, whole
 
     def _delays(self, q: Projection) -> NDArray:
         """Steps until a spike acts. On the chip, as behind Lava's Dense, that is the next step at the earliest."""
@@ -122,7 +207,7 @@ class _Work:
         rows = [self._rows(q, m) for q in onto(self.network, p) if not holds(self.network, q)]
         held = [np.abs(m.held_drive) * row_sums(q) for q in onto(self.network, p) if holds(self.network, q)]
         biases = np.abs(bias) + self.largest_value * sum(held, np.zeros(p.size))
-        arriving = sum((np.ravel(abs(row).sum(axis=1)) for row in rows), np.zeros(p.size)).max()
+        arriving = sum((_sums(row) for row in rows), np.zeros(p.size)).max()
         strongest = max((row.data for row in rows), key=lambda data: np.abs(data).max(initial=0), default=np.zeros(0))
         largest, (_, full, _) = np.abs(strongest).max(initial=0), self._format(strongest)
         needs = ((arriving * UNITY / (m.du + 1), LIMIT), (biases.max(), BIAS_LIMIT))
@@ -149,6 +234,11 @@ class _Work:
         sign = equations.sign_of(weights)
         grain = 1 << equations.lost_bits(sign, self.weight_bits)
         return sign, equations.SIGNS["excitatory"][1] // grain * grain, grain
+
+
+def _sums(row: scipy.sparse.csc_array) -> NDArray:
+    """(n_target,) all magnitudes onto each neuron together."""
+    return np.ravel(abs(row).sum(axis=1))
 
 
 def registers(bias: NDArray) -> tuple[NDArray, NDArray]:

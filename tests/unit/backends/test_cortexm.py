@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from hilbench.backends.cortexm import Cortexm, CortexmConfig
 from hilbench.backends.loihi import Loihi, LoihiConfig
+from hilbench.backends.reference import Reference
 from hilbench.cli import main
 from hilbench.errors import HilbenchError, LinkError, NetworkError, ScenarioError
 from hilbench.firmware import build
 from hilbench.nal import Network, save
-from hilbench.types import EVENT, Probes, Tick
+from hilbench.types import EVENT, Empty, Probes, Tick
 
 sys.path.append(str(Path(__file__).parents[2] / "contract"))
 from random_networks import networks, stream
@@ -81,6 +82,52 @@ def test_random_networks_are_the_engines_bit_for_bit(data, steps, seed):
     board, engine = pair(net, steps * net.dt_us, probes)
     for tick in stream(net, steps * net.dt_us, 12, seed):
         assert told(board, tick) == told(engine, tick)
+
+
+@pytest.mark.usefixtures("cortexm")
+@pytest.mark.parametrize("threshold", [">", ">="])
+def test_whole_numbers_behind_a_chain_of_linear_nodes_are_the_references(threshold):
+    """Neurons reach their thresholds exactly, and a relay and a factor stand before them."""
+    random = np.random.default_rng(5)
+    net = Network(0.001, integrator="discrete")
+    net.input("e", 4, kind="events")
+    net.add("a", "if", 12, threshold=threshold, reset="zero", v_threshold=10.0, output=True)
+    net.add("relay", "sum", 12)
+    net.connect("e", "relay", random.integers(-3, 6, (12, 4)), delay_steps=1, name="first")
+    net.connect("relay", "a", 2 * np.eye(12), name="then")
+    net.connect("a", "a", random.integers(-4, 4, (12, 12)), delay_steps=2, name="loop")
+    board, reference = Cortexm(CortexmConfig()), Reference(Empty())
+    report = board.load(net, PERIOD_US, Probes())
+    assert report.exact == ("a", "first", "then", "loop")
+    assert all(line.startswith("time: ") for line in report.approximated)
+    reference.load(net, PERIOD_US, Probes())
+    n_spikes = 0
+    for tick in stream(net, PERIOD_US, 60, seed=1):
+        expected = reference.step(tick).events.tolist()
+        assert board.step(tick).events.tolist() == expected
+        n_spikes += len(expected)
+    assert n_spikes > 100
+
+
+@pytest.mark.usefixtures("cortexm")
+def test_the_command_tells_of_a_network_that_rounding_erases(tmp_path, capsys):
+    net = Network(0.001)
+    net.input("e", 12, kind="events")
+    net.lif("a", 20, tau_s=0.02)
+    weights = np.random.default_rng(0).uniform(0.2, 0.6, (20, 12))
+    weights[3, 4] = 300
+    net.connect("e", "a", weights, delay_steps=1, name="w")
+    save(net, tmp_path / "net.nir")
+    build_it = ("cortexm", str(tmp_path / "net.nir"), "-o", str(tmp_path / "firmware"))
+    assert command(*build_it) == 1
+    found = capsys.readouterr()
+    assert found.err == "hilbench: projection 'w': 229 of 240 weights become 0; allowed: up to 50% (zeros_max)\n"
+    assert "approximated: a: 11 of 20 neurons lose all their input: " in found.out
+    assert command(*build_it, "--zeros-max", "0.96") == 0
+    assert capsys.readouterr().err.startswith("hilbench: warning: w: 229 of 240 weights become 0; a: 11 of 20 neurons")
+    with pytest.raises(NetworkError, match="229 of 240 weights become 0"):
+        Cortexm(CortexmConfig()).load(net, 1000, Probes())
+    assert len(Cortexm(CortexmConfig(zeros_max=1.0)).load(net, 1000, Probes()).warnings) == 2
 
 
 def runs_on_loihi(net: Network) -> bool:

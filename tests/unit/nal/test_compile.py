@@ -150,3 +150,38 @@ def test_a_network_without_neurons_is_refused():
     net.input("x", 1)
     with pytest.raises(NetworkError, match="no neurons"):
         compile_network(net, "loihi1", LOIHI1)
+
+
+def whole(threshold: str, high: float = 10.0, kind: str = "if", **more) -> Network:
+    """Whole weights onto neurons that only add, with a largest one that 8 bits alone would not scale to whole ones."""
+    net = Network(0.001)
+    net.input("e", 2, kind="events")
+    stated = {"integrator": "discrete", "reset": "zero", "v_threshold": high} | more
+    net.add("a", kind, 3, threshold=threshold, output=True, **stated)
+    net.connect("e", "a", [[5.0, -3.0], [1.0, 0.0], [2.0, 7.0]], delay_steps=1)
+    return net
+
+
+def test_whole_weights_are_written_whole_and_make_one_comparison_of_the_other():
+    for threshold in (">", ">="):
+        report = compile_network(whole(threshold), "loihi1", LOIHI1)
+        assert report.approximated == []
+        assert report.weights[0].max_abs == 0
+        assert (report.populations[0].threshold, report.populations[0].on_grid) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("target", "net", "says"),
+    [
+        ("loihi1", whole(">=", 10.1234567), "v > v_threshold, not >=, and v moves on no grid"),
+        ("loihi1", whole(">=", kind="lif", tau_s=0.02), "v > v_threshold, not >=, and v moves on no grid"),
+        ("loihi2", whole(">=", 10.1234567), "v > v_threshold, not >="),
+        ("truenorth", whole(">", 10.1234567), "v >= v_threshold, not >"),
+        ("loihi1", whole(">", 10.1234567), None),
+        ("cortexm4", whole(">=", 10.1234567), None),  # software asks what the network states
+    ],
+)
+def test_a_comparison_that_is_not_made_exactly_is_said(target, net, says):
+    found = [line for line in compile_network(net, target, load_target(target)).approximated if "a spike needs" in line]
+    assert len(found) == (says is not None)
+    assert says is None or (found[0].startswith("population 'a': a spike needs ") and says in found[0])

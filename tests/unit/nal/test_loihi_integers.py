@@ -108,7 +108,7 @@ def real(**more) -> Network:
 def test_what_fits_is_exact():
     net = real()
     net.connect("e", "a", np.full((4, 3), 0.5), delay_steps=1)
-    integers, lines = from_network(net)
+    integers, lines, *_ = from_network(net)
     p, q = integers.populations["a"], integers.projections["e_to_a"]
     assert (p.du, p.dv) == (4095, 1024)
     assert len(lines) == 1  # v is an integer
@@ -122,7 +122,7 @@ def test_what_fits_is_exact():
 def test_decays_and_constants_are_rounded_as_stated():
     net = real(tau_s=0.02, integrator="exact", v_leak=-1.0, v_reset=-1.0, v_threshold=1.0, v_initial=-0.5)
     net.connect("e", "a", np.ones((4, 3)), bias=1.5, delay_steps=3)
-    integers, lines = from_network(net)
+    integers, lines, *_ = from_network(net)
     p = integers.populations["a"]
     assert p.dv == round(4096 * (1 - np.exp(-0.001 / 0.02))) == 200
     assert any("tau_s: a step takes 200/4096 away, not 0.0487706" in line for line in lines)
@@ -147,7 +147,7 @@ def test_a_current_of_its_own_becomes_u():
     net.input("e", 2, kind="events")
     net.cuba_lif("a", 3, tau_s=0.02, tau_syn_s=0.005)
     net.connect("e", "a", np.ones((3, 2)), delay_steps=1)
-    integers, lines = from_network(net)
+    integers, lines, *_ = from_network(net)
     assert integers.populations["a"].du == round(4096 * 0.2) - 1
     assert not any("synaptic current" in line for line in lines)
     old = Network(0.001, integrator="euler")
@@ -161,7 +161,7 @@ def test_a_current_never_wraps_and_weights_of_both_signs_lose_a_bit():
     random = np.random.default_rng(1)
     net.connect("e", "a", random.uniform(-1, 1, (4, 3)), delay_steps=1)
     net.connect("a", "a", random.uniform(-1, 5, (4, 4)), delay_steps=1)
-    integers, lines = from_network(net)
+    integers, lines, *_ = from_network(net)
     arriving = sum(np.ravel(abs(q.weights).sum(axis=1)) * 2.0**q.weight_exp * 64 for q in integers.projections.values())
     assert arriving.max() < 2**23
     assert all((q.weights.data % 2 == 0).all() for q in integers.projections.values())
@@ -185,7 +185,7 @@ def test_delays_are_one_step_at_the_least():
     net = real()
     net.connect("e", "a", np.ones((4, 3)), delay_steps=np.arange(12).reshape(4, 3), name="some")
     net.connect("e", "a", np.ones((4, 3)), late=True, delay_steps=2, name="late")
-    integers, lines = from_network(net)
+    integers, lines, *_ = from_network(net)
     assert sorted(integers.projections["some"].delay_steps.tolist()) == [1, 1, *range(2, 12)]
     assert set(integers.projections["late"].delay_steps.tolist()) == {3}
     assert "some: a spike without delay acts in the next step" in lines
