@@ -165,7 +165,7 @@ class FrameLink(Link):
     def snapshot(self) -> dict[str, NDArray]:
         self._loaded()
         answer = self._ask(Kind.SNAPSHOT, lambda seq: wire.frame(Kind.SNAPSHOT, self._session, seq), Kind.SNAPSHOT)
-        return self._read(lambda data: states.decode_states(data)[0], answer)
+        return self._decoded(lambda data: states.decode_states(data)[0], answer)
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         self._loaded()
@@ -179,7 +179,7 @@ class FrameLink(Link):
         """What the device counts. Raises LinkError when it does not tell."""
         self._loaded()
         answer = self._ask(Kind.STATUS, lambda seq: wire.frame(Kind.STATUS, self._session, seq), Kind.STATUS)
-        return self._read(states.decode_status, answer)
+        return self._decoded(states.decode_status, answer)
 
     def tally(self) -> dict[str, int]:
         return {"unsent": self.unsent}
@@ -236,7 +236,7 @@ class FrameLink(Link):
         answer = self._ask(
             Kind.LOAD, lambda seq: wire.encode_load(self._session, seq, load), Kind.REPORT, self.config.start_timeout_s
         )
-        report = self._read(wire.decode_report, answer)
+        report = self._decoded(wire.decode_report, answer)
         if report.backend != (own := self._backend[0]):
             raise LinkError(
                 f"{self._address}: this device runs the backend {report.backend!r}; allowed here: {own!r}; "
@@ -274,15 +274,15 @@ class FrameLink(Link):
         deadline_ns = monotonic_ns() + timeout_ns
         self._write_by(frame, deadline_ns)
         while (data := self._next(deadline_ns)) is not None:
-            header = self._read(wire.read_header, data)
+            header = self._decoded(wire.read_header, data)
             if header.kind == answer and header.seq == self._request:
-                self._read(wire.check_zeros, header)
+                self._decoded(wire.check_zeros, header)
                 return data
             if header.kind == Kind.BYE or (header.kind == Kind.ERROR and header.seq in (self._request, wire.NO_SEQ)):
                 self._refuse(data, header)
         return None
 
-    def _read(self, decode: Callable[[Any], Any], data: Any) -> Any:
+    def _decoded(self, decode: Callable[[Any], Any], data: Any) -> Any:
         """What the device sent, decoded. Raises FrameError, which names the device."""
         try:
             return decode(data)
@@ -299,7 +299,7 @@ class FrameLink(Link):
     def _refuse(self, data: bytes, header: wire.Header) -> None:
         if header.kind == Kind.BYE:
             raise LinkError(f"{self._address}: the device has ended")
-        number, text = self._read(wire.decode_error, data)
+        number, text = self._decoded(wire.decode_error, data)
         name = Code(number).name if number in list(Code) else "unknown"
         remedy = "; install the same hilbench on both sides" if number == Code.VERSION else ""
         raise LinkError(f"{self._address}: {text} (error {number}, {name}){remedy}")
