@@ -100,11 +100,13 @@ class FrameLink(Link):
         hello = self._meet()
         if hello.capabilities & Can.LOAD:
             report = self._load(wire.Load(period_us, probes, packed))
+            n_probe_values = report.n_probe_values
         else:
+            n_probe_values = None  # a fixed device sends no REPORT
             report = self._accept_fixed(hello, sizes, program_hash(packed))
         self._sizes, self._reader = (
             sizes,
-            ReplyReader(sizes, _n_probe_addresses(program, probes), report.n_probe_values),
+            ReplyReader(sizes, _n_probe_addresses(program, probes), n_probe_values),
         )
         return report
 
