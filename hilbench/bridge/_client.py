@@ -100,11 +100,13 @@ class FrameLink(Link):
         hello = self._meet()
         if hello.capabilities & Can.LOAD:
             report = self._load(wire.Load(period_us, probes, packed))
+            n_probe_values = report.n_probe_values
         else:
+            n_probe_values = None  # a fixed device sends no REPORT
             report = self._accept_fixed(hello, sizes, program_hash(packed))
         self._sizes, self._reader = (
             sizes,
-            ReplyReader(sizes, _n_probe_addresses(program, probes), report.n_probe_values),
+            ReplyReader(sizes, _n_probe_addresses(program, probes), n_probe_values),
         )
         return report
 
@@ -178,7 +180,7 @@ class FrameLink(Link):
     def snapshot(self) -> dict[str, NDArray]:
         self._loaded()
         answer = self._ask(Kind.SNAPSHOT, lambda seq: wire.frame(Kind.SNAPSHOT, self._session, seq), Kind.SNAPSHOT)
-        return self._read(lambda data: states.decode_states(data)[0], answer)
+        return self._decoded(lambda data: states.decode_states(data)[0], answer)
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         self._loaded()
@@ -192,7 +194,7 @@ class FrameLink(Link):
         """What the device counts. Raises LinkError when it does not tell."""
         self._loaded()
         answer = self._ask(Kind.STATUS, lambda seq: wire.frame(Kind.STATUS, self._session, seq), Kind.STATUS)
-        return self._read(states.decode_status, answer)
+        return self._decoded(states.decode_status, answer)
 
     def tally(self) -> dict[str, int]:
         return {"unsent": self.unsent}
@@ -249,7 +251,7 @@ class FrameLink(Link):
         answer = self._ask(
             Kind.LOAD, lambda seq: wire.encode_load(self._session, seq, load), Kind.REPORT, self.config.start_timeout_s
         )
-        report = self._read(wire.decode_report, answer)
+        report = self._decoded(wire.decode_report, answer)
         if report.backend != (own := self._backend[0]):
             raise LinkError(
                 f"{self._address}: this device runs the backend {report.backend!r}; allowed here: {own!r}; "
@@ -287,15 +289,15 @@ class FrameLink(Link):
         deadline_ns = monotonic_ns() + timeout_ns
         self._write_by(frame, deadline_ns)
         while (data := self._next(deadline_ns)) is not None:
-            header = self._read(wire.read_header, data)
+            header = self._decoded(wire.read_header, data)
             if header.kind == answer and header.seq == self._request:
-                self._read(wire.check_zeros, header)
+                self._decoded(wire.check_zeros, header)
                 return data
             if header.kind == Kind.BYE or (header.kind == Kind.ERROR and header.seq in (self._request, wire.NO_SEQ)):
                 self._refuse(data, header)
         return None
 
-    def _read(self, decode: Callable[[Any], Any], data: Any) -> Any:
+    def _decoded(self, decode: Callable[[Any], Any], data: Any) -> Any:
         """What the device sent, decoded. Raises FrameError, which names the device."""
         try:
             return decode(data)
@@ -314,7 +316,7 @@ class FrameLink(Link):
     def _refuse(self, data: bytes, header: wire.Header) -> None:
         if header.kind == Kind.BYE:
             raise LinkError(f"{self._address}: the device has ended")
-        number, text = self._read(wire.decode_error, data)
+        number, text = self._decoded(wire.decode_error, data)
         name = Code(number).name if number in list(Code) else "unknown"
         remedy = "; install the same hilbench on both sides" if number == Code.VERSION else ""
         raise LinkError(f"{self._address}: {text} (error {number}, {name}){remedy}")

@@ -26,6 +26,8 @@ from hilbench.errors import LinkError
 from hilbench.types import Backend
 
 KILLED = "hilbench: a signal, or the end of a time limit, came while the backend computed what cannot be interrupted"
+_ANSWER = Device.answer.__code__
+"""What a signal may interrupt: not a frame that is about to leave."""
 _KIND_AT = 3
 """Where a frame's kind stands."""
 
@@ -61,7 +63,7 @@ def serve(
     with (
         watched(KILLED) as watchdog,
         listening(bind, spin_s, keys) as listener,
-        watchdog.obeying(Device.answer.__code__),
+        watchdog.obeying(_ANSWER),
     ):
         limit = partial(watchdog.limit, load_timeout_s)
         device = Device(backend, lease_s, clock_ns, lambda: listener.broken, limit)
