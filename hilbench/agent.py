@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench import plugins
-from hilbench.errors import HilbenchError, LinkError, NetworkError, ScenarioError, said
+from hilbench.errors import HilbenchError, LinkError, NetworkError, ScenarioError, said, stays_here
 from hilbench.plant_check import check_control, check_plant
 from hilbench.scenario import Part, Scenario
 from hilbench.types import (
@@ -26,7 +26,6 @@ from hilbench.types import (
     Reply,
     Tick,
     size_of,
-    stays_here,
     to_builtins,
 )
 

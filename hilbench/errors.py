@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 from difflib import get_close_matches
 
 
@@ -67,3 +68,9 @@ def said(error: BaseException) -> str:
     """What an exception of somebody else's code says, in one line of bounded length, with its kind."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def stays_here(self: object) -> NoReturn:
+    """As `__reduce__`: what holds a socket, a process, or memory that compiled code writes to, is not pickled."""
+    name = type(self).__name__
+    raise TypeError(f"{name}: cannot be pickled or copied; build it in the process that uses it, as make_agent does")

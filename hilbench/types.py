@@ -8,14 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, NoReturn, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.errors import LinkError, NetworkError
+from hilbench.errors import LinkError, NetworkError, stays_here
 
 EVENT = np.dtype([("t_us", "<u4"), ("address", "<u4")])
 """One spike event: microseconds since the start of its tick's window, and its address."""
@@ -152,12 +152,6 @@ class Law(ABC):
     @abstractmethod
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
         """One control period: `values` (n_values,) float32 in, (n_outputs,) out."""
-
-
-def stays_here(self: Any) -> NoReturn:
-    """As `__reduce__`: what holds a socket, a process, or memory that compiled code writes to, is not pickled."""
-    name = type(self).__name__
-    raise TypeError(f"{name}: cannot be pickled or copied; build it in the process that uses it, as make_agent does")
 
 
 class Backend(ABC):

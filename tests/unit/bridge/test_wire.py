@@ -103,7 +103,7 @@ LIES = {
     "recv_ns": ({"recv_ns": 2**63}, "recv_ns of REPLY is 9223372036854775808; allowed: 0 to 9223372036854775807"),
     "seq": ({"seq": 2**64 - 1}, "seq of REPLY is 18446744073709551615; allowed: less"),
     "prev_seq": ({"prev_seq": 3}, "prev_seq of REPLY is 3; allowed: below seq 3, or 18446744073709551615"),
-    "counter": ({"counters": np.array([0, 2**53 + 1, 0, 0], np.uint64)}, "synaptic_operations of REPLY is"),
+    "counter": ({"counters": np.array([0, 2**53 + 1, 0, 0, 0], np.uint64)}, "synaptic_operations of REPLY is"),
     "energy": ({"energy_j": -1e-9}, "energy_j of REPLY is -1e-09; allowed: 0 to 1e"),
     "no end of energy": ({"energy_j": float("inf")}, "energy_j of REPLY is inf; allowed: 0 to 1e"),
     "address": ({"events": np.array([(0, 2)], EVENT)}, "address is 2; allowed: below 2"),
