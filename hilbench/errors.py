@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NoReturn
 from difflib import get_close_matches
+from typing import NoReturn
 
 
 class HilbenchError(Exception):
