@@ -59,7 +59,7 @@ class Loop:
         freeze_s = config.freeze_at_s if config.learning else 0.0
         self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
         self._limits = tuple(zip(sheet.action_low, sheet.action_high, strict=True))
-        self._safe = list(sheet.safe_action)
+        self._safe = tuple(sheet.safe_action)  # tuples, for a plant may write over what it is given
         self._decoded_action = np.zeros(len(sheet.safe_action))
         self._sense = getattr(plant, "events", lambda: NO_EVENTS)
         self._batch = max(1, 1_000_000_000 // self._period_ns)
@@ -82,7 +82,7 @@ class Loop:
         self._rows = self._recorder.episode(
             Shape.of(self._plant, self._agent.control.program, self._steps), self._batch
         )
-        self._ready: list[tuple[int, int, list[float]]] = []  # (due physics step, tick, action)
+        self._ready: list[tuple[int, int, tuple[float, ...]]] = []  # (due physics step, tick, action)
         self._open: deque[int] = deque()  # ticks without a reply of theirs or of a newer one
         self._asked_ns: int | None = None  # since when the device owes a reply
         self._acting, self._action, self._next_step = -1, self._safe, 0
@@ -167,7 +167,7 @@ class Loop:
         instants = (t_ns // 1000, tick is None, learning, self._pace.instant_ns(t_ns), captured_ns, encoded_ns, sent_ns)
         self._rows.tick((k, *instants, reward, terminated, truncated, lost), tick, obs, self._plant.state(), info)
 
-    def _advance(self, step: int, action: list[float], source: int) -> None:
+    def _advance(self, step: int, action: tuple[float, ...], source: int) -> None:
         self._plant.advance(1, action)
         self._rows.acted(*divmod(step, self._steps), action, source)
         self._next_step = step + 1
@@ -230,7 +230,7 @@ class Loop:
         if not (late and self._config.late == "drop") and due != Pace.NEVER:
             heappush(self._ready, (-1 if due is None else due, seq, action))
 
-    def _decoded(self, reply: Reply) -> tuple[list[float], bool, bool]:
+    def _decoded(self, reply: Reply) -> tuple[tuple[float, ...], bool, bool]:
         """The reply's action within the plant's limits, and whether it was outside them, or no number."""
         self._agent.decode(reply, self._decoded_action)
         values = self._decoded_action.tolist()
@@ -241,9 +241,9 @@ class Loop:
                     return self._safe, False, True
                 values[i] = min(max(values[i], low), high)
                 clipped = True
-        return values, clipped, False
+        return tuple(values), clipped, False
 
-    def _choose(self, step: int) -> tuple[list[float], int]:
+    def _choose(self, step: int) -> tuple[tuple[float, ...], int]:
         """The action of this physics step: the newest reply's that is due, the one held, or the safe one."""
         source = HELD
         newest = self._acting

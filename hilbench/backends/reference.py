@@ -285,8 +285,10 @@ class Reference(Backend):
         """The membranes after the resets that these spikes bring."""
         if p.v_reset is None:  # threshold and poisson keep nothing
             return v
-        after = {"value": p.v_reset, "zero": np.zeros(p.size), "subtract": v - spikes * self._thresholds[p.name]}
-        return np.where(spikes > 0, after[p.behaviour.reset], v)
+        fired = spikes > 0
+        taken = np.multiply(spikes, self._thresholds[p.name], out=np.zeros(p.size), where=fired)  # one may be infinite
+        after = {"value": p.v_reset, "zero": np.zeros(p.size), "subtract": v - taken}
+        return np.where(fired, after[p.behaviour.reset], v)
 
     def _events(self, spikes: list[dict[str, NDArray]], names: tuple[str, ...] | list[str]) -> NDArray:
         """Spikes of these populations, side by side in address, at the start of the step they fell in, as they fell."""

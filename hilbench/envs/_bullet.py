@@ -269,7 +269,9 @@ class BulletPlant(Plant):
             self._tip = bullet.getDynamicsInfo(body, self.traits.tip_link, client)
 
     def _command(self, action: ArrayLike) -> list[float]:
-        values = list(action) if type(action) is list else list(map(float, np.asarray(action).ravel().tolist()))
+        values = (
+            list(action) if isinstance(action, (list, tuple)) else list(map(float, np.asarray(action).ravel().tolist()))
+        )
         low, high = self._low, self._high
         if len(values) != len(low):
             raise ValueError(f"action: found {len(values)} values, expected {len(low)}")

@@ -17,6 +17,7 @@ MAX_DELAY_STEPS = 65_535
 
 def make_port(name: str, size: int, kind: str, units: tuple[str, ...]) -> Port:
     """A Port, its fields checked."""
+    size = int(size) if isinstance(size, np.integer) else size
     try:
         return msgspec.convert({"name": name, "size": size, "kind": kind, "units": units}, Port)
     except msgspec.ValidationError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import heapq
 import tracemalloc
+from contextlib import suppress
 from math import ceil, inf, nan
 
 import msgspec
@@ -209,6 +210,25 @@ def test_an_older_tick_never_replaces_a_newer_one(tmp_path):
     assert (bench.rows["applied_step"][even] == -1).all()
     assert (bench.rows["applied_step"][~even] == STEPS * bench.rows["seq"][~even] + 2).all()
     assert bench.rows["answered"][even][:-1].all()  # late, useless and still on record; the last one is not waited for
+
+
+def test_a_plant_that_writes_over_an_action_changes_no_later_one(tmp_path):
+    """Neither the action that is held nor the safe one."""
+
+    def acted(name, spoil):
+        bench = Bench(tmp_path / name, lambda seq: None if seq < 5 else [1_300_000])
+        advance = bench.plant.advance
+
+        def spoiling(n_steps, action):
+            advance(n_steps, action)
+            if spoil:
+                with suppress(TypeError):
+                    action[0] = 99.0
+
+        bench.plant.advance = spoiling
+        return bench.run().acted
+
+    assert acted("spoilt", True) == acted("as it is", False)
 
 
 def test_a_reply_that_comes_twice_counts_once(tmp_path):

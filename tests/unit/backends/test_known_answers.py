@@ -52,6 +52,17 @@ def test_lif_period_is_the_recurrences_and_near_the_continuous_one(engine, dt_s,
         assert 0 < period * dt_s - (continuous_s + refractory_steps * dt_s) <= dt_s
 
 
+@pytest.mark.parametrize("reset", ["zero", "subtract", "value"])
+def test_an_infinite_threshold_is_never_passed_and_leaves_the_others_alone(engine, reset):
+    net = Network(1e-3)
+    net.input("x", 2)
+    net.lif("a", 2, tau_s=TAU_S, v_threshold=[np.inf, 1.0], reset=reset)
+    net.connect("x", "a", np.eye(2))
+    with np.errstate(all="raise"):
+        spikes = spike_steps(engine, net, [5.0, 5.0], 100)
+    assert set(spikes[:, 1].tolist()) == {1}
+
+
 @pytest.mark.parametrize(("threshold", "first"), [(">", 4), (">=", 3)])
 def test_the_instant_at_which_a_membrane_equals_its_threshold(engine, threshold, first):
     # An Euler step of dt / tau = 1/2 towards 2: v = 1, 1.5, 1.75, 1.875, all exact.

@@ -108,6 +108,15 @@ def test_what_is_refused_says_so_in_one_line_and_changes_nothing(case):
     assert before == (net.inputs, net.outputs, net.modulators, first, list(net.projections))
 
 
+def test_sizes_may_be_whole_numbers_of_numpy():
+    net = Network(0.001)
+    net.input("x", np.int64(3))
+    net.input("image", (np.int32(2), 3))
+    net.lif("cells", np.int64(4), tau_s=0.02)
+    assert [port.size for port in net.inputs] == [3, 6]
+    assert net.populations["cells"].size == 4
+
+
 def test_one_modulator_serves_rules_of_one_size():
     net = small()
     net.readout("z", 1, tau_s=0.1)
