@@ -269,9 +269,7 @@ class BulletPlant(Plant):
             self._tip = bullet.getDynamicsInfo(body, self.traits.tip_link, client)
 
     def _command(self, action: ArrayLike) -> list[float]:
-        values = (
-            list(action) if isinstance(action, (list, tuple)) else list(map(float, np.asarray(action).ravel().tolist()))
-        )
+        values = list(action) if type(action) in (list, tuple) else np.asarray(action, float).ravel().tolist()
         low, high = self._low, self._high
         if len(values) != len(low):
             raise ValueError(f"action: found {len(values)} values, expected {len(low)}")
