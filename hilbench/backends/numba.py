@@ -128,7 +128,8 @@ class Numba(Backend):
             self._state["V"][:] = self._flat.v_initial
             self._plans.reset()
         self._state["CLOCKS"][LAST_RESET] = self._state["CLOCKS"][NOW]
-        self._keys[:] = [noise.key(seed, p.name) for p in self._flat.order]
+        for i, name in self._drawing:
+            self._keys[i] = noise.key(seed, name)
         self._values[:] = 0
         self._modulators[:] = 0
         self._counts[:] = 0
@@ -212,6 +213,7 @@ class Numba(Backend):
         flat, net = self._flat, self._network
         plans, moves = self._plans.plans, self._plans.moves
         self._keys = np.zeros(len(flat.order), np.uint64)
+        self._drawing = [(i, p.name) for i, p in enumerate(flat.order) if p.draws]
         bounds = part_bounds(flat, n_parts)
         self._cuts = [part_cuts(flat, i, bounds) for i in range(len(flat.synapses))]
         pairs = zip(flat.synapses, self._cuts, strict=True)

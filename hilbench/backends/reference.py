@@ -79,7 +79,7 @@ class Reference(Backend):
             self._arriving_late = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
             on_arrival = [p for p in self._order if p.behaviour.fires == "on_arrival"]
             self._called_for = {p.name: np.zeros((n_slots + 1, p.size), bool) for p in on_arrival}
-        self._keys = {p.name: np.array([noise.key(seed, p.name)]) for p in self._order}
+        self._keys = {p.name: np.array([noise.key(seed, p.name)]) for p in self._order if p.draws}
         self._since_reset, self._ticks = np.zeros((2, 1), int)  # what is drawn at random depends on the first
         self._values[:] = 0
         self._modulators[:] = 0

@@ -141,6 +141,11 @@ class Population:
         """Whether it sends spikes; the others send their value in every step."""
         return self.kind in SPIKING
 
+    @property
+    def draws(self) -> bool:
+        """Whether its spikes depend on random numbers."""
+        return self.kind == "poisson" or self.behaviour.threshold_noise > 0
+
 
 class Step(NamedTuple):
     """Constants of one step, (size,) float64 each.
