@@ -21,10 +21,11 @@ import numpy as np
 import zmq
 
 from hilbench import plugins
-from hilbench.bridge import stream, wire
-from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams
-from hilbench.bridge.process import DeviceProcess
-from hilbench.bridge.wire import Hello, Kind
+from hilbench.bridge import stream
+from hilbench.bridge.device.process import DeviceProcess
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams
+from hilbench.bridge.protocol.wire import Hello, Kind
 from hilbench.types import LawProgram, Port, Probes, Tick
 
 PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))

@@ -31,8 +31,8 @@ from peers.environments import ROOT
 from peers.tables import markdown, show
 
 from hilbench import plugins
-from hilbench.bridge.ticks import encode_tick
-from hilbench.running import provenance
+from hilbench.bridge.protocol.ticks import encode_tick
+from hilbench.runs.run import provenance
 from hilbench.types import LawProgram, Link, Port, Probes, Tick
 
 PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))

@@ -19,9 +19,9 @@ import numpy as np
 from peers.environments import ROOT
 
 from hilbench import plugins
-from hilbench.nal.codec import pack, unpack
-from hilbench.nal.network import Network
-from hilbench.running import provenance
+from hilbench.nal.model.codec import pack, unpack
+from hilbench.nal.model.network import Network
+from hilbench.runs.run import provenance
 from hilbench.types import Probes
 
 OUT = ROOT / "runs" / "bench"

@@ -19,11 +19,11 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from hilbench.agent import Agent, make_agent, make_plant
-from hilbench.loop import Loop
-from hilbench.pace import Lockstep
-from hilbench.recorder import Recorder, read_run
-from hilbench.scenario import Scenario, load
+from hilbench.loop.agent import Agent, make_agent, make_plant
+from hilbench.loop.clock import Lockstep
+from hilbench.loop.loop import Loop
+from hilbench.record.writer import Recorder, read_run
+from hilbench.scenario.files import Scenario, load
 
 TARGET = 2.0
 """What the whole loop may cost, as a multiple of the bare one."""

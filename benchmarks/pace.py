@@ -1,6 +1,6 @@
 """How late a wait for an instant of a 1 kHz schedule ends: asleep, polling, or asleep and then polling.
 
-`hybrid` polls for the stretch that `hilbench.pace` measures at a run's start, `hybrid 80 us` for a fixed one. Rounds
+`hybrid` polls for the stretch that `hilbench.loop.clock` measures at a run's start, `hybrid 80 us` for a fixed one. Rounds
 alternate, because a shared machine drifts; `load` is how much of a processor it all takes, of which a fifth is the work
 between two waits.
 
@@ -16,9 +16,9 @@ from time import monotonic_ns, process_time_ns, sleep
 
 import numpy as np
 
-from hilbench.loop_config import LoopConfig
-from hilbench.pace import SPIN_NS, collector_frozen, overslept_ns, spin_ns
-from hilbench.realtime import granted
+from hilbench.loop.clock import SPIN_NS, collector_frozen, overslept_ns, spin_ns
+from hilbench.machine.realtime_setup import granted
+from hilbench.scenario.loop import LoopConfig
 
 PERIOD_NS = 1_000_000
 WORK_NS = 200_000

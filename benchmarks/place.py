@@ -15,9 +15,9 @@ import numpy as np
 import scipy.sparse
 
 from hilbench.nal import Network
-from hilbench.nal.place import place
-from hilbench.nal.target import Target
-from hilbench.nal.wiring import wire
+from hilbench.nal.compile.place import place
+from hilbench.nal.compile.target import Target
+from hilbench.nal.compile.wiring import wire
 
 CORE, SYNAPSES = 256, 20
 

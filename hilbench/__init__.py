@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from hilbench.agent import Agent, make_agent, make_plant
-    from hilbench.evaluation import evaluate
-    from hilbench.frames import frame
-    from hilbench.loop import Outcome
+    from hilbench.loop.agent import Agent, make_agent, make_plant
+    from hilbench.loop.loop import Outcome
     from hilbench.metrics import measure
-    from hilbench.recorder import read_run
-    from hilbench.scenario import Scenario, load
+    from hilbench.record.frames import frame
+    from hilbench.record.writer import read_run
+    from hilbench.scenario.files import Scenario, load
+    from hilbench.studies.evaluation import evaluate
 
 __version__ = "0.1.0"
 __all__ = ["Agent", "evaluate", "frame", "load", "make_agent", "make_plant", "measure", "read_run", "run"]
@@ -63,8 +63,8 @@ def run(
     A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
     """
     from hilbench.errors import ScenarioError
-    from hilbench.running import run as run_resolved
-    from hilbench.scenario import Scenario, load
+    from hilbench.runs.run import run as run_resolved
+    from hilbench.scenario.files import Scenario, load
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario, overrides, controller)

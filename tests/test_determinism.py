@@ -11,9 +11,9 @@ import threading
 import numpy as np
 import pytest
 
-from hilbench import scenario as scenarios
-from hilbench.recorder import read_run
-from hilbench.running import replay, run, tick_times
+from hilbench.record.writer import read_run
+from hilbench.runs.run import replay, run, tick_times
+from hilbench.scenario import files as scenarios
 from hilbench.types import SAFE
 
 CONTROLLERS = ("pes", "pid")

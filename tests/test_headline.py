@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hilbench.metrics import measure
-from hilbench.recorder import read_run
-from hilbench.running import run
-from hilbench.scenario import load
+from hilbench.record.writer import read_run
+from hilbench.runs.run import run
+from hilbench.scenario.files import load
 
 LOAD_S, END_S = 4.0, 9.0
 SETTINGS = {

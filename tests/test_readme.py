@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hilbench.bridge.shaping import Shape, settle_shape
-from hilbench.scenario import load
-from hilbench.suite import cells, load_suite
+from hilbench.bridge.impair.shaping import Shape, settle_shape
+from hilbench.scenario.files import load
+from hilbench.studies.suite import cells, load_suite
 
 if sys.version_info >= (3, 11):
     import tomllib

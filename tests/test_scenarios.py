@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilbench import scenario as scenarios
 from hilbench.metrics import measure
-from hilbench.recorder import read_run
-from hilbench.running import run
+from hilbench.record.writer import read_run
+from hilbench.runs.run import run
+from hilbench.scenario import files as scenarios
 
 CASES = [(name, controller) for name in scenarios.names() for controller in scenarios.load(name).controllers]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError, choose
-from hilbench.nal.network import Network
+from hilbench.nal.model.network import Network
 from hilbench.types import Backend, Carry, LoadReport, Probes, Program
 
 MAX_SPIKES = 255

@@ -17,9 +17,9 @@ from hilbench import plugins
 from hilbench.backends._network import all_or_nothing, check_folded, probe_ticks, steps_per_tick
 from hilbench.backends.loihi import LoihiConfig, weights_record
 from hilbench.errors import LinkError, NetworkError
-from hilbench.nal.fold import exact_parts, folded_for
+from hilbench.nal.compile.fold import exact_parts, folded_for
+from hilbench.nal.compile.zeros import check_zeros
 from hilbench.nal.loihi import IntegerNetwork
-from hilbench.nal.zeros import check_zeros
 from hilbench.types import NO_VALUES, Backend, Carry, Link, LoadReport, Probes, Program, Reply, Tick
 
 BOARDS = "qemu, serial:///dev/ttyACM0?baud=115200, stream://HOST:PORT, stream:///PATH"

@@ -11,7 +11,6 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.backends._cache import kernels
 from hilbench.backends._lava.forms import Form, fixed_form, float_form
 from hilbench.backends._lava.given import Given
 from hilbench.backends._lava.host import Host
@@ -24,13 +23,14 @@ from hilbench.backends._network import (
     probe_ticks,
     steps_per_tick,
 )
+from hilbench.backends._numba.cache import kernels
 from hilbench.errors import NetworkError
-from hilbench.nal.fold import exact_parts, folded_for
+from hilbench.nal.compile.fold import exact_parts, folded_for
+from hilbench.nal.compile.host_part import beside_chip, chip_part
+from hilbench.nal.compile.zeros import ZEROS_MAX
 from hilbench.nal.loihi import equations, lower
 from hilbench.nal.loihi.quantise import from_network
-from hilbench.nal.network import Network
-from hilbench.nal.split import beside_chip, chip_part
-from hilbench.nal.zeros import ZEROS_MAX
+from hilbench.nal.model.network import Network
 from hilbench.types import NO_EVENTS, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
 
 Seconds = Annotated[float, Meta(gt=0, le=1e4)]

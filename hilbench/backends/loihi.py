@@ -11,14 +11,14 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.backends._cache import kernels
 from hilbench.backends._network import all_or_nothing, check_folded, check_snapshot, probe_ticks, steps_per_tick
+from hilbench.backends._numba.cache import kernels
 from hilbench.errors import NetworkError, choose
-from hilbench.nal.fold import exact_parts, folded_for
+from hilbench.nal.compile.fold import exact_parts, folded_for
+from hilbench.nal.compile.zeros import ZEROS_MAX, check_zeros
 from hilbench.nal.loihi import IntegerNetwork, equations, lower
 from hilbench.nal.loihi.model import written
 from hilbench.nal.loihi.quantise import from_network
-from hilbench.nal.zeros import ZEROS_MAX, check_zeros
 from hilbench.types import EVENT, Backend, Carry, LoadReport, Probes, Program, Reply, Tick, size_of
 
 NO_TIMES = np.empty(0, np.int64)

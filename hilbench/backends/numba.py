@@ -17,7 +17,6 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.backends._cache import disk_cache, kernels
 from hilbench.backends._network import (
     all_or_nothing,
     as_it_is,
@@ -26,13 +25,15 @@ from hilbench.backends._network import (
     probe_ticks,
     steps_per_tick,
 )
-from hilbench.backends._plans import Move, Plans, check_rules
-from hilbench.backends._table import RELEASED, Address, Entry, addresses, fill, io, state
+from hilbench.backends._numba.cache import disk_cache, kernels
+from hilbench.backends._numba.plans import Move, Plans, check_rules
+from hilbench.backends._numba.table import RELEASED, Address, Entry, addresses, fill, io, state
 from hilbench.errors import NetworkError
-from hilbench.nal import lower as lowering
-from hilbench.nal import noise, rules
-from hilbench.nal.lower import Column, Constant, Lowered, lower, part_bounds, part_cuts
-from hilbench.nal.network import Network
+from hilbench.nal import rules
+from hilbench.nal.compile import lower as lowering
+from hilbench.nal.compile.lower import Column, Constant, Lowered, lower, part_bounds, part_cuts
+from hilbench.nal.model import noise
+from hilbench.nal.model.network import Network
 from hilbench.types import (
     COUNTERS,
     EVENT,

@@ -31,10 +31,10 @@ from hilbench.backends._network import (
     probe_ticks,
     steps_per_tick,
 )
-from hilbench.backends._reference_learning import Learning
-from hilbench.nal import noise
-from hilbench.nal.neurons import Population, step_constants
-from hilbench.nal.operations import counted, multiplies
+from hilbench.backends._reference.learning import Learning
+from hilbench.nal.compile.operations import counted, multiplies
+from hilbench.nal.model import noise
+from hilbench.nal.model.neurons import Population, step_constants
 from hilbench.types import COUNTERS, EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
 
 

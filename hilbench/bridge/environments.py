@@ -50,7 +50,7 @@ RECIPES = {
             "scikit-learn<1.8",
             "asteval<1",
         ),
-        checks=("lava.proc.lif.process", "hilbench.bridge.server"),
+        checks=("lava.proc.lif.process", "hilbench.bridge.device.server"),
     )
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.bridge.session import Session, build_backend
+from hilbench.bridge.device.session import Session, build_backend
 from hilbench.errors import LinkError, NetworkError
 from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Link, LoadReport, Probes, Program, Reply, Tick
 

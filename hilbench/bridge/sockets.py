@@ -5,7 +5,7 @@ from __future__ import annotations
 import zmq
 
 from hilbench.bridge.addresses import check_target, refusal
-from hilbench.bridge.wire import FRAME_MAX_BYTES
+from hilbench.bridge.protocol.wire import FRAME_MAX_BYTES
 from hilbench.errors import LinkError
 
 QUEUE = 64

@@ -20,7 +20,6 @@ from typing import Any, NoReturn
 
 import tyro
 
-from hilbench import scenario as scenarios
 from hilbench.cli._shared import complain, show_warnings
 from hilbench.cli.build import build
 from hilbench.cli.compile import compile_file
@@ -37,7 +36,8 @@ from hilbench.cli.runs import check, replay, run
 from hilbench.cli.shape import shape
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, choose
-from hilbench.signals import as_interrupts
+from hilbench.machine.signals import as_interrupts
+from hilbench.scenario import files as scenarios
 
 DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
 

@@ -15,7 +15,7 @@ import tyro
 from hilbench.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from hilbench.nal.zeros import Zeros
+    from hilbench.nal.compile.zeros import Zeros
 
 Scenario = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO")]
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -51,7 +51,7 @@ def share(option: str, found: float | None, default: float) -> float:
 
 def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float) -> bool:
     """Tell of weights that became 0: whether a projection lost more than the share `most`, or a warning of `lines`."""
-    from hilbench.nal.zeros import too_many
+    from hilbench.nal.compile.zeros import too_many
 
     found = too_many(zeros, most)
     for line in found:

@@ -57,7 +57,7 @@ def build(
     """
     from hilbench import firmware
     from hilbench.nal import load
-    from hilbench.nal.zeros import ZEROS_MAX, told
+    from hilbench.nal.compile.zeros import ZEROS_MAX, told
 
     if device != "cortexm":
         raise ScenarioError(f"build: found {device!r}; {choose(device, ['cortexm'])}")

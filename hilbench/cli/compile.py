@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hilbench.bridge.watchdog import watched
+from hilbench.bridge.device.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, complain, complain_of_zeros, print_json, share
 from hilbench.errors import RecordError, ScenarioError
 
 if TYPE_CHECKING:
-    from hilbench.nal.compile import Activity, Cost, Report
+    from hilbench.nal.compile.report import Activity, Cost, Report
     from hilbench.types import RunData
 
 UNKNOWN = "unknown"
@@ -52,9 +52,9 @@ def compile_file(
         print everything as JSON
     """
     from hilbench.nal import load
-    from hilbench.nal.compile import compile_network
-    from hilbench.nal.target import load_target
-    from hilbench.nal.zeros import ZEROS_MAX
+    from hilbench.nal.compile.report import compile_network
+    from hilbench.nal.compile.target import load_target
+    from hilbench.nal.compile.zeros import ZEROS_MAX
 
     if chips < 1:
         raise ScenarioError(f"--chips: found {chips}, expected 1 or more")
@@ -76,8 +76,8 @@ def compile_file(
 def _activity(folder: Path) -> Activity:
     """The spikes of a run, neuron by neuron. Raises RecordError."""
     from hilbench.metrics import n_periods
-    from hilbench.nal.compile import Activity
-    from hilbench.recorder import read_run
+    from hilbench.nal.compile.report import Activity
+    from hilbench.record.writer import read_run
 
     wanted = ("events", "probe_events", "answered", "weight_updates", "terminated", "truncated")
     run = read_run(folder, wanted)
@@ -161,7 +161,7 @@ def _use(report: Report) -> Iterator[tuple[str, ...]]:
 
 
 def _traffic(report: Report) -> Iterator[str]:
-    from hilbench.nal.place import METIS
+    from hilbench.nal.compile.place import METIS
 
     traffic = report.traffic
     yield (

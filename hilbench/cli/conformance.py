@@ -13,7 +13,7 @@ from rich.table import Table
 from hilbench.cli._shared import print_json
 
 if TYPE_CHECKING:
-    from hilbench.conformance import Outcome
+    from hilbench.conformance.suite import Outcome
 
 SHOWN = 4
 """How many features a line of the table names."""
@@ -37,7 +37,7 @@ def conformance(
     as_json
         print every feature as JSON
     """
-    from hilbench.conformance import conform, conform_all
+    from hilbench.conformance.suite import conform, conform_all
 
     found = {backend: conform(backend)} if backend else conform_all()
     if as_json:
@@ -49,7 +49,7 @@ def conformance(
 
 
 def _print(name: str, outcomes: list[Outcome]) -> None:
-    from hilbench.conformance import unsupported
+    from hilbench.conformance.suite import unsupported
 
     same = sum(outcome.verdict == "same" for outcome in outcomes)
     table = Table(show_header=False, box=None, padding=(0, 2))

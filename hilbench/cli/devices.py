@@ -9,8 +9,8 @@ from typing import Annotated
 import msgspec
 import tyro
 
-from hilbench.bridge._spin import DEVICE_SPIN_S
-from hilbench.bridge.watchdog import LOAD_TIMEOUT_S
+from hilbench.bridge.client.spin import DEVICE_SPIN_S
+from hilbench.bridge.device.watchdog import LOAD_TIMEOUT_S
 from hilbench.errors import ScenarioError, choose
 
 
@@ -53,9 +53,9 @@ def serve(
     insecure
         allow an address that other hosts can reach, without keys
     """
+    from hilbench.bridge.device.server import serve as serve_backend
+    from hilbench.bridge.device.session import build_backend
     from hilbench.bridge.keys import read_device
-    from hilbench.bridge.server import serve as serve_backend
-    from hilbench.bridge.session import build_backend
 
     if not 0 < lease_s <= 1e6:
         raise ScenarioError(f"--lease-s: found {lease_s}, expected a time above 0 s and up to 1e6 s")

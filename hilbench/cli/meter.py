@@ -13,7 +13,7 @@ def meter(run: Run, /) -> int:
     run
         the folder of the recorded run
     """
-    from hilbench.metering import measure_energy
+    from hilbench.runs.metering import measure_energy
 
     found = measure_energy(run)
     ticks = found["ticks"]

@@ -16,7 +16,7 @@ from hilbench.errors import ScenarioError
 
 if TYPE_CHECKING:
     from hilbench.nal import Network
-    from hilbench.nal.neurons import Population
+    from hilbench.nal.model.neurons import Population
 
 
 USUAL = {
@@ -92,8 +92,8 @@ def import_network(
     """
     from hilbench.nal import save
     from hilbench.nal.nir import read_with_notes
+    from hilbench.nal.nir.presets import PRESETS
     from hilbench.nal.nir.statements import read_statements
-    from hilbench.nal.presets import PRESETS
 
     options = {
         "preset": preset, "tau_unit": tau_unit, "arrival": arrival,

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from hilbench import plugins
-from hilbench import scenario as scenarios
 from hilbench.errors import ScenarioError, choose
+from hilbench.scenario import files as scenarios
 
 
 def list_plugins(kind: Annotated[str, tyro.conf.Positional] = "") -> int:

@@ -6,8 +6,8 @@ from typing import Any
 
 import tyro
 
-from hilbench import scenario as scenarios
 from hilbench.cli._shared import Scenario, print_json
+from hilbench.scenario import files as scenarios
 from hilbench.types import LawProgram
 
 
@@ -21,10 +21,10 @@ def program(scenario: Scenario, /, *, controller: str | None = None, overrides: 
     controller
         which of its controllers the device runs
     """
-    from hilbench.agent import check
     from hilbench.bridge.identity import program_hash
-    from hilbench.bridge.wire import Sizes
-    from hilbench.nal.codec import pack
+    from hilbench.bridge.protocol.wire import Sizes
+    from hilbench.loop.agent import check
+    from hilbench.nal.model.codec import pack
 
     found = scenarios.load(scenario, overrides, controller)
     built = check(found)

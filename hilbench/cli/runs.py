@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from hilbench import scenario as scenarios
-from hilbench.bridge.watchdog import watched
+from hilbench.bridge.device.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
 from hilbench.errors import escaped
+from hilbench.scenario import files as scenarios
 
 
 def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
@@ -30,7 +30,7 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
     """
     import tomli_w
 
-    from hilbench.agent import check_whole
+    from hilbench.loop.agent import check_whole
 
     with watched(INTERRUPTED):
         found = scenarios.load(scenario, overrides, controller)
@@ -66,7 +66,7 @@ def run(
     as_json
         print the metrics as JSON
     """
-    from hilbench.running import run as run_scenario
+    from hilbench.runs.run import run as run_scenario
 
     changes = dict(overrides or {})
     if seed is not None:
@@ -96,7 +96,7 @@ def replay(run: Run, /, *, out: Path | None = None) -> int:
     out
         folder for the replay's record; RUN.replay-TIME when absent
     """
-    from hilbench.running import replay as replay_run
+    from hilbench.runs.run import replay as replay_run
 
     recorded = run.resolve()
     folder = out or recorded.with_name(f"{recorded.name}.replay-{now()}")
@@ -126,7 +126,7 @@ def _progress(found: scenarios.Scenario, quiet: bool) -> Any:
 
 def _print_metrics(folder: Path, status: str, as_json: bool) -> None:
     from hilbench.metrics import measure
-    from hilbench.recorder import read_run
+    from hilbench.record.writer import read_run
 
     metrics = measure(read_run(folder))
     if as_json:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from hilbench.cli._shared import print_json
-from hilbench.delays import Trace
 from hilbench.errors import ScenarioError
-from hilbench.scenario import read_toml
+from hilbench.scenario.delays import Trace
+from hilbench.scenario.files import read_toml
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hilbench.bridge.shape import Tally
-    from hilbench.bridge.shaping import Shape
+    from hilbench.bridge.impair.shape import Tally
+    from hilbench.bridge.impair.shaping import Shape
 
 
 def shape(
@@ -63,7 +63,7 @@ def shape(
     as_json
         print the counts as JSON
     """
-    from hilbench.bridge.shape import shape_link
+    from hilbench.bridge.impair.shape import shape_link
 
     ways = {"jitter_s": jitter_s, "loss": loss, "duplicate": duplicate, "reorder": reorder}
     ways["delay"] = None if delay_s is None else {"s": delay_s}
@@ -83,7 +83,7 @@ def shape(
 
 def _settled(file: Path | None, options: dict[str, Any], seed: int | None) -> Shape:
     """The file's shape with the options, which hold for both ways, above it. Raises ScenarioError."""
-    from hilbench.bridge.shaping import WAYS, settle_shape
+    from hilbench.bridge.impair.shaping import WAYS, settle_shape
 
     where, table = "shape", {}
     if file is not None:
@@ -106,7 +106,7 @@ def _traces_s(shape: Shape) -> dict[str, NDArray]:
     traces = {way: delay.run for way, delay in traces.items() if isinstance(delay, Trace)}
     if not traces:
         return {}
-    from hilbench.traces import link_latencies_s
+    from hilbench.record.traces import link_latencies_s
 
     return {way: link_latencies_s(run, way) for way, run in traces.items()}
 

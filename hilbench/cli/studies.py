@@ -55,8 +55,8 @@ def evaluate(
         print the summary as JSON
     """
     from hilbench.errors import ScenarioError
-    from hilbench.evaluation import evaluate as evaluate_suite
-    from hilbench.suite import load_suite, override
+    from hilbench.studies.evaluation import evaluate as evaluate_suite
+    from hilbench.studies.suite import load_suite, override
 
     if workers is not None and workers < 1:
         raise ScenarioError(f"--workers: found {workers}, expected 1 or more")

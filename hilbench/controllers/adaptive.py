@@ -21,7 +21,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.coding import Whole, values_to_action
+from hilbench.coders.values import Whole, values_to_action
 from hilbench.controllers._arm import ArmModel, State, arm_law, arm_model, command_nm, state
 from hilbench.errors import ScenarioError
 from hilbench.types import Control, Controller, Law, PlantSpec, Port

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.coding import Scaled, values_to_action
+from hilbench.coders.values import Scaled, values_to_action
 from hilbench.controllers._population import PopulationConfig, Positive, rates_hz, solve_readout, tune
 from hilbench.controllers.lqr import LQRConfig, NotNegative, cart_pole_gain
 from hilbench.nal import Network

@@ -9,7 +9,7 @@ import scipy.linalg
 from msgspec import Meta, Struct
 from numpy.typing import ArrayLike, NDArray
 
-from hilbench.coding import Whole, values_to_action
+from hilbench.coders.values import Whole, values_to_action
 from hilbench.errors import ScenarioError
 from hilbench.types import Control, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
 

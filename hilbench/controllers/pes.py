@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.coding import Scaled, values_to_action
+from hilbench.coders.values import Scaled, values_to_action
 from hilbench.controllers._arm import ArmModel, arm_model, command_nm, pd_nm, state
 from hilbench.controllers._population import PopulationConfig, Positive, tune
 from hilbench.nal import Network

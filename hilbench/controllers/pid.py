@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.coding import Whole, values_to_action
+from hilbench.coders.values import Whole, values_to_action
 from hilbench.controllers._arm import ArmModel, arm_law, arm_model, command_nm, state, torque
 from hilbench.types import Control, Controller, Law, PlantSpec
 

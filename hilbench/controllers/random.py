@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from hilbench.coding import Whole, values_to_action
+from hilbench.coders.values import Whole, values_to_action
 from hilbench.seeding import stream
 from hilbench.types import Control, Controller, Empty, Law, LawProgram, PlantSpec, Port, to_builtins
 

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from hilbench.coding import Whole, values_to_action
+from hilbench.coders.values import Whole, values_to_action
 from hilbench.controllers._vecnormalize import beside, read_statistics
 from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Layer, MLPConfig, Standard
 from hilbench.errors import MissingExtra, ScenarioError

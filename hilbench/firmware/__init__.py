@@ -18,13 +18,13 @@ from msgspec import Struct
 from hilbench.errors import NetworkError, ScenarioError
 from hilbench.firmware._pes import Learnt, learnt_part
 from hilbench.firmware._program import n_events_in, program_c
-from hilbench.nal.codec import pack
-from hilbench.nal.fold import folded_for
+from hilbench.nal.compile.fold import folded_for
+from hilbench.nal.compile.host_part import beside_chip, chip_part
+from hilbench.nal.compile.zeros import Inputless, Zeros
 from hilbench.nal.loihi import IntegerNetwork
 from hilbench.nal.loihi.quantise import from_network
-from hilbench.nal.network import Network
-from hilbench.nal.split import beside_chip, chip_part
-from hilbench.nal.zeros import Inputless, Zeros
+from hilbench.nal.model.codec import pack
+from hilbench.nal.model.network import Network
 from hilbench.types import Probes
 
 SOURCES = Path(__file__).parent

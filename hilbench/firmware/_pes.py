@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError
 from hilbench.firmware._text import array, doubles, floats, structs
 from hilbench.nal.loihi.lower import Flat, first_of, where
-from hilbench.nal.network import Network
-from hilbench.nal.neurons import Population, step_constants
-from hilbench.nal.projection import Projection
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Population, step_constants
+from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules import bounds
 
 FROM_EVENTS, FROM_VALUES = -1, -2

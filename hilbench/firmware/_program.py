@@ -10,7 +10,7 @@ from hilbench.firmware._text import array, doubles, floats, structs
 from hilbench.nal.loihi import IntegerNetwork, lower
 from hilbench.nal.loihi.equations import UNITY
 from hilbench.nal.loihi.lower import DELAY, EXPONENT, POPULATION, ROW, SOURCE_HI, SOURCE_LO, TARGET_HI, TARGET_LO, Flat
-from hilbench.nal.network import Network
+from hilbench.nal.model.network import Network
 from hilbench.types import Port, Probes, size_of
 
 FIXED_BYTES, EVENT_BYTES, VALUE_BYTES, CRC_BYTES = 32, 8, 4, 2

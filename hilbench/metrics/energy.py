@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hilbench.metrics import Measure, Measures, column, metric, n_periods
-from hilbench.nal.energy import STATIC, Events, Part, Range, account, baselines, dynamic
-from hilbench.nal.target import Target, load_target, targets
+from hilbench.nal.compile.energy import STATIC, Events, Part, Range, account, baselines, dynamic
+from hilbench.nal.compile.target import Target, load_target, targets
 from hilbench.types import RunData
 
 NO_HOPS = "without routing, which needs a placement, and without the coding of inputs"

@@ -9,8 +9,8 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.histogram import merged, quantiles_ns
 from hilbench.metrics.split import COLUMNS, parts_s
+from hilbench.record.histogram import merged, quantiles_ns
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, rounded, wide
 from hilbench.report.data import Cell

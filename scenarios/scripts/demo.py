@@ -18,8 +18,8 @@ from rich.console import Console
 from hilbench.cli import guard
 from hilbench.cli.studies import describe_failures, print_summary, progress
 from hilbench.errors import RecordError
-from hilbench.evaluation import SUMMARY, evaluate
 from hilbench.report.page import write
+from hilbench.studies.evaluation import SUMMARY, evaluate
 
 SETTLED = "error_rms[5-10 s after]"
 PHASES = ("before", "0-2 s after", "2-5 s after", "5-10 s after")

@@ -7,7 +7,7 @@ import scipy.sparse
 from hypothesis import strategies as st
 
 from hilbench.nal import Network
-from hilbench.nal.neurons import KINDS, PARAMETERS, SPIKING
+from hilbench.nal.model.neurons import KINDS, PARAMETERS, SPIKING
 from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.nal.rules.pes import PES

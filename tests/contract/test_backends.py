@@ -13,14 +13,14 @@ from mistreatment import mistreat, untouched
 from random_networks import everything, learners, networks, stream
 
 from hilbench import plugins
-from hilbench.agent import make_control, make_plant
 from hilbench.backends import lava
 from hilbench.errors import NetworkError
+from hilbench.loop.agent import make_control, make_plant
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
-from hilbench.recorder import read_run
-from hilbench.running import run
-from hilbench.scenario import load
+from hilbench.record.writer import read_run
+from hilbench.runs.run import run
+from hilbench.scenario.files import load
 from hilbench.types import EVENT, NO_EVENTS, LawProgram, Port, Probes, Tick, size_of
 
 NAMES = [name for name in sorted(plugins.all_of("backends")) if name != "lava" or lava.installed()]

@@ -8,11 +8,11 @@ import pytest
 
 from hilbench import plugins
 from hilbench.cli import main
-from hilbench.conformance import STEPS_PER_TICK, conform, replies, ticks_for, unsupported
-from hilbench.nal.features import features
-from hilbench.nal.forms import FormKind
-from hilbench.nal.neurons import CHOICES, KINDS
-from hilbench.nal.presets import PRESETS
+from hilbench.conformance.networks import features
+from hilbench.conformance.suite import STEPS_PER_TICK, conform, replies, ticks_for, unsupported
+from hilbench.nal.model.forms import FormKind
+from hilbench.nal.model.neurons import CHOICES, KINDS
+from hilbench.nal.nir.presets import PRESETS
 
 FEATURES = features()
 BACKENDS = [name for name in plugins.all_of("backends") if name != "reference"]
@@ -73,7 +73,7 @@ def test_a_difference_fails_the_command_and_names_the_feature(monkeypatch, capsy
         return reply
 
     monkeypatch.setattr(numba, "step", forgetful)
-    monkeypatch.setattr("hilbench.conformance.features", lambda: {"lif, exact": FEATURES["lif, exact"]})
+    monkeypatch.setattr("hilbench.conformance.suite.features", lambda: {"lif, exact": FEATURES["lif, exact"]})
     with pytest.raises(SystemExit) as end:
         main(["conformance", "numba"])
     assert end.value.code == 1
@@ -97,7 +97,7 @@ def test_what_is_called_approximated_may_not_be_silent(monkeypatch, name, lost):
         reply.values = 0 * reply.values if lost == "values" else reply.values
         return reply
 
-    monkeypatch.setattr("hilbench.conformance.features", lambda: {"lif, exact": FEATURES["lif, exact"]})
+    monkeypatch.setattr("hilbench.conformance.suite.features", lambda: {"lif, exact": FEATURES["lif, exact"]})
     monkeypatch.setattr(backend, "load", load)
     assert conform(name)[0].verdict == ("approximated" if name == "loihi" else "same")
     monkeypatch.setattr(backend, "step", step)

@@ -11,10 +11,10 @@ import pytest
 from hilbench import plugins
 from hilbench.errors import ScenarioError
 from hilbench.nal import Network
-from hilbench.nal.codec import pack, unpack
-from hilbench.recorder import read_run
-from hilbench.running import run
-from hilbench.scenario import resolve
+from hilbench.nal.model.codec import pack, unpack
+from hilbench.record.writer import read_run
+from hilbench.runs.run import run
+from hilbench.scenario.files import resolve
 from hilbench.settings import settle
 from hilbench.types import Control, PlantSpec, Probes, Tick, size_of
 

@@ -23,16 +23,16 @@ import pytest
 from device_plants import Plant, code_of
 from host_device import BYE, ECHO, ERROR, HELLO, RESET, TICK, framed, header
 
-from hilbench import scenario as scenarios
-from hilbench.agent import check
-from hilbench.bridge import wire
+from hilbench.bridge.device.process import DeviceProcess
 from hilbench.bridge.identity import program_hash
-from hilbench.bridge.process import DeviceProcess
+from hilbench.bridge.protocol import wire
 from hilbench.cli import main
 from hilbench.controllers.lqr import LQRLaw
 from hilbench.firmware import SOURCES
-from hilbench.nal.codec import pack
-from hilbench.recorder import read_run
+from hilbench.loop.agent import check
+from hilbench.nal.model.codec import pack
+from hilbench.record.writer import read_run
+from hilbench.scenario import files as scenarios
 from hilbench.types import Probes
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "devices"

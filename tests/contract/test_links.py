@@ -12,7 +12,7 @@ import pytest
 from mistreatment import mistreat, untouched
 
 from hilbench import plugins
-from hilbench.bridge.session import Session
+from hilbench.bridge.device.session import Session
 from hilbench.errors import HilbenchError, LinkError, NetworkError, ProtocolError
 from hilbench.types import Link
 

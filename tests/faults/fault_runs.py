@@ -13,12 +13,12 @@ import numpy as np
 import odd_device
 import pytest
 
-from hilbench import scenario as scenarios
-from hilbench.agent import Agent
-from hilbench.bridge import process
+from hilbench.bridge.device import process
 from hilbench.envs.arm_payload import ArmPayload
-from hilbench.recorder import read_run
-from hilbench.running import run
+from hilbench.loop.agent import Agent
+from hilbench.record.writer import read_run
+from hilbench.runs.run import run
+from hilbench.scenario import files as scenarios
 from hilbench.types import SAFE
 
 TICKS, AT = 120, 65

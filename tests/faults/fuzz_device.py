@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hilbench.bridge import states, wire
-from hilbench.bridge.device import Device
-from hilbench.bridge.session import build_backend
-from hilbench.bridge.ticks import encode_tick
-from hilbench.bridge.wire import Code, Hello, Kind
+from hilbench.bridge.device.device import Device
+from hilbench.bridge.device.session import build_backend
+from hilbench.bridge.protocol import states, wire
+from hilbench.bridge.protocol.ticks import encode_tick
+from hilbench.bridge.protocol.wire import Code, Hello, Kind
 from hilbench.nal import Network
-from hilbench.nal.codec import pack
+from hilbench.nal.model.codec import pack
 from hilbench.nal.rules.pes import PES
 from hilbench.types import EVENT, Probes, Tick
 

@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 from hilbench import cli
-from hilbench.bridge import server, wire
-from hilbench.bridge.session import Session
-from hilbench.bridge.wire import Kind
+from hilbench.bridge.device import server
+from hilbench.bridge.device.session import Session
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.wire import Kind
 
 
 def main() -> None:

@@ -19,14 +19,16 @@ import pytest
 import zmq
 
 from hilbench import plugins
-from hilbench.bridge import _connection, process, server, wire
-from hilbench.bridge._listeners import MAX_CONNECTIONS
-from hilbench.bridge.device import Device
-from hilbench.bridge.server import check_bind, serve
-from hilbench.bridge.wire import Code, Hello, Kind
+from hilbench.bridge.client import connection
+from hilbench.bridge.device import process, server
+from hilbench.bridge.device.device import Device
+from hilbench.bridge.device.listeners import MAX_CONNECTIONS
+from hilbench.bridge.device.server import check_bind, serve
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.wire import Code, Hello, Kind
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError
-from hilbench.nal.codec import pack
+from hilbench.nal.model.codec import pack
 from hilbench.types import EVENT, NO_EVENTS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
@@ -355,7 +357,7 @@ def test_a_clock_is_shared_only_on_the_same_boot(monkeypatch):
     with fakes.serving(fake()) as address, ZmqLink(Config(address=address), "fake", {}) as link:
         load(link)
         assert link.same_clock
-        monkeypatch.setattr("hilbench.bridge._client.boot_id", lambda: b"another machine!")
+        monkeypatch.setattr("hilbench.bridge.client.client.boot_id", lambda: b"another machine!")
         load(link)
         assert not link.same_clock
 
@@ -496,7 +498,7 @@ def stalled(kind, folder, monkeypatch):
         assert backend.asked.wait(20)
         tick.events = np.zeros(5000, EVENT)
         with monkeypatch.context() as patch:
-            patch.setattr(_connection, "select", SimpleNamespace(select=lambda *_: pytest.fail("a tick waited")))
+            patch.setattr(connection, "select", SimpleNamespace(select=lambda *_: pytest.fail("a tick waited")))
             while link.unsent < 3:
                 tick.seq += 1
                 link.send(tick)

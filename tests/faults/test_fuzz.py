@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hilbench.bridge import wire
-from hilbench.bridge.wire import HEADER, Header, Kind
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.wire import HEADER, Header, Kind
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
@@ -24,7 +24,7 @@ import bridge_fakes as fakes
 import hostile
 
 from hilbench import plugins
-from hilbench.bridge.session import Session
+from hilbench.bridge.device.session import Session
 
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 EDGES = st.sampled_from([0, 1, 2, 255, 2**15, 2**16 - 1, 2**31, 2**32 - 1, 2**62, 2**64 - 1])

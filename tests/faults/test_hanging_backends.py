@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbench.bridge.server import KILLED
+from hilbench.bridge.device.server import KILLED
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError
 
@@ -94,7 +94,7 @@ def test_a_load_that_cannot_be_interrupted_ends_its_device():
 
 
 def test_a_link_gives_its_own_device_as_long_as_it_waits(monkeypatch):
-    from hilbench.bridge import process
+    from hilbench.bridge.device import process
 
     monkeypatch.setattr(process, "COMMAND", (sys.executable, fakes.__file__))
     link = ZmqLink(Config(start_timeout_s=3.0), "fake", {"hang": "load.python"})

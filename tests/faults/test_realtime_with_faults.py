@@ -36,12 +36,12 @@ from fault_runs import (
 )
 
 from hilbench import plugins
-from hilbench.bridge import _listeners
-from hilbench.bridge.framing import Cobs
-from hilbench.bridge.session import build_backend
-from hilbench.bridge.wire import Kind, read_header
+from hilbench.bridge.device import listeners
+from hilbench.bridge.device.session import build_backend
+from hilbench.bridge.protocol.framing import Cobs
+from hilbench.bridge.protocol.wire import Kind, read_header
 from hilbench.errors import LinkError
-from hilbench.recorder import read_run
+from hilbench.record.writer import read_run
 from hilbench.types import SAFE
 
 ENOUGH = 20
@@ -166,7 +166,7 @@ def test_damaged_replies_are_lost_and_counted(monkeypatch, tmp_path):
             damaged.append(header.seq)
             return [whole[:5] + bytes([whole[5] ^ 0x80 or 1]) + whole[6:]]
 
-    monkeypatch.setattr(_listeners, "Cobs", Noisy)
+    monkeypatch.setattr(listeners, "Cobs", Noisy)
     with fakes.serving(build_backend("law", {}), BINDS["stream"]) as address:
         scenario = realtime("stream", loop__duration_s=SECONDS, link__address=address)
         outcome, meta, rows = go(scenario, tmp_path / "run")

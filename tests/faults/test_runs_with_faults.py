@@ -17,8 +17,8 @@ import bridge_fakes as fakes
 import odd_device
 from fault_runs import AT, BINDS, LINKS, PERIOD_S, TICKS, arm, go, odd_process, safe_at, supervised, weight_norms
 
-from hilbench.bridge import server
-from hilbench.bridge.session import build_backend
+from hilbench.bridge.device import server
+from hilbench.bridge.device.session import build_backend
 
 pytestmark = pytest.mark.timeout(120)
 REPLIES = {"twice": lambda: odd_device.twice, "old": odd_device.Old}

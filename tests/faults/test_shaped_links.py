@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 import zmq
 
-from hilbench import scenario as scenarios
-from hilbench.bridge import wire
-from hilbench.bridge.session import Session, build_backend
-from hilbench.bridge.shape import shape_link
-from hilbench.bridge.shaping import Counts, Cut, Lane, Shape, Way
-from hilbench.bridge.wire import Code, Hello, Kind
+from hilbench.bridge.device.session import Session, build_backend
+from hilbench.bridge.impair.shape import shape_link
+from hilbench.bridge.impair.shaping import Counts, Cut, Lane, Shape, Way
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.wire import Code, Hello, Kind
 from hilbench.bridge.zmq import Config, ZmqLink
-from hilbench.delays import Constant, Gamma, Trace
 from hilbench.errors import LinkError
-from hilbench.recorder import read_run
-from hilbench.running import replay, run
+from hilbench.record.writer import read_run
+from hilbench.runs.run import replay, run
+from hilbench.scenario import files as scenarios
+from hilbench.scenario.delays import Constant, Gamma, Trace
 from hilbench.types import HELD, REPLIED, SAFE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))

@@ -21,8 +21,8 @@ from hilbench.errors import LinkError, NetworkError
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
-from hilbench.running import replay, run
-from hilbench.scenario import load
+from hilbench.runs.run import replay, run
+from hilbench.scenario.files import load
 from hilbench.types import EVENT, Empty, Probes, Reply, Tick, size_of
 
 TIMEOUT_S = 30.0

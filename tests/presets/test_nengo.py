@@ -6,7 +6,7 @@ import numpy as np
 from graphs import lively, spikes
 
 from hilbench.nal import Network
-from hilbench.nal.presets import preset
+from hilbench.nal.nir.presets import preset
 
 STEPS = 1000
 DT_S = 1e-3

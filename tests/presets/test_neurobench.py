@@ -11,7 +11,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.nal import Network, read
-from hilbench.nal.facts import network_facts
+from hilbench.nal.compile.facts import network_facts
 from hilbench.types import COUNTERS, Probes, Tick
 
 STEPS = 60

@@ -8,8 +8,8 @@ import pytest
 
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.neurons import PARAMETERS
-from hilbench.nal.presets import PRESETS, preset, tau_unit_s
+from hilbench.nal.model.neurons import PARAMETERS
+from hilbench.nal.nir.presets import PRESETS, preset, tau_unit_s
 
 PAGE = Path(__file__).parents[2] / "docs" / "presets.md"
 

@@ -8,7 +8,7 @@ import pytest
 from graphs import lively, spikes
 
 from hilbench.nal import Network, read
-from hilbench.nal.presets import preset
+from hilbench.nal.nir.presets import preset
 
 STEPS = 1000
 OPTIONS = {

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from hilbench import plugins
-from hilbench import scenario as scenarios
-from hilbench.agent import Agent, learns, make_agent, make_plant
-from hilbench.coding import values_to_action
+from hilbench.coders.values import values_to_action
 from hilbench.errors import LinkError, ScenarioError
+from hilbench.loop.agent import Agent, learns, make_agent, make_plant
 from hilbench.nal import Network
 from hilbench.nal.rules.homeostatic import Homeostatic
-from hilbench.recorder import read_run
-from hilbench.running import run
+from hilbench.record.writer import read_run
+from hilbench.runs.run import run
+from hilbench.scenario import files as scenarios
 from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, LoadReport, Port, Probes, Reply
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilbench import scenario as scenarios
-from hilbench.agreement import _counts, compare_spikes
 from hilbench.errors import RecordError
 from hilbench.metrics import measure
-from hilbench.recorder import AGREEMENT, read_run
-from hilbench.running import run
-from hilbench.sealed import write_sealed
+from hilbench.record.sealed import write_sealed
+from hilbench.record.writer import AGREEMENT, read_run
+from hilbench.runs.agreement import _counts, compare_spikes
+from hilbench.runs.run import run
+from hilbench.scenario import files as scenarios
 from hilbench.types import EVENT
 
 SHORT = {"loop.duration_s": 0.05, "record.spikes": ["neurons"]}

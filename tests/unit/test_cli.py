@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hilbench import plugins
-from hilbench.bridge._spin import DEVICE_SPIN_S
+from hilbench.bridge.client.spin import DEVICE_SPIN_S
 from hilbench.cli import main
 from hilbench.cli._shared import print_json
 from hilbench.cli.shape import _settled
@@ -107,7 +107,7 @@ def test_doctor_misses_lava_before_it_measures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setenv("HILBENCH_ENVIRONMENTS", str(tmp_path))
-    monkeypatch.setattr("hilbench.doctor.examine", lambda each_s: pytest.fail("it measures"))
+    monkeypatch.setattr("hilbench.machine.doctor.examine", lambda each_s: pytest.fail("it measures"))
     assert call("doctor", "--lava") == 2
     assert "run `hilbench device install lava`" in capsys.readouterr().err
 
@@ -195,7 +195,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 def test_serve_hands_its_spin_on(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {}
-    monkeypatch.setattr("hilbench.bridge.server.serve", lambda backend, bind, **more: asked.update(more))
+    monkeypatch.setattr("hilbench.bridge.device.server.serve", lambda backend, bind, **more: asked.update(more))
     for words, spin_s in ((["--spin-s", "0"], 0.0), ([], DEVICE_SPIN_S)):
         assert call("serve", "--backend", "null", *words) == 0
         assert asked["spin_s"] == spin_s

@@ -10,9 +10,9 @@ import pytest
 
 from hilbench.cli import main
 from hilbench.nal import Network, save
-from hilbench.nal.facts import network_facts
-from hilbench.recorder import Recorder
-from hilbench.rows import Shape
+from hilbench.nal.compile.facts import network_facts
+from hilbench.record.columns import Shape
+from hilbench.record.writer import Recorder
 from hilbench.types import EVENT, Reply, Tick
 
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilbench import doctor, plugins
-from hilbench.bridge import process
+from hilbench import plugins
+from hilbench.bridge.device import process
 from hilbench.cli import main
 from hilbench.errors import LinkError
+from hilbench.machine import doctor
 
 US, MS = 1_000, 1_000_000
 

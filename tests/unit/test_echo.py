@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilbench.echo import echo_ns
 from hilbench.errors import LinkError
+from hilbench.loop.echo import echo_ns
 from hilbench.types import Link
 
 US, MS = 1_000, 1_000_000

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hilbench import evaluation
 from hilbench.cli import main
 from hilbench.errors import RecordError, ScenarioError
-from hilbench.evaluation import Step, evaluate
-from hilbench.plan import Job, Planner
-from hilbench.recorder import read_run
-from hilbench.sealed import read_sealed, write_sealed
-from hilbench.suite import cells, load_suite
+from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.record.writer import read_run
+from hilbench.studies import evaluation
+from hilbench.studies.evaluation import Step, evaluate
+from hilbench.studies.plan import Job, Planner
+from hilbench.studies.suite import cells, load_suite
 
 SMALL = {
     "name": "small",
@@ -208,7 +208,7 @@ def test_a_change_of_code_or_scenario_is_another_run(tmp_path: Path, monkeypatch
     assert not folders(set={"loop.duration_s": 0.06}) & same
     assert len(folders(seeds=[10000, 10001, 7]) & same) == 8
     assert folders(set={"loop.duration_s": 0.05, "controllers.lif_lqr.n_neurons": 9}) == same, "it does not run"
-    monkeypatch.setattr("hilbench.plan.code_version", lambda: "other")
+    monkeypatch.setattr("hilbench.studies.plan.code_version", lambda: "other")
     assert not folders() & same
 
 

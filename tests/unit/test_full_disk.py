@@ -16,9 +16,9 @@ from test_recorder import SHAPE, check, write_reply, write_tick
 
 from hilbench.cli import guard
 from hilbench.errors import RecordError
-from hilbench.evaluation import evaluate
-from hilbench.recorder import Recorder, read_run
-from hilbench.sealed import RESERVE_BYTES, write_whole
+from hilbench.record.sealed import RESERVE_BYTES, write_whole
+from hilbench.record.writer import Recorder, read_run
+from hilbench.studies.evaluation import evaluate
 
 pytestmark = pytest.mark.timeout(200)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

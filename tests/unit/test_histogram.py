@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilbench.histogram import LONGEST_NS, counted, merged, quantiles_ns
+from hilbench.record.histogram import LONGEST_NS, counted, merged, quantiles_ns
 
 TIMES = st.lists(st.integers(0, LONGEST_NS), min_size=1, max_size=200)
 

@@ -7,7 +7,7 @@ import resource
 
 import pytest
 
-from hilbench import host
+from hilbench.machine import host
 
 
 def write(path, text=""):

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hilbench.agent import Agent
-from hilbench.coding import Whole, values_to_action
+from hilbench.coders.values import Whole, values_to_action
 from hilbench.errors import LinkError, ProtocolError, RecordError
-from hilbench.loop import Loop
-from hilbench.loop_config import Constant, LoopConfig
+from hilbench.loop.agent import Agent
+from hilbench.loop.clock import Delayed, Lockstep, Recorded, Traced, Wall
+from hilbench.loop.loop import Loop
 from hilbench.metrics import measure
 from hilbench.metrics.split import parts_s
-from hilbench.pace import Delayed, Lockstep, Recorded, Traced, Wall
-from hilbench.recorder import Recorder, read_run
-from hilbench.running import _check_repeatable, tick_times
+from hilbench.record.writer import Recorder, read_run
+from hilbench.runs.run import _check_repeatable, tick_times
+from hilbench.scenario.loop import Constant, LoopConfig
 from hilbench.types import (
     EVENT,
     HELD,

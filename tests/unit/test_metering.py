@@ -8,17 +8,19 @@ from itertools import count
 import numpy as np
 import pytest
 
-from hilbench import again, metering, plugins
-from hilbench import scenario as scenarios
-from hilbench.bridge import process
+from hilbench import plugins
+from hilbench.bridge.device import process
 from hilbench.bridge.inprocess import InProcess
 from hilbench.cli import main
 from hilbench.errors import LinkError, MeterError, RecordError
-from hilbench.metering import measure_energy
 from hilbench.metrics import measure
-from hilbench.recorder import read_run
-from hilbench.running import run
-from hilbench.sealed import read_sealed, write_sealed
+from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.record.writer import read_run
+from hilbench.runs import metering
+from hilbench.runs import refeed as again
+from hilbench.runs.metering import measure_energy
+from hilbench.runs.run import run
+from hilbench.scenario import files as scenarios
 from hilbench.types import Empty, Meter
 
 

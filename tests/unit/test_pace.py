@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilbench.loop_config import Constant, Gamma, LoopConfig, Trace
-from hilbench.pace import (
+from hilbench.loop.clock import (
     SPIN_MOST_NS,
     SPIN_NS,
     Delayed,
@@ -24,6 +23,7 @@ from hilbench.pace import (
     overslept_ns,
     spin_ns,
 )
+from hilbench.scenario.loop import Constant, Gamma, LoopConfig, Trace
 
 STEP_S = 0.00025
 STEPS = 4

@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 import hilbench
-from hilbench import agent, evaluation, metrics, recorder, scenario
+from hilbench import metrics
 from hilbench.errors import ScenarioError
+from hilbench.loop import agent
+from hilbench.record import writer as recorder
+from hilbench.scenario import files as scenario
+from hilbench.studies import evaluation
 
 SHORT = {"loop.duration_s": 0.02}
 
@@ -44,7 +48,12 @@ def test_editors_are_told_of_every_name_that_is_loaded_late() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["hilbench.evaluate", "import hilbench.evaluation", "import hilbench.scenario, hilbench.frames"]
+    "first",
+    [
+        "hilbench.evaluate",
+        "import hilbench.studies.evaluation",
+        "import hilbench.scenario.files, hilbench.record.frames",
+    ],
 )
 def test_no_order_of_first_uses_hides_a_function_behind_a_module(first: str) -> None:
     code = f"import hilbench; {first}"

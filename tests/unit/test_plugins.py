@@ -13,11 +13,11 @@ import pytest
 import hilbench
 from hilbench import plugins
 from hilbench.cli import main
-from hilbench.conformance import conform_all
+from hilbench.conformance.suite import conform_all
 from hilbench.errors import PluginError, ScenarioError
-from hilbench.evaluation import evaluate
-from hilbench.metering import meters
 from hilbench.metrics import Measure, measure, metric
+from hilbench.runs.metering import meters
+from hilbench.studies.evaluation import evaluate
 from hilbench.types import Empty
 
 
@@ -171,7 +171,7 @@ def test_a_metric_that_raises_stands_alone(bad, tmp_path, monkeypatch):
 
 
 def test_a_suite_is_summarised_beside_bad_metrics(bad, tmp_path, monkeypatch):
-    from hilbench import evaluation
+    from hilbench.studies import evaluation
 
     monkeypatch.setattr(
         evaluation, "work", lambda tasks, function, ended, _: [ended(t, function(t), None) for t in tasks]
@@ -193,7 +193,7 @@ def test_a_meter_that_raises_is_one_that_cannot_be_read(bad):
 
 
 def test_a_backend_that_does_not_load_is_refused_beside_the_others(bad, monkeypatch):
-    from hilbench import conformance
+    from hilbench.conformance import suite as conformance
 
     one = dict(list(conformance.features().items())[:1])
     monkeypatch.setattr(conformance, "features", lambda: one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pool_tasks import divide
 
-from hilbench.pool import work
+from hilbench.studies.pool import work
 
 pytestmark = pytest.mark.timeout(100)
 

@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from hilbench import realtime
-from hilbench.loop_config import LoopConfig
-from hilbench.realtime import granted
+from hilbench.machine import realtime_setup as realtime
+from hilbench.machine.realtime_setup import granted
+from hilbench.scenario.loop import LoopConfig
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="this system has no SCHED_FIFO")
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbench.errors import RecordError
-from hilbench.recorder import AGREEMENT, Recorder, Shape, read_run
-from hilbench.sealed import read_sealed, write_sealed
+from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.record.writer import AGREEMENT, Recorder, Shape, read_run
 from hilbench.types import EVENT, NO_EVENTS, REPLIED, Reply, Tick
 
 SHAPE = Shape(obs=3, state=2, info=("error", "x"), actions=2, steps=2, values_in=3, modulators=1, values_out=2)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from test_loop import SAFE_ACTION, STEPS, Bench, Device, always
 
-from hilbench import recovery
 from hilbench.errors import LinkError, NetworkError, RecordError
-from hilbench.pace import Lockstep
-from hilbench.recorder import read_run
-from hilbench.running import _check_repeatable
+from hilbench.loop import recovery
+from hilbench.loop.clock import Lockstep
+from hilbench.record.writer import read_run
+from hilbench.runs.run import _check_repeatable
 from hilbench.types import SAFE, Kept, LoadReport
 
 pytestmark = pytest.mark.timeout(30)

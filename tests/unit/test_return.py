@@ -6,11 +6,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from hilbench import scenario as scenarios
-from hilbench.agent import make_agent, make_plant
+from hilbench.loop.agent import make_agent, make_plant
 from hilbench.metrics import measure
-from hilbench.recorder import read_run
-from hilbench.running import replay, run
+from hilbench.record.writer import read_run
+from hilbench.runs.run import replay, run
+from hilbench.scenario import files as scenarios
 
 
 def recorded(name, controller, folder, **loop):

@@ -12,20 +12,21 @@ import numpy as np
 import pytest
 from test_loop import Clock, Device, Plant, always
 
-from hilbench import plugins, running
-from hilbench import scenario as scenarios
-from hilbench.agent import Agent
-from hilbench.bridge import process
+from hilbench import plugins
+from hilbench.bridge.device import process
 from hilbench.bridge.inprocess import InProcess
-from hilbench.coding import Whole, values_to_action
+from hilbench.coders.values import Whole, values_to_action
 from hilbench.errors import RecordError, ScenarioError
-from hilbench.histogram import quantiles_ns
-from hilbench.loop_config import LoopConfig
+from hilbench.loop.agent import Agent
+from hilbench.loop.clock import SPIN_MOST_NS, SPIN_NS, Wall
 from hilbench.metrics import measure
-from hilbench.pace import SPIN_MOST_NS, SPIN_NS, Wall
-from hilbench.recorder import Recorder, read_run
-from hilbench.running import behind, replay, run, tick_times
-from hilbench.sealed import read_sealed, write_sealed
+from hilbench.record.histogram import quantiles_ns
+from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.record.writer import Recorder, read_run
+from hilbench.runs import run as running
+from hilbench.runs.run import behind, replay, run, tick_times
+from hilbench.scenario import files as scenarios
+from hilbench.scenario.loop import LoopConfig
 from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, Port, Probes, RunData, to_builtins
 
 

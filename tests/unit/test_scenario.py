@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from hilbench import scenario as scenarios
 from hilbench.errors import ScenarioError
-from hilbench.loop_config import Constant, Gamma
-from hilbench.scenario import assignments, dump, find, load, parse_value, resolve
+from hilbench.scenario import files as scenarios
+from hilbench.scenario.files import assignments, dump, find, load, parse_value, resolve
+from hilbench.scenario.loop import Constant, Gamma
 
 SHIPPED = sorted(scenarios.names())
 

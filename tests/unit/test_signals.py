@@ -15,9 +15,9 @@ from pool_tasks import ended_from_outside
 from test_evaluation import SMALL
 from test_recorder import check
 
-from hilbench.pool import work
-from hilbench.recorder import read_run
-from hilbench.signals import as_interrupts
+from hilbench.machine.signals import as_interrupts
+from hilbench.record.writer import read_run
+from hilbench.studies.pool import work
 
 pytestmark = pytest.mark.timeout(200)
 HERE = os.path.dirname(__file__)

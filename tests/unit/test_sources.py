@@ -13,10 +13,11 @@ import pytest
 from msgspec import Struct
 
 import hilbench
-from hilbench import plugins, sources
-from hilbench.plan import Planner
+from hilbench import plugins
+from hilbench.runs import sources
 from hilbench.settings import File, files_named
-from hilbench.suite import cells, load_suite
+from hilbench.studies.plan import Planner
+from hilbench.studies.suite import cells, load_suite
 from hilbench.types import Empty
 
 CONTROLLER = """
@@ -307,7 +308,7 @@ def test_an_evaluation_after_a_change_has_the_new_number(outside: Path) -> None:
 def test_a_run_whose_sources_changed_after_it_was_planned_is_not_taken_for_it(
     outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hilbench import evaluation
+    from hilbench.studies import evaluation
 
     def work_here(tasks: list, function: Callable, ended: Callable, workers: int) -> None:
         for task in tasks:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hilbench.statistics import differences, interval, iqm, over_seeds
+from hilbench.studies.statistics import differences, interval, iqm, over_seeds
 
 
 def answers(*values: float | None, better: str = "lower", **more: object) -> list[dict]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hilbench import scenario as scenarios
 from hilbench.errors import ScenarioError
-from hilbench.suite import cells, command, load_suite, override
+from hilbench.scenario import files as scenarios
+from hilbench.studies.suite import cells, command, load_suite, override
 
 SMALL = {
     "name": "small",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilbench import scenario as scenarios
 from hilbench.errors import RecordError, ScenarioError
-from hilbench.recorder import read_run
-from hilbench.running import run
-from hilbench.sealed import read_sealed, write_sealed
-from hilbench.traces import link_latencies_s
+from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.record.traces import link_latencies_s
+from hilbench.record.writer import read_run
+from hilbench.runs.run import run
+from hilbench.scenario import files as scenarios
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from hilbench.backends._lava.plan import Neurons, Wires
 from hilbench.errors import NetworkError
-from hilbench.nal.firing import check_tested_always
+from hilbench.nal.compile.zeros import check_zeros
 from hilbench.nal.loihi.lower import lower
 from hilbench.nal.loihi.membrane import KINDS, amplitude, holds, onto
 from hilbench.nal.loihi.model import IntegerPopulation, written
 from hilbench.nal.loihi.quantise import Quantised
-from hilbench.nal.network import Network
-from hilbench.nal.neurons import Population, step_constants
-from hilbench.nal.projection import Projection
-from hilbench.nal.zeros import check_zeros
+from hilbench.nal.model.firing import check_tested_always
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Population, step_constants
+from hilbench.nal.model.projection import Projection
 from hilbench.types import Probes, size_of
 
 NEVER = 131_072

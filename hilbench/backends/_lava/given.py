@@ -13,8 +13,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from hilbench.backends.reference import Reference
-from hilbench.nal.network import Network
-from hilbench.nal.neurons import Population
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Population
 from hilbench.types import Carry, Empty, Probes, Reply, Tick
 
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal.firing import check_tested_always
 from hilbench.nal.loihi.equations import UNITY
 from hilbench.nal.loihi.model import RANGES
-from hilbench.nal.network import Network
-from hilbench.nal.neurons import Population, Step, step_constants
-from hilbench.nal.projection import Projection
+from hilbench.nal.model.firing import check_tested_always
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Population, Step, step_constants
+from hilbench.nal.model.projection import Projection
 
 KINDS = ("lif", "if", "cuba_lif", "li", "i", "cuba_li")
 

@@ -13,8 +13,8 @@ import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
 from hilbench.errors import NetworkError, choose
-from hilbench.nal.index import PortIndex
 from hilbench.nal.loihi import equations
+from hilbench.nal.model.index import PortIndex
 from hilbench.types import Port
 
 Sign = Literal["auto", "excitatory", "inhibitory", "mixed"]

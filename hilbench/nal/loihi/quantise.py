@@ -15,15 +15,15 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal.grid import divisions, off_grid
+from hilbench.nal.compile.grid import divisions, off_grid
+from hilbench.nal.compile.zeros import Inputless, Inputs, Zeros, told
 from hilbench.nal.loihi import equations
 from hilbench.nal.loihi.equations import ALIGN_BITS, LIMIT, UNITY
 from hilbench.nal.loihi.membrane import Membrane, amplitude, holds, membrane_of, onto, row_sums
 from hilbench.nal.loihi.model import RANGES, IntegerNetwork, ValueInput
-from hilbench.nal.network import Network
-from hilbench.nal.neurons import Population
-from hilbench.nal.projection import Projection
-from hilbench.nal.zeros import Inputless, Inputs, Zeros, told
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Population
+from hilbench.nal.model.projection import Projection
 
 HEADROOM = 4
 """How many thresholds below its reset a membrane can fall before it stops."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hilbench.errors import NetworkError, ProtocolError
-from hilbench.nal.codec import pack, unpack
-from hilbench.nal.network import Network
+from hilbench.nal.model.codec import pack, unpack
+from hilbench.nal.model.network import Network
 
 if TYPE_CHECKING:
     import nir

@@ -9,11 +9,11 @@ import numpy as np
 import scipy.sparse
 
 from hilbench.errors import NetworkError, choose
-from hilbench.nal import forms
-from hilbench.nal.codec import check_modulators, rule_from_dict
-from hilbench.nal.forms import Form
-from hilbench.nal.network import Network
-from hilbench.nal.neurons import Behaviour
+from hilbench.nal.model import forms
+from hilbench.nal.model.codec import check_modulators, rule_from_dict
+from hilbench.nal.model.forms import Form
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Behaviour
 from hilbench.nal.nir.edges import edges_of
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS, Matrix, delay_s, matrix, parameters

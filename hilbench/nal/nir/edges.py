@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from hilbench.nal.network import Network
-from hilbench.nal.projection import Projection
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.projection import Projection
 
 
 def is_edge(p: Projection) -> bool:

@@ -10,11 +10,12 @@ import numpy as np
 import scipy.sparse
 
 from hilbench.errors import NetworkError
-from hilbench.nal import forms
-from hilbench.nal.codec import rule_to_dict
-from hilbench.nal.forms import Form
-from hilbench.nal.network import Network
-from hilbench.nal.neurons import Behaviour, Population
+from hilbench.nal.model import forms
+from hilbench.nal.model.codec import rule_to_dict
+from hilbench.nal.model.forms import Form
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Behaviour, Population
+from hilbench.nal.model.projection import Projection
 from hilbench.nal.nir.edges import edges_of, is_edge
 from hilbench.nal.nir.nodes import TYPES, delay_s
 from hilbench.nal.nir.profile import (
@@ -26,7 +27,6 @@ from hilbench.nal.nir.profile import (
     ProjectionEntry,
 )
 from hilbench.nal.nir.shapes import Shape
-from hilbench.nal.projection import Projection
 
 if TYPE_CHECKING:
     import nir

@@ -10,9 +10,9 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal import forms
-from hilbench.nal.forms import Form
-from hilbench.nal.neurons import Kind
+from hilbench.nal.model import forms
+from hilbench.nal.model.forms import Form
+from hilbench.nal.model.neurons import Kind
 from hilbench.nal.nir.graph import Node
 from hilbench.nal.nir.shapes import Shape, window
 

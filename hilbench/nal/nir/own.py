@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hilbench.errors import NetworkError, choose
-from hilbench.nal.neurons import Behaviour
+from hilbench.nal.model.neurons import Behaviour
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 

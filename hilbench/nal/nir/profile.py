@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hilbench.errors import NetworkError
-from hilbench.nal.forms import FormKind
-from hilbench.nal.neurons import Integrator, Kind
+from hilbench.nal.model.forms import FormKind
+from hilbench.nal.model.neurons import Integrator, Kind
 from hilbench.nal.nir.graph import KEY, Graph
 from hilbench.types import Name, Port
 

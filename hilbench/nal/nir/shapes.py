@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hilbench.errors import NetworkError
-from hilbench.nal import forms
+from hilbench.nal.model import forms
 from hilbench.nal.nir.graph import Graph, Node
 
 Shape = tuple[int, ...]

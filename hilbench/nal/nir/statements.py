@@ -11,19 +11,19 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from hilbench.errors import NetworkError, choose
-from hilbench.nal._arrays import MAX_DELAY_STEPS
-from hilbench.nal.network import Network
-from hilbench.nal.neurons import OTHER_UNITS, Behaviour, Integrator, Reset, Seconds
+from hilbench.nal.model.arrays import MAX_DELAY_STEPS
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import OTHER_UNITS, Behaviour, Integrator, Reset, Seconds
 from hilbench.nal.nir.build import build
 from hilbench.nal.nir.graph import Graph, Node, gathered
 from hilbench.nal.nir.layout import Layout, lay_out
 from hilbench.nal.nir.loops import closing_edges
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.own import BEHAVIOUR, RESETTING, SPIKING, check_nodes, delaying, plain
+from hilbench.nal.nir.presets import TauUnit
 from hilbench.nal.nir.profile import KEY, InputEntry, OutputEntry, PopulationEntry, Profile, ProjectionEntry, profile_of
 from hilbench.nal.nir.shapes import check_shapes, shapes_of
 from hilbench.nal.nir.under import under
-from hilbench.nal.presets import TauUnit
 from hilbench.types import Port
 
 PortKind = Literal["values", "events"]

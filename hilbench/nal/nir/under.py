@@ -13,7 +13,7 @@ from hilbench.errors import NetworkError
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.own import in_full
-from hilbench.nal.presets import Preset, TauUnit, preset, tau_unit_s
+from hilbench.nal.nir.presets import Preset, TauUnit, preset, tau_unit_s
 
 if TYPE_CHECKING:
     from hilbench.nal.nir.statements import Statements

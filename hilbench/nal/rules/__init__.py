@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from msgspec import Meta, Struct
 
-from hilbench.nal.neurons import step_constants
+from hilbench.nal.model.neurons import step_constants
 from hilbench.types import Name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hilbench.nal.network import Network
-    from hilbench.nal.neurons import Population
-    from hilbench.nal.projection import Projection
+    from hilbench.nal.model.network import Network
+    from hilbench.nal.model.neurons import Population
+    from hilbench.nal.model.projection import Projection
 
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
 Amplitude = Annotated[float, Meta(ge=-1e9, le=1e9)]

@@ -23,7 +23,7 @@ import numpy as np
 from msgspec import Meta
 
 from hilbench.errors import choose
-from hilbench.nal.neurons import step_constants
+from hilbench.nal.model.neurons import step_constants
 from hilbench.nal.rules import Rate, Rule
 from hilbench.seeding import stream
 from hilbench.types import Name
@@ -31,9 +31,9 @@ from hilbench.types import Name
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hilbench.nal.network import Network
-    from hilbench.nal.neurons import Population
-    from hilbench.nal.projection import Projection
+    from hilbench.nal.model.network import Network
+    from hilbench.nal.model.neurons import Population
+    from hilbench.nal.model.projection import Projection
 
 
 class Constants(NamedTuple):

@@ -18,8 +18,8 @@ from msgspec import Meta
 from hilbench.nal.rules import Rule, _unbounded
 
 if TYPE_CHECKING:
-    from hilbench.nal.network import Network
-    from hilbench.nal.neurons import Population
+    from hilbench.nal.model.network import Network
+    from hilbench.nal.model.neurons import Population
 
 
 class Constants(NamedTuple):

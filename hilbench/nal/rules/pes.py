@@ -15,8 +15,8 @@ from hilbench.nal.rules import Rate, Rule, Seconds
 from hilbench.types import Name
 
 if TYPE_CHECKING:
-    from hilbench.nal.network import Network
-    from hilbench.nal.projection import Projection
+    from hilbench.nal.model.network import Network
+    from hilbench.nal.model.projection import Projection
 
 
 class Constants(NamedTuple):

@@ -25,8 +25,8 @@ from hilbench.nal.rules import Amplitude, Rate, Rule, Seconds, after_test
 from hilbench.types import Name
 
 if TYPE_CHECKING:
-    from hilbench.nal.network import Network
-    from hilbench.nal.projection import Projection
+    from hilbench.nal.model.network import Network
+    from hilbench.nal.model.projection import Projection
 
 
 class Constants(NamedTuple):

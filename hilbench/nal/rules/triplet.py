@@ -20,8 +20,8 @@ import numpy as np
 from hilbench.nal.rules import Amplitude, Rule, Seconds, after_test
 
 if TYPE_CHECKING:
-    from hilbench.nal.network import Network
-    from hilbench.nal.projection import Projection
+    from hilbench.nal.model.network import Network
+    from hilbench.nal.model.projection import Projection
 
 
 class Constants(NamedTuple):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hilbench.backends import _cache, _kept
-from hilbench.backends._cache import cache_folder
+from hilbench.backends._numba import cache, kept
+from hilbench.backends._numba.cache import cache_folder
 
 SMALL = """
 import sys
@@ -38,7 +38,7 @@ def start(tmp_path):
     (tmp_path / "small.py").write_text(FUNCTION)
     places = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "temporary")}
     (tmp_path / "temporary").mkdir()
-    paths = [str(tmp_path), str(Path(_cache.__file__).parents[2])]
+    paths = [str(tmp_path), str(Path(cache.__file__).parents[2])]
 
     def run(script=SMALL, **variables) -> tuple[str, str]:
         here = os.environ | places | {"PYTHONPATH": os.pathsep.join(paths)} | variables
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_told_and_made_anew(start, tmp_path, ending):
 LIMITED = """
 import resource
 from hilbench.backends import _cache
-_cache.ROOM_BYTES = {room}
+cache.ROOM_BYTES = {room}
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 """
 """No file may have more than 100 bytes then: what a full disk and a quota do."""
@@ -112,7 +112,7 @@ def test_a_cache_that_cannot_be_written_to_is_copied_for_all_later_starts(start,
     start()
     refuse = (
         "from hilbench.backends import _cache\n"
-        "check = _cache._check_room\n"
+        "check = cache._check_room\n"
         "def refuse(folder):\n"
         f"    if str(folder).startswith({str(cache)!r}):\n"
         "        raise OSError(30, 'Read-only file system')\n"
@@ -193,8 +193,8 @@ def test_a_temporary_folder_that_others_can_write_to_is_not_read(temporary, home
 def test_without_a_folder_a_function_is_compiled_and_told_once(temporary, caplog):
     from numba import njit
 
-    _kept._tell.cache_clear()
-    with _kept.kept_in(None):
+    kept._tell.cache_clear()
+    with kept.kept_in(None):
         for function in (lambda x: x + 1, lambda x: x + 2):
             assert njit("int64(int64)", cache=True)(function)(1) == function(1)
     assert [record.message for record in caplog.records] == ["compiling kernels, about 30 s"]

@@ -72,7 +72,7 @@ def test_a_warm_cache_compiles_nothing():
         "backend = Numba(Numba.Config())\n"
         "backend.load(net, 1000, Probes())\n"
         "backend.step(Tick(values=np.ones(1, np.float32)))\n"
-        "from hilbench.backends._kernels import run\n"
+        "from hilbench.backends._numba.kernels import run\n"
         "stats = run.stats\n"
         "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), len(run.signatures))\n"
     )
@@ -84,7 +84,7 @@ def test_a_warm_cache_compiles_nothing():
 
 def test_every_kind_of_tick_runs_the_one_compiled_kernel():
     backend, tick = loaded()
-    from hilbench.backends._kernels import run
+    from hilbench.backends._numba.kernels import run
 
     before = len(run.signatures)
     for events in (tick.events[:0], tick.events[:1], tick.events):

@@ -10,7 +10,8 @@ import pytest
 from hilbench import plugins
 from hilbench.backends.numba import Numba, NumbaConfig, _in_parts
 from hilbench.errors import NetworkError
-from hilbench.nal import Network, learnt
+from hilbench.nal import Network
+from hilbench.nal.model import learnt
 from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.rstdp import RSTDP
 from hilbench.nal.rules.stdp import STDP
@@ -98,7 +99,7 @@ class Failing:
 @pytest.mark.parametrize("threads", [2, 4])
 def test_a_step_that_is_interrupted_lets_the_next_one_run(threads):
     backend = loaded("numba", threads=threads)
-    from hilbench.backends._kernels import run
+    from hilbench.backends._numba.kernels import run
 
     first_at, *others_at = (table.ctypes.data for table in backend._tables)
     backend._kernel = _in_parts(Failing(run, first_at), others_at, backend._state["ARRIVED"])
@@ -214,11 +215,9 @@ def functions_in(kernel) -> set[str]:
 
 def test_no_two_rules_share_the_name_of_a_function():
     """Numba links kernels by these names: alike in two processes' caches, they would run each other's functions."""
-    from hilbench.backends import _rules
+    from hilbench.backends._numba import rules
 
-    names = [
-        functions_in(kernel) for kernel in (_rules._pes, _rules._stdp, _rules._triplet, _rules._rstdp, _rules._eprop)
-    ]
+    names = [functions_in(kernel) for kernel in (rules._pes, rules._stdp, rules._triplet, rules._rstdp, rules._eprop)]
     assert all("<" not in name for mine in names for name in mine)
     made = [{name for name in mine if not name.startswith("_")} for mine in names]
     shared = {name for i, mine in enumerate(made) for other in made[:i] for name in mine & other}

@@ -10,12 +10,12 @@ import bridge_fakes as fakes
 import pytest
 
 from hilbench import plugins
-from hilbench.bridge import _listeners, server
 from hilbench.bridge.addresses import check_target, refusal
-from hilbench.bridge.device import Device
-from hilbench.bridge.server import check_bind, serve
-from hilbench.bridge.shape import shape_link
-from hilbench.bridge.shaping import Shape
+from hilbench.bridge.device import listeners, server
+from hilbench.bridge.device.device import Device
+from hilbench.bridge.device.server import check_bind, serve
+from hilbench.bridge.impair.shape import shape_link
+from hilbench.bridge.impair.shaping import Shape
 from hilbench.errors import LinkError
 
 LONG = "x" * 108
@@ -197,9 +197,9 @@ def test_a_socket_of_its_own_is_made_where_its_path_is_short_enough(tmp_path, mo
     deep = tmp_path / ("x" * 60) / ("y" * 60)
     deep.mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    folder = _listeners._short_folder()
+    folder = listeners._short_folder()
     os.rmdir(folder)
     assert folder.startswith(("/tmp/", "/var/tmp/"))
-    monkeypatch.setattr(_listeners.os, "access", lambda *_: False)
+    monkeypatch.setattr(listeners.os, "access", lambda *_: False)
     with pytest.raises(LinkError, match=r"at most 107 bytes; set TMPDIR to a shorter folder, or link.kind zmq"):
-        _listeners._short_folder()
+        listeners._short_folder()

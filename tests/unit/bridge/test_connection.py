@@ -13,8 +13,10 @@ from bridge_fakes import no_leaks
 from msgspec.structs import replace
 
 from hilbench import plugins
-from hilbench.bridge import _connection, _listeners, unix
-from hilbench.bridge.framing import PIECE_BYTES, Cobs
+from hilbench.bridge import unix
+from hilbench.bridge.client import connection
+from hilbench.bridge.device import listeners
+from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs
 from hilbench.errors import LinkError
 
 KINDS = {"unix": socket.SOCK_SEQPACKET, "stream": socket.SOCK_STREAM}
@@ -78,7 +80,7 @@ def arrived(link, there, framing=None):
 def test_a_write_never_waits_and_what_has_begun_leaves_whole(ends, monkeypatch, n_bytes):
     link, there = ends
     with monkeypatch.context() as patch:
-        patch.setattr(_connection, "select", SimpleNamespace(select=lambda *_: pytest.fail("a write waited")))
+        patch.setattr(connection, "select", SimpleNamespace(select=lambda *_: pytest.fail("a write waited")))
         taken = filled(link, n_bytes)
     assert arrived(link, there()) == taken
     assert link._write(b"after")
@@ -159,12 +161,12 @@ def test_a_frame_that_is_taken_byte_by_byte_holds_a_device_no_longer_than_one_th
         plant.recv(4096)
         return [], writers, []
 
-    monkeypatch.setattr(_listeners, "monotonic_ns", lambda: now[0])
+    monkeypatch.setattr(listeners, "monotonic_ns", lambda: now[0])
     device, plant = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with device, plant:
         device.setblocking(False)
         monkeypatch.setattr(select, "select", drained)
-        assert not _listeners._send_all(device, deque([bytes(4_000_000)]), 0.2)
+        assert not listeners._send_all(device, deque([bytes(4_000_000)]), 0.2)
         assert now[0] == 200_000_000
 
 
@@ -175,8 +177,8 @@ def test_a_plant_that_is_always_about_to_send_keeps_no_stranger_from_an_answer(m
         now[0] += 1_000_000
         return now[0]
 
-    monkeypatch.setattr(_listeners, "monotonic_ns", clock)
-    with no_leaks(), _listeners.listening("unix://*", 1.0) as listener:
+    monkeypatch.setattr(listeners, "monotonic_ns", clock)
+    with no_leaks(), listeners.listening("unix://*", 1.0) as listener:
         plant, stranger = unix.new_socket(), unix.new_socket()
         with plant, stranger:
             plant.connect(listener.address.removeprefix(unix.SCHEME))

@@ -7,12 +7,12 @@ from bridge_fakes import PERIOD_US, PROBES, PROGRAM, FakeBackend, fields, ticks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hilbench.bridge import wire
-from hilbench.bridge.device import Device
-from hilbench.bridge.session import Session
-from hilbench.bridge.ticks import ReplyReader, encode_tick
-from hilbench.bridge.wire import Code, Hello, Kind, Sizes
-from hilbench.nal.codec import pack
+from hilbench.bridge.device.device import Device
+from hilbench.bridge.device.session import Session
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.ticks import ReplyReader, encode_tick
+from hilbench.bridge.protocol.wire import Code, Hello, Kind, Sizes
+from hilbench.nal.model.codec import pack
 
 SIZES = Sizes.of(PROGRAM, PERIOD_US)
 ME, OTHER = b"me", b"other"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilbench.bridge import wire
-from hilbench.bridge.framing import PIECE_BYTES, Cobs, Datagrams
-from hilbench.bridge.wire import HEADER
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams
+from hilbench.bridge.protocol.wire import HEADER
 
 frames = st.lists(st.binary(min_size=1, max_size=700), min_size=1, max_size=5)
 

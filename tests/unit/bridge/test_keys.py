@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 from hilbench.bridge import keys
-from hilbench.bridge.server import check_bind, serve
+from hilbench.bridge.device.server import check_bind, serve
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError, ScenarioError
 from hilbench.settings import settle

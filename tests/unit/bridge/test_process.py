@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from hilbench.bridge import process
-from hilbench.bridge.process import DeviceProcess
+from hilbench.bridge.device import process
+from hilbench.bridge.device.process import DeviceProcess
 from hilbench.cli import guard
 
 pytestmark = pytest.mark.timeout(60)

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 from hilbench import plugins
-from hilbench.bridge import framing, states, wire
-from hilbench.bridge._listeners import LINGER_MS, SLOWEST_BYTES_PER_S
-from hilbench.bridge.states import States, Status
-from hilbench.bridge.ticks import encode_reply
-from hilbench.bridge.watchdog import LOAD_TIMEOUT_S
-from hilbench.bridge.wire import Can, Code, Hello, Kind, Sizes
-from hilbench.nal import codec
-from hilbench.nal._arrays import MAX_DELAY_STEPS
-from hilbench.nal.forms import FormKind
-from hilbench.nal.network import MAX_NEURONS
-from hilbench.nal.neurons import CHOICES, KINDS, PARAMETERS, Behaviour
+from hilbench.bridge.device.listeners import LINGER_MS, SLOWEST_BYTES_PER_S
+from hilbench.bridge.device.watchdog import LOAD_TIMEOUT_S
+from hilbench.bridge.protocol import framing, states, wire
+from hilbench.bridge.protocol.states import States, Status
+from hilbench.bridge.protocol.ticks import encode_reply
+from hilbench.bridge.protocol.wire import Can, Code, Hello, Kind, Sizes
+from hilbench.nal.model import codec
+from hilbench.nal.model.arrays import MAX_DELAY_STEPS
+from hilbench.nal.model.forms import FormKind
+from hilbench.nal.model.network import MAX_NEURONS
+from hilbench.nal.model.neurons import CHOICES, KINDS, PARAMETERS, Behaviour
 from hilbench.types import COUNTERS, EVENT, Empty, LawProgram, LoadReport, Port, Probes, Reply, Tick
 
 PAGE = Path(__file__).parents[3].joinpath("docs", "protocol.md").read_text("utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bridge_fakes import PERIOD_US, PROBES, PROGRAM, FakeBackend, ticks
 
-from hilbench.bridge.session import Session, build_backend
+from hilbench.bridge.device.session import Session, build_backend
 from hilbench.errors import PluginError, ProtocolError, ScenarioError
 
 
@@ -93,7 +93,7 @@ def test_a_mad_gap_neither_hangs_nor_overflows(session):
 
 def test_compute_time_is_the_step_alone(session, backend, monkeypatch):
     clock = iter(range(0, 10**6, 1000))
-    monkeypatch.setattr("hilbench.bridge.session.monotonic_ns", lambda: next(clock))
+    monkeypatch.setattr("hilbench.bridge.device.session.monotonic_ns", lambda: next(clock))
     session.reset(0, "none", 0)
     assert session.tick(next(ticks(1)), 123).compute_ns == 1000
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from hilbench.bridge.shaping import Counts, Cut, Lane, Shape, Way, settle_shape
-from hilbench.delays import Constant, Gamma, Trace
+from hilbench.bridge.impair.shaping import Counts, Cut, Lane, Shape, Way, settle_shape
 from hilbench.errors import ScenarioError
+from hilbench.scenario.delays import Constant, Gamma, Trace
 
 END_NS = 10**15
 chances = st.floats(0, 1)

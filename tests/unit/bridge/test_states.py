@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hilbench.bridge import wire
-from hilbench.bridge.states import Status, decode_states, decode_status, encode_states, encode_status
-from hilbench.bridge.wire import Code, FrameError, Kind
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.states import Status, decode_states, decode_status, encode_states, encode_status
+from hilbench.bridge.protocol.wire import Code, FrameError, Kind
 
 kinds = st.sampled_from(
     [np.bool_, np.uint8, np.uint16, np.uint32, np.uint64, np.int32, np.int64, np.float32, np.float64]

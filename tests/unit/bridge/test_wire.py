@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hilbench.bridge import states, wire
-from hilbench.bridge.ticks import ReplyReader, TickReader, check_tick, encode_reply, encode_tick
-from hilbench.bridge.wire import Code, FrameError, Hello, Kind, Load, Sizes
+from hilbench.bridge.protocol import states, wire
+from hilbench.bridge.protocol.ticks import ReplyReader, TickReader, check_tick, encode_reply, encode_tick
+from hilbench.bridge.protocol.wire import Code, FrameError, Hello, Kind, Load, Sizes
 from hilbench.types import EVENT, LawProgram, LoadReport, Port, Probes, Reply, Tick
 
 U64 = st.integers(0, 2**64 - 1)

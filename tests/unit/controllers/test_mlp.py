@@ -9,7 +9,7 @@ import pytest
 
 from hilbench.backends.law import LawRunner
 from hilbench.errors import NetworkError
-from hilbench.nal.codec import pack, unpack
+from hilbench.nal.model.codec import pack, unpack
 from hilbench.types import Empty, LawProgram, Port, Probes, Tick
 
 TWO_LAYERS = {

@@ -15,9 +15,9 @@ import scipy.sparse
 from hilbench.backends._lava.given import Given
 from hilbench.backends.loihi import Loihi, LoihiConfig
 from hilbench.nal import Network
+from hilbench.nal.compile.host_part import beside_chip, chip_part
 from hilbench.nal.loihi.quantise import from_network
 from hilbench.nal.rules.pes import PES
-from hilbench.nal.split import beside_chip, chip_part
 from hilbench.types import Probes, Reply, Tick
 
 sys.path.append(str(Path(__file__).parents[2] / "contract"))

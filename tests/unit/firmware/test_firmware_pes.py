@@ -20,9 +20,9 @@ from hilbench.metrics import measure
 from hilbench.nal import Network, save
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
-from hilbench.recorder import read_run
-from hilbench.running import run
-from hilbench.scenario import load
+from hilbench.record.writer import read_run
+from hilbench.runs.run import run
+from hilbench.scenario.files import load
 from hilbench.types import EVENT, Probes, Tick
 
 BOUND = 1e-5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hilbench.nal import Network
-from hilbench.nal.neurons import PARAMETERS
+from hilbench.nal.model.neurons import PARAMETERS
 
 
 def assert_equal(found, expected) -> None:

@@ -7,7 +7,7 @@ import scipy.sparse
 from hypothesis import strategies as st
 
 from hilbench.nal import Network
-from hilbench.nal.target import Limits, Memory, Mesh, Most, Target
+from hilbench.nal.compile.target import Limits, Memory, Mesh, Most, Target
 
 
 def most(value: int) -> Most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse
 
-from hilbench.nal._arrays import sparse
+from hilbench.nal.model.arrays import sparse
 
 
 def test_a_synapse_takes_eight_bytes_whatever_the_users_indices_are():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hilbench.nal import Network
-from hilbench.nal.neurons import step_constants
+from hilbench.nal.model.neurons import step_constants
 
 DT_S = 2.0**-6
 

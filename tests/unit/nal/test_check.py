@@ -13,12 +13,12 @@ from target_examples import chain
 
 from hilbench.backends.reference import Reference
 from hilbench.nal import Network
-from hilbench.nal.check import approximated, check
-from hilbench.nal.compile import compile_network
-from hilbench.nal.fold import fold
+from hilbench.nal.compile.check import approximated, check
+from hilbench.nal.compile.fold import fold
+from hilbench.nal.compile.report import compile_network
+from hilbench.nal.compile.target import load_target
+from hilbench.nal.compile.wiring import wire
 from hilbench.nal.rules.pes import PES
-from hilbench.nal.target import load_target
-from hilbench.nal.wiring import wire
 from hilbench.types import Empty, Probes
 
 

@@ -15,7 +15,7 @@ from random_networks import networks
 
 from hilbench.errors import NetworkError, ProtocolError
 from hilbench.nal import Network
-from hilbench.nal.codec import pack, rule_from_dict, unpack
+from hilbench.nal.model.codec import pack, rule_from_dict, unpack
 from hilbench.nal.rules.pes import PES
 from hilbench.types import LawProgram, Port
 

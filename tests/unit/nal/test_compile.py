@@ -8,10 +8,10 @@ from target_examples import chain
 
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.compile import ONE_EACH, Activity, compile_network
-from hilbench.nal.facts import network_facts
-from hilbench.nal.forms import Form
-from hilbench.nal.target import load_target
+from hilbench.nal.compile.facts import network_facts
+from hilbench.nal.compile.report import ONE_EACH, Activity, compile_network
+from hilbench.nal.compile.target import load_target
+from hilbench.nal.model.forms import Form
 
 LOIHI1 = load_target("loihi1")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hilbench.nal.energy import STATIC, Events, Range, account, dynamic
-from hilbench.nal.target import Constant, Energy
+from hilbench.nal.compile.energy import STATIC, Events, Range, account, dynamic
+from hilbench.nal.compile.target import Constant, Energy
 
 PJ = 1e-12
 

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from hilbench import plugins
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, load, save
-from hilbench.nal.codec import pack, unpack
-from hilbench.nal.compile import compile_network
-from hilbench.nal.firing import awaits_arrivals
+from hilbench.nal.compile.report import compile_network
+from hilbench.nal.compile.target import load_target
+from hilbench.nal.model.codec import pack, unpack
+from hilbench.nal.model.firing import awaits_arrivals
 from hilbench.nal.nir import from_nir
 from hilbench.nal.nir.export import to_nir
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
-from hilbench.nal.target import load_target
 from hilbench.types import EVENT, Empty, Probes, Tick, size_of
 
 DT_S = 1e-3

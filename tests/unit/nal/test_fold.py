@@ -13,7 +13,7 @@ from hilbench.backends.loihi import Loihi, LoihiConfig
 from hilbench.backends.reference import Reference
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, read
-from hilbench.nal.fold import exact_parts, fold
+from hilbench.nal.compile.fold import exact_parts, fold
 from hilbench.types import EVENT, Empty, Probes, Tick
 
 RANDOM = np.random.default_rng(4)

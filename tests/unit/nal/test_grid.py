@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hilbench.nal.grid import divisions, off_grid
+from hilbench.nal.compile.grid import divisions, off_grid
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ import hilbench
 from hilbench import plugins
 from hilbench.firmware import parts as firmware_parts
 from hilbench.nal import load, save
-from hilbench.nal.codec import pack, unpack
-from hilbench.nal.compile import compile_network
-from hilbench.nal.network import Network
+from hilbench.nal.compile.report import compile_network
+from hilbench.nal.compile.target import load_target
+from hilbench.nal.model.codec import pack, unpack
+from hilbench.nal.model.network import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
-from hilbench.nal.target import load_target
 from hilbench.types import Probes
 
 HERE = str(Path(hilbench.__file__).parent)

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from random_networks import everything, networks
 
 from hilbench.nal import Network
-from hilbench.nal.lower import Column, Constant, Link, lower
-from hilbench.nal.neurons import step_constants
+from hilbench.nal.compile.lower import Column, Constant, Link, lower
+from hilbench.nal.model.neurons import step_constants
 from hilbench.types import Probes
 
 

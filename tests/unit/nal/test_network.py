@@ -11,7 +11,7 @@ import scipy.sparse
 
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.neurons import MAX_REFRACTORY_STEPS
+from hilbench.nal.model.neurons import MAX_REFRACTORY_STEPS
 from hilbench.nal.rules.pes import PES
 
 

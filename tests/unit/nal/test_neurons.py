@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from hilbench.nal import Network
-from hilbench.nal.neurons import step_constants
+from hilbench.nal.model.neurons import step_constants
 
 DT_S = 2.0**-6
 

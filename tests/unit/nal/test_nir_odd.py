@@ -17,11 +17,11 @@ from test_nir_import import STATED, chain, lif, ones, port
 
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, save
-from hilbench.nal.codec import unpack
-from hilbench.nal.compile import compile_network
+from hilbench.nal.compile.report import compile_network
+from hilbench.nal.compile.target import load_target
+from hilbench.nal.model.codec import unpack
 from hilbench.nal.nir import from_nir, packed_file
 from hilbench.nal.nir.graph import tree_of
-from hilbench.nal.target import load_target
 
 EYE = np.eye(2, dtype=np.float32)
 LOIHI1 = load_target("loihi1")

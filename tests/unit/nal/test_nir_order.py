@@ -17,7 +17,7 @@ from test_nir_import import STATED, chain, lif, ones, port
 from hilbench import plugins
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, save
-from hilbench.nal.codec import unpack
+from hilbench.nal.model.codec import unpack
 from hilbench.nal.nir import from_nir, packed_file
 from hilbench.nal.nir.graph import Graph, Node, tree_of
 from hilbench.nal.nir.loops import closing_edges

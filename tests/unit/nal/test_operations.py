@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from hilbench import plugins
 from hilbench.errors import NetworkError
-from hilbench.nal import Network, forms
-from hilbench.nal.facts import network_facts
-from hilbench.nal.forms import Form
+from hilbench.nal import Network
+from hilbench.nal.compile.facts import network_facts
+from hilbench.nal.compile.operations import counted, dense
+from hilbench.nal.model import forms
+from hilbench.nal.model.forms import Form
 from hilbench.nal.nir import from_nir
-from hilbench.nal.operations import counted, dense
 from hilbench.nal.rules.pes import PES
 from hilbench.types import EVENT, Probes, Tick
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from random_networks import networks
 from target_examples import chain, communities, most, target, targets
 
-from hilbench.nal.fold import fold
-from hilbench.nal.place import CUTHILL_MCKEE, METIS, OWN, broken, place
-from hilbench.nal.wiring import wire
+from hilbench.nal.compile.fold import fold
+from hilbench.nal.compile.place import CUTHILL_MCKEE, METIS, OWN, broken, place
+from hilbench.nal.compile.wiring import wire
 
 
 def naive(core, wiring, spikes):

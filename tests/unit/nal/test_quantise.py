@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from random_networks import networks
 
 from hilbench.nal import Network
-from hilbench.nal.fold import fold
-from hilbench.nal.quantise import quantise
-from hilbench.nal.target import load_target, targets
+from hilbench.nal.compile.fold import fold
+from hilbench.nal.compile.quantise import quantise
+from hilbench.nal.compile.target import load_target, targets
 
 
 def onto_one(weights, kind="lif", **more) -> Network:

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from hilbench import plugins
 from hilbench.errors import NetworkError
-from hilbench.nal import target as targeting
-from hilbench.nal.neurons import CHOICES, KINDS
-from hilbench.nal.target import Constant, Energy, Limits, Seconds, Span, load_target, read_target, targets
+from hilbench.nal.compile import target as targeting
+from hilbench.nal.compile.target import Constant, Energy, Limits, Seconds, Span, load_target, read_target, targets
+from hilbench.nal.model.neurons import CHOICES, KINDS
 
 
 def sourced(struct):

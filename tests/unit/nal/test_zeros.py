@@ -8,10 +8,10 @@ import pytest
 from hilbench.backends.loihi import Loihi, LoihiConfig
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.compile import compile_network
+from hilbench.nal.compile.report import compile_network
+from hilbench.nal.compile.target import load_target
+from hilbench.nal.compile.zeros import Inputless, Zeros, check_zeros, too_many
 from hilbench.nal.loihi.quantise import from_network
-from hilbench.nal.target import load_target
-from hilbench.nal.zeros import Inputless, Zeros, check_zeros, too_many
 from hilbench.types import Probes
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import scipy.stats
 
 from hilbench.metrics import measure
-from hilbench.recorder import read_run
-from hilbench.running import provenance, run
-from hilbench.scenario import load
+from hilbench.record.writer import read_run
+from hilbench.runs.run import provenance, run
+from hilbench.scenario.files import load
 
 SHORT = {"loop.duration_s": 3.0, "disturbances.load.at_s": 1.5}
 SHORT |= {"phases.before": [0.5, 1.5], "phases.late after": [2.5, 3.0], "score.change": "load"}

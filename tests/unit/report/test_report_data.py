@@ -10,10 +10,10 @@ from report_example import SHORT, cell, summary, write
 
 from hilbench.cli import main
 from hilbench.errors import RecordError
+from hilbench.record.sealed import write_sealed
 from hilbench.report import data
 from hilbench.report.page import _losses, gather
 from hilbench.report.page import write as write_page
-from hilbench.sealed import write_sealed
 
 
 @pytest.fixture(scope="module")

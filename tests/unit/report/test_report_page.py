@@ -15,7 +15,7 @@ import pytest
 from report_example import SHORT, cell, number, summary, write
 
 from hilbench.cli import main
-from hilbench.sealed import read_sealed, write_sealed
+from hilbench.record.sealed import read_sealed, write_sealed
 
 # The test dependencies bring selenium; without it this file is skipped, so its imports come after that question.
 selenium = pytest.importorskip("selenium")

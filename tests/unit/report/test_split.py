@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilbench.histogram import counted
 from hilbench.metrics.split import parts_s
+from hilbench.record.histogram import counted
 from hilbench.report import split, words
 from hilbench.report.data import Cell
 from hilbench.types import RunData

@@ -1,0 +1,108 @@
+"""Compiled kernels, kept on disk under a key of their own source. What is wrong with the disk never stops a run.
+
+They stand in the user's cache, else in a temporary folder of the user's own, else nowhere. numba itself tells kernels
+of another processor, or of another numba, apart. What a person who waits should know is a warning of this logger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+ROOM_BYTES = 2 << 20
+"""What a folder must have room for; all kernels together take about a quarter of it."""
+log = logging.getLogger(__name__)
+
+
+@cache
+def kernels(name: str, *sources: Path) -> ModuleType:
+    """The module of kernels `name` in this folder, compiled with what `sources` say."""
+    with disk_cache(*sources):
+        return import_module(f"hilbench.backends.{name}")
+
+
+@contextlib.contextmanager
+def disk_cache(*sources: Path) -> Iterator[None]:
+    """What is imported or compiled here, or made here and compiled later, is kept on disk where that can be.
+
+    numba's cache looks at one file alone; what kernels take from their neighbours and from `sources` is in the key too.
+    """
+    from numba import config
+
+    from hilbench.backends._numba.kept import kept_in
+
+    files = (*sorted(Path(__file__).parent.glob("_*.py")), *sources)
+    key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    with kept_in(cache_folder(config.CACHE_DIR, key)):
+        yield
+
+
+@cache
+def cache_folder(stated: str, key: str) -> Path | None:
+    """The folder of this key that kernels are kept in, below `stated`, the user's cache or a temporary folder.
+
+    What the first one holds is copied where it cannot be written to. None where there is no room anywhere.
+    """
+    wanted = None
+    try:
+        wanted = _users_cache(stated) / "hilbench" / "kernels" / key
+        _check_room(wanted)
+        return wanted
+    except (OSError, RuntimeError) as error:  # Python has a RuntimeError for a user without a home
+        reason = getattr(error, "strerror", None) or "this user has no home folder"
+    try:
+        instead = _own_temporary() / "kernels" / key
+        _check_room(instead)
+        _copy(wanted, instead)
+    except OSError:
+        instead = None
+    where = wanted or "the user's cache"
+    remedy = f"they are kept in {instead}" if instead else "each start compiles what is missing; name a NUMBA_CACHE_DIR"
+    log.warning("cannot keep compiled kernels in %s (%s): %s", where, reason, remedy)
+    return instead or wanted  # what a full disk holds can still be read
+
+
+def _users_cache(stated: str) -> Path:
+    """Raises RuntimeError where there is no home."""
+    return Path(stated or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _own_temporary() -> Path:
+    """A temporary folder that later processes of this user find, and no other user can write to. Raises OSError."""
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    folder = Path(tempfile.gettempdir(), f"hilbench-{user}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    mine = not hasattr(os, "getuid") or (found.st_uid == user and not found.st_mode & 0o077)
+    if not (stat.S_ISDIR(found.st_mode) and mine):
+        raise PermissionError(f"{folder} is another user's")
+    return folder
+
+
+def _check_room(folder: Path) -> None:
+    """Raises OSError for a folder that cannot be made or written to, or on a full disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(ROOM_BYTES))
+
+
+def _copy(wanted: Path | None, instead: Path) -> None:
+    """Copy the kernels that can be read there and are not here yet; another process may do the same."""
+    for file in wanted.glob("*/*.nb?") if wanted else ():
+        copied = instead / file.parent.name / file.name
+        with contextlib.suppress(OSError):
+            copied.parent.mkdir(exist_ok=True)
+            if not copied.exists():
+                beside = copied.with_name(f"{copied.name}.{os.getpid()}")
+                shutil.copyfile(file, beside)
+                beside.replace(copied)

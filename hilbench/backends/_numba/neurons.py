@@ -1,0 +1,288 @@
+"""One step of one population, compiled: a fast path for plain neurons, and one for all that a Behaviour can say."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from hilbench.backends._network import MAX_SPIKES
+from hilbench.backends._numba.arrivals import take_mark
+from hilbench.backends._numba.pointers import f64, i32, i64, inner, u8, u64
+from hilbench.backends._numba.table import BLOCK, Entry
+from hilbench.nal.compile.lower import Column, Constant, Trait
+from hilbench.nal.model import noise
+
+N_CONSTANTS, N_COLUMNS, N_TRAITS = len(Constant), len(Column), len(Trait)
+HEAD, LENGTH = range(2)
+
+_mix, _uniform = inner(noise.mix), inner(noise.uniform)
+
+
+def _at(constant, k):
+    """Neuron k's constant: the number that all share, or its place in an array."""
+
+
+@overload(_at, inline="always")
+def _at_compiled(constant, k):
+    if isinstance(constant, types.Float):
+        return lambda constant, k: constant
+    return lambda constant, k: constant[k]
+
+
+# Loops without a branch over blocks of a fixed length vectorise. `hot` says of each block whether any of its membranes
+# passes its limit, so that the search for those that fire looks at few.
+
+
+@inner
+def _move(v, x, hot, rest, decay, from_input, limit):
+    """Membranes without a synaptic current."""
+    for b in range(hot.size):
+        block = slice(b * BLOCK, min((b + 1) * BLOCK, v.size))
+        vs, xs, any_over = v[block], x[block], False
+        for j in range(vs.size):
+            k = b * BLOCK + j
+            moved = _at(rest, k) + (vs[j] - _at(rest, k)) * _at(decay, k) + _at(from_input, k) * xs[j]
+            xs[j], vs[j] = 0.0, moved
+            any_over |= moved > _at(limit, k)
+        hot[b] = any_over
+
+
+@inner
+def _move_with_current(v, i, x, hot, rest, decay, from_current, from_input, syn_decay, syn_gain, limit):
+    """Membranes behind a synaptic current i."""
+    for b in range(hot.size):
+        block = slice(b * BLOCK, min((b + 1) * BLOCK, v.size))
+        vs, currents, xs, any_over = v[block], i[block], x[block], False
+        for j in range(vs.size):
+            k = b * BLOCK + j
+            moved = _at(rest, k) + (vs[j] - _at(rest, k)) * _at(decay, k)
+            moved = moved + _at(from_current, k) * currents[j] + _at(from_input, k) * xs[j]
+            currents[j] = _at(syn_decay, k) * currents[j] + _at(syn_gain, k) * xs[j]
+            xs[j], vs[j] = 0.0, moved
+            any_over |= moved > _at(limit, k)
+        hot[b] = any_over
+
+
+@inner
+def _move_all(table, row, lo, hi, v, i, x, hot):
+    """One of the loops above, with one constant for all or one for each."""
+    n = table[Entry.N]
+    all_constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    if row[Column.UNIFORM]:
+        c = all_constants[:, lo]
+        if row[Column.CURRENT]:
+            _move_with_current(
+                v, i, x, hot, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_CURRENT], c[Constant.FROM_INPUT],
+                c[Constant.SYN_DECAY], c[Constant.SYN_GAIN], c[Constant.LIMIT],
+            )  # fmt: skip
+        else:
+            _move(v, x, hot, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_INPUT], c[Constant.LIMIT])
+        return
+    rest, decay, limit = (
+        all_constants[Constant.REST, lo:hi], all_constants[Constant.DECAY, lo:hi], all_constants[Constant.LIMIT, lo:hi]
+    )  # fmt: skip
+    from_input = all_constants[Constant.FROM_INPUT, lo:hi]
+    if row[Column.CURRENT]:
+        _move_with_current(
+            v, i, x, hot, rest, decay, all_constants[Constant.FROM_CURRENT, lo:hi], from_input,
+            all_constants[Constant.SYN_DECAY, lo:hi], all_constants[Constant.SYN_GAIN, lo:hi], limit,
+        )  # fmt: skip
+    else:
+        _move(v, x, hot, rest, decay, from_input, limit)
+
+
+@inner
+def plain(table, row, q, part, lo, hi, now, x, fired, amount):
+    """One step of neurons lo to hi of a plain population; spikes are reset at once.
+
+    x (hi - lo,) is what arrives, left at 0. Writes which neurons fired, and 1 for each; returns how many.
+    """
+    n = table[Entry.N]
+    v, i = f64(table[Entry.V], n)[lo:hi], f64(table[Entry.CURRENT], n)[lo:hi]
+    hot = u8(table[Entry.HOT] + part * n, (hi - lo + BLOCK - 1) // BLOCK)
+    over = table[Entry.OVER] + part * BLOCK
+    release, holding = i64(table[Entry.RELEASE], n)[lo:hi], i32(table[Entry.HOLDING], n)[lo:hi]
+    hold_v = f64(table[Entry.HOLD_V], n)[lo:hi]
+    queue = i64(table[Entry.QUEUE], (table[Entry.N_POPULATIONS], table[Entry.N_PARTS], 2))[q, part]
+    if row[Column.HELD_INPUT]:
+        held_current = f64(table[Entry.HELD_CURRENT], n)[lo:hi]
+        for k in range(x.size):
+            x[k] += held_current[k]
+    constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    _let_go(release, holding, queue, now)
+    _copy_held(v, hold_v, holding, queue)
+    _move_all(table, row, lo, hi, v, i, x, hot)
+    _put_held(v, hold_v, holding, queue)
+    if not row[Column.SPIKING]:
+        return 0
+    n_fired = _scan(
+        v, constants[Constant.LIMIT, lo:hi], hot, u8(over, BLOCK), u64(over, BLOCK // 8), release, now, fired
+    )
+    if row[Column.EXCESS]:
+        excess = f64(table[Entry.EXCESS], n)[lo:hi]
+        for k in range(v.size):
+            excess[k] = v[k] - constants[Constant.THRESHOLD, lo + k] if release[k] <= now else -np.inf
+    for j in range(n_fired):
+        k, amount[j] = fired[j], 1.0
+        v[k] = constants[Constant.KEEP, lo + k] * v[k] + constants[Constant.ADD, lo + k]
+        release[k] = now + row[Column.REFRACTORY_STEPS] + 1
+        if row[Column.REFRACTORY_STEPS] > 0:
+            holding[(queue[HEAD] + queue[LENGTH]) % holding.size] = k
+            queue[LENGTH] += 1
+    return n_fired
+
+
+# Few neurons are held after a spike at a time, so that keeping their membranes aside, in a ring by age, is cheaper than
+# a test for each neuron.
+
+
+@inner
+def _let_go(release, holding, queue, now):
+    """Take the neurons that are free again out of the ring."""
+    while queue[LENGTH] > 0 and release[holding[queue[HEAD]]] <= now:
+        queue[HEAD] = queue[HEAD] + 1 if queue[HEAD] + 1 < holding.size else 0
+        queue[LENGTH] -= 1
+
+
+@inner
+def _copy_held(v, hold_v, holding, queue):
+    """Copy the membranes that are held."""
+    head = holding[queue[HEAD] :][: queue[LENGTH]]
+    for j in range(head.size):
+        hold_v[j] = v[head[j]]
+    rest, kept = holding[: queue[LENGTH] - head.size], hold_v[head.size :]
+    for j in range(rest.size):
+        kept[j] = v[rest[j]]
+
+
+@inner
+def _put_held(v, hold_v, holding, queue):
+    """Put them back."""
+    head = holding[queue[HEAD] :][: queue[LENGTH]]
+    for j in range(head.size):
+        v[head[j]] = hold_v[j]
+    rest, kept = holding[: queue[LENGTH] - head.size], hold_v[head.size :]
+    for j in range(rest.size):
+        v[rest[j]] = kept[j]
+
+
+@inner
+def _scan(v, limit, hot, over, words, release, now, fired):
+    """Which neurons are over their limit and not held: in hot blocks, eight at a time, because few are."""
+    n_fired = 0
+    for b in range(hot.size):
+        if not hot[b]:
+            continue
+        first = b * BLOCK
+        vs, limits = v[first : first + BLOCK], limit[first : first + BLOCK]
+        for j in range(vs.size):
+            over[j] = vs[j] > limits[j]
+        for j in range(vs.size, over.size):
+            over[j] = 0
+        for w in range(words.size):
+            if words[w] != 0:
+                for j in range(8 * w, 8 * w + 8):
+                    if over[j] and release[first + j] <= now:
+                        fired[n_fired] = first + j
+                        n_fired += 1
+    return n_fired
+
+
+@inner
+def _draw(table, q, k, now):
+    """The random number of neuron k of population q in this step, as `nal.noise.uniform` draws it."""
+    key = u64(table[Entry.KEYS], table[Entry.N_POPULATIONS])[q]
+    step = np.uint64(now - i64(table[Entry.CLOCKS], 2)[1])
+    return _uniform(key, step, np.uint64(k), _mix)
+
+
+@inner
+def _count(table, row, q, k, now, v, threshold, traits):
+    """How many spikes a membrane makes; `threshold` without its noise."""
+    if row[Column.POISSON]:
+        return 1.0 if _draw(table, q, k, now) < v * f64(table[Entry.NUMBERS], 2)[0] else 0.0
+    if traits[Trait.NOISE] > 0:
+        drawn = _draw(table, q, k, now)
+        threshold += traits[Trait.NOISE] * np.log(drawn / (1 - drawn))
+    if not (v > threshold or (row[Column.AT_LEAST] and v == threshold)):
+        return 0.0
+    if not row[Column.MULTIPLE] or threshold <= 0:
+        return 1.0
+    fit = np.floor(v / threshold) if row[Column.AT_LEAST] else np.ceil(v / threshold) - 1
+    return min(max(fit, 1.0), MAX_SPIKES)
+
+
+@inner
+def general(table, row, q, lo, hi, now, x, fired, amount):
+    """One step of neurons lo to hi of any population: what `plain` does, one neuron after the other.
+
+    `amount` is how often a neuron fired, or its v where spikes are graded.
+    """
+    n = table[Entry.N]
+    c = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))[:, lo:hi]
+    traits = f64(table[Entry.TRAITS], (table[Entry.N_POPULATIONS], N_TRAITS))[q]
+    v, i, release = (
+        f64(table[Entry.V], n)[lo:hi],
+        f64(table[Entry.CURRENT], n)[lo:hi],
+        i64(table[Entry.RELEASE], n)[lo:hi],
+    )
+    pending, adapted = f64(table[Entry.PENDING], n)[lo:hi], f64(table[Entry.ADAPTED], n)[lo:hi]
+    held_current, excess = f64(table[Entry.HELD_CURRENT], n)[lo:hi], f64(table[Entry.EXCESS], n)[lo:hi]
+    n_fired = 0
+    for k in range(v.size):
+        arrived = x[k] + held_current[k]
+        x[k] = 0.0
+        moved = c[Constant.REST, k] + (v[k] - c[Constant.REST, k]) * c[Constant.DECAY, k]
+        if row[Column.NEXT] and pending[k] > 0:
+            moved = _reset(c, k, moved, pending[k], row[Column.SUBTRACT])
+        moved = moved + c[Constant.FROM_CURRENT, k] * i[k] + c[Constant.FROM_INPUT, k] * arrived
+        i[k] = c[Constant.SYN_DECAY, k] * i[k] + c[Constant.SYN_GAIN, k] * arrived
+        free = release[k] <= now
+        if free:
+            v[k] = max(moved, traits[Trait.FLOOR])
+        count, tested = 0.0, free
+        if row[Column.ON_ARRIVAL]:
+            tested = take_mark(table, now, lo + k) and free
+        if tested and row[Column.SPIKING]:
+            threshold = c[Constant.THRESHOLD, k] + traits[Trait.ADAPT_STEP] * adapted[k]
+            count = _count(table, row, q, lo + k - row[Column.LO], now, v[k], threshold, traits)
+            excess[k] = v[k] - threshold
+        elif row[Column.EXCESS]:
+            excess[k] = -np.inf
+        if traits[Trait.ADAPT_DECAY] > 0:
+            adapted[k] = traits[Trait.ADAPT_DECAY] * adapted[k] + count
+        pending[k] = count
+        if count > 0:
+            fired[n_fired], amount[n_fired] = k, v[k] if row[Column.GRADED] else count
+            n_fired += 1
+            release[k] = now + row[Column.REFRACTORY_STEPS] + 1
+            if not row[Column.NEXT]:
+                v[k] = _reset(c, k, v[k], count, row[Column.SUBTRACT])
+    return n_fired
+
+
+@inner
+def _reset(c, k, v, count, subtract):
+    return c[Constant.KEEP, k] * v + c[Constant.ADD, k] * (count if subtract else 1.0)
+
+
+@inner
+def act_late(table, part, now, arrived):
+    """Let late input (n,) act on this part's membranes that are free, or that fired in this step and keep their v."""
+    n = table[Entry.N]
+    populations = i64(table[Entry.POPULATIONS], (table[Entry.N_POPULATIONS], N_COLUMNS))
+    bounds = i64(table[Entry.BOUNDS], (table[Entry.N_POPULATIONS], table[Entry.N_PARTS] + 1))
+    constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    v, i, release = f64(table[Entry.V], n), f64(table[Entry.CURRENT], n), i64(table[Entry.RELEASE], n)
+    for q in range(table[Entry.N_POPULATIONS]):
+        row = populations[q]
+        if not row[Column.LATE_INPUT]:
+            continue
+        fired_now = now + row[Column.REFRACTORY_STEPS] + 1
+        for k in range(bounds[q, part], bounds[q, part + 1]):
+            kept = release[k] == fired_now and (row[Column.SUBTRACT] or row[Column.NEXT])
+            if release[k] <= now or kept:
+                v[k] += constants[Constant.FROM_INPUT, k] * arrived[k]
+            i[k] += constants[Constant.SYN_GAIN, k] * arrived[k]
+            arrived[k] = 0.0

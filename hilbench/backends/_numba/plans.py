@@ -1,0 +1,124 @@
+"""What the compiled engine needs of each rule: its traces, constants and indices, and a row of their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.errors import NetworkError
+from hilbench.nal.compile.lower import Link, Lowered
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.projection import Projection
+from hilbench.nal.rules import Rule, bounds
+from hilbench.nal.rules.eprop import EProp
+from hilbench.nal.rules.homeostatic import Homeostatic
+from hilbench.nal.rules.pes import PES
+from hilbench.nal.rules.rstdp import RSTDP
+from hilbench.nal.rules.stdp import STDP
+from hilbench.nal.rules.triplet import Triplet
+
+RULES = (PES, STDP, Triplet, RSTDP, EProp)
+"""Rules on projections that are compiled."""
+
+Plan = IntEnum(
+    "Plan",
+    [
+        "LINK", "SOURCE", "FROM_EVENTS", "DEPTH", "MODULATOR_LO", "N_MODULATORS", "FEEDBACK_LINK",
+        "CONSTANTS", "BOUNDS", "PRE", "POST", "SYNAPSE", "UNDER_WAY", "SIGNAL", "DRIVE", "FEEDBACK",
+        "BY_TARGET", "AT_SYNAPSE", "AT_SOURCE", "STEP",
+    ],
+    start=0,
+)  # fmt: skip
+"""Columns of PLANS, a row for each plastic projection: numbers, then addresses (0 where there is no array)."""
+
+Move = IntEnum("Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS"], start=0)
+"""Columns of MOVES, a row for each population whose thresholds move."""
+
+
+class Plans:
+    """The rules of one network, laid out. `traces` change from step to step.
+
+    `compiled` gives the address of a rule's kernel by its place in RULES.
+    """
+
+    def __init__(self, flat: Lowered, network: Network, compiled: Callable[[int], int]) -> None:
+        self._compiled = compiled
+        self.traces: dict[str, NDArray] = {}
+        self._kept: list[NDArray] = []
+        self._links = {p.name: i for i, p in enumerate(flat.projections)}
+        starts = np.cumsum([0, *(port.size for port in network.modulators)]).tolist()
+        self._modulators = {port.name: at for port, at in zip(network.modulators, starts, strict=False)}
+        plastic = [(i, p) for i, p in enumerate(flat.projections) if p.rule is not None]
+        rows = [self._plan(i, p, flat, network) for i, p in plastic]
+        self.plans = np.array([[row[column.name] for column in Plan] for row in rows], np.int64).reshape(-1, len(Plan))
+        moving = [(p, row) for p, row in zip(flat.order, flat.populations, strict=True) if p.rule is not None]
+        self.moves = np.array(
+            [(*row[:2], p.behaviour.threshold == ">=", p.behaviour.reset == "subtract", *self._rule(p.rule, network, p))
+             for p, row in moving],
+            np.int64,
+        ).reshape(-1, len(Move))  # fmt: skip
+
+    def reset(self) -> None:
+        """Empty every trace."""
+        for trace in self.traces.values():
+            trace[...] = 0
+
+    def _plan(self, index: int, p: Projection, flat: Lowered, network: Network) -> dict[str, int]:
+        rule, (n_target, n_source), name = p.rule, p.weights.shape, p.name
+        lo = self._modulators.get(rule.modulator, 0)
+        constants, limits = self._rule(rule, network, p)
+        feedback = rule.feedback(network, p)
+        to_link = self._links[feedback] if isinstance(feedback, str) else -1
+        return {
+            "STEP": self._compiled(RULES.index(type(rule))), "LINK": index, "SOURCE": flat.links[index, Link.SOURCE_LO],
+            "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": p.max_delay_steps + 1, "MODULATOR_LO": lo,
+            "N_MODULATORS": 0 if rule.modulator is None else rule.modulator_size(network, p), "FEEDBACK_LINK": to_link,
+            "CONSTANTS": constants, "BOUNDS": limits,
+            "PRE": self._trace(f"pre_traces/{name}", (len(rule.pre_traces), n_source)),
+            "POST": self._trace(f"post_traces/{name}", (len(rule.post_traces), n_target)),
+            "SYNAPSE": self._trace(f"synapse_traces/{name}", (len(rule.synapse_traces), p.weights.nnz)),
+            "UNDER_WAY": self._trace(f"under_way/{name}", (p.max_delay_steps + 1, n_source), np.float32),
+            "SIGNAL": self._keep(np.zeros(n_target)), "DRIVE": self._keep(np.zeros(n_target)),
+            "FEEDBACK": self._keep(feedback) if isinstance(feedback, np.ndarray) else 0,
+        } | (self._by_target(p) if rule.by_spikes else {"BY_TARGET": 0, "AT_SYNAPSE": 0, "AT_SOURCE": 0})  # fmt: skip
+
+    def _rule(self, rule: Rule, network: Network, part: object) -> tuple[int, int]:
+        """Addresses of its constants, and of its bounds with its softness."""
+        constants = np.array(rule.constants(network, part), np.float64)
+        return self._keep(constants), self._keep(np.array([*bounds(rule), rule.softness]))
+
+    def _by_target(self, p: Projection) -> dict[str, int]:
+        """Where the synapses of each target neuron lie among those by source."""
+        targets = p.weights.indices
+        at = np.argsort(targets, kind="stable")
+        sources = np.repeat(np.arange(p.weights.shape[1]), np.diff(p.weights.indptr))
+        starts = np.searchsorted(targets[at], np.arange(p.weights.shape[0] + 1))
+        return {
+            "BY_TARGET": self._keep(starts.astype(np.int64)),
+            "AT_SYNAPSE": self._keep(at.astype(np.int64)),
+            "AT_SOURCE": self._keep(sources[at].astype(np.int32)),
+        }
+
+    def _trace(self, name: str, shape: tuple[int, int], kind: type = np.float64) -> int:
+        self.traces[name] = np.zeros(shape, kind)
+        return self.traces[name].ctypes.data
+
+    def _keep(self, array: NDArray) -> int:
+        self._kept.append(np.ascontiguousarray(array))
+        return self._kept[-1].ctypes.data
+
+
+def check_rules(network: Network) -> None:
+    """Refuse rules that are not compiled. Raises NetworkError."""
+    for kind, part, known in (
+        *(("projection", p, RULES) for p in network.projections.values()),
+        *(("population", p, (Homeostatic,)) for p in network.populations.values()),
+    ):
+        if part.rule is not None and type(part.rule) not in known:
+            raise NetworkError(
+                f"{kind} {part.name!r}: 'numba' has not compiled the rule {type(part.rule).__name__};"
+                " it runs in 'reference'"
+            )

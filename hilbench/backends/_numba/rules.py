@@ -1,0 +1,277 @@
+"""The kernels of learning rules: their own equations over the arrays of `_plans`, compiled.
+
+A kernel is made of each rule: traces of every neuron in every step, then the synapses that the rule changes. Rules that
+change weights by spikes touch only the synapses of neurons that spiked. A kernel is compiled when a network has its
+rule, and called by its address: all of them in one function would take as long to compile as everything else.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+import numpy as np
+from numba import cfunc
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from hilbench.backends._numba.plans import RULES, Plan
+from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8
+from hilbench.backends._numba.table import Address, Entry
+from hilbench.nal import rules
+from hilbench.nal.compile.lower import Link
+
+N_ENTRIES, N_LINK_COLUMNS, N_PLAN = len(Entry), len(Link), len(Plan)
+N_ADDRESSES = len(Address)
+LOW, HIGH, SOFTNESS = range(3)
+FEW = 8
+"""Targets, up to which a dense projection is walked column by column."""
+
+_bounded, _softened = inner(rules.bounded), inner(rules.softened)
+
+# How a neuron's or a synapse's traces are read and written, by how many it has.
+
+
+@inner
+def _take_none(traces, k):
+    return ()
+
+
+@inner
+def _take_one(traces, k):
+    return (traces[0, k],)
+
+
+@inner
+def _take_two(traces, k):
+    return traces[0, k], traces[1, k]
+
+
+_TAKE = (_take_none, _take_one, _take_two)
+
+
+@inner
+def _put_none(traces, k, after):
+    pass
+
+
+@inner
+def _put_one(traces, k, after):
+    traces[0, k] = after[0]
+
+
+@inner
+def _put_two(traces, k, after):
+    traces[0, k], traces[1, k] = after[0], after[1]
+
+
+_PUT = (_put_none, _put_one, _put_two)
+
+
+@inner
+def _kept(w, dw, low, high, softness):
+    """A weight or threshold after a change, within hard bounds."""
+    return _bounded(w + dw, low, high)
+
+
+@inner
+def _kept_softly(w, dw, low, high, softness):
+    return _bounded(w + _softened(w, dw, low, high, softness), low, high)
+
+
+@inner
+def moved(w, dw, bounds):
+    """A weight or threshold after a change, within its bounds of either kind."""
+    keep_softly = bounds[SOFTNESS] > 0
+    low, high = bounds[LOW], bounds[HIGH]
+    return _kept_softly(w, dw, low, high, bounds[SOFTNESS]) if keep_softly else _kept(w, dw, low, high, 0.0)
+
+
+def _named(rule, part):
+    """Name the functions that are made for one rule after it.
+
+    numba tells functions apart by name and by a number that starts anew in each process. Kernels that two processes
+    left in the disk cache and a third one loads together would else run each other's functions.
+    """
+
+    def name(function):
+        function.__qualname__ = f"{rule.__name__}.{part}"
+        return function
+
+    return name
+
+
+def _kernel(rule):
+    """The compiled step of one rule on one projection."""
+    constants = sys.modules[rule.__module__].Constants
+    n_constants, n_pre, n_post = len(constants._fields), len(rule.pre_traces), len(rule.post_traces)
+    pre, post, drive = (inner(f) for f in (rule.pre, rule.post, rule.drive))
+    take_x, put_x, take_y, put_y = _TAKE[n_pre], _PUT[n_pre], _TAKE[n_post], _PUT[n_post]
+    change = (_by_spikes if rule.by_spikes else _every_step)(rule, take_x, take_y)
+
+    @inner
+    @_named(rule, "step")
+    def step(table_at, plan_at, learning):
+        table, plan = i64(table_at, N_ENTRIES), i64(plan_at, N_PLAN)
+        link = i64(table[Entry.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
+        addresses = i64(table[Entry.SYNAPSES] + 8 * N_ADDRESSES * plan[Plan.LINK], N_ADDRESSES)
+        n, n_source, n_target = table[Entry.N], link[Link.N_SOURCE], link[Link.N_TARGET]
+        slot = (i64(table[Entry.CLOCKS], 2)[0] + 1) % plan[Plan.DEPTH]
+        arrived = f32(plan[Plan.UNDER_WAY] + 4 * n_source * slot, n_source)
+        c = constants(*to_fixed_tuple(f64(plan[Plan.CONSTANTS], n_constants), n_constants))
+        x, y = f64(plan[Plan.PRE], (n_pre, n_source)), f64(plan[Plan.POST], (n_post, n_target))
+        fired = u8(table[Entry.SPIKED], n)[link[Link.TARGET_LO] : link[Link.TARGET_LO] + n_target]
+        excess = f64(table[Entry.EXCESS], n)[link[Link.TARGET_LO] : link[Link.TARGET_LO] + n_target]
+        signal, drives = f64(plan[Plan.SIGNAL], n_target), f64(plan[Plan.DRIVE], n_target)
+        for s in range(n_source):
+            put_x(x, s, pre(c, take_x(x, s), np.float64(arrived[s])))
+        for t in range(n_target):
+            put_y(y, t, post(c, take_y(y, t), np.float64(fired[t]), excess[t], signal[t]))
+            drives[t] = drive(c, take_y(y, t), signal[t])
+        return change(c, plan, link, addresses, arrived, fired, x, y, drives, learning != 0)
+
+    return step
+
+
+def _every_step(rule, take_x, take_y):
+    """The compiled changes of a rule that moves all weights in every step. Counts those with a drive."""
+    n_traces = len(rule.synapse_traces)
+    hard, soft = _synapses(rule, take_x, take_y, _kept), _synapses(rule, take_x, take_y, _kept_softly)
+
+    @inner
+    @_named(rule, "change")
+    def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
+        if n_traces == 0 and not learning:
+            return 0
+        starts = i64(addresses[Address.STARTS], link[Link.N_SOURCE] + 1)
+        n, bounds = starts[link[Link.N_SOURCE]], f64(plan[Plan.BOUNDS], 3)
+        targets, weights, e = (
+            i32(addresses[Address.TARGETS], n),
+            f64(addresses[Address.WEIGHTS], n),
+            f64(plan[Plan.SYNAPSE], (n_traces, n)),
+        )
+        if bounds[SOFTNESS] > 0:
+            soft(c, weights, e, starts, targets, link[Link.DENSE], arrived, fired, x, y, drives, learning, bounds)
+        else:
+            hard(c, weights, e, starts, targets, link[Link.DENSE], arrived, fired, x, y, drives, learning, bounds)
+        return _driven(starts, targets, drives) if learning else 0
+
+    return run
+
+
+def _synapses(rule, take_x, take_y, keep):
+    """The compiled loops of `_every_step`, which keep weights within their bounds in one way."""
+    change, n_traces = inner(rule.change), len(rule.synapse_traces)
+    take_e, put_e = _TAKE[n_traces], _PUT[n_traces]
+
+    @inner
+    @_named(rule, f"{keep.__name__}.one")
+    def one(c, weights, e, k, came, x, z, y, drive, live, bounds):
+        w = weights[k]
+        dw, after = change(c, w, take_e(e, k), came, x, z, y, drive)
+        put_e(e, k, after)
+        kept = keep(w, dw, bounds[LOW], bounds[HIGH], bounds[SOFTNESS])
+        weights[k] = kept if live else w
+
+    @inner
+    @_named(rule, f"{keep.__name__}.synapses")
+    def run(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, live, bounds):
+        if dense and drives.size <= FEW:  # short rows: column by column
+            for t in range(drives.size):
+                z, own, d = np.float64(fired[t]), take_y(y, t), drives[t]
+                for s in range(arrived.size):
+                    k = s * drives.size + t
+                    one(c, weights, e, k, np.float64(arrived[s]), take_x(x, s), z, own, d, live, bounds)
+            return
+        for s in range(arrived.size):
+            a, b = starts[s], starts[s + 1]
+            w, mine, to, came, seen = weights[a:b], e[:, a:b], targets[a:b], np.float64(arrived[s]), take_x(x, s)
+            if dense:  # a loop of its own, so that it vectorises
+                for t in range(b - a):
+                    one(c, w, mine, t, came, seen, np.float64(fired[t]), take_y(y, t), drives[t], live, bounds)
+            else:
+                for k in range(b - a):
+                    t = to[k]
+                    one(c, w, mine, k, came, seen, np.float64(fired[t]), take_y(y, t), drives[t], live, bounds)
+
+    return run
+
+
+@inner
+def _driven(starts, targets, drives):
+    """How many synapses have a target that is driven."""
+    n_driven, n = 0, 0
+    for t in range(drives.size):
+        n_driven += drives[t] != 0
+    if n_driven == drives.size:
+        return starts[-1]
+    for k in range(starts[-1] if n_driven else 0):
+        n += drives[targets[k]] != 0
+    return n
+
+
+def _by_spikes(rule, take_x, take_y):
+    """The compiled changes of a rule that moves weights where spikes arrive or leave. Counts those it touches."""
+    on_pre, on_post = inner(rule.on_pre), inner(rule.on_post)
+
+    @inner
+    @_named(rule, "change")
+    def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
+        if not learning:
+            return 0
+        starts, ends = (
+            i64(addresses[Address.STARTS], link[Link.N_SOURCE] + 1),
+            i64(plan[Plan.BY_TARGET], fired.size + 1),
+        )
+        n = starts[link[Link.N_SOURCE]]
+        targets, weights = i32(addresses[Address.TARGETS], n), f64(addresses[Address.WEIGHTS], n)
+        synapses, sources = i64(plan[Plan.AT_SYNAPSE], n), i32(plan[Plan.AT_SOURCE], n)
+        bounds, updates = f64(plan[Plan.BOUNDS], 3), 0
+        for s in range(link[Link.N_SOURCE]):
+            if arrived[s] != 0:
+                for k in range(starts[s], starts[s + 1]):
+                    t, w = targets[k], weights[k]
+                    dw = on_pre(c, w, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
+                    weights[k] = moved(w, dw, bounds)
+                updates += starts[s + 1] - starts[s]
+        for t in range(fired.size):
+            if fired[t] != 0:
+                for j in range(ends[t], ends[t + 1]):
+                    k, s = synapses[j], sources[j]
+                    w = weights[k]
+                    dw = on_post(c, w, np.float64(arrived[s]), take_x(x, s), np.float64(fired[t]), take_y(y, t))
+                    weights[k] = moved(w, dw, bounds)
+                updates += ends[t + 1] - ends[t]
+        return updates
+
+    return run
+
+
+_pes, _stdp, _triplet, _rstdp, _eprop = (_kernel(rule) for rule in RULES)
+
+
+# One function each, with a name of its own: that is what numba finds a kernel in its disk cache by.
+def _run_pes(table, plan, learning):
+    return _pes(table, plan, learning)
+
+
+def _run_stdp(table, plan, learning):
+    return _stdp(table, plan, learning)
+
+
+def _run_triplet(table, plan, learning):
+    return _triplet(table, plan, learning)
+
+
+def _run_rstdp(table, plan, learning):
+    return _rstdp(table, plan, learning)
+
+
+def _run_eprop(table, plan, learning):
+    return _eprop(table, plan, learning)
+
+
+@cache
+def compiled(place):
+    """The kernel of the rule in this place of RULES; it has an `address`, and lives as long as this module."""
+    step = (_run_pes, _run_stdp, _run_triplet, _run_rstdp, _run_eprop)[place]
+    return cfunc("int64(int64, int64, int64)", cache=True)(step)

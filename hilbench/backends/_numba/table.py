@@ -1,0 +1,100 @@
+"""The table that `_kernels.run` reads: sizes and addresses, and the arrays behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.backends._network import MAX_SPIKES
+from hilbench.nal.compile.lower import Column, Lowered, Synapses
+from hilbench.nal.model.network import Network
+from hilbench.types import EVENT, size_of
+
+Entry = IntEnum(
+    "Entry",
+    [
+        # sizes
+        "N", "N_SLOTS", "N_POPULATIONS", "N_LINKS", "N_HELD", "N_FROM_VALUES", "N_FROM_EVENTS", "N_COUNTED",
+        "N_READOUTS", "N_VALUES", "N_MODULATORS", "N_PLANS", "N_MOVES", "DT_US", "ANY_LATE", "ANY_RULE", "N_PARTS",
+        "PART", "N_STEPS", "N_MARK_SLOTS",
+        # what stays
+        "CONSTANTS", "POPULATIONS", "TRAITS", "LINKS", "SYNAPSES", "BIAS", "READOUTS", "KEYS", "NUMBERS",
+        "PLANS", "MOVES", "BOUNDS",
+        # what changes
+        "V", "CURRENT", "EARLY", "LATE", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE", "PENDING", "ADAPTED",
+        "HOT", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH", "N_FIRED", "TOTALS", "ARRIVED",
+        "MARKS",
+        # in and out
+        "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS", "COUNTS_OUT",
+    ],
+    start=0,
+)  # fmt: skip
+"""Places in the table."""
+
+Address = IntEnum("Address", ["CUTS", "TARGETS", "WEIGHTS", "DELAYS", "STARTS"], start=0)
+"""Columns of SYNAPSES, a row for each projection."""
+
+BLOCK = 128
+"""How many neurons are searched for spikes at a time."""
+RELEASED = 1 << 61
+"""A count of ARRIVED from which on nobody waits: it lets threads go when one of them has failed."""
+
+
+def fill(entries: Mapping[str, NDArray | int]) -> NDArray:
+    """The table of these sizes and arrays; who calls keeps the arrays. Raises KeyError for an entry left out."""
+    table = np.zeros(len(Entry), np.int64)
+    for entry in Entry:
+        value = entries[entry.name]
+        table[entry] = value.ctypes.data if isinstance(value, np.ndarray) else int(value)
+    return table
+
+
+def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
+    """What a network carries from step to step, and scratch space; all 0 at first but V."""
+    n = flat.bias.size
+    kinds = {
+        np.float64: ("V", "CURRENT", "HELD_CURRENT", "HOLD_V", "PENDING", "ADAPTED", "AMOUNT", "EXCESS"),
+        np.int64: ("RELEASE",),
+        np.int32: ("HOLDING", "FIRED"),
+        np.uint8: ("SPIKED",),
+    }
+    return {
+        **{name: np.zeros(n, kind) for kind, names in kinds.items() for name in names},
+        "HOT": np.zeros((n_parts, n), np.uint8),
+        "OVER": np.zeros((n_parts, BLOCK // 8), np.uint64),
+        "EARLY": np.zeros((flat.n_slots, n)),
+        "LATE": np.zeros((flat.n_slots if flat.late else 0, n)),
+        "QUEUE": np.zeros((len(flat.order), n_parts, 2), np.int64),
+        "N_FIRED": np.zeros((len(flat.order), n_parts), np.int64),
+        "TOTALS": np.zeros((n_parts, 2), np.int64),
+        "ARRIVED": np.zeros(1, np.int64),
+        "MARKS": np.zeros((flat.n_mark_slots, n), np.uint8),
+        "CLOCKS": np.zeros(2, np.int64),
+        "FRESH": np.zeros(1, np.uint8),
+    }
+
+
+def io(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
+    """Buffers for one tick. Those for events have room for every spike there can be; untouched pages cost nothing."""
+    multiple = flat.populations[:, Column.MULTIPLE]
+    sizes = (flat.populations[:, Column.HI] - flat.populations[:, Column.LO]) * np.where(multiple, MAX_SPIKES, 1)
+
+    def room(column: Column) -> NDArray:
+        return np.zeros((int(sizes[flat.populations[:, column] >= 0].sum()) * n_steps, 2), np.uint32)
+
+    return {
+        "EVENTS": np.zeros(16, EVENT),
+        "VALUES": np.zeros(size_of(net.inputs, "values"), np.float32),
+        "MODULATORS": np.zeros(size_of(net.modulators, "values"), np.float32),
+        "OUT": room(Column.OUT_ADDRESS),
+        "PROBE": room(Column.PROBE_ADDRESS),
+    }
+
+
+def addresses(s: Synapses, cuts: NDArray) -> tuple[int, ...]:
+    """Where one projection's arrays are: its row in SYNAPSES."""
+    delays = 0 if s.delays is None else s.delays.ctypes.data
+    return cuts.ctypes.data, s.targets.ctypes.data, s.weights.ctypes.data, delays, s.starts.ctypes.data

@@ -1,0 +1,156 @@
+"""Learning as `reference` means it: the rules' equations over whole projections, NumPy and float64.
+
+In each step, for every rule: the modulator of each target neuron, by weights as they stand before the step's learning;
+the traces; then, while learning is on, weights within their bounds; thresholds last. Eligibilities are traces and go on
+while learning is off.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.projection import Projection
+from hilbench.nal.rules import Rule, bounded, bounds, softened
+
+
+class Learning:
+    """The traces of a network's rules by name, and the step that moves them, its weights and its thresholds."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._plastic = [p for p in network.projections.values() if p.rule is not None]
+        self._moving = [p for p in network.populations.values() if p.rule is not None]
+        self._constants = {p.name: p.rule.constants(network, p) for p in (*self._plastic, *self._moving)}
+        self._feedback = {p.name: p.rule.feedback(network, p) for p in self._plastic}
+        self.traces: dict[str, NDArray] = {}
+        for p in self._plastic:
+            n_target, n_source = p.weights.shape
+            rule = p.rule
+            self.traces[f"pre_traces/{p.name}"] = np.zeros((len(rule.pre_traces), n_source))
+            self.traces[f"post_traces/{p.name}"] = np.zeros((len(rule.post_traces), n_target))
+            self.traces[f"synapse_traces/{p.name}"] = np.zeros((len(rule.synapse_traces), p.weights.nnz))
+            self.traces[f"under_way/{p.name}"] = np.zeros((p.max_delay_steps + 1, n_source))
+
+    def reset(self) -> None:
+        """Empty every trace."""
+        for trace in self.traces.values():
+            trace[:] = 0
+
+    def step(
+        self,
+        clock: int,
+        spikes: dict[str, NDArray],
+        excess: dict[str, NDArray],
+        modulators: NDArray,
+        weights: dict[str, scipy.sparse.csc_array],
+        thresholds: dict[str, NDArray],
+        learning: bool,
+    ) -> int:
+        """One step, after the neurons. Changes weights and thresholds in place; returns how many it updated."""
+        signals = {p.name: self._signal(p, modulators, weights) for p in self._plastic}
+        updates = 0
+        for p in self._plastic:
+            arrived = self._arrived(p, clock, spikes[p.source])
+            fired, signal = spikes[p.target], signals[p.name]
+            self._move_traces(p, arrived, fired, excess[p.target], signal)
+            change = _by_spikes if p.rule.by_spikes else _every_step
+            updates += change(p, self, arrived, fired, signal, weights[p.name], learning)
+        for p in self._moving if learning else ():
+            theta = thresholds[p.name]
+            theta[:] = _within(p.rule, theta, p.rule.change(self._constants[p.name], spikes[p.name]))
+            updates += p.size
+        return updates
+
+    def constants(self, p: Projection) -> tuple[float, ...]:
+        """What the rule's functions take as `c`."""
+        return self._constants[p.name]
+
+    def _signal(self, p: Projection, modulators: NDArray, weights: dict[str, scipy.sparse.csc_array]) -> NDArray:
+        """The modulator of each target neuron."""
+        feedback, start = self._feedback[p.name], 0
+        mine = np.zeros(1)
+        for port in self._network.modulators:
+            if port.name == p.rule.modulator:
+                mine = modulators[start : start + port.size].astype(np.float64)
+            start += port.size
+        if feedback is None:
+            return np.broadcast_to(mine, p.weights.shape[0])
+        return (weights[feedback].T if isinstance(feedback, str) else feedback) @ mine
+
+    def _arrived(self, p: Projection, clock: int, spikes: NDArray) -> NDArray:
+        """How many spikes of each source arrive in this step."""
+        ring = self.traces[f"under_way/{p.name}"]
+        ring[clock % len(ring)] = spikes
+        return ring[(clock - p.max_delay_steps) % len(ring)]
+
+    def _move_traces(self, p: Projection, arrived: NDArray, fired: NDArray, excess: NDArray, signal: NDArray) -> None:
+        c = self._constants[p.name]
+        x, y = self.traces[f"pre_traces/{p.name}"], self.traces[f"post_traces/{p.name}"]
+        _put(x, p.rule.pre(c, tuple(x), arrived))
+        _put(y, p.rule.post(c, tuple(y), fired, excess, signal))
+
+
+def _by_spikes(
+    p: Projection,
+    state: Learning,
+    arrived: NDArray,
+    fired: NDArray,
+    signal: NDArray,
+    weights: scipy.sparse.csc_array,
+    learning: bool,
+) -> int:
+    """First what arriving spikes change, then what the target's spikes do."""
+    if not learning:
+        return 0
+    sources, targets = _ends(weights)
+    c, s, z = state.constants(p), arrived[sources], fired[targets]
+    x, y = state.traces[f"pre_traces/{p.name}"][:, sources], state.traces[f"post_traces/{p.name}"][:, targets]
+    for on_spike, crossed in ((p.rule.on_pre, s > 0), (p.rule.on_post, z > 0)):
+        changed = _within(p.rule, weights.data, on_spike(c, weights.data, s, tuple(x), z, tuple(y)))
+        weights.data[crossed] = changed[crossed]
+    return np.count_nonzero(s) + np.count_nonzero(z)
+
+
+def _every_step(
+    p: Projection,
+    state: Learning,
+    arrived: NDArray,
+    fired: NDArray,
+    signal: NDArray,
+    weights: scipy.sparse.csc_array,
+    learning: bool,
+) -> int:
+    """Synapses' traces go on; weights change where there is a drive."""
+    sources, targets = _ends(weights)
+    c, e = state.constants(p), state.traces[f"synapse_traces/{p.name}"]
+    x, y = state.traces[f"pre_traces/{p.name}"], state.traces[f"post_traces/{p.name}"]
+    drive = p.rule.drive(c, tuple(y), signal)[targets]
+    change, after = p.rule.change(
+        c, weights.data, tuple(e), arrived[sources], tuple(x[:, sources]), fired[targets], tuple(y[:, targets]), drive
+    )
+    _put(e, after)
+    if not learning:
+        return 0
+    weights.data[:] = _within(p.rule, weights.data, change)
+    return np.count_nonzero(drive)
+
+
+def _put(traces: NDArray, after: tuple[NDArray, ...]) -> None:
+    for trace, new in zip(traces, after, strict=True):
+        trace[:] = new
+
+
+def _ends(weights: scipy.sparse.csc_array) -> tuple[NDArray, NDArray]:
+    """Source and target of each synapse."""
+    return np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr)), weights.indices
+
+
+def _within(rule: Rule, values: NDArray, change: NDArray) -> NDArray:
+    """Weights or thresholds after a change, within the rule's bounds."""
+    low, high = bounds(rule)
+    if rule.softness:
+        change = softened(values, change, low, high, rule.softness)
+    return bounded(values + change, low, high)

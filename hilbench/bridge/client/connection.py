@@ -1,0 +1,180 @@
+"""Links over one connection of this process's own: a file descriptor that is read and written, and a framing.
+
+It must not know what frames mean. `unix.py` and `stream.py` say how a connection is opened.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from abc import abstractmethod
+from collections import deque
+from time import monotonic_ns
+from typing import Annotated, Any, NoReturn, Protocol
+
+from msgspec import Meta
+
+from hilbench.bridge.addresses import refusal
+from hilbench.bridge.client.client import FrameLink, Limits
+from hilbench.bridge.client.spin import SPIN_S, can_spin, poller, readable_by
+from hilbench.bridge.protocol.framing import PIECE_BYTES, Framing
+from hilbench.errors import LinkError
+
+SLICE_S = 0.1
+"""How late the end of a device process may be noticed while waiting."""
+
+
+class Settings(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of every link over one connection."""
+
+    spin_s: Annotated[float, Meta(ge=0, le=1)] = SPIN_S
+    """How long to look for a reply without sleep: it keeps a core busy, and sees one tens of microseconds sooner."""
+
+
+def push(fd: int, pieces: deque[bytes | memoryview]) -> bool:
+    """Write what there is room for, without waiting, and take it off the pieces; whether anything has left.
+
+    Raises OSError when the connection has ended.
+    """
+    begun = False
+    try:
+        while pieces:
+            piece = pieces[0]
+            n_bytes = os.write(fd, piece)
+            begun = True
+            if n_bytes == len(piece):
+                pieces.popleft()
+            else:
+                pieces[0] = memoryview(piece)[n_bytes:]
+    except BlockingIOError:
+        pass
+    return begun
+
+
+class Connection(Protocol):
+    """A socket or a serial port."""
+
+    def fileno(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class ConnectionLink(FrameLink):
+    """A link whose frames go over one connection."""
+
+    @abstractmethod
+    def _open(self, address: str) -> Connection:
+        """Connect. Raises OSError or LinkError."""
+
+    @abstractmethod
+    def _new_framing(self) -> Framing: ...
+
+    def __init__(self, config: Any, backend_kind: str, backend_config: dict[str, Any]) -> None:
+        super().__init__(config, backend_kind, backend_config)
+        self._frames: deque[bytes] = deque()
+        self._rest: deque[bytes | memoryview] = deque()  # of the one frame that has begun to leave
+        self._framing: Framing | None = None
+        self._no_room = False  # for the last request
+        self._broken = 0  # before this connection
+
+    def tally(self) -> dict[str, int]:
+        return super().tally() | {"broken": self._broken + (self._framing.broken if self._framing else 0)}
+
+    def _connect(self) -> None:
+        self._broken = self.tally()["broken"]
+        self._framing = self._new_framing()
+        self._framing.admit()
+        self._frames.clear()
+        self._rest.clear()
+        try:
+            self._connection = self._open(self._address)
+        except LinkError:
+            raise
+        except OSError as error:
+            what = refusal(error, "is `hilbench serve` running there?")
+            raise LinkError(f"cannot connect to {self._address!r}: {what}") from None
+        self._fd = self._connection.fileno()
+        os.set_blocking(self._fd, False)
+        self._poll = poller(self._fd)
+        self._spin_ns = int(self.config.spin_s * 1e9) if can_spin() else 0
+
+    def _disconnect(self) -> None:
+        self._connection.close()
+
+    def _write(self, frame: bytes) -> bool:
+        """One that has begun to leave leaves whole: what has no room now goes before any other frame."""
+        if self._rest:
+            self._flush()
+            if self._rest:
+                return False
+        self._rest.extend(self._framing.pack(frame))
+        if self._flush():
+            return True
+        self._rest.clear()
+        return False
+
+    def _write_by(self, frame: bytes, deadline_ns: int) -> None:
+        self._no_room = True
+        while not self._write(frame):
+            if (left_ns := deadline_ns - monotonic_ns()) <= 0:
+                return
+            if self._sleep(left_ns, for_room=True):
+                self._read()  # a device that waits for room itself takes nothing
+            self._check_device()
+        self._no_room = False
+
+    def _flush(self) -> bool:
+        try:
+            return push(self._fd, self._rest)
+        except OSError as error:
+            self._lost(error)
+
+    def _next(self, deadline_ns: int) -> bytes | None:
+        if self._rest:
+            self._flush()
+        while not self._frames:
+            if not self._readable(deadline_ns):
+                self._check_device()
+                return None
+            self._read()
+            if not self._frames and monotonic_ns() >= deadline_ns:
+                return None  # a long frame comes in pieces, and no tick waits for the rest of it
+        return self._frames.popleft()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, PIECE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(error)
+        if not data:
+            self._lost(None)
+        self._frames.extend(self._framing.feed(data))
+
+    def _readable(self, deadline_ns: int) -> bool:
+        """Whether there is something to read by the deadline; first without sleep, then in slices."""
+        spin_ns = 0 if self._rest else self._spin_ns  # who spins does not see that there is room
+        if readable_by(self._poll, min(deadline_ns, monotonic_ns() + spin_ns)):
+            return True
+        while (left_ns := deadline_ns - monotonic_ns()) > 0:
+            if self._sleep(left_ns, for_room=bool(self._rest)):
+                return True
+            if self._rest:
+                self._flush()
+            self._check_device()
+        return False
+
+    def _sleep(self, left_ns: int, for_room: bool) -> bool:
+        """Until there is something to read, or room, or the slice is over; whether there is something to read."""
+        here = (self._fd,)
+        return bool(select.select(here, here if for_room else (), (), min(left_ns * 1e-9, SLICE_S))[0])
+
+    def _silence(self) -> str:
+        return "it takes no more bytes" if self._rest or self._no_room else super()._silence()
+
+    def _lost(self, error: OSError | None) -> NoReturn:
+        self._check_device()
+        said = f" ({error.strerror})" if error else ""
+        said += "" if self._session else f"; {self._silence()}"
+        raise LinkError(f"{self._address}: the device closed the connection{said}")

@@ -1,0 +1,250 @@
+"""Where a device listens: a ZeroMQ ROUTER, or sockets whose connections it reads itself. Frames come out of both alike.
+
+It must not know what frames mean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import selectors
+import shutil
+import socket
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from time import monotonic_ns
+from typing import Protocol
+
+import zmq
+
+from hilbench.bridge import stream, unix
+from hilbench.bridge.addresses import LONG, LONGEST_PATH, make_way, refusal
+from hilbench.bridge.client.connection import push
+from hilbench.bridge.client.spin import Rhythm, poller, readable_by
+from hilbench.bridge.device.router import LINGER_MS, LOOK_MS, open_router
+from hilbench.bridge.keys import DeviceKeys
+from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams, Framing
+from hilbench.errors import LinkError
+
+MAX_CONNECTIONS = 16
+SLOWEST_BYTES_PER_S = 1e6
+"""What a plant must take of a long frame, beyond the time that the rest of any frame has, or it is let go."""
+LONGEST_S = 10.0
+"""The most that this may come to: meanwhile the device cannot be stopped."""
+
+
+class Listener(Protocol):
+    address: str
+    """Where plants reach it, with its real port or path."""
+    broken: int
+    """Frames dropped because their bytes were wrong."""
+
+    def receive(self) -> tuple[bytes, bytes | None] | None:
+        """The next frame and who sent it; None for one whose connection has ended. None when nothing comes."""
+
+    def send(self, plant: bytes, frame: bytes) -> None:
+        """Send without waiting; what a plant has no room for is lost."""
+
+    def admit(self, plant: bytes) -> None:
+        """Let this plant, which has opened a session, send long frames."""
+
+
+@contextlib.contextmanager
+def listening(bind: str, spin_s: float, keys: DeviceKeys | None = None) -> Iterator[Listener]:
+    """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound.
+
+    Around the instant at which its plant's next frame is expected a Unix socket or a byte stream is looked at without
+    sleep, from `spin_s` before to `spin_s` after.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            listener = _listener(bind, spin_s, keys, stack)
+        except (OSError, zmq.ZMQError) as error:
+            on_a_path = bind.partition("://")[2].startswith("/")
+            what = refusal(error, "is its folder there, and yours?" if on_a_path else "choose another address")
+            raise LinkError(f"cannot listen on {bind!r}: {what}") from None
+        yield listener
+
+
+def _listener(bind: str, spin_s: float, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Listener:
+    match bind.partition("://")[0]:
+        case "unix":
+            return _unix(bind, spin_s, stack)
+        case "stream":
+            return _stream(bind, spin_s, stack)
+    return open_router(bind, keys, stack)
+
+
+class Connections:
+    """Connections to one listening socket, each with a framing of its own."""
+
+    def __init__(self, server: socket.socket, address: str, framing: Callable[[], Framing], spin_s: float) -> None:
+        self.address = address
+        self._server, self._framing = server, framing
+        self._selector = selectors.SelectSelector()  # the only one that waits for less than a millisecond
+        self._selector.register(server, selectors.EVENT_READ)
+        self._plants: dict[bytes, tuple[socket.socket, Framing]] = {}
+        self._names = count(1)
+        self._waiting: deque[tuple[bytes, bytes | None]] = deque()
+        self._rhythm = Rhythm(spin_s)
+        self._admitted, self._poll = b"", select.poll()
+        self._look_ns = 0
+        self._broken = 0  # on connections that have ended
+
+    @property
+    def broken(self) -> int:
+        return self._broken + sum(framing.broken for _, framing in self._plants.values())
+
+    def receive(self) -> tuple[bytes, bytes | None] | None:
+        if not self._waiting:
+            begin_ns, end_ns = self._rhythm.window_ns()
+            now_ns = monotonic_ns()
+            if now_ns >= self._look_ns:  # or a plant that is always about to send keeps strangers from their answer
+                self._look(0.0)
+            elif now_ns >= end_ns:
+                self._look(LOOK_MS * 1e-3)
+            elif now_ns < begin_ns:
+                self._look(min(LOOK_MS * 1e-3, (begin_ns - now_ns) * 1e-9))
+            elif readable_by(self._poll, end_ns):
+                self._read(self._admitted)
+        return self._waiting.popleft() if self._waiting else None
+
+    def _look(self, timeout_s: float) -> None:
+        """Wait for whoever comes first."""
+        self._look_ns = monotonic_ns() + LOOK_MS * 1_000_000
+        for key, _ in self._selector.select(timeout_s):
+            if key.data is None:
+                self._accept()
+            elif key.data in self._plants:  # else it has just made room
+                self._read(key.data)
+
+    def send(self, plant: bytes, frame: bytes) -> None:
+        if plant not in self._plants:
+            return
+        connection, framing = self._plants[plant]
+        try:
+            wait_s = 0.0  # a stranger may not hold the plant up
+            if plant == self._admitted:
+                wait_s = min(LINGER_MS * 1e-3 + len(frame) / SLOWEST_BYTES_PER_S, LONGEST_S)
+            if not _send_all(connection, deque(framing.pack(frame)), wait_s):
+                self._drop(plant)
+        except OSError:
+            self._drop(plant)
+
+    def admit(self, plant: bytes) -> None:
+        if plant in self._plants:
+            connection, framing = self._plants[plant]
+            framing.admit()
+            self._admitted, self._poll = plant, poller(connection.fileno())
+
+    def close(self) -> None:
+        for plant in list(self._plants):
+            self._drop(plant)
+        self._selector.close()
+        self._server.close()
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._server.accept()
+        except OSError:  # gone again
+            return
+        if len(self._plants) >= MAX_CONNECTIONS:  # the longest there makes room: idle strangers keep no plant out
+            self._drop(next(plant for plant in self._plants if plant != self._admitted))
+        connection.setblocking(False)
+        if connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plant = next(self._names).to_bytes(8, "little")
+        self._plants[plant] = connection, self._framing()
+        self._selector.register(connection, selectors.EVENT_READ, plant)
+
+    def _read(self, plant: bytes) -> None:
+        connection, framing = self._plants[plant]
+        try:
+            data = connection.recv(PIECE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            if plant == self._admitted:
+                self._rhythm.heard(monotonic_ns())
+            self._waiting.extend((plant, frame) for frame in framing.feed(data))
+        else:
+            self._drop(plant)
+
+    def _drop(self, plant: bytes) -> None:
+        connection, framing = self._plants.pop(plant)
+        self._broken += framing.broken
+        self._selector.unregister(connection)
+        if plant == self._admitted:
+            self._admitted, self._poll = b"", select.poll()
+        connection.close()
+        self._waiting.append((plant, None))
+
+
+def _send_all(connection: socket.socket, pieces: deque[bytes | memoryview], wait_s: float) -> bool:
+    """Whether a frame left, or had no room at all; False when it was cut off in the middle.
+
+    All of it may take `wait_s`: one who takes a byte now and then does not hold the device longer.
+    """
+    if not push(connection.fileno(), pieces) or not pieces:
+        return True
+    until_ns = monotonic_ns() + int(wait_s * 1e9)
+    while pieces and (left_ns := until_ns - monotonic_ns()) > 0:
+        select.select((), (connection,), (), left_ns * 1e-9)
+        push(connection.fileno(), pieces)
+    return not pieces
+
+
+def _unix(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:
+    path = bind.removeprefix(unix.SCHEME)
+    if path == "*":
+        folder = _short_folder()
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        path = str(Path(folder) / "device")
+    return _listen(unix.new_socket(), path, unix.SCHEME + path, Datagrams, spin_s, stack)
+
+
+def _short_folder() -> str:
+    """A new folder that only its owner may enter, where a socket's path is not too long; TMPDIR may be."""
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if len(os.fsencode(parent)) + len("/hilbench-xxxxxxxx/device") <= LONGEST_PATH and os.access(parent, os.W_OK):
+            return tempfile.mkdtemp(prefix="hilbench-", dir=parent)
+    found = tempfile.gettempdir()
+    raise LinkError(
+        f"cannot make a socket in {found!r}: {LONG}; set TMPDIR to a shorter folder, or link.kind zmq, which needs none"
+    )
+
+
+def _stream(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:
+    host, port, path = stream.split(bind)
+    if path:
+        return _listen(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, bind, Cobs, spin_s, stack)
+    server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return _listen(server, (host, port), "", Cobs, spin_s, stack)
+
+
+def _listen(
+    server: socket.socket, where: str | tuple[str, int], address: str, framing: Callable[[], Framing], spin_s: float,
+    stack: contextlib.ExitStack,
+) -> Connections:  # fmt: skip
+    stack.callback(server.close)
+    if isinstance(where, str):
+        make_way(where, server.type)
+        server.bind(where)
+        stack.callback(lambda: Path(where).unlink(missing_ok=True))
+    else:
+        server.bind(where)
+        host, port, *_ = server.getsockname()
+        address = f"stream://{f'[{host}]' if ':' in host else host}:{port}"
+    server.listen(MAX_CONNECTIONS)
+    server.setblocking(False)
+    framing()  # a missing package is said before plants connect
+    connections = Connections(server, address, framing, spin_s)
+    stack.callback(connections.close)
+    return connections

@@ -1,0 +1,123 @@
+"""Small networks, one for each thing that a network can say: what a backend is asked in the conformance suite."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+
+from hilbench.nal.model.forms import Form, FormKind
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import CHOICES, KINDS, PARAMETERS, step_constants
+from hilbench.nal.nir.presets import PRESETS
+from hilbench.nal.rules.pes import PES
+
+DT_S = 1e-3
+N, N_NEXT, N_VALUES, N_EVENTS = 6, 4, 3, 2
+PLAIN = ("threshold", "sum", "poisson")
+"""Kinds without an equation to integrate."""
+
+BEHAVIOURS: dict[str, tuple[str, dict[str, Any]]] = {
+    "reset zero": ("lif", {"reset": "zero"}),
+    "reset by subtraction": ("lif", {"reset": "subtract"}),
+    "reset in the next step": ("lif", {"reset": "subtract", "reset_at": "next"}),
+    "threshold >=": ("lif", {"threshold": ">="}),
+    "threshold tested on arrival": ("lif", {"fires": "on_arrival"}),
+    "threshold tested on arrival, and a current that goes on": ("cuba_lif", {"fires": "on_arrival"}),
+    "refractory period": ("lif", {"refractory_s": 3 * DT_S}),
+    "several spikes per step": ("lif", {"reset": "subtract", "spikes": "multiple"}),
+    "graded spikes": ("lif", {"spikes": "graded"}),
+    "floor under v": ("lif", {"v_floor": -0.25}),
+    "noisy threshold": ("lif", {"threshold_noise": 0.1}),
+    "adaptive threshold": ("lif", {"adapt_tau_s": 20 * DT_S, "adapt_step": 0.25}),
+    "arrival as a jump": ("lif", {"arrival": "jump"}),
+    "arrival as a jump of the current": ("cuba_lif", {"arrival": "jump"}),
+    "membrane sees the old current": ("cuba_lif", {"integrator": "euler", "current": "old"}),
+}
+
+
+def features() -> dict[str, Network]:
+    """By name: kinds with each integrator, behaviours, ways to connect, rules, and presets with each of their kinds."""
+    found = {}
+    for kind in KINDS:
+        for integrator in CHOICES["integrator"] if kind not in PLAIN else ("exact",):
+            name = kind if kind in PLAIN else f"{kind}, {integrator}"
+            found[name] = _network(kind, {"integrator": integrator} if kind not in PLAIN else {})
+    found |= {name: _network(kind, stated) for name, (kind, stated) in BEHAVIOURS.items()}
+    found |= {f"{kind}, a time constant per neuron": _network(kind, {}, own_times=True) for kind in ("lif", "cuba_lif")}
+    found |= _connected()
+    for name, preset in PRESETS.items():
+        found |= {f"preset {name}: {kind}": _under(name, kind) for kind in preset.behaviour}
+    return found
+
+
+def _connected() -> dict[str, Network]:
+    random = np.random.default_rng(2)
+    found = {
+        "delay": _network("lif", {}, delay_steps=3),
+        "delay per synapse": _network("lif", {}, delay_steps=random.integers(0, 6, (N_NEXT, N))),
+        "late input": _network("lif", {}, late=True),
+        "constant input": _network("lif", {}, bias=np.linspace(0.5, 2, N_NEXT)),
+        "loop": _network("lif", {}, loop={"delay_steps": 1}),
+        "loop of late input": _network("lif", {}, loop={"late": True}),
+        "spikes as unit impulses": _network("lif", {}, amplitude=1 / DT_S),
+        "rule pes": _network("lif", {}, learns=True),
+    }
+    for kind in get_args(FormKind):
+        found[f"node {kind}"] = _network("lif", {}, form=Form(kind, (N,), (N_NEXT,)))
+    return found
+
+
+def _under(name: str, kind: str) -> Network:
+    """A loop of neurons of a preset, and what they feed."""
+    preset = PRESETS[name]
+    dt_s = preset.dt_s or DT_S
+    amplitude = 1 / dt_s if preset.spike_amplitude == "impulse" else preset.spike_amplitude
+    around = {"delay_steps": max(preset.recurrent_delay, preset.delay_steps)}
+    return _network(
+        kind, preset.of(kind, dt_s, looped=True), dt_s, amplitude, around if kind not in ("li", "cuba_li") else None,
+        delay_steps=preset.delay_steps,
+    )  # fmt: skip
+
+
+def _network(
+    kind: str,
+    behaviour: dict[str, Any],
+    dt_s: float = DT_S,
+    amplitude: float = 1.0,
+    loop: dict[str, Any] | None = None,
+    learns: bool = False,
+    own_times: bool = False,
+    **connect: Any,
+) -> Network:
+    """Values and events onto neurons of one kind, these onto LIF neurons, and these onto a readout."""
+    random = np.random.default_rng(1)
+    net = Network(dt_s, spike_amplitude=amplitude)
+    net.input("x", N_VALUES)
+    net.input("e", N_EVENTS, kind="events")
+    each = (random.uniform(5, 20, N), random.uniform(2, 8, N)) if own_times else (10.0, 4.0)
+    times = {name: dt_s * steps for name, steps in zip(("tau_s", "tau_syn_s"), each, strict=True)}
+    stated = {name: value for name, value in times.items() if name in PARAMETERS[kind]}
+    net.add("a", kind, N, output=behaviour.get("spikes") != "graded", **stated, **behaviour)
+    reach = _reach(net)
+    net.connect("x", "a", reach * random.normal(1, 1, (N, N_VALUES)))
+    net.connect("e", "a", reach * random.normal(2, 1, (N, N_EVENTS)))
+    if loop is not None:
+        net.connect("a", "a", reach / amplitude * random.normal(0, 0.3, (N, N)), **loop)
+    net.lif("b", N_NEXT, tau_s=10 * dt_s, output=True)
+    spiking = net.populations["a"].spiking
+    onward = random.normal(3, 3, (N_NEXT, N)) / amplitude if spiking else random.normal(0.5, 2, (N_NEXT, N))
+    net.connect("a", "b", onward, **connect)
+    net.readout("y", 2, tau_s=10 * dt_s)
+    rule = PES(modulator="error", learning_rate=0.1) if learns else None
+    net.connect("b", "y", random.normal(0, 1, (2, N_NEXT)), rule=rule)
+    return net
+
+
+def _reach(net: Network) -> float:
+    """Weights of this size bring the membranes of `a` near their threshold within a few steps."""
+    p = net.populations["a"]
+    if p.kind == "poisson":
+        return 0.2 / net.dt_s
+    c = step_constants(p, net.dt_s)
+    return float(0.3 / np.mean(c.from_input + c.from_current * c.syn_gain))

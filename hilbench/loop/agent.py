@@ -1,0 +1,259 @@
+"""An Agent: coders, a Program and a link. The loop uses its parts, encode to decode; anyone else calls `act`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench import plugins
+from hilbench.errors import HilbenchError, LinkError, NetworkError, ScenarioError, said, stays_here
+from hilbench.runs.plant_check import check_control, check_plant
+from hilbench.scenario.files import Part, Scenario
+from hilbench.types import (
+    Carry,
+    Control,
+    Empty,
+    LawProgram,
+    Link,
+    LoadReport,
+    PlantSpec,
+    Probes,
+    Program,
+    Reply,
+    Tick,
+    size_of,
+    to_builtins,
+)
+
+PERIOD_TOLERANCE_S = 0.5e-6
+"""Periods are whole microseconds."""
+FEW = 64
+
+
+class Agent:
+    """A controller at work on some link.
+
+    `act` is for plain Gymnasium loops: it waits for the reply to its own tick. `predict` has the signature that
+    stable-baselines3's evaluation expects.
+    """
+
+    def __init__(
+        self, control: Control, link: Link, period_us: int, probes: Probes, safe_action: NDArray,
+        obs_names: tuple[str, ...] | None = None,
+    ) -> None:  # fmt: skip
+        self.control, self.link, self.period_us = control, link, period_us
+        self._obs_names, self._shape = obs_names, None if obs_names is None else (len(obs_names),)
+        self._t_s: float | None = None  # the plant's time at the last `act`
+        self.safe_action = safe_action
+        self.action = safe_action.copy()  # (n_actions,) float64: what the newest decoded reply says
+        program = control.program
+        self._values, self._modulators = (
+            np.zeros(size_of(ports, "values"), np.float32)[:] for ports in (program.inputs, program.modulators)
+        )
+        self.tick = Tick(values=self._values, modulators=self._modulators)
+        self._probes, self._seq = probes, 0
+        self.load()
+
+    def load(self) -> None:
+        """Give the device the program, also once more when it has come back."""
+        self.report: LoadReport = self.link.load(self.control.program, self.period_us, self._probes)
+
+    def reset(self, seed: int = 0, carry: Carry = "none", catch_up: int = 0) -> None:
+        """Start an episode."""
+        self.control.coder.reset()
+        if carry == "none":
+            self.link.kept = None
+        self.action[:] = self.safe_action
+        self._seq, self._t_s = 0, None
+        self.link.reset(seed, carry, catch_up)
+
+    def encode(
+        self, seq: int, t_ns: int, obs: NDArray, reward: float, info: Mapping[str, float], learning: bool,
+        events: NDArray | None = None,
+    ) -> Tick:  # fmt: skip
+        """One observation as a Tick, which holds until the next call."""
+        tick, control = self.tick, self.control
+        tick.seq, tick.t_ns, tick.learning = seq, t_ns, learning
+        tick.values, tick.modulators = self._values, self._modulators
+        coded = control.coder.encode(obs, tick.values)
+        tick.events = coded if events is None or not events.size else _merged(events, coded)
+        if control.modulate is not None:
+            control.modulate(obs, reward, info, tick.modulators)
+        return tick
+
+    def submit(self, tick: Tick) -> None:
+        """Put a Tick on the link."""
+        self.link.send(tick)
+
+    def collect(self, timeout_ns: int) -> Reply | None:
+        """The next reply, or None after the timeout."""
+        return self.link.receive(timeout_ns)
+
+    def decode(self, reply: Reply, action: NDArray) -> None:
+        """Write the reply's action (n_actions,) float64."""
+        self.control.decode(reply, action)
+
+    def act(
+        self, obs: NDArray, reward: float = 0.0, info: Mapping[str, float] | None = None, events: NDArray | None = None
+    ) -> NDArray:
+        """The action for this observation, (n_actions,) float32.
+
+        Raises ScenarioError, and sends nothing, for an observation of another size than the plant's, for one or a
+        reward that is not finite, and where `info["t_s"]`, if there is one, has not gone on by the control period;
+        LinkError when no reply comes in time, and HilbenchError for an action that is not finite.
+        """
+        info, obs = info or {}, np.asarray(obs)
+        self._check(obs, reward, info.get("t_s"))
+        seq, self._seq = self._seq, self._seq + 1
+        self.submit(self.encode(seq, seq * self.period_us * 1000, obs, reward, info, True, events))
+        while (reply := self.collect(round(self.link.config.timeout_s * 1e9))) is not None:
+            if reply.seq == seq:
+                self.decode(reply, self.action)
+                if not _finite(self.action):
+                    raise HilbenchError(f"tick {seq}: the controller's action is {self.action.tolist()}, not finite")
+                return self.action.astype(np.float32)
+        raise LinkError(f"no reply to tick {seq} within {self.link.config.timeout_s} s")
+
+    def _check(self, obs: NDArray, reward: float, t_s: float | None) -> None:
+        """Raise ScenarioError for what the plant that this agent was built for would not say now."""
+        if self._shape is not None and obs.shape != self._shape:
+            names = ", ".join(self._obs_names)
+            raise ScenarioError(f"act: found an observation of shape {obs.shape}; allowed: {self._shape}, {names}")
+        if not _finite(obs) or not isfinite(reward):
+            raise ScenarioError(f"act: found {obs.tolist()} with reward {reward}; allowed: finite numbers")
+        if t_s is not None:
+            period_s, last_s = self.period_us * 1e-6, self._t_s
+            if last_s is not None and abs(t_s - last_s - period_s) > PERIOD_TOLERANCE_S:
+                raise ScenarioError(
+                    f"act: info['t_s'] went from {last_s:g} to {t_s:g} s since the last act; allowed: a control period"
+                    f" of {period_s:g} s: give the env control_period_s={period_s:g}, or the scenario's loop.period_s"
+                    " another value; before a new episode, call reset()"
+                )
+            self._t_s = t_s
+
+    def predict(
+        self, observation: NDArray, state: Any = None, episode_start: NDArray | None = None, deterministic: bool = True
+    ) -> tuple[NDArray, None]:
+        """The action for one observation, (n_obs,) or (1, n_obs); an episode start resets."""
+        if episode_start is not None and np.any(episode_start):
+            self.reset()
+        action = self.act(np.reshape(observation, -1))
+        return action.reshape((*np.shape(observation)[:-1], -1)), None
+
+    def close(self) -> None:
+        """Release the link; may be called twice."""
+        self.link.close()
+
+    __reduce__ = stays_here
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _finite(values: NDArray) -> bool:
+    """Whether all are finite. Of a few numbers Python's own sum tells it in a tenth of the time that NumPy takes."""
+    return (values.size <= FEW and isfinite(sum(values.tolist()))) or bool(np.isfinite(values).all())
+
+
+def _merged(sensed: NDArray, coded: NDArray) -> NDArray:
+    """Events of sensors and coders in one array by time; of equal times the sensors' come first."""
+    if not coded.size:
+        return sensed
+    both = np.concatenate([sensed, coded])
+    return both[np.argsort(both["t_us"], kind="stable")]
+
+
+def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
+    """The scenario's plant. Raises ScenarioError when a disturbance does not fit it."""
+    kind = plugins.get("envs", scenario.plant.kind)
+    try:
+        return kind(
+            render_mode=render_mode,
+            control_period_s=scenario.loop.period_s,
+            disturbances=scenario.disturbances,
+            **to_builtins(scenario.plant.config),
+        )
+    except ScenarioError as error:
+        raise ScenarioError(f"{scenario.where}: {error}") from None
+    except HilbenchError:
+        raise
+    except Exception as error:  # a plant of somebody else's
+        where = f"{scenario.where}: plant {scenario.plant.kind!r}"
+        raise ScenarioError(f"{where}: cannot be made: {said(error)}") from error
+
+
+def make_control(scenario: Scenario, sheet: PlantSpec) -> Control:
+    """The scenario's controller, built for a plant. Raises ScenarioError when its settings make none."""
+    chosen = scenario.chosen
+    kind = plugins.get("controllers", chosen.kind)
+    try:
+        return kind.build(chosen.config, sheet, scenario.period_us, scenario.loop.seed)
+    except (ScenarioError, NetworkError) as error:
+        raise ScenarioError(f"{scenario.where}: controllers.{scenario.controller}: {error}") from None
+
+
+def checked(scenario: Scenario, plant: Any) -> Control:
+    """The scenario's controller, built for a plant that is reset and stepped once, with all they promise held true.
+
+    The plant has to be reset before it runs. Raises ScenarioError for what is not as promised.
+    """
+    control = make_control(scenario, check_plant(scenario, plant))
+    check_control(scenario, plant, control)
+    return control
+
+
+def check(scenario: Scenario) -> Program:
+    """Build everything but the link and the device; the program. Raises HilbenchError for what could not run."""
+    return check_whole(scenario).program
+
+
+def check_whole(scenario: Scenario) -> Control:
+    """As `check`; the program with its coders and notes."""
+    plant = make_plant(scenario)
+    try:
+        control = checked(scenario, plant)
+    finally:
+        plant.close()
+    program = control.program
+    kind = "law" if isinstance(program, LawProgram) else "reference"
+    try:
+        plugins.get("backends", kind)(Empty()).load(program, scenario.period_us, scenario.record)
+    except NetworkError as error:
+        raise ScenarioError(f"{scenario.where}: {error}") from None
+    return control
+
+
+def learns(program: Program) -> bool:
+    """Whether a program has something that the learning bit stops."""
+    if isinstance(program, LawProgram):
+        return bool(plugins.get("laws", program.name).learnt)
+    return any(part.rule for part in (*program.projections.values(), *program.populations.values()))
+
+
+def nearest_link(scenario: Scenario) -> Part:
+    """The link with the least between: in process, or to a device where the backend needs another Python."""
+    own = plugins.get("backends", scenario.chosen.backend.kind).environment
+    name = "inprocess" if own is None else "zmq"
+    config = plugins.get("links", name).Config
+    # Of the run's own link the time limits alone are kept: neither its address nor what it did to frames.
+    limits = {field: getattr(scenario.link.config, field, None) for field in ("timeout_s", "start_timeout_s")}
+    return Part(name, config(**{field: limit for field, limit in limits.items() if own and limit is not None}))
+
+
+def make_agent(scenario: Scenario, sheet: PlantSpec, control: Control | None = None) -> Agent:
+    """The scenario's controller on its link, built unless it is given; a link that starts its device starts it."""
+    control = make_control(scenario, sheet) if control is None else control
+    backend = scenario.chosen.backend
+    link = plugins.get("links", scenario.link.kind)(scenario.link.config, backend.kind, to_builtins(backend.config))
+    try:
+        return Agent(control, link, scenario.period_us, scenario.record, np.array(sheet.safe_action), sheet.obs_names)
+    except BaseException:
+        link.close()
+        raise

@@ -1,0 +1,303 @@
+"""What real-time rate this machine holds over which link, and what limits it, measured here and now.
+
+Probes take samples and small functions make numbers of them. The devices it starts end with it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from hilbench import plugins
+from hilbench.errors import HilbenchError, LinkError
+from hilbench.loop.clock import collector_frozen, spin_ns
+from hilbench.loop.echo import echo_ns
+from hilbench.machine.host import Fact, facts
+from hilbench.nal import Network
+from hilbench.types import LawProgram, Port, Probes, Tick
+
+LINKS = {"zmq": "ZeroMQ", "unix": "a Unix socket"}
+"""Links to a device on this machine, and what they are called."""
+RATES_HZ = (100, 200, 500, 1000, 2000)
+LAVA_RATES_HZ = (10, 20, 50, *RATES_HZ)
+LAVA_TICKS = 1000
+"""A 99th percentile needs ten samples beyond it."""
+LAVA_TIMEOUT_S = 10.0
+LATE_SHARE = 0.01
+"""A rate is held when no more of its echoes come back after their period."""
+GAP_NS = 100_000
+"""A process that only reads the clock stands still when two readings are further apart."""
+SLEEP_PERIOD_NS = 1_000_000
+CLOCK_READINGS = 100_000
+START_S = 3.0
+"""About what it takes to start the devices and to look at the host."""
+
+# Eight values in and two out: the tick of a small robot.
+PROGRAM = LawProgram("null", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))
+TICK_BYTES = 32
+
+RARE, USUAL = "1 tick in 100", "median"
+"""Which ticks the number of a part stands for."""
+ADVICE = {
+    "sleep lag": "set the governor to performance, and loop.realtime_priority",
+    "stalls": "stop other programs, or set loop.realtime_priority; in a virtual machine, some come from its host",
+    "round trip over ZeroMQ": "a Unix socket (--link.kind unix) is nearer, and in process (inprocess) the nearest",
+    "round trip over a Unix socket": "in process (--link.kind inprocess) is nearer",
+}
+
+
+class Clock(Struct, frozen=True):
+    """The monotonic clock."""
+
+    resolution_s: float
+    read_s: float
+
+
+class Spread(Struct, frozen=True):
+    """Samples in short. A percentile needs ten samples beyond it, as in the metrics; none without."""
+
+    n: int
+    p50_s: float | None
+    p99_s: float | None
+    max_s: float | None
+
+
+class Stalls(Struct, frozen=True):
+    """Times in which a process that only reads the clock did not run."""
+
+    per_s: float
+    share: float
+    longest_s: float
+
+
+class Rung(Struct, frozen=True):
+    """A link's echo at one rate."""
+
+    link: str
+    rate_hz: int
+    sent: int
+    late: int
+    """Came back after their period, or never."""
+    held: bool
+    echo: Spread
+
+
+class Lava(Struct, frozen=True):
+    """What a small network costs in Lava, on a device of its own."""
+
+    start_s: float
+    """From nothing to a network that is loaded."""
+    step: Spread
+    """One tick of one network step, there and back."""
+    rate_held_hz: int | None
+    """The highest of the rates tried whose period 99 of 100 ticks stay within."""
+
+
+class Report(Struct, frozen=True):
+    """All that was found out."""
+
+    verdict: str
+    rate_held_hz: dict[str, int | None]
+    """By link, of those that were measured."""
+    unmeasured: dict[str, str]
+    """Links that could not be measured, and why."""
+    limit: str | None
+    """The largest of `parts_s`."""
+    parts_s: dict[str, float]
+    clock: Clock
+    sleep: Spread
+    stalls: Stalls
+    rungs: list[Rung]
+    facts: list[Fact]
+    advice: list[str]
+
+
+def expected_s(each_s: float) -> float:
+    """About how long `examine` takes."""
+    return each_s * (2 + len(LINKS) * len(RATES_HZ)) + START_S
+
+
+def examine(each_s: float = 1.0) -> Report:
+    """Measure everything, each timing for `each_s`. What fails is told in the report, not raised."""
+    duration_ns = round(each_s * 1e9)
+    with collector_frozen(disabled=True):
+        clock = Clock(time.get_clock_info("monotonic").resolution, read_cost_s())
+        lags_ns = sleep_lags_ns(max(1, duration_ns // SLEEP_PERIOD_NS), SLEEP_PERIOD_NS)
+        gaps_ns, spun_ns = spin(duration_ns)
+    rungs, unmeasured = [], {}
+    for link in LINKS:
+        try:
+            rungs += ladder(link, each_s)
+        except HilbenchError as error:
+            unmeasured[link] = str(error)
+    parts_s = parts(lags_ns, gaps_ns, spun_ns, rungs)
+    limit = max(parts_s, key=parts_s.__getitem__)
+    found = facts()
+    advice = [fact.advice for fact in found if fact.advice]
+    return Report(
+        verdict=verdict(rungs, parts_s) if rungs else f"unknown: {'; '.join(dict.fromkeys(unmeasured.values()))}",
+        rate_held_hz={link: rate_held_hz(some) for link, some in by_link(rungs).items()},
+        unmeasured=unmeasured,
+        limit=limit if rungs else None,
+        parts_s=parts_s,
+        clock=clock,
+        sleep=spread(lags_ns),
+        stalls=stalls(gaps_ns, spun_ns),
+        rungs=rungs,
+        facts=found,
+        advice=advice if all(each.held for each in rungs) else [f"{limit}: {ADVICE[limit]}", *advice],
+    )
+
+
+def read_cost_s() -> float:
+    """What one reading of the monotonic clock takes."""
+    start_ns = time.monotonic_ns()
+    for _ in range(CLOCK_READINGS):
+        time.monotonic_ns()
+    return (time.monotonic_ns() - start_ns) / CLOCK_READINGS * 1e-9
+
+
+def sleep_lags_ns(
+    n: int, period_ns: int,
+    now_ns: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep,
+) -> NDArray:  # fmt: skip
+    """How late a sleeper wakes at `n` instants of an absolute schedule, (n,) int64."""
+    lags_ns = np.zeros(n, np.int64)
+    start_ns = now_ns()
+    for k in range(n):
+        due_ns = start_ns + (k + 1) * period_ns
+        while (left_ns := due_ns - now_ns()) > 0:
+            sleep(left_ns * 1e-9)
+        lags_ns[k] = -left_ns
+    return lags_ns
+
+
+def spin(duration_ns: int, now_ns: Callable[[], int] = time.monotonic_ns) -> tuple[NDArray, int]:
+    """Read the clock for that long: the gaps between readings above GAP_NS, (n,) int64, and the time it took."""
+    gaps_ns = []
+    start_ns = last_ns = now_ns()
+    while last_ns - start_ns < duration_ns:
+        read_ns = now_ns()
+        if read_ns - last_ns > GAP_NS:
+            gaps_ns.append(read_ns - last_ns)
+        last_ns = read_ns
+    return np.array(gaps_ns, np.int64), last_ns - start_ns
+
+
+def ladder(name: str, each_s: float) -> Iterator[Rung]:
+    """The echo of an idle device over that link at every rate, for about `each_s` each. Raises LinkError."""
+    kind = plugins.get("links", name)
+    with kind(kind.Config(), "null", {}) as link:
+        link.load(PROGRAM, 1000, Probes())
+        for rate_hz in RATES_HZ:
+            sent = max(1, round(each_s * rate_hz))
+            yield rung(name, rate_hz, sent, echo_ns(link, [TICK_BYTES] * sent, round(1e9 / rate_hz)))
+
+
+def lava(n_ticks: int = LAVA_TICKS) -> Lava:
+    """Start Lava's device and time it in lockstep. Raises HilbenchError, as when Lava is not installed."""
+    kind = plugins.get("links", "zmq")
+    began_ns, took_ns = time.monotonic_ns(), np.zeros(n_ticks, np.int64)
+    with kind(kind.Config(timeout_s=LAVA_TIMEOUT_S), "lava", {}) as link:
+        link.load(lava_network(), 1000, Probes())
+        started_ns = time.monotonic_ns()
+        link.reset(0, "none", 0)
+        for k in range(n_ticks):
+            sent_ns = time.monotonic_ns()
+            link.send(Tick(k, sent_ns))
+            if link.receive(int(LAVA_TIMEOUT_S * 1e9)) is None:
+                raise LinkError(f"{link}: no answer from Lava within {LAVA_TIMEOUT_S:g} s")
+            took_ns[k] = time.monotonic_ns() - sent_ns
+    found = spread(took_ns)
+    held = (hz for hz in LAVA_RATES_HZ if found.p99_s is not None and found.p99_s <= 1 / hz)
+    return Lava((started_ns - began_ns) * 1e-9, found, max(held, default=None))
+
+
+def lava_network() -> Network:
+    """10 event lines onto 100 neurons onto 4, all connected."""
+    net = Network(0.001)
+    net.input("e", 10, kind="events")
+    for name, size, source in (("hidden", 100, "e"), ("out", 4, "hidden")):
+        net.lif(name, size, tau_s=0.02, reset="zero", output=name == "out")
+        n_source = 10 if source == "e" else 100
+        net.connect(source, name, np.ones((size, n_source)) / n_source, delay_steps=1)
+    return net
+
+
+def spread(samples_ns: NDArray) -> Spread:
+    """Median, 99th percentile and maximum in seconds."""
+    n = samples_ns.size
+    p50_s, p99_s = (float(np.quantile(samples_ns, q)) * 1e-9 if n * (1 - q) >= 10 - 1e-6 else None for q in (0.5, 0.99))
+    return Spread(n, p50_s, p99_s, float(samples_ns.max()) * 1e-9 if n else None)
+
+
+def stalls(gaps_ns: NDArray, spun_ns: int) -> Stalls:
+    """How often, how much and how long a process stood still in `spun_ns`."""
+    return Stalls(gaps_ns.size / (spun_ns * 1e-9), float(gaps_ns.sum() / spun_ns), float(gaps_ns.max(initial=0)) * 1e-9)
+
+
+def stall_wait_ns(gaps_ns: NDArray, spun_ns: int, share: float) -> float:
+    """What a share of all instants waits at least for the end of a stall.
+
+    An instant in a gap g waits longer than w for g - w of its length, so w solves sum(max(0, g - w)) = share x time.
+    That sum is the greatest, over all k, of the k longest gaps' lengths less k w; hence the maximum below.
+    """
+    lengths = np.cumsum(np.sort(gaps_ns)[::-1])
+    return float(((lengths - share * spun_ns) / np.arange(1, gaps_ns.size + 1)).max(initial=0))
+
+
+def rung(link: str, rate_hz: int, sent: int, echoes_ns: NDArray) -> Rung:
+    """What the echoes say that came of so many sent; one that is missing is late."""
+    late = sent - int((echoes_ns <= 1e9 / rate_hz).sum())
+    return Rung(link, rate_hz, sent, late, late <= LATE_SHARE * sent, spread(echoes_ns))
+
+
+def by_link(rungs: list[Rung]) -> dict[str, list[Rung]]:
+    """Each link's rungs."""
+    return {link: some for link in LINKS if (some := [each for each in rungs if each.link == link])}
+
+
+def rate_held_hz(rungs: list[Rung]) -> int | None:
+    """The highest rate that is held."""
+    return max((each.rate_hz for each in rungs if each.held), default=None)
+
+
+def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rungs: list[Rung]) -> dict[str, float]:
+    """What each cause takes, in seconds: a link in half of all ticks, the others in one of a hundred.
+
+    The loop polls the stretch by which sleepers usually wake too late, up to a bound, so they lose what is beyond it.
+    A link's is its lowest median, because at a rate that is too high echoes also wait for each other.
+    """
+    medians_s = {
+        link: [each.echo.p50_s for each in some if each.echo.p50_s is not None] for link, some in by_link(rungs).items()
+    }
+    return {
+        "sleep lag": max(0.0, float(np.quantile(lags_ns, 1 - LATE_SHARE)) - spin_ns(lags_ns)) * 1e-9,
+        "stalls": stall_wait_ns(gaps_ns, spun_ns, LATE_SHARE) * 1e-9,
+        **{f"round trip over {LINKS[link]}": min(known) for link, known in medians_s.items() if known},
+    }
+
+
+def verdict(rungs: list[Rung], parts_s: Mapping[str, float]) -> str:
+    """One line: what each link holds, and the parts, the largest first."""
+    held = ", ".join(f"{_held(some)} over {LINKS[link]}{_beyond(some)}" for link, some in by_link(rungs).items())
+    largest = sorted(parts_s, key=parts_s.__getitem__, reverse=True)
+    told = ", ".join(f"{name} {parts_s[name] * 1e3:.3f} ms ({USUAL if 'over' in name else RARE})" for name in largest)
+    return f"holds {held}; largest part first: {told}"
+
+
+def _held(rungs: list[Rung]) -> str:
+    return f"{held_hz} Hz" if (held_hz := rate_held_hz(rungs)) else "none of the rates tried"
+
+
+def _beyond(rungs: list[Rung]) -> str:
+    """How the first rate above the one held failed."""
+    held_hz = rate_held_hz(rungs) or 0
+    failed = next((each for each in rungs if not each.held and each.rate_hz > held_hz), None)
+    if failed is None:
+        return " (the highest rate tried)"
+    return f" (at {failed.rate_hz} Hz {failed.late / failed.sent:.1%} of echoes were late; allowed: {LATE_SHARE:.0%})"

@@ -1,0 +1,141 @@
+"""Energy: counted events times a target's constants, part by part, each with the interval that the constants allow.
+
+A part that counted something and has no constant is unknown, and so is a sum that needs it. Events times energies is
+how SANA-FE adds them up; beside it stand baselines in one technology, 45 nm, where nothing but arithmetic is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from hilbench.nal.compile.target import Constant, Energy
+
+ARITHMETIC = Path(__file__).with_name("arithmetic.toml")
+NEEDED = ("synapses", "neuron updates", "weight updates")
+"""What every account of a network's events has; some sources tell no more apart."""
+STATIC = "static"
+
+
+class Range(NamedTuple):
+    """A number between its bounds."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Events(NamedTuple):
+    """What was counted. None for what nobody could count."""
+
+    synaptic_operations: float
+    neuron_updates: float
+    active_updates: Range
+    """Those of neurons to which something came."""
+    weight_updates: float
+    chip_s: float
+    """Seconds times the chips, or parts of one, whose cores are in use."""
+    spikes: float | None = None
+    messages: float | None = None
+    hops: float | None = None
+
+
+class Part(Struct, frozen=True):
+    """One part of an account. `joules` is None where it is unknown, and `reason` says why."""
+
+    events: float
+    joules: Range | None
+    reason: str = ""
+
+
+class Arithmetic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Operations in one technology."""
+
+    add_float32_j: Constant
+    multiply_float32_j: Constant
+    add_int8_j: Constant
+    multiply_int8_j: Constant
+    read_32_bits_j: Constant
+
+
+def account(events: Events, energy: Energy) -> dict[str, Part]:
+    """The parts of what these events cost; what was not counted is absent."""
+    parts = {
+        "synapses": _part(events.synaptic_operations, energy, "synaptic_operation_j"),
+        "neuron updates": _updates(events, energy),
+        "spikes": _part(events.spikes, energy, "spike_j"),
+        "messages": _part(events.messages, energy, "message_j"),
+        "hops": _part(events.hops, energy, "hop_j"),
+        "weight updates": _part(events.weight_updates, energy, "weight_update_j"),
+        STATIC: _part(events.chip_s, energy, "static_power_w"),
+    }
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def dynamic(parts: Mapping[str, Part]) -> Part:
+    """The sum of all but static power: what is known, unless a needed part is not."""
+    moving = {name: part for name, part in parts.items() if name != STATIC}
+    unknown = [part.reason for name, part in moving.items() if name in NEEDED and part.joules is None]
+    if unknown:
+        return Part(0.0, None, "; ".join(unknown))
+    known = [part.joules for part in moving.values() if part.joules is not None]
+    return Part(0.0, Range(*map(sum, zip(*known, strict=True))))
+
+
+def baselines(synapses: float, accumulates: float, multiplications: float = 0.0) -> dict[str, Range]:
+    """Joules of one decision in 45 nm: a network without spikes over the same synapses, and this one as it is.
+
+    `ann float32` and `ann int8` multiply and add once per synapse; `snn float32` adds once per operation, and also
+    multiplies in the `multiplications`, whose input is no spike.
+    Value and low are arithmetic alone; high also reads each weight from an 8 kB cache, the same for all of them.
+    """
+    a = msgspec.toml.decode(ARITHMETIC.read_bytes(), type=Arithmetic)
+    read = a.read_32_bits_j.value
+    multiply_add = a.multiply_float32_j.value + a.add_float32_j.value
+    short = a.multiply_int8_j.value + a.add_int8_j.value
+    return {
+        "ann float32": _arithmetic(synapses, multiply_add, read),
+        "ann int8": _arithmetic(synapses, short, read / 4),
+        "snn float32": Range(
+            *map(
+                sum,
+                zip(
+                    _arithmetic(accumulates, a.add_float32_j.value, read),
+                    _arithmetic(multiplications, multiply_add, read),
+                    strict=True,
+                ),
+            )
+        ),
+    }
+
+
+def _arithmetic(n: float, operation_j: float, read_j: float) -> Range:
+    return Range(n * operation_j, n * operation_j, n * (operation_j + read_j))
+
+
+def _part(amount: float | None, energy: Energy, name: str) -> Part | None:
+    if amount is None:
+        return None
+    constant: Constant | None = getattr(energy, name)
+    if constant is None and amount:
+        return Part(amount, None, f"no public constant for {name}")
+    if constant is None:
+        return Part(amount, Range(0.0, 0.0, 0.0))
+    return Part(amount, Range(amount * constant.value, amount * constant.low, amount * constant.high))
+
+
+def _updates(events: Events, energy: Energy) -> Part | None:
+    """Active and idle ones; all cost the same where the sources make no difference."""
+    active, idle = energy.neuron_update_active_j, energy.neuron_update_idle_j
+    total = events.neuron_updates
+    if active is None or idle is None:
+        return _part(total, energy, "neuron_update_active_j")
+    joules = (
+        n * getattr(active, bound) + (total - n) * getattr(idle, bound)
+        for n, bound in zip(events.active_updates, ("value", "low", "high"), strict=True)
+    )
+    return Part(total, Range(*joules))

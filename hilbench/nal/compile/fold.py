@@ -1,0 +1,157 @@
+"""Relays taken out: a `sum` is where linear nodes meet and no hardware, so the matrices around it become one."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse
+
+from hilbench.errors import NetworkError
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.projection import Projection
+
+Chain = tuple[Projection, ...]
+"""The projections, as stated, that one was made of."""
+Way = tuple[Projection, Chain]
+
+
+def fold(network: Network) -> Network:
+    """The same network without its relays. One that learns, feeds itself or is fed by nothing stays.
+
+    A constant that comes through a delay, or acts late, becomes one that is there from the first step on.
+
+    A projection made of several is named after those that compute, as `linear+scale`. Output ports that read a relay
+    keep its name: what they give is computed beside the hardware.
+    """
+    found: dict[str, Way] = {}
+    onto: dict[str, dict[str, Way]] = defaultdict(dict)
+    leaving: dict[str, dict[str, Way]] = defaultdict(dict)
+
+    def add(p: Projection, chain: Chain) -> None:
+        found[p.name] = onto[p.target][p.name] = leaving[p.source][p.name] = p, chain
+
+    for p in network.projections.values():
+        add(p, (p,))
+    populations = dict(network.populations)
+    for name in [p.name for p in populations.values() if p.kind == "sum"]:
+        into, out = list(onto[name].values()), list(leaving[name].values())
+        if not into or any(p.rule is not None for p, _ in into + out) or any(p.source == name for p, _ in into):
+            continue
+        del populations[name]
+        for p, _ in into + out:
+            del found[p.name], onto[p.target][p.name], leaving[p.source][p.name]
+        for first, chain in into:
+            for then, rest in out:
+                for p in _joined(first, then, first is into[0][0]):
+                    add(p, chain + rest)
+    return replace(network, populations=populations, projections=_named(found.values()))
+
+
+def folded_for(network: Network, backend: str) -> Network:
+    """The network without its relays, for a backend that has none. Raises NetworkError where an output reads one."""
+    found = fold(network)
+    for port in network.outputs:
+        name = network.taps[port.name]
+        if name in network.populations and name not in found.populations:
+            text = f"found {_what_leads_to(network, name)}, which no neuron takes up"
+            hint = "a population, as an integrator (I or LI) behind it"
+            raise NetworkError(f"output {port.name!r}: {text}; allowed on backend {backend!r}: {hint}")
+    for p in found.populations.values():
+        if p.kind == "sum" and any(q.source == p.name for q in found.onto(p.name)):
+            text = f"found {_what_leads_to(found, p.name)}, a loop of linear nodes without a neuron"
+            raise NetworkError(f"network: {text}; allowed on backend {backend!r}: a neuron in every loop")
+    return found
+
+
+def exact_parts(network: Network, folded: Network, lines: Iterable[str]) -> tuple[str, ...]:
+    """The populations and projections of a network that no line `NAME: ...` is about, without relays that are gone.
+
+    A line about a projection that `fold` made is about all that it is named after.
+    """
+    said = {part for line in lines for part in _parts_of(line.partition(": ")[0])}
+    return tuple(name for name in (*folded.populations, *network.projections) if name not in said)
+
+
+def _parts_of(name: str) -> list[str]:
+    """What a projection is named after."""
+    return re.sub("^[^>]*>|@.*$", "", name).split("+")
+
+
+def _what_leads_to(network: Network, relay: str) -> str:
+    """The projections onto a relay, by name; what they come from where they are edges alone."""
+    names, relays = set(), [relay]
+    for name in relays:
+        for q in network.projections.values():
+            if q.target != name:
+                continue
+            if not _is_edge(q):
+                names.add(q.name)
+            elif q.source not in network.populations or network.populations[q.source].kind != "sum":
+                names.add(q.source)
+            elif q.source not in relays:
+                relays.append(q.source)
+    return f"the sum of {', '.join(map(repr, sorted(names)))}"
+
+
+def _is_edge(p: Projection) -> bool:
+    return p.form is not None and p.form.kind == "identity"
+
+
+def _named(ways: Iterable[tuple[Projection, Chain]]) -> dict[str, Projection]:
+    """The projections under names made of those that a network's author gave."""
+    ways = list(ways)
+    found = {p.name: p for p, chain in ways if len(chain) == 1}
+    for p, chain in ways:
+        if len(chain) > 1:
+            name = next(name for name in _names(p, chain, len(ways)) if name not in found)
+            found[name] = replace(p, name=name)
+    return found
+
+
+def _names(p: Projection, chain: Chain, n: int) -> Iterator[str]:
+    """What a projection made of several may be called, the plainest first."""
+    nodes = [q for q in chain if not _is_edge(q)]
+    computing = [q for q in nodes if q.form is None or q.form.computes]
+    plain = "+".join(q.name for q in computing or nodes) or f"{p.source}_to_{p.target}"
+    yield plain
+    yield f"{p.source}>{plain}"
+    yield from (f"{p.source}>{plain}@{number}" for number in range(1, n + 1))
+
+
+def _joined(first: Projection, then: Projection, constant_too: bool) -> Iterator[Projection]:
+    """One projection for each delay of the way through both; constant input goes with the first of them.
+
+    `constant_too`: with that of `then`, which stands once however many ways lead to it.
+    """
+    ways: dict[int, scipy.sparse.csc_array] = {}
+    for early, a in _by_delay(first).items():
+        for late, b in _by_delay(then).items():
+            ways[early + late] = ways.get(early + late, 0) + b @ a
+    bias = then.bias if constant_too else None
+    if first.bias is not None:
+        bias = then.weights @ first.bias + (0 if bias is None else bias)
+    for number, delay in enumerate(sorted(ways)):
+        name = f"{first.name}+{then.name}@{delay}"
+        matrix = scipy.sparse.csc_array(ways[delay], dtype=np.float32)
+        matrix.sum_duplicates()
+        constant = None if number or bias is None else np.asarray(bias, np.float32)
+        yield Projection(name, first.source, then.target, matrix, constant, delay, then.late)
+
+
+def _by_delay(p: Projection) -> dict[int, scipy.sparse.csc_array]:
+    """The weights that each delay has."""
+    if isinstance(p.delay_steps, int):
+        return {p.delay_steps: p.weights}
+    if not p.weights.nnz:
+        return {0: p.weights}
+    parts = {}
+    for delay in np.unique(p.delay_steps).tolist():
+        part = p.weights.copy()
+        part.data = np.where(p.delay_steps == delay, part.data, 0).astype(np.float32)
+        part.eliminate_zeros()
+        parts[delay] = part
+    return parts

@@ -1,0 +1,42 @@
+"""Which part of a network a chip computes in its own arithmetic, and which populations are computed beside it.
+
+A readout that learns by PES is none of the chip's: its weights change while it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hilbench.errors import NetworkError
+from hilbench.nal.model.network import Network
+from hilbench.nal.rules.pes import PES
+
+
+def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -> list[str]:
+    """The populations that are computed beside the chip: readouts that learn by PES, or all that do not spike.
+
+    Raises NetworkError for a rule or a connection that this rules out.
+    """
+    allowed = f"allowed on backend {backend!r}"
+    learns = {q.target for q in network.projections.values() if isinstance(q.rule, PES)}
+    found = [p.name for p in network.populations.values() if not p.spiking and (all_readouts or p.name in learns)]
+    beside = set(found)
+    for q in network.projections.values():
+        where = f"projection {q.name!r}"
+        if q.rule is not None and not isinstance(q.rule, PES):
+            raise NetworkError(f"{where}: rule: found {type(q.rule).__name__}; {allowed}: PES onto a readout")
+        if q.source in beside and q.target not in beside:
+            raise NetworkError(f"{where}: source: found {q.source!r}, which does not spike; {allowed}: what spikes")
+    if len(found) == len(network.populations):
+        raise NetworkError(f"found no population that spikes; {allowed}: a network with one at least")
+    return found
+
+
+def chip_part(network: Network, beside: list[str]) -> Network:
+    """The network without what is computed beside the chip."""
+    left_out = set(beside)
+    kept = {name: p for name, p in network.populations.items() if name not in left_out}
+    between = {name: q for name, q in network.projections.items() if q.target in kept}
+    outputs = tuple(port for port in network.outputs if network.taps[port.name] in kept)
+    taps = {port.name: network.taps[port.name] for port in outputs}
+    return replace(network, populations=kept, projections=between, outputs=outputs, taps=taps, modulators=())

@@ -1,0 +1,319 @@
+"""A Network as flat arrays: populations side by side in step order, synapses by source. What fast engines run.
+
+It reads a Network and knows no engine; `backends/reference.py` does without it, so that an error here shows there.
+Synapses of static projections are the Network's own arrays, not copies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, auto
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.nal.compile.operations import counted
+from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Population, step_constants
+from hilbench.nal.model.projection import Projection
+from hilbench.types import Probes
+
+
+class _From0(IntEnum):
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[int]) -> int:
+        return count
+
+
+class Constant(_From0):
+    """Rows of `Lowered.constants`; the first six are those of `neurons.Step`."""
+
+    REST = auto()
+    DECAY = auto()
+    FROM_CURRENT = auto()
+    FROM_INPUT = auto()
+    SYN_DECAY = auto()
+    SYN_GAIN = auto()
+    THRESHOLD = auto()
+    LIMIT = auto()  # what v is greater than where it reaches the threshold
+    KEEP = auto()  # a reset makes v into KEEP v + ADD
+    ADD = auto()
+
+
+class Column(_From0):
+    """Columns of `Lowered.populations`: addresses are -1 where no port takes the spikes, the rest are flags."""
+
+    LO = auto()
+    HI = auto()
+    FIRST_PROJECTION = auto()
+    LAST_PROJECTION = auto()
+    OUT_ADDRESS = auto()
+    PROBE_ADDRESS = auto()
+    REFRACTORY_STEPS = auto()
+    SPIKING = auto()
+    COUNTED = auto()
+    CURRENT = auto()
+    UNIFORM = auto()  # the constants of all neurons are those of the first
+    PLAIN = auto()
+    HELD_INPUT = auto()
+    LATE_INPUT = auto()
+    AT_LEAST = auto()
+    NEXT = auto()
+    SUBTRACT = auto()
+    MULTIPLE = auto()
+    GRADED = auto()
+    POISSON = auto()
+    EXCESS = auto()  # a rule looks at the membranes when they are tested
+    ON_ARRIVAL = auto()  # they are tested only where something arrives
+
+
+class Trait(_From0):
+    """Columns of `Lowered.traits`; 0 or infinite where a population has none."""
+
+    FLOOR = auto()
+    NOISE = auto()
+    ADAPT_DECAY = auto()
+    ADAPT_STEP = auto()
+
+
+class Link(_From0):
+    """Columns of `Lowered.links`, a row for each projection."""
+
+    SOURCE_LO = auto()
+    N_SOURCE = auto()
+    TARGET_LO = auto()
+    N_TARGET = auto()
+    DELAY = auto()  # of all synapses, where `delays` has none
+    DENSE = auto()
+    PLASTIC = auto()
+    LATE = auto()
+    COUNTED = auto()
+    MARKS = auto()  # what it sends calls for a test of its targets
+
+
+@dataclass(slots=True, eq=False)
+class Synapses:
+    """One projection's synapses: those of source s lie from starts[s] to starts[s + 1]."""
+
+    starts: NDArray  # (n_source + 1,) int64
+    targets: NDArray  # (n_synapses,) int32, within the target population
+    weights: NDArray  # (n_synapses,) float32; float64 where they learn
+    delays: NDArray | None  # (n_synapses,) uint16 where they differ
+
+
+@dataclass(slots=True, eq=False)
+class Lowered:
+    """Flat arrays of one network.
+
+    Weights are float32, those that learn float64: a change in one step may be far below a float32's last place. Neuron
+    constants are float64, because float32 membranes move spikes: rounding of 1e-7 at the threshold can shift a spike
+    by a step.
+    """
+
+    order: list[Population]
+    constants: NDArray  # (10, n) float64
+    populations: NDArray  # (n_populations, 22) int64, in step order
+    traits: NDArray  # (n_populations, 4) float64
+    projections: list[Projection]  # from held values, other values, events, then by population in step order
+    links: NDArray  # (n_projections, 10) int64
+    n_held: int
+    n_from_values: int
+    n_from_events: int
+    bias: NDArray  # (n,) float64: constant input
+    v_initial: NDArray  # (n,) float64
+    readouts: NDArray  # (n_values_out,) int64: neuron behind each output value
+    n_slots: int  # of the ring that holds what is on its way, a power of two
+    n_mark_slots: int  # of the ring that says for which tests something is on its way; 0 where none need it
+    synapses: list[Synapses] = field(default_factory=list)
+
+    @property
+    def late(self) -> bool:
+        """Whether any projection acts late."""
+        return bool(self.links[:, Link.LATE].any())
+
+
+def lower(network: Network, probes: Probes) -> Lowered:
+    """Lay a network out flat. The network is valid by construction; probes are checked by the backend."""
+    order = [network.populations[name] for name in network.order()]
+    offsets = np.cumsum([0, *(p.size for p in order)])
+    at = {p.name: int(offset) for p, offset in zip(order, offsets, strict=False)}
+    groups = _by_source(network, order)
+    ordered = [p for group in groups for p in group]
+    ends = np.cumsum([len(group) for group in groups])
+    bias, held = _constant_input(network, at, int(offsets[-1]), groups[0])
+    constants = np.concatenate([_constants(p, network) for p in order], axis=1)
+    out, probe = _addresses(network), _probe_addresses(network, probes)
+    late = {p.target for p in ordered if p.late}
+    watched = {p.target for p in ordered if p.rule is not None and p.rule.reads_membrane}
+    rows = [
+        (
+            at[p.name], at[p.name] + p.size, ends[i + 2], ends[i + 3], out.get(p.name, -1), probe.get(p.name, -1),
+            round(p.behaviour.refractory_s / network.dt_s), p.spiking, p.kind != "sum", p.tau_syn_s is not None,
+            _uniform(constants[:, at[p.name] : at[p.name] + p.size]) and p.rule is None,
+            p.behaviour.plain and p.kind != "poisson", p.name in held, p.name in late, *_flags(p),
+            p.name in watched, p.behaviour.fires == "on_arrival",
+        )
+        for i, p in enumerate(order)
+    ]  # fmt: skip
+    return Lowered(
+        order=order,
+        constants=constants,
+        populations=np.array(rows, np.int64),
+        traits=np.array([_traits(p, network) for p in order]),
+        projections=ordered,
+        links=_links(ordered, network, at),
+        n_held=int(ends[0]),
+        n_from_values=int(ends[1]),
+        n_from_events=int(ends[2]),
+        bias=bias,
+        v_initial=np.concatenate(
+            [np.zeros(p.size) if p.v_initial is None else p.v_initial for p in order], dtype=float
+        ),
+        readouts=np.concatenate(
+            [_neurons(network, at, port.name) for port in network.outputs if port.kind == "values"] or [[]]
+        ).astype(np.int64),
+        n_slots=1 << max((p.max_delay_steps for p in ordered), default=0).bit_length(),
+        n_mark_slots=_mark_slots(network),
+        synapses=[_synapses(p) for p in ordered],
+    )
+
+
+def _neurons(network: Network, at: dict[str, int], port: str) -> NDArray:
+    p = network.populations[network.taps[port]]
+    return np.arange(at[p.name], at[p.name] + p.size)
+
+
+def _by_source(network: Network, order: list[Population]) -> list[list[Projection]]:
+    """Projections from values that act at once, from other values, from events, then from each population."""
+    kinds = {port.name: port.kind for port in network.inputs}
+    from_values = [p for p in network.projections.values() if kinds.get(p.source) == "values"]
+    by_source: dict[str, list[Projection]] = {p.name: [] for p in order}
+    for p in network.projections.values():
+        if p.source in by_source:
+            by_source[p.source].append(p)
+    return [
+        [p for p in from_values if _holds(network, p)],
+        [p for p in from_values if not _holds(network, p)],
+        [p for p in network.projections.values() if kinds.get(p.source) == "events"],
+        *by_source.values(),
+    ]
+
+
+def _holds(network: Network, p: Projection) -> bool:
+    """Whether what it brings is the same in all steps of a tick, and nobody asks in which of them it arrives."""
+    return p.max_delay_steps == 0 and not p.late and not _marks(network, p)
+
+
+def _marks(network: Network, p: Projection) -> bool:
+    """Whether its target is tested only where something arrives."""
+    return network.populations[p.target].behaviour.fires == "on_arrival"
+
+
+def _mark_slots(network: Network) -> int:
+    steps = [p.max_delay_steps + p.late for p in network.projections.values() if _marks(network, p)]
+    any_tested = any(p.behaviour.fires == "on_arrival" for p in network.populations.values())
+    return 1 << max(steps, default=0).bit_length() if any_tested else 0
+
+
+def _constant_input(network: Network, at: dict[str, int], n: int, held: list[Projection]) -> tuple[NDArray, set[str]]:
+    """Biases, (n,) float64, and the populations that have one or take in held values."""
+    bias, names = np.zeros(n), {p.target for p in held}
+    for p in network.projections.values():
+        if p.bias is not None:
+            bias[at[p.target] : at[p.target] + p.bias.size] += p.bias
+            names.add(p.target)
+    return bias, names
+
+
+def _constants(p: Population, network: Network) -> NDArray:
+    threshold = np.full(p.size, np.inf) if p.v_threshold is None else p.v_threshold.astype(np.float64)
+    # The engine compares with ">".
+    limit = np.nextafter(threshold, -np.inf) if p.behaviour.threshold == ">=" else threshold
+    keep, add = np.ones(p.size), np.zeros(p.size)
+    if p.v_reset is not None:
+        keep[:] = p.behaviour.reset == "subtract"
+        add = {"value": p.v_reset, "zero": add, "subtract": -threshold}[p.behaviour.reset]
+    return np.stack([*step_constants(p, network.dt_s), threshold, limit, keep, add])
+
+
+def _uniform(constants: NDArray) -> bool:
+    return bool((constants == constants[:, :1]).all())
+
+
+def _flags(p: Population) -> tuple[bool, ...]:
+    """AT_LEAST to POISSON."""
+    b = p.behaviour
+    subtracts = b.reset == "subtract" and p.v_reset is not None
+    return (
+        b.threshold == ">=", b.reset_at == "next", subtracts, b.spikes == "multiple", b.spikes == "graded",
+        p.kind == "poisson",
+    )  # fmt: skip
+
+
+def _traits(p: Population, network: Network) -> tuple[float, ...]:
+    b = p.behaviour
+    adapt_decay = 0.0 if b.adapt_tau_s is None else np.exp(-network.dt_s / b.adapt_tau_s)
+    floor = -np.inf if b.v_floor is None else b.v_floor
+    return (floor, b.threshold_noise, adapt_decay, 0.0 if b.adapt_tau_s is None else b.adapt_step)
+
+
+def _synapses(p: Projection) -> Synapses:
+    weights = p.weights.data.astype(np.float32, copy=False) if p.rule is None else p.weights.data.astype(np.float64)
+    delays = None if isinstance(p.delay_steps, int) else p.delay_steps
+    starts = p.weights.indptr.astype(np.int64)
+    return Synapses(starts, np.ascontiguousarray(p.weights.indices, np.int32), weights, delays)
+
+
+def _links(ordered: list[Projection], network: Network, at: dict[str, int]) -> NDArray:
+    sources = dict(at)
+    for kind in ("values", "events"):
+        ports = [port for port in network.inputs if port.kind == kind]
+        sizes = np.cumsum([0, *(port.size for port in ports)])
+        sources |= {port.name: int(start) for port, start in zip(ports, sizes, strict=False)}
+    return np.array(
+        [
+            (
+                sources[p.source], p.weights.shape[1], at[p.target], p.weights.shape[0], p.max_delay_steps,
+                p.weights.nnz == p.weights.shape[0] * p.weights.shape[1], p.rule is not None, p.late,
+                counted(network, p), _marks(network, p),
+            )
+            for p in ordered
+        ],
+        np.int64,
+    ).reshape(-1, len(Link))  # fmt: skip
+
+
+def _addresses(network: Network) -> dict[str, int]:
+    """The first event address of each population that an event port reads."""
+    first, address = {}, 0
+    for port in network.outputs:
+        if port.kind == "events":
+            first[network.taps[port.name]] = address
+            address += port.size
+    return first
+
+
+def _probe_addresses(network: Network, probes: Probes) -> dict[str, int]:
+    starts = np.cumsum([0, *(network.populations[name].size for name in probes.spikes)]).tolist()
+    return dict(zip(probes.spikes, starts, strict=False))
+
+
+def part_bounds(flat: Lowered, n_parts: int) -> NDArray:
+    """(n_populations, n_parts + 1) int64: where each part of each population begins, and the last one ends."""
+    lo, hi = flat.populations[:, [Column.LO]], flat.populations[:, [Column.HI]]
+    inner = lo + (hi - lo) * np.arange(n_parts) // n_parts
+    return np.concatenate([inner, hi], axis=1)
+
+
+def part_cuts(flat: Lowered, index: int, bounds: NDArray) -> NDArray:
+    """(n_source n_parts + 1,) int64: a projection's synapses from source s onto part j begin at cuts[s n_parts + j]."""
+    synapses, link = flat.synapses[index], flat.links[index]
+    n_parts = bounds.shape[1] - 1
+    if n_parts == 1:
+        return synapses.starts
+    inner = bounds[flat.populations[:, Column.LO] == link[Link.TARGET_LO], 1:-1][0] - link[Link.TARGET_LO]
+    cuts = np.empty((link[Link.N_SOURCE], n_parts), np.int64)
+    for s in range(link[Link.N_SOURCE]):
+        a, b = synapses.starts[s : s + 2]
+        cuts[s, 0], cuts[s, 1:] = a, a + np.searchsorted(synapses.targets[a:b], inner)
+    return np.append(cuts.ravel(), synapses.starts[-1])

@@ -1,0 +1,333 @@
+"""The model: populations, projections, ports and the execution profile, built piece by piece and held sparsely.
+
+It knows no backend, no file and no robot. What one network step means is written in `backends/reference.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import isclose, prod
+from operator import attrgetter
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike
+
+from hilbench.errors import NetworkError, choose
+from hilbench.nal.model.arrays import delays, make_port, per_neuron, read_shape, sparse
+from hilbench.nal.model.firing import check_decay, check_it_can_be_silent
+from hilbench.nal.model.forms import Form
+from hilbench.nal.model.index import Groups, PortIndex
+from hilbench.nal.model.neurons import (
+    CHOICES,
+    KINDS,
+    Behaviour,
+    Integrator,
+    Kind,
+    Population,
+    read_behaviour,
+    read_parameters,
+)
+from hilbench.nal.model.projection import Projection
+from hilbench.nal.rules import Rule
+from hilbench.types import Port
+
+MAX_NEURONS = 50_000_000
+
+
+@dataclass(slots=True, eq=False)
+class Network:
+    """A spiking network with its execution profile. Its numbers are float32, whatever an engine computes with.
+
+    `dt_s` is the network step. `integrator` is what populations have that state none of their own.
+    `spike_amplitude` is the value a spike has for the one step it lasts: 1/dt_s makes it a unit impulse, so that
+    weights do not depend on the step. `seed` is the construction seed, kept for the record.
+    """
+
+    dt_s: float
+    integrator: Integrator = "exact"
+    spike_amplitude: float = 1.0
+    seed: int = 0
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    modulators: tuple[Port, ...] = ()
+    populations: dict[str, Population] = field(default_factory=dict)
+    projections: dict[str, Projection] = field(default_factory=dict)
+    taps: dict[str, str] = field(default_factory=dict)
+    """Which population each output port reads."""
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Of input ports whose values a graph arranges in more than one dimension."""
+    _inputs: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
+    _outputs: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
+    _modulators: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
+    _readers: Groups = field(default_factory=lambda: Groups(str), init=False, repr=False)
+    _onto: Groups = field(default_factory=lambda: Groups(attrgetter("target")), init=False, repr=False)
+    _leaving: Groups = field(default_factory=lambda: Groups(attrgetter("source")), init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.dt_s) and self.dt_us >= 1 and isclose(self.dt_us, self.dt_s * 1e6, rel_tol=1e-12)):
+            raise NetworkError(f"dt_s: found {self.dt_s!r}; allowed: a whole number of microseconds, as 0.001")
+        if self.integrator not in CHOICES["integrator"]:
+            allowed = choose(str(self.integrator), CHOICES["integrator"])
+            raise NetworkError(f"integrator: found {self.integrator!r}; {allowed}")
+        if not (np.isfinite(self.spike_amplitude) and self.spike_amplitude > 0):
+            raise NetworkError(f"spike_amplitude: found {self.spike_amplitude!r}; allowed: a positive number")
+        if type(self.seed) is not int or not 0 <= self.seed < 2**64:
+            raise NetworkError(f"seed: found {self.seed!r}; allowed: 0 to 2**64 - 1")
+
+    @property
+    def dt_us(self) -> int:
+        """The network step in microseconds."""
+        return round(self.dt_s * 1e6)
+
+    def input(
+        self,
+        name: str,
+        size: int | tuple[int, ...],
+        *,
+        kind: Literal["values", "events"] = "values",
+        units: tuple[str, ...] = (),
+    ) -> str:
+        """Add an input port; `values` are held over a tick, `events` act in the step they fall in."""
+        self._new_name(name)
+        shape = size if isinstance(size, tuple) else (size,)
+        self.inputs = self._inputs.extended(self.inputs, make_port(name, prod(shape), kind, units))
+        if len(shape) != 1:
+            self.shapes[name] = shape
+        return name
+
+    def output(
+        self,
+        name: str,
+        source: str,
+        *,
+        kind: Literal["values", "events"] | None = None,
+        units: tuple[str, ...] = (),
+    ) -> str:
+        """Add an output port: the spikes of a population that spikes, else its values.
+
+        `values` of a spiking population are its membranes. Graded spikes have values, which events cannot carry.
+        """
+        if source not in self.populations:
+            raise NetworkError(f"output {name!r}: source: found {source!r}; {choose(source, self.populations)}")
+        p = self.populations[source]
+        kind = kind or ("events" if p.spiking else "values")
+        if kind == "events" and (not p.spiking or p.behaviour.spikes == "graded"):
+            what = "graded spikes" if p.spiking else "values"
+            raise NetworkError(f"output {name!r}: {source!r} gives {what}; allowed: kind 'values'")
+        if name in self.taps:
+            raise NetworkError(f"output {name!r} stands twice; every output port needs its own name")
+        other = next((port.name for port in self.readers(source) if port.kind == "events"), None)
+        if kind == "events" and other is not None:
+            raise NetworkError(f"output {name!r}: the spikes of {source!r} leave through {other!r} already")
+        self.outputs = self._outputs.extended(self.outputs, make_port(name, p.size, kind, units))
+        self.taps[name] = source
+        return name
+
+    def lif(
+        self, name: str, size: int | tuple[int, ...], *, tau_s: ArrayLike, output: bool = False, **more: Any
+    ) -> str:
+        """Add leaky integrate-and-fire neurons; with `output` their spikes leave through a port of the same name.
+
+        `more`: any parameter that `add` takes for this kind, as v_threshold, refractory_s, reset.
+        """
+        return self.add(name, "lif", size, tau_s=tau_s, output=output, **more)
+
+    def cuba_lif(
+        self,
+        name: str,
+        size: int | tuple[int, ...],
+        *,
+        tau_s: ArrayLike,
+        tau_syn_s: ArrayLike,
+        output: bool = False,
+        **more: Any,
+    ) -> str:
+        """Add leaky integrate-and-fire neurons behind a synaptic current that decays exponentially."""
+        return self.add(name, "cuba_lif", size, tau_s=tau_s, tau_syn_s=tau_syn_s, output=output, **more)
+
+    def readout(
+        self, name: str, size: int, *, tau_s: ArrayLike, r: ArrayLike = 1.0, units: tuple[str, ...] = ()
+    ) -> str:
+        """Add leaky integrators whose values leave through a value port of the same name."""
+        return self.add(name, "li", size, tau_s=tau_s, r=r, output=True, units=units)
+
+    def add(
+        self,
+        name: str,
+        kind: Kind,
+        size: int | tuple[int, ...],
+        *,
+        rule: Rule | None = None,
+        output: bool = False,
+        units: tuple[str, ...] = (),
+        **stated: Any,
+    ) -> str:
+        """Add a population. `stated`: the kind's arrays (`neurons.PARAMETERS`) and the fields of `Behaviour`."""
+        self._new_name(name)
+        where = f"population {name!r}"
+        if kind not in KINDS:
+            raise NetworkError(f"{where}: kind: found {kind!r}; {choose(str(kind), KINDS)}")
+        shape = read_shape(size, MAX_NEURONS, where)
+        fields = {key: value for key, value in stated.items() if key in Behaviour.__struct_fields__}
+        arrays = {key: value for key, value in stated.items() if key not in fields}
+        parameters = read_parameters(kind, prod(shape), arrays, where)
+        behaviour = read_behaviour({"integrator": self.integrator} | fields, self.dt_s, where)
+        if output:
+            make_port(name, prod(shape), "values", units)
+        self.populations[name] = Population(name, kind, shape, behaviour, **parameters)
+        try:
+            if rule is not None:
+                rule = self._take_rule(rule, self.populations[name], where)
+                self.populations[name] = Population(name, kind, shape, behaviour, **parameters, rule=rule)
+            check_decay(self.populations[name], self.dt_s)
+            check_it_can_be_silent(self.populations[name], self.dt_s)
+            if output:
+                self.output(name, name, units=units)
+        except NetworkError:
+            del self.populations[name]
+            raise
+        return name
+
+    def connect(
+        self,
+        source: str,
+        target: str,
+        weights: ArrayLike | scipy.sparse.sparray | scipy.sparse.spmatrix,
+        *,
+        bias: ArrayLike | None = None,
+        delay_steps: int | ArrayLike = 0,
+        late: bool = False,
+        rule: Rule | None = None,
+        name: str | None = None,
+        form: Form | None = None,
+        bulk: bool = False,
+    ) -> str:
+        """Add synapses: `weights` (n_target, n_source), dense or sparse, and a constant `bias` (n_target,).
+
+        Zeros are no synapses, unless a rule may change them. `delay_steps` is one number or a matrix of them.
+        A rule's modulator becomes a port. `bulk` is for who adds many: their matrices are kept without a copy, and
+        loops without delay are left to one call of `order` after the last of them.
+        """
+        name = name or f"{source}_to_{target}"
+        self._new_name(name)
+        where = f"projection {name!r}"
+        shape = (self._target_size(target, where), self._source_size(source, where))
+        matrix = sparse(weights, shape, keep_zeros=rule is not None, where=where, copy=not bulk)
+        steps = delays(delay_steps, matrix, where)
+        constant = None if bias is None else per_neuron(bias, shape[0], f"{where}: bias")
+        if late and self.populations[target].kind in ("sum", "threshold", "poisson"):
+            raise NetworkError(f"{where}: late: {target!r} keeps nothing from step to step, so nothing can act later")
+        before = self.modulators
+        projection = Projection(name, source, target, matrix, constant, steps, late, form=form)
+        if rule is not None:
+            projection = replace(projection, rule=self._take_rule(rule, projection, where))
+        if not bulk and self._closes_loop(projection):
+            self.modulators = before
+            self.projections[name] = projection
+            try:
+                self.order()
+            finally:
+                del self.projections[name]
+        self.projections[name] = projection
+        return name
+
+    def order(self) -> list[str]:
+        """Populations so that each comes after those whose spikes reach it in the same step.
+
+        Raises NetworkError for a loop without delay: such a network has no step order.
+        """
+        place = {name: i for i, name in enumerate(self.populations)}
+        waits = dict.fromkeys(place, 0)
+        feeds: dict[str, list[str]] = {name: [] for name in place}
+        for p in self.projections.values():
+            if p.source in place and p.at_once:
+                waits[p.target] += 1
+                feeds[p.source].append(p.target)
+        done: list[str] = []
+        ready = [name for name in place if not waits[name]]
+        while ready:
+            done += ready
+            reached = [target for name in ready for target in feeds[name]]
+            for target in reached:
+                waits[target] -= 1
+            ready = sorted({target for target in reached if not waits[target]}, key=place.__getitem__)
+        if len(done) < len(waits):
+            loop = ", ".join(sorted(set(waits) - set(done)))
+            raise NetworkError(f"a loop without delay through {loop}; give one projection delay_steps=1 or more")
+        return done
+
+    def port(self, name: str) -> Port | None:
+        """The input port of this name."""
+        return self._inputs.of(self.inputs).get(name)
+
+    def readers(self, population: str) -> list[Port]:
+        """The output ports that read a population."""
+        ports = self._outputs.of(self.outputs)
+        return [ports[name] for name in self._readers.of(self.taps, population)]
+
+    def onto(self, population: str) -> list[Projection]:
+        """The projections that a population receives, in the network's order."""
+        return [self.projections[name] for name in self._onto.of(self.projections, population)]
+
+    def leaving(self, source: str) -> list[Projection]:
+        """The projections that lead from a population or an input port, in the network's order."""
+        return [self.projections[name] for name in self._leaving.of(self.projections, source)]
+
+    def _closes_loop(self, p: Projection) -> bool:
+        """Whether what this projection brings comes back to its source within a step."""
+        if p.source not in self.populations or not p.at_once:
+            return False
+        reached, new = set(), {p.target}
+        while new and p.source not in new:
+            reached |= new
+            new = {q.target for name in new for q in self.leaving(name) if q.at_once} - reached
+        return bool(new)
+
+    def _new_name(self, name: str) -> None:
+        if self.port(name) is not None or name in self.populations or name in self.projections:
+            raise NetworkError(f"name {name!r} is taken; every port, population and projection needs its own")
+        make_port(name, 1, "values", ())
+
+    def _source_size(self, source: str, where: str) -> int:
+        if port := self.port(source):
+            return port.size
+        if source not in self.populations:
+            names = [p.name for p in self.inputs] + list(self.populations)
+            raise NetworkError(f"{where}: source: found {source!r}; {choose(source, names)}")
+        return self.populations[source].size
+
+    def _target_size(self, target: str, where: str) -> int:
+        if target not in self.populations:
+            raise NetworkError(f"{where}: target: found {target!r}; {choose(target, self.populations)}")
+        return self.populations[target].size
+
+    def _take_rule(self, rule: Rule, part: Projection | Population, where: str) -> Rule:
+        """Check that a rule can stand here, and give its modulator a port. Returns it with plain numbers."""
+        try:
+            rule = msgspec.convert(msgspec.to_builtins(rule, enc_hook=_plain), type(rule))
+        except (msgspec.ValidationError, TypeError) as error:
+            raise NetworkError(f"{where}: rule: {error}") from None
+        if rule.moves != ("weights" if isinstance(part, Projection) else "thresholds"):
+            raise NetworkError(f"{where}: {type(rule).__name__} moves {rule.moves}; these are none")
+        if (reason := rule.refuses(self, part)) is not None:
+            raise NetworkError(f"{where}: {type(rule).__name__} {reason}")
+        if rule.modulator is None:
+            return rule
+        size = rule.modulator_size(self, part)
+        known = self._modulators.of(self.modulators).get(rule.modulator)
+        if known is not None and known.size != size:
+            raise NetworkError(f"{where}: modulator {rule.modulator!r} has {known.size} values; this one needs {size}")
+        if known is None:
+            port = make_port(rule.modulator, size, "values", ())
+            self.modulators = self._modulators.extended(self.modulators, port)
+        return rule
+
+
+def _plain(value: Any) -> Any:
+    """One of NumPy's numbers as Python's; rules are often given such."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"found {type(value).__name__}; allowed: numbers, names and true or false")

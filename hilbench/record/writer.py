@@ -1,0 +1,307 @@
+"""What a loop leaves behind: a folder with `run.json` and one Arrow stream per episode, a row per tick.
+
+Rows are kept in preallocated chunks of one second and written a chunk at a time, so that a killed run opens up to its
+last batch; the bare echo of the link has a stream of its own. Everything has a checksum, and who reads a run has it
+checked. It reads no clock and knows no metric.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.errors import MissingExtra, RecordError
+from hilbench.record.columns import Chunk, Layout, Shape
+from hilbench.record.sealed import read_sealed, release, reserve, write_sealed
+from hilbench.record.streams import StreamWriter, read_stream
+from hilbench.types import Reply, RunData, Tick
+
+try:
+    import pyarrow as pa
+except ImportError as error:
+    raise MissingExtra("pyarrow", "sim") from error
+
+FORMAT = 3
+RUN = "run.json"
+ENERGY = "energy.json"
+AGREEMENT = "agreement.json"
+BESIDE = (
+    (ENERGY, "energy", {"meter", "accuracy", "ticks", "total_j", "idle_j", "dynamic_j"}),
+    (AGREEMENT, "agreement", {"backend", "spikes", "reference", "agreed"}),
+)
+"""Files of a run's folder that are written after its end, where RunData has them, and what they must hold."""
+ECHO_NAME = "link_echo.arrow"
+NOTHING = {"rows": 0, "bytes": 0, "pieces": 0}
+"""What a stream has that was never begun."""
+
+
+class Recorder:
+    """Writes one run. Close it, or leave its `with` block, to keep the last rows.
+
+    `compress` makes streams less than half as large, at a millisecond or two per batch: not for real time.
+    """
+
+    def __init__(self, folder: str | Path, meta: Mapping[str, Any], compress: bool = False) -> None:
+        self.folder, self._compress = Path(folder), compress
+        refuse(self.folder)
+        self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
+        self._episode: _Episode | None = None
+        self._streams: dict[str, StreamWriter] = {}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecordError(f"{folder}: cannot hold a run: {error.strerror}") from None
+        reserve(self.folder)
+        self.write_meta()
+
+    def episode(self, shape: Shape, rows_per_batch: int) -> _Episode:
+        """Open the next episode's stream, ending the one before."""
+        self.end_episode()
+        name = _episode_name(self.meta["episodes"])
+        self.meta["episodes"] += 1
+        self.write_meta()
+        self._episode = _Episode(partial(self._stream, name), shape, rows_per_batch)
+        return self._episode
+
+    def ended(self, obs: NDArray, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
+        """Keep what the last action of the episode led to, which has no row where the run's duration ended it."""
+        end = {"episode": self.meta["episodes"] - 1, "obs": obs.tolist(), "reward": float(reward)}
+        end |= {"terminated": bool(terminated), "truncated": bool(truncated)}
+        end["info"] = {name: float(info[name]) for name in self._episode.info}
+        self.meta.setdefault("ends", []).append(end)  # written with the next word
+
+    def echo(self, echo_ns: NDArray) -> None:
+        """Keep the link's bare echo beside the run, behind what was kept before; nothing when there is none."""
+        if echo_ns.size:
+            batch = pa.record_batch({"echo_ns": echo_ns})
+            stream = self._streams.get(ECHO_NAME) or self._stream(ECHO_NAME, batch.schema)
+            stream.write(batch)
+
+    def fault(self, **what: Any) -> None:
+        """Put a fault on record at once."""
+        self.add(faults=[*self.meta["faults"], what])
+
+    def add(self, **more: Any) -> None:
+        """Put more into `run.json`."""
+        self.meta |= more
+        self.write_meta()
+
+    def recovered(self, how: str) -> None:
+        """Say of the last fault how the device came back."""
+        self.meta["faults"][-1]["recovered"] = how
+        self.write_meta()
+
+    def close(self, status: str) -> None:
+        """Write what is left and the run's last word; a second call changes nothing.
+
+        Raises OSError when there is no room for all of it. The run has failed then, and says so.
+        """
+        if self.meta["status"] != "running":
+            return
+        full = None
+        try:
+            self.end_episode()
+            for stream in self._streams.values():
+                stream.close()
+        except OSError as error:
+            full, status = error, "failed"
+        self.meta |= {"status": status, "streams": {name: s.totals() for name, s in self._streams.items()}}
+        release(self.folder)
+        self.write_meta()
+        if full is not None:
+            raise full
+
+    def write_meta(self) -> None:
+        """Replace `run.json` whole."""
+        write_sealed(self.folder / RUN, self.meta)
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, kind: type | None, *exc: object) -> None:
+        self.close("done" if kind is None else "interrupted" if kind is KeyboardInterrupt else "failed")
+
+    def end_episode(self) -> None:
+        """Write what is left of the episode; a second call changes nothing."""
+        if self._episode is not None:
+            episode, self._episode = self._episode, None
+            episode.close()
+
+    def _stream(self, name: str, schema: pa.Schema) -> StreamWriter:
+        self._streams[name] = StreamWriter(self.folder / name, schema, self._compress)
+        return self._streams[name]
+
+
+def refuse(folder: Path) -> None:
+    """Raise RecordError when the folder holds a run already, or can hold none. Nothing is made yet."""
+    try:
+        if (folder / RUN).exists():
+            raise RecordError(f"{folder}: holds a run already; give another folder or remove it")
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:
+        raise RecordError(f"{folder}: cannot hold a run: {error.strerror}") from None
+    if not there.is_dir():
+        raise RecordError(f"{folder}: cannot hold a run: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RecordError(f"{folder}: cannot hold a run: nothing may be written to {there}")
+
+
+def _episode_name(number: int) -> str:
+    return f"episode_{number:04d}.arrow"
+
+
+class _Episode:
+    """One episode's rows, addressed by tick number."""
+
+    def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Shape, rows_per_batch: int) -> None:
+        self.info, self._n = shape.info, rows_per_batch
+        self._layout = Layout(shape)
+        self._size = self._layout.row.itemsize
+        self._chunks = {0: Chunk(self._layout, shape.info, rows_per_batch)}
+        self._spare = [Chunk(self._layout, shape.info, rows_per_batch)]
+        self._stream = stream(self._chunks[0].batch(0).schema)
+        self._written = 0  # chunks
+        self._rows = 0
+        self._newest, self._newest_at = self._chunks[0], 0
+
+    @property
+    def opened(self) -> int:
+        """How many rows there are."""
+        return self._rows
+
+    @property
+    def full(self) -> bool:
+        """Whether a chunk could be written, once its rows are settled."""
+        return (self._written + 1) * self._n <= self._rows
+
+    def tick(self, row: tuple, tick: Tick | None, obs: NDArray, state: NDArray, info: Mapping[str, float]) -> None:
+        """Open the next tick's row; `row` holds TICK's fields, and a skipped tick is None."""
+        chunk, i = self._at(self._rows)
+        self._rows += 1
+        values = self._layout.no_values if tick is None else (*tick.values.tolist(), *tick.modulators.tolist())
+        part = self._layout.tick
+        part.pack(
+            chunk.memory, i * self._size + part.offset,
+            *row, *obs.tolist(), *state.tolist(), *[info[name] for name in self.info], *values,
+        )  # fmt: skip
+        if tick is not None and tick.events.size:
+            chunk.lists["events"][i] = tick.events.copy()
+
+    def reply(
+        self, reply: Reply, arrived_ns: int, decoded_ns: int, slip: int, late: bool, clipped: bool, not_finite: bool
+    ) -> None:
+        """Fill in what came back for an opened tick; one whose row has been written is too old and is let go."""
+        if reply.seq // self._n < self._written:
+            return
+        chunk, i = self._at(reply.seq)
+        part = self._layout.reply
+        part.pack(
+            chunk.memory, i * self._size + part.offset,
+            True, arrived_ns, decoded_ns, reply.prev_seq, reply.recv_ns, reply.compute_ns, reply.energy_j,
+            *reply.counters.tolist(), late, True, slip, clipped, not_finite, *reply.values.tolist(),
+        )  # fmt: skip
+        lists = chunk.lists
+        if reply.events.size:
+            lists["reply_events"][i] = reply.events.copy()
+        if reply.probe_events.size:
+            lists["probe_events"][i] = reply.probe_events.copy()
+        if reply.probe_values.size:
+            lists["probe_values"][i] = reply.probe_values.copy()
+        # A tick whose reply was lost still reached the network when a later reply says so.
+        if 0 <= reply.prev_seq < reply.seq and reply.prev_seq // self._n >= self._written:
+            before, j = self._at(reply.prev_seq)
+            before.processed[j] = True
+
+    def answered(self, seq: int) -> bool:
+        """Whether an opened tick has its reply; of a written row nothing is known any more."""
+        if seq // self._n < self._written:
+            return False
+        chunk, i = self._at(seq)
+        return bool(chunk.answered[i])
+
+    def applied(self, seq: int, step: int, applied_ns: int) -> None:
+        """From physics step `step` on, tick `seq`'s reply acts."""
+        if seq // self._n >= self._written:
+            chunk, i = self._at(seq)
+            part = self._layout.applied
+            part.pack(chunk.memory, i * self._size + part.offset, step, applied_ns)
+
+    def acted(self, k: int, j: int, action: Sequence[float], source: int) -> None:
+        """Physics step `j` of tick `k` ran with this action."""
+        chunk, i = self._at(k)
+        layout, at = self._layout, i * self._size
+        layout.action.pack_into(chunk.memory, at + layout.actions.offset + j * layout.action.size, *action)
+        chunk.memory[at + layout.sources.offset + j] = source
+
+    def flush(self, oldest_open: int) -> None:
+        """Write every full chunk whose rows are all settled, that is below tick `oldest_open`."""
+        while (self._written + 1) * self._n <= min(oldest_open, self._rows):
+            chunk = self._chunks[self._written]
+            self._stream.write(chunk.batch(self._n))
+            del self._chunks[self._written]
+            self._written += 1
+            chunk.clear()
+            self._spare.append(chunk)
+
+    def close(self) -> None:
+        """Write every row there is and end the stream; one that found no room before takes no more."""
+        if not self._stream.closed:
+            self.flush(self._rows)
+            if left := self._rows - self._written * self._n:
+                self._stream.write(self._chunks[self._written].batch(left))
+            self._stream.close()
+
+    def _at(self, k: int) -> tuple[Chunk, int]:
+        if 0 <= (i := k - self._newest_at) < self._n:
+            return self._newest, i
+        number, i = divmod(k, self._n)
+        chunk = self._chunks.get(number)
+        if chunk is None:
+            chunk = self._spare.pop() if self._spare else Chunk(self._layout, self.info, self._n)
+            self._chunks[number] = self._newest = chunk
+            self._newest_at = k - i
+        return chunk, i
+
+
+def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunData:
+    """A run as arrays, all `columns` or those named that it has. A run that was killed opens up to its last batch.
+
+    Raises RecordError, also when anything of it is not what was written.
+    """
+    folder = Path(folder)
+    meta = read_meta(folder)
+    for name, key, wanted in BESIDE:
+        if (folder / name).exists():
+            meta[key] = _read_beside(folder, name, wanted)
+    whole = meta.get("streams")  # None where the run was killed
+    asked = {**dict.fromkeys(map(_episode_name, range(meta["episodes"])), columns), ECHO_NAME: None}
+    found = [
+        read_stream(folder / name, some, None if whole is None else whole.get(name, NOTHING))
+        for name, some in asked.items()
+    ]
+    echo_ns = found.pop().get("echo_ns", np.empty(0, np.int64))
+    return RunData(meta, [episode for episode in found if episode], echo_ns)
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """A run's `run.json`. Raises RecordError."""
+    meta = read_sealed(folder / RUN)
+    if (found := meta.get("format")) != FORMAT:
+        raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}; run it again")
+    if missing := {"episodes", "faults", "status"} - set(meta):
+        raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
+    return meta
+
+
+def _read_beside(folder: Path, name: str, wanted: set[str]) -> dict[str, Any]:
+    """What was measured of a run later."""
+    found = read_sealed(folder / name)
+    if missing := wanted - set(found):
+        raise RecordError(f"{folder}: {name} lacks {sorted(missing)[0]!r}; remove it and measure the run again")
+    return found

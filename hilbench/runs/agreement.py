@@ -1,0 +1,54 @@
+"""How many of a run's recorded spikes the reference makes too: its ticks are fed to that backend again, open loop."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench.errors import RecordError
+from hilbench.record.writer import AGREEMENT
+from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
+from hilbench.types import EVENT
+
+REFERENCE = "reference"
+
+
+def compare_spikes(folder: str | Path) -> dict[str, Any]:
+    """Feed a run's ticks to the reference, leave `agreement.json` in its folder, and return what it says.
+
+    Raises RecordError for a run without recorded spikes, and NetworkError for a network that the reference cannot run.
+    """
+    recorded, ticks = recorded_run(folder, "compare")
+    if not recorded.meta.get("scenario", {}).get("record", {}).get("spikes"):
+        raise RecordError(f"{folder}: no spikes are recorded; name populations in record.spikes")
+    if any("recovered" in fault for fault in recorded.meta["faults"]):
+        raise RecordError(f"{folder}: its device was lost and came back, so its network went on from elsewhere")
+    counts = np.zeros(3, np.int64)
+    with ExitStack() as stack:
+        link, loop = program_of(recorded, f"{folder}: run.json", stack, REFERENCE)
+        for number, (episode, sent) in enumerate(zip(recorded.episodes, ticks, strict=True)):
+            link.reset(loop.seed + number, "none" if number == 0 else loop.carry, loop.catch_up)
+            for tick in sent:
+                theirs = answer(link, tick).probe_events
+                if episode["answered"][tick.seq]:
+                    counts += _counts(np.asarray(episode["probe_events"][tick.seq]), theirs)
+    found = {"backend": REFERENCE, **dict(zip(("spikes", "reference", "agreed"), counts.tolist(), strict=True))}
+    write_beside(Path(folder), AGREEMENT, found)
+    return found
+
+
+def _counts(mine: NDArray, theirs: NDArray) -> tuple[int, int, int]:
+    """Spikes here, spikes there, and how many pairs have the same neuron and the same network step."""
+    keys_mine, n_mine = _keys(mine)
+    keys_theirs, n_theirs = _keys(theirs)
+    _, at_mine, at_theirs = np.intersect1d(keys_mine, keys_theirs, assume_unique=True, return_indices=True)
+    return len(mine), len(theirs), int(np.minimum(n_mine[at_mine], n_theirs[at_theirs]).sum())
+
+
+def _keys(events: NDArray) -> tuple[NDArray, NDArray]:
+    """What tells spikes apart, and how often each comes; an event's time is that of its network step."""
+    return np.unique(np.ascontiguousarray(events, EVENT).view(np.uint64), return_counts=True)

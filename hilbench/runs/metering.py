@@ -1,0 +1,100 @@
+"""What a run's program costs in joules: its recorded ticks are fed to it again, back to back, beside a host meter.
+
+A meter beside the closed loop would count the simulated plant as well.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic_ns, sleep
+from typing import Any
+
+import numpy as np
+
+from hilbench import plugins
+from hilbench.errors import HilbenchError, MeterError, said
+from hilbench.record.writer import ENERGY
+from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
+from hilbench.runs.sources import source_of
+from hilbench.scenario.loop import LoopConfig
+from hilbench.types import Link, Meter, Tick
+
+IDLE_S = 2.0
+"""How long the idle host is metered."""
+LEAST_S = 2.0
+"""The record is fed again until this much time is metered: a counter that moves every ms tells nothing of less."""
+
+
+def meters() -> dict[str, str | None]:
+    """Every meter there is, with the reason why it cannot be read here; None where it can."""
+    return {name: _asked(name)[1] for name in plugins.all_of("meters")}
+
+
+def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, Any]:
+    """Meter a run's program, leave `energy.json` in the run's folder, and return what it says.
+
+    `meter` is the first one that can be read here unless given. Raises MeterError where there is none, or where the
+    run's device metered itself; nothing is written then.
+    """
+    recorded, ticks = recorded_run(folder, "meter")
+    if any(np.isfinite(episode["energy_j"]).any() for episode in recorded.episodes):
+        raise MeterError(f"{folder}: its device metered itself; energy_measured gives that")
+    meter = meter or _first_available()
+    with ExitStack() as stack:
+        link, loop = program_of(recorded, f"{folder}: run.json", stack)
+        idle_w = _idle_w(meter)
+        n, seconds, total_j = _metered(meter, link, loop, ticks)
+    name = type(meter).__name__.lower()
+    found = {
+        "meter": name,
+        "source": source_of("meters", name),
+        "domains": list(meter.domains()),
+        "accuracy": meter.accuracy,
+        "ticks": n,
+        "seconds": seconds,
+        "total_j": total_j,
+        "idle_j": idle_w * seconds,
+        "dynamic_j": total_j - idle_w * seconds,
+    }
+    write_beside(Path(folder), ENERGY, found)
+    return found
+
+
+def _idle_w(meter: Meter) -> float:
+    before_j, before_ns = meter.read_j(), monotonic_ns()
+    sleep(IDLE_S)
+    after_j, after_ns = meter.read_j(), monotonic_ns()
+    return (after_j - before_j) / ((after_ns - before_ns) * 1e-9)
+
+
+def _metered(meter: Meter, link: Link, loop: LoopConfig, episodes: list[list[Tick]]) -> tuple[int, float, float]:
+    """Ticks fed, seconds and joules that they took."""
+    n, seconds, before_j, before_ns = 0, 0.0, meter.read_j(), monotonic_ns()
+    while seconds < LEAST_S:
+        for number, ticks in enumerate(episodes):
+            link.reset(loop.seed + number, "none" if number == 0 else loop.carry, loop.catch_up)
+            for tick in ticks:
+                answer(link, tick)
+            n += len(ticks)
+        seconds = (monotonic_ns() - before_ns) * 1e-9
+    return n, seconds, meter.read_j() - before_j
+
+
+def _asked(name: str) -> tuple[Meter | None, str | None]:
+    """A meter, and why it cannot be read here."""
+    try:
+        kind = plugins.get("meters", name)
+        meter = kind(kind.Config())
+        return meter, meter.unavailable()
+    except Exception as error:  # one that is broken is one that cannot be read
+        return None, str(error) if isinstance(error, HilbenchError) else f"it raised {said(error)}"
+
+
+def _first_available() -> Meter:
+    reasons = {}
+    for name in plugins.all_of("meters"):
+        meter, reasons[name] = _asked(name)
+        if reasons[name] is None:
+            return meter
+    raise MeterError("no meter can be read here: " + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()))

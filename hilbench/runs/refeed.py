@@ -1,0 +1,78 @@
+"""A run's program and its ticks once more, without its plant: for whatever is asked of them later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hilbench import plugins
+from hilbench.errors import LinkError, RecordError
+from hilbench.loop.agent import make_agent, make_plant, nearest_link
+from hilbench.record.sealed import write_sealed
+from hilbench.record.writer import read_run
+from hilbench.scenario.files import Part, resolve
+from hilbench.scenario.loop import LoopConfig
+from hilbench.types import Link, Reply, RunData, Tick
+
+
+def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick]]]:
+    """A run and what its device was sent, by episode. Raises RecordError, naming `what`, when there is nothing."""
+    recorded = read_run(folder)
+    ticks = [list(_ticks(episode)) for episode in recorded.episodes]
+    if not any(ticks) or "scenario" not in recorded.meta:
+        raise RecordError(f"{folder}: no tick reached a device, so there is nothing to {what}")
+    return recorded, ticks
+
+
+def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | None = None) -> tuple[Link, LoopConfig]:
+    """The run's program, loaded on its own backend or another; the plant is needed for its sheet.
+
+    In this process, or on a device of its own where the backend needs another Python.
+    """
+    scenario = resolve(recorded.meta["scenario"], where)
+    if backend is not None:
+        part = Part(backend, plugins.get("backends", backend).Config())
+        scenario = replace(scenario, controllers={scenario.controller: replace(scenario.chosen, backend=part)})
+    scenario = replace(scenario, link=nearest_link(scenario))
+    plant = make_plant(scenario)
+    try:
+        agent = stack.enter_context(make_agent(scenario, plant.sheet))
+    finally:
+        plant.close()
+    return agent.link, scenario.loop
+
+
+def answer(link: Link, tick: Tick) -> Reply:
+    """Run one tick. Raises LinkError when no reply comes."""
+    link.send(tick)
+    if (reply := link.receive(round(link.config.timeout_s * 1e9))) is None:
+        raise LinkError(f"{link}: no reply to tick {tick.seq} within {link.config.timeout_s:g} s")
+    return reply
+
+
+def write_beside(folder: Path, name: str, found: dict[str, Any]) -> None:
+    """Put `found` into a run's folder as JSON, whole or not at all. Raises RecordError."""
+    try:
+        write_sealed(folder / name, found)
+    except OSError as error:
+        raise RecordError(f"{folder}: cannot hold {name}: {error.strerror}") from None
+
+
+def _ticks(columns: dict[str, NDArray]) -> Iterator[Tick]:
+    """What reached the device, as it was sent."""
+    blank = Tick()
+    for k in np.flatnonzero(columns["processed"]):
+        yield Tick(
+            seq=int(k),
+            t_ns=int(columns["t_us"][k]) * 1000,
+            learning=bool(columns["learning"][k]),
+            events=columns["events"][k],
+            values=columns["values_in"][k] if "values_in" in columns else blank.values,
+            modulators=columns["modulators"][k] if "modulators" in columns else blank.modulators,
+        )

@@ -1,0 +1,324 @@
+"""Scenario files: find, load, override, validate, dump. One TOML file names plant, loop, link, backend and controllers.
+
+Strict: an unknown field, a value out of range, a plug-in that does not exist or rates that do not divide are one line
+that names the file and the section. It builds nothing and runs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hilbench import plugins
+from hilbench.errors import PluginError, ScenarioError, choose
+from hilbench.scenario.delays import settle_delay
+from hilbench.scenario.loop import LoopConfig, Positive, Seconds
+from hilbench.scenario.score import ScoreConfig, check_score
+from hilbench.settings import settle, whole_steps
+from hilbench.types import Probes, to_builtins
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PACKAGE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Part:
+    """A plug-in by kind, with its Config."""
+
+    kind: str
+    config: Any
+
+
+@dataclass(frozen=True)
+class ControllerPart:
+    """A controller as this scenario tunes it, and the backend it runs on."""
+
+    kind: str
+    config: Any
+    backend: Part
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A resolved scenario. `where` is the file it came from, for messages."""
+
+    name: str
+    summary: str
+    where: str
+    plant: Part
+    loop: LoopConfig
+    link: Part
+    record: Probes
+    disturbances: dict[str, dict[str, Any]]
+    controllers: dict[str, ControllerPart]
+    controller: str
+    phases: dict[str, tuple[float, float]]
+    score: ScoreConfig
+
+    @property
+    def chosen(self) -> ControllerPart:
+        """The controller that runs."""
+        return self.controllers[self.controller]
+
+    @property
+    def period_us(self) -> int:
+        """The control period in microseconds."""
+        return round(self.loop.period_s * 1e6)
+
+    @property
+    def change_s(self) -> float | None:
+        """When the change comes that a learner is to adapt to; None where the scenario names none."""
+        return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
+
+
+NAME = "letters, digits, spaces and . _ -, the first a letter or a digit"
+Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+"""A controller's name: run folders begin with it."""
+
+
+class _Top(Struct, frozen=True, forbid_unknown_fields=True):
+    """The tables and fields a file may have."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64, description=NAME)]
+    summary: str
+    plant: dict[str, Any]
+    controllers: dict[Word, dict[str, Any]]
+    controller: str
+    loop: dict[str, Any] = {}
+    link: dict[str, Any] = {}
+    backend: dict[str, Any] = {}
+    record: dict[str, Any] = {}
+    disturbances: dict[str, dict[str, Any]] = {}
+    phases: dict[str, tuple[Seconds, Positive]] = {}
+    score: dict[str, Any] = {}
+
+
+def load(name: str | Path, overrides: Mapping[str, Any] | None = None, controller: str | None = None) -> Scenario:
+    """The scenario of that name or path, with `SECTION.FIELD` overrides. Raises ScenarioError."""
+    path = find(name)
+    raw = read_toml(path)
+    if controller is not None:
+        raw["controller"] = controller
+    return resolve(override(raw, overrides or {}, str(path)), str(path))
+
+
+def find(name: str | Path, folder: str = "") -> Path:
+    """The file behind a path or a name, looked for beside the package and in the checkout. Raises ScenarioError."""
+    given = Path(name)
+    with contextlib.suppress(OSError):  # a name too long for a file is no file
+        if given.is_file():
+            return given
+    known = names(folder)
+    if given.suffix in ("", ".toml") and given.stem in known and given.parent in (Path("."), Path("scenarios")):
+        return known[given.stem]
+    raise ScenarioError(f"{name}: no such file; shipped {folder or 'scenarios'}: {choose(given.stem, known)}")
+
+
+def names(folder: str = "") -> dict[str, Path]:
+    """The scenarios that come with hilbench: from the installed package, else from the checkout."""
+    for root in (PACKAGE / "scenarios", PACKAGE.parent / "scenarios"):
+        if found := sorted((root / folder).glob("*.toml")):
+            return {path.stem: path for path in found}
+    return {}
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dict. Raises ScenarioError with the line that is wrong."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ScenarioError(f"{path}: not readable as TOML: {error}") from None
+
+
+def override(raw: Mapping[str, Any], overrides: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A copy of `raw` with `section.field` set; `controller.FIELD` stands for the chosen controller's table."""
+    changed = msgspec.to_builtins(raw)
+    for key, value in overrides.items():
+        *tables, field = key.replace("-", "_").split(".")
+        if tables[:1] == ["controller"]:
+            tables[:1] = ["controllers", str(changed.get("controller"))]
+        table = changed
+        for depth, name in enumerate(tables):
+            if depth == 0 and name not in _Top.__struct_fields__:
+                raise ScenarioError(f"{where}: --{key}: no section {name!r}; {choose(name, _Top.__struct_fields__)}")
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise ScenarioError(f"{where}: --{key}: {name!r} is a field, not a section")
+        table[field] = value
+    return changed
+
+
+def parse_value(text: str) -> Any:
+    """A value from the command line: TOML where it reads as such, else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
+    """Validate a scenario's dict. Raises ScenarioError."""
+    top = settle(_Top, raw, f"{where}: scenario")
+    if top.controller not in top.controllers:
+        raise ScenarioError(f"{where}: controller: found {top.controller!r}; {choose(top.controller, top.controllers)}")
+    backend = _part("backends", {"kind": "numba"} | top.backend, f"{where}: backend")
+    scenario = Scenario(
+        name=top.name,
+        summary=top.summary,
+        where=where,
+        plant=_part("envs", top.plant, f"{where}: plant"),
+        loop=settle(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"),
+        link=_part("links", {"kind": "inprocess"} | top.link, f"{where}: link"),
+        record=settle(Probes, top.record, f"{where}: record"),
+        disturbances={
+            name: _disturbance(table, f"{where}: disturbances.{name}") for name, table in top.disturbances.items()
+        },
+        controllers={
+            name: _controlled(table, backend, f"{where}: controllers.{name}") for name, table in top.controllers.items()
+        },
+        controller=top.controller,
+        phases=top.phases,
+        score=settle(ScoreConfig, top.score, f"{where}: score"),
+    )
+    _check_rates(scenario)
+    check_score(scenario.score, scenario.disturbances, scenario.controllers, scenario.loop.period_s, f"{where}: score")
+    return scenario
+
+
+def choose_controller(scenario: Scenario, name: str) -> Scenario:
+    """The same scenario with another of its controllers. Raises ScenarioError."""
+    if name not in scenario.controllers:
+        raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {choose(name, scenario.controllers)}")
+    return replace(scenario, controller=name)
+
+
+def dump(scenario: Scenario) -> dict[str, Any]:
+    """Everything resolved, as a dict that `resolve` takes back."""
+    controllers = {
+        name: {"kind": c.kind, **to_builtins(c.config), "backend": _dump(c.backend)}
+        for name, c in scenario.controllers.items()
+    }
+    whole = {
+        "name": scenario.name,
+        "summary": scenario.summary,
+        "controller": scenario.controller,
+        "plant": _dump(scenario.plant),
+        "loop": to_builtins(scenario.loop),
+        "link": _dump(scenario.link),
+        "backend": _dump(scenario.chosen.backend),
+        "record": to_builtins(scenario.record),
+        "phases": {name: list(span) for name, span in scenario.phases.items()},
+        "score": to_builtins(scenario.score),
+        "disturbances": scenario.disturbances,
+        "controllers": controllers,
+    }
+    return _without_none(whole)
+
+
+def essence(scenario: Scenario) -> dict[str, Any]:
+    """What decides a run and its numbers: everything but the controllers that do not run, and words."""
+    whole = dump(scenario)
+    whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
+    return {field: value for field, value in whole.items() if field != "summary"}
+
+
+def _dump(part: Part) -> dict[str, Any]:
+    return {"kind": part.kind, **to_builtins(part.config)}
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null; an absent field means its default."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
+    if not isinstance(table, Mapping):
+        raise ScenarioError(f"{where}: found {table!r}, expected a table of fields")
+    name = table.get("kind")
+    if not isinstance(name, str):
+        found = "kind is missing" if name is None else f"kind: found {name!r}"
+        raise ScenarioError(f"{where}: {found}; {choose(str(name or ''), plugins.all_of(kind))}")
+    try:
+        found = plugins.get(kind, name)
+    except PluginError as error:
+        raise ScenarioError(f"{where}.kind: {error}") from None
+    if not hasattr(found, "Config"):
+        raise ScenarioError(f"{where}.kind: plug-in {name!r} has no Config; allowed: a class with one, of its settings")
+    return name, found
+
+
+def _part(kind: str, table: Mapping[str, Any], where: str) -> Part:
+    name, found = _plugin(kind, table, where)
+    return Part(name, settle(found.Config, {k: v for k, v in table.items() if k != "kind"}, where, name))
+
+
+def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    part = _part("disturbances", table, where)
+    return _without_none(_dump(part))
+
+
+def _controlled(table: Mapping[str, Any], backend: Part, where: str) -> ControllerPart:
+    name, found = _plugin("controllers", table, where)
+    settings = {k: v for k, v in table.items() if k not in ("kind", "backend")}
+    if "backend" in table:
+        backend = _part("backends", table["backend"], f"{where}.backend")
+    elif found.backend is not None:
+        backend = _part("backends", {"kind": found.backend}, f"{where}.backend")
+    return ControllerPart(name, settle(found.Config, settings, where, name), backend)
+
+
+def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:
+    """`delay` with its kind: constant unless it says otherwise."""
+    if "delay" not in loop:
+        return loop
+    return {**loop, "delay": settle_delay(loop["delay"], f"{where}: loop.delay")}
+
+
+def _check_rates(scenario: Scenario) -> None:
+    loop, where = scenario.loop, scenario.where
+    period = f"{where}: loop.period_s"
+    whole_steps(loop.period_s, 1e-6, period, "microseconds")
+    if not hasattr(scenario.plant.config, "physics_step_s"):
+        raise ScenarioError(
+            f"{where}: plant {scenario.plant.kind!r}: found no field physics_step_s in its Config; allowed: one, in s"
+        )
+    whole_steps(loop.period_s, scenario.plant.config.physics_step_s, period)
+    network_step_s = getattr(scenario.chosen.config, "dt_s", None)
+    if network_step_s is not None:
+        whole_steps(loop.period_s, network_step_s, period, f"network steps (controllers.{scenario.controller}.dt_s)")
+    whole_steps(loop.duration_s, loop.period_s, f"{where}: loop.duration_s", "control periods")
+    for name, value in to_builtins(loop).items():
+        if isinstance(value, float) and not value < 1e9:  # in ns it has to fit 64 bits
+            raise ScenarioError(f"{where}: loop.{name}: found {value}, expected less than 1e9 s")
+    for name, (start, end) in scenario.phases.items():
+        if not start < end:
+            raise ScenarioError(f"{where}: phases.{name}: found [{start}, {end}]; expected a start before its end")
+
+
+def assignments(arguments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
+    """Split `--section.field value` (or `=value`) from other arguments: the overrides, and what is left."""
+    overrides: dict[str, Any] = {}
+    rest: list[str] = []
+    pending = iter(arguments)
+    for argument in pending:
+        key, equals, value = argument.partition("=")
+        if not key.startswith("--") or "." not in key:
+            rest.append(argument)
+            continue
+        if not equals and (value := next(pending, None)) is None:
+            raise ScenarioError(f"{key}: a value must follow")
+        overrides[key[2:]] = parse_value(value)
+    return overrides, rest

@@ -1,0 +1,251 @@
+"""Evaluation: every run of a suite, with the runs its scores need, on a process pool; then one summary.
+
+Runs on the virtual clock share the pool; real-time ones come afterwards, alone on the machine. A run's folder is named
+by a key of its scenario, its seed and the code, so that what is there already is not run again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from hilbench.errors import HilbenchError, RecordError, ScenarioError
+from hilbench.metrics import measure
+from hilbench.record.sealed import RESERVE, release, reserve, write_whole
+from hilbench.record.writer import AGREEMENT, ENERGY, read_run
+from hilbench.runs.agreement import REFERENCE, compare_spikes
+from hilbench.runs.metering import measure_energy, meters
+from hilbench.runs.run import provenance, run
+from hilbench.runs.sources import source_of
+from hilbench.studies.plan import Case, Job, Line, Planner, without_run
+from hilbench.studies.pool import work
+from hilbench.studies.suite import Suite, cells, load_suite
+from hilbench.studies.summary import summarise
+
+SUMMARY = "summary.json"
+LOCK = ".lock"
+ENDED = ("done", "fault")
+"""How a run ends that need not be repeated."""
+
+
+class Step(NamedTuple):
+    """What `progress` is told when a run has ended, or was there already."""
+
+    name: str
+    status: str
+    done: int
+    total: int
+
+
+def evaluate(
+    suite: Suite | str | Path | Mapping[str, Any],
+    folder: str | Path,
+    progress: Callable[[Step], None] | None = None,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Run what a suite still lacks in `folder`, write `summary.json` there and return it.
+
+    `suite` is a Suite, a dict like one, or a suite's name or path; `workers` processes run at a time, one per core when
+    absent. A run that fails is reported in the summary, and the rest goes on. An interruption waits for the runs that
+    are going on and leaves the summary of what there is; the next call goes on from there. Raises HilbenchError before
+    anything runs: for a mistake anywhere in the suite, and for a folder that holds something else.
+    """
+    suite, folder = load_suite(suite), Path(folder)
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    if workers < 1:
+        raise ScenarioError(f"workers: found {workers}, expected 1 or more")
+    planner = Planner(folder / "runs")
+    lines = planner.lines(cells(suite))
+    with _claimed(folder, suite):
+        results = _Results(list(planner.jobs.values()), progress)
+        head = {"status": "interrupted", "provenance": {"code": planner.code, **provenance()}}
+        try:
+            results.run_all(workers)
+            _meter(lines, results)
+            _compare(lines, results, workers)
+            head["status"] = "done"
+        finally:
+            results.sweep()
+            answers = _measured(lines, results, workers)
+            summary = summarise(suite, lines, answers, results.errors, head)
+            release(folder)
+            _write(folder, summary)
+    return summary
+
+
+class _Results:
+    """Which runs have ended, and how."""
+
+    def __init__(self, jobs: list[Job], progress: Callable[[Step], None] | None) -> None:
+        self._jobs, self._progress = jobs, progress
+        self.statuses: dict[Job, str] = {}
+        self.errors: dict[Job, str] = {job: "the evaluation was interrupted before this run's end" for job in jobs}
+
+    def run_all(self, workers: int) -> None:
+        """Run what is not there: what shares the machine, what wants it alone, then what repeats the latter."""
+        shared = [job for job in self._jobs if not job.alone and job.after is None]
+        alone = [job for job in self._jobs if job.alone]
+        for jobs, at_a_time in ((shared, workers), (alone, 1), ([j for j in self._jobs if j.after], workers)):
+            work([job for job in jobs if not self._reuse(job)], run_job, self._ended, at_a_time)
+
+    def sweep(self) -> None:
+        """Take in what ended while nobody listened, after an interruption."""
+        self._progress = None
+        for job in self._jobs:
+            if job not in self.statuses:
+                self._reuse(job)
+
+    def _reuse(self, job: Job) -> bool:
+        meta = _json(job.folder / "run.json")
+        if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _stamp(job.after):
+            return False
+        if _sources(meta, job) != job.sources:  # something was changed while the evaluation was at work
+            return False
+        try:
+            read_run(job.folder, ())
+        except RecordError:  # it is damaged, so it is run again
+            return False
+        fault = meta["faults"][-1]["text"] if meta["status"] == "fault" else ""
+        self._end(job, meta["status"], fault, "was there")
+        return True
+
+    def _ended(self, job: Job, outcome: Any, error: BaseException | None) -> None:
+        if error is not None:
+            self._end(job, "failed", f"{type(error).__name__}: {error}", "failed")
+        else:
+            self._end(job, outcome.status, outcome.fault, outcome.status)
+
+    def _end(self, job: Job, status: str, error: str, word: str) -> None:
+        self.statuses[job], self.errors[job] = status, error
+        if self._progress is not None:
+            self._progress(Step(job.folder.name, word, len(self.statuses), len(self._jobs)))
+
+
+def run_job(job: Job) -> Any:
+    """Run one job in a worker, in place of what an earlier evaluation left half-done."""
+    shutil.rmtree(job.folder, ignore_errors=True)
+    return run(job.scenario, job.folder, key=job.key, stamp=os.urandom(8).hex(), after=_stamp(job.after))
+
+
+def _sources(meta: Mapping[str, Any], job: Job) -> Mapping[str, Any] | None:
+    """What decided a recorded run's numbers, as far as a job's own sources tell."""
+    found = meta.get("sources")
+    return found if job.after is None or found is None else without_run(found, job.after.folder)
+
+
+def _stamp(job: Job | None) -> str | None:
+    """What tells a recorded run from one that takes its place."""
+    return None if job is None else _json(job.folder / "run.json").get("stamp")
+
+
+def _meter(lines: Iterable[Line], results: _Results) -> None:
+    """Where a meter can be read here, meter the first seed of every cell, alone on the machine."""
+    if None not in meters().values():
+        return
+    firsts = [line.cases[0].job for line in lines if not line.role]
+    todo = [job for job in firsts if results.statuses.get(job) == "done" and not _metered(job)]
+    work(todo, meter_job, lambda job, found, error: None, 1)  # energy_measured says what is missing
+
+
+def _metered(job: Job) -> bool:
+    """Whether a run was metered, by the meter as it is now."""
+    found = _json(job.folder / ENERGY)
+    return "meter" in found and found.get("source") == source_of("meters", found["meter"])
+
+
+def meter_job(job: Job) -> Any:
+    """Meter one run in a worker."""
+    return measure_energy(job.folder)
+
+
+def _compare(lines: Iterable[Line], results: _Results, workers: int) -> None:
+    """Compare the first seed of every cell that records spikes, on a backend other than the reference, with that."""
+    firsts = [line.cases[0].job for line in lines if not line.role]
+    todo = [job for job in firsts if job.scenario.record.spikes and job.scenario.chosen.backend.kind != REFERENCE]
+    todo = [job for job in todo if results.statuses.get(job) == "done" and not (job.folder / AGREEMENT).exists()]
+    work(todo, compare_job, lambda job, found, error: None, workers)  # spike_agreement is missing then
+
+
+def compare_job(job: Job) -> Any:
+    """Compare one run's spikes in a worker."""
+    return compare_spikes(job.folder)
+
+
+def measure_case(case: Case) -> dict[str, Any]:
+    """A run's metrics. On the virtual clock without what the wall clock says, which no second run repeats."""
+    references = {}
+    for role, job in case.references:
+        with suppress(HilbenchError):  # a reference that failed: its scores are absent
+            found = read_run(job.folder)
+            references |= {role: found} if found.meta["status"] == "done" else {}
+    return measure(read_run(case.job.folder), references, wall=case.job.alone)
+
+
+def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Case, dict[str, Any]]:
+    """The metrics of every run that has ended."""
+    todo = [case for line in lines for case in line.cases if results.statuses.get(case.job) in ENDED]
+    answers: dict[Case, dict[str, Any]] = {}
+
+    def ended(case: Case, answer: dict[str, Any] | None, error: BaseException | None) -> None:
+        answers[case] = answer or {}
+        if error is not None:
+            results.errors[case.job] = f"not measured: {type(error).__name__}: {error}"
+
+    work(list(dict.fromkeys(todo)), measure_case, ended, workers)
+    return answers
+
+
+@contextmanager
+def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
+    """The folder as this suite's, for one evaluation at a time.
+
+    Raises ScenarioError when it holds anything else, or when another evaluation is at work there.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ScenarioError(f"{folder}: found a file, expected a folder")
+    held = _json(folder / SUMMARY)
+    if folder.is_dir() and any(path.name not in (LOCK, RESERVE) for path in folder.iterdir()):
+        if "suite" not in held:
+            where = f"{folder}: found files but no readable {SUMMARY} of a suite, so it stays"
+            raise ScenarioError(f"{where}; give an empty folder")
+        if held["suite"] != suite.name:
+            where = f"{folder}: holds results of the suite {held['suite']!r}"
+            raise ScenarioError(f"{where}; give {suite.name!r} another folder")
+    with _locked(folder):
+        _write(folder, {"suite": suite.name, "summary": suite.summary, "cells": [], **held, "status": "running"})
+        reserve(folder)
+        yield
+
+
+def _locked(folder: Path) -> IO[str]:
+    """A file that holds the folder until it is closed, or this process ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / LOCK, "w")  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        raise ScenarioError(f"{folder}: cannot hold an evaluation: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise ScenarioError(f"{folder}: another evaluation is at work here; wait for it, or end it") from None
+    return lock
+
+
+def _write(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Replace `summary.json` whole. Raises OSError with its path."""
+    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A JSON object, empty where there is none."""
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_text("utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}

@@ -1,0 +1,163 @@
+"""What an evaluation has to run: each cell's runs by seed, the runs they are compared with, and each run's key.
+
+It builds programs to see which of them learn, and runs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from hilbench.loop.agent import check_whole, learns, nearest_link
+from hilbench.record.writer import read_run
+from hilbench.runs.run import TRACE, tick_times
+from hilbench.runs.sources import Reader, Sources, code_version, modules_of
+from hilbench.scenario.files import Scenario, choose_controller, essence
+from hilbench.scenario.loop import Trace
+from hilbench.studies.suite import Cell
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One run. `alone`: by the wall clock; `after`: the run whose latencies it repeats.
+
+    `sources`: what decides its numbers beside the scenario, without the run that it repeats.
+    """
+
+    scenario: Scenario
+    folder: Path
+    key: str
+    sources: Sources
+    after: Job | None = None
+
+    @property
+    def alone(self) -> bool:
+        return self.scenario.loop.mode == "realtime"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run to be measured, with the runs that its metrics need, as (role, run)."""
+
+    job: Job
+    references: tuple[tuple[str, Job], ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A cell, or in a `role` what a cell is compared with: a case for each seed."""
+
+    cell: Cell
+    role: str
+    cases: tuple[Case, ...]
+
+    @property
+    def scenario(self) -> Scenario:
+        """The first seed's, which stands for all."""
+        return self.cases[0].job.scenario
+
+
+class Planner:
+    """Makes jobs and hands the same one out for the same run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self.code = folder, code_version()
+        self.jobs: dict[Path, Job] = {}
+        self._sources = Reader()
+        self._noted: set[str] = set()
+        self._built: dict[str, tuple[bool, tuple[str, ...]]] = {}
+        self._traces: set[str] = set()
+
+    def lines(self, cells: Iterable[Cell]) -> list[Line]:
+        """Every cell's line, then one for each distinct twin, floor and oracle.
+
+        Raises HilbenchError when a cell, or what it is compared with, could not run.
+        """
+        own, others = [], {}
+        for cell in cells:
+            cases = tuple(self._case(scenario, cell.scored) for _, scenario in cell.by_seed)
+            own.append(Line(cell, "", cases))
+            for role, _ in cases[0].references:
+                line = Line(cell, role, tuple(_judged_alike(case, role) for case in cases))
+                others.setdefault((role, *(case.job for case in line.cases)), line)
+        return own + list(others.values())
+
+    def _case(self, scenario: Scenario, scored: bool) -> Case:
+        learner = self._checked(scenario)[0] and scenario.loop.learning
+        self._check_trace(scenario)
+        job = self._job(scenario)
+        change_s, score, loop = scenario.change_s, scenario.score, scenario.loop
+        if not scored or change_s is None:
+            return Case(job)
+        found = {}
+        if learner and (loop.freeze_at_s is None or loop.freeze_at_s > change_s):
+            twin = msgspec.structs.replace(loop, freeze_at_s=change_s)
+            found["twin"] = self._job(replace(scenario, loop=twin))
+        for role, name in (("floor", score.floor), ("oracle", score.oracle)):
+            if name is not None:
+                reference = _reference(scenario, name, job)
+                found[role] = self._job(reference, job if job.alone else None)
+        return Case(job, tuple(found.items()))
+
+    def _checked(self, scenario: Scenario) -> tuple[bool, tuple[str, ...]]:
+        """Whether the scenario's program learns, and of which modules it is. Those that differ by their seed alone are
+        checked once.
+        """
+        whole = essence(scenario)
+        key = json.dumps({**whole, "loop": {**whole["loop"], "seed": 0, "delay": None}})
+        if key not in self._built:
+            control = check_whole(scenario)
+            for note in set(control.notes) - self._noted:
+                log.warning("%s", note)
+            self._noted |= {*control.notes}
+            self._built[key] = learns(control.program), modules_of(control.program)
+        return self._built[key]
+
+    def _check_trace(self, scenario: Scenario) -> None:
+        """Raise what a run whose delays are an earlier one's latencies would raise."""
+        delay = scenario.loop.delay
+        if isinstance(delay, Trace) and delay.run not in self._traces:
+            tick_times(read_run(delay.run, TRACE))
+            self._traces.add(delay.run)
+
+    def _job(self, scenario: Scenario, after: Job | None = None) -> Job:
+        whole, sources = essence(scenario), self._sources(scenario, self._checked(scenario)[1])
+        if after is not None:  # not where that run lies, nor what it holds, but which run it is
+            sources = without_run(sources, after.folder)
+            whole["loop"]["delay"]["run"] = after.key
+        digest = hashlib.sha256(json.dumps([self.code, whole, sources]).encode()).hexdigest()[:16]
+        loop = scenario.loop
+        folder = self._folder / f"{scenario.controller}__{loop.mode}__s{loop.seed}__{digest[:8]}"
+        return self.jobs.setdefault(folder, Job(scenario, folder, digest, sources, after))
+
+
+def without_run(sources: Sources, folder: Path) -> Sources:
+    """The same sources, but for the run that lies in a folder."""
+    return sources | {"files": {path: found for path, found in sources["files"].items() if path != str(folder)}}
+
+
+def _reference(scenario: Scenario, controller: str, judged: Job) -> Scenario:
+    """The scenario under a controller to compare with, at the same latency.
+
+    Beside a real-time run it runs on the virtual clock, its replies as late as the recorded ones were: the wall would
+    give it other latencies.
+    """
+    other = choose_controller(scenario, controller)
+    if not judged.alone:
+        return other
+    loop = msgspec.structs.replace(scenario.loop, mode="delayed", delay=Trace(str(judged.folder)))
+    return replace(other, loop=loop, link=nearest_link(other))
+
+
+def _judged_alike(case: Case, role: str) -> Case:
+    """What a case is compared with, on the case's own scale."""
+    references = dict(case.references)
+    return Case(references[role], tuple((name, job) for name, job in references.items() if name != "twin"))

@@ -1,0 +1,234 @@
+"""Suites: which runs an evaluation has. Scenarios x controllers x backends x links x modes x settings x seeds.
+
+It reads suite files and builds scenarios; it runs nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hilbench.errors import ScenarioError, choose
+from hilbench.scenario import files as scenarios
+from hilbench.scenario.files import Scenario
+from hilbench.settings import settle
+
+Names = Annotated[list[str], Meta(min_length=1)]
+Seeds = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
+
+
+class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every combination of these is a cell. What a grid leaves out, the suite says; else the scenario does."""
+
+    label: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._-]*$", max_length=40)] = ""
+    """Said after the controller's name, to tell grids apart that differ by `set` alone."""
+    scenarios: Names | None = None
+    """Names of scenarios, or their files: beside the suite's file, or else from where the command runs."""
+    controllers: Names | None = None
+    """Controllers of the scenario."""
+    backends: Names | None = None
+    """Backends for controllers that do not need one of their own."""
+    links: Names | None = None
+    modes: Names | None = None
+    seeds: Seeds | None = None
+    """One run per seed and cell."""
+    set: dict[str, Any] = {}
+    """Overrides for every cell, as SECTION.FIELD; the grid's own win over the suite's."""
+    axes: dict[str, Annotated[list[Any], Meta(min_length=1)]] | None = None
+    """Overrides that are varied: every combination of their values is a cell."""
+    scored: bool | None = None
+    """Whether to run the twin, floor and oracle that scores need, where the scenario names them; true when absent."""
+
+
+class Suite(Grid, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A suite file."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64, description=scenarios.NAME)]
+    summary: str
+    baseline: str | None = None
+    """The controller with which every other is compared, seed by seed."""
+    grids: Annotated[tuple[Grid, ...], Meta(min_length=1)] = (Grid(),)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One line of the result: a scenario under one controller and one set of conditions, over its seeds."""
+
+    label: str
+    point: tuple[tuple[str, Any], ...]
+    by_seed: tuple[tuple[int, Scenario], ...]
+    scored: bool
+    source: str
+    """The scenario's file or name, as the suite gives it."""
+    overrides: Mapping[str, Any]
+    """What the suite sets in it, but for the seed."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The first seed's, which stands for all."""
+        return self.by_seed[0][1]
+
+
+def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
+    """A suite by name, path or as a dict. Raises ScenarioError."""
+    if isinstance(suite, Suite):
+        return _checked(suite, "suite")
+    if isinstance(suite, Mapping):
+        return _checked(settle(Suite, suite, "suite"), "suite")
+    path = scenarios.find(suite, "suites")
+    found = settle(Suite, scenarios.read_toml(path), f"{path}: suite")
+    grids = tuple(_beside(grid, path) for grid in found.grids)
+    return _checked(msgspec.structs.replace(_beside(found, path), grids=grids), f"{path}: suite")
+
+
+def _beside(grid: Grid, suite: Path) -> Grid:
+    """A suite or a grid whose scenario files are looked for beside the suite's file first, then from here."""
+    if grid.scenarios is None:
+        return grid
+    named = []
+    for name in grid.scenarios:
+        try:
+            own = suite.parent / name
+            named.append(str(own if own.is_file() else name))
+            scenarios.find(named[-1])
+        except (OSError, ScenarioError) as error:
+            raise ScenarioError(f"{suite}: scenarios: {error}; looked for in {suite.parent} and here") from None
+    return msgspec.structs.replace(grid, scenarios=named)
+
+
+def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
+    """The suite with SECTION.FIELD set in every cell, whatever its grids set.
+
+    Raises ScenarioError for what the suite varies itself.
+    """
+    plain = {key.replace("-", "_"): value for key, value in overrides.items()}
+    for grid in suite.grids:
+        for key in _varied(_filled(grid, suite)):
+            if key in plain:
+                raise ScenarioError(
+                    f"{suite.name}: --{key}: the suite varies this itself; change it in the suite's file"
+                )
+    grids = tuple(msgspec.structs.replace(grid, set={**grid.set, **plain}) for grid in suite.grids)
+    return msgspec.structs.replace(suite, grids=grids)
+
+
+def cells(suite: Suite) -> list[Cell]:
+    """Every cell, with every scenario resolved. Two that are alike in everything are one. Raises ScenarioError."""
+    unlike: dict[str, Cell] = {}
+    for grid in suite.grids:
+        for cell in _of_grid(_filled(grid, suite)):
+            seeds = [seed for seed, _ in cell.by_seed]
+            alike = scenarios.essence(cell.scenario), cell.point, seeds, cell.label, cell.scored
+            unlike.setdefault(repr(alike), cell)
+    found = _labelled(list(unlike.values()))
+    names = {cell.scenario.controller for cell in found}
+    if suite.baseline is not None and suite.baseline not in names:
+        raise ScenarioError(f"{suite.name}: baseline: found {suite.baseline!r}; {choose(suite.baseline, names)}")
+    for (label, point), same in Counter((cell.label, repr(dict(cell.point))) for cell in found).items():
+        if same > 1:
+            where = f" at {point}" if point != "{}" else ""
+            raise ScenarioError(f"{suite.name}: {same} cells are called {label!r}{where}; give their grids labels")
+    return found
+
+
+def _checked(suite: Suite, where: str) -> Suite:
+    for number, grid in enumerate(suite.grids):
+        place = f"{where}.grids[{number}]" if len(suite.grids) > 1 else where
+        filled = _filled(grid, suite)
+        for field in ("scenarios", "seeds"):
+            if getattr(filled, field) is None:
+                raise ScenarioError(f"{place}.{field}: found nothing; expected a list with at least one of them")
+        if len(set(filled.seeds)) < len(filled.seeds):
+            raise ScenarioError(f"{place}.seeds: found {filled.seeds}; expected each seed once")
+        if "loop.seed" in {**filled.set, **(filled.axes or {})}:
+            raise ScenarioError(f"{place}: loop.seed: found in set or axes; seeds are what `seeds` says")
+    return suite
+
+
+def _varied(grid: Grid) -> list[str]:
+    """Fields that a grid sets differently from cell to cell, or from seed to seed."""
+    listed = {"backend.kind": grid.backends, "link.kind": grid.links, "loop.mode": grid.modes}
+    return [*(grid.axes or {}), *(field for field, values in listed.items() if values), "loop.seed"]
+
+
+def _filled(grid: Grid, suite: Suite) -> Grid:
+    """The grid with what it leaves out taken from the suite."""
+    own = {field: getattr(grid, field) for field in Grid.__struct_fields__}
+    whole = {field: getattr(suite, field) if value is None else value for field, value in own.items()}
+    return Grid(**{**whole, "set": {**suite.set, **grid.set}})
+
+
+def _of_grid(grid: Grid) -> Iterator[Cell]:
+    axes = grid.axes or {}
+    points = [tuple(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    varied = [values or [None] for values in (grid.backends, grid.links, grid.modes)]
+    for name, controller, kinds, point in itertools.product(
+        grid.scenarios, grid.controllers or [None], itertools.product(*varied), points
+    ):
+        fields = zip(("backend.kind", "link.kind", "loop.mode"), kinds, strict=True)
+        overrides = {**grid.set, **{field: kind for field, kind in fields if kind is not None}, **dict(point)}
+        by_seed = tuple(
+            (seed, scenarios.load(name, {**overrides, "loop.seed": seed}, controller)) for seed in grid.seeds
+        )
+        _check_episodes(by_seed)
+        label = f"{by_seed[0][1].controller} {grid.label}".strip()
+        yield Cell(label, point, by_seed, grid.scored is not False, name, overrides)
+
+
+def _check_episodes(by_seed: tuple[tuple[int, Scenario], ...]) -> None:
+    """Raise ScenarioError when two seeds share an episode: episode n of a run has its seed + n."""
+    episodes, scenario = by_seed[0][1].loop.episodes, by_seed[0][1]
+    ordered = sorted(seed for seed, _ in by_seed)
+    if any(later - earlier < episodes for earlier, later in pairwise(ordered)):
+        raise ScenarioError(
+            f"{scenario.where}: seeds: found {ordered}; runs of {episodes} episodes need seeds at least that far apart"
+        )
+
+
+def command(cell: Cell, controller: str, more: Mapping[str, Any]) -> str:
+    """What repeats a cell's first run, or with another controller and `more` overrides what it is compared with."""
+    words = ["hilbench", "run", cell.source, "--controller", controller]
+    kept = {key: value for key, value in cell.overrides.items() if not key.startswith(tuple(f"{m}." for m in more))}
+    for key, value in {**kept, "loop.seed": cell.by_seed[0][0], **more}.items():
+        # `controller.X` stands for the chosen one's X, which another controller may not have.
+        own = key.removeprefix("controller.")
+        whole = key if own == key else f"controllers.{cell.scenario.controller}.{own}"
+        for field, plain in _flat(whole, value):
+            words += [f"--{field.replace('_', '-')}", plain if isinstance(plain, str) else json.dumps(plain)]
+    return shlex.join(words)
+
+
+def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Fields of nested tables under dotted names; everything else reads the same in JSON and TOML."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _flat(f"{key}.{name}", item)
+    else:
+        yield key, value
+
+
+def _labelled(found: list[Cell]) -> list[Cell]:
+    """Each label, followed by what sets its cell apart from the first that has the same."""
+    first: dict[Any, tuple[str, ...]] = {}
+    named = []
+    for cell in found:
+        own = _traits(cell)
+        theirs = first.setdefault((cell.label, repr(cell.point)), own)
+        apart = [mine for mine, other in zip(own, theirs, strict=True) if mine != other]
+        named.append(replace(cell, label=" ".join((cell.label, *apart))))
+    return named
+
+
+def _traits(cell: Cell) -> tuple[str, ...]:
+    scenario = cell.scenario
+    return scenario.name, scenario.chosen.backend.kind, scenario.link.kind, scenario.loop.mode

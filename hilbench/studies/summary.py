@@ -1,0 +1,108 @@
+"""An evaluation's summary as plain data: a dict per cell with its metrics over seeds, and one per reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hilbench import plugins
+from hilbench.errors import PluginError
+from hilbench.scenario.files import essence
+from hilbench.studies.plan import Case, Job, Line
+from hilbench.studies.statistics import differences, over_seeds
+from hilbench.studies.suite import Suite, command
+
+FORMAT = 1
+
+Answers = Mapping[Case, dict[str, Any]]
+
+
+def summarise(
+    suite: Suite, lines: Sequence[Line], answers: Answers, errors: Mapping[Job, str], head: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The whole summary. A run without answers is missing from its cell's numbers and listed under `failed`."""
+    cells = [_entry(line, answers, errors) for line in lines if not line.role]
+    for line, entry in zip(lines, cells, strict=False):  # the cells' lines come first
+        _compare(line, entry, lines, answers, suite.baseline)
+    return {
+        "format": FORMAT,
+        "suite": suite.name,
+        "summary": suite.summary,
+        "baseline": suite.baseline,
+        **head,
+        "cells": cells,
+        "references": [{"role": line.role, **_entry(line, answers, errors)} for line in lines if line.role],
+    }
+
+
+def _entry(line: Line, answers: Answers, errors: Mapping[Job, str]) -> dict[str, Any]:
+    scenario, cell = line.scenario, line.cell
+    seeds = [seed for seed, _ in cell.by_seed]
+    roles = [role for role, _ in line.cases[0].references]
+    return {
+        "label": cell.label if line.role in ("", "twin") else scenario.controller,
+        "scenario": scenario.name,
+        "controller": scenario.controller,
+        "backend": scenario.chosen.backend.kind,
+        "link": scenario.link.kind,
+        "mode": scenario.loop.mode,
+        "point": dict(cell.point),
+        "seeds": seeds,
+        "runs": [_place(case.job) for case in line.cases],
+        "references": {role: [_place(dict(case.references)[role]) for case in line.cases] for role in roles},
+        "failed": [
+            f"seed {seed}: {errors[case.job]}" for seed, case in zip(seeds, line.cases, strict=True) if errors[case.job]
+        ],
+        "command": command(cell, scenario.controller, _differs(line)),
+        "metrics": over_seeds([answers[case] for case in line.cases if case in answers], _statistic),
+    }
+
+
+def _differs(line: Line) -> dict[str, Any]:
+    """What a reference's loop and link have otherwise than its cell's."""
+    loop, own = line.scenario.loop, line.cell.scenario.loop
+    if line.role == "twin":
+        return {"loop.freeze_at_s": loop.freeze_at_s}
+    if loop.mode == own.mode:
+        return {}
+    trace = {"kind": "trace", "run": str(line.cases[0].job.after.folder)}
+    return {"link.kind": line.scenario.link.kind, "loop.mode": loop.mode, "loop.delay": trace}
+
+
+def _compare(line: Line, entry: dict[str, Any], lines: Sequence[Line], answers: Answers, baseline: str | None) -> None:
+    """Add the paired difference to the baseline under the same conditions, where there is one."""
+    if baseline is None or entry["controller"] == baseline:
+        return
+    conditions = _conditions(line)
+    same = (r for r in lines if not r.role and r.scenario.controller == baseline and _conditions(r) == conditions)
+    if (rival := next(same, None)) is None:
+        return
+    theirs = {seed: case for (seed, _), case in zip(rival.cell.by_seed, rival.cases, strict=True)}
+    pairs = [
+        (answers[case], answers[theirs[seed]])
+        for (seed, _), case in zip(line.cell.by_seed, line.cases, strict=True)
+        if case in answers and theirs.get(seed) in answers
+    ]
+    if pairs:
+        for name, found in differences(*zip(*pairs, strict=True), rival.cell.label, _statistic).items():
+            entry["metrics"][name]["difference"] = found
+
+
+def _conditions(line: Line) -> dict[str, Any]:
+    """Everything of a cell's runs but the controller, what it runs on, and the seed."""
+    whole = essence(line.scenario)
+    own = ("controller", "controllers", "backend", "record")
+    kept = {field: value for field, value in whole.items() if field not in own}
+    return kept | {"loop": {field: value for field, value in whole["loop"].items() if field != "seed"}}
+
+
+def _place(job: Job) -> str:
+    """A run's folder from the evaluation's on."""
+    return f"{job.folder.parent.name}/{job.folder.name}"
+
+
+def _statistic(name: str) -> str:
+    try:
+        return plugins.get("metrics", name.partition("[")[0]).over_seeds
+    except PluginError:  # its note says so
+        return "iqm"
