@@ -23,7 +23,7 @@ from peers.comparison import Side, Work, compare
 from peers.environments import ROOT, python_of
 from peers.tables import markdown, show
 
-from hilbench.runs.run import provenance
+from hilbench.runs.provenance import provenance
 
 WORKERS = Path(__file__).parent / "peers"
 OUT = ROOT / "runs" / "bench"

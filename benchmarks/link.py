@@ -32,7 +32,7 @@ from peers.tables import markdown, show
 
 from hilbench import plugins
 from hilbench.bridge.protocol.ticks import encode_tick
-from hilbench.runs.run import provenance
+from hilbench.runs.provenance import provenance
 from hilbench.types import LawProgram, Link, Port, Probes, Tick
 
 PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))

@@ -21,7 +21,7 @@ from peers.environments import ROOT
 from hilbench import plugins
 from hilbench.nal.model.codec import pack, unpack
 from hilbench.nal.model.network import Network
-from hilbench.runs.run import provenance
+from hilbench.runs.provenance import provenance
 from hilbench.types import Probes
 
 OUT = ROOT / "runs" / "bench"

@@ -19,10 +19,12 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from hilbench.loop.agent import Agent, make_agent, make_plant
+from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Lockstep
 from hilbench.loop.loop import Loop
-from hilbench.record.writer import Recorder, read_run
+from hilbench.record.reader import read_run
+from hilbench.record.writer import Recorder
+from hilbench.runs.build import make_agent, make_plant
 from hilbench.scenario.files import Scenario, load
 
 TARGET = 2.0

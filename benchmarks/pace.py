@@ -1,8 +1,8 @@
 """How late a wait for an instant of a 1 kHz schedule ends: asleep, polling, or asleep and then polling.
 
-`hybrid` polls for the stretch that `hilbench.loop.clock` measures at a run's start, `hybrid 80 us` for a fixed one. Rounds
-alternate, because a shared machine drifts; `load` is how much of a processor it all takes, of which a fifth is the work
-between two waits.
+`hybrid` polls for the stretch that `hilbench.loop.clock` measures at a run's start, `hybrid 80 us` for a fixed one.
+Rounds alternate, because a shared machine drifts; `load` is how much of a processor it all takes, of which a fifth is
+the work between two waits.
 
     python benchmarks/pace.py [--seconds 2] [--rounds 3] [--priority 50] [--json]
 """

@@ -22,9 +22,10 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
 from hilbench.metrics import measure
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.report.page import write
-from hilbench.runs.run import provenance, run
+from hilbench.runs.provenance import provenance
+from hilbench.runs.run import run
 from hilbench.scenario.files import load
 
 TARGETS = {"open_s": 3.0, "size_mb": 8.0}

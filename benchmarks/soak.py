@@ -33,8 +33,8 @@ from peers.environments import ROOT
 from rich.console import Console
 from rich.table import Table
 
-from hilbench.record.writer import read_run
-from hilbench.runs.run import provenance
+from hilbench.record.reader import read_run
+from hilbench.runs.provenance import provenance
 from hilbench.types import SAFE, RunData
 
 RATE_HZ = 1000

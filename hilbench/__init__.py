@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from hilbench.loop.agent import Agent, make_agent, make_plant
+    from hilbench.loop.agent import Agent
     from hilbench.loop.loop import Outcome
     from hilbench.metrics import measure
     from hilbench.record.frames import frame
-    from hilbench.record.writer import read_run
+    from hilbench.record.reader import read_run
+    from hilbench.runs.build import make_agent, make_plant
     from hilbench.scenario.files import Scenario, load
     from hilbench.studies.evaluation import evaluate
 
@@ -30,14 +31,14 @@ __version__ = "0.1.0"
 __all__ = ["Agent", "evaluate", "frame", "load", "make_agent", "make_plant", "measure", "read_run", "run"]
 
 _HOMES = {
-    "Agent": "agent",
-    "evaluate": "evaluation",
-    "frame": "frames",
-    "load": "scenario",
-    "make_agent": "agent",
-    "make_plant": "agent",
+    "Agent": "loop.agent",
+    "evaluate": "studies.evaluation",
+    "frame": "record.frames",
+    "load": "scenario.files",
+    "make_agent": "runs.build",
+    "make_plant": "runs.build",
     "measure": "metrics",
-    "read_run": "recorder",
+    "read_run": "record.reader",
 }
 """The module of each name that is loaded by its first use."""
 

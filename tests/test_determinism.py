@@ -11,8 +11,9 @@ import threading
 import numpy as np
 import pytest
 
-from hilbench.record.writer import read_run
-from hilbench.runs.run import replay, run, tick_times
+from hilbench.record.reader import read_run
+from hilbench.runs.replay import replay
+from hilbench.runs.run import run, tick_times
 from hilbench.scenario import files as scenarios
 from hilbench.types import SAFE
 

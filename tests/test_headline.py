@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hilbench.metrics import measure
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.runs.run import run
 from hilbench.scenario.files import load
 

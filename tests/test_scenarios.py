@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hilbench.metrics import measure
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
 

@@ -1,0 +1,1 @@
+"""Engines and devices that run a Program; a file or folder each."""

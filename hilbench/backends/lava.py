@@ -121,7 +121,7 @@ class Lava(Backend):
     def _form_of(self, chip: Network) -> Form:
         if self.config.tag == "float":
             return float_form(chip)
-        compiled = kernels("_loihi_kernels", Path(equations.__file__), Path(lower.__file__))
+        compiled = kernels("hilbench.backends._loihi.kernels", Path(equations.__file__), Path(lower.__file__))
         on_chip = self.config.hardware == "loihi2"
         made = from_network(chip, self.config.weight_bits, self.config.largest_value)
         return fixed_form(chip, made, self.config.zeros_max, on_chip, compiled.hold)

@@ -56,7 +56,7 @@ class Loihi(Backend):
         self._read = np.concatenate([np.arange(n)[self._flat.at[p.name]] for p in tapped] + [np.zeros(0, np.int64)])
         self._volts = np.concatenate([*(p.volts for p in tapped), []])
         self._zero = np.concatenate([*(p.v_zero for p in tapped), []])
-        self._bind(kernels("_loihi_kernels", Path(equations.__file__), Path(lower.__file__)))
+        self._bind(kernels("hilbench.backends._loihi.kernels", Path(equations.__file__), Path(lower.__file__)))
         self._run(0, NO_TIMES, NO_TIMES)  # compiles, or loads what the disk holds
         self.reset(0, "none")
         return LoadReport("loihi", *report, n_probe_values=self._record.size, warnings=warnings)

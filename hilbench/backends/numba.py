@@ -104,7 +104,7 @@ class Numba(Backend):
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
         # What the dispatcher calls once it has looked at the arguments' types, which would take longer than the call.
-        (compiled,) = kernels("_kernels", *_sources()).run.overloads.values()
+        (compiled,) = kernels("hilbench.backends._numba.kernels", *_sources()).run.overloads.values()
         self._kernel, self._tables = compiled.entry_point, self._fill(self.config.threads)
         self._table_at, *others_at = (table.ctypes.data for table in self._tables)
         if others_at:
@@ -293,6 +293,6 @@ def _sources() -> list[Path]:
 @cache
 def _rule_address(place: int) -> int:
     """Where the compiled kernel of a rule is."""
-    rule_kernels = kernels("_rules", *_sources())
+    rule_kernels = kernels("hilbench.backends._numba.rules", *_sources())
     with disk_cache(*_sources()):
         return rule_kernels.compiled(place).address

@@ -77,7 +77,7 @@ def _activity(folder: Path) -> Activity:
     """The spikes of a run, neuron by neuron. Raises RecordError."""
     from hilbench.metrics import n_periods
     from hilbench.nal.compile.report import Activity
-    from hilbench.record.writer import read_run
+    from hilbench.record.reader import read_run
 
     wanted = ("events", "probe_events", "answered", "weight_updates", "terminated", "truncated")
     run = read_run(folder, wanted)

@@ -23,8 +23,8 @@ def program(scenario: Scenario, /, *, controller: str | None = None, overrides: 
     """
     from hilbench.bridge.identity import program_hash
     from hilbench.bridge.protocol.wire import Sizes
-    from hilbench.loop.agent import check
     from hilbench.nal.model.codec import pack
+    from hilbench.runs.build import check
 
     found = scenarios.load(scenario, overrides, controller)
     built = check(found)

@@ -30,7 +30,7 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
     """
     import tomli_w
 
-    from hilbench.loop.agent import check_whole
+    from hilbench.runs.build import check_whole
 
     with watched(INTERRUPTED):
         found = scenarios.load(scenario, overrides, controller)
@@ -96,7 +96,7 @@ def replay(run: Run, /, *, out: Path | None = None) -> int:
     out
         folder for the replay's record; RUN.replay-TIME when absent
     """
-    from hilbench.runs.run import replay as replay_run
+    from hilbench.runs.replay import replay as replay_run
 
     recorded = run.resolve()
     folder = out or recorded.with_name(f"{recorded.name}.replay-{now()}")
@@ -126,7 +126,7 @@ def _progress(found: scenarios.Scenario, quiet: bool) -> Any:
 
 def _print_metrics(folder: Path, status: str, as_json: bool) -> None:
     from hilbench.metrics import measure
-    from hilbench.record.writer import read_run
+    from hilbench.record.reader import read_run
 
     metrics = measure(read_run(folder))
     if as_json:

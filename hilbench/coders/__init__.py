@@ -1,0 +1,1 @@
+"""Between observations and ticks, and between replies and actions."""

@@ -1,0 +1,1 @@
+"""Laws and networks with their coders; a file each."""

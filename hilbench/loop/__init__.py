@@ -1,0 +1,1 @@
+"""The loop and what it owns: the clock, the agent, recovery, echoes."""

@@ -1,0 +1,1 @@
+"""What this machine can hold: real-time rights, rates, signals."""

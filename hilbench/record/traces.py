@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
 from hilbench.metrics.split import is_time
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.types import RunData
 
 COLUMNS = ("answered", "encoded_ns", "received_ns", "compute_ns", "arrived_ns")

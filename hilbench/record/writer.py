@@ -13,32 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
 from hilbench.record.columns import Chunk, Layout, Shape
-from hilbench.record.sealed import read_sealed, release, reserve, write_sealed
-from hilbench.record.streams import StreamWriter, read_stream
-from hilbench.types import Reply, RunData, Tick
+from hilbench.record.layout import ECHO_NAME, FORMAT, RUN, episode_name
+from hilbench.record.sealed import release, reserve, write_sealed
+from hilbench.record.streams import StreamWriter
+from hilbench.types import Reply, Tick
 
 try:
     import pyarrow as pa
 except ImportError as error:
     raise MissingExtra("pyarrow", "sim") from error
-
-FORMAT = 3
-RUN = "run.json"
-ENERGY = "energy.json"
-AGREEMENT = "agreement.json"
-BESIDE = (
-    (ENERGY, "energy", {"meter", "accuracy", "ticks", "total_j", "idle_j", "dynamic_j"}),
-    (AGREEMENT, "agreement", {"backend", "spikes", "reference", "agreed"}),
-)
-"""Files of a run's folder that are written after its end, where RunData has them, and what they must hold."""
-ECHO_NAME = "link_echo.arrow"
-NOTHING = {"rows": 0, "bytes": 0, "pieces": 0}
-"""What a stream has that was never begun."""
 
 
 class Recorder:
@@ -63,7 +50,7 @@ class Recorder:
     def episode(self, shape: Shape, rows_per_batch: int) -> _Episode:
         """Open the next episode's stream, ending the one before."""
         self.end_episode()
-        name = _episode_name(self.meta["episodes"])
+        name = episode_name(self.meta["episodes"])
         self.meta["episodes"] += 1
         self.write_meta()
         self._episode = _Episode(partial(self._stream, name), shape, rows_per_batch)
@@ -150,10 +137,6 @@ def refuse(folder: Path) -> None:
         raise RecordError(f"{folder}: cannot hold a run: {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
         raise RecordError(f"{folder}: cannot hold a run: nothing may be written to {there}")
-
-
-def _episode_name(number: int) -> str:
-    return f"episode_{number:04d}.arrow"
 
 
 class _Episode:
@@ -267,41 +250,3 @@ class _Episode:
             self._chunks[number] = self._newest = chunk
             self._newest_at = k - i
         return chunk, i
-
-
-def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunData:
-    """A run as arrays, all `columns` or those named that it has. A run that was killed opens up to its last batch.
-
-    Raises RecordError, also when anything of it is not what was written.
-    """
-    folder = Path(folder)
-    meta = read_meta(folder)
-    for name, key, wanted in BESIDE:
-        if (folder / name).exists():
-            meta[key] = _read_beside(folder, name, wanted)
-    whole = meta.get("streams")  # None where the run was killed
-    asked = {**dict.fromkeys(map(_episode_name, range(meta["episodes"])), columns), ECHO_NAME: None}
-    found = [
-        read_stream(folder / name, some, None if whole is None else whole.get(name, NOTHING))
-        for name, some in asked.items()
-    ]
-    echo_ns = found.pop().get("echo_ns", np.empty(0, np.int64))
-    return RunData(meta, [episode for episode in found if episode], echo_ns)
-
-
-def read_meta(folder: Path) -> dict[str, Any]:
-    """A run's `run.json`. Raises RecordError."""
-    meta = read_sealed(folder / RUN)
-    if (found := meta.get("format")) != FORMAT:
-        raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}; run it again")
-    if missing := {"episodes", "faults", "status"} - set(meta):
-        raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
-    return meta
-
-
-def _read_beside(folder: Path, name: str, wanted: set[str]) -> dict[str, Any]:
-    """What was measured of a run later."""
-    found = read_sealed(folder / name)
-    if missing := wanted - set(found):
-        raise RecordError(f"{folder}: {name} lacks {sorted(missing)[0]!r}; remove it and measure the run again")
-    return found

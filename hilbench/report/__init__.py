@@ -1,0 +1,1 @@
+"""Evaluations and runs as one page."""

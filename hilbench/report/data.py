@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from hilbench.errors import RecordError, escaped
 from hilbench.metrics import measure
-from hilbench.record.writer import RUN, read_meta, read_run
+from hilbench.record.layout import RUN
+from hilbench.record.reader import read_meta, read_run
 from hilbench.report.words import setting
 from hilbench.types import RunData
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import RecordError
-from hilbench.record.writer import AGREEMENT
+from hilbench.record.layout import AGREEMENT
 from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
 from hilbench.types import EVENT
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hilbench import plugins
 from hilbench.errors import HilbenchError, MeterError, said
-from hilbench.record.writer import ENERGY
+from hilbench.record.layout import ENERGY
 from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
 from hilbench.runs.sources import source_of
 from hilbench.scenario.loop import LoopConfig

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import LinkError, RecordError
-from hilbench.loop.agent import make_agent, make_plant, nearest_link
+from hilbench.record.reader import read_run
 from hilbench.record.sealed import write_sealed
-from hilbench.record.writer import read_run
+from hilbench.runs.build import make_agent, make_plant, nearest_link
 from hilbench.scenario.files import Part, resolve
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import Link, Reply, RunData, Tick

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timezone
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import RecordError, ScenarioError
-from hilbench.loop.agent import Agent, checked, make_agent, make_plant, nearest_link
-from hilbench.loop.clock import Delayed, Lockstep, Pace, Recorded, TickTimes, Traced, Wall
+from hilbench.errors import ScenarioError
+from hilbench.loop.agent import Agent
+from hilbench.loop.clock import Delayed, Lockstep, Pace, TickTimes, Traced, Wall
 from hilbench.loop.echo import echo_ns
 from hilbench.loop.loop import Loop, Outcome
 from hilbench.machine.realtime_setup import granted
 from hilbench.metrics import column, timing
 from hilbench.nal.compile.facts import network_facts
 from hilbench.record.histogram import counted
-from hilbench.record.writer import Recorder, read_run, refuse
+from hilbench.record.reader import read_run
+from hilbench.record.writer import Recorder, refuse
+from hilbench.runs.build import checked, make_agent, make_plant
 from hilbench.runs.metering import meters
+from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
-from hilbench.scenario.files import Scenario, dump, resolve
+from hilbench.scenario.files import Scenario, dump
 from hilbench.scenario.loop import LoopConfig, Trace
 from hilbench.types import EVENT, RunData, size_of, to_builtins
 
@@ -42,7 +38,6 @@ TRACE = ("answered", "arrived_ns", "scheduled_ns", "skipped", "processed", "term
 """The columns that tell what became of a tick."""
 LAG = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns", "terminated", "truncated")
 """The columns that tell of it."""
-PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
 
 
 def run(
@@ -63,44 +58,15 @@ def run(
         times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, Trace) else []
         pace = _pace(scenario.loop, plant.sheet.physics_step_s, times)
         agent = stack.enter_context(make_agent(scenario, plant.sheet, control))
-        recorder = stack.enter_context(_recorder(scenario, folder, plant, agent, pace, **more))
+        recorder = stack.enter_context(open_recorder(scenario, folder, plant, agent, pace, **more))
         if not pace.realtime:
-            return _record(scenario, recorder, plant, agent, pace, progress)
+            return record_run(scenario, recorder, plant, agent, pace, progress)
         # After the device was started, which must not inherit the loop's priority and processors.
         rights = stack.enter_context(granted(scenario.loop))
         pace.measure(agent.collect)
         recorder.add(realtime={"spin_s": pace.spin_ns * 1e-9, **to_builtins(rights)})
-        outcome = _record(scenario, recorder, plant, agent, pace, progress)
+        outcome = record_run(scenario, recorder, plant, agent, pace, progress)
         return replace(outcome, notes=(*rights.notes, *outcome.notes))
-
-
-def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:
-    """Run a recorded run again on the virtual clock; (plant states equal bit for bit, ticks compared).
-
-    Raises RecordError when the run cannot be repeated.
-    """
-    refuse(Path(out))
-    recorded = read_run(folder)
-    if not recorded.episodes:
-        raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
-    if "scenario" not in recorded.meta:
-        raise RecordError(f"{folder}: run.json says no scenario; it is no whole run")
-    _check_repeatable(recorded, folder)
-    scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
-    ticks = max(len(episode["seq"]) for episode in recorded.episodes)
-    loop = msgspec.structs.replace(
-        scenario.loop, duration_s=ticks * scenario.loop.period_s, episodes=len(recorded.episodes)
-    )
-    again = replace(scenario, loop=loop, link=nearest_link(scenario))
-    with ExitStack() as stack:
-        plant = make_plant(again)
-        stack.callback(plant.close)
-        agent = stack.enter_context(make_agent(again, plant.sheet, checked(again, plant)))
-        pace = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
-        recorder = stack.enter_context(_recorder(again, out, plant, agent, pace, replay_of=str(folder)))
-        _record(again, recorder, plant, agent, pace, progress)
-    states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
-    return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
 
 
 def tick_times(run: RunData) -> list[TickTimes]:
@@ -119,50 +85,7 @@ def tick_times(run: RunData) -> list[TickTimes]:
     return found
 
 
-def provenance() -> dict[str, Any]:
-    """Versions, code state and host facts, as `run.json` keeps them."""
-    return {
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "commit": _commit(),
-        "host": {
-            "system": platform.platform(),
-            "machine": platform.machine(),
-            "cpu": _cpu(),
-            "cores": os.cpu_count(),
-        },
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": sys.argv[1:],
-    }
-
-
-def _check_repeatable(run: RunData, folder: str | Path) -> None:
-    """Raise RecordError when replies were lost in such a way that nobody knows which ticks the network has run."""
-    for fault in run.meta["faults"]:
-        if "recovered" in fault:
-            raise RecordError(
-                f"{folder}: episode {fault['episode']}: the device was lost at tick {fault['tick']} and came back, and "
-                "its network went on from elsewhere; such a run cannot be replayed"
-            )
-    for number, episode in enumerate(run.episodes):
-        answered = np.flatnonzero(episode["answered"])
-        # Between two answered ticks, the newer one's `prev_seq` tells of one tick alone.
-        before, ran = np.concatenate(([-1], answered[:-1])), episode["prev_seq"][answered]
-        for first, last in zip(before[ran > before], ran[ran > before], strict=True):
-            if (unknown := np.flatnonzero(~episode["skipped"][first + 1 : last])).size:
-                raise RecordError(
-                    f"{folder}: episode {number}: replies up to tick {last}'s were lost, so nobody knows whether the "
-                    f"network has run tick {first + 1 + unknown[0]}; such a run cannot be replayed"
-                )
-        unanswered = ~episode["answered"][answered[-1] + 1 if answered.size else 0 :]
-        unanswered &= ~episode["skipped"][len(episode["seq"]) - unanswered.size :]
-        if unanswered.any() and number + 1 < len(run.episodes) and run.meta["scenario"]["loop"].get("carry") != "none":
-            raise RecordError(
-                f"{folder}: episode {number}: its last replies were lost, so nobody knows what the network carried into"
-                " the next one; such a run cannot be replayed"
-            )
-
-
-def _recorder(
+def open_recorder(
     scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, pace: Pace, **more: Any
 ) -> Recorder:  # fmt: skip
     """The run's folder, opened, with all that is known before its first tick."""
@@ -182,7 +105,7 @@ def _recorder(
     return Recorder(folder, meta, compress=not pace.realtime)
 
 
-def _record(
+def record_run(
     scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, pace: Pace, progress: Callable | None
 ) -> Outcome:
     """Drive the loop, with the link's bare echo before it and after it in real time.
@@ -268,31 +191,3 @@ def _pace(loop: LoopConfig, step_s: float, trace: Sequence[TickTimes]) -> Pace:
     if loop.mode == "delayed":
         return Traced(loop, step_s, trace) if trace else Delayed(loop, step_s)
     return Lockstep(round(loop.period_s / step_s))
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """The checkout's commit, with + when files differ from it; None outside a checkout."""
-    root = Path(__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        git = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
-        return subprocess.run(git, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _cpu() -> str:
-    """The processor's name where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

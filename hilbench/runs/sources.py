@@ -25,7 +25,6 @@ from hilbench.scenario.files import Scenario
 from hilbench.settings import files_named, settle
 from hilbench.types import LawProgram, Program
 
-PACKAGE = Path(__file__).parent
 COUNTS = ("gymnasium", "llvmlite", "nir", "numba", "numpy", "pybullet", "scipy")
 """Libraries that make numbers in every run."""
 ENGINES = {"jax", "jaxlib", "mujoco", "onnxruntime", "stable-baselines3", "tensorflow", "torch"}
@@ -65,7 +64,7 @@ class Reader:
     @cached_property
     def hilbench(self) -> str:
         """Over hilbench's own files, but for the scenarios, which each run holds whole."""
-        return _digest(PACKAGE, _tree(PACKAGE, {"scenarios"}))
+        return _digest(plugins.PACKAGE, _tree(plugins.PACKAGE, {"scenarios"}))
 
     def walk(self, modules: Iterable[str]) -> Iterator[_Code]:
         """The code of plug-ins outside of hilbench, and of all that it imports."""

@@ -29,8 +29,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-PACKAGE = Path(__file__).parent
-
 
 @dataclass(frozen=True)
 class Part:
@@ -127,7 +125,7 @@ def find(name: str | Path, folder: str = "") -> Path:
 
 def names(folder: str = "") -> dict[str, Path]:
     """The scenarios that come with hilbench: from the installed package, else from the checkout."""
-    for root in (PACKAGE / "scenarios", PACKAGE.parent / "scenarios"):
+    for root in (plugins.PACKAGE / "scenarios", plugins.PACKAGE.parent / "scenarios"):
         if found := sorted((root / folder).glob("*.toml")):
             return {path.stem: path for path in found}
     return {}

@@ -1,0 +1,1 @@
+"""Many runs: suites, plans, the pool, summaries, statistics."""

@@ -17,11 +17,13 @@ from typing import IO, Any, NamedTuple
 
 from hilbench.errors import HilbenchError, RecordError, ScenarioError
 from hilbench.metrics import measure
+from hilbench.record.layout import AGREEMENT, ENERGY
+from hilbench.record.reader import read_run
 from hilbench.record.sealed import RESERVE, release, reserve, write_whole
-from hilbench.record.writer import AGREEMENT, ENERGY, read_run
 from hilbench.runs.agreement import REFERENCE, compare_spikes
 from hilbench.runs.metering import measure_energy, meters
-from hilbench.runs.run import provenance, run
+from hilbench.runs.provenance import provenance
+from hilbench.runs.run import run
 from hilbench.runs.sources import source_of
 from hilbench.studies.plan import Case, Job, Line, Planner, without_run
 from hilbench.studies.pool import work

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from hilbench.loop.agent import check_whole, learns, nearest_link
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
+from hilbench.runs.build import check_whole, learns, nearest_link
 from hilbench.runs.run import TRACE, tick_times
 from hilbench.runs.sources import Reader, Sources, code_version, modules_of
 from hilbench.scenario.files import Scenario, choose_controller, essence

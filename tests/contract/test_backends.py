@@ -15,10 +15,10 @@ from random_networks import everything, learners, networks, stream
 from hilbench import plugins
 from hilbench.backends import lava
 from hilbench.errors import NetworkError
-from hilbench.loop.agent import make_control, make_plant
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
+from hilbench.runs.build import make_control, make_plant
 from hilbench.runs.run import run
 from hilbench.scenario.files import load
 from hilbench.types import EVENT, NO_EVENTS, LawProgram, Port, Probes, Tick, size_of

@@ -12,7 +12,7 @@ from hilbench import plugins
 from hilbench.errors import ScenarioError
 from hilbench.nal import Network
 from hilbench.nal.model.codec import pack, unpack
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.runs.run import run
 from hilbench.scenario.files import resolve
 from hilbench.settings import settle

@@ -29,9 +29,9 @@ from hilbench.bridge.protocol import wire
 from hilbench.cli import main
 from hilbench.controllers.lqr import LQRLaw
 from hilbench.firmware import SOURCES
-from hilbench.loop.agent import check
 from hilbench.nal.model.codec import pack
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
+from hilbench.runs.build import check
 from hilbench.scenario import files as scenarios
 from hilbench.types import Probes
 

@@ -16,7 +16,7 @@ import pytest
 from hilbench.bridge.device import process
 from hilbench.envs.arm_payload import ArmPayload
 from hilbench.loop.agent import Agent
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
 from hilbench.types import SAFE

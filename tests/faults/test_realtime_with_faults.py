@@ -41,7 +41,7 @@ from hilbench.bridge.device.session import build_backend
 from hilbench.bridge.protocol.framing import Cobs
 from hilbench.bridge.protocol.wire import Kind, read_header
 from hilbench.errors import LinkError
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.types import SAFE
 
 ENOUGH = 20

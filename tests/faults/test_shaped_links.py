@@ -20,8 +20,9 @@ from hilbench.bridge.protocol import wire
 from hilbench.bridge.protocol.wire import Code, Hello, Kind
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError
-from hilbench.record.writer import read_run
-from hilbench.runs.run import replay, run
+from hilbench.record.reader import read_run
+from hilbench.runs.replay import replay
+from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.delays import Constant, Gamma, Trace
 from hilbench.types import HELD, REPLIED, SAFE

@@ -21,7 +21,8 @@ from hilbench.errors import LinkError, NetworkError
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
-from hilbench.runs.run import replay, run
+from hilbench.runs.replay import replay
+from hilbench.runs.run import run
 from hilbench.scenario.files import load
 from hilbench.types import EVENT, Empty, Probes, Reply, Tick, size_of
 

@@ -14,10 +14,11 @@ import pytest
 from hilbench import plugins
 from hilbench.coders.values import values_to_action
 from hilbench.errors import LinkError, ScenarioError
-from hilbench.loop.agent import Agent, learns, make_agent, make_plant
+from hilbench.loop.agent import Agent
 from hilbench.nal import Network
 from hilbench.nal.rules.homeostatic import Homeostatic
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
+from hilbench.runs.build import learns, make_agent, make_plant
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
 from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, LoadReport, Port, Probes, Reply

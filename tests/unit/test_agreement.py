@@ -7,8 +7,9 @@ import pytest
 
 from hilbench.errors import RecordError
 from hilbench.metrics import measure
+from hilbench.record.layout import AGREEMENT
+from hilbench.record.reader import read_run
 from hilbench.record.sealed import write_sealed
-from hilbench.record.writer import AGREEMENT, read_run
 from hilbench.runs.agreement import _counts, compare_spikes
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios

@@ -18,8 +18,8 @@ import pytest
 
 from hilbench.cli import main
 from hilbench.errors import RecordError, ScenarioError
+from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
-from hilbench.record.writer import read_run
 from hilbench.studies import evaluation
 from hilbench.studies.evaluation import Step, evaluate
 from hilbench.studies.plan import Job, Planner

@@ -16,8 +16,9 @@ from test_recorder import SHAPE, check, write_reply, write_tick
 
 from hilbench.cli import guard
 from hilbench.errors import RecordError
+from hilbench.record.reader import read_run
 from hilbench.record.sealed import RESERVE_BYTES, write_whole
-from hilbench.record.writer import Recorder, read_run
+from hilbench.record.writer import Recorder
 from hilbench.studies.evaluation import evaluate
 
 pytestmark = pytest.mark.timeout(200)

@@ -21,8 +21,10 @@ from hilbench.loop.clock import Delayed, Lockstep, Recorded, Traced, Wall
 from hilbench.loop.loop import Loop
 from hilbench.metrics import measure
 from hilbench.metrics.split import parts_s
-from hilbench.record.writer import Recorder, read_run
-from hilbench.runs.run import _check_repeatable, tick_times
+from hilbench.record.reader import read_run
+from hilbench.record.writer import Recorder
+from hilbench.runs.replay import check_repeatable
+from hilbench.runs.run import tick_times
 from hilbench.scenario.loop import Constant, LoopConfig
 from hilbench.types import (
     EVENT,
@@ -476,7 +478,7 @@ def test_whatever_the_link_does_a_replay_repeats_it(tmp_path_factory, fates, lat
         deadline_s=deadline_us * 1e-6, max_in_flight=most, give_up_s=give_up * 1e-3, grain_ns=10_000,
     ).run()  # fmt: skip
     try:
-        _check_repeatable(bench.data, folder)
+        check_repeatable(bench.data, folder)
     except RecordError:
         assume(False)
     bench.drive(Recorded(bench.data.episodes, felt=True), Device(bench.clock, always(0)), folder / "b")
@@ -504,7 +506,7 @@ def test_a_trace_is_felt_as_the_run_was_that_it_is_of(tmp_path_factory, fates, l
     ).run()  # fmt: skip
     assume(bench.outcome.status == "done" and any(rows["answered"].any() for rows in bench.data.episodes))
     try:
-        _check_repeatable(bench.data, folder)
+        check_repeatable(bench.data, folder)
     except RecordError:
         assume(False)
     pace = Traced(bench.config, bench.plant.step_s, tick_times(bench.data))
@@ -547,7 +549,7 @@ def test_a_run_whose_lost_replies_hide_a_tick_is_not_repeatable(tmp_path):
     bench = Bench(tmp_path, lambda seq: [] if seq in (4, 5) else [0], max_in_flight=9).run()
     assert bench.rows["processed"][4:7].tolist() == [False, True, True]
     with pytest.raises(RecordError, match="tick 4; such a run cannot be replayed"):
-        _check_repeatable(bench.data, tmp_path)
+        check_repeatable(bench.data, tmp_path)
 
 
 def test_a_lost_reply_is_told_from_a_lost_tick(tmp_path):

@@ -14,8 +14,8 @@ from hilbench.bridge.inprocess import InProcess
 from hilbench.cli import main
 from hilbench.errors import LinkError, MeterError, RecordError
 from hilbench.metrics import measure
+from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
-from hilbench.record.writer import read_run
 from hilbench.runs import metering
 from hilbench.runs import refeed as again
 from hilbench.runs.metering import measure_energy

@@ -15,7 +15,8 @@ from hilbench import load, make_plant
 from hilbench.bridge.unix import Config, UnixLink
 from hilbench.errors import ScenarioError, escaped
 from hilbench.nal import Network, save
-from hilbench.record.writer import ECHO_NAME, Recorder
+from hilbench.record.layout import ECHO_NAME
+from hilbench.record.writer import Recorder
 from hilbench.scenario.files import find
 from hilbench.types import Probes
 

@@ -15,7 +15,8 @@ import hilbench
 from hilbench import metrics
 from hilbench.errors import ScenarioError
 from hilbench.loop import agent
-from hilbench.record import writer as recorder
+from hilbench.record import reader
+from hilbench.runs import build
 from hilbench.scenario import files as scenario
 from hilbench.studies import evaluation
 
@@ -25,11 +26,11 @@ SHORT = {"loop.duration_s": 0.02}
 def test_names_are_those_of_the_modules_behind_them() -> None:
     assert (hilbench.Agent, hilbench.make_agent, hilbench.make_plant) == (
         agent.Agent,
-        agent.make_agent,
-        agent.make_plant,
+        build.make_agent,
+        build.make_plant,
     )
     assert (hilbench.load, hilbench.evaluate) == (scenario.load, evaluation.evaluate)
-    assert (hilbench.read_run, hilbench.measure) == (recorder.read_run, metrics.measure)
+    assert (hilbench.read_run, hilbench.measure) == (reader.read_run, metrics.measure)
     assert set(hilbench.__all__) <= set(dir(hilbench))
     assert all(callable(getattr(hilbench, name)) for name in hilbench.__all__)
 

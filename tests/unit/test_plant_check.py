@@ -17,7 +17,7 @@ from hilbench.cli import main
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.envs.cartpole_ladder import CartpoleLadder
 from hilbench.errors import HilbenchError, ScenarioError
-from hilbench.loop.agent import make_agent, make_plant
+from hilbench.runs.build import make_agent, make_plant
 from hilbench.types import EVENT, Control, Controller, Empty, LawProgram, Port
 
 
@@ -258,8 +258,8 @@ def test_a_sensor_that_is_disturbed_from_the_start_may_tell_what_its_space_has_n
 def test_a_run_is_the_same_bit_for_bit_as_one_that_was_not_checked(
     tmp_path: Path, controller: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hilbench.loop.agent import make_control
     from hilbench.runs import run as running
+    from hilbench.runs.build import make_control
 
     scenario = hilbench.load("cartpole_ladder", {"loop.duration_s": 0.1, "loop.episodes": 2}, controller)
     hilbench.run(scenario, tmp_path / "checked")

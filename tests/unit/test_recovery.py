@@ -11,8 +11,8 @@ from test_loop import SAFE_ACTION, STEPS, Bench, Device, always
 from hilbench.errors import LinkError, NetworkError, RecordError
 from hilbench.loop import recovery
 from hilbench.loop.clock import Lockstep
-from hilbench.record.writer import read_run
-from hilbench.runs.run import _check_repeatable
+from hilbench.record.reader import read_run
+from hilbench.runs.replay import check_repeatable
 from hilbench.types import SAFE, Kept, LoadReport
 
 pytestmark = pytest.mark.timeout(30)
@@ -93,7 +93,7 @@ def test_in_lockstep_the_plant_waits_for_the_device(tmp_path, attempts):
     assert fault["recovered"].endswith("with the weights of tick 1")
     assert found.outcome.notes == (f"episode 0, tick {LOST_AT} (0.005 s): it died; {fault['recovered']}",)
     with pytest.raises(RecordError, match=f"lost at tick {LOST_AT} and came back"):
-        _check_repeatable(found.data, tmp_path)
+        check_repeatable(found.data, tmp_path)
 
 
 def patient(found, at=40):

@@ -6,10 +6,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from hilbench.loop.agent import make_agent, make_plant
 from hilbench.metrics import measure
-from hilbench.record.writer import read_run
-from hilbench.runs.run import replay, run
+from hilbench.record.reader import read_run
+from hilbench.runs.build import make_agent, make_plant
+from hilbench.runs.replay import replay
+from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
 
 

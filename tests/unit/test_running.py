@@ -21,10 +21,12 @@ from hilbench.loop.agent import Agent
 from hilbench.loop.clock import SPIN_MOST_NS, SPIN_NS, Wall
 from hilbench.metrics import measure
 from hilbench.record.histogram import quantiles_ns
+from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
-from hilbench.record.writer import Recorder, read_run
+from hilbench.record.writer import Recorder
 from hilbench.runs import run as running
-from hilbench.runs.run import behind, replay, run, tick_times
+from hilbench.runs.replay import replay
+from hilbench.runs.run import behind, run, tick_times
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, Port, Probes, RunData, to_builtins
@@ -297,7 +299,7 @@ def test_the_echo_has_frames_of_the_runs_own_size(tmp_path, monkeypatch, events)
     pace = Wall(loop, clock, clock.sleep)
     meta = {"scenario": {"loop": to_builtins(loop), "phases": {}}, "sheet": to_builtins(plant.sheet)}
     with Recorder(tmp_path, meta) as recorder:
-        running._record(SimpleNamespace(loop=loop), recorder, plant, agent, pace, None)
+        running.record_run(SimpleNamespace(loop=loop), recorder, plant, agent, pace, None)
     if events:
         [sizes] = asked  # before the run nobody knows how many events there will be
         assert sizes == [8 + 8 * 300 * k for k in range(20)]

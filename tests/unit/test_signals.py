@@ -16,7 +16,7 @@ from test_evaluation import SMALL
 from test_recorder import check
 
 from hilbench.machine.signals import as_interrupts
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.studies.pool import work
 
 pytestmark = pytest.mark.timeout(200)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hilbench.errors import RecordError, ScenarioError
+from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
 from hilbench.record.traces import link_latencies_s
-from hilbench.record.writer import read_run
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
 

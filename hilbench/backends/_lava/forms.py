@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from hilbench.backends._lava.plan import Neurons, Wires
 from hilbench.errors import NetworkError
+from hilbench.nal.compile.firing import check_tested_always
 from hilbench.nal.compile.zeros import check_zeros
 from hilbench.nal.loihi.lower import lower
 from hilbench.nal.loihi.membrane import KINDS, amplitude, holds, onto
 from hilbench.nal.loihi.model import IntegerPopulation, written
 from hilbench.nal.loihi.quantise import Quantised
-from hilbench.nal.model.firing import check_tested_always
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population, step_constants
 from hilbench.nal.model.projection import Projection

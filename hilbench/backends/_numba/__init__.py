@@ -1,0 +1,1 @@
+"""The kernels of backend `numba`, and the cache that keeps them."""

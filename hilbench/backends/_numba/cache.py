@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -26,9 +27,9 @@ log = logging.getLogger(__name__)
 
 @cache
 def kernels(name: str, *sources: Path) -> ModuleType:
-    """The module of kernels `name` in this folder, compiled with what `sources` say."""
-    with disk_cache(*sources):
-        return import_module(f"hilbench.backends.{name}")
+    """The module of kernels `name`, compiled with what its own file, this folder and `sources` say."""
+    with disk_cache(Path(find_spec(name).origin), *sources):
+        return import_module(name)
 
 
 @contextlib.contextmanager
@@ -41,7 +42,7 @@ def disk_cache(*sources: Path) -> Iterator[None]:
 
     from hilbench.backends._numba.kept import kept_in
 
-    files = (*sorted(Path(__file__).parent.glob("_*.py")), *sources)
+    files = (*sorted(Path(__file__).parent.glob("*.py")), *sources)
     key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     with kept_in(cache_folder(config.CACHE_DIR, key)):
         yield

@@ -1,4 +1,4 @@
-"""The table that `_kernels.run` reads: sizes and addresses, and the arrays behind them."""
+"""The table that `kernels.run` reads: sizes and addresses, and the arrays behind them."""
 
 from __future__ import annotations
 

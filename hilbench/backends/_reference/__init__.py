@@ -1,0 +1,1 @@
+"""How networks learn in the reference."""

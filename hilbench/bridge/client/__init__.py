@@ -1,0 +1,1 @@
+"""A plant's side of a link: requests, replies and connections."""

@@ -1,0 +1,1 @@
+"""A device: listens, answers one plant at a time, and runs one backend."""

@@ -1,0 +1,1 @@
+"""A link made worse on purpose: delay, loss, order."""

@@ -1,0 +1,1 @@
+"""The bytes of docs/protocol.md: frames, ticks, states."""

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 from msgspec import Struct
 
+from hilbench.nal.compile.firing import awaits_arrivals
 from hilbench.nal.compile.target import Choice, Span, Target
 from hilbench.nal.compile.wiring import Wiring
-from hilbench.nal.model.firing import awaits_arrivals
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection

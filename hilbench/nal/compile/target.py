@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from hilbench.errors import NetworkError, choose
 
-FOLDER = Path(__file__).with_name("targets")
+FOLDER = Path(__file__).parents[1] / "targets"
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
+from hilbench.nal.compile.firing import check_tested_always
 from hilbench.nal.loihi.equations import UNITY
 from hilbench.nal.loihi.model import RANGES
-from hilbench.nal.model.firing import check_tested_always
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population, Step, step_constants
 from hilbench.nal.model.projection import Projection

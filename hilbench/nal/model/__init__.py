@@ -1,0 +1,1 @@
+"""The Network: populations, projections, ports, and its form on the wire."""

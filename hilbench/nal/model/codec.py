@@ -21,7 +21,7 @@ from hilbench.nal.model.forms import MAX_SYNAPSES, Form, FormKind
 from hilbench.nal.model.network import MAX_NEURONS, Network
 from hilbench.nal.model.neurons import PARAMETERS, Behaviour, Integrator, Kind, Population
 from hilbench.nal.model.projection import Projection
-from hilbench.nal.rules import Rule
+from hilbench.nal.model.rule import Rule
 from hilbench.types import LawProgram, Name, Port, Program
 
 MAX_NODES = 100_000

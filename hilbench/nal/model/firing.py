@@ -11,7 +11,7 @@ from hilbench.errors import NetworkError
 from hilbench.nal.model.neurons import OTHER_UNITS, Population, step_constants
 
 if TYPE_CHECKING:
-    from hilbench.nal.model.network import Network
+    pass
 
 
 def check_decay(p: Population, dt_s: float) -> None:
@@ -31,9 +31,9 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
         return
     if b.threshold_noise or b.adapt_tau_s is not None or p.rule is not None:
         return  # chance, or a threshold that rises, ends it
-    step, after = step_constants(p, dt_s), _after_reset(p)
+    step, after = step_constants(p, dt_s), after_reset(p)
     moved = after if b.reset_at == "next" else step.rest + (after - step.rest) * step.decay
-    wrong = _passes(p, after) & _passes(p, moved)
+    wrong = passes(p, after) & passes(p, moved)
     if p.kind != "threshold" and b.reset == "subtract":
         wrong = p.v_threshold <= 0  # a spike takes nothing away
     if wrong.any():
@@ -47,45 +47,12 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
         )
 
 
-def check_tested_always(network: Network, p: Population, where: str) -> None:
-    """Raise NetworkError for a population that must be tested on arrival alone, which there is not `where` it runs."""
-    if awaits_arrivals(network, p):
-        raise NetworkError(
-            f"population {p.name!r}: fires: found 'on_arrival'; allowed {where}: 'always', or neurons that nothing but"
-            " what arrives lifts to their thresholds (lif or if, no constant input, no reset by subtraction)"
-        )
-
-
-def awaits_arrivals(network: Network, p: Population) -> bool:
-    """Whether it matters to a population that its threshold is tested on arrival alone.
-
-    It does not where nothing but what arrives can lift a membrane past the threshold, and a spike leaves it below.
-    """
-    return p.behaviour.fires == "on_arrival" and not _tests_alike(network, p)
-
-
-def _tests_alike(network: Network, p: Population) -> bool:
-    """Whether p would fire alike if its threshold was tested in every step."""
-    b = p.behaviour
-    if p.kind not in ("lif", "if") or b.reset == "subtract" or p.rule is not None:
-        return False
-    driven = any(q.target == p.name and q.bias is not None for q in network.projections.values())
-    if driven or b.threshold_noise or b.adapt_tau_s is not None:
-        return False
-    # Without input a membrane moves from one of these places towards its rest, and no further than that.
-    step = step_constants(p, network.dt_s)
-    places = [p.v_initial, _after_reset(p)]
-    places += [step.rest] if p.kind == "lif" else []
-    places += [] if b.v_floor is None else [np.full(p.size, b.v_floor)]
-    return bool((step.decay >= 0).all()) and not any(_passes(p, v).any() for v in places)
-
-
-def _passes(p: Population, v: NDArray) -> NDArray:
+def passes(p: Population, v: NDArray) -> NDArray:
     """(size,) bool: whether membranes at v pass their thresholds."""
     return v >= p.v_threshold if p.behaviour.threshold == ">=" else v > p.v_threshold
 
 
-def _after_reset(p: Population) -> NDArray:
+def after_reset(p: Population) -> NDArray:
     """(size,) float64: the membranes after a reset to a value, or to 0."""
     has_value = p.v_reset is not None and p.behaviour.reset == "value"
     return p.v_reset.astype(np.float64) if has_value else np.zeros(p.size)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.projection import Projection
-from hilbench.nal.rules import Rule, bounds
+from hilbench.nal.model.rule import Rule, bounds
 
 
 def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:

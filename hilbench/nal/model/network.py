@@ -31,7 +31,7 @@ from hilbench.nal.model.neurons import (
     read_parameters,
 )
 from hilbench.nal.model.projection import Projection
-from hilbench.nal.rules import Rule
+from hilbench.nal.model.rule import Rule
 from hilbench.types import Port
 
 MAX_NEURONS = 50_000_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import msgspec
 import numpy as np
@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError, choose
 from hilbench.nal.model.arrays import per_neuron
-
-if TYPE_CHECKING:
-    from hilbench.nal.rules import Rule
+from hilbench.nal.model.rule import Rule
 
 Kind = Literal["lif", "li", "if", "i", "cuba_lif", "cuba_li", "threshold", "sum", "poisson"]
 Integrator = Literal["exact", "euler", "discrete"]

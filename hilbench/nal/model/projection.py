@@ -9,7 +9,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from hilbench.nal.model.forms import Form
-from hilbench.nal.rules import Rule
+from hilbench.nal.model.rule import Rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)

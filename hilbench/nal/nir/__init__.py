@@ -111,9 +111,10 @@ def from_nir(graph: nir.NIRGraph, **statements: Any) -> Network:
 
 
 def _network(graph: Any, statements: dict[str, Any]) -> Network:
+    from hilbench.nal.nir.attach import attach
     from hilbench.nal.nir.build import build
     from hilbench.nal.nir.profile import profile_of
-    from hilbench.nal.nir.statements import attach, statements_from
+    from hilbench.nal.nir.statements import statements_from
 
     profile = None if statements else profile_of(graph)
     return attach(graph, statements_from(statements)) if profile is None else build(graph, profile)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,9 +14,7 @@ from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.own import in_full
 from hilbench.nal.nir.presets import Preset, TauUnit, preset, tau_unit_s
-
-if TYPE_CHECKING:
-    from hilbench.nal.nir.statements import Statements
+from hilbench.nal.nir.statements import Statements
 
 TIMES = ("tau", "tau_mem", "tau_syn", "delay")
 

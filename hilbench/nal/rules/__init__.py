@@ -11,97 +11,14 @@ on values, no calls but NumPy's. `c` holds what `constants` gave; x, y and e are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
-
 import numpy as np
-from msgspec import Meta, Struct
 
+from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import step_constants
-from hilbench.types import Name
+from hilbench.nal.model.projection import Projection
+from hilbench.nal.model.rule import Amplitude, Rate, Rule, Seconds, bounds
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from hilbench.nal.model.network import Network
-    from hilbench.nal.model.neurons import Population
-    from hilbench.nal.model.projection import Projection
-
-Seconds = Annotated[float, Meta(gt=0, le=1e9)]
-Amplitude = Annotated[float, Meta(ge=-1e9, le=1e9)]
-Rate = Annotated[float, Meta(ge=0, le=1e9)]
-
-
-class Nothing(NamedTuple):
-    """Constants of a rule that has none."""
-
-
-class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a projection's weights, or a population's thresholds, change while the network runs."""
-
-    modulator: Name | None = None
-    """The signal that drives it, one value per target neuron unless the rule says otherwise."""
-    w_min: float | None = None
-    """What it changes never falls below this."""
-    w_max: float | None = None
-    """What it changes never rises above this."""
-    softness: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    """0: hard bounds, changes do not depend on the weight. 1: changes shrink in proportion to the distance from the
-    bound ahead. Between: that distance to this power."""
-
-    moves: ClassVar[Literal["weights", "thresholds"]] = "weights"
-    targets: ClassVar[tuple[str, ...]] = ("lif", "if", "cuba_lif")
-    """Kinds of population that it can learn onto."""
-    pre_traces: ClassVar[tuple[str, ...]] = ()
-    post_traces: ClassVar[tuple[str, ...]] = ()
-    synapse_traces: ClassVar[tuple[str, ...]] = ()
-    reads_membrane: ClassVar[bool] = False
-    """Whether `post` looks at `excess`; engines keep it for such rules alone."""
-    by_spikes: ClassVar[bool] = False
-    """Whether weights change by `on_pre` where a spike arrives and by `on_post` where one leaves, else in every step:
-
-        on_pre(c, w, s, x, z, y) and on_post(c, w, s, x, z, y) -> the weight's change
-        change(c, w, e, s, x, z, y, d) -> the weight's change, and the synapse's traces one step on
-
-    for a weight w, s arriving spikes, z spikes of the target, and the target's `drive` d. Learning off, only traces
-    count. A rule on thresholds has change(c, z)."""
-
-    def refuses(self, network: Network, part: Projection | Population) -> str | None:
-        """Why it cannot stand here, to follow the rule's name; None when it can."""
-        return _misplaced(self, network, part) or _unbounded(self, part.weights.data)
-
-    def modulator_size(self, network: Network, part: Projection | Population) -> int:
-        """How many values its modulator has; 1 is for all target neurons alike."""
-        return network.populations[part.target].size
-
-    def feedback(self, network: Network, part: Projection | Population) -> NDArray | str | None:
-        """(n_target, modulator size) weights from modulator to neurons, or the projection whose transpose they are.
-
-        None where each neuron has its own value, or all have one.
-        """
-        return None
-
-    def constants(self, network: Network, part: Projection | Population) -> tuple[float, ...]:
-        """What the functions take as `c`: a NamedTuple of floats."""
-        return Nothing()
-
-    @staticmethod
-    def pre(c: Any, x: Any, s: Any) -> Any:
-        """Presynaptic traces one step on; `s` is how many spikes arrive."""
-        return x
-
-    @staticmethod
-    def post(c: Any, y: Any, z: Any, excess: Any, m: Any) -> Any:
-        """Postsynaptic traces one step on.
-
-        `z` is how many spikes the target made, `excess` how far its membrane stood above the threshold when it was
-        tested (minus infinity while held), `m` its modulator.
-        """
-        return y
-
-    @staticmethod
-    def drive(c: Any, y: Any, m: Any) -> Any:
-        """What a target neuron's changes are in proportion to; where it is 0 no weight is updated."""
-        return m
+__all__ = ["Amplitude", "Rate", "Rule", "Seconds", "after_test", "bounded", "bounds", "softened"]
 
 
 def after_test(network: Network, part: Projection) -> float:
@@ -124,35 +41,3 @@ def softened(w, dw, low, high, softness):
 def bounded(w, low, high):
     """A weight held within its bounds."""
     return np.minimum(np.maximum(w, low), high)
-
-
-def bounds(rule: Rule) -> tuple[float, float]:
-    """Its bounds as numbers."""
-    return -np.inf if rule.w_min is None else rule.w_min, np.inf if rule.w_max is None else rule.w_max
-
-
-def _misplaced(rule: Rule, network: Network, p: Projection) -> str | None:
-    port, target = network.port(p.source), network.populations[p.target]
-    spiking = port.kind == "events" if port is not None else network.populations[p.source].spiking
-    if not spiking:
-        return f"learns from spikes; {p.source!r} sends values"
-    if target.kind not in rule.targets:
-        why = "" if target.spiking else ", which does not spike"
-        return f"learns onto {', '.join(rule.targets)}; {p.target!r} is a {target.kind}{why if rule.by_spikes else ''}"
-    if not isinstance(p.delay_steps, int):
-        return "needs one delay for all synapses of its projection; allowed: a projection for each delay"
-    if p.form is not None and p.form.kind != "linear":
-        return f"changes weights one by one; those of a {p.form.kind} are shared or fixed"
-    return None
-
-
-def _unbounded(rule: Rule, values: NDArray) -> str | None:
-    low, high = bounds(rule)
-    if not low < high:
-        return f"has w_min {low} and w_max {high}; allowed: the first below the second"
-    if rule.softness and not (np.isfinite(low) and np.isfinite(high)):
-        return f"has softness {rule.softness}; allowed: 0 without both w_min and w_max"
-    outside = values[(values < np.float32(low)) | (values > np.float32(high))]
-    if outside.size:
-        return f"starts from {outside[0]:g}; allowed: w_min {low:g} to w_max {high:g}"
-    return None

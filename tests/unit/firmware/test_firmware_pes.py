@@ -20,7 +20,7 @@ from hilbench.metrics import measure
 from hilbench.nal import Network, save
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
-from hilbench.record.writer import read_run
+from hilbench.record.reader import read_run
 from hilbench.runs.run import run
 from hilbench.scenario.files import load
 from hilbench.types import EVENT, Probes, Tick

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hilbench import plugins
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, load, save
+from hilbench.nal.compile.firing import awaits_arrivals
 from hilbench.nal.compile.report import compile_network
 from hilbench.nal.compile.target import load_target
 from hilbench.nal.model.codec import pack, unpack
-from hilbench.nal.model.firing import awaits_arrivals
 from hilbench.nal.nir import from_nir
 from hilbench.nal.nir.export import to_nir
 from hilbench.nal.rules.pes import PES

@@ -12,8 +12,9 @@ import numpy as np
 import scipy.stats
 
 from hilbench.metrics import measure
-from hilbench.record.writer import read_run
-from hilbench.runs.run import provenance, run
+from hilbench.record.reader import read_run
+from hilbench.runs.provenance import provenance
+from hilbench.runs.run import run
 from hilbench.scenario.files import load
 
 SHORT = {"loop.duration_s": 3.0, "disturbances.load.at_s": 1.5}

@@ -1,0 +1,76 @@
+"""Runs a recorded run again on the virtual clock, and compares the plant's states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from hilbench.errors import RecordError
+from hilbench.loop.clock import Recorded
+from hilbench.record.reader import read_run
+from hilbench.record.writer import refuse
+from hilbench.runs.build import checked, make_agent, make_plant, nearest_link
+from hilbench.runs.run import open_recorder, record_run
+from hilbench.scenario.files import resolve
+from hilbench.types import RunData
+
+
+def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:
+    """Run a recorded run again on the virtual clock; (plant states equal bit for bit, ticks compared).
+
+    Raises RecordError when the run cannot be repeated.
+    """
+    refuse(Path(out))
+    recorded = read_run(folder)
+    if not recorded.episodes:
+        raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
+    if "scenario" not in recorded.meta:
+        raise RecordError(f"{folder}: run.json says no scenario; it is no whole run")
+    check_repeatable(recorded, folder)
+    scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
+    ticks = max(len(episode["seq"]) for episode in recorded.episodes)
+    loop = msgspec.structs.replace(
+        scenario.loop, duration_s=ticks * scenario.loop.period_s, episodes=len(recorded.episodes)
+    )
+    again = replace(scenario, loop=loop, link=nearest_link(scenario))
+    with ExitStack() as stack:
+        plant = make_plant(again)
+        stack.callback(plant.close)
+        agent = stack.enter_context(make_agent(again, plant.sheet, checked(again, plant)))
+        pace = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
+        recorder = stack.enter_context(open_recorder(again, out, plant, agent, pace, replay_of=str(folder)))
+        record_run(again, recorder, plant, agent, pace, progress)
+    states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
+    return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
+
+
+def check_repeatable(run: RunData, folder: str | Path) -> None:
+    """Raise RecordError when replies were lost in such a way that nobody knows which ticks the network has run."""
+    for fault in run.meta["faults"]:
+        if "recovered" in fault:
+            raise RecordError(
+                f"{folder}: episode {fault['episode']}: the device was lost at tick {fault['tick']} and came back, and "
+                "its network went on from elsewhere; such a run cannot be replayed"
+            )
+    for number, episode in enumerate(run.episodes):
+        answered = np.flatnonzero(episode["answered"])
+        # Between two answered ticks, the newer one's `prev_seq` tells of one tick alone.
+        before, ran = np.concatenate(([-1], answered[:-1])), episode["prev_seq"][answered]
+        for first, last in zip(before[ran > before], ran[ran > before], strict=True):
+            if (unknown := np.flatnonzero(~episode["skipped"][first + 1 : last])).size:
+                raise RecordError(
+                    f"{folder}: episode {number}: replies up to tick {last}'s were lost, so nobody knows whether the "
+                    f"network has run tick {first + 1 + unknown[0]}; such a run cannot be replayed"
+                )
+        unanswered = ~episode["answered"][answered[-1] + 1 if answered.size else 0 :]
+        unanswered &= ~episode["skipped"][len(episode["seq"]) - unanswered.size :]
+        if unanswered.any() and number + 1 < len(run.episodes) and run.meta["scenario"]["loop"].get("carry") != "none":
+            raise RecordError(
+                f"{folder}: episode {number}: its last replies were lost, so nobody knows what the network carried into"
+                " the next one; such a run cannot be replayed"
+            )
