@@ -42,7 +42,7 @@ CLOCKS = (
     "bridge/",
     "meters/",
 )
-SHARED = {"bridge": {"addresses", "environments", "identity", "keys", "sockets"}}
+SHARED = {"bridge": {"environments", "keys"}}
 """Files beside plug-ins that are none."""
 
 

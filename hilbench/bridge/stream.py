@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Meta
 
-from hilbench.bridge.addresses import LINKS
 from hilbench.bridge.client.connection import Connection, ConnectionLink, Settings
 from hilbench.bridge.protocol.framing import Cobs
+from hilbench.bridge.transport.addresses import LINKS
 from hilbench.errors import LinkError, MissingExtra, choose
 
 BAUD = 115_200

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from hilbench.bridge.addresses import LINKS
 from hilbench.bridge.client.connection import ConnectionLink, Settings
 from hilbench.bridge.protocol.framing import Datagrams
+from hilbench.bridge.transport.addresses import LINKS
 from hilbench.errors import LinkError
 
 SCHEME = "unix://"

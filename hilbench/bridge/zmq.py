@@ -11,11 +11,11 @@ import zmq
 from msgspec import Meta
 from zmq.utils.monitor import recv_monitor_message
 
-from hilbench.bridge.addresses import LINKS
 from hilbench.bridge.client.client import FrameLink, Limits
 from hilbench.bridge.keys import read_pair, read_public
 from hilbench.bridge.protocol.wire import Hello
-from hilbench.bridge.sockets import dial, tune
+from hilbench.bridge.transport.addresses import LINKS
+from hilbench.bridge.transport.sockets import dial, tune
 from hilbench.errors import LinkError
 
 SLICE_MS = 100

@@ -9,8 +9,8 @@ from typing import Annotated
 import msgspec
 import tyro
 
-from hilbench.bridge.client.spin import DEVICE_SPIN_S
 from hilbench.bridge.device.watchdog import LOAD_TIMEOUT_S
+from hilbench.bridge.transport.spin import DEVICE_SPIN_S
 from hilbench.errors import ScenarioError, choose
 
 

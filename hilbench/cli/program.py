@@ -21,7 +21,7 @@ def program(scenario: Scenario, /, *, controller: str | None = None, overrides: 
     controller
         which of its controllers the device runs
     """
-    from hilbench.bridge.identity import program_hash
+    from hilbench.bridge.protocol.identity import program_hash
     from hilbench.bridge.protocol.wire import Sizes
     from hilbench.nal.model.codec import pack
     from hilbench.runs.build import check

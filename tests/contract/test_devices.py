@@ -24,8 +24,8 @@ from device_plants import Plant, code_of
 from host_device import BYE, ECHO, ERROR, HELLO, RESET, TICK, framed, header
 
 from hilbench.bridge.device.process import DeviceProcess
-from hilbench.bridge.identity import program_hash
 from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.identity import program_hash
 from hilbench.cli import main
 from hilbench.controllers.lqr import LQRLaw
 from hilbench.firmware import SOURCES

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.timeout(60)
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
     # However slow this machine is, no queue overflows: what is lost, the shaper has lost.
-    monkeypatch.setattr("hilbench.bridge.sockets.QUEUE", 10 * TICKS)
+    monkeypatch.setattr("hilbench.bridge.transport.sockets.QUEUE", 10 * TICKS)
     with fakes.no_leaks():
         yield
 

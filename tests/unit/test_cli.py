@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hilbench import plugins
-from hilbench.bridge.client.spin import DEVICE_SPIN_S
+from hilbench.bridge.transport.spin import DEVICE_SPIN_S
 from hilbench.cli import main
 from hilbench.cli._shared import print_json
 from hilbench.cli.shape import _settled

@@ -15,8 +15,8 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.bridge.device.process import DeviceProcess, scheduling
-from hilbench.bridge.identity import boot_id, program_hash
 from hilbench.bridge.protocol import states, wire
+from hilbench.bridge.protocol.identity import boot_id, program_hash
 from hilbench.bridge.protocol.states import Status
 from hilbench.bridge.protocol.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.protocol.wire import Can, Code, FrameError, Hello, Kind, Sizes

@@ -14,10 +14,10 @@ from typing import Annotated, Any, NoReturn, Protocol
 
 from msgspec import Meta
 
-from hilbench.bridge.addresses import refusal
 from hilbench.bridge.client.client import FrameLink, Limits
-from hilbench.bridge.client.spin import SPIN_S, can_spin, poller, readable_by
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Framing
+from hilbench.bridge.transport.addresses import refusal
+from hilbench.bridge.transport.spin import SPIN_S, can_spin, poller, readable_by
 from hilbench.errors import LinkError
 
 SLICE_S = 0.1

@@ -14,8 +14,8 @@ from time import monotonic_ns
 
 from hilbench.bridge.device.session import Session
 from hilbench.bridge.device.watchdog import Overdue
-from hilbench.bridge.identity import boot_id, program_hash
 from hilbench.bridge.protocol import states, wire
+from hilbench.bridge.protocol.identity import boot_id, program_hash
 from hilbench.bridge.protocol.ticks import TickReader, encode_reply
 from hilbench.bridge.protocol.wire import Can, Code, FrameError, Header, Hello, Kind
 from hilbench.errors import HilbenchError

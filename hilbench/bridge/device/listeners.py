@@ -22,12 +22,12 @@ from typing import Protocol
 import zmq
 
 from hilbench.bridge import stream, unix
-from hilbench.bridge.addresses import LONG, LONGEST_PATH, make_way, refusal
 from hilbench.bridge.client.connection import push
-from hilbench.bridge.client.spin import Rhythm, poller, readable_by
 from hilbench.bridge.device.router import LINGER_MS, LOOK_MS, open_router
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams, Framing
+from hilbench.bridge.transport.addresses import LONG, LONGEST_PATH, make_way, refusal
+from hilbench.bridge.transport.spin import Rhythm, poller, readable_by
 from hilbench.errors import LinkError
 
 MAX_CONNECTIONS = 16

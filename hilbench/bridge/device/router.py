@@ -11,9 +11,9 @@ from pathlib import Path
 
 import zmq
 
-from hilbench.bridge.addresses import make_way
 from hilbench.bridge.keys import DeviceKeys
-from hilbench.bridge.sockets import tune
+from hilbench.bridge.transport.addresses import make_way
+from hilbench.bridge.transport.sockets import tune
 
 LOOK_MS = 100
 """How long a receive waits."""

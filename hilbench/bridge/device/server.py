@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from time import monotonic_ns
 
-from hilbench.bridge.client.spin import DEVICE_SPIN_S
 from hilbench.bridge.device.device import Device
 from hilbench.bridge.device.listeners import LOOK_MS, Listener, listening
 from hilbench.bridge.device.watchdog import LOAD_TIMEOUT_S, Interrupted, Watchdog, watched
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.protocol.wire import Kind
+from hilbench.bridge.transport.spin import DEVICE_SPIN_S
 from hilbench.errors import LinkError
 from hilbench.types import Backend
 

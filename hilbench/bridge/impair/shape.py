@@ -18,7 +18,7 @@ from hilbench.bridge.device.listeners import listening
 from hilbench.bridge.device.server import check_bind, signals
 from hilbench.bridge.impair.shaping import Counts, Lane, Shape
 from hilbench.bridge.protocol.wire import HEADER, MAGIC, Kind
-from hilbench.bridge.sockets import QUEUE, dial, tune
+from hilbench.bridge.transport.sockets import QUEUE, dial, tune
 from hilbench.errors import LinkError
 
 ADDRESS = re.compile(r"(tcp|ipc)://.+")

@@ -10,12 +10,12 @@ import bridge_fakes as fakes
 import pytest
 
 from hilbench import plugins
-from hilbench.bridge.addresses import check_target, refusal
 from hilbench.bridge.device import listeners, server
 from hilbench.bridge.device.device import Device
 from hilbench.bridge.device.server import check_bind, serve
 from hilbench.bridge.impair.shape import shape_link
 from hilbench.bridge.impair.shaping import Shape
+from hilbench.bridge.transport.addresses import check_target, refusal
 from hilbench.errors import LinkError
 
 LONG = "x" * 108

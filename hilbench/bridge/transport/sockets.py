@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zmq
 
-from hilbench.bridge.addresses import check_target, refusal
 from hilbench.bridge.protocol.wire import FRAME_MAX_BYTES
+from hilbench.bridge.transport.addresses import check_target, refusal
 from hilbench.errors import LinkError
 
 QUEUE = 64

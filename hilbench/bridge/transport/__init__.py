@@ -1,0 +1,1 @@
+"""How bytes get across: addresses, sockets, and waiting without sleep."""
