@@ -51,7 +51,7 @@ def measure(n_ticks: int, rounds: int) -> dict[str, float]:
     scenario = load("cartpole_ladder", {"loop.duration_s": n_ticks * 1e-3})
     plant = make_plant(scenario)
     taken: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder, make_agent(scenario, plant.sheet) as agent:
+    with tempfile.TemporaryDirectory() as folder, make_agent(scenario, plant.plant_spec) as agent:
         run = Path(folder) / "warm"
         loop_run(scenario, plant, agent, run)
         actions = list(read_run(run).episodes[0]["actions"])

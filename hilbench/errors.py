@@ -56,7 +56,7 @@ def escaped(what: object) -> str:
     return str(what).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def choose(found: str, allowed: Iterable[str]) -> str:
+def allowed_hint(found: str, allowed: Iterable[str]) -> str:
     """The end of an error line: what is allowed and, when one is near, what was probably meant."""
     names = sorted(allowed)
     near = get_close_matches(found, names, n=1, cutoff=0.6)

@@ -17,7 +17,7 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hilbench.errors import HilbenchError, PluginError, choose, said
+from hilbench.errors import HilbenchError, PluginError, allowed_hint, said
 
 PACKAGE = Path(__file__).parent
 
@@ -73,7 +73,7 @@ def get(kind: str, name: str) -> Any:
     """The class behind a name. Raises PluginError with the names there are and the nearest one."""
     found = all_of(kind)
     if name not in found:
-        raise PluginError(f"no {kind} plug-in {name!r}; {choose(name, found)}")
+        raise PluginError(f"no {kind} plug-in {name!r}; {allowed_hint(name, found)}")
     return found[name].load()
 
 

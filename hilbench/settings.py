@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 import msgspec
 from msgspec import Meta
 
-from hilbench.errors import ScenarioError, choose
+from hilbench.errors import ScenarioError, allowed_hint
 
 S = TypeVar("S", bound=msgspec.Struct)
 _FILE = {"names": "file"}
@@ -22,7 +22,7 @@ What is in it counts among what decides a run. Keys are no such files: who may d
 """
 
 
-def settle(config: type[S], values: Mapping[str, Any], where: str, kind: str | None = None) -> S:
+def to_config(config: type[S], values: Mapping[str, Any], where: str, kind: str | None = None) -> S:
     """`values` as a `config`, that of the plug-in `kind` if it is one's.
 
     Raises ScenarioError with the place, what was found and what is allowed.
@@ -32,7 +32,9 @@ def settle(config: type[S], values: Mapping[str, Any], where: str, kind: str | N
     for field in values:
         if field not in config.__struct_fields__:
             of = "" if kind is None else f" of kind {kind!r}"
-            raise ScenarioError(f"{where}.{field}: no such field{of}; {choose(str(field), config.__struct_fields__)}")
+            raise ScenarioError(
+                f"{where}.{field}: no such field{of}; {allowed_hint(str(field), config.__struct_fields__)}"
+            )
     _refuse_infinite(values, where)
     try:
         return msgspec.convert(dict(values), config)
@@ -99,7 +101,7 @@ def _line(message: str, config: type, values: Mapping[str, Any], where: str) -> 
     path = path.rstrip("`")
     field = re.match(r"\.?(\w*)", path).group(1)
     if (names := _choices(config, field)) and field in values:
-        return f"{where}{path}: found {values[field]!r}; {choose(str(values[field]), names)}"
+        return f"{where}{path}: found {values[field]!r}; {allowed_hint(str(values[field]), names)}"
     if "matching regex" in expected and (words := _described(config, field)):
         return f"{where}{path}: found {values[field]!r}; allowed: {words}"
     found = f"found {values[field]!r}, " if field in values else ""

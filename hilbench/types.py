@@ -208,7 +208,7 @@ class Backend(ABC):
         raise NetworkError(f"backend {type(self).__name__!r} cannot take a state back")
 
 
-class Kept(NamedTuple):
+class Checkpoint(NamedTuple):
     """A snapshot, and the episode and the tick of it at which it was asked for."""
 
     arrays: dict[str, NDArray]
@@ -223,8 +223,8 @@ class Link(ABC):
     """At least `timeout_s`: how long an answer may take."""
     same_clock: bool = False
     """Whether `recv_ns` of a Reply and this process's monotonic clock may be subtracted."""
-    kept: Kept | None = None
-    """The last snapshot that has come of those that `keep_snapshot` asked for."""
+    kept: Checkpoint | None = None
+    """The last snapshot that has come of those that `request_checkpoint` asked for."""
     __reduce__ = stays_here
 
     @abstractmethod
@@ -262,12 +262,12 @@ class Link(ABC):
         """Put a snapshot back, as `Backend.restore` does; ticks go on counting. Raises as `snapshot` does."""
         raise LinkError(f"{self}: this link cannot take a state back")
 
-    def keep_snapshot(self, episode: int, tick: int) -> None:
+    def request_checkpoint(self, episode: int, tick: int) -> None:
         """Have a snapshot come while ticks go on: `kept` holds it once a later `receive` has met it.
 
         A link with a wire must not wait here; this one, for links without, takes it at once.
         """
-        self.kept = Kept(self.snapshot(), episode, tick)
+        self.kept = Checkpoint(self.snapshot(), episode, tick)
 
     def tally(self) -> dict[str, int]:
         """Frames that were lost at this end of the link, by cause, as `run.json` keeps them; those that it counts."""
@@ -343,7 +343,7 @@ class Coder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class BuiltController:
     """A controller, built: a Program with its coders and learning signals."""
 
     program: Program
@@ -365,7 +365,7 @@ class Controller(ABC):
 
     @staticmethod
     @abstractmethod
-    def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> Control:
+    def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         """Make the Program and its coders. `seed` feeds construction (encoders, decoders) alone."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbench.bridge.impair.shaping import Shape, settle_shape
+from hilbench.bridge.impair.shaping import Impairment, settle_shape
 from hilbench.scenario.files import load
 from hilbench.studies.suite import cells, load_suite
 
@@ -59,7 +59,7 @@ def test_toml_block(text: str) -> None:
     if "scenarios" in raw:
         assert cells(load_suite(raw))
     elif "shape" in raw:
-        assert settle_shape(raw["shape"], "shape") != Shape()
+        assert settle_shape(raw["shape"], "shape") != Impairment()
     else:
         assert set(raw) <= set(load("arm_payload").__dataclass_fields__)
 

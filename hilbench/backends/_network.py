@@ -9,7 +9,7 @@ from functools import wraps
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.network import Network
 from hilbench.types import Backend, Carry, LoadReport, Probes, Program
 
@@ -52,18 +52,18 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
     spiking = [p.name for p in program.populations.values() if p.spiking]
     for name in probes.spikes:
         if name not in spiking:
-            raise NetworkError(f"record.spikes: found {name!r}; {choose(name, spiking)}")
+            raise NetworkError(f"record.spikes: found {name!r}; {allowed_hint(name, spiking)}")
     if len(set(probes.spikes)) < len(probes.spikes):
         raise NetworkError(f"record.spikes: found {', '.join(probes.spikes)}; allowed: each population once")
     for name in (*probes.weights, *probes.weight_norms):
         if name not in program.projections:
-            raise NetworkError(f"record.weights: found {name!r}; {choose(name, program.projections)}")
+            raise NetworkError(f"record.weights: found {name!r}; {allowed_hint(name, program.projections)}")
     return period_us // program.dt_us
 
 
 def as_it_is(network: Network) -> Network:
     """A network of its own, whose parts are those of now: whoever built it may go on building."""
-    parts = {name: dict(getattr(network, name)) for name in ("populations", "projections", "taps", "shapes")}
+    parts = {name: dict(getattr(network, name)) for name in ("populations", "projections", "output_sources", "shapes")}
     return replace(network, **parts)
 
 
@@ -72,7 +72,7 @@ def check_folded(folded: Network, probes: Probes) -> None:
     for name in (*probes.weights, *probes.weight_norms):
         if name not in folded.projections:
             text = f"found {name!r}, which here is one matrix with the linear nodes that it meets"
-            raise NetworkError(f"record.weights: {text}; {choose(name, folded.projections)}")
+            raise NetworkError(f"record.weights: {text}; {allowed_hint(name, folded.projections)}")
 
 
 def probe_ticks(probes: Probes, period_us: int) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hilbench.backends._network import all_or_nothing, check_folded, check_snapshot, probe_ticks, steps_per_tick
 from hilbench.backends._numba.cache import kernels
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.compile.fold import exact_parts, folded_for
 from hilbench.nal.compile.zeros import ZEROS_MAX, check_zeros
 from hilbench.nal.loihi import IntegerNetwork, equations, lower
@@ -52,7 +52,7 @@ class Loihi(Backend):
         self._values = np.zeros(size_of(net.inputs, "values"))
         self._counts, self._marks, self._n_steps = np.zeros(2, np.int64), np.zeros(3, np.int64), 0
         self._reply, self._record = Reply(), weights_record(net, probes)
-        tapped = [net.populations[net.taps[port.name]] for port in net.outputs if port.kind == "values"]
+        tapped = [net.populations[net.output_sources[port.name]] for port in net.outputs if port.kind == "values"]
         self._read = np.concatenate([np.arange(n)[self._flat.at[p.name]] for p in tapped] + [np.zeros(0, np.int64)])
         self._volts = np.concatenate([*(p.volts for p in tapped), []])
         self._zero = np.concatenate([*(p.v_zero for p in tapped), []])
@@ -178,7 +178,7 @@ def _check(program: IntegerNetwork, period_us: int, probes: Probes) -> None:
     for what, names, known in asked:
         for name in names:
             if name not in known:
-                raise NetworkError(f"record.{what}: found {name!r}; {choose(name, known)}")
+                raise NetworkError(f"record.{what}: found {name!r}; {allowed_hint(name, known)}")
 
 
 def weights_record(net: IntegerNetwork, probes: Probes) -> NDArray:

@@ -27,11 +27,11 @@ from hilbench.backends._network import (
 )
 from hilbench.backends._numba.cache import disk_cache, kernels
 from hilbench.backends._numba.plans import Move, Plans, check_rules
-from hilbench.backends._numba.table import RELEASED, Address, Entry, addresses, fill, io, state
+from hilbench.backends._numba.table import RELEASED, Address, Argument, addresses, fill, io, state
 from hilbench.errors import NetworkError
 from hilbench.nal import rules
 from hilbench.nal.compile import lower as lowering
-from hilbench.nal.compile.lower import Column, Constant, Lowered, lower, part_bounds, part_cuts
+from hilbench.nal.compile.lower import Column, ConstantColumn, Lowered, lower, part_bounds, part_cuts
 from hilbench.nal.model import noise
 from hilbench.nal.model.network import Network
 from hilbench.types import (
@@ -56,7 +56,7 @@ SCRATCH = (
     "HOLDING",
     "HOLD_V",
     "QUEUE",
-    "HOT",
+    "ACTIVE_BLOCKS",
     "OVER",
     "FIRED",
     "AMOUNT",
@@ -92,7 +92,7 @@ class Numba(Backend):
         self._io = _buffers(flat, program, self._steps)
         self._plans = Plans(flat, program, _rule_address)
         self._thresholds = {
-            p.name: flat.constants[Constant.THRESHOLD, row[Column.LO] : row[Column.HI]]
+            p.name: flat.constants[ConstantColumn.THRESHOLD, row[Column.LO] : row[Column.HI]]
             for p, row in zip(flat.order, flat.populations, strict=True)
             if p.rule is not None
         }
@@ -187,10 +187,10 @@ class Numba(Backend):
         constants = self._flat.constants
         for move in self._plans.moves:
             own = slice(move[Move.LO], move[Move.HI])
-            theta = constants[Constant.THRESHOLD, own]
-            constants[Constant.LIMIT, own] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
+            theta = constants[ConstantColumn.THRESHOLD, own]
+            constants[ConstantColumn.LIMIT, own] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
             if move[Move.SUBTRACT]:
-                constants[Constant.ADD, own] = -theta
+                constants[ConstantColumn.ADD, own] = -theta
 
     def _hold_again(self) -> None:
         """Fill the rings of held neurons, oldest first, as RELEASE says."""
@@ -206,7 +206,7 @@ class Numba(Backend):
     def _take_events(self, events: NDArray) -> None:
         if events.size > len(self._io["EVENTS"]):
             self._io["EVENTS"] = np.zeros(2 * events.size, EVENT)
-            self._tables[:, Entry.EVENTS] = self._io["EVENTS"].ctypes.data
+            self._tables[:, Argument.EVENTS] = self._io["EVENTS"].ctypes.data
         self._io["EVENTS"][: events.size] = events
 
     def _fill(self, n_parts: int) -> NDArray:
@@ -236,7 +236,7 @@ class Numba(Backend):
         }  # fmt: skip
         reply = {"VALUES_OUT": self._values_out, "COUNTS": self._counts, "COUNTS_OUT": self._counts_out}
         tables = np.tile(fill(sizes | self._constant | self._state | self._io | reply), (n_parts, 1))
-        tables[:, Entry.PART] = np.arange(n_parts)
+        tables[:, Argument.PART] = np.arange(n_parts)
         return tables
 
     def _weights_record(self) -> NDArray:

@@ -89,7 +89,7 @@ class Reference(Backend):
         self._values[:] = np.where(np.isfinite(tick.values), tick.values, 0)
         self._modulators[:] = np.where(np.isfinite(tick.modulators), tick.modulators, 0)
         spikes = self._run(self._steps, tick.events, tick.learning)
-        taps, ports = self._network.taps, self._network.outputs
+        taps, ports = self._network.output_sources, self._network.outputs
         values = np.concatenate([self._v[taps[port.name]] for port in ports if port.kind == "values"] or [[]])
         reply = Reply(
             counters=self._counters.copy(),

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
-from hilbench.errors import LinkError, choose
+from hilbench.errors import LinkError, allowed_hint
 
 FOLDER_VARIABLE = "HILBENCH_ENVIRONMENTS"
 """Names the folder that environments stand in, in place of the user's data folder."""
@@ -58,7 +58,7 @@ RECIPES = {
 def folder_of(name: str) -> Path:
     """Where an environment stands, made or not. Raises LinkError for an unknown one, or where there is no home."""
     if name not in RECIPES:
-        raise LinkError(f"environment: found {name!r}; {choose(name, RECIPES)}")
+        raise LinkError(f"environment: found {name!r}; {allowed_hint(name, RECIPES)}")
     stated = os.environ.get(FOLDER_VARIABLE)
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     try:

@@ -89,10 +89,10 @@ class InProcess(Link):
     def snapshot(self) -> dict[str, NDArray]:
         return self._open().snapshot()
 
-    def keep_snapshot(self, episode: int, tick: int) -> None:
+    def request_checkpoint(self, episode: int, tick: int) -> None:
         """A backend that has no snapshot keeps none."""
         with contextlib.suppress(NetworkError):
-            super().keep_snapshot(episode, tick)
+            super().request_checkpoint(episode, tick)
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         self._open().restore(arrays, carry)

@@ -13,7 +13,7 @@ from msgspec import Meta
 from hilbench.bridge.client.connection import Connection, ConnectionLink, Settings
 from hilbench.bridge.protocol.framing import Cobs
 from hilbench.bridge.transport.addresses import LINKS
-from hilbench.errors import LinkError, MissingExtra, choose
+from hilbench.errors import LinkError, MissingExtra, allowed_hint
 
 BAUD = 115_200
 _REMEDIES = {
@@ -98,7 +98,7 @@ def _serial(address: str) -> Connection:
     settings = dict(parse_qsl(parts.query))
     baud = settings.pop("baud", str(BAUD))
     if settings:
-        raise LinkError(f"{address!r}: found {next(iter(settings))!r}; {choose(next(iter(settings)), ['baud'])}")
+        raise LinkError(f"{address!r}: found {next(iter(settings))!r}; {allowed_hint(next(iter(settings)), ['baud'])}")
     if not baud.isdecimal():
         raise LinkError(f"{address!r}: baud: found {baud!r}; allowed: a whole number")
     try:

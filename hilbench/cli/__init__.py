@@ -35,7 +35,7 @@ from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
 from hilbench.cli.shape import shape
 from hilbench.cli.studies import evaluate
-from hilbench.errors import HilbenchError, ScenarioError, choose
+from hilbench.errors import HilbenchError, ScenarioError, allowed_hint
 from hilbench.machine.signals import as_interrupts
 from hilbench.scenario import files as scenarios
 
@@ -144,14 +144,14 @@ def _check_names(arguments: list[str]) -> None:
     if not arguments or arguments[0].startswith("-"):
         return
     if arguments[0] not in COMMANDS:
-        raise ScenarioError(f"{arguments[0]}: no such command; {choose(arguments[0], COMMANDS)}")
+        raise ScenarioError(f"{arguments[0]}: no such command; {allowed_hint(arguments[0], COMMANDS)}")
     parameters = signature(COMMANDS[arguments[0]]).parameters.values()
     named = {p.name.replace("as_json", "json") for p in parameters if p.kind is p.KEYWORD_ONLY} - {"overrides"}
     options = {f"--{name.replace('_', '-')}" for name in named | {"help"}}
     for argument in arguments[1:]:
         option = argument.partition("=")[0].replace("_", "-")
         if option.startswith("--") and "." not in option and option.replace("--no-", "--") not in options:
-            raise ScenarioError(f"{option}: no such option of {arguments[0]}; {choose(option, options)}")
+            raise ScenarioError(f"{option}: no such option of {arguments[0]}; {allowed_hint(option, options)}")
 
 
 def _later(command: Callable[..., int], overrides: dict[str, Any] | None) -> Callable[..., Callable[[], int]]:

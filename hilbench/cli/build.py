@@ -12,7 +12,7 @@ import tyro
 
 from hilbench import plugins
 from hilbench.cli._shared import complain_of_zeros, print_json, share
-from hilbench.errors import ScenarioError, choose, escaped
+from hilbench.errors import ScenarioError, allowed_hint, escaped
 from hilbench.types import EVENT, Probes, Tick, size_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def build(
     from hilbench.nal.compile.zeros import ZEROS_MAX, told
 
     if device != "cortexm":
-        raise ScenarioError(f"build: found {device!r}; {choose(device, ['cortexm'])}")
+        raise ScenarioError(f"build: found {device!r}; {allowed_hint(device, ['cortexm'])}")
     if period_s is not None and not 1e-6 <= period_s <= 1000:
         raise ScenarioError(f"--period-s: found {period_s}, expected 1e-6 to 1000 s")
     most = share("--zeros-max", zeros_max, ZEROS_MAX)

@@ -17,7 +17,7 @@ from hilbench.cli._shared import INTERRUPTED, complain, complain_of_zeros, print
 from hilbench.errors import RecordError, ScenarioError
 
 if TYPE_CHECKING:
-    from hilbench.nal.compile.report import Activity, Cost, Report
+    from hilbench.nal.compile.report import Activity, CompileReport, Cost
     from hilbench.types import RunData
 
 UNKNOWN = "unknown"
@@ -112,7 +112,7 @@ def _counts(run: RunData, column: str, sizes: dict[str, int]) -> dict[str, Any]:
     return {name: found[a:b] for name, a, b in zip(sizes, ends[:-1], ends[1:], strict=True)}
 
 
-def _print(report: Report, summary: str) -> None:
+def _print(report: CompileReport, summary: str) -> None:
     console = Console()
     cores = f"{report.cores} of {report.cores_allowed} cores"
     _line(console, f"{report.target}: {summary}")
@@ -153,14 +153,14 @@ def _table(console: Console, title: str, rows: list[tuple[str, ...]], headings: 
     console.print(table)
 
 
-def _use(report: Report) -> Iterator[tuple[str, ...]]:
+def _use(report: CompileReport) -> Iterator[tuple[str, ...]]:
     for name, use in report.use.items():
         per = "neuron" if name == "cores_reached" else "core"
         limit = ("no limit known", "") if use.allowed is None else (str(use.allowed), f"{use.most / use.allowed:.0%}")
         yield (f"{name} per {per}", str(use.most), f"{use.mean:.1f}", *limit)
 
 
-def _traffic(report: Report) -> Iterator[str]:
+def _traffic(report: CompileReport) -> Iterator[str]:
     from hilbench.nal.compile.place import METIS
 
     traffic = report.traffic

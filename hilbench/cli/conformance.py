@@ -13,7 +13,7 @@ from rich.table import Table
 from hilbench.cli._shared import print_json
 
 if TYPE_CHECKING:
-    from hilbench.conformance.suite import Outcome
+    from hilbench.conformance.suite import FeatureOutcome
 
 SHOWN = 4
 """How many features a line of the table names."""
@@ -48,7 +48,7 @@ def conformance(
     return int(any(outcome.verdict == "differs" for outcomes in found.values() for outcome in outcomes))
 
 
-def _print(name: str, outcomes: list[Outcome]) -> None:
+def _print(name: str, outcomes: list[FeatureOutcome]) -> None:
     from hilbench.conformance.suite import unsupported
 
     same = sum(outcome.verdict == "same" for outcome in outcomes)

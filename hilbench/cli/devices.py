@@ -11,7 +11,7 @@ import tyro
 
 from hilbench.bridge.device.watchdog import LOAD_TIMEOUT_S
 from hilbench.bridge.transport.spin import DEVICE_SPIN_S
-from hilbench.errors import ScenarioError, choose
+from hilbench.errors import ScenarioError, allowed_hint
 
 
 def serve(
@@ -102,9 +102,9 @@ def device(
     from hilbench.bridge.environments import RECIPES, install
 
     if action != "install":
-        raise ScenarioError(f"device: found {action!r}; {choose(action, ('install',))}")
+        raise ScenarioError(f"device: found {action!r}; {allowed_hint(action, ('install',))}")
     if name not in RECIPES:
-        raise ScenarioError(f"device install: found {name!r}; {choose(name, RECIPES)}")
+        raise ScenarioError(f"device install: found {name!r}; {allowed_hint(name, RECIPES)}")
     folder = install(name, again, say=lambda line: print(f"hilbench: {line}", flush=True))
     print(f"hilbench: environment {name!r} is ready in {folder}")
     return 0

@@ -15,7 +15,7 @@ from hilbench.errors import ScenarioError
 from hilbench.types import to_builtins
 
 if TYPE_CHECKING:
-    from hilbench.machine.doctor import Lava, Report, Spread
+    from hilbench.machine.doctor import Lava, MachineReport, Spread
 
 
 _ABOUT = """measuring for about {:.0f} s: clock, sleep, and the echo of a device that computes nothing over {}
@@ -51,10 +51,10 @@ def doctor(
         print_json(to_builtins(report) | ({"lava": to_builtins(timed)} if timed else {}))
     else:
         _print(report, timed)
-    return 0 if report.rungs else 1
+    return 0 if report.rate_steps else 1
 
 
-def _print(report: Report, timed: Lava | None) -> None:
+def _print(report: MachineReport, timed: Lava | None) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, found in _rows(report):
         table.add_row(escape(name), escape(found))
@@ -67,7 +67,7 @@ def _print(report: Report, timed: Lava | None) -> None:
     console.print(f"verdict: {escape(report.verdict)}", soft_wrap=True)
 
 
-def _rows(report: Report) -> Iterator[tuple[str, str]]:
+def _rows(report: MachineReport) -> Iterator[tuple[str, str]]:
     from hilbench.machine.doctor import LINKS
 
     clock, stalls = report.clock, report.stalls
@@ -77,7 +77,7 @@ def _rows(report: Report) -> Iterator[tuple[str, str]]:
         "stood still above 0.1 ms",
         f"{stalls.per_s:.1f} per second, {stalls.share:.2%} of the time, longest {stalls.longest_s * 1e3:.2f} ms",
     )
-    for rung in report.rungs:
+    for rung in report.rate_steps:
         held = "held" if rung.held else "not held"
         told = f"{held}: {rung.late} of {rung.sent} late; {_told(rung.echo)}"
         yield f"echo over {LINKS[rung.link]}, {rung.rate_hz} Hz", told

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from hilbench.errors import ScenarioError, choose
+from hilbench.errors import ScenarioError, allowed_hint
 
 
 def keys(
@@ -26,7 +26,7 @@ def keys(
     from hilbench.bridge.keys import new
 
     if action != "new":
-        raise ScenarioError(f"keys: found {action!r}; {choose(action, ['new'])}")
+        raise ScenarioError(f"keys: found {action!r}; {allowed_hint(action, ['new'])}")
     public = new(folder)
     print(f"{folder}: the secret key stays here; copy {public.name} to the other machine")
     print(f"  a device's: hilbench serve --keys {folder} --clients FOLDER   (FOLDER holds the *.pub of its plants)")

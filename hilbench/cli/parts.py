@@ -10,14 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from hilbench import plugins
-from hilbench.errors import ScenarioError, choose
+from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario import files as scenarios
 
 
 def list_plugins(kind: Annotated[str, tyro.conf.Positional] = "") -> int:
     """List the plug-ins, all of them or those of one kind, and the scenarios and suites that come with hilbench."""
     if kind and kind not in plugins.KINDS:
-        raise ScenarioError(f"list: found {kind!r}; {choose(kind, plugins.KINDS)}")
+        raise ScenarioError(f"list: found {kind!r}; {allowed_hint(kind, plugins.KINDS)}")
     for each in [kind] if kind else plugins.KINDS:
         _print(each, [(name, escape(says)) for name, says in plugins.summaries(each).items()])
     for title, folder in () if kind else (("scenarios", ""), ("suites", "suites")):

@@ -12,14 +12,14 @@ import tyro
 
 from hilbench.cli._shared import print_json
 from hilbench.errors import ScenarioError
-from hilbench.scenario.delays import Trace
+from hilbench.scenario.delays import TraceDelay
 from hilbench.scenario.files import read_toml
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hilbench.bridge.impair.shape import Tally
-    from hilbench.bridge.impair.shaping import Shape
+    from hilbench.bridge.impair.shaping import Impairment
 
 
 def shape(
@@ -81,7 +81,7 @@ def shape(
     return 0
 
 
-def _settled(file: Path | None, options: dict[str, Any], seed: int | None) -> Shape:
+def _settled(file: Path | None, options: dict[str, Any], seed: int | None) -> Impairment:
     """The file's shape with the options, which hold for both ways, above it. Raises ScenarioError."""
     from hilbench.bridge.impair.shaping import WAYS, settle_shape
 
@@ -100,10 +100,10 @@ def _settled(file: Path | None, options: dict[str, Any], seed: int | None) -> Sh
     return settle_shape(table, where)
 
 
-def _traces_s(shape: Shape) -> dict[str, NDArray]:
+def _traces_s(shape: Impairment) -> dict[str, NDArray]:
     """The latencies of each way that repeats a trace."""
     traces = {way: getattr(shape, way).delay for way in ("to_device", "to_plant")}
-    traces = {way: delay.run for way, delay in traces.items() if isinstance(delay, Trace)}
+    traces = {way: delay.run for way, delay in traces.items() if isinstance(delay, TraceDelay)}
     if not traces:
         return {}
     from hilbench.record.traces import link_latencies_s

@@ -23,7 +23,7 @@ Wide enough for a chip that resets to zero where a network subtracts (0.38) or t
 Verdict = Literal["same", "approximated", "dropped", "refused", "differs"]
 
 
-class Outcome(NamedTuple):
+class FeatureOutcome(NamedTuple):
     """What became of one feature on one backend."""
 
     feature: str
@@ -31,26 +31,26 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
-def conform(backend: str) -> list[Outcome]:
+def conform(backend: str) -> list[FeatureOutcome]:
     """Every feature on a backend, beside `reference`. Raises PluginError."""
     plugins.get("backends", backend)
     return [_compare(backend, name, network) for name, network in features().items()]
 
 
-def conform_all() -> dict[str, list[Outcome]]:
+def conform_all() -> dict[str, list[FeatureOutcome]]:
     """Every backend there is but `reference`; one that does not load is refused as a whole."""
     found = {}
     for name in plugins.all_of("backends"):
         try:
             found |= {name: conform(name)} if name != "reference" else {}
         except PluginError as error:
-            found[name] = [Outcome(feature, "refused", str(error)) for feature in features()]
+            found[name] = [FeatureOutcome(feature, "refused", str(error)) for feature in features()]
     return found
 
 
-def unsupported(outcomes: list[Outcome]) -> list[tuple[Verdict, str, list[str]]]:
+def unsupported(outcomes: list[FeatureOutcome]) -> list[tuple[Verdict, str, list[str]]]:
     """All that is not the same, by verdict and reason: (verdict, reason, features). Reasons may differ in numbers."""
-    groups: dict[tuple[str, str], list[Outcome]] = {}
+    groups: dict[tuple[str, str], list[FeatureOutcome]] = {}
     for outcome in outcomes:
         # What is approximated differs from network to network; each feature's own text stands in its outcome.
         kind = "" if outcome.verdict == "approximated" else re.sub(r"\d[\d.e+-]*", "#", outcome.reason)
@@ -93,24 +93,24 @@ def _copied(reply: Reply) -> list[np.ndarray]:
     return [np.copy(part) for part in parts]
 
 
-def _compare(backend: str, feature: str, network: Network) -> Outcome:
+def _compare(backend: str, feature: str, network: Network) -> FeatureOutcome:
     ticks = ticks_for(network)
     try:
         report, found = replies(backend, network, ticks)
     except NetworkError as error:
-        return Outcome(feature, "refused", str(error))
+        return FeatureOutcome(feature, "refused", str(error))
     except Exception as error:  # a backend of somebody else's must not end the others' comparison
-        return Outcome(feature, "differs", f"it raised {said(error)}")
+        return FeatureOutcome(feature, "differs", f"it raised {said(error)}")
     if report.dropped:
-        return Outcome(feature, "dropped", "; ".join(report.dropped))
+        return FeatureOutcome(feature, "dropped", "; ".join(report.dropped))
     _, expected = replies("reference", network, ticks)
     where = next((k for k, pair in enumerate(zip(found, expected, strict=True)) if not _agree(*pair)), None)
     if where is None:
-        return Outcome(feature, "same")
+        return FeatureOutcome(feature, "same")
     if report.approximated:
         far = _far(found, expected)
-        return Outcome(feature, "differs" if far else "approximated", far or "; ".join(report.approximated))
-    return Outcome(feature, "differs", f"from tick {where} of {TICKS} on")
+        return FeatureOutcome(feature, "differs" if far else "approximated", far or "; ".join(report.approximated))
+    return FeatureOutcome(feature, "differs", f"from tick {where} of {TICKS} on")
 
 
 def _agree(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.controllers._arm import ArmModel, State, arm_law, arm_model, command_nm, state
 from hilbench.errors import ScenarioError
-from hilbench.types import Control, Controller, Law, PlantSpec, Port
+from hilbench.types import BuiltController, Controller, Law, PlantSpec, Port
 
 
 class AdaptiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,7 +106,7 @@ class Adaptive(Controller):
     backend = "law"
 
     @staticmethod
-    def build(config: AdaptiveConfig, plant: PlantSpec, period_us: int, seed: int) -> Control:
+    def build(config: AdaptiveConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         law: Any = AdaptiveLawConfig(
             inertia_rate=config.inertia_rate,
             gravity_rate=config.gravity_rate,
@@ -116,11 +116,11 @@ class Adaptive(Controller):
         )
         program = arm_law("adaptive", law, plant)
         if not config.told:
-            return Control(program, Whole(), values_to_action)
+            return BuiltController(program, Whole(), values_to_action)
         if "payload_kg" not in plant.info_units:
             raise ScenarioError("told: this plant's info has no payload_kg")
         program = msgspec.structs.replace(program, modulators=(Port("payload", 1, units=("kg",)),))
-        return Control(program, Whole(), values_to_action, _tell)
+        return BuiltController(program, Whole(), values_to_action, _tell)
 
 
 def _tell(obs: NDArray, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:

@@ -13,7 +13,7 @@ from hilbench.controllers._population import PopulationConfig, Positive, rates_h
 from hilbench.controllers.lqr import LQRConfig, NotNegative, cart_pole_gain
 from hilbench.nal import Network
 from hilbench.seeding import stream
-from hilbench.types import Control, Controller, PlantSpec
+from hilbench.types import BuiltController, Controller, PlantSpec
 
 N_POINTS = 2000
 
@@ -39,7 +39,7 @@ class LIFLQR(Controller):
     Config = LIFLQRConfig
 
     @staticmethod
-    def build(config: LIFLQRConfig, plant: PlantSpec, period_us: int, seed: int) -> Control:
+    def build(config: LIFLQRConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         k = cart_pole_gain(LQRConfig(state_cost=config.state_cost, force_cost=config.force_cost), plant, "lif_lqr")
         net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
         random = stream(seed, "controller")
@@ -50,7 +50,7 @@ class LIFLQR(Controller):
         net.connect(x, neurons, weights, bias=bias, name="encoders")
         decoders = _decoders(config, weights, bias, -k * np.array(config.state_scale), random)
         net.connect(neurons, force, decoders, name="decoders")
-        return Control(net, Scaled(plant, plant.obs_names, scale=config.state_scale), values_to_action)
+        return BuiltController(net, Scaled(plant, plant.obs_names, scale=config.state_scale), values_to_action)
 
 
 def _decoders(config: LIFLQRConfig, weights: NDArray, bias: NDArray, law: NDArray, random: np.random.Generator):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.errors import ScenarioError
-from hilbench.types import Control, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
+from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
 
 NotNegative = Annotated[float, Meta(ge=0)]
 
@@ -89,7 +89,7 @@ class LQR(Controller):
     backend = "law"
 
     @staticmethod
-    def build(config: LQRConfig, plant: PlantSpec, period_us: int, seed: int) -> Control:
+    def build(config: LQRConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         k = cart_pole_gain(config, plant, "lqr")
         law = LinearLawConfig(gain=tuple(k.tolist()), limit=plant.action_high[0])
         program = LawProgram(
@@ -98,4 +98,4 @@ class LQR(Controller):
             inputs=(Port("observation", 4, units=plant.obs_units),),
             outputs=(Port("force", 1, units=plant.action_units),),
         )
-        return Control(program, Whole(), values_to_action)
+        return BuiltController(program, Whole(), values_to_action)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.controllers._arm import ArmModel, arm_law, arm_model, command_nm, state, torque
-from hilbench.types import Control, Controller, Empty, Law, PlantSpec
+from hilbench.types import BuiltController, Controller, Empty, Law, PlantSpec
 
 
 class PDLaw(Law):
@@ -27,5 +27,5 @@ class PD(Controller):
     backend = "law"
 
     @staticmethod
-    def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> Control:
-        return Control(arm_law("pd", arm_model(plant, "pd"), plant), Whole(), values_to_action)
+    def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
+        return BuiltController(arm_law("pd", arm_model(plant, "pd"), plant), Whole(), values_to_action)

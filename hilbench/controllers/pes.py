@@ -19,7 +19,7 @@ from hilbench.controllers._population import PopulationConfig, Positive, tune
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES as PESRule
 from hilbench.seeding import stream
-from hilbench.types import Control, Controller, PlantSpec, Reply
+from hilbench.types import BuiltController, Controller, PlantSpec, Reply
 
 
 class PESConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class PES(Controller):
     Config = PESConfig
 
     @staticmethod
-    def build(config: PESConfig, plant: PlantSpec, period_us: int, seed: int) -> Control:
+    def build(config: PESConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         arm = arm_model(plant, "pes")
         names = ("q_1", "q_2", "qd_1", "qd_2")
         centre = (plant.parameters["q_centre_1_rad"], plant.parameters["q_centre_2_rad"], 0.0, 0.0)
@@ -55,7 +55,7 @@ class PES(Controller):
             pd_1, pd_2 = pd_nm(arm, state(obs))
             modulators[0], modulators[1] = -pd_1, -pd_2
 
-        return Control(network, coder, decode, error)
+        return BuiltController(network, coder, decode, error)
 
 
 def _network(config: PESConfig, seed: int, *, whole: bool) -> Network:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.controllers._arm import ArmModel, arm_law, arm_model, command_nm, state, torque
-from hilbench.types import Control, Controller, Law, PlantSpec
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
 
 class PIDLawConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +59,7 @@ class PID(Controller):
     backend = "law"
 
     @staticmethod
-    def build(config: PIDConfig, plant: PlantSpec, period_us: int, seed: int) -> Control:
+    def build(config: PIDConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         arm = arm_model(plant, "pid")
         law: Any = PIDLawConfig(arm=arm, ki=config.ki, limit_nm=config.limit_nm, period_s=period_us * 1e-6)
-        return Control(arm_law("pid", law, plant), Whole(), values_to_action)
+        return BuiltController(arm_law("pid", law, plant), Whole(), values_to_action)

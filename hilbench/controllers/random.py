@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.seeding import stream
-from hilbench.types import Control, Controller, Empty, Law, LawProgram, PlantSpec, Port, to_builtins
+from hilbench.types import BuiltController, Controller, Empty, Law, LawProgram, PlantSpec, Port, to_builtins
 
 
 class RandomLawConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class Random(Controller):
     backend = "law"
 
     @staticmethod
-    def build(config: Empty, plant: PlantSpec, period_us: int, seed: int) -> Control:
+    def build(config: Empty, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         law = RandomLawConfig(low=plant.action_low, high=plant.action_high)
         program = LawProgram(
             "random",
@@ -44,4 +44,4 @@ class Random(Controller):
             inputs=(Port("observation", len(plant.obs_names), units=plant.obs_units),),
             outputs=(Port("action", len(plant.action_names), units=plant.action_units),),
         )
-        return Control(program, Whole(), values_to_action)
+        return BuiltController(program, Whole(), values_to_action)

@@ -19,7 +19,7 @@ from hilbench.controllers._vecnormalize import beside, read_statistics
 from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Layer, MLPConfig, Standard
 from hilbench.errors import MissingExtra, ScenarioError
 from hilbench.settings import File
-from hilbench.types import Control, Controller, LawProgram, PlantSpec, Port, to_builtins
+from hilbench.types import BuiltController, Controller, LawProgram, PlantSpec, Port, to_builtins
 
 ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu"}
 """The law's name of each module that may stand between two layers."""
@@ -45,7 +45,7 @@ class SB3(Controller):
     backend = "law"
 
     @staticmethod
-    def build(config: SB3Config, plant: PlantSpec, period_us: int, seed: int) -> Control:
+    def build(config: SB3Config, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         policy = _load(config)
         _check_sizes(policy, plant)
         standard, notes = _standard(config, plant)
@@ -55,7 +55,7 @@ class SB3(Controller):
             inputs=(Port("observation", len(plant.obs_names), units=plant.obs_units),),
             outputs=(Port("action", len(plant.action_names), units=plant.action_units),),
         )
-        return Control(program, Whole(), values_to_action, notes=notes)
+        return BuiltController(program, Whole(), values_to_action, notes=notes)
 
 
 def _load(config: SB3Config) -> Any:

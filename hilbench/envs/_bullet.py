@@ -26,9 +26,9 @@ from hilbench.envs import _picture
 from hilbench.envs._plant import Plant, gymnasium
 from hilbench.envs._schedule import Schedule
 from hilbench.envs.disturbances import Loads, Traits
-from hilbench.errors import HilbenchError, MissingExtra, ScenarioError, choose, escaped
+from hilbench.errors import HilbenchError, MissingExtra, ScenarioError, allowed_hint, escaped
 from hilbench.seeding import stream
-from hilbench.settings import settle, whole_steps
+from hilbench.settings import to_config, whole_steps
 
 GRAVITY_M_S2 = 9.81
 MAX_JOINT_SPEED = 1000.0
@@ -73,7 +73,7 @@ def _made_anew(kind: type[BulletPlant], arguments: dict[str, Any], spec: Any) ->
 class BulletPlant(Plant):
     """A plant made of one fixed-base body with torque- or force-driven joints.
 
-    A robot states `Config`, `metadata`, `traits`, `driven`, `obs_high`, `view` and `sheet`, and fills in `_load`,
+    A robot states `Config`, `metadata`, `traits`, `driven`, `obs_high`, `view` and `plant_spec`, and fills in `_load`,
     `_begin`, `_drive`, `_read` and `observe`; with an `env_id` it is registered with Gymnasium.
 
     Parameters
@@ -103,9 +103,9 @@ class BulletPlant(Plant):
         **settings: Any,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
-            allowed = choose(str(render_mode), self.metadata["render_modes"])
+            allowed = allowed_hint(str(render_mode), self.metadata["render_modes"])
             raise ScenarioError(f"render_mode: found {render_mode!r}; {allowed}")
-        self.config: Any = settle(self.Config, settings, "plant")
+        self.config: Any = to_config(self.Config, settings, "plant")
         self._arguments = {
             "render_mode": render_mode, "control_period_s": control_period_s, "disturbances": disturbances, **settings
         }  # fmt: skip
@@ -119,8 +119,8 @@ class BulletPlant(Plant):
         self._driven = list(self.driven)
         self._half_step_s = step_s / 2
         self._client = self._body = -1
-        sheet = self.sheet
-        self._low, self._high = sheet.action_low, sheet.action_high
+        plant_spec = self.plant_spec
+        self._low, self._high = plant_spec.action_low, plant_spec.action_high
         self.action_space = gymnasium.spaces.Box(np.float32(self._low), np.float32(self._high), dtype=np.float32)
         self.observation_space = gymnasium.spaces.Box(
             -np.float32(self.obs_high), np.float32(self.obs_high), dtype=np.float32

@@ -28,7 +28,7 @@ class Plant(gymnasium.Env, ABC):
 
     @property
     @abstractmethod
-    def sheet(self) -> PlantSpec:
+    def plant_spec(self) -> PlantSpec:
         """What a controller may know before the plant runs."""
 
     @abstractmethod

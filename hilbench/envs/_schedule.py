@@ -8,8 +8,8 @@ from typing import Any
 
 from hilbench import plugins
 from hilbench.envs.disturbances import Disturbance, Loads, Timing, Traits
-from hilbench.errors import PluginError, ScenarioError, choose
-from hilbench.settings import settle
+from hilbench.errors import PluginError, ScenarioError, allowed_hint
+from hilbench.settings import to_config
 
 NEVER = 2**62
 
@@ -83,12 +83,12 @@ def _window(name: str, table: Any, traits: Traits, step_s: float) -> _Window:
     kinds = plugins.all_of("disturbances")
     kind = table.get("kind") if isinstance(table, Mapping) else None
     if not isinstance(kind, str) or kind not in kinds:
-        raise ScenarioError(f"{where}.kind: found {kind!r}; {choose(str(kind), kinds)}")
+        raise ScenarioError(f"{where}.kind: found {kind!r}; {allowed_hint(str(kind), kinds)}")
     try:
         cls = kinds[kind].load()
     except PluginError as error:
         raise ScenarioError(f"{where}.kind: {error}") from None
-    config: Timing = settle(cls.Config, {key: value for key, value in table.items() if key != "kind"}, where)
+    config: Timing = to_config(cls.Config, {key: value for key, value in table.items() if key != "kind"}, where)
     start = round(config.at_s / step_s)
     stop = NEVER if config.until_s is None else round(config.until_s / step_s)
     if stop <= start:

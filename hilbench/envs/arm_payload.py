@@ -114,7 +114,7 @@ class ArmPayload(BulletPlant):
     view = View(eye_m=(0.0, -4.0, 0.3), target_m=(0.0, 0.0, -0.06), fov_deg=28.0)
 
     @property
-    def sheet(self) -> PlantSpec:
+    def plant_spec(self) -> PlantSpec:
         """Names, limits and nominal constants.
 
         `centre_*_m` is a link's joint to its centre of mass, `inertia_*_kg_m2` its inertia about that joint's axis

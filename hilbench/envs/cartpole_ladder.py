@@ -86,7 +86,7 @@ class CartpoleLadder(BulletPlant):
     obs_high = (5.0, 1e4, 1e5, 1e4)
 
     @property
-    def sheet(self) -> PlantSpec:
+    def plant_spec(self) -> PlantSpec:
         """Names, limits and nominal constants; `pole_inertia_kg_m2` is about the pole's centre of mass."""
         config = self.config
         return PlantSpec(

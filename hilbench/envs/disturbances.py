@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from hilbench import plugins
-from hilbench.errors import HilbenchError, ScenarioError, choose
+from hilbench.errors import HilbenchError, ScenarioError, allowed_hint
 from hilbench.seeding import stream
 
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
@@ -177,7 +177,7 @@ def _spread(given: Any, names: Sequence[str], absent: float, where: str) -> tupl
     if isinstance(given, Mapping):
         for name in given:
             if name not in names:
-                raise ScenarioError(f"{where}.{name}: this plant has no such name; {choose(name, names)}")
+                raise ScenarioError(f"{where}.{name}: this plant has no such name; {allowed_hint(name, names)}")
         return tuple(given.get(name, absent) for name in names)
     if not isinstance(given, tuple):
         return (given,) * len(names)

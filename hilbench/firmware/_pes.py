@@ -217,7 +217,7 @@ def _n_slots(spreads: list[_Spread]) -> int:
 def _output_rows(network: Network, first: dict[str, int]) -> list[tuple[tuple[int, int], str]]:
     found = []
     for port, value in first_of(network.outputs, "values").items():
-        name = network.taps[port]
+        name = network.output_sources[port]
         if name in first:
             found += [((value + i, first[name] + i), f"{name} {i}") for i in range(network.populations[name].size)]
     return found

@@ -111,9 +111,9 @@ def _outputs(net: IntegerNetwork, flat: Flat, ports: tuple[Port, ...]) -> list[s
 
 def _readings(net: IntegerNetwork, flat: Flat, port: Port) -> list[tuple[tuple, str]]:
     """The rows of a value port; of one that pes.c writes, rows that read nothing."""
-    if port.name not in net.taps:
+    if port.name not in net.output_sources:
         return [((0, 0.0, 0.0), "of pes.c")] * port.size
-    p = net.populations[net.taps[port.name]]
+    p = net.populations[net.output_sources[port.name]]
     return [
         ((flat.at[p.name].start + i, float(p.volts[i]).hex(), float(p.v_zero[i]).hex()), f"{p.name} {i}")
         for i in range(p.size)

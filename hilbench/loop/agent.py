@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hilbench.errors import HilbenchError, LinkError, ScenarioError, stays_here
 from hilbench.types import (
+    BuiltController,
     Carry,
-    Control,
     Link,
     LoadReport,
     Probes,
@@ -34,7 +34,7 @@ class Agent:
     """
 
     def __init__(
-        self, control: Control, link: Link, period_us: int, probes: Probes, safe_action: NDArray,
+        self, control: BuiltController, link: Link, period_us: int, probes: Probes, safe_action: NDArray,
         obs_names: tuple[str, ...] | None = None,
     ) -> None:  # fmt: skip
         self.control, self.link, self.period_us = control, link, period_us

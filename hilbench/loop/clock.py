@@ -1,7 +1,7 @@
 """When things happen: the clock of a run, and the physics step at which a reply counts as arrived.
 
 `Wall` is real time. `Lockstep`, `Delayed` and `Recorded` run on the virtual clock, where nothing has to be waited for.
-Stamps are always the wall's, so that latency is measured in every mode; it is felt only by the due step.
+Stamps are always the wall's, so that latency is measured in every mode; the plant feels it only by the due step.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ def spin_ns(late_ns: NDArray) -> int:
     return int(np.clip(np.quantile(late_ns, SPIN_SHARE), SPIN_NS, SPIN_MOST_NS))
 
 
-class Pace(ABC):
-    """The clock of a run. `realtime`: time passes by itself. `felt`: replies may fail to come in time."""
+class Clock(ABC):
+    """The clock of a run. `realtime`: time passes by itself. `free_running`: replies may fail to come in time."""
 
     NEVER = 2**62
     realtime = False
-    felt = False
+    free_running = False
     ticks: int | None = None
     """How many ticks this episode has; None where the scenario says it."""
     now_ns = staticmethod(monotonic_ns)
@@ -123,10 +123,10 @@ class Pace(ABC):
         return overdue
 
 
-class Wall(Pace):
+class Wall(Clock):
     """Real time, on an absolute schedule."""
 
-    realtime = felt = True
+    realtime = free_running = True
     LEAD_NS = 2_000_000
 
     def __init__(
@@ -157,7 +157,7 @@ class Wall(Pace):
         return in_flight >= self._max_in_flight
 
 
-class Lockstep(Pace):
+class Lockstep(Clock):
     """The plant waits: a reply acts from its tick's own first step."""
 
     def __init__(self, steps_per_tick: int) -> None:
@@ -170,7 +170,7 @@ class Lockstep(Pace):
         return False
 
 
-class Delayed(Pace):
+class Delayed(Clock):
     """The plant does not wait: replies act after a known delay, behind a device that may be busy."""
 
     def __init__(self, config: LoopConfig, step_s: float) -> None:
@@ -210,7 +210,7 @@ class Traced(Delayed):
     beginning again where it ends.
     """
 
-    felt = True
+    free_running = True
 
     def __init__(self, config: LoopConfig, step_s: float, trace: Sequence[TickTimes]) -> None:
         super().__init__(config, step_s)
@@ -237,11 +237,11 @@ class Traced(Delayed):
         return column[k % len(column)]
 
 
-class Recorded(Pace):
+class Recorded(Clock):
     """A run again, from its recorded `applied_step`, `skipped`, `processed` and `late` columns alone."""
 
-    def __init__(self, episodes: list[dict[str, NDArray]], felt: bool) -> None:
-        self.felt = felt
+    def __init__(self, episodes: list[dict[str, NDArray]], free_running: bool) -> None:
+        self.free_running = free_running
         self._episodes = iter(episodes)
 
     def start(self, seed: int) -> None:

@@ -1,8 +1,8 @@
 """The loop: steps the plant, talks to the Agent, and is the only owner of time.
 
 The one rule: physics step j never runs before t_0 + j dt; before each step the loop takes what has arrived; the newest
-tick's reply acts from that step on, and an older tick never replaces a newer one. What a mode changes is the pace:
-whether time is the wall's, and when a reply counts as arrived (`pace.py`).
+tick's reply acts from that step on, and an older tick never replaces a newer one. What a mode changes is the clock:
+whether time is the wall's, and when a reply counts as arrived (`clock.py`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 
 from hilbench.errors import LinkError, ProtocolError
 from hilbench.loop.agent import Agent
-from hilbench.loop.clock import Pace, collector_frozen
+from hilbench.loop.clock import Clock, collector_frozen
 from hilbench.loop.recovery import Recovery
-from hilbench.record.columns import Shape
+from hilbench.record.columns import Widths
 from hilbench.record.writer import Recorder
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Reply, Tick
@@ -41,32 +41,32 @@ class Loop:
     """One run of a plant and an agent. Build it, call `run` once."""
 
     def __init__(
-        self, plant: Any, agent: Agent, config: LoopConfig, recorder: Recorder, pace: Pace,
+        self, plant: Any, agent: Agent, config: LoopConfig, recorder: Recorder, clock: Clock,
         progress: Callable[[float], None] | None = None,
     ) -> None:  # fmt: skip
         self._plant, self._agent, self._config = plant, agent, config
-        self._recorder, self._pace, self._progress = recorder, pace, progress
-        self._recovery = Recovery(agent, config, recorder, pace.now_ns)
-        sheet = plant.sheet
+        self._recorder, self._clock, self._progress = recorder, clock, progress
+        self._recovery = Recovery(agent, config, recorder, clock.now_ns)
+        plant_spec = plant.plant_spec
         self._period_ns = round(config.period_s * 1e9)
-        self._step_ns = round(sheet.physics_step_s * 1e9)
+        self._step_ns = round(plant_spec.physics_step_s * 1e9)
         self._steps = self._period_ns // self._step_ns
         self._ticks = round(config.duration_s / config.period_s)
         self._deadline_ns = round((config.deadline_s or config.period_s) * 1e9)
         self._give_up_ns = round((config.give_up_s or 10 * config.period_s) * 1e9)
-        self._silence_ns = round(config.silence_s * 1e9) if pace.felt else None
+        self._silence_ns = round(config.silence_s * 1e9) if clock.free_running else None
         self._lost_ns = round(agent.link.config.timeout_s * 1e9)
         freeze_s = config.freeze_at_s if config.learning else 0.0
         self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
-        self._limits = tuple(zip(sheet.action_low, sheet.action_high, strict=True))
-        self._safe = tuple(sheet.safe_action)  # tuples, for a plant may write over what it is given
-        self._decoded_action = np.zeros(len(sheet.safe_action))
+        self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
+        self._safe = tuple(plant_spec.safe_action)  # tuples, for a plant may write over what it is given
+        self._decoded_action = np.zeros(len(plant_spec.safe_action))
         self._sense = getattr(plant, "events", lambda: NO_EVENTS)
         self._batch = max(1, 1_000_000_000 // self._period_ns)
 
     def run(self) -> Outcome:
         """Every episode in turn. A device that is lost, and does not come back, ends the run in the safe action."""
-        with collector_frozen(disabled=self._pace.realtime), closing(self._recovery):
+        with collector_frozen(disabled=self._clock.realtime), closing(self._recovery):
             for number in range(self._config.episodes):
                 try:
                     self._episode(number)
@@ -80,14 +80,14 @@ class Loop:
         self._plant.reset(seed=self._seed)
         self._recovery.reset(number, self._seed)
         self._rows = self._recorder.episode(
-            Shape.of(self._plant, self._agent.control.program, self._steps), self._batch
+            Widths.of(self._plant, self._agent.control.program, self._steps), self._batch
         )
         self._ready: list[tuple[int, int, tuple[float, ...]]] = []  # (due physics step, tick, action)
         self._open: deque[int] = deque()  # ticks without a reply of theirs or of a newer one
         self._asked_ns: int | None = None  # since when the device owes a reply
         self._acting, self._action, self._next_step = -1, self._safe, 0
-        self._pace.start(self._seed)
-        for k in range(self._ticks if self._pace.ticks is None else self._pace.ticks):
+        self._clock.start(self._seed)
+        for k in range(self._ticks if self._clock.ticks is None else self._clock.ticks):
             if self._guarded(k):
                 break
             if self._rows.full:
@@ -104,8 +104,8 @@ class Loop:
 
     def _guarded(self, k: int) -> bool:
         """A tick during which the device may get lost, or is looked for, where the scenario lets it come back."""
-        if not self._recovery.ended(wait=not self._pace.realtime):
-            self._pace.pass_until(self._pace.instant_ns(k * self._period_ns))
+        if not self._recovery.ended(wait=not self._clock.realtime):
+            self._clock.pass_until(self._clock.instant_ns(k * self._period_ns))
             self._finish(k)
             return self._ended
         try:
@@ -124,38 +124,38 @@ class Loop:
 
     def _tick(self, k: int) -> bool:
         """One control period; True when the episode has ended instead. On the virtual clock time passes by itself."""
-        if self._pace.realtime:
-            self._wait(self._pace.instant_ns(k * self._period_ns))
+        if self._clock.realtime:
+            self._wait(self._clock.instant_ns(k * self._period_ns))
         (obs, reward, terminated, truncated, info), events, _ = self._look()
         if terminated or truncated:
             self._row(k)
             return True
-        if self._pace.skips(k, self._in_flight(k)):
+        if self._clock.skips(k, self._in_flight(k)):
             self._row(k)
         else:
             learning = k < self._freeze_tick
-            reaches = self._pace.reaches(k)
+            reaches = self._clock.reaches(k)
             tick = self._agent.encode(k, k * self._period_ns, obs, reward, info, learning, events)
-            encoded_ns = self._pace.now_ns()
+            encoded_ns = self._clock.now_ns()
             if reaches:
                 self._agent.submit(tick)
-            sent_ns = self._pace.now_ns()
+            sent_ns = self._clock.now_ns()
             self._row(k, tick, encoded_ns, sent_ns)
-            if self._pace.realtime:
+            if self._clock.realtime:
                 self._open.append(k)
                 self._asked_ns = self._asked_ns or sent_ns
             elif reaches:
                 self._await(k)
         for step in range(k * self._steps, (k + 1) * self._steps):
-            if self._pace.realtime:
-                self._wait(self._pace.instant_ns(step * self._step_ns))
+            if self._clock.realtime:
+                self._wait(self._clock.instant_ns(step * self._step_ns))
             self._advance(step, *self._choose(step))
         return False
 
     def _look(self) -> tuple:
         """The plant and its sensors' events, once a tick, because sensors forget what they have told; and when."""
         if self._seen is None:
-            self._seen = self._plant.observe(), self._sense(), self._pace.now_ns()
+            self._seen = self._plant.observe(), self._sense(), self._clock.now_ns()
         return self._seen
 
     def _row(self, k: int, tick: Tick | None = None, encoded_ns: int = 0, sent_ns: int = 0) -> None:
@@ -164,7 +164,15 @@ class Loop:
         self._seen = None
         t_ns, lost = k * self._period_ns, len(events) if tick is None else 0
         learning = tick is not None and tick.learning
-        instants = (t_ns // 1000, tick is None, learning, self._pace.instant_ns(t_ns), captured_ns, encoded_ns, sent_ns)
+        instants = (
+            t_ns // 1000,
+            tick is None,
+            learning,
+            self._clock.instant_ns(t_ns),
+            captured_ns,
+            encoded_ns,
+            sent_ns,
+        )
         self._rows.tick((k, *instants, reward, terminated, truncated, lost), tick, obs, self._plant.state(), info)
 
     def _advance(self, step: int, action: tuple[float, ...], source: int) -> None:
@@ -175,13 +183,13 @@ class Loop:
     def _wait(self, until_ns: int) -> None:
         """Let time pass until then, taking replies as they come."""
         while True:
-            left_ns = until_ns - self._pace.now_ns()
-            reply = self._agent.collect(max(0, left_ns - self._pace.spin_ns))
+            left_ns = until_ns - self._clock.now_ns()
+            reply = self._agent.collect(max(0, left_ns - self._clock.spin_ns))
             if reply is not None:
                 self._arrived(reply)
             elif left_ns <= 0:
                 break
-        if self._asked_ns is not None and self._pace.now_ns() - self._asked_ns > self._lost_ns:
+        if self._asked_ns is not None and self._clock.now_ns() - self._asked_ns > self._lost_ns:
             self._lost()
 
     def _await(self, k: int) -> None:
@@ -197,9 +205,9 @@ class Loop:
 
         A reply or two may be lost on the way; a device that is silent for longer is lost itself.
         """
-        until_ns = self._pace.now_ns() + self._lost_ns
+        until_ns = self._clock.now_ns() + self._lost_ns
         while self._open:
-            if (left_ns := until_ns - self._pace.now_ns()) <= 0:
+            if (left_ns := until_ns - self._clock.now_ns()) <= 0:
                 if (self._rows.opened - self._open[0]) * self._period_ns > self._config.silence_s * 1e9:
                     self._lost()
                 return
@@ -214,20 +222,20 @@ class Loop:
         seq = reply.seq
         if seq >= self._rows.opened or self._rows.answered(seq):
             return  # a reply to no tick of this episode, or one that came twice
-        now_ns = self._pace.now_ns()
+        now_ns = self._clock.now_ns()
         while self._open and self._open[0] <= seq:
             self._open.popleft()
         self._asked_ns = now_ns if self._open else None
-        due = self._pace.due_step(seq)
+        due = self._clock.due_step(seq)
         # Late is what acts after its deadline on the plant's time: when the loop itself falls behind the clock, the
         # plant has not moved either.
         acts = self._next_step if due is None else due
-        late = self._pace.late(seq, acts * self._step_ns - seq * self._period_ns > self._deadline_ns)
+        late = self._clock.late(seq, acts * self._step_ns - seq * self._period_ns > self._deadline_ns)
         slip = max(0, seq - reply.prev_seq - 1 - self._config.catch_up)
         action, clipped, not_finite = self._decoded(reply)
-        decoded_ns = self._pace.now_ns()
+        decoded_ns = self._clock.now_ns()
         self._rows.reply(reply, now_ns, decoded_ns, slip, late, clipped, not_finite)
-        if not (late and self._config.late == "drop") and due != Pace.NEVER:
+        if not (late and self._config.late == "drop") and due != Clock.NEVER:
             heappush(self._ready, (-1 if due is None else due, seq, action))
 
     def _decoded(self, reply: Reply) -> tuple[tuple[float, ...], bool, bool]:
@@ -253,7 +261,7 @@ class Loop:
                 newest, self._action = seq, action
         if newest > self._acting:
             self._acting, source = newest, REPLIED
-            self._rows.applied(newest, step, self._pace.now_ns())
+            self._rows.applied(newest, step, self._clock.now_ns())
         return (self._safe, SAFE) if self._must_be_safe(step) else (self._action, source)
 
     def _must_be_safe(self, step: int) -> bool:
@@ -295,5 +303,5 @@ class Loop:
             self._ended = any(self._look()[0][2:4])
             self._row(k)
         for step in range(self._next_step, (k + 1) * self._steps):
-            self._pace.pass_until(self._pace.instant_ns(step * self._step_ns))
+            self._clock.pass_until(self._clock.instant_ns(step * self._step_ns))
             self._advance(step, self._safe, SAFE)

@@ -40,7 +40,7 @@ class Recovery:
     def ticked(self, episode: int, k: int) -> None:
         """After tick `k` has been sent: ask for a snapshot when one is due."""
         if self._every is not None and k % self._every == self._every - 1:
-            self._agent.link.keep_snapshot(episode, k)
+            self._agent.link.request_checkpoint(episode, k)
 
     def reset(self, episode: int, seed: int) -> None:
         """Start an episode. A device that is lost before or at that is waited for: the plant does not move yet."""

@@ -50,7 +50,7 @@ ADVICE = {
 }
 
 
-class Clock(Struct, frozen=True):
+class ClockFacts(Struct, frozen=True):
     """The monotonic clock."""
 
     resolution_s: float
@@ -74,7 +74,7 @@ class Stalls(Struct, frozen=True):
     longest_s: float
 
 
-class Rung(Struct, frozen=True):
+class RateStep(Struct, frozen=True):
     """A link's echo at one rate."""
 
     link: str
@@ -97,7 +97,7 @@ class Lava(Struct, frozen=True):
     """The highest of the rates tried whose period 99 of 100 ticks stay within."""
 
 
-class Report(Struct, frozen=True):
+class MachineReport(Struct, frozen=True):
     """All that was found out."""
 
     verdict: str
@@ -108,10 +108,10 @@ class Report(Struct, frozen=True):
     limit: str | None
     """The largest of `parts_s`."""
     parts_s: dict[str, float]
-    clock: Clock
+    clock: ClockFacts
     sleep: Spread
     stalls: Stalls
-    rungs: list[Rung]
+    rate_steps: list[RateStep]
     facts: list[Fact]
     advice: list[str]
 
@@ -121,35 +121,37 @@ def expected_s(each_s: float) -> float:
     return each_s * (2 + len(LINKS) * len(RATES_HZ)) + START_S
 
 
-def examine(each_s: float = 1.0) -> Report:
+def examine(each_s: float = 1.0) -> MachineReport:
     """Measure everything, each timing for `each_s`. What fails is told in the report, not raised."""
     duration_ns = round(each_s * 1e9)
     with collector_frozen(disabled=True):
-        clock = Clock(time.get_clock_info("monotonic").resolution, read_cost_s())
+        clock = ClockFacts(time.get_clock_info("monotonic").resolution, read_cost_s())
         lags_ns = sleep_lags_ns(max(1, duration_ns // SLEEP_PERIOD_NS), SLEEP_PERIOD_NS)
         gaps_ns, spun_ns = spin(duration_ns)
-    rungs, unmeasured = [], {}
+    rate_steps, unmeasured = [], {}
     for link in LINKS:
         try:
-            rungs += ladder(link, each_s)
+            rate_steps += ladder(link, each_s)
         except HilbenchError as error:
             unmeasured[link] = str(error)
-    parts_s = parts(lags_ns, gaps_ns, spun_ns, rungs)
+    parts_s = parts(lags_ns, gaps_ns, spun_ns, rate_steps)
     limit = max(parts_s, key=parts_s.__getitem__)
     found = facts()
     advice = [fact.advice for fact in found if fact.advice]
-    return Report(
-        verdict=verdict(rungs, parts_s) if rungs else f"unknown: {'; '.join(dict.fromkeys(unmeasured.values()))}",
-        rate_held_hz={link: rate_held_hz(some) for link, some in by_link(rungs).items()},
+    return MachineReport(
+        verdict=verdict(rate_steps, parts_s)
+        if rate_steps
+        else f"unknown: {'; '.join(dict.fromkeys(unmeasured.values()))}",
+        rate_held_hz={link: rate_held_hz(some) for link, some in by_link(rate_steps).items()},
         unmeasured=unmeasured,
-        limit=limit if rungs else None,
+        limit=limit if rate_steps else None,
         parts_s=parts_s,
         clock=clock,
         sleep=spread(lags_ns),
         stalls=stalls(gaps_ns, spun_ns),
-        rungs=rungs,
+        rate_steps=rate_steps,
         facts=found,
-        advice=advice if all(each.held for each in rungs) else [f"{limit}: {ADVICE[limit]}", *advice],
+        advice=advice if all(each.held for each in rate_steps) else [f"{limit}: {ADVICE[limit]}", *advice],
     )
 
 
@@ -188,14 +190,14 @@ def spin(duration_ns: int, now_ns: Callable[[], int] = time.monotonic_ns) -> tup
     return np.array(gaps_ns, np.int64), last_ns - start_ns
 
 
-def ladder(name: str, each_s: float) -> Iterator[Rung]:
+def ladder(name: str, each_s: float) -> Iterator[RateStep]:
     """The echo of an idle device over that link at every rate, for about `each_s` each. Raises LinkError."""
     kind = plugins.get("links", name)
     with kind(kind.Config(), "null", {}) as link:
         link.load(PROGRAM, 1000, Probes())
         for rate_hz in RATES_HZ:
             sent = max(1, round(each_s * rate_hz))
-            yield rung(name, rate_hz, sent, echo_ns(link, [TICK_BYTES] * sent, round(1e9 / rate_hz)))
+            yield rate_step(name, rate_hz, sent, echo_ns(link, [TICK_BYTES] * sent, round(1e9 / rate_hz)))
 
 
 def lava(n_ticks: int = LAVA_TICKS) -> Lava:
@@ -250,30 +252,31 @@ def stall_wait_ns(gaps_ns: NDArray, spun_ns: int, share: float) -> float:
     return float(((lengths - share * spun_ns) / np.arange(1, gaps_ns.size + 1)).max(initial=0))
 
 
-def rung(link: str, rate_hz: int, sent: int, echoes_ns: NDArray) -> Rung:
+def rate_step(link: str, rate_hz: int, sent: int, echoes_ns: NDArray) -> RateStep:
     """What the echoes say that came of so many sent; one that is missing is late."""
     late = sent - int((echoes_ns <= 1e9 / rate_hz).sum())
-    return Rung(link, rate_hz, sent, late, late <= LATE_SHARE * sent, spread(echoes_ns))
+    return RateStep(link, rate_hz, sent, late, late <= LATE_SHARE * sent, spread(echoes_ns))
 
 
-def by_link(rungs: list[Rung]) -> dict[str, list[Rung]]:
-    """Each link's rungs."""
-    return {link: some for link in LINKS if (some := [each for each in rungs if each.link == link])}
+def by_link(rate_steps: list[RateStep]) -> dict[str, list[RateStep]]:
+    """Each link's rate_steps."""
+    return {link: some for link in LINKS if (some := [each for each in rate_steps if each.link == link])}
 
 
-def rate_held_hz(rungs: list[Rung]) -> int | None:
+def rate_held_hz(rate_steps: list[RateStep]) -> int | None:
     """The highest rate that is held."""
-    return max((each.rate_hz for each in rungs if each.held), default=None)
+    return max((each.rate_hz for each in rate_steps if each.held), default=None)
 
 
-def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rungs: list[Rung]) -> dict[str, float]:
+def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rate_steps: list[RateStep]) -> dict[str, float]:
     """What each cause takes, in seconds: a link in half of all ticks, the others in one of a hundred.
 
     The loop polls the stretch by which sleepers usually wake too late, up to a bound, so they lose what is beyond it.
     A link's is its lowest median, because at a rate that is too high echoes also wait for each other.
     """
     medians_s = {
-        link: [each.echo.p50_s for each in some if each.echo.p50_s is not None] for link, some in by_link(rungs).items()
+        link: [each.echo.p50_s for each in some if each.echo.p50_s is not None]
+        for link, some in by_link(rate_steps).items()
     }
     return {
         "sleep lag": max(0.0, float(np.quantile(lags_ns, 1 - LATE_SHARE)) - spin_ns(lags_ns)) * 1e-9,
@@ -282,22 +285,22 @@ def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rungs: list[Rung]) -
     }
 
 
-def verdict(rungs: list[Rung], parts_s: Mapping[str, float]) -> str:
+def verdict(rate_steps: list[RateStep], parts_s: Mapping[str, float]) -> str:
     """One line: what each link holds, and the parts, the largest first."""
-    held = ", ".join(f"{_held(some)} over {LINKS[link]}{_beyond(some)}" for link, some in by_link(rungs).items())
+    held = ", ".join(f"{_held(some)} over {LINKS[link]}{_beyond(some)}" for link, some in by_link(rate_steps).items())
     largest = sorted(parts_s, key=parts_s.__getitem__, reverse=True)
     told = ", ".join(f"{name} {parts_s[name] * 1e3:.3f} ms ({USUAL if 'over' in name else RARE})" for name in largest)
     return f"holds {held}; largest part first: {told}"
 
 
-def _held(rungs: list[Rung]) -> str:
-    return f"{held_hz} Hz" if (held_hz := rate_held_hz(rungs)) else "none of the rates tried"
+def _held(rate_steps: list[RateStep]) -> str:
+    return f"{held_hz} Hz" if (held_hz := rate_held_hz(rate_steps)) else "none of the rates tried"
 
 
-def _beyond(rungs: list[Rung]) -> str:
+def _beyond(rate_steps: list[RateStep]) -> str:
     """How the first rate above the one held failed."""
-    held_hz = rate_held_hz(rungs) or 0
-    failed = next((each for each in rungs if not each.held and each.rate_hz > held_hz), None)
+    held_hz = rate_held_hz(rate_steps) or 0
+    failed = next((each for each in rate_steps if not each.held and each.rate_hz > held_hz), None)
     if failed is None:
         return " (the highest rate tried)"
     return f" (at {failed.rate_hz} Hz {failed.late / failed.sent:.1%} of echoes were late; allowed: {LATE_SHARE:.0%})"

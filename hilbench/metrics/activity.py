@@ -18,7 +18,7 @@ def spikes(run: RunData) -> Measures:
     tolerance = run.meta["scenario"].get("score", {}).get("tolerance")
     if found and tolerance is not None:
         answered = _answered(run)
-        error = column(run, f"info.{run.meta['sheet']['error']}")[answered]
+        error = column(run, f"info.{run.meta['plant_spec']['error']}")[answered]
         inside = int((np.abs(error) <= tolerance).sum())
         per_correct = float(column(run, "spikes")[answered].sum()) / inside if inside else None
         note = "" if inside else "no decision was within the tolerance"

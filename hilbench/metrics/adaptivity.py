@@ -115,7 +115,7 @@ def regret(run: RunData, oracle: RunData) -> Measures:
     beyond = (_after(run) - _after(oracle)).sum(axis=1).mean() * run.meta["scenario"]["score"]["window_s"]
     if not np.isfinite(beyond):
         raise Refused("the run or its oracle ended, or its error was no number, before the end of the horizon")
-    unit = run.meta["sheet"]["info_units"][run.meta["sheet"]["error"]]
+    unit = run.meta["plant_spec"]["info_units"][run.meta["plant_spec"]["error"]]
     return {"": Measure(float(beyond), _after(run).size, f"{unit} s")}
 
 
@@ -174,7 +174,7 @@ def _errors(run: RunData, start_s: float, n: int) -> NDArray:
     for row, episode in zip(found, run.episodes, strict=False):
         window = (episode["t_us"] - round(start_s * 1e6)) // window_us
         inside = (window >= 0) & (window < n) & live(episode)
-        error = episode[f"info.{run.meta['sheet']['error']}"][inside]
+        error = episode[f"info.{run.meta['plant_spec']['error']}"][inside]
         sums, counts = (np.bincount(window[inside], weights, n) for weights in (error**2, None))
         whole = (counts >= ticks) & np.isfinite(sums)
         row[whole] = np.sqrt(sums[whole] / counts[whole])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hilbench.metrics import Measure, Measures, column, metric, n_periods
-from hilbench.nal.compile.energy import STATIC, Events, Part, Range, account, baselines, dynamic
+from hilbench.nal.compile.energy import STATIC, EnergyPart, Events, Range, account, baselines, dynamic
 from hilbench.nal.compile.target import Target, load_target, targets
 from hilbench.types import RunData
 
@@ -44,11 +44,11 @@ def energy_modelled(run: RunData) -> Measures:
             found[f"{name} static"] = _modelled(parts[STATIC], n, "")
     synapses = sum(p["synapses"] for p in network["projections"].values() if p["dense"])
     for name, joules in baselines(synapses, operations - min(macs, operations), min(macs, operations)).items():
-        found[f"45 nm {name}"] = _modelled(Part(0, joules), n, IN_45_NM)
+        found[f"45 nm {name}"] = _modelled(EnergyPart(0, joules), n, IN_45_NM)
     return found
 
 
-def _modelled(part: Part, n: int, note: str) -> Measure:
+def _modelled(part: EnergyPart, n: int, note: str) -> Measure:
     if part.joules is None:
         return _unavailable(f"unknown: {part.reason}")
     value, low, high = part.joules

@@ -147,11 +147,11 @@ def _acted_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     acted = episode["applied_step"] >= 0
     if run.mode == "realtime":
         return episode["applied_ns"][acted] / 1000
-    return episode["applied_step"][acted] * round(run.meta["sheet"]["physics_step_s"] * 1e6)
+    return episode["applied_step"][acted] * round(run.meta["plant_spec"]["physics_step_s"] * 1e6)
 
 
 def _ages_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
-    step_us = round(run.meta["sheet"]["physics_step_s"] * 1e6)
+    step_us = round(run.meta["plant_spec"]["physics_step_s"] * 1e6)
     acted = np.flatnonzero(episode["applied_step"] >= 0)
     if not acted.size:
         return np.empty(0)
@@ -184,7 +184,7 @@ def _felt_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
 
 def _due_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     """When each tick's reply first acted, by the schedule; infinite where it never did."""
-    step_us = round(run.meta["sheet"]["physics_step_s"] * 1e6)
+    step_us = round(run.meta["plant_spec"]["physics_step_s"] * 1e6)
     return np.where(episode["applied_step"] >= 0, episode["applied_step"] * float(step_us), np.inf)
 
 

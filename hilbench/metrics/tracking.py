@@ -11,8 +11,8 @@ from hilbench.types import RunData
 @metric("", "lower")
 def error_rms(run: RunData) -> Measures:
     """Root mean square of the plant's tracking error, over the whole run and in each phase."""
-    name = run.meta["sheet"]["error"]
-    unit = run.meta["sheet"]["info_units"][name]
+    name = run.meta["plant_spec"]["error"]
+    unit = run.meta["plant_spec"]["info_units"][name]
     error, t_us = column(run, f"info.{name}"), column(run, "t_us")
     spans = {"": (0.0, 1e9), **run.meta["scenario"]["phases"]}
     found = {}

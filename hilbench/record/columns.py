@@ -45,7 +45,7 @@ LISTS = {"events": EVENT, "reply_events": EVENT, "probe_events": EVENT, "probe_v
 
 
 @dataclass(frozen=True)
-class Shape:
+class Widths:
     """The widths of a row's vectors."""
 
     obs: int
@@ -58,14 +58,14 @@ class Shape:
     values_out: int
 
     @classmethod
-    def of(cls, plant: Any, program: Program, steps: int) -> Shape:
+    def of(cls, plant: Any, program: Program, steps: int) -> Widths:
         """The widths of a plant's rows with this program, at so many physics steps a tick."""
-        sheet = plant.sheet
+        plant_spec = plant.plant_spec
         return cls(
-            obs=len(sheet.obs_names),
+            obs=len(plant_spec.obs_names),
             state=plant.state().size,
-            info=tuple(sheet.info_units),
-            actions=len(sheet.action_names),
+            info=tuple(plant_spec.info_units),
+            actions=len(plant_spec.action_names),
             steps=steps,
             values_in=size_of(program.inputs, "values"),
             modulators=size_of(program.modulators, "values"),
@@ -82,10 +82,10 @@ class _Part:
         self.offset, self.size, self.pack = offset, packed.size, packed.pack_into
 
 
-class Layout:
+class RowLayout:
     """Where in a row each part begins."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Widths) -> None:
         one = [[(name, kind, 1) for name, kind in part] for part in (TICK, REPLY, APPLIED)]
         one[0] += [
             ("obs", "f4", shape.obs), ("state", "f8", shape.state), ("info", "f8", len(shape.info)),
@@ -117,7 +117,7 @@ class Layout:
 class Chunk:
     """Some ticks' rows in one block of memory, and their translation to one Arrow batch."""
 
-    def __init__(self, layout: Layout, info: tuple[str, ...], n: int) -> None:
+    def __init__(self, layout: RowLayout, info: tuple[str, ...], n: int) -> None:
         self._empty, self._info = layout.empty() * n, info
         self.memory = bytearray(self._empty)
         self.rows = np.frombuffer(self.memory, layout.row)

@@ -34,22 +34,22 @@ def frame(run: RunData) -> pandas.DataFrame:
         import pandas
     except ImportError as error:
         raise MissingExtra("pandas", "pandas") from error
-    sheet = run.meta.get("sheet", {})
-    tables = [dict(_columns(episode, sheet, number)) for number, episode in enumerate(run.episodes)]
+    plant_spec = run.meta.get("plant_spec", {})
+    tables = [dict(_columns(episode, plant_spec, number)) for number, episode in enumerate(run.episodes)]
     names = tables[0] if tables else ()
     return pandas.DataFrame({name: np.concatenate([table[name] for table in tables]) for name in names})
 
 
-def _columns(episode: dict[str, NDArray], sheet: dict[str, Any], number: int) -> Iterator[tuple[str, NDArray]]:
+def _columns(episode: dict[str, NDArray], plant_spec: dict[str, Any], number: int) -> Iterator[tuple[str, NDArray]]:
     yield "episode", np.full(len(episode["seq"]), number)
     for name, found in episode.items():
         if found.dtype == object:
             yield f"n_{name}", np.array([len(row) for row in found])
         elif name in VECTORS:
-            names = sheet.get("obs_names", ()) if name == "obs" else ()
+            names = plant_spec.get("obs_names", ()) if name == "obs" else ()
             yield from _spread(name, names or range(found.shape[1]), found)
         elif name == "actions":
-            names = sheet.get("action_names") or range(found.shape[1] // episode["sources"].shape[1])
+            names = plant_spec.get("action_names") or range(found.shape[1] // episode["sources"].shape[1])
             yield from _spread("action", names, found[:, -len(names) :])
         elif name == "sources":
             yield "source", found[:, -1]

@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.record.columns import Chunk, Layout, Shape
+from hilbench.record.columns import Chunk, RowLayout, Widths
 from hilbench.record.layout import ECHO_NAME, FORMAT, RUN, episode_name
 from hilbench.record.sealed import release, reserve, write_sealed
 from hilbench.record.streams import StreamWriter
@@ -36,7 +36,7 @@ class Recorder:
 
     def __init__(self, folder: str | Path, meta: Mapping[str, Any], compress: bool = False) -> None:
         self.folder, self._compress = Path(folder), compress
-        refuse(self.folder)
+        ensure_writable(self.folder)
         self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
         self._episode: _Episode | None = None
         self._streams: dict[str, StreamWriter] = {}
@@ -47,7 +47,7 @@ class Recorder:
         reserve(self.folder)
         self.write_meta()
 
-    def episode(self, shape: Shape, rows_per_batch: int) -> _Episode:
+    def episode(self, shape: Widths, rows_per_batch: int) -> _Episode:
         """Open the next episode's stream, ending the one before."""
         self.end_episode()
         name = episode_name(self.meta["episodes"])
@@ -125,7 +125,7 @@ class Recorder:
         return self._streams[name]
 
 
-def refuse(folder: Path) -> None:
+def ensure_writable(folder: Path) -> None:
     """Raise RecordError when the folder holds a run already, or can hold none. Nothing is made yet."""
     try:
         if (folder / RUN).exists():
@@ -142,9 +142,9 @@ def refuse(folder: Path) -> None:
 class _Episode:
     """One episode's rows, addressed by tick number."""
 
-    def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Shape, rows_per_batch: int) -> None:
+    def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Widths, rows_per_batch: int) -> None:
         self.info, self._n = shape.info, rows_per_batch
-        self._layout = Layout(shape)
+        self._layout = RowLayout(shape)
         self._size = self._layout.row.itemsize
         self._chunks = {0: Chunk(self._layout, shape.info, rows_per_batch)}
         self._spare = [Chunk(self._layout, shape.info, rows_per_batch)]

@@ -25,7 +25,7 @@ from hilbench.report.charts import (
     time_axis,
     wide,
 )
-from hilbench.report.data import Cell, change_s, phase, phases
+from hilbench.report.data import ReportCell, change_s, phase, phases
 from hilbench.types import RunData
 
 MOST = len(COLOURS)
@@ -55,7 +55,7 @@ class Series(NamedTuple):
     curve: Curve
 
 
-def figure(cells: Sequence[Cell], baseline: str | None) -> Figure | None:
+def figure(cells: Sequence[ReportCell], baseline: str | None) -> Figure | None:
     """The chart of one scenario's cells; None where no run is left to draw."""
     drawn = choose([cell for cell in cells if cell.metas], baseline)
     series = [found for i, cell in enumerate(drawn) for found in _of_cell(cell, COLOURS[i])]
@@ -63,7 +63,7 @@ def figure(cells: Sequence[Cell], baseline: str | None) -> Figure | None:
         return None
     series += _references(drawn)
     meta = drawn[0].metas[0]
-    name = meta["sheet"]["error"]
+    name = meta["plant_spec"]["error"]
     width_s = window_s(meta)
     note = f"Root mean square in windows of {words.quantity(width_s, 's')}; interquartile mean over seeds."
     if any(np.isfinite(one.curve.low).any() for one in series):
@@ -76,12 +76,12 @@ def figure(cells: Sequence[Cell], baseline: str | None) -> Figure | None:
         f"error_{drawn[0].group}",
         chart(series, meta),
         heading,
-        _finding(drawn, meta["sheet"]["info_units"][name]),
+        _finding(drawn, meta["plant_spec"]["info_units"][name]),
         note,
     )
 
 
-def choose(cells: Sequence[Cell], baseline: str | None, most: int = MOST) -> list[Cell]:
+def choose(cells: Sequence[ReportCell], baseline: str | None, most: int = MOST) -> list[ReportCell]:
     """At most `most` cells, in their own order: the baseline, the best, the worst, and some evenly between these."""
     if len(cells) <= most:
         return list(cells)
@@ -141,26 +141,26 @@ def _iqm(values: NDArray, axis: int = 0) -> Any:
 
 def _windows(run: RunData, width_s: float, origin_s: float) -> dict[int, float]:
     """RMS of the error by window number, counted from `origin_s`; over all episodes."""
-    error = column(run, f"info.{run.meta['sheet']['error']}")
+    error = column(run, f"info.{run.meta['plant_spec']['error']}")
     number = np.floor((column(run, "t_us") * 1e-6 - origin_s) / width_s + 1e-9).astype(int)
     at, which = np.unique(number, return_inverse=True)
     return dict(zip(at.tolist(), np.sqrt(np.bincount(which, error**2) / np.bincount(which)).tolist(), strict=True))
 
 
-def _of_cell(cell: Cell, colour: str) -> list[Series]:
+def _of_cell(cell: ReportCell, colour: str) -> list[Series]:
     """A cell and its twin."""
-    wanted = ("t_us", f"info.{cell.metas[0]['sheet']['error']}")
+    wanted = ("t_us", f"info.{cell.metas[0]['plant_spec']['error']}")
     runs, twins = cell.read(wanted), cell.read(wanted, "twin")
     both = ((RAN, runs), ("its frozen twin", twins))
     return [Series(cell.title, kind, colour, curve(some)) for kind, some in both if some]
 
 
-def _references(drawn: Sequence[Cell]) -> list[Series]:
+def _references(drawn: Sequence[ReportCell]) -> list[Series]:
     """Floor and oracle of the first cell that has them, but not where that controller's own cell is drawn."""
     found = []
     for role in ("floor", "oracle"):
         cell = next((cell for cell in drawn if cell.references.get(role)), None)
-        runs = cell.read(("t_us", f"info.{cell.metas[0]['sheet']['error']}"), role) if cell else []
+        runs = cell.read(("t_us", f"info.{cell.metas[0]['plant_spec']['error']}"), role) if cell else []
         if runs and (name := runs[0].meta["scenario"]["controller"]) not in {each.controller for each in drawn}:
             found.append(Series(f"{name} ({role})", role, GREY, curve(runs)))
     return found
@@ -168,8 +168,8 @@ def _references(drawn: Sequence[Cell]) -> list[Series]:
 
 def chart(series: Sequence[Series], meta: dict[str, Any]) -> alt.LayerChart:
     """The error over time on a log axis, with every disturbance marked where it begins."""
-    name, marks = meta["sheet"]["error"], _changes(meta)
-    unit = meta["sheet"]["info_units"][name]
+    name, marks = meta["plant_spec"]["error"], _changes(meta)
+    unit = meta["plant_spec"]["info_units"][name]
     factor, shown = words.prefix(unit, np.concatenate([one.curve.middle for one in series]).tolist())
     title = f"{words.subject(name)}, RMS ({shown})"
     rows = [row for order, one in enumerate(series) for row in _rows(one, factor, 2 * order)]
@@ -274,7 +274,7 @@ def _what(name: str, table: dict[str, Any]) -> str:
     return f"{name}: {size}" if size else name
 
 
-def _finding(drawn: Sequence[Cell], unit: str) -> str:
+def _finding(drawn: Sequence[ReportCell], unit: str) -> str:
     before, after = phases(drawn)
     change = change_s(drawn[0].metas[0])
     ranked = sorted((cell for cell in drawn if cell.value(after) is not None), key=lambda cell: cell.value(after))

@@ -47,7 +47,7 @@ class Metric(Struct, kw_only=True):
         return self.mean if self.statistic == "mean" else self.iqm
 
 
-class Cell(Struct, kw_only=True):
+class ReportCell(Struct, kw_only=True):
     """A row of an evaluation: one scenario, controller and point, over its seeds."""
 
     label: str
@@ -105,8 +105,8 @@ class Cell(Struct, kw_only=True):
 class Summary(Struct, kw_only=True):
     """An evaluation."""
 
-    cells: list[Cell]
-    references: list[Cell] = []
+    cells: list[ReportCell]
+    references: list[ReportCell] = []
     suite: str = ""
     summary: str = ""
     status: str = "done"
@@ -127,9 +127,9 @@ def read(folders: Iterable[str | Path]) -> list[Summary]:
     return found
 
 
-def grouped(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+def grouped(cells: Iterable[ReportCell]) -> dict[str, list[ReportCell]]:
     """Cells by group, in order."""
-    found: dict[str, list[Cell]] = {}
+    found: dict[str, list[ReportCell]] = {}
     for cell in cells:
         found.setdefault(cell.group, []).append(cell)
     return found
@@ -144,7 +144,7 @@ def change_s(meta: dict[str, Any]) -> float | None:
     return min((at_s for at_s in times if at_s < scenario["loop"]["duration_s"]), default=None)
 
 
-def phases(cells: Sequence[Cell]) -> tuple[str | None, str]:
+def phases(cells: Sequence[ReportCell]) -> tuple[str | None, str]:
     """The error metrics of the last phase before the change and of the last one after it."""
     meta = next((meta for cell in cells for meta in cell.metas), None)
     change = change_s(meta) if meta else None
@@ -157,11 +157,11 @@ def phases(cells: Sequence[Cell]) -> tuple[str | None, str]:
     return (before[-1] if before else None), (after[-1] if after else "error_rms")
 
 
-def _leave_out_damaged(cells: Iterable[Cell]) -> None:
+def _leave_out_damaged(cells: Iterable[ReportCell]) -> None:
     """Name every run whose record is not what was written, and draw none of it."""
     told: dict[Path, str] = {}
 
-    def whole(cell: Cell, name: str | None) -> str | None:
+    def whole(cell: ReportCell, name: str | None) -> str | None:
         folder = Path(cell.folder) / (name or "")
         if name and folder not in told:
             told[folder] = _damage(folder)
@@ -216,7 +216,7 @@ def _single(folder: Path) -> Summary:
     scenario = run.meta["scenario"]
     controller = scenario["controller"]
     measures = measure(run)
-    cell = Cell(
+    cell = ReportCell(
         label=escaped(folder.resolve().name),
         suite=SINGLE,
         scenario=scenario["name"],
@@ -257,7 +257,7 @@ def phase(name: str) -> str:
     return re.sub(r"(?<=\d)-(?=\d)", "–", inside)
 
 
-def _give_names(cells: Sequence[Cell]) -> None:
+def _give_names(cells: Sequence[ReportCell]) -> None:
     """A group for each cell, and a title that no other cell of its group has, where anything tells them apart."""
     suites: dict[str, set[str]] = {}
     for cell in cells:
@@ -271,13 +271,13 @@ def _give_names(cells: Sequence[Cell]) -> None:
                 cell.title = told(cell)
 
 
-def _own(cell: Cell) -> str:
+def _own(cell: ReportCell) -> str:
     return f"{cell.label} ({cell.role})" if cell.role and cell.role not in cell.label else cell.label
 
 
-def _with_point(cell: Cell) -> str:
+def _with_point(cell: ReportCell) -> str:
     return ", ".join([_own(cell), *(setting(*item) for item in cell.point.items())])
 
 
-def _with_place(cell: Cell) -> str:
+def _with_place(cell: ReportCell) -> str:
     return f"{_with_point(cell)} ({cell.source}, {cell.backend}, {cell.link}, {cell.mode})"

@@ -10,7 +10,7 @@ import altair as alt
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, wide
 from hilbench.report.curves import choose
-from hilbench.report.data import Cell, Metric
+from hilbench.report.data import Metric, ReportCell
 
 NAME = re.compile(r"energy_(?P<origin>measured|modelled)(\[(?P<target>45 nm|.*?)(?: (?P<part>static|[as]nn .*))?\])?$")
 MOST = 12
@@ -19,7 +19,7 @@ SPIKING, DENSE = ("snn float32",), ("ann float32", "ann int8")
 """Baselines in one technology: the network as it is, and one without spikes over the same synapses."""
 
 
-def figures(cells: Sequence[Cell], baseline: str | None) -> list[Figure]:
+def figures(cells: Sequence[ReportCell], baseline: str | None) -> list[Figure]:
     """A figure for each scenario, origin and device, of cells that have a number there."""
     panels = {}
     for name in dict.fromkeys(name for cell in cells for name in cell.metrics):
@@ -28,7 +28,7 @@ def figures(cells: Sequence[Cell], baseline: str | None) -> list[Figure]:
     return [figure for panel, names in panels.items() if (figure := _panel(cells, baseline, *panel, names))]
 
 
-def unavailable(cells: Sequence[Cell]) -> dict[str, list[str]]:
+def unavailable(cells: Sequence[ReportCell]) -> dict[str, list[str]]:
     """Why a number of joules is missing, and of which cells."""
     found: dict[str, list[str]] = {}
     for cell in cells:
@@ -39,7 +39,9 @@ def unavailable(cells: Sequence[Cell]) -> dict[str, list[str]]:
     return found
 
 
-def _panel(cells: Sequence[Cell], baseline: str | None, origin: str, target: str, names: list[str]) -> Figure | None:
+def _panel(
+    cells: Sequence[ReportCell], baseline: str | None, origin: str, target: str, names: list[str]
+) -> Figure | None:
     drawn = choose([cell for cell in cells if any(cell.value(name) is not None for name in names)], baseline, MOST)
     if not drawn:
         return None

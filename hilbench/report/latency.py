@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hilbench.metrics import column
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, Mark, columns, flags, headroom, wide
-from hilbench.report.data import Cell
+from hilbench.report.data import ReportCell
 from hilbench.types import RunData
 
 HEIGHT = 240
@@ -21,7 +21,7 @@ COLUMNS = ("answered", "arrived_ns", "scheduled_ns")
 REPLIES, ECHO = "replies", "bare echo of the link"
 
 
-def figure(cell: Cell) -> Figure | None:
+def figure(cell: ReportCell) -> Figure | None:
     """The distribution of one real-time cell, over all seeds; None where no run is left or no reply came."""
     runs = cell.read(COLUMNS)
     ms, echo_ms = _samples_ms(runs)
@@ -115,7 +115,7 @@ def _bars(what: str, shares: NDArray, edges: NDArray, empty: bool = False) -> li
     ]
 
 
-def _finding(cell: Cell, ms: NDArray, echo_ms: NDArray) -> str:
+def _finding(cell: ReportCell, ms: NDArray, echo_ms: NDArray) -> str:
     middle = float(np.median(ms))
     text = f"Half of the replies came within {words.figure(middle)} ms of their scheduled instant"
     if ms.size >= 1000:

@@ -9,7 +9,7 @@ import altair as alt
 
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, wide
-from hilbench.report.data import Cell, phase, phases
+from hilbench.report.data import ReportCell, phase, phases
 
 DELAY = "loop.delay.s"
 SHARE = 0.25
@@ -17,9 +17,9 @@ STABLE = "Stable: every seed's error is at most a quarter of what it is at the s
 """SHARE, in words."""
 
 
-def figures(cells: Sequence[Cell]) -> list[Figure]:
+def figures(cells: Sequence[ReportCell]) -> list[Figure]:
     """Figures for each label whose points vary delay and learning rate."""
-    groups: dict[tuple, list[Cell]] = {}
+    groups: dict[tuple, list[ReportCell]] = {}
     for cell in cells:
         rate = rate_key(cell)
         if DELAY in cell.point and rate:
@@ -28,12 +28,12 @@ def figures(cells: Sequence[Cell]) -> list[Figure]:
     return [figure for group in groups.values() for figure in _of_group(group)]
 
 
-def rate_key(cell: Cell) -> str | None:
+def rate_key(cell: ReportCell) -> str | None:
     """The point's learning rate, by its name."""
     return next((key for key in cell.point if key.endswith("learning_rate")), None)
 
 
-def rows_of(cells: Sequence[Cell], name: str) -> list[dict[str, Any]]:
+def rows_of(cells: Sequence[ReportCell], name: str) -> list[dict[str, Any]]:
     """One row per delay and learning rate, with whether it is stable by the error metric `name`.
 
     A seed that failed, with learning or without, makes it not stable; without a cell that does not learn nobody knows.
@@ -111,7 +111,7 @@ def stable_line(largest: Mapping[float, float]) -> alt.Chart:
     )
 
 
-def _of_group(cells: Sequence[Cell]) -> list[Figure]:
+def _of_group(cells: Sequence[ReportCell]) -> list[Figure]:
     first, (_, name) = cells[0], phases(cells)
     rows = rows_of(cells, name)
     known = [row for row in rows if row["error"]]
@@ -147,7 +147,7 @@ def _largest(largest: Mapping[float, float], rows: Sequence[Mapping[str, Any]]) 
     return words.listed(f"{rates.get(rate, f'{rate:g}')} at {delay_ms:g} ms" for delay_ms, rate in largest.items())
 
 
-def _errors(cell: Cell, name: str) -> list[float | None] | None:
+def _errors(cell: ReportCell, name: str) -> list[float | None] | None:
     """The error of every seed in order; None when one failed."""
     return None if cell.failed or name not in cell.metrics else cell.metrics[name].values
 

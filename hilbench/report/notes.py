@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hilbench.report import words
-from hilbench.report.data import Cell
+from hilbench.report.data import ReportCell
 
 EMULATED = (
     "instructions, not cycles. An emulator stood for the device. It counts instructions, and knows no pipeline, cache "
@@ -25,7 +25,7 @@ class Note(NamedTuple):
     warns: bool
 
 
-def notes(cells: Sequence[Cell]) -> list[Note]:
+def notes(cells: Sequence[ReportCell]) -> list[Note]:
     """Those that these cells' numbers need."""
     behind, emulated = [cell.title for cell in cells if cell.behind], [cell.title for cell in cells if cell.emulated]
     found = [Note(f"{words.some(behind)}: {BEHIND}", True)] if behind else []

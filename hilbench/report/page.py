@@ -15,7 +15,7 @@ import vl_convert
 from hilbench.errors import MissingExtra, RecordError
 from hilbench.report import charts, curves, data, energy, latency, maps, spikes, split, tables, words
 from hilbench.report.charts import Figure
-from hilbench.report.data import Cell, Summary
+from hilbench.report.data import ReportCell, Summary
 from hilbench.report.notes import notes
 from hilbench.report.verdict import Card, cards, sentence
 
@@ -48,13 +48,13 @@ class Report:
     faults: list[tuple[str, str]] = field(default_factory=list)
     losses: list[tuple[str, str]] = field(default_factory=list)
     """Of runs whose end of the link lost frames."""
-    live: list[Cell] = field(default_factory=list)
+    live: list[ReportCell] = field(default_factory=list)
     """The real-time cells whose latency is drawn."""
     left_out: dict[str, str] = field(default_factory=dict)
     """By section, what is not drawn."""
 
     @property
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[ReportCell]:
         """Every cell but those that are only compared with."""
         return [cell for summary in self.summaries for cell in summary.cells]
 
@@ -139,7 +139,7 @@ def render(report: Report) -> str:
     return environment.get_template("page.html").render(report=report, terms=terms(report), vega=bundle)
 
 
-def _draw(report: Report, groups: dict[str, list[Cell]], baselines: dict[str, str | None]) -> None:
+def _draw(report: Report, groups: dict[str, list[ReportCell]], baselines: dict[str, str | None]) -> None:
     figures: dict[str, list[Figure | None]] = {name: [] for name in ("error", "latency", "delay", "energy", "network")}
     for number, (name, cells) in enumerate(groups.items()):
         figures["delay"] += maps.figures(cells)
@@ -163,7 +163,7 @@ def _title(summary: Summary) -> str:
     return alone or summary.suite or "evaluation"
 
 
-def _loads(cells: Sequence[Cell]) -> list[dict[str, Any]]:
+def _loads(cells: Sequence[ReportCell]) -> list[dict[str, Any]]:
     """Each distinct load report, with the cells that it holds for."""
     found: dict[str, dict[str, Any]] = {}
     for cell in cells:
@@ -174,14 +174,14 @@ def _loads(cells: Sequence[Cell]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _faults(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+def _faults(cells: Sequence[ReportCell]) -> list[tuple[str, str]]:
     """Every fault on record, with the cell and seed it befell."""
     return [
         (_whose(cell, meta), _told(fault)) for cell in cells for meta in cell.metas for fault in meta.get("faults", [])
     ]
 
 
-def _losses(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+def _losses(cells: Sequence[ReportCell]) -> list[tuple[str, str]]:
     """What each run lost at its own end of the link, with the cell and seed; runs that lost nothing are left out."""
     found = [(_whose(cell, meta), _lost(meta.get("link", {}))) for cell in cells for meta in cell.metas]
     return [(who, what) for who, what in found if what]
@@ -196,7 +196,7 @@ def _lost(link: dict[str, int]) -> str:
     return "; ".join(parts)
 
 
-def _whose(cell: Cell, meta: dict[str, Any]) -> str:
+def _whose(cell: ReportCell, meta: dict[str, Any]) -> str:
     return f"{cell.title}, seed {meta['scenario']['loop']['seed']}"
 
 

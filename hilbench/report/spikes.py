@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, INK, Figure, Mark, columns, flags, headroom, rounded, time_axis, wide
-from hilbench.report.data import Cell, change_s
+from hilbench.report.data import ReportCell, change_s
 from hilbench.types import RunData
 
 NEURONS = 60
@@ -21,7 +21,7 @@ HEIGHT, LOW = 300, 220
 """Of the spikes, and of the weights below or beside them."""
 
 
-def raster(cells: Sequence[Cell]) -> Figure | None:
+def raster(cells: Sequence[ReportCell]) -> Figure | None:
     """Spikes around the change, of the first cell that recorded any."""
     for cell in cells:
         recorded = [meta["scenario"].get("record", {}).get("spikes") for meta in cell.metas]
@@ -32,7 +32,7 @@ def raster(cells: Sequence[Cell]) -> Figure | None:
     return None
 
 
-def norms(cells: Sequence[Cell]) -> Figure | None:
+def norms(cells: Sequence[ReportCell]) -> Figure | None:
     """The recorded weights' norm over time, of the first cell that learnt and recorded any."""
     for cell in cells:
         learnt = cell.value("weight_updates") != 0
@@ -92,7 +92,7 @@ def _weights_of(meta: dict[str, Any]) -> list[str]:
     return [*record.get("weights", []), *record.get("weight_norms", [])]
 
 
-def _raster(cell: Cell, meta: dict[str, Any], t_s: NDArray, address: NDArray) -> Figure | None:
+def _raster(cell: ReportCell, meta: dict[str, Any], t_s: NDArray, address: NDArray) -> Figure | None:
     change = change_s(meta)
     times, row, fired = pick(t_s, address, float(np.median(t_s)) if change is None else change)
     if not times.size:
@@ -136,7 +136,7 @@ def _strokes(times: NDArray, row: NDArray, n_neurons: int, marks: list[Mark]) ->
     return alt.layer(strokes, *flags(marks, span)).properties(**wide(HEIGHT))
 
 
-def _norms(cell: Cell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
+def _norms(cell: ReportCell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
     change, names = change_s(meta), list(dict.fromkeys(row["what"] for row in rows))
     own = [(row["t"], row["norm"]) for row in rows if row["what"] == names[0]]
     end = words.figure(own[-1][1])

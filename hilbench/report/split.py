@@ -13,7 +13,7 @@ from hilbench.metrics.split import COLUMNS, parts_s
 from hilbench.record.histogram import merged, quantiles_ns
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, rounded, wide
-from hilbench.report.data import Cell
+from hilbench.report.data import ReportCell
 
 PARTS = {
     "observe": "#BBBBBB",
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     """By part: mean and 99th percentile in us."""
 
 
-def figures(cells: Sequence[Cell]) -> tuple[list[Figure], list[Row]]:
+def figures(cells: Sequence[ReportCell]) -> tuple[list[Figure], list[Row]]:
     """Both charts of these real-time cells, and the table; what runs without stamps or histograms lack is left out."""
     parts = {cell.title: found for cell in cells if (found := _joined(parts_s(run) for run in cell.read(COLUMNS)))}
     drawn = [_stack(parts)] if parts else []
@@ -117,12 +117,12 @@ def _largest(title: str, parts: dict[str, NDArray]) -> str:
     return f"{title}: {whole} on average, most of it {name} ({100 * share:.0f} %)."
 
 
-def _histogram(cell: Cell, what: str) -> dict[str, int]:
+def _histogram(cell: ReportCell, what: str) -> dict[str, int]:
     """Of all seeds and episodes."""
     return merged(meta["histograms_ns"][what] for meta in cell.metas if "histograms_ns" in meta)
 
 
-def _percentiles(cells: Sequence[tuple[Cell, dict[str, int]]]) -> Figure:
+def _percentiles(cells: Sequence[tuple[ReportCell, dict[str, int]]]) -> Figure:
     """Latency over the share of ticks that were faster, every nine as wide as the one before."""
     rows, titles = [], [cell.title for cell, _ in cells]
     for cell, latency in cells:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hilbench.report import words
-from hilbench.report.data import Cell, Metric, phase, phases
+from hilbench.report.data import Metric, ReportCell, phase, phases
 
 LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt"
 FELT = ("latency[p50]", "latency[p99]", "misses")
@@ -16,7 +16,7 @@ FELT = ("latency[p50]", "latency[p99]", "misses")
 
 
 @dataclass
-class Entry:
+class TableEntry:
     """What one cell has in one column."""
 
     text: str
@@ -44,20 +44,20 @@ class Table:
 
     group: str
     columns: list[Column] = field(default_factory=list)
-    rows: list[tuple[Cell, list[Entry]]] = field(default_factory=list)
+    rows: list[tuple[ReportCell, list[TableEntry]]] = field(default_factory=list)
     common: list[str] = field(default_factory=list)
     """What all rows share and no column repeats."""
     failed: list[str] = field(default_factory=list)
     refused: dict[str, list[str]] = field(default_factory=dict)
     """Why a metric gave no number, and for which cells."""
 
-    def add(self, column: Column, entries: Sequence[Entry]) -> None:
+    def add(self, column: Column, entries: Sequence[TableEntry]) -> None:
         self.columns.append(column)
         for (_, row), entry in zip(self.rows, entries, strict=True):
             row.append(entry)
 
 
-def overview(group: str, cells: Sequence[Cell], references: Sequence[Cell], baseline: str | None) -> Table:
+def overview(group: str, cells: Sequence[ReportCell], references: Sequence[ReportCell], baseline: str | None) -> Table:
     """The table of one group: what was run, then what came of it."""
     cells = [*cells, *references]
     table = Table(group, rows=[(cell, []) for cell in cells])
@@ -75,7 +75,7 @@ def overview(group: str, cells: Sequence[Cell], references: Sequence[Cell], base
     return table
 
 
-def comparable(cell: Cell) -> tuple:
+def comparable(cell: ReportCell) -> tuple:
     """Cells with the same answer may be ranked: same scenario, mode and conditions, whatever the controller's own.
 
     A plant that stood still while its loop was behind the clock had other conditions.
@@ -89,10 +89,10 @@ def one_line(title: str) -> str:
     return title.replace("\n", " ")
 
 
-def _add_places(table: Table, cells: Sequence[Cell]) -> None:
+def _add_places(table: Table, cells: Sequence[ReportCell]) -> None:
     """Where a cell ran, and its point: columns where cells differ, one line where they do not."""
-    ways: dict[str, Callable[[Cell], Entry]] = {
-        "evaluation": lambda cell: Entry(cell.source, sort=cell.source),
+    ways: dict[str, Callable[[ReportCell], TableEntry]] = {
+        "evaluation": lambda cell: TableEntry(cell.source, sort=cell.source),
         "runs on": _where,
     }
     for title, get in ways.items():
@@ -112,23 +112,25 @@ def _add_places(table: Table, cells: Sequence[Cell]) -> None:
 def _add_setting(table: Table, key: str, values: Sequence[Any]) -> None:
     name, unit = words.named(key)
     if not all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
-        entries = [Entry(words.ABSENT if v is None else str(v), sort=None if v is None else str(v)) for v in values]
+        entries = [
+            TableEntry(words.ABSENT if v is None else str(v), sort=None if v is None else str(v)) for v in values
+        ]
         table.add(Column(name, number=False), entries)
         return
     factor, shown = words.prefix(unit or "1", values)
-    entries = [Entry(words.ABSENT) if v is None else Entry(f"{v * factor:g}", sort=v) for v in values]
+    entries = [TableEntry(words.ABSENT) if v is None else TableEntry(f"{v * factor:g}", sort=v) for v in values]
     table.add(Column(name, shown), entries)
 
 
-def _name(cell: Cell) -> Entry:
+def _name(cell: ReportCell) -> TableEntry:
     said = [cell.role] if cell.role else []
     said += [cell.controller] if cell.controller.lower() != cell.label.lower() else []
-    return Entry(cell.label, ", ".join(said), cell.title, cell.title)
+    return TableEntry(cell.label, ", ".join(said), cell.title, cell.title)
 
 
-def _where(cell: Cell) -> Entry:
+def _where(cell: ReportCell) -> TableEntry:
     link, mode = _spelt(cell.link), _spelt(cell.mode)
-    return Entry(cell.backend, f"{link}, {mode}", f"{cell.backend} {link} {mode}")
+    return TableEntry(cell.backend, f"{link}, {mode}", f"{cell.backend} {link} {mode}")
 
 
 def _spelt(value: str) -> str:
@@ -137,14 +139,16 @@ def _spelt(value: str) -> str:
     )
 
 
-def _seeds(cell: Cell) -> Entry:
+def _seeds(cell: ReportCell) -> TableEntry:
     done = len(cell.seeds) - len(cell.failed)
     if not cell.failed:
-        return Entry(str(len(cell.seeds)), sort=done, note="seeds " + ", ".join(map(str, cell.seeds)))
-    return Entry(f"{done} of {len(cell.seeds)}", f"{len(cell.failed)} failed", done, "; ".join(cell.failed), warn=True)
+        return TableEntry(str(len(cell.seeds)), sort=done, note="seeds " + ", ".join(map(str, cell.seeds)))
+    return TableEntry(
+        f"{done} of {len(cell.seeds)}", f"{len(cell.failed)} failed", done, "; ".join(cell.failed), warn=True
+    )
 
 
-def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
+def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
     """(heading, metric, what it is) of the columns of numbers, where any cell has one or says why not."""
     before, after = phases(cells)
     found = [
@@ -174,7 +178,7 @@ def _numbers(cells: Sequence[Cell]) -> list[tuple[str, str, str]]:
     return [each for each in found if any(each[1] in cell.metrics for cell in cells) and _tells(cells, each[1])]
 
 
-def _tells(cells: Sequence[Cell], name: str) -> bool:
+def _tells(cells: Sequence[ReportCell], name: str) -> bool:
     """Whether a column has anything to say.
 
     Survival only where one fell early, lateness only where it is felt, energy only where there is a number: the section
@@ -199,7 +203,7 @@ def _energy(name: str) -> str:
     return f"{origin}\nenergy" + (f",\n{label[1]}" if label else "")
 
 
-def _add_number(table: Table, cells: Sequence[Cell], title: str, name: str, about: str) -> None:
+def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str, about: str) -> None:
     found = [cell.metrics.get(name) for cell in cells]
     units = list(dict.fromkeys(metric.unit for metric in found if metric))
     alike = [m for cell in cells for other, m in cell.metrics.items() if _family(other) == _family(name)]
@@ -225,15 +229,15 @@ def _family(name: str) -> str:
     return stem if stem == "error_rms" else name
 
 
-def _number(cell: Cell, metric: Metric | None, factor: float, name: str) -> Entry:
+def _number(cell: ReportCell, metric: Metric | None, factor: float, name: str) -> TableEntry:
     if name in FELT and cell.mode == "lockstep":
-        return Entry(words.ABSENT, note=LOCKSTEP)
+        return TableEntry(words.ABSENT, note=LOCKSTEP)
     if name == "spikes" and cell.metas and not cell.metas[0].get("network"):
-        return Entry(words.ABSENT, note="a law has no neurons")
+        return TableEntry(words.ABSENT, note="a law has no neurons")
     if metric is None:
-        return Entry(words.ABSENT, note="this cell has no such number")
+        return TableEntry(words.ABSENT, note="this cell has no such number")
     if metric.value is None:
-        return Entry(words.ABSENT, note=metric.note or "no seed gave a number")
+        return TableEntry(words.ABSENT, note=metric.note or "no seed gave a number")
     bounds = metric.interval or metric.ci95  # what a model's constants allow is far wider than seeds are apart
     sub = words.interval(*(bound * factor for bound in bounds)) if bounds and bounds[0] != bounds[1] else ""
     note = f"{'mean' if metric.statistic == 'mean' else 'interquartile mean'} over {words.counted(metric.n, 'seed')}"
@@ -244,10 +248,10 @@ def _number(cell: Cell, metric: Metric | None, factor: float, name: str) -> Entr
     censored = cell.metrics.get("recovery_censored") if name == "recovery_time" else None
     if censored and censored.value:
         sub = f"{100 * censored.value:.0f} % did not"
-    return Entry(words.figure(metric.value * factor), sub, metric.value, f"{note}. {metric.note}".strip(" ."))
+    return TableEntry(words.figure(metric.value * factor), sub, metric.value, f"{note}. {metric.note}".strip(" ."))
 
 
-def _mark_best(cells: Sequence[Cell], found: Sequence[Metric | None], entries: Sequence[Entry]) -> None:
+def _mark_best(cells: Sequence[ReportCell], found: Sequence[Metric | None], entries: Sequence[TableEntry]) -> None:
     """Mark the best number among comparable cells, where there are two or more and a best at all."""
     groups: dict[tuple, list[int]] = {}
     for i, (cell, metric) in enumerate(zip(cells, found, strict=True)):
@@ -261,7 +265,7 @@ def _mark_best(cells: Sequence[Cell], found: Sequence[Metric | None], entries: S
                 entries[i].best = entries[i].text == best
 
 
-def _add_difference(table: Table, cells: Sequence[Cell], baseline: str | None, after: str) -> None:
+def _add_difference(table: Table, cells: Sequence[ReportCell], baseline: str | None, after: str) -> None:
     """The error after the change, less the baseline's: paired by seed."""
     found = [cell.metrics[after].difference if after in cell.metrics else None for cell in cells]
     if not any(found):
@@ -272,12 +276,12 @@ def _add_difference(table: Table, cells: Sequence[Cell], baseline: str | None, a
     for cell, each in zip(cells, found, strict=True):
         if not each or each.get("iqm") is None:
             is_baseline = cell.label == baseline and cell.role is None
-            entries.append(Entry(words.ABSENT, note="the baseline itself" if is_baseline else "no pair of seeds"))
+            entries.append(TableEntry(words.ABSENT, note="the baseline itself" if is_baseline else "no pair of seeds"))
             continue
         bounds = each.get("ci95")
         sub = words.interval(*(bound * factor for bound in bounds)) if bounds else ""
         entries.append(
-            Entry(_signed(each["iqm"] * factor), sub, each["iqm"], _verdict(each, cell.metrics[after].better))
+            TableEntry(_signed(each["iqm"] * factor), sub, each["iqm"], _verdict(each, cell.metrics[after].better))
         )
     names = {each["baseline"] for each in found if each and "baseline" in each}
     table.add(

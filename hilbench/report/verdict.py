@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hilbench.report import words
-from hilbench.report.data import Cell, Summary, phase, phases
+from hilbench.report.data import ReportCell, Summary, phase, phases
 from hilbench.report.tables import comparable
 
 MOST = 3
@@ -39,7 +39,7 @@ def sentence(summaries: Sequence[Summary]) -> str:
     )
 
 
-def cards(groups: Mapping[str, Sequence[Cell]], references: Mapping[str, Sequence[Cell]]) -> list[Card]:
+def cards(groups: Mapping[str, Sequence[ReportCell]], references: Mapping[str, Sequence[ReportCell]]) -> list[Card]:
     """The verdict: adaptivity and error of the first groups, then real time, then what failed."""
     found: list[Card | None] = []
     scored = [name for name, cells in groups.items() if any(cell.value("adaptivity") is not None for cell in cells)]
@@ -50,7 +50,7 @@ def cards(groups: Mapping[str, Sequence[Cell]], references: Mapping[str, Sequenc
     return [card for card in [*found, _real_time(cells), _runs(cells)] if card]
 
 
-def _adaptivity(cells: Sequence[Cell], told: str) -> Card | None:
+def _adaptivity(cells: Sequence[ReportCell], told: str) -> Card | None:
     scored = _largest_group([cell for cell in cells if cell.value("adaptivity") is not None])
     if not scored:
         return None
@@ -61,7 +61,7 @@ def _adaptivity(cells: Sequence[Cell], told: str) -> Card | None:
     return Card(f"best adaptivity{told}", words.figure(metric.value), best.title, about)
 
 
-def _error(cells: Sequence[Cell], references: Sequence[Cell], told: str) -> Card | None:
+def _error(cells: Sequence[ReportCell], references: Sequence[ReportCell], told: str) -> Card | None:
     _, after = phases(cells)
     known = _largest_group([cell for cell in cells if cell.value(after) is not None])
     if len(known) < 2:
@@ -79,15 +79,15 @@ def _error(cells: Sequence[Cell], references: Sequence[Cell], told: str) -> Card
     return Card(f"least error{when}{told}", words.quantity(best.value(after), unit), best.title, about + ".")
 
 
-def _largest_group(cells: Sequence[Cell]) -> list[Cell]:
+def _largest_group(cells: Sequence[ReportCell]) -> list[ReportCell]:
     """Of cells, most of those that may be ranked against each other."""
-    groups: dict[tuple, list[Cell]] = {}
+    groups: dict[tuple, list[ReportCell]] = {}
     for cell in cells:
         groups.setdefault(comparable(cell), []).append(cell)
     return max(groups.values(), key=len, default=[])
 
 
-def _real_time(cells: Sequence[Cell]) -> Card | None:
+def _real_time(cells: Sequence[ReportCell]) -> Card | None:
     live = [cell for cell in cells if cell.mode == "realtime" and cell.value("latency[p50]") is not None]
     if not live:
         return None
@@ -104,7 +104,7 @@ def _real_time(cells: Sequence[Cell]) -> Card | None:
     )
 
 
-def _runs(cells: Sequence[Cell]) -> Card:
+def _runs(cells: Sequence[ReportCell]) -> Card:
     asked, failed = sum(len(cell.seeds) for cell in cells), sum(len(cell.failed) for cell in cells)
     hit = [cell.title for cell in cells if cell.failed]
     about = f"{words.counted(failed, 'run')} failed: {words.listed(hit[:4])}{' and more' if len(hit) > 4 else ''}."

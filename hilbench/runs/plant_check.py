@@ -15,43 +15,45 @@ from typing import Any
 import numpy as np
 
 from hilbench.coders.values import Whole, values_to_action
-from hilbench.errors import HilbenchError, ScenarioError, choose, said
+from hilbench.errors import HilbenchError, ScenarioError, allowed_hint, said
 from hilbench.scenario.files import Scenario
 from hilbench.settings import whole_steps
-from hilbench.types import EVENT, Control, PlantSpec, Reply, Tick, size_of
+from hilbench.types import EVENT, BuiltController, PlantSpec, Reply, Tick, size_of
 
 STEP_TOLERANCE = 1e-9
 """How much two statements of the physics step may differ by rounding, relatively."""
 
 
 def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
-    """The sheet of a scenario's plant, which was reset and stepped once. Raises ScenarioError for a broken promise."""
+    """The spec of a scenario's plant, which was reset and stepped once. Raises ScenarioError for a broken promise."""
     with _place(f"{scenario.where}: plant {scenario.plant.kind!r}"):
-        with _call("sheet"):
-            sheet = plant.sheet
-        _check_sheet(sheet, scenario.plant.config.physics_step_s)
-        _check_spaces(plant, sheet)
-        _check_period(plant, sheet, scenario.loop.period_s)
-        sensed_whole = all(table.get("at_s", 0.0) > sheet.physics_step_s for table in scenario.disturbances.values())
+        with _call("plant_spec"):
+            plant_spec = plant.plant_spec
+        _check_sheet(plant_spec, scenario.plant.config.physics_step_s)
+        _check_spaces(plant, plant_spec)
+        _check_period(plant, plant_spec, scenario.loop.period_s)
+        sensed_whole = all(
+            table.get("at_s", 0.0) > plant_spec.physics_step_s for table in scenario.disturbances.values()
+        )
         space = plant.observation_space if sensed_whole else None  # a faulty sensor may tell what its space has not
         with _call(f"reset(seed={scenario.loop.seed})"):
             obs, info = plant.reset(seed=scenario.loop.seed)
-        _check_obs("reset: observation", obs, sheet, space)
-        _check_info("reset: info", info, sheet)
-        n_state = _look(plant, sheet, space)
+        _check_obs("reset: observation", obs, plant_spec, space)
+        _check_info("reset: info", info, plant_spec)
+        n_state = _look(plant, plant_spec, space)
         with _call("advance(1, safe_action)"):
-            plant.advance(1, list(sheet.safe_action))
-        if (found := _look(plant, sheet, space)) != n_state:
+            plant.advance(1, list(plant_spec.safe_action))
+        if (found := _look(plant, plant_spec, space)) != n_state:
             raise _wrong("state() after a physics step", f"{found} numbers", f"{n_state}, as many as after the reset")
-    return sheet
+    return plant_spec
 
 
-def check_control(scenario: Scenario, plant: Any, control: Control) -> None:
+def check_control(scenario: Scenario, plant: Any, control: BuiltController) -> None:
     """Encode what a plant tells now, and decode a reply of zeros. Raises ScenarioError where one does not fit."""
-    sheet, program = plant.sheet, control.program
+    plant_spec, program = plant.plant_spec, control.program
     sizes = {f"{way} {kind}": size_of(getattr(program, way), kind) for way in ("inputs", "outputs") for kind in KINDS}
     n_in, n_out = sizes["inputs values"], sizes["outputs values"]
-    n_obs, n_actions = len(sheet.obs_names), len(sheet.action_names)
+    n_obs, n_actions = len(plant_spec.obs_names), len(plant_spec.action_names)
     with _place(f"{scenario.where}: controllers.{scenario.controller}"):
         if isinstance(control.coder, Whole) and n_in != n_obs:
             raise _wrong("the program's inputs", f"{n_in} values", f"{n_obs}, one for each observation of the plant")
@@ -79,53 +81,58 @@ def check_control(scenario: Scenario, plant: Any, control: Control) -> None:
 KINDS = ("values", "events")
 
 
-def _check_sheet(sheet: Any, step_s: float) -> None:
-    if not isinstance(sheet, PlantSpec):
-        raise _wrong("sheet", f"a {type(sheet).__name__}", "a PlantSpec")
+def _check_sheet(plant_spec: Any, step_s: float) -> None:
+    if not isinstance(plant_spec, PlantSpec):
+        raise _wrong("plant_spec", f"a {type(plant_spec).__name__}", "a PlantSpec")
     for whole, names in ((("obs_units",), "obs_names"), (ACTION_FIELDS, "action_names")):
-        n = len(getattr(sheet, names))
-        if not n or len(set(getattr(sheet, names))) < n:
-            raise _wrong(f"sheet.{names}", list(getattr(sheet, names)), "one name or more, each once")
+        n = len(getattr(plant_spec, names))
+        if not n or len(set(getattr(plant_spec, names))) < n:
+            raise _wrong(f"plant_spec.{names}", list(getattr(plant_spec, names)), "one name or more, each once")
         for field in whole:
-            if (found := len(getattr(sheet, field))) != n:
-                raise _wrong(f"sheet.{field}", found, f"{n}, one for each of {names}")
+            if (found := len(getattr(plant_spec, field))) != n:
+                raise _wrong(f"plant_spec.{field}", found, f"{n}, one for each of {names}")
     for name, low, high, safe in zip(
-        sheet.action_names, sheet.action_low, sheet.action_high, sheet.safe_action, strict=True
+        plant_spec.action_names, plant_spec.action_low, plant_spec.action_high, plant_spec.safe_action, strict=True
     ):
         if not (isfinite(low) and isfinite(high) and low < high):
-            raise _wrong(f"sheet.action_low, action_high of {name!r}", f"{low}, {high}", "two numbers, the lower first")
+            raise _wrong(
+                f"plant_spec.action_low, action_high of {name!r}", f"{low}, {high}", "two numbers, the lower first"
+            )
         if not low <= safe <= high:
-            raise _wrong(f"sheet.safe_action of {name!r}", safe, f"{low} to {high}, its limits")
-    if sheet.error not in sheet.info_units:
-        raise ScenarioError(f"sheet.error: found {sheet.error!r}; {choose(str(sheet.error), sheet.info_units)}")
-    own_s = sheet.physics_step_s
+            raise _wrong(f"plant_spec.safe_action of {name!r}", safe, f"{low} to {high}, its limits")
+    if plant_spec.error not in plant_spec.info_units:
+        raise ScenarioError(
+            f"plant_spec.error: found {plant_spec.error!r};"
+            f" {allowed_hint(str(plant_spec.error), plant_spec.info_units)}"
+        )
+    own_s = plant_spec.physics_step_s
     if not isinstance(own_s, Real) or not abs(own_s - step_s) <= STEP_TOLERANCE * step_s:
-        raise _wrong("sheet.physics_step_s", own_s, f"{step_s}, as plant.physics_step_s says")
+        raise _wrong("plant_spec.physics_step_s", own_s, f"{step_s}, as plant.physics_step_s says")
 
 
 ACTION_FIELDS = ("action_units", "action_low", "action_high", "safe_action")
 
 
-def _check_spaces(plant: Any, sheet: PlantSpec) -> None:
-    for field, names in (("observation_space", sheet.obs_names), ("action_space", sheet.action_names)):
+def _check_spaces(plant: Any, plant_spec: PlantSpec) -> None:
+    for field, names in (("observation_space", plant_spec.obs_names), ("action_space", plant_spec.action_names)):
         space = getattr(plant, field, None)
         found = f"a {type(space).__name__} of shape {getattr(space, 'shape', None)}"
         if not hasattr(space, "low") or space.shape != (len(names),):
-            raise _wrong(field, found, f"a Box of shape ({len(names)},), as sheet has names")
+            raise _wrong(field, found, f"a Box of shape ({len(names)},), as plant_spec has names")
     for field in ("low", "high"):
-        found, stated = getattr(plant.action_space, field), getattr(sheet, f"action_{field}")
+        found, stated = getattr(plant.action_space, field), getattr(plant_spec, f"action_{field}")
         if not np.allclose(found, stated, rtol=1e-6, atol=0):
-            raise _wrong(f"action_space.{field}", found.tolist(), f"{list(stated)}, as sheet.action_{field} says")
+            raise _wrong(f"action_space.{field}", found.tolist(), f"{list(stated)}, as plant_spec.action_{field} says")
 
 
-def _check_period(plant: Any, sheet: PlantSpec, period_s: float) -> None:
-    wanted = whole_steps(period_s, sheet.physics_step_s, "control_period_s")
+def _check_period(plant: Any, plant_spec: PlantSpec, period_s: float) -> None:
+    wanted = whole_steps(period_s, plant_spec.physics_step_s, "control_period_s")
     if (found := getattr(plant, "control_steps", wanted)) != wanted:
         raise _wrong("control_steps", found, f"{wanted}, the physics steps of a control period of {period_s} s")
 
 
-def _look(plant: Any, sheet: PlantSpec, space: Any) -> int:
-    """Hold one instant of a plant against its sheet; how many numbers its state has."""
+def _look(plant: Any, plant_spec: PlantSpec, space: Any) -> int:
+    """Hold one instant of a plant against its spec; how many numbers its state has."""
     answers = []
     for _ in range(2):
         with _call("state()"):
@@ -133,13 +140,13 @@ def _look(plant: Any, sheet: PlantSpec, space: Any) -> int:
         _check_numbers("state()", state, np.float64, None)
         with _call("observe()"):
             obs, reward, *ends, info = plant.observe()
-        _check_obs("observe(): observation", obs, sheet, space)
-        _check_info("observe(): info", info, sheet)
+        _check_obs("observe(): observation", obs, plant_spec, space)
+        _check_info("observe(): info", info, plant_spec)
         if not isinstance(reward, Real) or not isfinite(reward):
             raise _wrong("observe(): reward", repr(reward), "a finite number")
         if len(ends) != 2 or not all(isinstance(end, bool | np.bool_) for end in ends):
             raise _wrong("observe(): terminated, truncated", ends, "two of True and False")
-        told = {name: float(info[name]) for name in sheet.info_units}
+        told = {name: float(info[name]) for name in plant_spec.info_units}
         answers.append({"observation": obs.copy(), "reward": reward, "ends": ends, "info": told, "state": state.copy()})
     for name, first in answers[0].items():
         if not _same(first, second := answers[1][name]):
@@ -157,14 +164,14 @@ def _same(one: Any, two: Any) -> bool:
     return bool(np.array_equal(one, two))
 
 
-def _check_obs(where: str, obs: Any, sheet: PlantSpec, space: Any) -> None:
-    _check_numbers(where, obs, np.float32, sheet.obs_names)
+def _check_obs(where: str, obs: Any, plant_spec: PlantSpec, space: Any) -> None:
+    _check_numbers(where, obs, np.float32, plant_spec.obs_names)
     if space is None:
         return
     outside = np.flatnonzero((obs < space.low) | (obs > space.high))
     for i in outside[:1]:
         allowed = f"{space.low[i]:g} to {space.high[i]:g}, as observation_space says"
-        raise _wrong(f"{where}: {sheet.obs_names[i]!r}", f"{obs[i]:g}", allowed)
+        raise _wrong(f"{where}: {plant_spec.obs_names[i]!r}", f"{obs[i]:g}", allowed)
 
 
 def _check_numbers(where: str, found: Any, dtype: Any, names: tuple[str, ...] | None) -> None:
@@ -183,16 +190,18 @@ def _check_finite(where: str, found: Any, names: tuple[str, ...] | None = None) 
         raise _wrong(f"{where}: {names[i]!r}" if names else f"{where}[{i}]", found[i], "finite numbers")
 
 
-def _check_info(where: str, info: Any, sheet: PlantSpec) -> None:
+def _check_info(where: str, info: Any, plant_spec: PlantSpec) -> None:
     if not isinstance(info, Mapping):
         raise _wrong(where, f"a {type(info).__name__}", "a dict")
-    for name in sheet.info_units:
+    for name in plant_spec.info_units:
         if name not in info:
-            raise ScenarioError(f"{where}: found no {name!r}, which sheet.info_units names; {choose(name, info)}")
+            raise ScenarioError(
+                f"{where}: found no {name!r}, which plant_spec.info_units names; {allowed_hint(name, info)}"
+            )
         if not isinstance(info[name], Real | np.bool_):
             raise _wrong(f"{where}: {name!r}", f"a {type(info[name]).__name__}", "a number")
-    if not isfinite(info[sheet.error]):
-        raise _wrong(f"{where}: {sheet.error!r}, the tracking error", info[sheet.error], "a finite number")
+    if not isfinite(info[plant_spec.error]):
+        raise _wrong(f"{where}: {plant_spec.error!r}, the tracking error", info[plant_spec.error], "a finite number")
 
 
 def _check_events(where: str, events: Any, n_addresses: int | None) -> None:

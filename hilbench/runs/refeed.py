@@ -16,7 +16,7 @@ from hilbench.errors import LinkError, RecordError
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import write_sealed
 from hilbench.runs.build import make_agent, make_plant, nearest_link
-from hilbench.scenario.files import Part, resolve
+from hilbench.scenario.files import PluginPart, resolve
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import Link, Reply, RunData, Tick
 
@@ -31,18 +31,18 @@ def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick
 
 
 def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | None = None) -> tuple[Link, LoopConfig]:
-    """The run's program, loaded on its own backend or another; the plant is needed for its sheet.
+    """The run's program, loaded on its own backend or another; the plant is needed for its spec.
 
     In this process, or on a device of its own where the backend needs another Python.
     """
     scenario = resolve(recorded.meta["scenario"], where)
     if backend is not None:
-        part = Part(backend, plugins.get("backends", backend).Config())
+        part = PluginPart(backend, plugins.get("backends", backend).Config())
         scenario = replace(scenario, controllers={scenario.controller: replace(scenario.chosen, backend=part)})
     scenario = replace(scenario, link=nearest_link(scenario))
     plant = make_plant(scenario)
     try:
-        agent = stack.enter_context(make_agent(scenario, plant.sheet))
+        agent = stack.enter_context(make_agent(scenario, plant.plant_spec))
     finally:
         plant.close()
     return agent.link, scenario.loop

@@ -13,7 +13,7 @@ import numpy as np
 from hilbench.errors import RecordError
 from hilbench.loop.clock import Recorded
 from hilbench.record.reader import read_run
-from hilbench.record.writer import refuse
+from hilbench.record.writer import ensure_writable
 from hilbench.runs.build import checked, make_agent, make_plant, nearest_link
 from hilbench.runs.run import open_recorder, record_run
 from hilbench.scenario.files import resolve
@@ -25,7 +25,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
 
     Raises RecordError when the run cannot be repeated.
     """
-    refuse(Path(out))
+    ensure_writable(Path(out))
     recorded = read_run(folder)
     if not recorded.episodes:
         raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
@@ -41,10 +41,10 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     with ExitStack() as stack:
         plant = make_plant(again)
         stack.callback(plant.close)
-        agent = stack.enter_context(make_agent(again, plant.sheet, checked(again, plant)))
-        pace = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
-        recorder = stack.enter_context(open_recorder(again, out, plant, agent, pace, replay_of=str(folder)))
-        record_run(again, recorder, plant, agent, pace, progress)
+        agent = stack.enter_context(make_agent(again, plant.plant_spec, checked(again, plant)))
+        clock = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
+        recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, replay_of=str(folder)))
+        record_run(again, recorder, plant, agent, clock, progress)
     states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
     return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
 

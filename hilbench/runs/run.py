@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
 from hilbench.loop.agent import Agent
-from hilbench.loop.clock import Delayed, Lockstep, Pace, TickTimes, Traced, Wall
+from hilbench.loop.clock import Clock, Delayed, Lockstep, TickTimes, Traced, Wall
 from hilbench.loop.echo import echo_ns
 from hilbench.loop.loop import Loop, Outcome
 from hilbench.machine.realtime_setup import granted
@@ -23,13 +23,13 @@ from hilbench.metrics import column, timing
 from hilbench.nal.compile.facts import network_facts
 from hilbench.record.histogram import counted
 from hilbench.record.reader import read_run
-from hilbench.record.writer import Recorder, refuse
+from hilbench.record.writer import Recorder, ensure_writable
 from hilbench.runs.build import checked, make_agent, make_plant
 from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
 from hilbench.scenario.files import Scenario, dump
-from hilbench.scenario.loop import LoopConfig, Trace
+from hilbench.scenario.loop import LoopConfig, TraceDelay
 from hilbench.types import EVENT, RunData, size_of, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
@@ -49,23 +49,23 @@ def run(
 
     A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
     """
-    refuse(Path(folder))  # before a device is started for nothing
+    ensure_writable(Path(folder))  # before a device is started for nothing
     with ExitStack() as stack:
         plant = make_plant(scenario)
         stack.callback(plant.close)
         control = checked(scenario, plant)
         trace = scenario.loop.delay
-        times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, Trace) else []
-        pace = _pace(scenario.loop, plant.sheet.physics_step_s, times)
-        agent = stack.enter_context(make_agent(scenario, plant.sheet, control))
-        recorder = stack.enter_context(open_recorder(scenario, folder, plant, agent, pace, **more))
-        if not pace.realtime:
-            return record_run(scenario, recorder, plant, agent, pace, progress)
+        times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, TraceDelay) else []
+        clock = _clock(scenario.loop, plant.plant_spec.physics_step_s, times)
+        agent = stack.enter_context(make_agent(scenario, plant.plant_spec, control))
+        recorder = stack.enter_context(open_recorder(scenario, folder, plant, agent, clock, **more))
+        if not clock.realtime:
+            return record_run(scenario, recorder, plant, agent, clock, progress)
         # After the device was started, which must not inherit the loop's priority and processors.
         rights = stack.enter_context(granted(scenario.loop))
-        pace.measure(agent.collect)
-        recorder.add(realtime={"spin_s": pace.spin_ns * 1e-9, **to_builtins(rights)})
-        outcome = record_run(scenario, recorder, plant, agent, pace, progress)
+        clock.measure(agent.collect)
+        recorder.add(realtime={"spin_s": clock.spin_ns * 1e-9, **to_builtins(rights)})
+        outcome = record_run(scenario, recorder, plant, agent, clock, progress)
         return replace(outcome, notes=(*rights.notes, *outcome.notes))
 
 
@@ -86,12 +86,12 @@ def tick_times(run: RunData) -> list[TickTimes]:
 
 
 def open_recorder(
-    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, pace: Pace, **more: Any
+    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, clock: Clock, **more: Any
 ) -> Recorder:  # fmt: skip
     """The run's folder, opened, with all that is known before its first tick."""
     meta = {
         "scenario": dump(scenario),
-        "sheet": to_builtins(plant.sheet),
+        "plant_spec": to_builtins(plant.plant_spec),
         "report": to_builtins(agent.report),
         "sources": Reader()(scenario, modules_of(agent.control.program)),
         "program": _ports(agent),
@@ -102,31 +102,31 @@ def open_recorder(
         **provenance(),
         **more,
     }
-    return Recorder(folder, meta, compress=not pace.realtime)
+    return Recorder(folder, meta, compress=not clock.realtime)
 
 
 def record_run(
-    scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, pace: Pace, progress: Callable | None
+    scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, clock: Clock, progress: Callable | None
 ) -> Outcome:
     """Drive the loop, with the link's bare echo before it and after it in real time.
 
     Where ticks carry events their sizes are known afterwards alone, and so the echo comes then, twice as long.
     """
-    echoes_ns = partial(_bare_echo_ns, scenario.loop, agent) if pace.realtime else lambda *_: np.empty(0, np.int64)
+    echoes_ns = partial(_bare_echo_ns, scenario.loop, agent) if clock.realtime else lambda *_: np.empty(0, np.int64)
     with_events = size_of(agent.control.program.inputs, "events") > 0
     if not with_events:
-        recorder.echo(echoes_ns(pace.spin_ns))
+        recorder.echo(echoes_ns(clock.spin_ns))
     try:
-        outcome = Loop(plant, agent, scenario.loop, recorder, pace, progress).run()
+        outcome = Loop(plant, agent, scenario.loop, recorder, clock, progress).run()
     finally:
         recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
     if outcome.status == "done":
         recorder.end_episode()
-        known = with_events and pace.realtime
-        recorder.echo(echoes_ns(pace.spin_ns, _events_per_tick(recorder.folder) if known else None))
+        known = with_events and clock.realtime
+        recorder.echo(echoes_ns(clock.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
     outcome = replace(outcome, notes=(*(f"warning: {line}" for line in agent.report.warnings), *outcome.notes))
-    if pace.realtime:
+    if clock.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))
         late = behind(scenario, read_run(recorder.folder, LAG))
         recorder.add(behind=bool(late))
@@ -185,7 +185,7 @@ def _ports(agent: Agent) -> dict[str, Any]:
     return {kind: to_builtins(getattr(program, kind)) for kind in ("inputs", "outputs", "modulators")}
 
 
-def _pace(loop: LoopConfig, step_s: float, trace: Sequence[TickTimes]) -> Pace:
+def _clock(loop: LoopConfig, step_s: float, trace: Sequence[TickTimes]) -> Clock:
     if loop.mode == "realtime":
         return Wall(loop)
     if loop.mode == "delayed":

@@ -22,7 +22,7 @@ from typing import Any
 
 from hilbench import plugins
 from hilbench.scenario.files import Scenario
-from hilbench.settings import files_named, settle
+from hilbench.settings import files_named, to_config
 from hilbench.types import LawProgram, Program
 
 COUNTS = ("gymnasium", "llvmlite", "nir", "numba", "numpy", "pybullet", "scipy")
@@ -156,7 +156,7 @@ def _files(scenario: Scenario) -> set[str]:
     for name, table in scenario.disturbances.items():
         plugin = plugins.all_of("disturbances")[table["kind"]]
         settings = {field: value for field, value in table.items() if field != "kind"}
-        found |= files_named(settle(plugin.load().Config, settings, name), any_text=plugin.foreign)
+        found |= files_named(to_config(plugin.load().Config, settings, name), any_text=plugin.foreign)
     return found
 
 

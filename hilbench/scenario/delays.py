@@ -12,28 +12,28 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.errors import ScenarioError, choose
-from hilbench.settings import File, settle
+from hilbench.errors import ScenarioError, allowed_hint
+from hilbench.settings import File, to_config
 
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
 BLOCK = 1000
 """How many delays are drawn at once."""
 
 
-class Constant(Struct, frozen=True, tag_field="kind", tag="constant", forbid_unknown_fields=True):
+class ConstantDelay(Struct, frozen=True, tag_field="kind", tag="constant", forbid_unknown_fields=True):
     """Everything is late by the same time."""
 
     s: Seconds = 0.0
 
 
-class Gamma(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_fields=True):
+class GammaDelay(Struct, frozen=True, tag_field="kind", tag="gamma", forbid_unknown_fields=True):
     """Delays drawn from a gamma distribution, from a stream of the seed."""
 
     mean_s: Annotated[float, Meta(ge=1e-6, le=1e3)]
     sd_s: Annotated[float, Meta(ge=1e-6, le=1e3)]
 
 
-class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
+class TraceDelay(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_fields=True):
     """Delays are the latencies of an earlier real-time run, in its order, repeated when it ends.
 
     The loop repeats them tick by tick, with what was skipped and what was never answered.
@@ -42,32 +42,34 @@ class Trace(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unknown_f
     run: File
 
 
-DELAYS = {"constant": Constant, "gamma": Gamma, "trace": Trace}
+DELAYS = {"constant": ConstantDelay, "gamma": GammaDelay, "trace": TraceDelay}
 
 
-def settle_delay(table: Any, where: str) -> Constant | Gamma | Trace:
+def to_delay(table: Any, where: str) -> ConstantDelay | GammaDelay | TraceDelay:
     """A table as a delay, constant unless its `kind` says otherwise. Raises ScenarioError."""
     if not isinstance(table, Mapping):
         raise ScenarioError(f"{where}: found {table!r}, expected a table, as {{ s = 0.01 }}")
     kind = table.get("kind", "constant")
     if str(kind) not in DELAYS:
-        raise ScenarioError(f"{where}.kind: found {kind!r}; {choose(str(kind), DELAYS)}")
-    return settle(DELAYS[kind], {name: value for name, value in table.items() if name != "kind"}, where)
+        raise ScenarioError(f"{where}.kind: found {kind!r}; {allowed_hint(str(kind), DELAYS)}")
+    return to_config(DELAYS[kind], {name: value for name, value in table.items() if name != "kind"}, where)
 
 
 def endless_ns(
-    delay: Constant | Gamma | Trace, random: np.random.Generator, trace_s: NDArray | None = None
+    delay: ConstantDelay | GammaDelay | TraceDelay, random: np.random.Generator, trace_s: NDArray | None = None
 ) -> Iterator[int]:
     """One delay after another in ns; `trace_s` holds those of a Trace."""
     while True:
         yield from np.rint(_draw(delay, random, trace_s) * 1e9).astype(np.int64).tolist()
 
 
-def _draw(delay: Constant | Gamma | Trace, random: np.random.Generator, trace_s: NDArray | None) -> NDArray:
+def _draw(
+    delay: ConstantDelay | GammaDelay | TraceDelay, random: np.random.Generator, trace_s: NDArray | None
+) -> NDArray:
     """The next delays in s."""
-    if isinstance(delay, Constant):
+    if isinstance(delay, ConstantDelay):
         return np.full(BLOCK, delay.s)
-    if isinstance(delay, Gamma):
+    if isinstance(delay, GammaDelay):
         shape = (delay.mean_s / delay.sd_s) ** 2
         return random.gamma(shape, delay.mean_s / shape, BLOCK)
     return trace_s

@@ -17,11 +17,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hilbench import plugins
-from hilbench.errors import PluginError, ScenarioError, choose
-from hilbench.scenario.delays import settle_delay
+from hilbench.errors import PluginError, ScenarioError, allowed_hint
+from hilbench.scenario.delays import to_delay
 from hilbench.scenario.loop import LoopConfig, Positive, Seconds
 from hilbench.scenario.score import ScoreConfig, check_score
-from hilbench.settings import settle, whole_steps
+from hilbench.settings import to_config, whole_steps
 from hilbench.types import Probes, to_builtins
 
 if sys.version_info >= (3, 11):
@@ -31,7 +31,7 @@ else:
 
 
 @dataclass(frozen=True)
-class Part:
+class PluginPart:
     """A plug-in by kind, with its Config."""
 
     kind: str
@@ -44,7 +44,7 @@ class ControllerPart:
 
     kind: str
     config: Any
-    backend: Part
+    backend: PluginPart
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Scenario:
     name: str
     summary: str
     where: str
-    plant: Part
+    plant: PluginPart
     loop: LoopConfig
-    link: Part
+    link: PluginPart
     record: Probes
     disturbances: dict[str, dict[str, Any]]
     controllers: dict[str, ControllerPart]
@@ -120,7 +120,7 @@ def find(name: str | Path, folder: str = "") -> Path:
     known = names(folder)
     if given.suffix in ("", ".toml") and given.stem in known and given.parent in (Path("."), Path("scenarios")):
         return known[given.stem]
-    raise ScenarioError(f"{name}: no such file; shipped {folder or 'scenarios'}: {choose(given.stem, known)}")
+    raise ScenarioError(f"{name}: no such file; shipped {folder or 'scenarios'}: {allowed_hint(given.stem, known)}")
 
 
 def names(folder: str = "") -> dict[str, Path]:
@@ -149,7 +149,9 @@ def override(raw: Mapping[str, Any], overrides: Mapping[str, Any], where: str) -
         table = changed
         for depth, name in enumerate(tables):
             if depth == 0 and name not in _Top.__struct_fields__:
-                raise ScenarioError(f"{where}: --{key}: no section {name!r}; {choose(name, _Top.__struct_fields__)}")
+                raise ScenarioError(
+                    f"{where}: --{key}: no section {name!r}; {allowed_hint(name, _Top.__struct_fields__)}"
+                )
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
                 raise ScenarioError(f"{where}: --{key}: {name!r} is a field, not a section")
@@ -167,18 +169,20 @@ def parse_value(text: str) -> Any:
 
 def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
     """Validate a scenario's dict. Raises ScenarioError."""
-    top = settle(_Top, raw, f"{where}: scenario")
+    top = to_config(_Top, raw, f"{where}: scenario")
     if top.controller not in top.controllers:
-        raise ScenarioError(f"{where}: controller: found {top.controller!r}; {choose(top.controller, top.controllers)}")
+        raise ScenarioError(
+            f"{where}: controller: found {top.controller!r}; {allowed_hint(top.controller, top.controllers)}"
+        )
     backend = _part("backends", {"kind": "numba"} | top.backend, f"{where}: backend")
     scenario = Scenario(
         name=top.name,
         summary=top.summary,
         where=where,
         plant=_part("envs", top.plant, f"{where}: plant"),
-        loop=settle(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"),
+        loop=to_config(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"),
         link=_part("links", {"kind": "inprocess"} | top.link, f"{where}: link"),
-        record=settle(Probes, top.record, f"{where}: record"),
+        record=to_config(Probes, top.record, f"{where}: record"),
         disturbances={
             name: _disturbance(table, f"{where}: disturbances.{name}") for name, table in top.disturbances.items()
         },
@@ -187,7 +191,7 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
         },
         controller=top.controller,
         phases=top.phases,
-        score=settle(ScoreConfig, top.score, f"{where}: score"),
+        score=to_config(ScoreConfig, top.score, f"{where}: score"),
     )
     _check_rates(scenario)
     check_score(scenario.score, scenario.disturbances, scenario.controllers, scenario.loop.period_s, f"{where}: score")
@@ -197,7 +201,7 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
 def choose_controller(scenario: Scenario, name: str) -> Scenario:
     """The same scenario with another of its controllers. Raises ScenarioError."""
     if name not in scenario.controllers:
-        raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {choose(name, scenario.controllers)}")
+        raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {allowed_hint(name, scenario.controllers)}")
     return replace(scenario, controller=name)
 
 
@@ -224,14 +228,14 @@ def dump(scenario: Scenario) -> dict[str, Any]:
     return _without_none(whole)
 
 
-def essence(scenario: Scenario) -> dict[str, Any]:
+def fingerprint(scenario: Scenario) -> dict[str, Any]:
     """What decides a run and its numbers: everything but the controllers that do not run, and words."""
     whole = dump(scenario)
     whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
     return {field: value for field, value in whole.items() if field != "summary"}
 
 
-def _dump(part: Part) -> dict[str, Any]:
+def _dump(part: PluginPart) -> dict[str, Any]:
     return {"kind": part.kind, **to_builtins(part.config)}
 
 
@@ -248,7 +252,7 @@ def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
     name = table.get("kind")
     if not isinstance(name, str):
         found = "kind is missing" if name is None else f"kind: found {name!r}"
-        raise ScenarioError(f"{where}: {found}; {choose(str(name or ''), plugins.all_of(kind))}")
+        raise ScenarioError(f"{where}: {found}; {allowed_hint(str(name or ''), plugins.all_of(kind))}")
     try:
         found = plugins.get(kind, name)
     except PluginError as error:
@@ -258,9 +262,9 @@ def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
     return name, found
 
 
-def _part(kind: str, table: Mapping[str, Any], where: str) -> Part:
+def _part(kind: str, table: Mapping[str, Any], where: str) -> PluginPart:
     name, found = _plugin(kind, table, where)
-    return Part(name, settle(found.Config, {k: v for k, v in table.items() if k != "kind"}, where, name))
+    return PluginPart(name, to_config(found.Config, {k: v for k, v in table.items() if k != "kind"}, where, name))
 
 
 def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -268,21 +272,21 @@ def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
     return _without_none(_dump(part))
 
 
-def _controlled(table: Mapping[str, Any], backend: Part, where: str) -> ControllerPart:
+def _controlled(table: Mapping[str, Any], backend: PluginPart, where: str) -> ControllerPart:
     name, found = _plugin("controllers", table, where)
     settings = {k: v for k, v in table.items() if k not in ("kind", "backend")}
     if "backend" in table:
         backend = _part("backends", table["backend"], f"{where}.backend")
     elif found.backend is not None:
         backend = _part("backends", {"kind": found.backend}, f"{where}.backend")
-    return ControllerPart(name, settle(found.Config, settings, where, name), backend)
+    return ControllerPart(name, to_config(found.Config, settings, where, name), backend)
 
 
 def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:
     """`delay` with its kind: constant unless it says otherwise."""
     if "delay" not in loop:
         return loop
-    return {**loop, "delay": settle_delay(loop["delay"], f"{where}: loop.delay")}
+    return {**loop, "delay": to_delay(loop["delay"], f"{where}: loop.delay")}
 
 
 def _check_rates(scenario: Scenario) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from hilbench.scenario.delays import Constant, Gamma, Seconds, Trace
+from hilbench.scenario.delays import ConstantDelay, GammaDelay, Seconds, TraceDelay
 from hilbench.types import Carry
 
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
@@ -57,7 +57,7 @@ class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """In real time: the processors that the loop's process may use, where that is permitted; any when empty."""
     lock_memory: bool = False
     """In real time: keep the process's memory from being paged out, where that is permitted."""
-    delay: Constant | Gamma | Trace = Constant()
+    delay: ConstantDelay | GammaDelay | TraceDelay = ConstantDelay()
     """How late replies act in `delayed` mode."""
     service_s: Seconds = 0.0
     """In `delayed` mode: the time a device is busy with each tick."""

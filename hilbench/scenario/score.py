@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from hilbench.errors import ScenarioError, choose
+from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario.loop import Positive
 from hilbench.settings import whole_steps
 
@@ -40,9 +40,9 @@ def check_score(
         whole_steps(score.window_s, period_s, f"{where}.window_s", "control periods")
         whole_steps(score.horizon_s, score.window_s, f"{where}.horizon_s", "windows")
     if score.change is not None and score.change not in disturbances:
-        raise ScenarioError(f"{where}.change: found {score.change!r}; {choose(score.change, disturbances)}")
+        raise ScenarioError(f"{where}.change: found {score.change!r}; {allowed_hint(score.change, disturbances)}")
     named = {role: getattr(score, role) for role in ("floor", "oracle")}
     named |= {f"critical_delay_s.{name}": name for name in score.critical_delay_s}
     for field, name in named.items():
         if name is not None and name not in controllers:
-            raise ScenarioError(f"{where}.{field}: found {name!r}; {choose(name, controllers)}")
+            raise ScenarioError(f"{where}.{field}: found {name!r}; {allowed_hint(name, controllers)}")

@@ -36,7 +36,7 @@ ENDED = ("done", "fault")
 """How a run ends that need not be repeated."""
 
 
-class Step(NamedTuple):
+class Progress(NamedTuple):
     """What `progress` is told when a run has ended, or was there already."""
 
     name: str
@@ -48,7 +48,7 @@ class Step(NamedTuple):
 def evaluate(
     suite: Suite | str | Path | Mapping[str, Any],
     folder: str | Path,
-    progress: Callable[[Step], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
     workers: int | None = None,
 ) -> dict[str, Any]:
     """Run what a suite still lacks in `folder`, write `summary.json` there and return it.
@@ -84,7 +84,7 @@ def evaluate(
 class _Results:
     """Which runs have ended, and how."""
 
-    def __init__(self, jobs: list[Job], progress: Callable[[Step], None] | None) -> None:
+    def __init__(self, jobs: list[Job], progress: Callable[[Progress], None] | None) -> None:
         self._jobs, self._progress = jobs, progress
         self.statuses: dict[Job, str] = {}
         self.errors: dict[Job, str] = {job: "the evaluation was interrupted before this run's end" for job in jobs}
@@ -126,7 +126,7 @@ class _Results:
     def _end(self, job: Job, status: str, error: str, word: str) -> None:
         self.statuses[job], self.errors[job] = status, error
         if self._progress is not None:
-            self._progress(Step(job.folder.name, word, len(self.statuses), len(self._jobs)))
+            self._progress(Progress(job.folder.name, word, len(self.statuses), len(self._jobs)))
 
 
 def run_job(job: Job) -> Any:

@@ -18,9 +18,9 @@ from hilbench.record.reader import read_run
 from hilbench.runs.build import check_whole, learns, nearest_link
 from hilbench.runs.run import TRACE, tick_times
 from hilbench.runs.sources import Reader, Sources, code_version, modules_of
-from hilbench.scenario.files import Scenario, choose_controller, essence
-from hilbench.scenario.loop import Trace
-from hilbench.studies.suite import Cell
+from hilbench.scenario.files import Scenario, choose_controller, fingerprint
+from hilbench.scenario.loop import TraceDelay
+from hilbench.studies.suite import SuiteCell
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Case:
 class Line:
     """A cell, or in a `role` what a cell is compared with: a case for each seed."""
 
-    cell: Cell
+    cell: SuiteCell
     role: str
     cases: tuple[Case, ...]
 
@@ -76,7 +76,7 @@ class Planner:
         self._built: dict[str, tuple[bool, tuple[str, ...]]] = {}
         self._traces: set[str] = set()
 
-    def lines(self, cells: Iterable[Cell]) -> list[Line]:
+    def lines(self, cells: Iterable[SuiteCell]) -> list[Line]:
         """Every cell's line, then one for each distinct twin, floor and oracle.
 
         Raises HilbenchError when a cell, or what it is compared with, could not run.
@@ -111,7 +111,7 @@ class Planner:
         """Whether the scenario's program learns, and of which modules it is. Those that differ by their seed alone are
         checked once.
         """
-        whole = essence(scenario)
+        whole = fingerprint(scenario)
         key = json.dumps({**whole, "loop": {**whole["loop"], "seed": 0, "delay": None}})
         if key not in self._built:
             control = check_whole(scenario)
@@ -124,12 +124,12 @@ class Planner:
     def _check_trace(self, scenario: Scenario) -> None:
         """Raise what a run whose delays are an earlier one's latencies would raise."""
         delay = scenario.loop.delay
-        if isinstance(delay, Trace) and delay.run not in self._traces:
+        if isinstance(delay, TraceDelay) and delay.run not in self._traces:
             tick_times(read_run(delay.run, TRACE))
             self._traces.add(delay.run)
 
     def _job(self, scenario: Scenario, after: Job | None = None) -> Job:
-        whole, sources = essence(scenario), self._sources(scenario, self._checked(scenario)[1])
+        whole, sources = fingerprint(scenario), self._sources(scenario, self._checked(scenario)[1])
         if after is not None:  # not where that run lies, nor what it holds, but which run it is
             sources = without_run(sources, after.folder)
             whole["loop"]["delay"]["run"] = after.key
@@ -153,7 +153,7 @@ def _reference(scenario: Scenario, controller: str, judged: Job) -> Scenario:
     other = choose_controller(scenario, controller)
     if not judged.alone:
         return other
-    loop = msgspec.structs.replace(scenario.loop, mode="delayed", delay=Trace(str(judged.folder)))
+    loop = msgspec.structs.replace(scenario.loop, mode="delayed", delay=TraceDelay(str(judged.folder)))
     return replace(other, loop=loop, link=nearest_link(other))
 
 

@@ -18,10 +18,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from hilbench.errors import ScenarioError, choose
+from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.files import Scenario
-from hilbench.settings import settle
+from hilbench.settings import to_config
 
 Names = Annotated[list[str], Meta(min_length=1)]
 Seeds = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
@@ -61,7 +61,7 @@ class Suite(Grid, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Cell:
+class SuiteCell:
     """One line of the result: a scenario under one controller and one set of conditions, over its seeds."""
 
     label: str
@@ -84,9 +84,9 @@ def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
     if isinstance(suite, Suite):
         return _checked(suite, "suite")
     if isinstance(suite, Mapping):
-        return _checked(settle(Suite, suite, "suite"), "suite")
+        return _checked(to_config(Suite, suite, "suite"), "suite")
     path = scenarios.find(suite, "suites")
-    found = settle(Suite, scenarios.read_toml(path), f"{path}: suite")
+    found = to_config(Suite, scenarios.read_toml(path), f"{path}: suite")
     grids = tuple(_beside(grid, path) for grid in found.grids)
     return _checked(msgspec.structs.replace(_beside(found, path), grids=grids), f"{path}: suite")
 
@@ -122,18 +122,18 @@ def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
     return msgspec.structs.replace(suite, grids=grids)
 
 
-def cells(suite: Suite) -> list[Cell]:
+def cells(suite: Suite) -> list[SuiteCell]:
     """Every cell, with every scenario resolved. Two that are alike in everything are one. Raises ScenarioError."""
-    unlike: dict[str, Cell] = {}
+    unlike: dict[str, SuiteCell] = {}
     for grid in suite.grids:
         for cell in _of_grid(_filled(grid, suite)):
             seeds = [seed for seed, _ in cell.by_seed]
-            alike = scenarios.essence(cell.scenario), cell.point, seeds, cell.label, cell.scored
+            alike = scenarios.fingerprint(cell.scenario), cell.point, seeds, cell.label, cell.scored
             unlike.setdefault(repr(alike), cell)
     found = _labelled(list(unlike.values()))
     names = {cell.scenario.controller for cell in found}
     if suite.baseline is not None and suite.baseline not in names:
-        raise ScenarioError(f"{suite.name}: baseline: found {suite.baseline!r}; {choose(suite.baseline, names)}")
+        raise ScenarioError(f"{suite.name}: baseline: found {suite.baseline!r}; {allowed_hint(suite.baseline, names)}")
     for (label, point), same in Counter((cell.label, repr(dict(cell.point))) for cell in found).items():
         if same > 1:
             where = f" at {point}" if point != "{}" else ""
@@ -168,7 +168,7 @@ def _filled(grid: Grid, suite: Suite) -> Grid:
     return Grid(**{**whole, "set": {**suite.set, **grid.set}})
 
 
-def _of_grid(grid: Grid) -> Iterator[Cell]:
+def _of_grid(grid: Grid) -> Iterator[SuiteCell]:
     axes = grid.axes or {}
     points = [tuple(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     varied = [values or [None] for values in (grid.backends, grid.links, grid.modes)]
@@ -182,7 +182,7 @@ def _of_grid(grid: Grid) -> Iterator[Cell]:
         )
         _check_episodes(by_seed)
         label = f"{by_seed[0][1].controller} {grid.label}".strip()
-        yield Cell(label, point, by_seed, grid.scored is not False, name, overrides)
+        yield SuiteCell(label, point, by_seed, grid.scored is not False, name, overrides)
 
 
 def _check_episodes(by_seed: tuple[tuple[int, Scenario], ...]) -> None:
@@ -195,7 +195,7 @@ def _check_episodes(by_seed: tuple[tuple[int, Scenario], ...]) -> None:
         )
 
 
-def command(cell: Cell, controller: str, more: Mapping[str, Any]) -> str:
+def command(cell: SuiteCell, controller: str, more: Mapping[str, Any]) -> str:
     """What repeats a cell's first run, or with another controller and `more` overrides what it is compared with."""
     words = ["hilbench", "run", cell.source, "--controller", controller]
     kept = {key: value for key, value in cell.overrides.items() if not key.startswith(tuple(f"{m}." for m in more))}
@@ -217,7 +217,7 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def _labelled(found: list[Cell]) -> list[Cell]:
+def _labelled(found: list[SuiteCell]) -> list[SuiteCell]:
     """Each label, followed by what sets its cell apart from the first that has the same."""
     first: dict[Any, tuple[str, ...]] = {}
     named = []
@@ -229,6 +229,6 @@ def _labelled(found: list[Cell]) -> list[Cell]:
     return named
 
 
-def _traits(cell: Cell) -> tuple[str, ...]:
+def _traits(cell: SuiteCell) -> tuple[str, ...]:
     scenario = cell.scenario
     return scenario.name, scenario.chosen.backend.kind, scenario.link.kind, scenario.loop.mode

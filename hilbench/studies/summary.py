@@ -7,7 +7,7 @@ from typing import Any
 
 from hilbench import plugins
 from hilbench.errors import PluginError
-from hilbench.scenario.files import essence
+from hilbench.scenario.files import fingerprint
 from hilbench.studies.plan import Case, Job, Line
 from hilbench.studies.statistics import differences, over_seeds
 from hilbench.studies.suite import Suite, command
@@ -90,7 +90,7 @@ def _compare(line: Line, entry: dict[str, Any], lines: Sequence[Line], answers: 
 
 def _conditions(line: Line) -> dict[str, Any]:
     """Everything of a cell's runs but the controller, what it runs on, and the seed."""
-    whole = essence(line.scenario)
+    whole = fingerprint(line.scenario)
     own = ("controller", "controllers", "backend", "record")
     kept = {field: value for field, value in whole.items() if field not in own}
     return kept | {"loop": {field: value for field, value in whole["loop"].items() if field != "seed"}}

@@ -28,8 +28,8 @@ def main() -> None:
     )
     env = RecordEpisodeStatistics(env)
 
-    # The agent is built from the plant's sheet; closing it ends its device, had the scenario named one.
-    with env, hilbench.make_agent(scenario, env.unwrapped.sheet) as agent:
+    # The agent is built from the plant's plant_spec; closing it ends its device, had the scenario named one.
+    with env, hilbench.make_agent(scenario, env.unwrapped.plant_spec) as agent:
         for seed in range(3):
             obs, info = env.reset(seed=seed)
             agent.reset(seed=seed)

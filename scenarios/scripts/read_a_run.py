@@ -23,7 +23,7 @@ def main() -> None:
     run = hilbench.read_run(folder)
     episode = run.episodes[0]
     print("recorded by hilbench", run.meta["versions"]["hilbench"], "with", run.meta["report"]["backend"])
-    print("observations:", episode["obs"].shape, ", ".join(run.meta["sheet"]["obs_names"]))
+    print("observations:", episode["obs"].shape, ", ".join(run.meta["plant_spec"]["obs_names"]))
     print("spikes per tick:", episode["spikes"].mean())
     norms = np.concatenate(episode["probe_values"])
     print(f"norm of the learnt weights, at the beginning and the end: {norms[0]:.3g}, {norms[-1]:.3g}")

@@ -38,8 +38,8 @@ def returns(controller: str, pole_m: float, n_envs: int, steps: int) -> NDArray:
     with ExitStack() as stack:
         envs = gym.make_vec("hilbench:hilbench/CartPoleLadder-v0", n_envs, vectorization_mode="sync", **plant)
         stack.callback(envs.close)
-        sheet = envs.envs[0].unwrapped.sheet
-        agents = [stack.enter_context(hilbench.make_agent(scenario, sheet)) for _ in range(n_envs)]
+        plant_spec = envs.envs[0].unwrapped.plant_spec
+        agents = [stack.enter_context(hilbench.make_agent(scenario, plant_spec)) for _ in range(n_envs)]
         obs, _ = envs.reset(seed=list(range(n_envs)))
         found, alive, start = np.zeros(n_envs), np.ones(n_envs, bool), np.ones(n_envs, bool)
         for _ in range(steps):

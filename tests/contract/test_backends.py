@@ -456,7 +456,7 @@ def recorded(request, tmp_path_factory):
     assert run(scenario, folder).status == "done"
     columns = read_run(folder).episodes[0]
     plant = make_plant(scenario)
-    program = make_control(scenario, plant.sheet).program
+    program = make_control(scenario, plant.plant_spec).program
     plant.close()
     errors = columns.get("modulators", np.zeros((len(columns["seq"]), 0), np.float32))
     rows = zip(columns["learning"].tolist(), columns["values_in"], errors, strict=True)

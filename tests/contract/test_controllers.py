@@ -15,8 +15,8 @@ from hilbench.nal.model.codec import pack, unpack
 from hilbench.record.reader import read_run
 from hilbench.runs.run import run
 from hilbench.scenario.files import resolve
-from hilbench.settings import settle
-from hilbench.types import Control, PlantSpec, Probes, Tick, size_of
+from hilbench.settings import to_config
+from hilbench.types import BuiltController, PlantSpec, Probes, Tick, size_of
 
 CONTROLLERS = sorted(plugins.all_of("controllers"))
 PLANTS = sorted(plugins.all_of("envs"))
@@ -27,11 +27,11 @@ Table = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def sheets() -> dict[str, PlantSpec]:
+def plant_specs() -> dict[str, PlantSpec]:
     found = {}
     for name in PLANTS:
         with plugins.get("envs", name)() as plant:
-            found[name] = plant.sheet
+            found[name] = plant.plant_spec
     return found
 
 
@@ -46,27 +46,27 @@ def controller(request) -> Table:
     return {"kind": request.param, **needs}
 
 
-def build(controller: Table, sheet: PlantSpec, seed: int = 3) -> Control:
+def build(controller: Table, plant_spec: PlantSpec, seed: int = 3) -> BuiltController:
     fields = dict(controller)
     cls = plugins.get("controllers", fields.pop("kind"))
-    return cls.build(settle(cls.Config, fields, controller["kind"]), sheet, PERIOD_US, seed)
+    return cls.build(to_config(cls.Config, fields, controller["kind"]), plant_spec, PERIOD_US, seed)
 
 
 @pytest.fixture(params=PLANTS)
-def pair(request, controller, sheets) -> tuple[Table, str]:
+def pair(request, controller, plant_specs) -> tuple[Table, str]:
     """A controller and a plant that it fits."""
     try:
-        build(controller, sheets[request.param])
+        build(controller, plant_specs[request.param])
     except ScenarioError as error:
         pytest.skip(str(error))
     return controller, request.param
 
 
-def test_it_fits_some_plant_and_refuses_the_others_in_one_line(controller, sheets):
+def test_it_fits_some_plant_and_refuses_the_others_in_one_line(controller, plant_specs):
     refusals = []
     for plant in PLANTS:
         try:
-            build(controller, sheets[plant])
+            build(controller, plant_specs[plant])
         except ScenarioError as error:
             refusals.append(str(error))
     assert len(refusals) < len(PLANTS)
@@ -74,17 +74,17 @@ def test_it_fits_some_plant_and_refuses_the_others_in_one_line(controller, sheet
     assert not refusals or controller["kind"] != "random"
 
 
-def test_ports_carry_units_for_each_value(pair, sheets):
-    program = build(pair[0], sheets[pair[1]]).program
+def test_ports_carry_units_for_each_value(pair, plant_specs):
+    program = build(pair[0], plant_specs[pair[1]]).program
     for port in (*program.inputs, *program.outputs):
         assert len(port.units) == port.size, port.name
         assert all(port.units)
 
 
-def test_a_seed_decides_the_program_and_a_network_follows_its_seed(pair, sheets):
-    one, same, other = (pack(build(pair[0], sheets[pair[1]], seed).program) for seed in (3, 3, 4))
+def test_a_seed_decides_the_program_and_a_network_follows_its_seed(pair, plant_specs):
+    one, same, other = (pack(build(pair[0], plant_specs[pair[1]], seed).program) for seed in (3, 3, 4))
     assert one == same
-    if isinstance(build(pair[0], sheets[pair[1]]).program, Network):
+    if isinstance(build(pair[0], plant_specs[pair[1]]).program, Network):
         assert one != other
 
 
@@ -102,13 +102,13 @@ def replies(kind: str, program) -> list[bytes]:
     return found
 
 
-def test_its_program_crosses_the_wire_unchanged(pair, sheets):
-    program = build(pair[0], sheets[pair[1]]).program
+def test_its_program_crosses_the_wire_unchanged(pair, plant_specs):
+    program = build(pair[0], plant_specs[pair[1]]).program
     kind = plugins.get("controllers", pair[0]["kind"]).backend or "numba"
     assert replies(kind, unpack(pack(program))) == replies(kind, program)
 
 
-def test_fifty_ticks_give_finite_actions_within_the_plants_limits(pair, sheets, tmp_path):
+def test_fifty_ticks_give_finite_actions_within_the_plants_limits(pair, plant_specs, tmp_path):
     controller, plant = pair
     raw = {
         "name": "contract",
@@ -124,8 +124,8 @@ def test_fifty_ticks_give_finite_actions_within_the_plants_limits(pair, sheets, 
     assert len(columns["seq"]) == 50
     assert columns["answered"].all()
     assert not columns["not_finite"].any()
-    sheet = sheets[plant]
-    actions = columns["actions"].reshape(-1, len(sheet.action_names))
+    plant_spec = plant_specs[plant]
+    actions = columns["actions"].reshape(-1, len(plant_spec.action_names))
     assert np.isfinite(actions).all()
-    assert (actions >= sheet.action_low).all()
-    assert (actions <= sheet.action_high).all()
+    assert (actions >= plant_spec.action_low).all()
+    assert (actions <= plant_spec.action_high).all()

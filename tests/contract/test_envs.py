@@ -135,7 +135,7 @@ def test_observations_share_no_memory_and_looking_twice_changes_nothing(plant):
 
 def test_info_has_the_same_float_entries_always_each_with_a_unit(plant):
     for row in rollout(plant, n_steps=20):
-        assert list(row[4]) == list(plant.sheet.info_units)
+        assert list(row[4]) == list(plant.plant_spec.info_units)
         assert {type(value) for value in row[4].values()} == {float}
 
 
@@ -144,19 +144,19 @@ def test_no_observation_entry_is_constant(plant):
 
 
 def test_sheet_and_metadata_agree_with_the_spaces(plant):
-    sheet, facts = plant.sheet, plant.metadata
+    plant_spec, facts = plant.plant_spec, plant.metadata
     for space, names, units in (
         (plant.observation_space, "obs_names", "obs_units"),
         (plant.action_space, "action_names", "action_units"),
     ):
-        assert facts[names] == getattr(sheet, names)
-        assert facts[units] == getattr(sheet, units)
+        assert facts[names] == getattr(plant_spec, names)
+        assert facts[units] == getattr(plant_spec, units)
         assert len(facts[names]) == len(facts[units]) == space.shape[0]
         assert all(facts[units])
-    np.testing.assert_array_equal(plant.action_space.high, np.float32(sheet.action_high))
-    np.testing.assert_array_equal(plant.action_space.low, np.float32(sheet.action_low))
-    assert plant.action_space.contains(np.float32(sheet.safe_action))
-    assert sheet.error in sheet.info_units
+    np.testing.assert_array_equal(plant.action_space.high, np.float32(plant_spec.action_high))
+    np.testing.assert_array_equal(plant.action_space.low, np.float32(plant_spec.action_low))
+    assert plant.action_space.contains(np.float32(plant_spec.safe_action))
+    assert plant_spec.error in plant_spec.info_units
 
 
 def test_an_action_out_of_range_is_clipped_and_a_foreign_one_refused(plant):
@@ -164,7 +164,7 @@ def test_an_action_out_of_range_is_clipped_and_a_foreign_one_refused(plant):
     plant.step(plant.action_space.high * 3)
     clipped = plant.state()
     plant.reset(seed=0)
-    plant.step(plant.sheet.action_high)
+    plant.step(plant.plant_spec.action_high)
     np.testing.assert_array_equal(plant.state(), clipped)
     with pytest.raises(ValueError, match="finite"):
         plant.advance(1, np.full(plant.action_space.shape, np.nan))
@@ -174,7 +174,7 @@ def test_an_action_out_of_range_is_clipped_and_a_foreign_one_refused(plant):
 
 def test_advance_needs_a_reset(plant):
     with pytest.raises(gymnasium.error.ResetNeeded):
-        plant.advance(1, plant.sheet.safe_action)
+        plant.advance(1, plant.plant_spec.safe_action)
 
 
 def test_rendering_changes_no_state(plant_class):
@@ -221,7 +221,7 @@ def test_vector_envs(plant_class, mode):
         obs, *_ = many.step(np.zeros(many.action_space.shape, np.float32))
         with plant_class() as alone:
             alone.reset(seed=2)
-            np.testing.assert_array_equal(obs[1], alone.step(alone.sheet.safe_action)[0])
+            np.testing.assert_array_equal(obs[1], alone.step(alone.plant_spec.safe_action)[0])
     finally:
         many.close()
 

@@ -249,7 +249,7 @@ def test_a_snapshot_may_come_while_ticks_go_on(link):
     wanted += [fakes.fields(session.tick(tick, 0)) for tick in stream[3:]]
     for tick in stream[:3]:
         link.send(tick)
-    link.keep_snapshot(7, 2)
+    link.request_checkpoint(7, 2)
     for tick in stream[3:]:
         link.send(tick)
     assert [fakes.fields(link.receive(LONG_NS)) for _ in stream] == wanted
@@ -266,7 +266,7 @@ def test_a_snapshot_is_of_the_tick_at_which_it_was_asked_for(link):
         link.send(tick)
         session.tick(tick, 0)
         states.append(session.snapshot()["state"].tolist())
-        link.keep_snapshot(3, k)
+        link.request_checkpoint(3, k)
     for _ in range(6):
         link.receive(LONG_NS)
         if link.kept is not None:

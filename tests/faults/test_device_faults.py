@@ -502,7 +502,7 @@ def stalled(kind, folder, monkeypatch):
             while link.unsent < 3:
                 tick.seq += 1
                 link.send(tick)
-            link.keep_snapshot(0, tick.seq)
+            link.request_checkpoint(0, tick.seq)
         sleep = link._sleep
         monkeypatch.setattr(link, "_sleep", lambda *how, **more: backend.gate.set() or sleep(*how, **more))
         yield link, tick.seq + 1 - link.unsent

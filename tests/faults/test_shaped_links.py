@@ -15,7 +15,7 @@ import zmq
 
 from hilbench.bridge.device.session import Session, build_backend
 from hilbench.bridge.impair.shape import shape_link
-from hilbench.bridge.impair.shaping import Counts, Cut, Lane, Shape, Way
+from hilbench.bridge.impair.shaping import Counts, Cut, Impairment, Lane, Way
 from hilbench.bridge.protocol import wire
 from hilbench.bridge.protocol.wire import Code, Hello, Kind
 from hilbench.bridge.zmq import Config, ZmqLink
@@ -24,7 +24,7 @@ from hilbench.record.reader import read_run
 from hilbench.runs.replay import replay
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
-from hilbench.scenario.delays import Constant, Gamma, Trace
+from hilbench.scenario.delays import ConstantDelay, GammaDelay, TraceDelay
 from hilbench.types import HELD, REPLIED, SAFE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
@@ -91,7 +91,9 @@ def kept(shape, way, n):
 
 
 def test_a_delay_changes_no_reply():
-    shape = Shape(to_device=Way(delay=Constant(s=0.002)), to_plant=Way(delay=Gamma(mean_s=0.002, sd_s=0.002)))
+    shape = Impairment(
+        to_device=Way(delay=ConstantDelay(s=0.002)), to_plant=Way(delay=GammaDelay(mean_s=0.002, sd_s=0.002))
+    )
     session = Session(fake())
     session.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
     session.reset(5, "none", 0)
@@ -114,7 +116,7 @@ def test_a_delay_changes_no_reply():
 
 def test_the_delay_is_felt_where_it_is_put():
     """Every way's delay is seen in the record, in lockstep too, as time on the link."""
-    shape = Shape(to_device=Way(delay=Constant(s=0.004)), to_plant=Way(delay=Trace("")))
+    shape = Impairment(to_device=Way(delay=ConstantDelay(s=0.004)), to_plant=Way(delay=TraceDelay("")))
     traces_s = {"to_plant": np.array([0.001, 0.008])}
     with (
         fakes.serving(fake()) as device,
@@ -134,7 +136,7 @@ def test_the_delay_is_felt_where_it_is_put():
 def test_a_run_in_lockstep_is_the_same_bit_for_bit(tmp_path):
     run(arm(), tmp_path / "direct")
     backend, _ = law()
-    shape = Shape(to_device=Way(delay=Constant(s=0.0005), jitter_s=0.001))
+    shape = Impairment(to_device=Way(delay=ConstantDelay(s=0.0005), jitter_s=0.001))
     with fakes.serving(backend) as device, fakes.shaping(device, shape) as (address, _):
         run(arm(address), tmp_path / "shaped")
     direct, shaped = (read_run(tmp_path / name).episodes[0] for name in ("direct", "shaped"))
@@ -144,7 +146,7 @@ def test_a_run_in_lockstep_is_the_same_bit_for_bit(tmp_path):
 
 @pytest.mark.parametrize("loss", [0.01, 0.05, 0.2])
 def test_every_lost_frame_is_told_and_no_tick_is_lost_or_twice(tmp_path, loss):
-    shape = Shape(to_device=Way(loss=loss), to_plant=Way(loss=loss), seed=2)  # of which the last tick is answered
+    shape = Impairment(to_device=Way(loss=loss), to_plant=Way(loss=loss), seed=2)  # of which the last tick is answered
     episode, ran, tally = real_time(shape, tmp_path, loop__silence_s=10.0)
     reached = kept(shape, "to_device", TICKS)
     answered = reached[kept(shape, "to_plant", len(reached))]
@@ -166,9 +168,9 @@ def test_every_lost_frame_is_told_and_no_tick_is_lost_or_twice(tmp_path, loss):
 
 @pytest.mark.parametrize("name", ["to_device", "to_plant"])
 def test_frames_twice_and_out_of_order_are_no_tick_twice(tmp_path, name):
-    way = Way(delay=Constant(s=0.02), jitter_s=0.01, duplicate=0.2, reorder=0.2)
+    way = Way(delay=ConstantDelay(s=0.02), jitter_s=0.01, duplicate=0.2, reorder=0.2)
     # Of this seed the last reply passes none that waits, so none is missing at the end.
-    episode, ran, tally = real_time(Shape(**{name: way}, seed=1), tmp_path)
+    episode, ran, tally = real_time(Impairment(**{name: way}, seed=1), tmp_path)
     assert ran == sorted(set(ran)), "the device runs no tick twice and none after a later one"
     assert (len(ran) < TICKS) == (name == "to_device")
     assert episode["seq"].tolist() == list(range(TICKS))
@@ -181,7 +183,7 @@ def test_frames_twice_and_out_of_order_are_no_tick_twice(tmp_path, name):
 
 def test_a_run_over_a_bad_link_is_replayed_bit_for_bit(tmp_path):
     # Of this seed the last tick is not lost, whose reply the loop would wait for.
-    shape = Shape(to_device=Way(loss=0.05), to_plant=Way(delay=Gamma(mean_s=0.006, sd_s=0.004)), seed=3)
+    shape = Impairment(to_device=Way(loss=0.05), to_plant=Way(delay=GammaDelay(mean_s=0.006, sd_s=0.004)), seed=3)
     _, _, tally = real_time(shape, tmp_path / "run")
     assert tally.to_device.lost > 0
     assert replay(tmp_path / "run", tmp_path / "again") == (True, TICKS)
@@ -191,7 +193,7 @@ def test_a_cut_link_means_the_safe_action_and_the_run_goes_on(monkeypatch, tmp_p
     cut = Cut(at_s=0.3, for_s=0.4)
     over = round((cut.at_s + cut.for_s) / PERIOD_S)
     told = end_after(monkeypatch, 20, lambda seq: seq > over + 10)
-    episode, ran, tally = real_time(Shape(cut=(cut,)), tmp_path, loop__duration_s=LONG_S, loop__silence_s=0.1)
+    episode, ran, tally = real_time(Impairment(cut=(cut,)), tmp_path, loop__duration_s=LONG_S, loop__silence_s=0.1)
     assert tally.cuts == 1
     assert episode["seq"].tolist() == list(range(len(episode["seq"])))
     assert ran == sorted(set(ran))
@@ -204,7 +206,7 @@ def test_a_cut_link_means_the_safe_action_and_the_run_goes_on(monkeypatch, tmp_p
 
 
 def test_a_cut_closes_connections_and_drops_what_is_under_way_but_the_session_goes_on():
-    shape = Shape(to_plant=Way(delay=Constant(s=0.8)), cut=(Cut(at_s=0.4, for_s=0.05),))
+    shape = Impairment(to_plant=Way(delay=ConstantDelay(s=0.8)), cut=(Cut(at_s=0.4, for_s=0.05),))
     with (
         fakes.serving(fake()) as device,
         fakes.shaping(device, shape) as (address, tally),
@@ -227,7 +229,7 @@ def test_a_cut_closes_connections_and_drops_what_is_under_way_but_the_session_go
 
 
 def test_the_device_sees_each_plant_and_each_plant_the_device():
-    with fakes.serving(fake()) as device, fakes.shaping(device, Shape()) as (address, _):
+    with fakes.serving(fake()) as device, fakes.shaping(device, Impairment()) as (address, _):
         with ZmqLink(Config(address=address), "fake", {}) as first:
             first.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
             with (
@@ -248,7 +250,7 @@ def test_the_device_sees_each_plant_and_each_plant_the_device():
 
 
 def test_handshakes_are_shaped_on_demand():
-    shape = Shape(to_device=Way(loss=1.0), handshakes=True)
+    shape = Impairment(to_device=Way(loss=1.0), handshakes=True)
     with (
         fakes.serving(fake()) as device,
         fakes.shaping(device, shape) as (address, tally),
@@ -260,7 +262,7 @@ def test_handshakes_are_shaped_on_demand():
 
 
 def test_more_plants_than_are_remembered_come_and_go():
-    with fakes.serving(fake()) as device, fakes.shaping(device, Shape()) as (address, _), zmq.Context() as context:
+    with fakes.serving(fake()) as device, fakes.shaping(device, Impairment()) as (address, _), zmq.Context() as context:
         for _ in range(40):
             with context.socket(zmq.DEALER) as stranger:
                 stranger.setsockopt(zmq.LINGER, 0)
@@ -272,4 +274,4 @@ def test_more_plants_than_are_remembered_come_and_go():
 @pytest.mark.parametrize("address", ["nowhere", LISTEN, "udp://127.0.0.1:1", "tcp://127.0.0.1:port"])
 def test_an_address_where_no_device_can_be_is_refused(address):
     with pytest.raises(LinkError, match=re.escape(address)):
-        shape_link("tcp://127.0.0.1:*" if "port" in address else LISTEN, address, Shape(), ready=pytest.fail)
+        shape_link("tcp://127.0.0.1:*" if "port" in address else LISTEN, address, Impairment(), ready=pytest.fail)

@@ -16,7 +16,7 @@ def spikes(net: Network, inputs: np.ndarray) -> dict[str, np.ndarray]:
     """
     watched = tuple(p.name for p in net.populations.values() if p.spiking)
     for p in net.populations.values():
-        if not p.spiking and p.kind != "sum" and p.name not in net.taps.values():
+        if not p.spiking and p.kind != "sum" and p.name not in net.output_sources.values():
             net.output(p.name, p.name)
     backend = Reference(Empty())
     backend.load(net, net.dt_us, Probes(spikes=watched))
@@ -29,7 +29,7 @@ def spikes(net: Network, inputs: np.ndarray) -> dict[str, np.ndarray]:
     found = split(np.array(counts), {name: net.populations[name].size for name in watched})
     assert values[0].size == size_of(net.outputs, "values")
     return found | split(
-        np.array(values), {net.taps[port.name]: port.size for port in net.outputs if port.kind == "values"}
+        np.array(values), {net.output_sources[port.name]: port.size for port in net.outputs if port.kind == "values"}
     )
 
 

@@ -21,7 +21,7 @@ from hilbench.record.reader import read_run
 from hilbench.runs.build import learns, make_agent, make_plant
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
-from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, LoadReport, Port, Probes, Reply
+from hilbench.types import EVENT, NO_EVENTS, BuiltController, LawProgram, LoadReport, Port, Probes, Reply
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 
@@ -77,7 +77,7 @@ class Link:
 
 
 def agent(link, coded=NO_EVENTS):
-    return Agent(Control(PROGRAM, Coder(coded), values_to_action), link, 2000, Probes(), np.array([-1.0]))
+    return Agent(BuiltController(PROGRAM, Coder(coded), values_to_action), link, 2000, Probes(), np.array([-1.0]))
 
 
 def test_events_of_sensors_and_coders_come_in_one_array_by_time():
@@ -157,7 +157,7 @@ def test_act_in_a_gymnasium_loop_is_the_lockstep_loop(tmp_path):
     run(scenario, tmp_path)
     plant = make_plant(scenario)
     states = []
-    with make_agent(scenario, plant.sheet) as found:
+    with make_agent(scenario, plant.plant_spec) as found:
         (obs, info), reward = plant.reset(seed=5), 0.0
         _, reward, *_ = plant.observe()
         found.reset(5)
@@ -180,7 +180,7 @@ def test_an_agent_its_link_and_a_backend_are_neither_pickled_nor_copied(again):
     scenario = scenarios.load("cartpole_ladder")
     plant = make_plant(scenario)
     kind = plugins.get("backends", "numba")
-    with make_agent(scenario, plant.sheet) as found:
+    with make_agent(scenario, plant.plant_spec) as found:
         for part in (found, found.link, kind(kind.Config())):
             with pytest.raises(TypeError, match=r": cannot be pickled or copied; build it in the process that uses it"):
                 again(part)
@@ -191,10 +191,10 @@ def test_a_link_is_closed_when_its_program_is_refused(monkeypatch):
     closed = []
     scenario = scenarios.load("arm_payload", {"controller.backend.kind": "law"})
     plant = make_plant(scenario)
-    kind = type(make_agent(scenarios.load("arm_payload"), plant.sheet).link)
+    kind = type(make_agent(scenarios.load("arm_payload"), plant.plant_spec).link)
     monkeypatch.setattr(kind, "close", lambda self: closed.append(self))
     with pytest.raises(ValueError, match="runs laws"):
-        make_agent(scenario, plant.sheet)
+        make_agent(scenario, plant.plant_spec)
     plant.close()
     assert len(closed) == 1
 

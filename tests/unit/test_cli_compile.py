@@ -11,7 +11,7 @@ import pytest
 from hilbench.cli import main
 from hilbench.nal import Network, save
 from hilbench.nal.compile.facts import network_facts
-from hilbench.record.columns import Shape
+from hilbench.record.columns import Widths
 from hilbench.record.writer import Recorder
 from hilbench.types import EVENT, Reply, Tick
 
@@ -49,7 +49,7 @@ def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3, lost: 
         "program": {"inputs": [{"name": "e", "size": 2, "kind": "events"}]},
     }
     with Recorder(folder, meta) as recorder:
-        episode = recorder.episode(Shape(1, 1, (), 1, 1, 0, 0, 1), 10)
+        episode = recorder.episode(Widths(1, 1, (), 1, 1, 0, 0, 1), 10)
         for seq, (sent, fired) in enumerate((([1, 1], [0, 2]), ([1], [0]))):
             events, probed = (np.array([(0, address) for address in part], EVENT) for part in (sent, fired))
             row = (seq, 1000 * seq, False, True, 0, 0, 0, 0, 0.0, False, False, 0)

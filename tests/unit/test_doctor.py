@@ -80,21 +80,21 @@ def test_no_samples_are_no_numbers():
 def test_a_rate_is_held_with_one_late_echo_in_a_hundred(late, missing, held):
     echoes_ns = np.full(1000 - missing, MS)  # just in time
     echoes_ns[:late] += 1
-    rung = doctor.rung("zmq", 1000, 1000, echoes_ns)
+    rung = doctor.rate_step("zmq", 1000, 1000, echoes_ns)
     assert (rung.late, rung.held, rung.echo.n) == (late + missing, held, 1000 - missing)
 
 
-def rungs(*shares, rtt_ns=200 * US, link="zmq"):
+def rate_steps(*shares, rtt_ns=200 * US, link="zmq"):
     """A rung for each share of late echoes, up the ladder."""
     return [
-        doctor.rung(link, rate, 1000, np.where(np.arange(1000) < share * 1000, 10**9, rtt_ns))
+        doctor.rate_step(link, rate, 1000, np.where(np.arange(1000) < share * 1000, 10**9, rtt_ns))
         for rate, share in zip(doctor.RATES_HZ, shares, strict=False)
     ]
 
 
 def test_parts_are_what_the_loop_would_feel():
     lags_ns = np.where(np.arange(1000) < 20, 380 * US, 50 * US)  # 2 % late, of which the loop polls away 300 us at most
-    both = rungs(0, 0.9, rtt_ns=150 * US) + rungs(0, 0.9, rtt_ns=4 * US, link="unix")
+    both = rate_steps(0, 0.9, rtt_ns=150 * US) + rate_steps(0, 0.9, rtt_ns=4 * US, link="unix")
     found = doctor.parts(lags_ns, samples(20 * MS), 1000 * MS, both)
     trips = {"round trip over ZeroMQ": 150e-6, "round trip over a Unix socket": 4e-6}
     assert found == pytest.approx({"sleep lag": 80e-6, "stalls": 0.010} | trips)
@@ -109,9 +109,9 @@ def test_parts_are_what_the_loop_would_feel():
     ((0, 0.5, 0, 0.5, 0.5), 500, "500 Hz over ZeroMQ (at 1000 Hz "),
 ])  # fmt: skip
 def test_verdicts(shares, held_hz, told):
-    found = rungs(*shares)
+    found = rate_steps(*shares)
     assert doctor.rate_held_hz(found) == held_hz
-    both = found + rungs(0, 0, 0, 0, 0, link="unix")
+    both = found + rate_steps(0, 0, 0, 0, 0, link="unix")
     line = doctor.verdict(both, {"sleep lag": 0.001, "stalls": 0.002, "round trip over ZeroMQ": 0.0003})
     assert line.startswith(f"holds {told}")
     assert line.endswith(
@@ -140,14 +140,14 @@ def test_an_examination_with_the_core_alone_leaves_no_process():
     done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
-    rungs = found["rungs"]
+    rate_steps = found["rate_steps"]
     tried = [(link, rate_hz) for link in doctor.LINKS for rate_hz in doctor.RATES_HZ]
-    assert [(rung["link"], rung["rate_hz"]) for rung in rungs] == tried
-    assert [rung["sent"] for rung in rungs] == [2, 4, 10, 20, 40] * 2
-    assert all(0 < rung["echo"]["n"] <= rung["sent"] for rung in rungs)
-    assert all(rung["held"] == (rung["late"] <= 0.01 * rung["sent"]) for rung in rungs)
+    assert [(rung["link"], rung["rate_hz"]) for rung in rate_steps] == tried
+    assert [rung["sent"] for rung in rate_steps] == [2, 4, 10, 20, 40] * 2
+    assert all(0 < rung["echo"]["n"] <= rung["sent"] for rung in rate_steps)
+    assert all(rung["held"] == (rung["late"] <= 0.01 * rung["sent"]) for rung in rate_steps)
     for link, held_hz in found["rate_held_hz"].items():
-        held = [rung["rate_hz"] for rung in rungs if rung["held"] and rung["link"] == link]
+        held = [rung["rate_hz"] for rung in rate_steps if rung["held"] and rung["link"] == link]
         assert held_hz == max(held, default=None)
     assert list(found["rate_held_hz"]) == list(doctor.LINKS)
     assert found["unmeasured"] == {}

@@ -21,7 +21,7 @@ from hilbench.errors import RecordError, ScenarioError
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
 from hilbench.studies import evaluation
-from hilbench.studies.evaluation import Step, evaluate
+from hilbench.studies.evaluation import Progress, evaluate
 from hilbench.studies.plan import Job, Planner
 from hilbench.studies.suite import cells, load_suite
 
@@ -161,8 +161,8 @@ def test_a_real_time_cell_is_compared_at_its_own_latencies(tmp_path: Path) -> No
     assert loop["delay"] == {"kind": "trace", "run": str(tmp_path / cell["runs"][0])}
 
 
-def steps_of(folder: Path, suite: dict = SMALL, **options: object) -> list[Step]:
-    steps: list[Step] = []
+def steps_of(folder: Path, suite: dict = SMALL, **options: object) -> list[Progress]:
+    steps: list[Progress] = []
     evaluate(suite, folder, steps.append, **options)
     return steps
 
@@ -265,7 +265,7 @@ def test_runs_that_raise_or_kill_their_worker_are_reported_and_the_rest_goes_on(
 def test_one_evaluation_at_a_time_has_a_folder(tmp_path: Path) -> None:
     steps = iter(range(99))
 
-    def again(step: Step) -> None:
+    def again(step: Progress) -> None:
         if next(steps) == 0:
             with pytest.raises(ScenarioError, match="another evaluation is at work here"):
                 evaluate(SMALL, tmp_path)
@@ -322,7 +322,7 @@ def interruptible() -> Iterator[None]:
 def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(step: Step) -> None:
+    def interrupt(step: Progress) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):

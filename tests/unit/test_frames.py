@@ -33,8 +33,8 @@ def test_a_row_per_tick_of_every_episode(recorded: RunData) -> None:
 def test_vectors_are_spread_under_the_sheets_names(recorded: RunData) -> None:
     found, second = hilbench.frame(recorded), recorded.episodes[1]
     later = found[found["episode"] == 1]
-    sheet = recorded.meta["sheet"]
-    obs = later[[f"obs.{name}" for name in sheet["obs_names"]]]
+    plant_spec = recorded.meta["plant_spec"]
+    obs = later[[f"obs.{name}" for name in plant_spec["obs_names"]]]
     np.testing.assert_array_equal(obs, second["obs"])
     np.testing.assert_array_equal(later[[f"state.{i}" for i in range(4)]], second["state"])
     np.testing.assert_array_equal(later["values_out.1"], second["values_out"][:, 1])

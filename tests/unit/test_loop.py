@@ -1,4 +1,4 @@
-"""The loop under a fake clock and over a fake link: time passes by reading it and by waiting, and by nothing else."""
+"""The loop under a fake time and over a fake link: time passes by reading it and by waiting, and by nothing else."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder
 from hilbench.runs.replay import check_repeatable
 from hilbench.runs.run import tick_times
-from hilbench.scenario.loop import Constant, LoopConfig
+from hilbench.scenario.loop import ConstantDelay, LoopConfig
 from hilbench.types import (
     EVENT,
     HELD,
     NO_EVENTS,
     REPLIED,
     SAFE,
-    Control,
+    BuiltController,
     LawProgram,
     Link,
     LoadReport,
@@ -50,7 +50,7 @@ SAFE_ACTION = (-7.0, 0.5)
 PROGRAM = LawProgram("fake", {}, inputs=(Port("obs", 2),), outputs=(Port("action", 2),))
 
 
-class Clock:
+class FakeTime:
     """Every reading takes its grain."""
 
     now_ns = 123_456_789
@@ -73,9 +73,9 @@ class Device(Link):
     lost, two for one that comes twice. The action is what `act(seq)` says, by default (seq, a digest of all ticks run).
     """
 
-    def __init__(self, clock, script, timeout_s=5.0, act=None, faults=()):
+    def __init__(self, time, script, timeout_s=5.0, act=None, faults=()):
         self.config = type("Config", (), {"timeout_s": timeout_s})
-        self.clock, self.script, self.act, self.faults = clock, script, act, dict(faults)
+        self.time, self.script, self.act, self.faults = time, script, act, dict(faults)
         self.resets, self.sent, self.open, self.most_open = [], [], {}, 0
 
     def load(self, program, period_us, probes):
@@ -98,16 +98,16 @@ class Device(Link):
         for delay_ns in delays:
             reply = Reply(seq=tick.seq, prev_seq=prev, values=np.array(action, np.float32))
             self._count += 1
-            heapq.heappush(self._wire, (self.clock.now_ns + delay_ns, self._count, reply))
+            heapq.heappush(self._wire, (self.time.now_ns + delay_ns, self._count, reply))
 
     def receive(self, timeout_ns):
-        self._fail("receive", self.clock.now_ns)
-        until_ns = self.clock.now_ns + timeout_ns
+        self._fail("receive", self.time.now_ns)
+        until_ns = self.time.now_ns + timeout_ns
         if self._wire and self._wire[0][0] <= until_ns:
             at_ns, _, reply = heapq.heappop(self._wire)
-            self.clock.now_ns = max(self.clock.now_ns, at_ns)
+            self.time.now_ns = max(self.time.now_ns, at_ns)
             return reply
-        self.clock.now_ns = until_ns
+        self.time.now_ns = until_ns
         return None
 
     def close(self):
@@ -121,10 +121,10 @@ class Device(Link):
 class Plant:
     """Two integrators that note when each physics step ran, and with what."""
 
-    def __init__(self, clock, period_s, ends_at=None, senses=0):
-        self.clock, self.ends_at, self.senses = clock, ends_at, senses
+    def __init__(self, time, period_s, ends_at=None, senses=0):
+        self.time, self.ends_at, self.senses = time, ends_at, senses
         self.step_s = period_s / STEPS
-        self.sheet = PlantSpec(
+        self.plant_spec = PlantSpec(
             obs_names=("a", "b"), obs_units=("1", "1"), action_names=("u", "v"), action_units=("1", "1"),
             action_low=(-100.0, -10.0), action_high=(100.0, 10.0), safe_action=SAFE_ACTION, physics_step_s=self.step_s,
             info_units={"error": "1"}, error="error", parameters={},
@@ -143,7 +143,7 @@ class Plant:
         return np.zeros(self.senses, EVENT) if self.senses else NO_EVENTS
 
     def advance(self, n_steps, action):
-        self.ran.append((self.clock.now_ns, *np.asarray(action).tolist()))
+        self.ran.append((self.time.now_ns, *np.asarray(action).tolist()))
         self.x = 0.99 * self.x + self.step_s * np.asarray(action)
 
     def state(self):
@@ -154,30 +154,30 @@ class Bench:
     """One run in fake real time, with everything that took part."""
 
     def __init__(self, folder, script, period_s=0.001, ticks=20, plant=None, device=None, grain_ns=GRAIN_NS, **loop):
-        self.clock, self.folder, self.period_s = Clock(grain_ns), folder, period_s
-        self.plant = Plant(self.clock, period_s, **(plant or {}))
-        self.link = Device(self.clock, script, **(device or {}))
+        self.time, self.folder, self.period_s = FakeTime(grain_ns), folder, period_s
+        self.plant = Plant(self.time, period_s, **(plant or {}))
+        self.link = Device(self.time, script, **(device or {}))
         self.config = LoopConfig(mode="realtime", period_s=period_s, duration_s=ticks * period_s, **loop)
-        self.pace = Wall(self.config, self.clock, self.clock.sleep)
+        self.clock = Wall(self.config, self.time, self.time.sleep)
 
     def run(self):
-        self.outcome = self.drive(self.pace, self.link, self.folder)
-        start_ns, step_ns = self.pace.instant_ns(0), round(self.period_s / STEPS * 1e9)
+        self.outcome = self.drive(self.clock, self.link, self.folder)
+        start_ns, step_ns = self.clock.instant_ns(0), round(self.period_s / STEPS * 1e9)
         for j, (at_ns, *_) in enumerate(self.plant.ran):
             assert at_ns >= start_ns + j * step_ns, f"physics step {j} ran early"
         self.data = read_run(self.folder)
         self.rows = self.data.episodes[-1] if self.data.episodes else {}
         return self
 
-    def drive(self, pace, link, folder):
-        agent = Agent(Control(PROGRAM, Whole(), values_to_action), link, 1000, Probes(), np.array(SAFE_ACTION))
+    def drive(self, clock, link, folder):
+        agent = Agent(BuiltController(PROGRAM, Whole(), values_to_action), link, 1000, Probes(), np.array(SAFE_ACTION))
         config = self.config
-        if isinstance(pace, Recorded):
+        if isinstance(clock, Recorded):
             config = msgspec.structs.replace(config, episodes=len(self.data.episodes))
         loop = to_builtins(config)
         meta = {"scenario": {"loop": {k: v for k, v in loop.items() if v is not None}, "phases": {}}}
-        with Recorder(folder, meta | {"sheet": to_builtins(self.plant.sheet)}) as recorder:
-            outcome = Loop(self.plant, agent, config, recorder, pace).run()
+        with Recorder(folder, meta | {"plant_spec": to_builtins(self.plant.plant_spec)}) as recorder:
+            outcome = Loop(self.plant, agent, config, recorder, clock).run()
             recorder.close(outcome.status)
         return outcome
 
@@ -247,7 +247,7 @@ def test_a_reply_to_a_tick_that_was_never_sent_is_ignored(tmp_path):
 
     def and_more(tick):
         send(tick)
-        heapq.heappush(bench.link._wire, (bench.clock.now_ns, -tick.seq, Reply(seq=tick.seq + 5, values=np.ones(2))))
+        heapq.heappush(bench.link._wire, (bench.time.now_ns, -tick.seq, Reply(seq=tick.seq + 5, values=np.ones(2))))
 
     bench.link.send = and_more
     bench.run()
@@ -339,8 +339,8 @@ def test_learning_stops_at_exactly_the_changes_tick(tmp_path, loop, first_frozen
 
 
 def start_ns():
-    """The instant of tick 0 in a fresh bench, less some readings of its clock."""
-    return Clock.now_ns + Wall.LEAD_NS
+    """The instant of tick 0 in a fresh bench, less some readings of its time."""
+    return FakeTime.now_ns + Wall.LEAD_NS
 
 
 @pytest.mark.parametrize(("faults", "tick", "first_safe"), [
@@ -384,7 +384,7 @@ def test_a_period_longer_than_the_timeout_is_no_silence(tmp_path):
 @pytest.mark.parametrize("lost_at", [1, 2])
 def test_a_device_lost_at_a_reset_is_a_fault_of_that_episode(tmp_path, lost_at):
     bench = Bench(tmp_path, always(0), episodes=3, device={"faults": {"reset": (lost_at, LinkError("gone"))}})
-    outcome = bench.drive(bench.pace, bench.link, tmp_path)
+    outcome = bench.drive(bench.clock, bench.link, tmp_path)
     data = read_run(tmp_path)
     assert outcome.status == data.meta["status"] == "fault"
     assert len(data.episodes) == lost_at - 1
@@ -408,7 +408,7 @@ def test_lockstep_waits_for_its_own_tick(tmp_path):
 
 @pytest.mark.parametrize(("delay_s", "late"), [(0.001, False), (0.00125, True)])
 def test_a_reply_at_the_very_deadline_is_not_late(tmp_path, delay_s, late):
-    bench = Bench(tmp_path, always(0), late="drop", delay=Constant(s=delay_s))
+    bench = Bench(tmp_path, always(0), late="drop", delay=ConstantDelay(s=delay_s))
     bench.drive(Delayed(bench.config, 0.001 / STEPS), bench.link, tmp_path)
     rows = read_run(tmp_path).episodes[0]
     assert (rows["late"] == late).all()
@@ -481,7 +481,7 @@ def test_whatever_the_link_does_a_replay_repeats_it(tmp_path_factory, fates, lat
         check_repeatable(bench.data, folder)
     except RecordError:
         assume(False)
-    bench.drive(Recorded(bench.data.episodes, felt=True), Device(bench.clock, always(0)), folder / "b")
+    bench.drive(Recorded(bench.data.episodes, free_running=True), Device(bench.time, always(0)), folder / "b")
     for a, b in zip(bench.data.episodes, read_run(folder / "b").episodes, strict=True):
         for name in ("state", "actions", "sources", "skipped", "applied_step"):
             assert np.array_equal(a[name], b[name]), name
@@ -498,7 +498,7 @@ BETWEEN_STEPS = st.integers(0, 24).map(lambda j: 125_000 + 250_000 * j)
     late=st.sampled_from(["hold", "drop", "safe"]), most=st.integers(1, 8),
 )  # fmt: skip
 def test_a_trace_is_felt_as_the_run_was_that_it_is_of(tmp_path_factory, fates, late, most):
-    """Skipped ticks, lost ones, lost replies and all: the plant on the virtual clock goes where it went."""
+    """Skipped ticks, lost ones, lost replies and all: the plant on the virtual time goes where it went."""
     folder = tmp_path_factory.mktemp("run")
     bench = Bench(
         folder / "a", lambda seq: fates[seq % len(fates)], ticks=30, episodes=2, late=late, silence_s=0.008,
@@ -509,8 +509,8 @@ def test_a_trace_is_felt_as_the_run_was_that_it_is_of(tmp_path_factory, fates, l
         check_repeatable(bench.data, folder)
     except RecordError:
         assume(False)
-    pace = Traced(bench.config, bench.plant.step_s, tick_times(bench.data))
-    bench.drive(pace, Device(bench.clock, always(0)), folder / "b")
+    clock = Traced(bench.config, bench.plant.step_s, tick_times(bench.data))
+    bench.drive(clock, Device(bench.time, always(0)), folder / "b")
     for a, b in zip(bench.data.episodes, read_run(folder / "b").episodes, strict=True):
         for name in ("state", "actions", "sources", "skipped", "applied_step"):
             assert np.array_equal(a[name], b[name]), name
@@ -522,7 +522,7 @@ def test_an_outage_of_a_run_is_an_outage_of_what_repeats_it(tmp_path):
     skipped, missed = (measure(bench.data)[name]["value"] for name in ("skipped", "misses"))
     assert skipped > 400
     assert missed > 600
-    bench.drive(Traced(bench.config, bench.plant.step_s, tick_times(bench.data)), Device(bench.clock, always(0)),
+    bench.drive(Traced(bench.config, bench.plant.step_s, tick_times(bench.data)), Device(bench.time, always(0)),
                 tmp_path / "b")  # fmt: skip
     again = read_run(tmp_path / "b")
     assert (again.episodes[0]["skipped"].sum(), measure(again)["misses"]["value"]) == (skipped, missed)
@@ -535,7 +535,7 @@ def test_a_replay_follows_episodes_of_different_lengths(tmp_path):
     bench.link._fail = lambda where, now: _raise_at(where, next(sends) if where == "send" else 0)
     bench.run()
     assert [len(rows["seq"]) for rows in bench.data.episodes] == [20, 6]
-    bench.drive(Recorded(bench.data.episodes, felt=True), Device(bench.clock, always(0)), tmp_path / "b")
+    bench.drive(Recorded(bench.data.episodes, free_running=True), Device(bench.time, always(0)), tmp_path / "b")
     again = read_run(tmp_path / "b")
     assert [np.array_equal(a["state"], b["state"]) for a, b in zip(bench.data.episodes, again.episodes, strict=True)]
 
@@ -562,7 +562,9 @@ def test_a_lost_reply_is_told_from_a_lost_tick(tmp_path):
 def test_progress_is_told_once_a_second(tmp_path):
     told = []
     bench = Bench(tmp_path, always(0), period_s=0.1, ticks=35)
-    agent = Agent(Control(PROGRAM, Whole(), values_to_action), bench.link, 1000, Probes(), np.array(SAFE_ACTION))
+    agent = Agent(
+        BuiltController(PROGRAM, Whole(), values_to_action), bench.link, 1000, Probes(), np.array(SAFE_ACTION)
+    )
     with Recorder(tmp_path, {}) as recorder:
         config = msgspec.structs.replace(bench.config, mode="lockstep")
         Loop(bench.plant, agent, config, recorder, Lockstep(STEPS), told.append).run()
@@ -586,10 +588,10 @@ def test_no_garbage_is_collected_between_the_first_tick_and_the_last(tmp_path):
             return super().observe()
 
     bench = Bench(tmp_path, always(100_000), ticks=100)
-    bench.plant = Littering(bench.clock, 0.001)
+    bench.plant = Littering(bench.time, 0.001)
     gc.callbacks.append(note)
     try:
-        bench.drive(bench.pace, bench.link, tmp_path)
+        bench.drive(bench.clock, bench.link, tmp_path)
     finally:
         gc.callbacks.remove(note)
     assert gc.isenabled()
@@ -610,11 +612,11 @@ def test_memory_does_not_grow_with_the_ticks(tmp_path):
             return super().observe()
 
     bench = Bench(tmp_path, always(100_000), ticks=5000)
-    bench.plant = Watched(bench.clock, 0.001)
+    bench.plant = Watched(bench.time, 0.001)
     bench.link.sent = type("Forgetful", (list,), {"append": lambda self, item: None})()
     tracemalloc.start()
     try:
-        bench.drive(bench.pace, bench.link, tmp_path)
+        bench.drive(bench.clock, bench.link, tmp_path)
     finally:
         tracemalloc.stop()
     ours = [tracemalloc.Filter(True, "*/hilbench/*.py")]

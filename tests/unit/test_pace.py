@@ -1,4 +1,4 @@
-"""When replies are due and ticks are skipped: known answers on the virtual clock."""
+"""When replies are due and ticks are skipped: known answers on the virtual time."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from hilbench.loop.clock import (
     overslept_ns,
     spin_ns,
 )
-from hilbench.scenario.loop import Constant, Gamma, LoopConfig, Trace
+from hilbench.scenario.loop import ConstantDelay, GammaDelay, LoopConfig, TraceDelay
 
 STEP_S = 0.00025
 STEPS = 4
-NONE = Constant()
+NONE = ConstantDelay()
 
 
 def delayed(delay=NONE, seed=0, ticks=1000, trace=None, **loop):
     config = LoopConfig(mode="delayed", period_s=0.001, duration_s=ticks * 0.001, delay=delay, **loop)
-    pace = Delayed(config, STEP_S) if trace is None else Traced(config, STEP_S, trace)
-    pace.start(seed)
-    return pace
+    clock = Delayed(config, STEP_S) if trace is None else Traced(config, STEP_S, trace)
+    clock.start(seed)
+    return clock
 
 
-def due_steps(pace, n=1000):
-    return [pace.due_step(k) for k in range(n)]
+def due_steps(clock, n=1000):
+    return [clock.due_step(k) for k in range(n)]
 
 
 @given(us=st.integers(0, 100_000))
 def test_a_constant_delay_is_due_at_the_next_physics_step(us):
-    assert due_steps(delayed(Constant(s=us * 1e-6)), 5) == [STEPS * k + ceil(us / 250) for k in range(5)]
+    assert due_steps(delayed(ConstantDelay(s=us * 1e-6)), 5) == [STEPS * k + ceil(us / 250) for k in range(5)]
 
 
 def test_gamma_delays_belong_to_the_seed_and_have_their_mean_and_deviation():
-    gamma = Gamma(mean_s=0.01, sd_s=0.004)
+    gamma = GammaDelay(mean_s=0.01, sd_s=0.004)
     same, again, other = (due_steps(delayed(gamma, seed=seed)) for seed in (1, 1, 2))
     assert same == again != other
     delays_s = (np.array(same) - STEPS * np.arange(1000)) * STEP_S
@@ -68,70 +68,70 @@ def times(*delays_us):
 
 
 def test_a_trace_is_used_in_its_order_and_again_when_it_ends():
-    pace = delayed(Trace(run=""), trace=[times(0, 100, 3000)])
-    assert due_steps(pace, 7) == [0, 5, 20, 12, 17, 32, 24]
+    clock = delayed(TraceDelay(run=""), trace=[times(0, 100, 3000)])
+    assert due_steps(clock, 7) == [0, 5, 20, 12, 17, 32, 24]
 
 
 def test_each_delay_of_a_trace_belongs_to_its_own_tick():
-    pace = delayed(Trace(run=""), trace=[times(100, None, "lost", "unheard", 3000), times(700)])
+    clock = delayed(TraceDelay(run=""), trace=[times(100, None, "lost", "unheard", 3000), times(700)])
     for k in (0, 5):  # the trace, and again
-        assert [pace.skips(k + i, 0) for i in range(5)] == [False, True, False, False, False]
-        assert [pace.reaches(k + i) for i in (0, 2, 3, 4)] == [True, False, True, True]
-        due = [pace.due_step(k + i) for i in (0, 3, 4)]  # what was skipped or lost is never asked for
-        assert due == [STEPS * k + 1, pace.NEVER, STEPS * (k + 4) + 12]
-    pace.start(1)  # the next episode has its own, and the third the first one's again
-    assert due_steps(pace, 2) == [3, 7]
-    pace.start(2)
-    assert pace.skips(1, 0)
+        assert [clock.skips(k + i, 0) for i in range(5)] == [False, True, False, False, False]
+        assert [clock.reaches(k + i) for i in (0, 2, 3, 4)] == [True, False, True, True]
+        due = [clock.due_step(k + i) for i in (0, 3, 4)]  # what was skipped or lost is never asked for
+        assert due == [STEPS * k + 1, clock.NEVER, STEPS * (k + 4) + 12]
+    clock.start(1)  # the next episode has its own, and the third the first one's again
+    assert due_steps(clock, 2) == [3, 7]
+    clock.start(2)
+    assert clock.skips(1, 0)
 
 
 def test_a_device_that_is_busy_beside_a_trace_skips_more():
-    pace = delayed(Trace(run=""), trace=[times(0, 0, 0, None)], service_s=0.0015, max_in_flight=1)
+    clock = delayed(TraceDelay(run=""), trace=[times(0, 0, 0, None)], service_s=0.0015, max_in_flight=1)
     skipped = []
     for k in range(8):
-        skipped.append(pace.skips(k, 0))
+        skipped.append(clock.skips(k, 0))
         if not skipped[-1]:
-            pace.due_step(k)
+            clock.due_step(k)
     assert skipped == [False, True, False, True, False, True, False, True]
 
 
 def test_a_tick_is_never_skipped_by_a_delay_alone():
-    pace = delayed(Constant(s=0.1), max_in_flight=1)
-    assert not any(pace.skips(k, 0) or not pace.due_step(k) for k in range(100))
+    clock = delayed(ConstantDelay(s=0.1), max_in_flight=1)
+    assert not any(clock.skips(k, 0) or not clock.due_step(k) for k in range(100))
 
 
 @pytest.mark.parametrize(("service_us", "most"), [(500, 1), (1000, 1), (1500, 1), (2500, 1), (2500, 2), (3700, 3)])
 def test_a_busy_device_skips_ticks_as_a_queue_with_fixed_times_does(service_us, most):
-    pace = delayed(service_s=service_us * 1e-6, delay=Constant(s=0.0002), max_in_flight=most)
+    clock = delayed(service_s=service_us * 1e-6, delay=ConstantDelay(s=0.0002), max_in_flight=most)
     free_us, in_system = 0, []  # D/D/1 with room for `most`: when the server is free, when each customer leaves
     for k in range(200):
         in_system = [leaves for leaves in in_system if leaves > 1000 * k]
-        assert pace.skips(k, 0) == (len(in_system) >= most), k
+        assert clock.skips(k, 0) == (len(in_system) >= most), k
         if len(in_system) < most:
             free_us = max(free_us, 1000 * k) + service_us
             in_system.append(free_us)
-            assert pace.due_step(k) == ceil((free_us + 200) / 250), k
+            assert clock.due_step(k) == ceil((free_us + 200) / 250), k
 
 
 @pytest.mark.parametrize(("service_us", "share"), [(900, 1.0), (1000, 1.0), (2000, 1 / 2), (4000, 1 / 4)])
 def test_an_overloaded_device_serves_the_ratio_of_its_period_to_its_service(service_us, share):
-    pace = delayed(service_s=service_us * 1e-6, max_in_flight=2)
-    served = [k for k in range(1000) if not pace.skips(k, 0) and pace.due_step(k) is not None]
+    clock = delayed(service_s=service_us * 1e-6, max_in_flight=2)
+    served = [k for k in range(1000) if not clock.skips(k, 0) and clock.due_step(k) is not None]
     assert len(served) / 1000 == pytest.approx(share, abs=0.003)
 
 
 def test_a_new_episode_starts_with_an_idle_device():
-    pace = delayed(service_s=0.1, max_in_flight=1)
-    pace.due_step(0)
-    assert pace.skips(1, 0)
-    pace.start(1)
-    assert not pace.skips(0, 0)
+    clock = delayed(service_s=0.1, max_in_flight=1)
+    clock.due_step(0)
+    assert clock.skips(1, 0)
+    clock.start(1)
+    assert not clock.skips(0, 0)
 
 
 def test_lockstep_acts_at_the_ticks_own_first_step():
-    pace = Lockstep(STEPS)
-    assert due_steps(pace, 4) == [0, 4, 8, 12]
-    assert not any(pace.skips(k, 99) for k in range(4))
+    clock = Lockstep(STEPS)
+    assert due_steps(clock, 4) == [0, 4, 8, 12]
+    assert not any(clock.skips(k, 99) for k in range(4))
 
 
 def test_recorded_repeats_its_columns_episode_by_episode():
@@ -141,24 +141,24 @@ def test_recorded_repeats_its_columns_episode_by_episode():
             for i, name in enumerate(("seq", "applied_step", "skipped", "processed", "late"))
         }
 
-    pace = Recorded(
+    clock = Recorded(
         [episode((0, 3, False, True, True), (1, -1, True, False, False)), episode((0, 9, False, 1, 0))], True
     )
-    pace.start(0)
-    assert (pace.ticks, pace.due_step(0), pace.due_step(1)) == (2, 3, pace.NEVER)
-    assert [pace.skips(k, 0) for k in (0, 1)] == [False, True]
-    assert [pace.reaches(k) for k in (0, 1)] == [True, False]
-    assert [pace.late(k, overdue=k == 1) for k in (0, 1)] == [True, False]
-    pace.start(1)
-    assert (pace.ticks, pace.due_step(0)) == (1, 9)
+    clock.start(0)
+    assert (clock.ticks, clock.due_step(0), clock.due_step(1)) == (2, 3, clock.NEVER)
+    assert [clock.skips(k, 0) for k in (0, 1)] == [False, True]
+    assert [clock.reaches(k) for k in (0, 1)] == [True, False]
+    assert [clock.late(k, overdue=k == 1) for k in (0, 1)] == [True, False]
+    clock.start(1)
+    assert (clock.ticks, clock.due_step(0)) == (1, 9)
 
 
 def test_the_wall_counts_from_its_start_and_leaves_a_moment_before_it():
-    pace = Wall(LoopConfig(max_in_flight=3), lambda: 1_000_000_000)
-    pace.start(0)
-    assert pace.instant_ns(500) - pace.instant_ns(0) == 500
-    assert pace.instant_ns(0) > 1_000_000_000
-    assert [pace.skips(0, n) for n in (2, 3)] == [False, True]
+    clock = Wall(LoopConfig(max_in_flight=3), lambda: 1_000_000_000)
+    clock.start(0)
+    assert clock.instant_ns(500) - clock.instant_ns(0) == 500
+    assert clock.instant_ns(0) > 1_000_000_000
+    assert [clock.skips(0, n) for n in (2, 3)] == [False, True]
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -175,7 +175,7 @@ def test_what_somebody_has_frozen_stays_frozen(frozen):
 
 
 class Sleeper:
-    """A clock that stands still but for waits, which end too late by what comes next."""
+    """A time that stands still but for waits, which end too late by what comes next."""
 
     def __init__(self, *late_us):
         self.now, self.late_us, self.waits = 0, iter(late_us), []
@@ -201,7 +201,7 @@ def test_the_polled_stretch_is_bounded(late_ns):
 
 def test_a_stall_does_not_stretch_what_is_polled_and_usual_lateness_does():
     sleeper = Sleeper(*[120, 130] * 99, 5000, 120)
-    pace = Wall(LoopConfig(), sleeper)
-    assert pace.spin_ns == SPIN_NS
-    pace.measure(sleeper.wait)
-    assert pace.spin_ns == 130_000
+    clock = Wall(LoopConfig(), sleeper)
+    assert clock.spin_ns == SPIN_NS
+    clock.measure(sleeper.wait)
+    assert clock.spin_ns == 130_000

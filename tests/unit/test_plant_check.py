@@ -18,7 +18,7 @@ from hilbench.coders.values import Whole, values_to_action
 from hilbench.envs.cartpole_ladder import CartpoleLadder
 from hilbench.errors import HilbenchError, ScenarioError
 from hilbench.runs.build import make_agent, make_plant
-from hilbench.types import EVENT, Control, Controller, Empty, LawProgram, Port
+from hilbench.types import EVENT, BuiltController, Controller, Empty, LawProgram, Port
 
 
 class Broken(CartpoleLadder):
@@ -33,9 +33,9 @@ class Broken(CartpoleLadder):
         self._made = True
 
     @property
-    def sheet(self) -> Any:
+    def plant_spec(self) -> Any:
         made = getattr(self, "_made", False)
-        return structs.replace(super().sheet, **(self.faults.get("sheet", {}) if made else {}))
+        return structs.replace(super().plant_spec, **(self.faults.get("plant_spec", {}) if made else {}))
 
     def reset(self, **seed: Any) -> Any:
         self._asked = 0
@@ -65,9 +65,11 @@ class Threes(Controller):
     backend = "law"
 
     @staticmethod
-    def build(config: Any, plant: Any, period_us: int, seed: int) -> Control:
+    def build(config: Any, plant: Any, period_us: int, seed: int) -> BuiltController:
         law = {"low": (-1.0,), "high": (1.0,)}
-        return Control(LawProgram("random", law, (Port("obs", 3),), (Port("force", 1),)), Whole(), values_to_action)
+        return BuiltController(
+            LawProgram("random", law, (Port("obs", 3),), (Port("force", 1),)), Whole(), values_to_action
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -94,8 +96,8 @@ def seen(**parts: Any) -> dict[str, Any]:
     return {"observe": change}
 
 
-def sheet(**fields: Any) -> dict[str, Any]:
-    return {"sheet": fields}
+def spec(**fields: Any) -> dict[str, Any]:
+    return {"plant_spec": fields}
 
 
 def set_first(value: float) -> Any:
@@ -113,8 +115,8 @@ FAULTS = {
     "a list": (seen(obs=lambda p, obs: obs.tolist()), "observation: found a list; allowed: a NumPy array"),
     "NaN": (seen(obs=set_first(np.nan)), "observation: 'x': found nan; allowed: finite numbers"),
     "outside its space": (seen(obs=set_first(6)), "observation: 'x': found 6; allowed: -5 to 5, as observation_space"),
-    "error key missing": (sheet(error="tip"), "sheet.error: found 'tip'; allowed: disturbances, force_n"),
-    "info lacks a key": (seen(info=lambda p, info: {}), "info: found no 't_s', which sheet.info_units names"),
+    "error key missing": (spec(error="tip"), "plant_spec.error: found 'tip'; allowed: disturbances, force_n"),
+    "info lacks a key": (seen(info=lambda p, info: {}), "info: found no 't_s', which plant_spec.info_units names"),
     "info holds no number": (
         seen(info=lambda p, info: info | {"x_m": "far"}), "info: 'x_m': found a str; allowed: a number",
     ),
@@ -122,17 +124,17 @@ FAULTS = {
         seen(info=lambda p, info: info | {"theta_error_rad": np.nan}),
         "info: 'theta_error_rad', the tracking error: found nan; allowed: a finite number",
     ),
-    "units of the wrong length": (sheet(obs_units=("m",)), "sheet.obs_units: found 1; allowed: 4, one for each of obs"),
-    "action units of the wrong length": (sheet(action_units=()), "sheet.action_units: found 0; allowed: 1, one"),
-    "a name twice": (sheet(obs_names=("x",) * 4), "sheet.obs_names: found ['x', 'x', 'x', 'x']; allowed: one name or"),
-    "safe action outside": (sheet(safe_action=(21.0,)), "safe_action of 'force': found 21.0; allowed: -10.0 to 10.0"),
-    "safe action of the wrong length": (sheet(safe_action=(0.0, 0.0)), "sheet.safe_action: found 2; allowed: 1"),
-    "limits of the wrong length": (sheet(action_low=(-20.0, -20.0)), "sheet.action_low: found 2; allowed: 1, one"),
+    "units of the wrong length": (spec(obs_units=("m",)), "plant_spec.obs_units: found 1; allowed: 4, one for each"),
+    "action units of the wrong length": (spec(action_units=()), "plant_spec.action_units: found 0; allowed: 1, one"),
+    "a name twice": (spec(obs_names=("x",) * 4), "plant_spec.obs_names: found ['x', 'x', 'x', 'x']; allowed: one name"),
+    "safe action outside": (spec(safe_action=(21.0,)), "safe_action of 'force': found 21.0; allowed: -10.0 to 10.0"),
+    "safe action of the wrong length": (spec(safe_action=(0.0, 0.0)), "plant_spec.safe_action: found 2; allowed: 1"),
+    "limits of the wrong length": (spec(action_low=(-20.0, -20.0)), "plant_spec.action_low: found 2; allowed: 1, one"),
     "limits in reverse": (
-        sheet(action_low=(20.0,), action_high=(-20.0,)), "'force': found 20.0, -20.0; allowed: two numbers, the lower",
+        spec(action_low=(20.0,), action_high=(-20.0,)), "'force': found 20.0, -20.0; allowed: two numbers, the lower",
     ),
-    "physics step of zero": (sheet(physics_step_s=0.0), "sheet.physics_step_s: found 0.0; allowed: 0.001, as plant."),
-    "physics step None": (sheet(physics_step_s=None), "sheet.physics_step_s: found None; allowed: 0.001, as plant."),
+    "physics step of zero": (spec(physics_step_s=0.0), "plant_spec.physics_step_s: found 0.0; allowed: 0.001"),
+    "physics step None": (spec(physics_step_s=None), "plant_spec.physics_step_s: found None; allowed: 0.001"),
     "state that changes length": (
         {"state": lambda p, state: state[: 4 - (p.time_s > 0)]},
         "state() after a physics step: found 3 numbers; allowed: 4, as many as after the reset",
@@ -237,9 +239,9 @@ def fill(value: float) -> Any:
 def test_a_coder_that_does_not_fit_is_named(
     parts: dict, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    def build(config: Any, plant: Any, period_us: int, seed: int) -> Control:
+    def build(config: Any, plant: Any, period_us: int, seed: int) -> BuiltController:
         law = LawProgram("random", {"low": (-1.0,), "high": (1.0,)}, (Port("obs", 4),), (Port("force", 1),))
-        return Control(law, **{"coder": Whole(), "decode": values_to_action} | parts)
+        return BuiltController(law, **{"coder": Whole(), "decode": values_to_action} | parts)
 
     monkeypatch.setattr(Threes, "build", build)
     given = ["cartpole_ladder", "--controller", "threes", "--controllers.threes.kind", "threes"]
@@ -263,7 +265,7 @@ def test_a_run_is_the_same_bit_for_bit_as_one_that_was_not_checked(
 
     scenario = hilbench.load("cartpole_ladder", {"loop.duration_s": 0.1, "loop.episodes": 2}, controller)
     hilbench.run(scenario, tmp_path / "checked")
-    monkeypatch.setattr(running, "checked", lambda scenario, plant: make_control(scenario, plant.sheet))
+    monkeypatch.setattr(running, "checked", lambda scenario, plant: make_control(scenario, plant.plant_spec))
     hilbench.run(scenario, tmp_path / "not")
     for one, two in zip(*(hilbench.read_run(tmp_path / name).episodes for name in ("checked", "not")), strict=True):
         for name in ("obs", "state", "values_in", "values_out", "actions", "reward"):
@@ -274,7 +276,7 @@ def test_a_run_is_the_same_bit_for_bit_as_one_that_was_not_checked(
 def agent() -> Iterator[Any]:
     scenario = hilbench.load("cartpole_ladder", {"loop.period_s": 0.01}, "lqr")
     plant = make_plant(scenario)
-    with make_agent(scenario, plant.sheet) as made:
+    with make_agent(scenario, plant.plant_spec) as made:
         made.reset(1)
         yield made
     plant.close()

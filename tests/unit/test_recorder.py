@@ -207,7 +207,7 @@ def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
 
 def sample(folder, killed):
     """A run of two episodes with an echo and what was measured of it later, by file."""
-    with Recorder(folder, {"sheet": {"error": "x"}}) as recorder:
+    with Recorder(folder, {"plant_spec": {"error": "x"}}) as recorder:
         recorder.echo(np.arange(5) * 10**9)
         for n in (7, 3):
             rows = recorder.episode(SHAPE, 3)

@@ -1,4 +1,4 @@
-"""Devices that are lost and come back, over a fake link and under a fake clock: the robot, the record, the weights."""
+"""Devices that are lost and come back, over a fake link and under a fake time: the robot, the record, the weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hilbench.loop import recovery
 from hilbench.loop.clock import Lockstep
 from hilbench.record.reader import read_run
 from hilbench.runs.replay import check_repeatable
-from hilbench.types import SAFE, Kept, LoadReport
+from hilbench.types import SAFE, Checkpoint, LoadReport
 
 pytestmark = pytest.mark.timeout(30)
 LOST_AT = 5
@@ -23,8 +23,8 @@ NOBODY = LinkError("nobody there")
 class Mortal(Device):
     """Dies when tick `LOST_AT` is sent, and comes back at the `attempts`-th load after that, if it does."""
 
-    def __init__(self, clock, script, attempts=1, refuses=NOBODY, **more):
-        super().__init__(clock, script, faults={"send": (LOST_AT, LinkError("it died"))}, **more)
+    def __init__(self, time, script, attempts=1, refuses=NOBODY, **more):
+        super().__init__(time, script, faults={"send": (LOST_AT, LinkError("it died"))}, **more)
         self.attempts, self.refuses, self.loads, self.restored = attempts, refuses, 0, []
         self.coming = None
 
@@ -40,9 +40,9 @@ class Mortal(Device):
     def abandon(self):
         pass
 
-    def keep_snapshot(self, episode, tick):
+    def request_checkpoint(self, episode, tick):
         """It comes when the next one is asked for."""
-        self.kept, self.coming = self.coming, Kept({"weights/w": np.array([self.sent[-1][0]])}, episode, tick)
+        self.kept, self.coming = self.coming, Checkpoint({"weights/w": np.array([self.sent[-1][0]])}, episode, tick)
 
     def restore(self, arrays, carry):
         self.restored.append((arrays["weights/w"][0], carry))
@@ -55,15 +55,15 @@ def _no_pause(monkeypatch):
 
 def bench(folder, attempts=1, refuses=NOBODY, lockstep=False, **loop):
     found = Bench(folder, always(100_000), **{"on_loss": "recover", **loop})
-    found.link = Mortal(found.clock, found.link.script, attempts, refuses)
+    found.link = Mortal(found.time, found.link.script, attempts, refuses)
     if lockstep:
-        found.pace = Lockstep(STEPS)
+        found.clock = Lockstep(STEPS)
     return found
 
 
 def run_in_lockstep(found):
     """Without the wall's schedule, which `Bench.run` checks."""
-    found.outcome = found.drive(found.pace, found.link, found.folder)
+    found.outcome = found.drive(found.clock, found.link, found.folder)
     found.data = read_run(found.folder)
     found.rows = found.data.episodes[-1]
     return found
@@ -170,7 +170,7 @@ def test_one_that_is_lost_at_a_reset_is_waited_for(tmp_path, number, carry, lock
 def test_one_that_is_lost_at_a_reset_ends_the_run_where_the_scenario_does_not_say_otherwise(tmp_path):
     found = bench(tmp_path, on_loss="end")
     found.link.faults = {"reset": (1, LinkError("it died"))}
-    outcome = found.drive(found.pace, found.link, tmp_path)
+    outcome = found.drive(found.clock, found.link, tmp_path)
     assert (outcome.status, outcome.notes) == ("fault", ())
     assert len(read_run(tmp_path).meta["faults"]) == 1
 
@@ -180,7 +180,7 @@ def test_one_that_falls_silent_after_the_last_tick_is_lost_too(tmp_path, episode
     """The last replies of an episode never come: the run is whole, and the next episode waits for the device."""
     found = Bench(tmp_path, lambda seq: [100_000] if seq < 5 else None, on_loss="recover", episodes=episodes,
                   silence_s=0.001, max_in_flight=40, device={"timeout_s": 1.0})  # fmt: skip
-    found.link = Mortal(found.clock, found.link.script, timeout_s=1.0)
+    found.link = Mortal(found.time, found.link.script, timeout_s=1.0)
     found.link.faults = {}
     found.run()
     assert found.outcome.status == "done"

@@ -24,7 +24,7 @@ def stepped(scenario, seed, n_ticks):
     """One episode in a plain Gymnasium loop: its rewards, and the last observation and flags."""
     plant = make_plant(scenario)
     rewards = []
-    with make_agent(scenario, plant.sheet) as agent:
+    with make_agent(scenario, plant.plant_spec) as agent:
         obs, info = plant.reset(seed=seed)
         agent.reset(seed)
         reward, ended = plant.observe()[1], False
@@ -77,7 +77,7 @@ def test_a_return_is_what_stable_baselines3_counts(tmp_path, name, controller, s
     scenario, data = recorded(name, controller, tmp_path, duration_s=seconds, seed=0)
     envs = DummyVecEnv([lambda: Monitor(gym.wrappers.TimeLimit(make_plant(scenario), round(seconds * 1000)))])
     envs.seed(0)
-    with make_agent(scenario, envs.get_attr("unwrapped")[0].sheet) as agent:
+    with make_agent(scenario, envs.get_attr("unwrapped")[0].plant_spec) as agent:
         mean, _ = evaluation.evaluate_policy(agent, envs, n_eval_episodes=1)
     envs.close()
     assert measure(data)["return"]["value"] == pytest.approx(mean, abs=2e-6)  # Monitor rounds to 6 places

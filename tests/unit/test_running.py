@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_loop import Clock, Device, Plant, always
+from test_loop import Device, FakeTime, Plant, always
 
 from hilbench import plugins
 from hilbench.bridge.device import process
@@ -29,7 +29,7 @@ from hilbench.runs.replay import replay
 from hilbench.runs.run import behind, run, tick_times
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.loop import LoopConfig
-from hilbench.types import EVENT, NO_EVENTS, Control, LawProgram, Port, Probes, RunData, to_builtins
+from hilbench.types import EVENT, NO_EVENTS, BuiltController, LawProgram, Port, Probes, RunData, to_builtins
 
 
 def short(controller="pd", **overrides):
@@ -46,7 +46,7 @@ def test_a_run_says_what_it_ran_on_what_and_where(tmp_path):
     assert meta["versions"]["numpy"] == np.__version__
     assert meta["host"]["cores"] >= 1
     assert meta["report"]["backend"] == "numba"
-    assert meta["sheet"]["error"] == "tip_error_m"
+    assert meta["plant_spec"]["error"] == "tip_error_m"
     assert [port["name"] for port in meta["program"]["modulators"]]
     assert told == pytest.approx([0.0, 1.0])
 
@@ -239,7 +239,7 @@ def test_a_loop_that_fell_behind_is_told_from_one_that_did_not():
     assert behind(short(), RunData({}, [])) == ()
     [note] = behind(short(), lagging(1000, 11))
     assert note.startswith(
-        "the loop fell behind the clock: 11 of 1000 ticks began more than a period (1 ms) late, up to 0.003 s, "
+        "the loop fell behind the time: 11 of 1000 ticks began more than a period (1 ms) late, up to 0.003 s, "
     )
     assert "hilbench doctor" in note
 
@@ -254,7 +254,7 @@ def test_a_slow_backend_is_named_where_it_holds_up_the_loop():
 
 
 def test_a_backend_slower_than_the_period_is_no_silent_success(tmp_path, monkeypatch):
-    """It takes three periods for each tick, so that the loop cannot keep to any clock; nothing else counts it."""
+    """It takes three periods for each tick, so that the loop cannot keep to any time; nothing else counts it."""
     send = InProcess.send
 
     def slow(self, tick):
@@ -291,15 +291,17 @@ def test_the_echo_has_frames_of_the_runs_own_size(tmp_path, monkeypatch, events)
     """20 ticks of 2 values, which with a DVS carry 0, 300, ... 5700 events beside them; 10 echoes before and after."""
     asked = []
     monkeypatch.setattr(running, "echo_ns", lambda link, sizes, *_, **__: asked.append(sizes) or np.arange(len(sizes)))
-    clock = Clock()
-    plant = Flickering(clock, 0.001) if events else Plant(clock, 0.001)
+    time = FakeTime()
+    plant = Flickering(time, 0.001) if events else Plant(time, 0.001)
     program = LawProgram("fake", {}, inputs=(Port("obs", 2), *events), outputs=(Port("action", 2),))
-    agent = Agent(Control(program, Sparse(), values_to_action), Device(clock, always(0)), 1000, Probes(), np.zeros(2))
+    agent = Agent(
+        BuiltController(program, Sparse(), values_to_action), Device(time, always(0)), 1000, Probes(), np.zeros(2)
+    )
     loop = LoopConfig(mode="realtime", period_s=0.001, duration_s=0.02, echo_s=0.01)
-    pace = Wall(loop, clock, clock.sleep)
-    meta = {"scenario": {"loop": to_builtins(loop), "phases": {}}, "sheet": to_builtins(plant.sheet)}
+    clock = Wall(loop, time, time.sleep)
+    meta = {"scenario": {"loop": to_builtins(loop), "phases": {}}, "plant_spec": to_builtins(plant.plant_spec)}
     with Recorder(tmp_path, meta) as recorder:
-        running.record_run(SimpleNamespace(loop=loop), recorder, plant, agent, pace, None)
+        running.record_run(SimpleNamespace(loop=loop), recorder, plant, agent, clock, None)
     if events:
         [sizes] = asked  # before the run nobody knows how many events there will be
         assert sizes == [8 + 8 * 300 * k for k in range(20)]

@@ -9,7 +9,7 @@ import pytest
 from hilbench.errors import ScenarioError
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.files import assignments, dump, find, load, parse_value, resolve
-from hilbench.scenario.loop import Constant, Gamma
+from hilbench.scenario.loop import ConstantDelay, GammaDelay
 
 SHIPPED = sorted(scenarios.names())
 
@@ -104,7 +104,7 @@ def test_overrides_reach_every_table():
         },
     )  # fmt: skip
     assert found.loop.freeze_at_s == 2.0
-    assert found.loop.delay == Constant(s=0.003)
+    assert found.loop.delay == ConstantDelay(s=0.003)
     assert found.chosen.config.learning_rate == 0.5
     assert found.plant.config.kp_1 == 1.0
     assert found.controllers["pid"].config.ki == 7.0
@@ -113,7 +113,7 @@ def test_overrides_reach_every_table():
     assert found.chosen.backend.kind == "reference"
     assert found.record.spikes == ("neurons",)
     gamma = load("arm_payload", {"loop.delay.kind": "gamma", "loop.delay.mean_s": 1, "loop.delay.sd-s": 2.0})
-    assert gamma.loop.delay == Gamma(mean_s=1.0, sd_s=2.0)
+    assert gamma.loop.delay == GammaDelay(mean_s=1.0, sd_s=2.0)
 
 
 def test_controller_stands_for_the_one_that_was_chosen():

@@ -319,7 +319,7 @@ def test_a_run_whose_sources_changed_after_it_was_planned_is_not_taken_for_it(
         work_here(tasks, *arguments)
 
     def statuses() -> list[str]:
-        steps: list[evaluation.Step] = []
+        steps: list[evaluation.Progress] = []
         evaluation.evaluate(suite(outside), outside / "out", steps.append)
         return [step.status for step in steps]
 

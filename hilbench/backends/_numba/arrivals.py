@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hilbench.backends._numba.pointers import i32, i64, inner, u8, u16
-from hilbench.backends._numba.table import Address, Entry
-from hilbench.nal.compile.lower import Link
+from hilbench.backends._numba.table import Address, Argument
+from hilbench.nal.compile.lower import ProjectionRow
 
 
 @inner
@@ -13,12 +13,12 @@ def mark(table, part, link, addresses, source, now):
 
     The weights do not matter: what does not learn stores no zeros, and a weight that learns is a synapse at 0 too.
     """
-    a, b = i64(addresses[Address.CUTS] + 8 * (source * table[Entry.N_PARTS] + part), 2)
-    n, n_slots, lo = b - a, table[Entry.N_MARK_SLOTS], link[Link.TARGET_LO]
+    a, b = i64(addresses[Address.CUTS] + 8 * (source * table[Argument.N_PARTS] + part), 2)
+    n, n_slots, lo = b - a, table[Argument.N_MARK_SLOTS], link[ProjectionRow.TARGET_LO]
     targets, mask = i32(addresses[Address.TARGETS] + 4 * a, n), n_slots - 1
-    marks, now = u8(table[Entry.MARKS], (n_slots, table[Entry.N])), now + link[Link.LATE]
+    marks, now = u8(table[Argument.MARKS], (n_slots, table[Argument.N])), now + link[ProjectionRow.LATE]
     if addresses[Address.DELAYS] == 0:
-        here = marks[(now + link[Link.DELAY]) & mask]
+        here = marks[(now + link[ProjectionRow.DELAY]) & mask]
         for k in range(n):
             here[lo + targets[k]] = 1
     else:
@@ -30,8 +30,8 @@ def mark(table, part, link, addresses, source, now):
 @inner
 def take_mark(table, now, k):
     """Whether something has arrived at neuron k of all for this step's test; the place is free then."""
-    n_slots = table[Entry.N_MARK_SLOTS]
-    marks = u8(table[Entry.MARKS], (n_slots, table[Entry.N]))[now & (n_slots - 1)]
+    n_slots = table[Argument.N_MARK_SLOTS]
+    marks = u8(table[Argument.MARKS], (n_slots, table[Argument.N]))[now & (n_slots - 1)]
     marked = marks[k] != 0
     marks[k] = 0
     return marked

@@ -18,12 +18,12 @@ from hilbench.backends._numba.neurons import act_late, general, plain
 from hilbench.backends._numba.parts import wait
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8, u32, u64
 from hilbench.backends._numba.sending import hold_values, send_event, send_spikes, send_v, send_values
-from hilbench.backends._numba.table import Entry
+from hilbench.backends._numba.table import Argument
 from hilbench.nal.compile.lower import Column
 
 # Places in COUNTS.
 SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES, MULTIPLICATIONS = range(5)
-N_COLUMNS, N_ENTRIES, N_COUNTERS = len(Column), len(Entry), 5
+N_COLUMNS, N_ENTRIES, N_COUNTERS = len(Column), len(Argument), 5
 IDLE, LEARN, ADVANCE = range(3)
 """How a tick runs: without learning, with it, or as one of several whose counts a later one tells."""
 
@@ -41,11 +41,11 @@ def _tell(base, t_us, fired, amount, n_fired, several, out, n_out):
 @inner
 def _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe):
     """What part 0 does with a population's spikes: events out, marks for the rules. Returns (spikes, events so far)."""
-    n, several = table[Entry.N], row[Column.MULTIPLE]
-    out, probe = u32(table[Entry.OUT], (1 << 40, 2)), u32(table[Entry.PROBE], (1 << 40, 2))
-    fired, amount, spiked = i32(table[Entry.FIRED], n), f64(table[Entry.AMOUNT], n), u8(table[Entry.SPIKED], n)
+    n, several = table[Argument.N], row[Column.MULTIPLE]
+    out, probe = u32(table[Argument.OUT], (1 << 40, 2)), u32(table[Argument.PROBE], (1 << 40, 2))
+    fired, amount, spiked = i32(table[Argument.FIRED], n), f64(table[Argument.AMOUNT], n), u8(table[Argument.SPIKED], n)
     spikes = 0
-    for j in range(table[Entry.N_PARTS]):
+    for j in range(table[Argument.N_PARTS]):
         mine, amounts, count = fired[bounds[q, j] :], amount[bounds[q, j] :], n_fired[q, j]
         if row[Column.OUT_ADDRESS] >= 0:
             n_out = _tell(row[Column.OUT_ADDRESS], t_us, mine, amounts, count, several, out, n_out)
@@ -55,7 +55,7 @@ def _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe):
         if several:
             for k in range(count):
                 spikes += np.int64(amounts[k]) - 1
-        if table[Entry.ANY_RULE]:
+        if table[Argument.ANY_RULE]:
             for k in range(count):
                 spiked[row[Column.LO] + mine[k]] = np.int64(amounts[k]) if several else 1
     return spikes, n_out, n_probe
@@ -64,10 +64,10 @@ def _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe):
 @inner
 def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
     """Step every population in order. Returns (spikes, operations, multiplications, events out, probe events)."""
-    n, n_populations = table[Entry.N], table[Entry.N_POPULATIONS]
-    populations = i64(table[Entry.POPULATIONS], (n_populations, N_COLUMNS))
-    n_fired = i64(table[Entry.N_FIRED], (n_populations, table[Entry.N_PARTS]))
-    fired, amount = i32(table[Entry.FIRED], n), f64(table[Entry.AMOUNT], n)
+    n, n_populations = table[Argument.N], table[Argument.N_POPULATIONS]
+    populations = i64(table[Argument.POPULATIONS], (n_populations, N_COLUMNS))
+    n_fired = i64(table[Argument.N_FIRED], (n_populations, table[Argument.N_PARTS]))
+    fired, amount = i32(table[Argument.FIRED], n), f64(table[Argument.AMOUNT], n)
     arriving = early[now & (early.shape[0] - 1)]
     spikes, operations, multiplied = 0, 0, 0
     for q in range(n_populations):
@@ -81,7 +81,7 @@ def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
             mine[j] += lo - row[Column.LO]
         wait(table)
         if row[Column.SPIKING]:
-            for j in range(table[Entry.N_PARTS]):
+            for j in range(table[Argument.N_PARTS]):
                 a = bounds[q, j]
                 sent = send_spikes(table, part, row, fired[a:], amount[a:], n_fired[q, j], early, late, now)
                 operations += sent
@@ -100,18 +100,18 @@ def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
 def _end_step(table, part, learning, now, late, first_event, next_event):
     """Late input, learning and the clock. Returns how many weights learning changed."""
     updates = 0
-    if table[Entry.ANY_LATE]:
+    if table[Argument.ANY_LATE]:
         wait(table)
         act_late(table, part, now, late[now & (late.shape[0] - 1)])
     wait(table)
     if part == 0:
-        if table[Entry.ANY_RULE]:
+        if table[Argument.ANY_RULE]:
             updates = learn(table, learning, first_event, next_event)
-            spiked = u8(table[Entry.SPIKED], table[Entry.N])
+            spiked = u8(table[Argument.SPIKED], table[Argument.N])
             for k in range(spiked.size):
                 spiked[k] = 0
-        i64(table[Entry.CLOCKS], 2)[0] = now + 1
-    if table[Entry.ANY_RULE]:
+        i64(table[Argument.CLOCKS], 2)[0] = now + 1
+    if table[Argument.ANY_RULE]:
         wait(table)
     return updates
 
@@ -119,24 +119,24 @@ def _end_step(table, part, learning, now, late, first_event, next_event):
 @inner
 def _finish(table, how, spikes, updates):
     """The output values after the last step, and the counts."""
-    n = table[Entry.N_READOUTS]
-    v, readouts = f64(table[Entry.V], table[Entry.N]), i64(table[Entry.READOUTS], n)
-    values_out, counts = f32(table[Entry.VALUES_OUT], n), u64(table[Entry.COUNTS], N_COUNTERS)
+    n = table[Argument.N_READOUTS]
+    v, readouts = f64(table[Argument.V], table[Argument.N]), i64(table[Argument.READOUTS], n)
+    values_out, counts = f32(table[Argument.VALUES_OUT], n), u64(table[Argument.COUNTS], N_COUNTERS)
     for i in range(n):
         values_out[i] = v[readouts[i]]
-    fresh = u8(table[Entry.FRESH], 1)
+    fresh = u8(table[Argument.FRESH], 1)
     if fresh[0]:
         for i in range(counts.size):
             counts[i] = 0
     fresh[0] = how != ADVANCE
-    totals = i64(table[Entry.TOTALS], (table[Entry.N_PARTS], 2))
+    totals = i64(table[Argument.TOTALS], (table[Argument.N_PARTS], 2))
     counts[SPIKES] += np.uint64(spikes)
-    for j in range(table[Entry.N_PARTS]):
+    for j in range(table[Argument.N_PARTS]):
         counts[SYNAPTIC_OPERATIONS] += np.uint64(totals[j, 0])
         counts[MULTIPLICATIONS] += np.uint64(totals[j, 1])
-    counts[NEURON_UPDATES] += np.uint64(table[Entry.N_STEPS] * table[Entry.N_COUNTED])
+    counts[NEURON_UPDATES] += np.uint64(table[Argument.N_STEPS] * table[Argument.N_COUNTED])
     counts[WEIGHT_UPDATES] += np.uint64(updates)
-    counts_out = u64(table[Entry.COUNTS_OUT], counts.size)  # apart, for its reader may write over them
+    counts_out = u64(table[Argument.COUNTS_OUT], counts.size)  # apart, for its reader may write over them
     for i in range(counts.size):
         counts_out[i] = counts[i]
 
@@ -149,24 +149,29 @@ def run(table_at, n_events, how):
     go on. Returns the number of output events x 2**32 + that of probe events.
     """
     table = i64(table_at, N_ENTRIES)
-    n, n_slots, n_parts, part = table[Entry.N], table[Entry.N_SLOTS], table[Entry.N_PARTS], table[Entry.PART]
-    bounds = i64(table[Entry.BOUNDS], (table[Entry.N_POPULATIONS], n_parts + 1))
-    early = f64(table[Entry.EARLY], (n_slots, n))
-    late = f64(table[Entry.LATE], (n_slots if table[Entry.ANY_LATE] else 0, n))
-    events, begun = u32(table[Entry.EVENTS], (n_events, 2)), i64(table[Entry.CLOCKS], 2)[0]
+    n, n_slots, n_parts, part = (
+        table[Argument.N],
+        table[Argument.N_SLOTS],
+        table[Argument.N_PARTS],
+        table[Argument.PART],
+    )
+    bounds = i64(table[Argument.BOUNDS], (table[Argument.N_POPULATIONS], n_parts + 1))
+    early = f64(table[Argument.DELAY_RING], (n_slots, n))
+    late = f64(table[Argument.LATE], (n_slots if table[Argument.ANY_LATE] else 0, n))
+    events, begun = u32(table[Argument.EVENTS], (n_events, 2)), i64(table[Argument.CLOCKS], 2)[0]
     wait(table)
-    operations, multiplied = hold_values(table, part, bounds, f64(table[Entry.HELD_CURRENT], n))
-    operations *= table[Entry.N_STEPS]
-    multiplied *= table[Entry.N_STEPS]
+    operations, multiplied = hold_values(table, part, bounds, f64(table[Argument.HELD_CURRENT], n))
+    operations *= table[Argument.N_STEPS]
+    multiplied *= table[Argument.N_STEPS]
     spikes, updates, next_event, n_out, n_probe = 0, 0, 0, 0, 0
-    for step in range(table[Entry.N_STEPS]):
-        now, t_us = begun + step, step * table[Entry.DT_US]
-        if table[Entry.N_FROM_VALUES] > table[Entry.N_HELD]:
+    for step in range(table[Argument.N_STEPS]):
+        now, t_us = begun + step, step * table[Argument.DT_US]
+        if table[Argument.N_FROM_VALUES] > table[Argument.N_HELD]:
             sent, of_them = send_values(table, part, early, late, now)
             operations += sent
             multiplied += of_them
         first_event = next_event
-        while next_event < n_events and events[next_event, 0] < t_us + table[Entry.DT_US]:
+        while next_event < n_events and events[next_event, 0] < t_us + table[Argument.DT_US]:
             operations += send_event(table, part, np.int64(events[next_event, 1]), early, late, now)
             next_event += 1
         more, sent, of_them, n_out, n_probe = _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe)
@@ -174,7 +179,7 @@ def run(table_at, n_events, how):
         operations += sent
         multiplied += of_them
         updates += _end_step(table, part, how == LEARN, now, late, first_event, next_event)
-    totals = i64(table[Entry.TOTALS], (n_parts, 2))[part]
+    totals = i64(table[Argument.TOTALS], (n_parts, 2))[part]
     totals[0], totals[1] = operations, multiplied
     wait(table)
     if part == 0:

@@ -8,25 +8,31 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from hilbench.backends._numba.plans import Move, Plan
 from hilbench.backends._numba.pointers import call, f32, f64, finite, i32, i64, inner, u8, u32
 from hilbench.backends._numba.rules import moved
-from hilbench.backends._numba.table import Address, Entry
-from hilbench.nal.compile.lower import Constant, Link
+from hilbench.backends._numba.table import Address, Argument
+from hilbench.nal.compile.lower import ConstantColumn, ProjectionRow
 from hilbench.nal.rules import homeostatic
 
-N_LINK_COLUMNS, N_CONSTANTS, N_PLAN, N_MOVE, N_ADDRESSES = len(Link), len(Constant), len(Plan), len(Move), len(Address)
+N_LINK_COLUMNS, N_CONSTANTS, N_PLAN, N_MOVE, N_ADDRESSES = (
+    len(ProjectionRow),
+    len(ConstantColumn),
+    len(Plan),
+    len(Move),
+    len(Address),
+)
 
 
 @inner
 def learn(table, learning, first_event, next_event):
     """One step of every rule. Returns how many weights and thresholds were updated."""
-    n_plans, updates = table[Entry.N_PLANS], 0
-    plans = i64(table[Entry.PLANS], (n_plans, N_PLAN))
-    links = i64(table[Entry.LINKS], (table[Entry.N_LINKS], N_LINK_COLUMNS))
-    synapses = i64(table[Entry.SYNAPSES], (table[Entry.N_LINKS], N_ADDRESSES))
+    n_plans, updates = table[Argument.N_PLANS], 0
+    plans = i64(table[Argument.PLANS], (n_plans, N_PLAN))
+    links = i64(table[Argument.LINKS], (table[Argument.N_LINKS], N_LINK_COLUMNS))
+    synapses = i64(table[Argument.SYNAPSES], (table[Argument.N_LINKS], N_ADDRESSES))
     for p in range(n_plans):
         _signal(table, plans[p], links, synapses)
-        _send(table, plans[p], links[plans[p, Plan.LINK], Link.N_SOURCE], first_event, next_event)
+        _send(table, plans[p], links[plans[p, Plan.LINK], ProjectionRow.N_SOURCE], first_event, next_event)
     for p in range(n_plans):
-        plan_at = table[Entry.PLANS] + 8 * N_PLAN * p
+        plan_at = table[Argument.PLANS] + 8 * N_PLAN * p
         updates += call(plans[p, Plan.STEP], table.ctypes.data, plan_at, np.int64(learning))
     return updates + (_move_thresholds(table) if learning else 0)
 
@@ -34,8 +40,14 @@ def learn(table, learning, first_event, next_event):
 @inner
 def _signal(table, plan, links, synapses):
     """The modulator of each target neuron, by weights as they stand before this step's learning."""
-    n, n_target, readout = plan[Plan.N_MODULATORS], links[plan[Plan.LINK], Link.N_TARGET], plan[Plan.FEEDBACK_LINK]
-    m = f32(table[Entry.MODULATORS], table[Entry.N_MODULATORS])[plan[Plan.MODULATOR_LO] : plan[Plan.MODULATOR_LO] + n]
+    n, n_target, readout = (
+        plan[Plan.N_MODULATORS],
+        links[plan[Plan.LINK], ProjectionRow.N_TARGET],
+        plan[Plan.FEEDBACK_LINK],
+    )
+    m = f32(table[Argument.MODULATORS], table[Argument.N_MODULATORS])[
+        plan[Plan.MODULATOR_LO] : plan[Plan.MODULATOR_LO] + n
+    ]
     signal = f64(plan[Plan.SIGNAL], n_target)
     if plan[Plan.FEEDBACK] != 0:
         feedback = f64(plan[Plan.FEEDBACK], (n_target, n))
@@ -46,7 +58,7 @@ def _signal(table, plan, links, synapses):
     elif readout >= 0:
         starts = i64(synapses[readout, Address.STARTS], n_target + 1)
         outputs = i32(synapses[readout, Address.TARGETS], starts[n_target])
-        if links[readout, Link.PLASTIC]:
+        if links[readout, ProjectionRow.PLASTIC]:
             _sum_by(f64(synapses[readout, Address.WEIGHTS], starts[n_target]), starts, outputs, m, signal)
         else:
             _sum_by(f32(synapses[readout, Address.WEIGHTS], starts[n_target]), starts, outputs, m, signal)
@@ -67,17 +79,17 @@ def _sum_by(weights, starts, outputs, m, signal):
 @inner
 def _send(table, plan, n, first_event, next_event):
     """Note how many spikes of each of the n sources are sent in this step; they arrive when their slot comes again."""
-    slot = i64(table[Entry.CLOCKS], 2)[0] % plan[Plan.DEPTH]
+    slot = i64(table[Argument.CLOCKS], 2)[0] % plan[Plan.DEPTH]
     sent = f32(plan[Plan.UNDER_WAY] + 4 * n * slot, n)
     if plan[Plan.FROM_EVENTS]:
-        events = u32(table[Entry.EVENTS], (next_event, 2))
+        events = u32(table[Argument.EVENTS], (next_event, 2))
         sent[:] = 0
         for j in range(first_event, next_event):
             s = np.int64(events[j, 1]) - plan[Plan.SOURCE]
             if 0 <= s < n:
                 sent[s] += 1
     else:
-        spiked = u8(table[Entry.SPIKED], table[Entry.N])[plan[Plan.SOURCE] : plan[Plan.SOURCE] + n]
+        spiked = u8(table[Argument.SPIKED], table[Argument.N])[plan[Plan.SOURCE] : plan[Plan.SOURCE] + n]
         for s in range(n):
             sent[s] = spiked[s]
 
@@ -89,19 +101,19 @@ _Theta, _N_THETA = homeostatic.Constants, len(homeostatic.Constants._fields)
 @inner
 def _move_thresholds(table):
     """Thresholds that a rule moves, with the constants that follow from them. Returns how many."""
-    n, updates = table[Entry.N], 0
-    moves = i64(table[Entry.MOVES], (table[Entry.N_MOVES], N_MOVE))
-    constants, spiked = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n)), u8(table[Entry.SPIKED], n)
-    for q in range(table[Entry.N_MOVES]):
+    n, updates = table[Argument.N], 0
+    moves = i64(table[Argument.MOVES], (table[Argument.N_MOVES], N_MOVE))
+    constants, spiked = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n)), u8(table[Argument.SPIKED], n)
+    for q in range(table[Argument.N_MOVES]):
         move = moves[q]
         c = _Theta(*to_fixed_tuple(f64(move[Move.CONSTANTS], _N_THETA), _N_THETA))
         bounds = f64(move[Move.BOUNDS], 3)
         for k in range(move[Move.LO], move[Move.HI]):
             change = _theta_change(c, np.float64(spiked[k]))
-            theta = moved(constants[Constant.THRESHOLD, k], change, bounds)
-            constants[Constant.THRESHOLD, k] = theta
-            constants[Constant.LIMIT, k] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
+            theta = moved(constants[ConstantColumn.THRESHOLD, k], change, bounds)
+            constants[ConstantColumn.THRESHOLD, k] = theta
+            constants[ConstantColumn.LIMIT, k] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
             if move[Move.SUBTRACT]:
-                constants[Constant.ADD, k] = -theta
+                constants[ConstantColumn.ADD, k] = -theta
         updates += move[Move.HI] - move[Move.LO]
     return updates

@@ -9,11 +9,11 @@ from numba.extending import overload
 from hilbench.backends._network import MAX_SPIKES
 from hilbench.backends._numba.arrivals import take_mark
 from hilbench.backends._numba.pointers import f64, i32, i64, inner, u8, u64
-from hilbench.backends._numba.table import BLOCK, Entry
-from hilbench.nal.compile.lower import Column, Constant, Trait
+from hilbench.backends._numba.table import BLOCK, Argument
+from hilbench.nal.compile.lower import Column, ConstantColumn, Trait
 from hilbench.nal.model import noise
 
-N_CONSTANTS, N_COLUMNS, N_TRAITS = len(Constant), len(Column), len(Trait)
+N_CONSTANTS, N_COLUMNS, N_TRAITS = len(ConstantColumn), len(Column), len(Trait)
 HEAD, LENGTH = range(2)
 
 _mix, _uniform = inner(noise.mix), inner(noise.uniform)
@@ -67,26 +67,36 @@ def _move_with_current(v, i, x, hot, rest, decay, from_current, from_input, syn_
 @inner
 def _move_all(table, row, lo, hi, v, i, x, hot):
     """One of the loops above, with one constant for all or one for each."""
-    n = table[Entry.N]
-    all_constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    n = table[Argument.N]
+    all_constants = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n))
     if row[Column.UNIFORM]:
         c = all_constants[:, lo]
         if row[Column.CURRENT]:
             _move_with_current(
-                v, i, x, hot, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_CURRENT], c[Constant.FROM_INPUT],
-                c[Constant.SYN_DECAY], c[Constant.SYN_GAIN], c[Constant.LIMIT],
+                v, i, x, hot, c[ConstantColumn.REST], c[ConstantColumn.DECAY], c[ConstantColumn.FROM_CURRENT],
+                c[ConstantColumn.FROM_INPUT],
+                c[ConstantColumn.SYN_DECAY], c[ConstantColumn.SYN_GAIN], c[ConstantColumn.LIMIT],
             )  # fmt: skip
         else:
-            _move(v, x, hot, c[Constant.REST], c[Constant.DECAY], c[Constant.FROM_INPUT], c[Constant.LIMIT])
+            _move(
+                v,
+                x,
+                hot,
+                c[ConstantColumn.REST],
+                c[ConstantColumn.DECAY],
+                c[ConstantColumn.FROM_INPUT],
+                c[ConstantColumn.LIMIT],
+            )
         return
     rest, decay, limit = (
-        all_constants[Constant.REST, lo:hi], all_constants[Constant.DECAY, lo:hi], all_constants[Constant.LIMIT, lo:hi]
+        all_constants[ConstantColumn.REST, lo:hi], all_constants[ConstantColumn.DECAY, lo:hi],
+        all_constants[ConstantColumn.LIMIT, lo:hi]
     )  # fmt: skip
-    from_input = all_constants[Constant.FROM_INPUT, lo:hi]
+    from_input = all_constants[ConstantColumn.FROM_INPUT, lo:hi]
     if row[Column.CURRENT]:
         _move_with_current(
-            v, i, x, hot, rest, decay, all_constants[Constant.FROM_CURRENT, lo:hi], from_input,
-            all_constants[Constant.SYN_DECAY, lo:hi], all_constants[Constant.SYN_GAIN, lo:hi], limit,
+            v, i, x, hot, rest, decay, all_constants[ConstantColumn.FROM_CURRENT, lo:hi], from_input,
+            all_constants[ConstantColumn.SYN_DECAY, lo:hi], all_constants[ConstantColumn.SYN_GAIN, lo:hi], limit,
         )  # fmt: skip
     else:
         _move(v, x, hot, rest, decay, from_input, limit)
@@ -98,18 +108,18 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
 
     x (hi - lo,) is what arrives, left at 0. Writes which neurons fired, and 1 for each; returns how many.
     """
-    n = table[Entry.N]
-    v, i = f64(table[Entry.V], n)[lo:hi], f64(table[Entry.CURRENT], n)[lo:hi]
-    hot = u8(table[Entry.HOT] + part * n, (hi - lo + BLOCK - 1) // BLOCK)
-    over = table[Entry.OVER] + part * BLOCK
-    release, holding = i64(table[Entry.RELEASE], n)[lo:hi], i32(table[Entry.HOLDING], n)[lo:hi]
-    hold_v = f64(table[Entry.HOLD_V], n)[lo:hi]
-    queue = i64(table[Entry.QUEUE], (table[Entry.N_POPULATIONS], table[Entry.N_PARTS], 2))[q, part]
+    n = table[Argument.N]
+    v, i = f64(table[Argument.V], n)[lo:hi], f64(table[Argument.CURRENT], n)[lo:hi]
+    hot = u8(table[Argument.ACTIVE_BLOCKS] + part * n, (hi - lo + BLOCK - 1) // BLOCK)
+    over = table[Argument.OVER] + part * BLOCK
+    release, holding = i64(table[Argument.RELEASE], n)[lo:hi], i32(table[Argument.HOLDING], n)[lo:hi]
+    hold_v = f64(table[Argument.HOLD_V], n)[lo:hi]
+    queue = i64(table[Argument.QUEUE], (table[Argument.N_POPULATIONS], table[Argument.N_PARTS], 2))[q, part]
     if row[Column.HELD_INPUT]:
-        held_current = f64(table[Entry.HELD_CURRENT], n)[lo:hi]
+        held_current = f64(table[Argument.HELD_CURRENT], n)[lo:hi]
         for k in range(x.size):
             x[k] += held_current[k]
-    constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
+    constants = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n))
     _let_go(release, holding, queue, now)
     _copy_held(v, hold_v, holding, queue)
     _move_all(table, row, lo, hi, v, i, x, hot)
@@ -117,15 +127,15 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
     if not row[Column.SPIKING]:
         return 0
     n_fired = _scan(
-        v, constants[Constant.LIMIT, lo:hi], hot, u8(over, BLOCK), u64(over, BLOCK // 8), release, now, fired
+        v, constants[ConstantColumn.LIMIT, lo:hi], hot, u8(over, BLOCK), u64(over, BLOCK // 8), release, now, fired
     )
     if row[Column.EXCESS]:
-        excess = f64(table[Entry.EXCESS], n)[lo:hi]
+        excess = f64(table[Argument.EXCESS], n)[lo:hi]
         for k in range(v.size):
-            excess[k] = v[k] - constants[Constant.THRESHOLD, lo + k] if release[k] <= now else -np.inf
+            excess[k] = v[k] - constants[ConstantColumn.THRESHOLD, lo + k] if release[k] <= now else -np.inf
     for j in range(n_fired):
         k, amount[j] = fired[j], 1.0
-        v[k] = constants[Constant.KEEP, lo + k] * v[k] + constants[Constant.ADD, lo + k]
+        v[k] = constants[ConstantColumn.KEEP, lo + k] * v[k] + constants[ConstantColumn.ADD, lo + k]
         release[k] = now + row[Column.REFRACTORY_STEPS] + 1
         if row[Column.REFRACTORY_STEPS] > 0:
             holding[(queue[HEAD] + queue[LENGTH]) % holding.size] = k
@@ -192,8 +202,8 @@ def _scan(v, limit, hot, over, words, release, now, fired):
 @inner
 def _draw(table, q, k, now):
     """The random number of neuron k of population q in this step, as `nal.noise.uniform` draws it."""
-    key = u64(table[Entry.KEYS], table[Entry.N_POPULATIONS])[q]
-    step = np.uint64(now - i64(table[Entry.CLOCKS], 2)[1])
+    key = u64(table[Argument.KEYS], table[Argument.N_POPULATIONS])[q]
+    step = np.uint64(now - i64(table[Argument.CLOCKS], 2)[1])
     return _uniform(key, step, np.uint64(k), _mix)
 
 
@@ -201,7 +211,7 @@ def _draw(table, q, k, now):
 def _count(table, row, q, k, now, v, threshold, traits):
     """How many spikes a membrane makes; `threshold` without its noise."""
     if row[Column.POISSON]:
-        return 1.0 if _draw(table, q, k, now) < v * f64(table[Entry.NUMBERS], 2)[0] else 0.0
+        return 1.0 if _draw(table, q, k, now) < v * f64(table[Argument.NUMBERS], 2)[0] else 0.0
     if traits[Trait.NOISE] > 0:
         drawn = _draw(table, q, k, now)
         threshold += traits[Trait.NOISE] * np.log(drawn / (1 - drawn))
@@ -219,25 +229,25 @@ def general(table, row, q, lo, hi, now, x, fired, amount):
 
     `amount` is how often a neuron fired, or its v where spikes are graded.
     """
-    n = table[Entry.N]
-    c = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))[:, lo:hi]
-    traits = f64(table[Entry.TRAITS], (table[Entry.N_POPULATIONS], N_TRAITS))[q]
+    n = table[Argument.N]
+    c = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n))[:, lo:hi]
+    traits = f64(table[Argument.TRAITS], (table[Argument.N_POPULATIONS], N_TRAITS))[q]
     v, i, release = (
-        f64(table[Entry.V], n)[lo:hi],
-        f64(table[Entry.CURRENT], n)[lo:hi],
-        i64(table[Entry.RELEASE], n)[lo:hi],
+        f64(table[Argument.V], n)[lo:hi],
+        f64(table[Argument.CURRENT], n)[lo:hi],
+        i64(table[Argument.RELEASE], n)[lo:hi],
     )
-    pending, adapted = f64(table[Entry.PENDING], n)[lo:hi], f64(table[Entry.ADAPTED], n)[lo:hi]
-    held_current, excess = f64(table[Entry.HELD_CURRENT], n)[lo:hi], f64(table[Entry.EXCESS], n)[lo:hi]
+    pending, adapted = f64(table[Argument.PENDING], n)[lo:hi], f64(table[Argument.ADAPTED], n)[lo:hi]
+    held_current, excess = f64(table[Argument.HELD_CURRENT], n)[lo:hi], f64(table[Argument.EXCESS], n)[lo:hi]
     n_fired = 0
     for k in range(v.size):
         arrived = x[k] + held_current[k]
         x[k] = 0.0
-        moved = c[Constant.REST, k] + (v[k] - c[Constant.REST, k]) * c[Constant.DECAY, k]
+        moved = c[ConstantColumn.REST, k] + (v[k] - c[ConstantColumn.REST, k]) * c[ConstantColumn.DECAY, k]
         if row[Column.NEXT] and pending[k] > 0:
             moved = _reset(c, k, moved, pending[k], row[Column.SUBTRACT])
-        moved = moved + c[Constant.FROM_CURRENT, k] * i[k] + c[Constant.FROM_INPUT, k] * arrived
-        i[k] = c[Constant.SYN_DECAY, k] * i[k] + c[Constant.SYN_GAIN, k] * arrived
+        moved = moved + c[ConstantColumn.FROM_CURRENT, k] * i[k] + c[ConstantColumn.FROM_INPUT, k] * arrived
+        i[k] = c[ConstantColumn.SYN_DECAY, k] * i[k] + c[ConstantColumn.SYN_GAIN, k] * arrived
         free = release[k] <= now
         if free:
             v[k] = max(moved, traits[Trait.FLOOR])
@@ -245,7 +255,7 @@ def general(table, row, q, lo, hi, now, x, fired, amount):
         if row[Column.ON_ARRIVAL]:
             tested = take_mark(table, now, lo + k) and free
         if tested and row[Column.SPIKING]:
-            threshold = c[Constant.THRESHOLD, k] + traits[Trait.ADAPT_STEP] * adapted[k]
+            threshold = c[ConstantColumn.THRESHOLD, k] + traits[Trait.ADAPT_STEP] * adapted[k]
             count = _count(table, row, q, lo + k - row[Column.LO], now, v[k], threshold, traits)
             excess[k] = v[k] - threshold
         elif row[Column.EXCESS]:
@@ -264,18 +274,18 @@ def general(table, row, q, lo, hi, now, x, fired, amount):
 
 @inner
 def _reset(c, k, v, count, subtract):
-    return c[Constant.KEEP, k] * v + c[Constant.ADD, k] * (count if subtract else 1.0)
+    return c[ConstantColumn.KEEP, k] * v + c[ConstantColumn.ADD, k] * (count if subtract else 1.0)
 
 
 @inner
 def act_late(table, part, now, arrived):
     """Let late input (n,) act on this part's membranes that are free, or that fired in this step and keep their v."""
-    n = table[Entry.N]
-    populations = i64(table[Entry.POPULATIONS], (table[Entry.N_POPULATIONS], N_COLUMNS))
-    bounds = i64(table[Entry.BOUNDS], (table[Entry.N_POPULATIONS], table[Entry.N_PARTS] + 1))
-    constants = f64(table[Entry.CONSTANTS], (N_CONSTANTS, n))
-    v, i, release = f64(table[Entry.V], n), f64(table[Entry.CURRENT], n), i64(table[Entry.RELEASE], n)
-    for q in range(table[Entry.N_POPULATIONS]):
+    n = table[Argument.N]
+    populations = i64(table[Argument.POPULATIONS], (table[Argument.N_POPULATIONS], N_COLUMNS))
+    bounds = i64(table[Argument.BOUNDS], (table[Argument.N_POPULATIONS], table[Argument.N_PARTS] + 1))
+    constants = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n))
+    v, i, release = f64(table[Argument.V], n), f64(table[Argument.CURRENT], n), i64(table[Argument.RELEASE], n)
+    for q in range(table[Argument.N_POPULATIONS]):
         row = populations[q]
         if not row[Column.LATE_INPUT]:
             continue
@@ -283,6 +293,6 @@ def act_late(table, part, now, arrived):
         for k in range(bounds[q, part], bounds[q, part + 1]):
             kept = release[k] == fired_now and (row[Column.SUBTRACT] or row[Column.NEXT])
             if release[k] <= now or kept:
-                v[k] += constants[Constant.FROM_INPUT, k] * arrived[k]
-            i[k] += constants[Constant.SYN_GAIN, k] * arrived[k]
+                v[k] += constants[ConstantColumn.FROM_INPUT, k] * arrived[k]
+            i[k] += constants[ConstantColumn.SYN_GAIN, k] * arrived[k]
             arrived[k] = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba import types
 
 from hilbench.backends._numba.pointers import atomic_add, inner
-from hilbench.backends._numba.table import RELEASED, Entry
+from hilbench.backends._numba.table import RELEASED, Argument
 
 _yield_processor = types.ExternalFunction("sched_yield", types.int32())
 SPINS = 2000
@@ -15,10 +15,10 @@ SPINS = 2000
 @inner
 def wait(table):
     """Return when all parts have called this equally often."""
-    n_parts = table[Entry.N_PARTS]
+    n_parts = table[Argument.N_PARTS]
     if n_parts == 1:
         return
-    counter = table[Entry.ARRIVED]
+    counter = table[Argument.ARRIVED]
     arrived = atomic_add(counter, 1)
     if arrived >= RELEASED:
         return

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal.compile.lower import Link, Lowered
+from hilbench.nal.compile.lower import Lowered, ProjectionRow
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules import Rule, bounds
@@ -73,7 +73,8 @@ class Plans:
         feedback = rule.feedback(network, p)
         to_link = self._links[feedback] if isinstance(feedback, str) else -1
         return {
-            "STEP": self._compiled(RULES.index(type(rule))), "LINK": index, "SOURCE": flat.links[index, Link.SOURCE_LO],
+            "STEP": self._compiled(RULES.index(type(rule))), "LINK": index,
+            "SOURCE": flat.links[index, ProjectionRow.SOURCE_LO],
             "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": p.max_delay_steps + 1, "MODULATOR_LO": lo,
             "N_MODULATORS": 0 if rule.modulator is None else rule.modulator_size(network, p), "FEEDBACK_LINK": to_link,
             "CONSTANTS": constants, "BOUNDS": limits,

@@ -16,11 +16,11 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from hilbench.backends._numba.plans import RULES, Plan
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8
-from hilbench.backends._numba.table import Address, Entry
+from hilbench.backends._numba.table import Address, Argument
 from hilbench.nal import rules
-from hilbench.nal.compile.lower import Link
+from hilbench.nal.compile.lower import ProjectionRow
 
-N_ENTRIES, N_LINK_COLUMNS, N_PLAN = len(Entry), len(Link), len(Plan)
+N_ENTRIES, N_LINK_COLUMNS, N_PLAN = len(Argument), len(ProjectionRow), len(Plan)
 N_ADDRESSES = len(Address)
 LOW, HIGH, SOFTNESS = range(3)
 FEW = 8
@@ -112,15 +112,17 @@ def _kernel(rule):
     @_named(rule, "step")
     def step(table_at, plan_at, learning):
         table, plan = i64(table_at, N_ENTRIES), i64(plan_at, N_PLAN)
-        link = i64(table[Entry.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
-        addresses = i64(table[Entry.SYNAPSES] + 8 * N_ADDRESSES * plan[Plan.LINK], N_ADDRESSES)
-        n, n_source, n_target = table[Entry.N], link[Link.N_SOURCE], link[Link.N_TARGET]
-        slot = (i64(table[Entry.CLOCKS], 2)[0] + 1) % plan[Plan.DEPTH]
+        link = i64(table[Argument.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
+        addresses = i64(table[Argument.SYNAPSES] + 8 * N_ADDRESSES * plan[Plan.LINK], N_ADDRESSES)
+        n, n_source, n_target = table[Argument.N], link[ProjectionRow.N_SOURCE], link[ProjectionRow.N_TARGET]
+        slot = (i64(table[Argument.CLOCKS], 2)[0] + 1) % plan[Plan.DEPTH]
         arrived = f32(plan[Plan.UNDER_WAY] + 4 * n_source * slot, n_source)
         c = constants(*to_fixed_tuple(f64(plan[Plan.CONSTANTS], n_constants), n_constants))
         x, y = f64(plan[Plan.PRE], (n_pre, n_source)), f64(plan[Plan.POST], (n_post, n_target))
-        fired = u8(table[Entry.SPIKED], n)[link[Link.TARGET_LO] : link[Link.TARGET_LO] + n_target]
-        excess = f64(table[Entry.EXCESS], n)[link[Link.TARGET_LO] : link[Link.TARGET_LO] + n_target]
+        fired = u8(table[Argument.SPIKED], n)[link[ProjectionRow.TARGET_LO] : link[ProjectionRow.TARGET_LO] + n_target]
+        excess = f64(table[Argument.EXCESS], n)[
+            link[ProjectionRow.TARGET_LO] : link[ProjectionRow.TARGET_LO] + n_target
+        ]
         signal, drives = f64(plan[Plan.SIGNAL], n_target), f64(plan[Plan.DRIVE], n_target)
         for s in range(n_source):
             put_x(x, s, pre(c, take_x(x, s), np.float64(arrived[s])))
@@ -142,17 +144,45 @@ def _every_step(rule, take_x, take_y):
     def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
         if n_traces == 0 and not learning:
             return 0
-        starts = i64(addresses[Address.STARTS], link[Link.N_SOURCE] + 1)
-        n, bounds = starts[link[Link.N_SOURCE]], f64(plan[Plan.BOUNDS], 3)
+        starts = i64(addresses[Address.STARTS], link[ProjectionRow.N_SOURCE] + 1)
+        n, bounds = starts[link[ProjectionRow.N_SOURCE]], f64(plan[Plan.BOUNDS], 3)
         targets, weights, e = (
             i32(addresses[Address.TARGETS], n),
             f64(addresses[Address.WEIGHTS], n),
             f64(plan[Plan.SYNAPSE], (n_traces, n)),
         )
         if bounds[SOFTNESS] > 0:
-            soft(c, weights, e, starts, targets, link[Link.DENSE], arrived, fired, x, y, drives, learning, bounds)
+            soft(
+                c,
+                weights,
+                e,
+                starts,
+                targets,
+                link[ProjectionRow.DENSE],
+                arrived,
+                fired,
+                x,
+                y,
+                drives,
+                learning,
+                bounds,
+            )
         else:
-            hard(c, weights, e, starts, targets, link[Link.DENSE], arrived, fired, x, y, drives, learning, bounds)
+            hard(
+                c,
+                weights,
+                e,
+                starts,
+                targets,
+                link[ProjectionRow.DENSE],
+                arrived,
+                fired,
+                x,
+                y,
+                drives,
+                learning,
+                bounds,
+            )
         return _driven(starts, targets, drives) if learning else 0
 
     return run
@@ -219,14 +249,14 @@ def _by_spikes(rule, take_x, take_y):
         if not learning:
             return 0
         starts, ends = (
-            i64(addresses[Address.STARTS], link[Link.N_SOURCE] + 1),
+            i64(addresses[Address.STARTS], link[ProjectionRow.N_SOURCE] + 1),
             i64(plan[Plan.BY_TARGET], fired.size + 1),
         )
-        n = starts[link[Link.N_SOURCE]]
+        n = starts[link[ProjectionRow.N_SOURCE]]
         targets, weights = i32(addresses[Address.TARGETS], n), f64(addresses[Address.WEIGHTS], n)
         synapses, sources = i64(plan[Plan.AT_SYNAPSE], n), i32(plan[Plan.AT_SOURCE], n)
         bounds, updates = f64(plan[Plan.BOUNDS], 3), 0
-        for s in range(link[Link.N_SOURCE]):
+        for s in range(link[ProjectionRow.N_SOURCE]):
             if arrived[s] != 0:
                 for k in range(starts[s], starts[s + 1]):
                     t, w = targets[k], weights[k]

@@ -7,10 +7,10 @@ from numba import njit
 
 from hilbench.backends._numba.arrivals import mark
 from hilbench.backends._numba.pointers import f32, f64, finite, i32, i64, inner, u16
-from hilbench.backends._numba.table import Address, Entry
-from hilbench.nal.compile.lower import Column, Link
+from hilbench.backends._numba.table import Address, Argument
+from hilbench.nal.compile.lower import Column, ProjectionRow
 
-N_LINK_COLUMNS, N_ADDRESSES = len(Link), len(Address)
+N_LINK_COLUMNS, N_ADDRESSES = len(ProjectionRow), len(Address)
 
 # Loops run from 0 over views: an index that may be negative costs a test per access and keeps a loop from vectorising.
 
@@ -35,28 +35,28 @@ def _send(table, part, link, addresses, source, x, ring, now):
     """
     a, n = _cut(table, part, addresses, source)
     targets, weights = i32(addresses[Address.TARGETS] + 4 * a, n), f32(addresses[Address.WEIGHTS] + 4 * a, n)
-    mask, lo = ring.shape[0] - 1, link[Link.TARGET_LO]
+    mask, lo = ring.shape[0] - 1, link[ProjectionRow.TARGET_LO]
     if addresses[Address.DELAYS] == 0:
-        slot = (now + link[Link.DELAY]) & mask
-        _add(x, targets, weights, ring[slot, lo : lo + link[Link.N_TARGET]], link[Link.DENSE])
+        slot = (now + link[ProjectionRow.DELAY]) & mask
+        _add(x, targets, weights, ring[slot, lo : lo + link[ProjectionRow.N_TARGET]], link[ProjectionRow.DENSE])
     else:
         delays = u16(addresses[Address.DELAYS] + 2 * a, n)
         for k in range(n):
             ring[(now + delays[k]) & mask, lo + targets[k]] += x * weights[k]
-    return n if link[Link.COUNTED] else 0
+    return n if link[ProjectionRow.COUNTED] else 0
 
 
 @inner
 def _send_spike(table, part, link, addresses, source, x, ring, now):
     """What `_send` does, for sources of spikes: their weights may learn, and are float64 then, all with one delay."""
-    if not link[Link.PLASTIC]:
+    if not link[ProjectionRow.PLASTIC]:
         return _send(table, part, link, addresses, source, x, ring, now)
     a, n = _cut(table, part, addresses, source)
     targets, weights = i32(addresses[Address.TARGETS] + 4 * a, n), f64(addresses[Address.WEIGHTS] + 8 * a, n)
-    slot, lo = (now + link[Link.DELAY]) & (ring.shape[0] - 1), link[Link.TARGET_LO]
-    _add(x, targets, weights, ring[slot, lo : lo + link[Link.N_TARGET]], link[Link.DENSE])
+    slot, lo = (now + link[ProjectionRow.DELAY]) & (ring.shape[0] - 1), link[ProjectionRow.TARGET_LO]
+    _add(x, targets, weights, ring[slot, lo : lo + link[ProjectionRow.N_TARGET]], link[ProjectionRow.DENSE])
     operations = 0
-    for k in range(n if link[Link.COUNTED] else 0):
+    for k in range(n if link[ProjectionRow.COUNTED] else 0):
         operations += weights[k] != 0
     return operations
 
@@ -64,15 +64,15 @@ def _send_spike(table, part, link, addresses, source, x, ring, now):
 @inner
 def _cut(table, part, addresses, source):
     """Where a source's synapses onto this part's neurons begin, and how many they are."""
-    a, b = i64(addresses[Address.CUTS] + 8 * (source * table[Entry.N_PARTS] + part), 2)
+    a, b = i64(addresses[Address.CUTS] + 8 * (source * table[Argument.N_PARTS] + part), 2)
     return a, b - a
 
 
 @njit(inline="always")
 def _links(table):
     """(links, addresses of synapses)."""
-    n = table[Entry.N_LINKS]
-    return i64(table[Entry.LINKS], (n, N_LINK_COLUMNS)), i64(table[Entry.SYNAPSES], (n, N_ADDRESSES))
+    n = table[Argument.N_LINKS]
+    return i64(table[Argument.LINKS], (n, N_LINK_COLUMNS)), i64(table[Argument.SYNAPSES], (n, N_ADDRESSES))
 
 
 @inner
@@ -81,20 +81,20 @@ def hold_values(table, part, bounds, held_current):
 
     Returns (operations, multiplications) that this costs per step.
     """
-    bias, values = f64(table[Entry.BIAS], table[Entry.N]), f32(table[Entry.VALUES], table[Entry.N_VALUES])
-    for q in range(table[Entry.N_POPULATIONS]):
+    bias, values = f64(table[Argument.BIAS], table[Argument.N]), f32(table[Argument.VALUES], table[Argument.N_VALUES])
+    for q in range(table[Argument.N_POPULATIONS]):
         for k in range(bounds[q, part], bounds[q, part + 1]):
             held_current[k] = bias[k]
     links, synapses = _links(table)
-    ring = f64(table[Entry.HELD_CURRENT], (1, held_current.size))
+    ring = f64(table[Argument.HELD_CURRENT], (1, held_current.size))
     operations, multiplied = 0, 0
-    for p in range(table[Entry.N_HELD]):
+    for p in range(table[Argument.N_HELD]):
         first, before = 0, operations
-        if links[p, Link.DENSE] and not links[p, Link.PLASTIC]:
-            first = links[p, Link.N_SOURCE] & ~3
+        if links[p, ProjectionRow.DENSE] and not links[p, ProjectionRow.PLASTIC]:
+            first = links[p, ProjectionRow.N_SOURCE] & ~3
             operations += _hold_columns(table, part, links[p], synapses[p], first, values, held_current)
-        for s in range(first, links[p, Link.N_SOURCE]):
-            x = finite(values[links[p, Link.SOURCE_LO] + s])
+        for s in range(first, links[p, ProjectionRow.N_SOURCE]):
+            x = finite(values[links[p, ProjectionRow.SOURCE_LO] + s])
             if x != 0:
                 operations += _send(table, part, links[p], synapses[p], s, x, ring, np.int64(0))
         if operations > before and _port_multiplies(links[p], values):
@@ -105,8 +105,8 @@ def hold_values(table, part, bounds, held_current):
 @inner
 def _port_multiplies(link, values):
     """Whether the port of this projection holds any other number than -1, 0 and 1."""
-    for s in range(link[Link.N_SOURCE]):
-        x = abs(finite(values[link[Link.SOURCE_LO] + s]))
+    for s in range(link[ProjectionRow.N_SOURCE]):
+        x = abs(finite(values[link[ProjectionRow.SOURCE_LO] + s]))
         if x != 0 and x != 1:
             return True
     return False
@@ -118,18 +118,21 @@ def _hold_columns(table, part, link, addresses, n, values, held_current):
 
     Sums are made in the order in which `_send` makes them. Returns the operations.
     """
-    n_source, n_target, operations = link[Link.N_SOURCE], link[Link.N_TARGET], 0
-    starts = i64(addresses[Address.CUTS], n_source * table[Entry.N_PARTS] + 1)
+    n_source, n_target, operations = link[ProjectionRow.N_SOURCE], link[ProjectionRow.N_TARGET], 0
+    starts = i64(addresses[Address.CUTS], n_source * table[Argument.N_PARTS] + 1)
     lo, hi = starts[part], starts[part + 1]
     weights = f32(addresses[Address.WEIGHTS], (n_source, n_target))
-    x, onto = values[link[Link.SOURCE_LO] :], held_current[link[Link.TARGET_LO] + lo : link[Link.TARGET_LO] + hi]
+    x, onto = (
+        values[link[ProjectionRow.SOURCE_LO] :],
+        held_current[link[ProjectionRow.TARGET_LO] + lo : link[ProjectionRow.TARGET_LO] + hi],
+    )
     for s in range(0, n, 4):
         x_0, x_1, x_2, x_3 = finite(x[s]), finite(x[s + 1]), finite(x[s + 2]), finite(x[s + 3])
         w_0, w_1, w_2, w_3 = weights[s, lo:hi], weights[s + 1, lo:hi], weights[s + 2, lo:hi], weights[s + 3, lo:hi]
         for k in range(onto.size):
             onto[k] = onto[k] + x_0 * w_0[k] + x_1 * w_1[k] + x_2 * w_2[k] + x_3 * w_3[k]
         operations += ((x_0 != 0) + (x_1 != 0) + (x_2 != 0) + (x_3 != 0)) * onto.size
-    return operations if link[Link.COUNTED] else 0
+    return operations if link[ProjectionRow.COUNTED] else 0
 
 
 @inner
@@ -139,16 +142,16 @@ def send_values(table, part, early, late, now):
     Returns (operations, multiplications).
     """
     links, synapses = _links(table)
-    values = f32(table[Entry.VALUES], table[Entry.N_VALUES])
+    values = f32(table[Argument.VALUES], table[Argument.N_VALUES])
     operations, multiplied = 0, 0
-    for p in range(table[Entry.N_HELD], table[Entry.N_FROM_VALUES]):
+    for p in range(table[Argument.N_HELD], table[Argument.N_FROM_VALUES]):
         before = operations
-        for s in range(links[p, Link.N_SOURCE]):
-            x = finite(values[links[p, Link.SOURCE_LO] + s])
+        for s in range(links[p, ProjectionRow.N_SOURCE]):
+            x = finite(values[links[p, ProjectionRow.SOURCE_LO] + s])
             if x != 0:
-                ring = late if links[p, Link.LATE] else early
+                ring = late if links[p, ProjectionRow.LATE] else early
                 operations += _send(table, part, links[p], synapses[p], s, x, ring, now)
-                if links[p, Link.MARKS]:
+                if links[p, ProjectionRow.MARKS]:
                     mark(table, part, links[p], synapses[p], s, now)
         if operations > before and _port_multiplies(links[p], values):
             multiplied += operations - before
@@ -160,12 +163,12 @@ def send_event(table, part, address, early, late, now):
     """Send an event over the projections of its port. Returns the operations."""
     links, synapses = _links(table)
     operations = 0
-    for p in range(table[Entry.N_FROM_VALUES], table[Entry.N_FROM_EVENTS]):
-        source = address - links[p, Link.SOURCE_LO]
-        if 0 <= source < links[p, Link.N_SOURCE]:
-            ring = late if links[p, Link.LATE] else early
+    for p in range(table[Argument.N_FROM_VALUES], table[Argument.N_FROM_EVENTS]):
+        source = address - links[p, ProjectionRow.SOURCE_LO]
+        if 0 <= source < links[p, ProjectionRow.N_SOURCE]:
+            ring = late if links[p, ProjectionRow.LATE] else early
             operations += _send_spike(table, part, links[p], synapses[p], source, 1.0, ring, now)
-            if links[p, Link.MARKS]:
+            if links[p, ProjectionRow.MARKS]:
                 mark(table, part, links[p], synapses[p], source, now)
     return operations
 
@@ -174,16 +177,16 @@ def send_event(table, part, address, early, late, now):
 def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
     """Send one part's spikes. Returns the operations."""
     links, synapses = _links(table)
-    amplitude = f64(table[Entry.NUMBERS], 2)[1]
+    amplitude = f64(table[Argument.NUMBERS], 2)[1]
     operations = 0
     for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
-        ring = late if links[p, Link.LATE] else early
+        ring = late if links[p, ProjectionRow.LATE] else early
         for j in range(n_fired):
             x = amount[j] if row[Column.GRADED] else amplitude * amount[j]
             if x != 0:
                 n = _send_spike(table, part, links[p], synapses[p], np.int64(fired[j]), x, ring, now)
                 operations += n if row[Column.GRADED] else n * np.int64(amount[j])
-                if links[p, Link.MARKS]:
+                if links[p, ProjectionRow.MARKS]:
                     mark(table, part, links[p], synapses[p], np.int64(fired[j]), now)
     return operations
 
@@ -192,16 +195,16 @@ def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
 def send_v(table, part, row, early, late, now):
     """Send the values of a population that does not spike. Returns (operations, multiplications)."""
     links, synapses = _links(table)
-    v = f64(table[Entry.V], table[Entry.N])[row[Column.LO] : row[Column.HI]]
+    v = f64(table[Argument.V], table[Argument.N])[row[Column.LO] : row[Column.HI]]
     operations = 0
     for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
-        ring = late if links[p, Link.LATE] else early
+        ring = late if links[p, ProjectionRow.LATE] else early
         for s in range(v.size):
             if v[s] != 0:
                 operations += _send(table, part, links[p], synapses[p], s, v[s], ring, now)
-                if links[p, Link.MARKS]:
+                if links[p, ProjectionRow.MARKS]:
                     mark(table, part, links[p], synapses[p], s, now)
-    return operations, operations if operations and _multiplies(v, f64(table[Entry.NUMBERS], 2)[1]) else 0
+    return operations, operations if operations and _multiplies(v, f64(table[Argument.NUMBERS], 2)[1]) else 0
 
 
 @inner

@@ -13,7 +13,7 @@ from hilbench.nal.compile.lower import Column, Lowered, Synapses
 from hilbench.nal.model.network import Network
 from hilbench.types import EVENT, size_of
 
-Entry = IntEnum(
+Argument = IntEnum(
     "Entry",
     [
         # sizes
@@ -24,9 +24,9 @@ Entry = IntEnum(
         "CONSTANTS", "POPULATIONS", "TRAITS", "LINKS", "SYNAPSES", "BIAS", "READOUTS", "KEYS", "NUMBERS",
         "PLANS", "MOVES", "BOUNDS",
         # what changes
-        "V", "CURRENT", "EARLY", "LATE", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE", "PENDING", "ADAPTED",
-        "HOT", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH", "N_FIRED", "TOTALS", "ARRIVED",
-        "MARKS",
+        "V", "CURRENT", "DELAY_RING", "LATE", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE", "PENDING",
+        "ADAPTED", "ACTIVE_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH", "N_FIRED",
+        "TOTALS", "ARRIVED", "MARKS",
         # in and out
         "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS", "COUNTS_OUT",
     ],
@@ -45,8 +45,8 @@ RELEASED = 1 << 61
 
 def fill(entries: Mapping[str, NDArray | int]) -> NDArray:
     """The table of these sizes and arrays; who calls keeps the arrays. Raises KeyError for an entry left out."""
-    table = np.zeros(len(Entry), np.int64)
-    for entry in Entry:
+    table = np.zeros(len(Argument), np.int64)
+    for entry in Argument:
         value = entries[entry.name]
         table[entry] = value.ctypes.data if isinstance(value, np.ndarray) else int(value)
     return table
@@ -63,9 +63,9 @@ def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
     }
     return {
         **{name: np.zeros(n, kind) for kind, names in kinds.items() for name in names},
-        "HOT": np.zeros((n_parts, n), np.uint8),
+        "ACTIVE_BLOCKS": np.zeros((n_parts, n), np.uint8),
         "OVER": np.zeros((n_parts, BLOCK // 8), np.uint64),
-        "EARLY": np.zeros((flat.n_slots, n)),
+        "DELAY_RING": np.zeros((flat.n_slots, n)),
         "LATE": np.zeros((flat.n_slots if flat.late else 0, n)),
         "QUEUE": np.zeros((len(flat.order), n_parts, 2), np.int64),
         "N_FIRED": np.zeros((len(flat.order), n_parts), np.int64),

@@ -22,7 +22,7 @@ from hilbench.bridge.protocol.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.protocol.wire import Can, Code, FrameError, Hello, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.nal.model.codec import pack
-from hilbench.types import Carry, Kept, LawProgram, Link, LoadReport, Probes, Program, Reply, Tick
+from hilbench.types import Carry, Checkpoint, LawProgram, Link, LoadReport, Probes, Program, Reply, Tick
 
 BYE_TIMEOUT_S = 0.2
 FIRST_REQUEST = 2**63
@@ -61,7 +61,7 @@ class FrameLink(Link):
         self._can = 0
         self._request = FIRST_REQUEST
         self._keeping: dict[int, tuple[int, int]] = {}
-        """Requests of `keep_snapshot` without an answer: the episode and the tick at which each was made."""
+        """Requests of `request_checkpoint` without an answer: the episode and the tick at which each was made."""
         self._session = 0
         self._sizes: Sizes | None = None
 
@@ -134,7 +134,7 @@ class FrameLink(Link):
                 header = wire.read_header(data)
                 asked_at = self._keeping.pop(header.seq, None)
                 if header.kind == Kind.SNAPSHOT and asked_at is not None:
-                    self.kept = Kept(states.decode_states(data)[0], *asked_at)
+                    self.kept = Checkpoint(states.decode_states(data)[0], *asked_at)
                     continue
             except FrameError as error:
                 raise self._blamed(error) from None
@@ -142,7 +142,7 @@ class FrameLink(Link):
                 self._refuse(data, header)
         return None
 
-    def keep_snapshot(self, episode: int, tick: int) -> None:
+    def request_checkpoint(self, episode: int, tick: int) -> None:
         """Have a snapshot come among the replies; nothing happens where a device cannot, or there is no room to ask."""
         self._loaded()
         if self._can & Can.SNAPSHOT:

@@ -15,14 +15,14 @@ from hilbench import plugins
 from hilbench.bridge.protocol.states import Status
 from hilbench.bridge.protocol.ticks import check_tick
 from hilbench.bridge.protocol.wire import Code, FrameError, Sizes, check_reset
-from hilbench.settings import settle
+from hilbench.settings import to_config
 from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, Tick
 
 
 def build_backend(kind: str, settings: dict[str, Any]) -> Backend:
     """The backend plug-in `kind` with its Config from `settings`. Raises PluginError or ScenarioError."""
     backend = plugins.get("backends", kind)
-    return backend(settle(backend.Config, settings, "backend", kind))
+    return backend(to_config(backend.Config, settings, "backend", kind))
 
 
 class Session:

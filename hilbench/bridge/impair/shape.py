@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hilbench.bridge.device.listeners import listening
 from hilbench.bridge.device.server import check_bind, signals
-from hilbench.bridge.impair.shaping import Counts, Lane, Shape
+from hilbench.bridge.impair.shaping import Counts, Impairment, Lane
 from hilbench.bridge.protocol.wire import HEADER, MAGIC, Kind
 from hilbench.bridge.transport.sockets import QUEUE, dial, tune
 from hilbench.errors import LinkError
@@ -39,7 +39,7 @@ class Tally:
 class _Plant:
     """A plant's two lanes, and its own connection to the device while there is one."""
 
-    def __init__(self, shape: Shape, tally: Tally, traces_s: Mapping[str, NDArray]) -> None:
+    def __init__(self, shape: Impairment, tally: Tally, traces_s: Mapping[str, NDArray]) -> None:
         self.out = Lane(shape, "to_device", tally.to_device, traces_s.get("to_device"))
         self.back = Lane(shape, "to_plant", tally.to_plant, traces_s.get("to_plant"))
         self.socket: zmq.Socket | None = None
@@ -57,7 +57,7 @@ class _Plant:
 def shape_link(
     listen: str,
     device: str,
-    shape: Shape,
+    shape: Impairment,
     *,
     ready: Callable[[str], None],
     traces_s: Mapping[str, NDArray] | None = None,
@@ -92,7 +92,7 @@ def shape_link(
 class _Shaper:
     """The plants, and the cuts to come."""
 
-    def __init__(self, device: str, shape: Shape, traces_s: Mapping[str, NDArray], ends: list[int]) -> None:
+    def __init__(self, device: str, shape: Impairment, traces_s: Mapping[str, NDArray], ends: list[int]) -> None:
         self.tally = Tally()
         self._device, self._shape, self._traces_s, self._ends = device, shape, traces_s, ends
         self._plants: dict[bytes, _Plant] = {}

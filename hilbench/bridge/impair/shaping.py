@@ -15,10 +15,10 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.errors import ScenarioError, choose
-from hilbench.scenario.delays import Constant, Gamma, Seconds, Trace, endless_ns, settle_delay
+from hilbench.errors import ScenarioError, allowed_hint
+from hilbench.scenario.delays import ConstantDelay, GammaDelay, Seconds, TraceDelay, endless_ns, to_delay
 from hilbench.seeding import stream
-from hilbench.settings import settle
+from hilbench.settings import to_config
 
 Chance = Annotated[float, Meta(ge=0, le=1)]
 Frame = Any
@@ -29,7 +29,7 @@ WAYS = ("to_device", "to_plant")
 class Way(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to the frames that go one way."""
 
-    delay: Constant | Gamma | Trace = Constant()
+    delay: ConstantDelay | GammaDelay | TraceDelay = ConstantDelay()
     """How long a frame waits, stated as the loop's delay is; a trace is that of the same way in a recorded run."""
     jitter_s: Seconds = 0.0
     """A frame waits up to so much longer, every time being as likely."""
@@ -59,7 +59,7 @@ class Burst(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The part of the frames that never leave, where the way itself does not lose more."""
 
 
-class Shape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a shaper does."""
 
     to_device: Way = Way()
@@ -76,15 +76,15 @@ class Shape(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seed of all chance. Every plant that comes meets the same."""
 
 
-def settle_shape(table: Mapping[str, Any], where: str) -> Shape:
+def settle_shape(table: Mapping[str, Any], where: str) -> Impairment:
     """A `[shape]` table. A field of a way in the table itself holds for both ways. Raises ScenarioError."""
-    known = {*Shape.__struct_fields__, *Way.__struct_fields__}
+    known = {*Impairment.__struct_fields__, *Way.__struct_fields__}
     if unknown := sorted(set(table) - known):
-        raise ScenarioError(f"{where}.{unknown[0]}: no such field; {choose(unknown[0], known)}")
+        raise ScenarioError(f"{where}.{unknown[0]}: no such field; {allowed_hint(unknown[0], known)}")
     both = {name: value for name, value in table.items() if name in Way.__struct_fields__}
     rest = {name: value for name, value in table.items() if name not in both and name not in WAYS}
     ways = {name: _way(both, table.get(name, {}), f"{where}.{name}") for name in WAYS}
-    shape = settle(Shape, rest | ways, where)
+    shape = to_config(Impairment, rest | ways, where)
     for before, after in pairwise(shape.cut):
         if after.at_s < before.at_s + before.for_s:
             raise ScenarioError(f"{where}.cut: found one at {after.at_s:g} s, before the one at {before.at_s:g} s ends")
@@ -96,9 +96,9 @@ def _way(both: Mapping[str, Any], own: Any, where: str) -> Way:
         raise ScenarioError(f"{where}: found {own!r}, expected a table of fields")
     table = {**both, **own}
     if "delay" in table:
-        table["delay"] = settle_delay(table["delay"], f"{where}.delay")
-    way = settle(Way, table, where)
-    if way.reorder and way.delay == Constant() and not way.jitter_s:
+        table["delay"] = to_delay(table["delay"], f"{where}.delay")
+    way = to_config(Way, table, where)
+    if way.reorder and way.delay == ConstantDelay() and not way.jitter_s:
         raise ScenarioError(f"{where}.reorder: found {way.reorder:g} without a delay; no frame waits to be passed")
     return way
 
@@ -120,7 +120,7 @@ class Counts:
 class Lane:
     """The frames of one plant that go one way. Instants are in ns on any clock that does not go back."""
 
-    def __init__(self, shape: Shape, way: str, counts: Counts, trace_s: NDArray | None = None) -> None:
+    def __init__(self, shape: Impairment, way: str, counts: Counts, trace_s: NDArray | None = None) -> None:
         config: Way = getattr(shape, way)
         self._counts, self._room = counts, shape.queue
         self._chances = config.loss, config.duplicate, config.reorder

@@ -44,7 +44,7 @@ class Events(NamedTuple):
     hops: float | None = None
 
 
-class Part(Struct, frozen=True):
+class EnergyPart(Struct, frozen=True):
     """One part of an account. `joules` is None where it is unknown, and `reason` says why."""
 
     events: float
@@ -62,7 +62,7 @@ class Arithmetic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     read_32_bits_j: Constant
 
 
-def account(events: Events, energy: Energy) -> dict[str, Part]:
+def account(events: Events, energy: Energy) -> dict[str, EnergyPart]:
     """The parts of what these events cost; what was not counted is absent."""
     parts = {
         "synapses": _part(events.synaptic_operations, energy, "synaptic_operation_j"),
@@ -76,14 +76,14 @@ def account(events: Events, energy: Energy) -> dict[str, Part]:
     return {name: part for name, part in parts.items() if part is not None}
 
 
-def dynamic(parts: Mapping[str, Part]) -> Part:
+def dynamic(parts: Mapping[str, EnergyPart]) -> EnergyPart:
     """The sum of all but static power: what is known, unless a needed part is not."""
     moving = {name: part for name, part in parts.items() if name != STATIC}
     unknown = [part.reason for name, part in moving.items() if name in NEEDED and part.joules is None]
     if unknown:
-        return Part(0.0, None, "; ".join(unknown))
+        return EnergyPart(0.0, None, "; ".join(unknown))
     known = [part.joules for part in moving.values() if part.joules is not None]
-    return Part(0.0, Range(*map(sum, zip(*known, strict=True))))
+    return EnergyPart(0.0, Range(*map(sum, zip(*known, strict=True))))
 
 
 def baselines(synapses: float, accumulates: float, multiplications: float = 0.0) -> dict[str, Range]:
@@ -117,18 +117,18 @@ def _arithmetic(n: float, operation_j: float, read_j: float) -> Range:
     return Range(n * operation_j, n * operation_j, n * (operation_j + read_j))
 
 
-def _part(amount: float | None, energy: Energy, name: str) -> Part | None:
+def _part(amount: float | None, energy: Energy, name: str) -> EnergyPart | None:
     if amount is None:
         return None
     constant: Constant | None = getattr(energy, name)
     if constant is None and amount:
-        return Part(amount, None, f"no public constant for {name}")
+        return EnergyPart(amount, None, f"no public constant for {name}")
     if constant is None:
-        return Part(amount, Range(0.0, 0.0, 0.0))
-    return Part(amount, Range(amount * constant.value, amount * constant.low, amount * constant.high))
+        return EnergyPart(amount, Range(0.0, 0.0, 0.0))
+    return EnergyPart(amount, Range(amount * constant.value, amount * constant.low, amount * constant.high))
 
 
-def _updates(events: Events, energy: Energy) -> Part | None:
+def _updates(events: Events, energy: Energy) -> EnergyPart | None:
     """Active and idle ones; all cost the same where the sources make no difference."""
     active, idle = energy.neuron_update_active_j, energy.neuron_update_idle_j
     total = events.neuron_updates
@@ -138,4 +138,4 @@ def _updates(events: Events, energy: Energy) -> Part | None:
         n * getattr(active, bound) + (total - n) * getattr(idle, bound)
         for n, bound in zip(events.active_updates, ("value", "low", "high"), strict=True)
     )
-    return Part(total, Range(*joules))
+    return EnergyPart(total, Range(*joules))

@@ -55,7 +55,7 @@ def folded_for(network: Network, backend: str) -> Network:
     """The network without its relays, for a backend that has none. Raises NetworkError where an output reads one."""
     found = fold(network)
     for port in network.outputs:
-        name = network.taps[port.name]
+        name = network.output_sources[port.name]
         if name in network.populations and name not in found.populations:
             text = f"found {_what_leads_to(network, name)}, which no neuron takes up"
             hint = "a population, as an integrator (I or LI) behind it"

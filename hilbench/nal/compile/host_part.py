@@ -37,6 +37,6 @@ def chip_part(network: Network, beside: list[str]) -> Network:
     left_out = set(beside)
     kept = {name: p for name, p in network.populations.items() if name not in left_out}
     between = {name: q for name, q in network.projections.items() if q.target in kept}
-    outputs = tuple(port for port in network.outputs if network.taps[port.name] in kept)
-    taps = {port.name: network.taps[port.name] for port in outputs}
-    return replace(network, populations=kept, projections=between, outputs=outputs, taps=taps, modulators=())
+    outputs = tuple(port for port in network.outputs if network.output_sources[port.name] in kept)
+    taps = {port.name: network.output_sources[port.name] for port in outputs}
+    return replace(network, populations=kept, projections=between, outputs=outputs, output_sources=taps, modulators=())

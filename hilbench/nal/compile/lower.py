@@ -25,7 +25,7 @@ class _From0(IntEnum):
         return count
 
 
-class Constant(_From0):
+class ConstantColumn(_From0):
     """Rows of `Lowered.constants`; the first six are those of `neurons.Step`."""
 
     REST = auto()
@@ -76,7 +76,7 @@ class Trait(_From0):
     ADAPT_STEP = auto()
 
 
-class Link(_From0):
+class ProjectionRow(_From0):
     """Columns of `Lowered.links`, a row for each projection."""
 
     SOURCE_LO = auto()
@@ -129,7 +129,7 @@ class Lowered:
     @property
     def late(self) -> bool:
         """Whether any projection acts late."""
-        return bool(self.links[:, Link.LATE].any())
+        return bool(self.links[:, ProjectionRow.LATE].any())
 
 
 def lower(network: Network, probes: Probes) -> Lowered:
@@ -179,7 +179,7 @@ def lower(network: Network, probes: Probes) -> Lowered:
 
 
 def _neurons(network: Network, at: dict[str, int], port: str) -> NDArray:
-    p = network.populations[network.taps[port]]
+    p = network.populations[network.output_sources[port]]
     return np.arange(at[p.name], at[p.name] + p.size)
 
 
@@ -280,7 +280,7 @@ def _links(ordered: list[Projection], network: Network, at: dict[str, int]) -> N
             for p in ordered
         ],
         np.int64,
-    ).reshape(-1, len(Link))  # fmt: skip
+    ).reshape(-1, len(ProjectionRow))  # fmt: skip
 
 
 def _addresses(network: Network) -> dict[str, int]:
@@ -288,7 +288,7 @@ def _addresses(network: Network) -> dict[str, int]:
     first, address = {}, 0
     for port in network.outputs:
         if port.kind == "events":
-            first[network.taps[port.name]] = address
+            first[network.output_sources[port.name]] = address
             address += port.size
     return first
 
@@ -311,9 +311,11 @@ def part_cuts(flat: Lowered, index: int, bounds: NDArray) -> NDArray:
     n_parts = bounds.shape[1] - 1
     if n_parts == 1:
         return synapses.starts
-    inner = bounds[flat.populations[:, Column.LO] == link[Link.TARGET_LO], 1:-1][0] - link[Link.TARGET_LO]
-    cuts = np.empty((link[Link.N_SOURCE], n_parts), np.int64)
-    for s in range(link[Link.N_SOURCE]):
+    inner = (
+        bounds[flat.populations[:, Column.LO] == link[ProjectionRow.TARGET_LO], 1:-1][0] - link[ProjectionRow.TARGET_LO]
+    )
+    cuts = np.empty((link[ProjectionRow.N_SOURCE], n_parts), np.int64)
+    for s in range(link[ProjectionRow.N_SOURCE]):
         a, b = synapses.starts[s : s + 2]
         cuts[s, 0], cuts[s, 1:] = a, a + np.searchsorted(synapses.targets[a:b], inner)
     return np.append(cuts.ravel(), synapses.starts[-1])

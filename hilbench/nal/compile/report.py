@@ -13,9 +13,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.compile.check import Broken, approximated, check
-from hilbench.nal.compile.energy import Events, Part, Range, account, baselines, dynamic
+from hilbench.nal.compile.energy import EnergyPart, Events, Range, account, baselines, dynamic
 from hilbench.nal.compile.facts import network_facts
 from hilbench.nal.compile.fold import fold
 from hilbench.nal.compile.operations import counted
@@ -71,12 +71,12 @@ class Cost(Struct, frozen=True):
     45 nm. Like the parts, these leave out what the host computes of values.
     """
 
-    parts: dict[str, Part]
-    dynamic: Part
+    parts: dict[str, EnergyPart]
+    dynamic: EnergyPart
     baselines: dict[str, Range]
 
 
-class Report(Struct, frozen=True):
+class CompileReport(Struct, frozen=True):
     """What becomes of a network on a target."""
 
     target: str
@@ -99,7 +99,7 @@ class Report(Struct, frozen=True):
 
 def compile_network(
     network: Network, name: str, target: Target, activity: Activity | None = None, chips: int = 1
-) -> Report:
+) -> CompileReport:
     """Check, quantise and place a network. Raises NetworkError for an activity that is not this network's."""
     if activity is not None and activity.facts is not None:
         _check_it_ran(network, activity)
@@ -110,7 +110,7 @@ def compile_network(
     sent = np.ones(wiring.synapses.shape[1]) if activity is None else _sent(activity, wiring)
     placement = place(wiring, target, sent, chips)
     _, weight_errors, neuron_errors = quantise(folded, target)
-    return Report(
+    return CompileReport(
         target=name,
         neurons=wiring.n_neurons,
         synapses=int(wiring.synapses.sum()),
@@ -156,7 +156,7 @@ def _sent(activity: Activity, wiring: Wiring) -> NDArray:
         if name not in activity.spikes and not reaches[part].any():
             continue
         if name not in activity.spikes:
-            known = choose(name, activity.spikes)
+            known = allowed_hint(name, activity.spikes)
             raise NetworkError(f"activity: it has no spikes of {name!r}; set record.spikes in the run; {known}")
         found = np.asarray(activity.spikes[name])
         if found.shape != sent[part].shape:
@@ -185,7 +185,7 @@ def _use(placement: Placement, target: Target) -> dict[str, Use]:
 def _read_relays(network: Network, folded: Network) -> dict[str, str]:
     """Output ports that read a relay, which no hardware has -> the relay."""
     relays = network.populations.keys() - folded.populations.keys()
-    return {name: source for name, source in network.taps.items() if source in relays}
+    return {name: source for name, source in network.output_sources.items() if source in relays}
 
 
 def _dropped(network: Network, folded: Network) -> list[str]:
@@ -209,7 +209,7 @@ def _unreadable(network: Network, folded: Network) -> list[Broken]:
 
 def _hidden(network: Network, relay: str) -> list[str]:
     """The populations that a relay adds up and whose spikes, or values, no output port gives."""
-    gives = {(network.taps[port.name], port.kind) for port in network.outputs}
+    gives = {(network.output_sources[port.name], port.kind) for port in network.outputs}
     found, relays = set(), [relay]
     for name in relays:
         for source in (p.source for p in network.projections.values() if p.target == name):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 
 FOLDER = Path(__file__).parents[1] / "targets"
 
@@ -201,7 +201,7 @@ def targets() -> list[str]:
 def load_target(name: str) -> Target:
     """The target of this name. Raises NetworkError."""
     if name not in targets():
-        raise NetworkError(f"no target {name!r}; {choose(name, targets())}")
+        raise NetworkError(f"no target {name!r}; {allowed_hint(name, targets())}")
     return read_target(FOLDER / f"{name}.toml")
 
 

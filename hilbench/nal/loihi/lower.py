@@ -70,7 +70,9 @@ def lower(network: IntegerNetwork, probes: Probes) -> Flat:
         bias=np.concatenate([p.bias for p in populations]),
         v_initial=np.concatenate([p.v_initial for p in populations]),
         populations=np.array([(at[p.name].start, at[p.name].stop) for p in populations], np.int64),
-        outputs=_taps(network, [network.taps[port.name] for port in network.outputs if port.kind == "events"]),
+        outputs=_taps(
+            network, [network.output_sources[port.name] for port in network.outputs if port.kind == "events"]
+        ),
         probes=_taps(network, probes.spikes),
         at=at,
         **_bundles(network, at),

@@ -12,7 +12,7 @@ from hilbench.nal.compile.firing import check_tested_always
 from hilbench.nal.loihi.equations import UNITY
 from hilbench.nal.loihi.model import RANGES
 from hilbench.nal.model.network import Network
-from hilbench.nal.model.neurons import Population, Step, step_constants
+from hilbench.nal.model.neurons import Population, StepConstants, step_constants
 from hilbench.nal.model.projection import Projection
 
 KINDS = ("lif", "if", "cuba_lif", "li", "i", "cuba_li")
@@ -92,7 +92,7 @@ def _refuse(network: Network, p: Population) -> None:
             raise NetworkError(f"{where}: {what}: found {found!r}; allowed in Loihi's integers: {allowed!r}")
 
 
-def _zero(p: Population, step: Step) -> NDArray:
+def _zero(p: Population, step: StepConstants) -> NDArray:
     """The v that the integer 0 stands for: where a spike resets to."""
     if not p.spiking:
         return step.rest
@@ -117,7 +117,7 @@ def _threshold_depth(p: Population, zero: NDArray) -> NDArray:
     return depth
 
 
-def _largest(network: Network, p: Population, step: Step, gain: NDArray, largest_value: float) -> NDArray:
+def _largest(network: Network, p: Population, step: StepConstants, gain: NDArray, largest_value: float) -> NDArray:
     """How far v of a population that never spikes can get, with every synapse busy in every step."""
     x = np.zeros(p.size)
     for q in onto(network, p):

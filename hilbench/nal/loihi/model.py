@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.loihi import equations
 from hilbench.nal.model.index import PortIndex
 from hilbench.types import Port
@@ -97,7 +97,7 @@ class IntegerNetwork:
     populations: dict[str, IntegerPopulation] = field(default_factory=dict)
     projections: dict[str, IntegerProjection] = field(default_factory=dict)
     value_inputs: list[ValueInput] = field(default_factory=list)
-    taps: dict[str, str] = field(default_factory=dict)
+    output_sources: dict[str, str] = field(default_factory=dict)
     """Which population each output port reads."""
     _inputs: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
 
@@ -184,7 +184,7 @@ class IntegerNetwork:
         if kind == "events" and self.populations[source].vth is None:
             raise NetworkError(f"output {name!r}: {source!r} never spikes; allowed: kind 'values'")
         self.outputs += (Port(name, size, kind, units),)
-        self.taps[name] = source
+        self.output_sources[name] = source
 
     def _n_sources(self, name: str, where: str) -> int:
         port, population = self._inputs.of(self.inputs).get(name), self.populations.get(name)
@@ -194,12 +194,12 @@ class IntegerNetwork:
             return population.size
         events = [port.name for port in self.inputs if port.kind == "events"]
         spiking = [p.name for p in self.populations.values() if p.vth is not None]
-        raise NetworkError(f"{where}: found {name!r}; {choose(name, events + spiking)}")
+        raise NetworkError(f"{where}: found {name!r}; {allowed_hint(name, events + spiking)}")
 
     @staticmethod
     def _size(name: str, where: str, known: dict[str, IntegerPopulation]) -> int:
         if name not in known:
-            raise NetworkError(f"{where}: found {name!r}; {choose(name, known)}")
+            raise NetworkError(f"{where}: found {name!r}; {allowed_hint(name, known)}")
         return known[name].size
 
 
@@ -219,7 +219,7 @@ def _whole(value: ArrayLike, shape: tuple[int, ...], where: str, what: str) -> N
 
 def _check_sign(weights: NDArray, sign: str, where: str) -> str:
     if sign not in get_args(Sign):
-        raise NetworkError(f"{where}: sign: found {sign!r}; {choose(str(sign), get_args(Sign))}")
+        raise NetworkError(f"{where}: sign: found {sign!r}; {allowed_hint(str(sign), get_args(Sign))}")
     sign = equations.sign_of(weights) if sign == "auto" else sign
     low, high = equations.SIGNS[sign]
     outside = weights[(weights < low) | (weights > high)]

@@ -58,7 +58,7 @@ def from_network(network: Network, weight_bits: int = 8, largest_value: float = 
         if neurons := work.inputs[p.name].lost():
             work.inputless.append(Inputless(p.name, neurons, p.size))
     for port in network.outputs:
-        work.integers.output(port.name, network.taps[port.name], port.kind, port.units)
+        work.integers.output(port.name, network.output_sources[port.name], port.kind, port.units)
     lines = [*work.lines, *told(work.zeros, work.inputless)]
     return Quantised(work.integers, lines, work.zeros, work.inputless)
 

@@ -98,7 +98,8 @@ def pack(program: Program) -> bytes:
     return msgspec.msgpack.encode(
         _Network(
             program.dt_s, program.integrator, program.spike_amplitude, program.seed, program.inputs,
-            tuple((port, program.taps[port.name]) for port in program.outputs), program.modulators, program.shapes,
+            tuple((port, program.output_sources[port.name]) for port in program.outputs), program.modulators,
+            program.shapes,
             [_pack_population(p) for p in program.populations.values()],
             [_pack_projection(p) for p in program.projections.values()],
         )

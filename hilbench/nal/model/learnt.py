@@ -23,7 +23,7 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
             p.name: replace(p, v_threshold=_found(snapshot, f"thresholds/{p.name}", p.size, p.rule)) if p.rule else p
             for p in network.populations.values()
         },
-        **{name: dict(getattr(network, name)) for name in ("taps", "shapes")},
+        **{name: dict(getattr(network, name)) for name in ("output_sources", "shapes")},
     )
 
 

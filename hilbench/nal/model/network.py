@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.arrays import delays, make_port, per_neuron, read_shape, sparse
 from hilbench.nal.model.firing import check_decay, check_it_can_be_silent
 from hilbench.nal.model.forms import Form
@@ -55,7 +55,7 @@ class Network:
     modulators: tuple[Port, ...] = ()
     populations: dict[str, Population] = field(default_factory=dict)
     projections: dict[str, Projection] = field(default_factory=dict)
-    taps: dict[str, str] = field(default_factory=dict)
+    output_sources: dict[str, str] = field(default_factory=dict)
     """Which population each output port reads."""
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Of input ports whose values a graph arranges in more than one dimension."""
@@ -70,7 +70,7 @@ class Network:
         if not (np.isfinite(self.dt_s) and self.dt_us >= 1 and isclose(self.dt_us, self.dt_s * 1e6, rel_tol=1e-12)):
             raise NetworkError(f"dt_s: found {self.dt_s!r}; allowed: a whole number of microseconds, as 0.001")
         if self.integrator not in CHOICES["integrator"]:
-            allowed = choose(str(self.integrator), CHOICES["integrator"])
+            allowed = allowed_hint(str(self.integrator), CHOICES["integrator"])
             raise NetworkError(f"integrator: found {self.integrator!r}; {allowed}")
         if not (np.isfinite(self.spike_amplitude) and self.spike_amplitude > 0):
             raise NetworkError(f"spike_amplitude: found {self.spike_amplitude!r}; allowed: a positive number")
@@ -111,19 +111,19 @@ class Network:
         `values` of a spiking population are its membranes. Graded spikes have values, which events cannot carry.
         """
         if source not in self.populations:
-            raise NetworkError(f"output {name!r}: source: found {source!r}; {choose(source, self.populations)}")
+            raise NetworkError(f"output {name!r}: source: found {source!r}; {allowed_hint(source, self.populations)}")
         p = self.populations[source]
         kind = kind or ("events" if p.spiking else "values")
         if kind == "events" and (not p.spiking or p.behaviour.spikes == "graded"):
             what = "graded spikes" if p.spiking else "values"
             raise NetworkError(f"output {name!r}: {source!r} gives {what}; allowed: kind 'values'")
-        if name in self.taps:
+        if name in self.output_sources:
             raise NetworkError(f"output {name!r} stands twice; every output port needs its own name")
         other = next((port.name for port in self.readers(source) if port.kind == "events"), None)
         if kind == "events" and other is not None:
             raise NetworkError(f"output {name!r}: the spikes of {source!r} leave through {other!r} already")
         self.outputs = self._outputs.extended(self.outputs, make_port(name, p.size, kind, units))
-        self.taps[name] = source
+        self.output_sources[name] = source
         return name
 
     def lif(
@@ -169,7 +169,7 @@ class Network:
         self._new_name(name)
         where = f"population {name!r}"
         if kind not in KINDS:
-            raise NetworkError(f"{where}: kind: found {kind!r}; {choose(str(kind), KINDS)}")
+            raise NetworkError(f"{where}: kind: found {kind!r}; {allowed_hint(str(kind), KINDS)}")
         shape = read_shape(size, MAX_NEURONS, where)
         fields = {key: value for key, value in stated.items() if key in Behaviour.__struct_fields__}
         arrays = {key: value for key, value in stated.items() if key not in fields}
@@ -266,7 +266,7 @@ class Network:
     def readers(self, population: str) -> list[Port]:
         """The output ports that read a population."""
         ports = self._outputs.of(self.outputs)
-        return [ports[name] for name in self._readers.of(self.taps, population)]
+        return [ports[name] for name in self._readers.of(self.output_sources, population)]
 
     def onto(self, population: str) -> list[Projection]:
         """The projections that a population receives, in the network's order."""
@@ -296,12 +296,12 @@ class Network:
             return port.size
         if source not in self.populations:
             names = [p.name for p in self.inputs] + list(self.populations)
-            raise NetworkError(f"{where}: source: found {source!r}; {choose(source, names)}")
+            raise NetworkError(f"{where}: source: found {source!r}; {allowed_hint(source, names)}")
         return self.populations[source].size
 
     def _target_size(self, target: str, where: str) -> int:
         if target not in self.populations:
-            raise NetworkError(f"{where}: target: found {target!r}; {choose(target, self.populations)}")
+            raise NetworkError(f"{where}: target: found {target!r}; {allowed_hint(target, self.populations)}")
         return self.populations[target].size
 
     def _take_rule(self, rule: Rule, part: Projection | Population, where: str) -> Rule:

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.arrays import per_neuron
 from hilbench.nal.model.rule import Rule
 
@@ -145,7 +145,7 @@ class Population:
         return self.kind == "poisson" or self.behaviour.threshold_noise > 0
 
 
-class Step(NamedTuple):
+class StepConstants(NamedTuple):
     """Constants of one step, (size,) float64 each.
 
         v <- rest + (v - rest) decay + from_current i + from_input x
@@ -162,21 +162,21 @@ class Step(NamedTuple):
     syn_gain: NDArray
 
 
-def step_constants(p: Population, dt_s: float) -> Step:
+def step_constants(p: Population, dt_s: float) -> StepConstants:
     """The constants of a population's step under its integrator."""
     nothing, one = np.zeros(p.size), np.ones(p.size)
     if p.kind in ("threshold", "sum", "poisson"):
-        return Step(nothing, nothing, nothing, one, nothing, nothing)
+        return StepConstants(nothing, nothing, nothing, one, nothing, nothing)
     r, b = p.r.astype(np.float64), p.behaviour
     whole = b.integrator == "discrete" or (b.arrival == "jump" and p.tau_syn_s is None)
     if p.kind in ("if", "i"):
-        return Step(nothing, one, nothing, r if whole else r * dt_s, nothing, nothing)
+        return StepConstants(nothing, one, nothing, r if whole else r * dt_s, nothing, nothing)
     rest, ratio = p.v_leak.astype(np.float64), dt_s / p.tau_s.astype(np.float64)
     decay = np.exp(-ratio) if b.integrator == "exact" else 1 - ratio
     gain = r if whole else r * (1 - decay)
     if p.tau_syn_s is None:
-        return Step(rest, decay, nothing, gain, nothing, nothing)
-    return Step(rest, decay, *_with_current(p, ratio, decay, gain, dt_s))
+        return StepConstants(rest, decay, nothing, gain, nothing, nothing)
+    return StepConstants(rest, decay, *_with_current(p, ratio, decay, gain, dt_s))
 
 
 def _with_current(
@@ -205,7 +205,7 @@ def read_parameters(kind: str, size: int, found: dict[str, Any], where: str) -> 
     for name in found:
         if name not in PARAMETERS[kind]:
             allowed = (*PARAMETERS[kind], *Behaviour.__struct_fields__)
-            raise NetworkError(f"{where}: a {kind} has no {name!r}; {choose(name, allowed)}")
+            raise NetworkError(f"{where}: a {kind} has no {name!r}; {allowed_hint(name, allowed)}")
     arrays = {}
     for name in PARAMETERS[kind]:
         if name not in found and name not in DEFAULTS:
@@ -221,7 +221,7 @@ def read_behaviour(found: dict[str, Any], dt_s: float, where: str) -> Behaviour:
     """A Behaviour from its fields. Raises NetworkError."""
     for name, allowed in CHOICES.items():
         if found.get(name, allowed[0]) not in allowed:
-            raise NetworkError(f"{where}: {name}: found {found[name]!r}; {choose(str(found[name]), allowed)}")
+            raise NetworkError(f"{where}: {name}: found {found[name]!r}; {allowed_hint(str(found[name]), allowed)}")
     try:
         behaviour = msgspec.convert(found, Behaviour)
     except msgspec.ValidationError as error:

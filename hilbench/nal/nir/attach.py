@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.arrays import MAX_DELAY_STEPS
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import OTHER_UNITS, Behaviour
 from hilbench.nal.nir.build import build
 from hilbench.nal.nir.graph import Graph, Node, gathered
-from hilbench.nal.nir.layout import Layout, lay_out
+from hilbench.nal.nir.layout import Partition, lay_out
 from hilbench.nal.nir.loops import closing_edges
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.own import BEHAVIOUR, RESETTING, SPIKING, check_nodes, delaying
@@ -77,7 +77,7 @@ def _short_times(network: Network) -> list[str]:
     return gathered([f"{what}: node {name}" for name in found])
 
 
-def _profile(graph: Graph, stated: Statements, layout: Layout) -> Profile:
+def _profile(graph: Graph, stated: Statements, layout: Partition) -> Profile:
     integrator = stated.integrator or "exact"
     amplitude = 1 / stated.dt_s if stated.spike_amplitude == "impulse" else stated.spike_amplitude
     names = layout.names
@@ -112,7 +112,7 @@ def _inputs(graph: Graph, stated: Statements, names: dict[str, str]) -> dict[str
     kinds = stated.inputs if isinstance(stated.inputs, dict) else dict.fromkeys(nodes, stated.inputs or "values")
     for name in kinds:
         if name not in nodes:
-            raise NetworkError(f"inputs: found {name!r}; {choose(name, nodes)}")
+            raise NetworkError(f"inputs: found {name!r}; {allowed_hint(name, nodes)}")
     found, shapes = {}, shapes_of(graph)
     for node in nodes:
         size = prod(shapes[node][0])
@@ -121,11 +121,11 @@ def _inputs(graph: Graph, stated: Statements, names: dict[str, str]) -> dict[str
     return found
 
 
-def _outputs(graph: Graph, layout: Layout, populations: dict[str, PopulationEntry]) -> dict[str, OutputEntry]:
+def _outputs(graph: Graph, layout: Partition, populations: dict[str, PopulationEntry]) -> dict[str, OutputEntry]:
     types = {part: graph.nodes[node].type for node, part in layout.names.items()}
     shapes = shapes_of(graph)
     found = {}
-    for node, source in layout.taps.items():
+    for node, source in layout.output_sources.items():
         spikes = types.get(source) in SPIKING and populations[source].behaviour.get("spikes") != "graded"
         name = layout.names[node]
         port = Port(name, prod(shapes[node][0]), "events" if spikes else "values")
@@ -152,7 +152,7 @@ def _population(graph: Graph, stated: Statements, part: str, name: str, node: No
 
 
 def _projection(
-    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool, layout: Layout
+    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool, layout: Partition
 ) -> ProjectionEntry:
     source, target, node = parts
     own = dict(stated.nodes.get(node or "", {}))

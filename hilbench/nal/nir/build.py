@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model import forms
 from hilbench.nal.model.codec import check_modulators, rule_from_dict
 from hilbench.nal.model.forms import Form
@@ -64,7 +64,7 @@ def _check_complete(graph: Graph, profile: Profile) -> None:
     stated = set(_nodes(profile).values())
     for name, node in graph.nodes.items():
         if name not in stated and node.type not in ("Input", "Output"):
-            raise NetworkError(f"node {name!r}: absent from the profile; {choose(name, stated)}")
+            raise NetworkError(f"node {name!r}: absent from the profile; {allowed_hint(name, stated)}")
 
 
 def _check_edges(graph: Graph, profile: Profile, network: Network) -> None:
@@ -91,7 +91,7 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
     for key in entry.behaviour:
         if key not in Behaviour.__struct_fields__:
             raise NetworkError(
-                f"population {name!r}: {key!r} is no behaviour; {choose(key, Behaviour.__struct_fields__)}"
+                f"population {name!r}: {key!r} is no behaviour; {allowed_hint(key, Behaviour.__struct_fields__)}"
             )
     kind, shape, arrays = entry.kind, entry.shape, {}
     if kind != "sum":
@@ -142,7 +142,7 @@ def _form(found: Matrix, entry: ProjectionEntry, delay: Any, dt_s: float) -> For
 def _edge(network: Network, name: str, entry: ProjectionEntry) -> Matrix:
     if entry.target not in network.populations:
         raise NetworkError(
-            f"projection {name!r}: target: found {entry.target!r}; {choose(entry.target, network.populations)}"
+            f"projection {name!r}: target: found {entry.target!r}; {allowed_hint(entry.target, network.populations)}"
         )
     p = network.populations[entry.target]
     return Matrix(Form("identity", p.shape, p.shape), forms.identity(p.size))

@@ -28,7 +28,7 @@ def edges_of(network: Network, node: Mapping[str, str], outputs: Mapping[str, st
             found += [] if relayed else [(node[p.name], node[p.target])]
         elif not relayed:
             found += [(head, node[p.target]) for head in heads[p.source]]
-    for port, source in network.taps.items():
+    for port, source in network.output_sources.items():
         found += [(head, outputs[port]) for head in _heads(network, source, into, node)]
     return found
 

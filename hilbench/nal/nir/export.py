@@ -54,7 +54,7 @@ def to_nir(network: Network) -> nir.NIRGraph:
             nodes[p.name] = _weights(p, network.dt_s)
     outputs = _output_names(network, set(nodes))
     for port, node in outputs.items():
-        nodes[node] = nir.Output({"output": np.array(shapes[network.taps[port]])})
+        nodes[node] = nir.Output({"output": np.array(shapes[network.output_sources[port]])})
     metadata[KEY] = msgspec.json.encode(_profile(network, shapes, outputs, metadata)).decode()
     edges = edges_of(network, {name: name for name in nodes}, outputs)
     if len(set(edges)) < len(edges):
@@ -156,7 +156,7 @@ def _profile(network: Network, shapes: dict[str, Shape], outputs: dict[str, str]
         inputs={port.name: InputEntry(port=port) for port in network.inputs},
         outputs={
             port.name: OutputEntry(
-                port=port, source=network.taps[port.name], node=_other(outputs[port.name], port.name)
+                port=port, source=network.output_sources[port.name], node=_other(outputs[port.name], port.name)
             )
             for port in network.outputs
         },

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 
 if TYPE_CHECKING:
     import nir
@@ -193,7 +193,7 @@ def _edge_names(edges: Any) -> Iterator[tuple[str, str]]:
 def _end(nodes: dict, prefix: str, name: str, port: str) -> str:
     """The full name of an edge's end; for a graph that stands as a node, of its one Input or Output."""
     if name not in nodes:
-        raise NetworkError(f"edge at {prefix + name!r}: no such node; {choose(name, list(nodes)[:20])}")
+        raise NetworkError(f"edge at {prefix + name!r}: no such node; {allowed_hint(name, list(nodes)[:20])}")
     if not _is(nodes[name], "NIRGraph"):
         return prefix + name
     inner = nodes[name].get("nodes", {})
@@ -258,7 +258,7 @@ def _node(name: str, raw: dict[str, Any], notes: list[str]) -> Node:
     found = {OLD_NAMES.get(key, key): value for key, value in raw.items()}
     kind = found.pop("type", None)
     if not isinstance(kind, str) or kind not in TYPES:
-        raise NetworkError(f"{where}: found type {str(kind)[:80]!r}; {choose(str(kind), TYPES)}")
+        raise NetworkError(f"{where}: found type {str(kind)[:80]!r}; {allowed_hint(str(kind), TYPES)}")
     if kind == "Linear" and "bias" in found:
         kind = "Affine"  # before NIR 0.0.5
     if _says(found.pop("metadata", None)):
@@ -267,7 +267,7 @@ def _node(name: str, raw: dict[str, Any], notes: list[str]) -> Node:
     known = fields.arrays + fields.settings
     for key in found:
         if key not in known:
-            raise NetworkError(f"{where}: a {kind} has no {key!r}; {choose(key, known)}")
+            raise NetworkError(f"{where}: a {kind} has no {key!r}; {allowed_hint(key, known)}")
     found = {key: value for key, value in found.items() if value is not None}
     for key in known:
         if key not in found and key not in fields.optional:

@@ -15,7 +15,7 @@ Edge = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Layout:
+class Partition:
     """Names are those of the network's parts; a projection without a node is an edge."""
 
     names: dict[str, str]
@@ -23,7 +23,7 @@ class Layout:
     relays: dict[str, Shape] = field(default_factory=dict)
     projections: dict[str, tuple[str, str, str | None]] = field(default_factory=dict)
     """Name -> source, target, node."""
-    taps: dict[str, str] = field(default_factory=dict)
+    output_sources: dict[str, str] = field(default_factory=dict)
     """Output node -> what it reads."""
     carriers: dict[Edge, str] = field(default_factory=dict)
     """Edge -> the projection that alone stands for it."""
@@ -40,9 +40,9 @@ class Layout:
         return _free(name, self.taken)
 
 
-def lay_out(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Layout:
+def lay_out(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Partition:
     """A linear node between two populations is a projection; where linear nodes meet, relays stand."""
-    out = Layout(_names(graph.nodes))
+    out = Partition(_names(graph.nodes))
     out.taken.update(out.names.values())
     before, after = graph.sources(), graph.targets()
     entry = _entries(graph, shapes, out, before)
@@ -57,7 +57,7 @@ def lay_out(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Layout:
             if name not in entry:
                 out.carriers.setdefault((before[name][0], name), out.names[name])
         elif node.type == "Output":
-            out.taps[name] = reads(name)
+            out.output_sources[name] = reads(name)
     for edge in graph.edges:
         a, b = edge
         if b in entry and edge not in out.carriers:
@@ -67,7 +67,7 @@ def lay_out(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Layout:
 
 
 def _entries(
-    graph: Graph, shapes: dict[str, tuple[Shape, Shape]], out: Layout, before: dict[str, list[str]]
+    graph: Graph, shapes: dict[str, tuple[Shape, Shape]], out: Partition, before: dict[str, list[str]]
 ) -> dict[str, str]:
     """Nodes -> the populations that add up what leads to them: neurons, and relays where several edges end."""
     entry = {}
@@ -86,7 +86,7 @@ def _entries(
 def _places(
     graph: Graph,
     shapes: dict[str, tuple[Shape, Shape]],
-    out: Layout,
+    out: Partition,
     entry: dict[str, str],
     after: dict[str, list[str]],
 ) -> dict[str, str]:

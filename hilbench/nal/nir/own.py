@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.neurons import Behaviour
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS
@@ -54,12 +54,12 @@ def check_nodes(graph: Graph, stated: dict[str, dict[str, Any]]) -> None:
     """Raise NetworkError for what cannot be stated of a node, naming it."""
     for name, own in stated.items():
         if name not in graph.nodes:
-            raise NetworkError(f"nodes: found {name!r}; {choose(name, graph.nodes)}")
+            raise NetworkError(f"nodes: found {name!r}; {allowed_hint(name, graph.nodes)}")
         node, where = graph.nodes[name], f"nodes: {name}"
         allowed = _fields(node)
         for key in own:
             if key not in allowed:
-                raise NetworkError(f"{where}: found {key!r}; {choose(key, allowed)}")
+                raise NetworkError(f"{where}: found {key!r}; {allowed_hint(key, allowed)}")
         if "delay_steps" in own and not _are_steps(own["delay_steps"]):
             found = str(own["delay_steps"])[:80]
             raise NetworkError(f"{where}: delay_steps: found {found!r}; allowed: whole numbers from 0, or a matrix")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.neurons import Kind
 
 Fields = dict[str, Any]
@@ -42,7 +42,7 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def of(self, kind: Kind, dt_s: float, looped: bool = False) -> Fields:
         """Fields of `Behaviour` for a population. Raises NetworkError for a kind that the framework has not."""
         if kind not in self.behaviour:
-            raise NetworkError(f"this preset says nothing of a {kind}; {choose(kind, self.behaviour)}")
+            raise NetworkError(f"this preset says nothing of a {kind}; {allowed_hint(kind, self.behaviour)}")
         fields = self.behaviour[kind] | (self.looped.get(kind, {}) if looped else {})
         steps = fields.get("refractory_steps", 0)
         rest = {name: value for name, value in fields.items() if name != "refractory_steps"}
@@ -57,7 +57,7 @@ def tau_unit_s(unit: TauUnit, dt_s: float) -> float:
 def preset(name: str) -> Preset:
     """The preset of this name. Raises NetworkError."""
     if name not in PRESETS:
-        raise NetworkError(f"preset: found {name!r}; {choose(name, PRESETS)}")
+        raise NetworkError(f"preset: found {name!r}; {allowed_hint(name, PRESETS)}")
     return PRESETS[name]
 
 

@@ -20,22 +20,22 @@ Steps = Annotated[int, Meta(ge=0)]
 Stored = Literal["nonzero", "all", "mask"]
 
 
-class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class NodeEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What every part may say. `node`: its name in the graph, where that is not its own."""
 
     node: str | None = None
 
 
-class InputEntry(Entry):
+class InputEntry(NodeEntry):
     port: Port
 
 
-class OutputEntry(Entry):
+class OutputEntry(NodeEntry):
     port: Port
     source: Name
 
 
-class PopulationEntry(Entry):
+class PopulationEntry(NodeEntry):
     kind: Kind | None = None
     """Where the node does not say it: `poisson` is written as a Threshold, and `sum` is no node."""
     shape: tuple[int, ...] | None = None
@@ -44,7 +44,7 @@ class PopulationEntry(Entry):
     rule: dict[str, Any] | None = None
 
 
-class ProjectionEntry(Entry):
+class ProjectionEntry(NodeEntry):
     source: Name
     target: Name
     form: FormKind | None = None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from hilbench.errors import NetworkError, choose
+from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.neurons import Integrator, Reset, Seconds
 from hilbench.nal.nir.own import plain
 from hilbench.nal.nir.presets import TauUnit
@@ -51,7 +51,7 @@ def statements_from(found: dict[str, Any]) -> Statements:
     for key in found:
         if key not in Statements.__struct_fields__:
             raise NetworkError(
-                f"{key}: nothing of this name can be stated; {choose(key, Statements.__struct_fields__)}"
+                f"{key}: nothing of this name can be stated; {allowed_hint(key, Statements.__struct_fields__)}"
             )
     try:
         return msgspec.convert(plain(found), Statements)

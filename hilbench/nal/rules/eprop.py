@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 import numpy as np
 from msgspec import Meta
 
-from hilbench.errors import choose
+from hilbench.errors import allowed_hint
 from hilbench.nal.model.neurons import step_constants
 from hilbench.nal.rules import Rate, Rule
 from hilbench.seeding import stream
@@ -148,7 +148,7 @@ def _readout(network: Network, part: Projection, name: str) -> str | None:
     leaving = network.leaving(part.target)
     readouts = {p.name: p for p in leaving if network.populations[p.target].kind == "li"}
     if name not in readouts:
-        return f"has readout {name!r}, no projection from {part.target!r} onto an li; {choose(name, readouts)}"
+        return f"has readout {name!r}, no projection from {part.target!r} onto an li; {allowed_hint(name, readouts)}"
     readout = readouts[name]
     if readout.max_delay_steps or readout.late:
         return f"needs a readout that spikes reach at once; {name!r} has a delay or is late"

@@ -14,7 +14,7 @@ from hilbench.bridge import keys
 from hilbench.bridge.device.server import check_bind, serve
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError, ScenarioError
-from hilbench.settings import settle
+from hilbench.settings import to_config
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -178,7 +178,7 @@ def test_keys_open_an_address_to_other_hosts_but_not_over_other_links(device):
 )
 def test_half_of_the_settings_is_a_mistake(half):
     with pytest.raises(ScenarioError, match="expected"):
-        settle(Config, half, "link")
+        to_config(Config, half, "link")
 
 
 def test_missing_key_files_are_named_before_anything_is_opened(tmp_path):

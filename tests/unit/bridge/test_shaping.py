@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from hilbench.bridge.impair.shaping import Counts, Cut, Lane, Shape, Way, settle_shape
+from hilbench.bridge.impair.shaping import Counts, Cut, Impairment, Lane, Way, settle_shape
 from hilbench.errors import ScenarioError
-from hilbench.scenario.delays import Constant, Gamma, Trace
+from hilbench.scenario.delays import ConstantDelay, GammaDelay, TraceDelay
 
 END_NS = 10**15
 chances = st.floats(0, 1)
 delays = st.one_of(
-    st.builds(Constant, s=st.floats(0, 0.01)),
-    st.builds(Gamma, mean_s=st.floats(1e-4, 0.01), sd_s=st.floats(1e-4, 0.01)),
-    st.just(Trace("")),
+    st.builds(ConstantDelay, s=st.floats(0, 0.01)),
+    st.builds(GammaDelay, mean_s=st.floats(1e-4, 0.01), sd_s=st.floats(1e-4, 0.01)),
+    st.just(TraceDelay("")),
 )
 ways = st.builds(Way, delay=delays, jitter_s=st.floats(0, 0.01), loss=chances, duplicate=chances, reorder=chances)
 whole_ways = st.builds(Way, delay=delays, jitter_s=st.floats(0, 0.01), reorder=chances)
@@ -31,7 +31,7 @@ arrivals = st.lists(st.integers(0, 3_000_000), max_size=60).map(lambda gaps: np.
 def lane(way, seed=0, queue=1000):
     counts = Counts()
     return Lane(
-        Shape(to_device=way, seed=seed, queue=queue), "to_device", counts, np.array([0.002, 0.0, 0.005])
+        Impairment(to_device=way, seed=seed, queue=queue), "to_device", counts, np.array([0.002, 0.0, 0.005])
     ), counts
 
 
@@ -95,20 +95,20 @@ def test_as_many_are_lost_doubled_and_moved_as_chance_says(chance, seed):
     _, counts = schedule(Way(loss=chance, duplicate=chance), instants_ns, seed)
     expected(counts.lost, n)
     expected(counts.duplicated, n - counts.lost)
-    _, counts = schedule(Way(delay=Constant(s=1.0), reorder=chance), instants_ns, seed)
+    _, counts = schedule(Way(delay=ConstantDelay(s=1.0), reorder=chance), instants_ns, seed)
     expected(counts.reordered, n, unmoved=30)  # those that come before the first one that waits pass none
 
 
 @given(seeds, st.sampled_from(["delay", "jitter_s", "duplicate", "reorder"]))
 def test_what_is_lost_depends_on_no_other_setting(seed, field):
-    other = {"delay": Constant(s=0.5), "jitter_s": 0.1, "duplicate": 0.5, "reorder": 0.5}[field]
+    other = {"delay": ConstantDelay(s=0.5), "jitter_s": 0.1, "duplicate": 0.5, "reorder": 0.5}[field]
     instants_ns = list(range(0, 10**8, 10**6))
     plain = {frame for _, frame in schedule(Way(loss=0.3), instants_ns, seed)[0]}
     assert {frame for _, frame in schedule(Way(loss=0.3, **{field: other}), instants_ns, seed)[0]} == plain
 
 
 def test_both_ways_have_a_fate_of_their_own():
-    shape = Shape(to_device=Way(loss=0.5), to_plant=Way(loss=0.5))
+    shape = Impairment(to_device=Way(loss=0.5), to_plant=Way(loss=0.5))
     fates = []
     for way in ("to_device", "to_plant"):
         lane = Lane(shape, way, Counts())
@@ -119,26 +119,26 @@ def test_both_ways_have_a_fate_of_their_own():
 
 
 def test_a_constant_delay_delays_by_just_that():
-    left, _ = schedule(Way(delay=Constant(s=0.0035)), [0, 1_000_000])
+    left, _ = schedule(Way(delay=ConstantDelay(s=0.0035)), [0, 1_000_000])
     assert left == [(3_500_000, 0), (4_500_000, 1)]
 
 
 def test_a_trace_is_repeated_in_its_order_but_passes_nobody():
-    left, _ = schedule(Way(delay=Trace("")), [0, 1_000_000, 9_000_000, 20_000_000])
+    left, _ = schedule(Way(delay=TraceDelay("")), [0, 1_000_000, 9_000_000, 20_000_000])
     assert left == [(2_000_000, 0), (2_000_000, 1), (14_000_000, 2), (22_000_000, 3)]
 
 
 def test_a_frame_that_passes_leaves_at_once_before_those_that_wait():
     seed = next(
-        seed for seed in range(100) if schedule(Way(delay=Constant(s=0.01), reorder=0.5), [0, 1], seed)[0][0][1]
+        seed for seed in range(100) if schedule(Way(delay=ConstantDelay(s=0.01), reorder=0.5), [0, 1], seed)[0][0][1]
     )
-    left, counts = schedule(Way(delay=Constant(s=0.01), reorder=0.5), [0, 1], seed)
+    left, counts = schedule(Way(delay=ConstantDelay(s=0.01), reorder=0.5), [0, 1], seed)
     assert left == [(1, 1), (10_000_000, 0)]
     assert counts.reordered == 1
 
 
 def test_jitter_stays_within_its_bounds_and_reaches_them():
-    left, _ = schedule(Way(delay=Constant(s=0.001), jitter_s=0.002), range(0, 10**12, 10**9))
+    left, _ = schedule(Way(delay=ConstantDelay(s=0.001), jitter_s=0.002), range(0, 10**12, 10**9))
     waits_ns = np.array([leaves_ns - 10**9 * frame for leaves_ns, frame in left])
     assert waits_ns.min() >= 1_000_000
     assert waits_ns.max() < 3_000_000
@@ -146,23 +146,23 @@ def test_jitter_stays_within_its_bounds_and_reaches_them():
 
 
 def test_a_handshake_keeps_its_place_whatever_happens_around_it():
-    shaped, counts = lane(Way(delay=Constant(s=0.01), loss=1.0))
+    shaped, counts = lane(Way(delay=ConstantDelay(s=0.01), loss=1.0))
     shaped.put("handshake", 5, delayed=False, fragile=False)
     assert list(shaped.due(5)) == ["handshake"]
     assert counts.lost == 0
-    shaped, _ = lane(Way(delay=Constant(s=0.01), reorder=1.0))
+    shaped, _ = lane(Way(delay=ConstantDelay(s=0.01), reorder=1.0))
     for now_ns, frame in enumerate(("tick", "handshake", "next")):
         shaped.put(frame, now_ns, delayed=frame != "handshake", fragile=frame != "handshake")
     assert list(shaped.due(END_NS)) == ["tick", "handshake", "next"]
 
 
 def test_an_echo_is_delayed_and_never_lost():
-    left, _ = schedule(Way(delay=Constant(s=0.01), loss=1.0, duplicate=1.0), [0], delayed=True, fragile=False)
+    left, _ = schedule(Way(delay=ConstantDelay(s=0.01), loss=1.0, duplicate=1.0), [0], delayed=True, fragile=False)
     assert left == [(10_000_000, 0)]
 
 
 def test_a_full_queue_drops_what_comes_and_a_cut_what_waits():
-    shaped, counts = lane(Way(delay=Constant(s=0.01)), queue=2)
+    shaped, counts = lane(Way(delay=ConstantDelay(s=0.01)), queue=2)
     for frame in range(5):
         shaped.put(frame, 0)
     assert counts.dropped == 3
@@ -180,10 +180,10 @@ def test_a_table_holds_for_both_ways_and_a_way_for_itself():
         },
         "shape",
     )  # fmt: skip
-    assert shape.to_device == Way(delay=Constant(s=0.01), loss=0.1)
-    assert shape.to_plant == Way(delay=Gamma(mean_s=0.1, sd_s=0.2))
+    assert shape.to_device == Way(delay=ConstantDelay(s=0.01), loss=0.1)
+    assert shape.to_plant == Way(delay=GammaDelay(mean_s=0.1, sd_s=0.2))
     assert (shape.seed, shape.cut) == (3, (Cut(at_s=1.0, for_s=0.5),))
-    assert settle_shape({}, "shape") == Shape()
+    assert settle_shape({}, "shape") == Impairment()
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ from hilbench.types import NO_VALUES
 @pytest.fixture(scope="module")
 def arm() -> ArmModel:
     with plugins.get("envs", "arm_payload")() as plant:
-        return arm_model(plant.sheet, "test")
+        return arm_model(plant.plant_spec, "test")
 
 
 @pytest.fixture(scope="module")
 def cart_pole():
     with plugins.get("envs", "cartpole_ladder")() as plant:
-        return plant.sheet
+        return plant.plant_spec
 
 
 def test_lqr_of_the_double_integrator():

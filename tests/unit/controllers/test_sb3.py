@@ -37,13 +37,13 @@ def env() -> Any:
 
 
 @pytest.fixture(scope="module")
-def sheet(env: Any) -> PlantSpec:
-    return env.unwrapped.sheet
+def plant_spec(env: Any) -> PlantSpec:
+    return env.unwrapped.plant_spec
 
 
-def actions(config: SB3Config, sheet: PlantSpec) -> NDArray:
+def actions(config: SB3Config, plant_spec: PlantSpec) -> NDArray:
     """What the law a device would load does with every observation."""
-    program = SB3.build(config, sheet, 10_000, 0).program
+    program = SB3.build(config, plant_spec, 10_000, 0).program
     law = MLP(msgspec.convert(program.config, MLP.Config))
     none = np.empty(0, np.float32)
     return np.array([law.step(obs, none, False) for obs in OBSERVATIONS])
@@ -52,7 +52,7 @@ def actions(config: SB3Config, sheet: PlantSpec) -> NDArray:
 @pytest.mark.parametrize("algorithm", SIZES)
 @pytest.mark.parametrize("rescale", [False, True])
 def test_it_acts_as_the_policy_predicts(
-    algorithm: str, rescale: bool, env: Any, sheet: PlantSpec, save_policy: Save
+    algorithm: str, rescale: bool, env: Any, plant_spec: PlantSpec, save_policy: Save
 ) -> None:
     trained_on = RescaleAction(env, np.float32(-1), np.float32(1)) if rescale else env
     model, file = save_policy(trained_on, algorithm, **SIZES[algorithm])
@@ -60,7 +60,7 @@ def test_it_acts_as_the_policy_predicts(
     assert np.ptp(wanted) > 1e-3
     if rescale:
         wanted = np.array([trained_on.action(action) for action in wanted])
-    found = actions(SB3Config(path=str(file), algorithm=algorithm, rescale=rescale), sheet)
+    found = actions(SB3Config(path=str(file), algorithm=algorithm, rescale=rescale), plant_spec)
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
 
 
@@ -87,7 +87,7 @@ def lively(model: Any, file: Path) -> None:
     ],
 )
 def test_a_policy_that_meets_its_limits_acts_the_same(
-    settings: dict[str, Any], rescale: bool, env: Any, sheet: PlantSpec, save_policy: Save
+    settings: dict[str, Any], rescale: bool, env: Any, plant_spec: PlantSpec, save_policy: Save
 ) -> None:
     import torch
 
@@ -100,9 +100,9 @@ def test_a_policy_that_meets_its_limits_acts_the_same(
     wanted = np.array([model.predict(obs, deterministic=True)[0] for obs in OBSERVATIONS])
     limit = trained_on.action_space.high
     assert 10 < (np.abs(wanted) > 0.9 * limit).sum() < 190, "some at their limit, some not"
-    found = actions(SB3Config(path=str(file), rescale=rescale), sheet)
+    found = actions(SB3Config(path=str(file), rescale=rescale), plant_spec)
     # Weights this large make float32's own rounding larger than 1e-5 N: 1e-5 of the limit.
-    np.testing.assert_allclose(found / sheet.action_high[0], wanted / limit, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found / plant_spec.action_high[0], wanted / limit, rtol=0, atol=1e-5)
 
 
 class Strange(gymnasium.Env):
@@ -115,9 +115,9 @@ class Strange(gymnasium.Env):
 OBS, FORCE = Box(-1, 1, (4,)), Box(-20, 20, (1,))
 
 
-def refused(config: SB3Config, sheet: PlantSpec) -> str:
+def refused(config: SB3Config, plant_spec: PlantSpec) -> str:
     with pytest.raises(ScenarioError) as found:
-        SB3.build(config, sheet, 10_000, 0)
+        SB3.build(config, plant_spec, 10_000, 0)
     text = str(found.value)
     assert text.startswith("controller 'sb3' needs ")
     assert "\n" not in text
@@ -136,21 +136,26 @@ def refused(config: SB3Config, sheet: PlantSpec) -> str:
     ],
 )
 def test_a_policy_that_does_not_fit_is_refused(
-    observation: gymnasium.Space, action: gymnasium.Space, policy: str, reason: str, sheet: PlantSpec, save_policy: Save
+    observation: gymnasium.Space,
+    action: gymnasium.Space,
+    policy: str,
+    reason: str,
+    plant_spec: PlantSpec,
+    save_policy: Save,
 ) -> None:
     file = save_policy(Strange(observation, action), policy=policy, n_steps=8, batch_size=8)[1]
-    assert reason in refused(SB3Config(path=str(file)), sheet)
+    assert reason in refused(SB3Config(path=str(file)), plant_spec)
 
 
-def test_a_policy_of_another_class_is_refused(sb3: Any, sheet: PlantSpec, save_policy: Save) -> None:
+def test_a_policy_of_another_class_is_refused(sb3: Any, plant_spec: PlantSpec, save_policy: Save) -> None:
     class RecurrentPolicy(sb3.ppo.MlpPolicy):
         """Stands for policies with a memory, which derive from the plain one."""
 
     file = save_policy(Strange(OBS, FORCE), policy=RecurrentPolicy)[1]
-    assert "PPO's MlpPolicy; found RecurrentPolicy" in refused(SB3Config(path=str(file)), sheet)
+    assert "PPO's MlpPolicy; found RecurrentPolicy" in refused(SB3Config(path=str(file)), plant_spec)
 
 
-def test_layers_that_the_law_has_not_are_refused(sheet: PlantSpec, save_policy: Save) -> None:
+def test_layers_that_the_law_has_not_are_refused(plant_spec: PlantSpec, save_policy: Save) -> None:
     import torch
 
     for settings, reason in (
@@ -159,22 +164,22 @@ def test_layers_that_the_law_has_not_are_refused(sheet: PlantSpec, save_policy: 
         ({"policy_kwargs": {"net_arch": [2] * 8}}, "at most 8 layers of at most 1024; found 9 of up to 4"),
     ):
         file = save_policy(Strange(OBS, FORCE), **settings)[1]
-        assert reason in refused(SB3Config(path=str(file)), sheet)
+        assert reason in refused(SB3Config(path=str(file)), plant_spec)
     file = save_policy(Strange(OBS, FORCE), "SAC", use_sde=True, buffer_size=10)[1]
-    assert "between them; found Sequential" in refused(SB3Config(path=str(file), algorithm="SAC"), sheet)
+    assert "between them; found Sequential" in refused(SB3Config(path=str(file), algorithm="SAC"), plant_spec)
 
 
 def test_files_that_are_no_policy_of_that_algorithm_are_refused(
-    tmp_path: Path, sheet: PlantSpec, save_policy: Save
+    tmp_path: Path, plant_spec: PlantSpec, save_policy: Save
 ) -> None:
-    text = refused(SB3Config(path=str(tmp_path / "gone")), sheet)
+    text = refused(SB3Config(path=str(tmp_path / "gone")), plant_spec)
     assert text == f"controller 'sb3' needs a saved policy at path; found no file {str(tmp_path / 'gone')!r}"
     (tmp_path / "notes.zip").write_text("not a policy")
-    assert refused(SB3Config(path=str(tmp_path / "notes")), sheet).endswith("notes.zip'?")
-    assert "a policy that PPO saved" in refused(SB3Config(path=str(tmp_path / "notes.zip")), sheet)
+    assert refused(SB3Config(path=str(tmp_path / "notes")), plant_spec).endswith("notes.zip'?")
+    assert "a policy that PPO saved" in refused(SB3Config(path=str(tmp_path / "notes.zip")), plant_spec)
     file = save_policy(Strange(OBS, FORCE), "SAC", buffer_size=10)[1]
     for other in ("PPO", "TD3"):
-        assert f"a policy that {other} saved" in refused(SB3Config(path=str(file), algorithm=other), sheet)
+        assert f"a policy that {other} saved" in refused(SB3Config(path=str(file), algorithm=other), plant_spec)
 
 
 def test_a_mistake_in_a_scenario_names_the_controller(tmp_path: Path, sb3: Any) -> None:

@@ -53,13 +53,13 @@ def trained(sb3: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, An
 
 
 @pytest.fixture(scope="module")
-def sheet() -> PlantSpec:
+def plant_spec() -> PlantSpec:
     with gymnasium.make(CART_POLE, force_n=FORCE_N) as env:
-        return env.unwrapped.sheet
+        return env.unwrapped.plant_spec
 
 
-def law(config: SB3Config, sheet: PlantSpec) -> MLP:
-    program = SB3.build(config, sheet, 10_000, 0).program
+def law(config: SB3Config, plant_spec: PlantSpec) -> MLP:
+    program = SB3.build(config, plant_spec, 10_000, 0).program
     return MLP(msgspec.convert(program.config, MLP.Config))
 
 
@@ -67,21 +67,21 @@ def actions(found: MLP) -> NDArray:
     return np.array([found.step(obs, np.empty(0, np.float32), False) for obs in OBSERVATIONS])
 
 
-def test_it_acts_as_the_policy_behind_its_statistics(trained: tuple, sheet: PlantSpec) -> None:
+def test_it_acts_as_the_policy_behind_its_statistics(trained: tuple, plant_spec: PlantSpec) -> None:
     model, env, folder = trained
     normalised = env.normalize_obs(OBSERVATIONS)
     assert 20 < (np.abs(normalised) == 3).sum() < 600, "some are clipped, some not"
     wanted = np.array([model.predict(obs, deterministic=True)[0] for obs in normalised])
     assert (np.abs(wanted) < FORCE_N).sum() > 20, "some below the limit"
-    found = law(SB3Config(path=str(folder / "policy.zip"), statistics=str(folder / "stats.bin")), sheet)
+    found = law(SB3Config(path=str(folder / "policy.zip"), statistics=str(folder / "stats.bin")), plant_spec)
     np.testing.assert_allclose(actions(found), wanted, rtol=0, atol=2e-5 * FORCE_N)
-    without = actions(law(SB3Config(path=str(folder / "policy.zip")), sheet))
+    without = actions(law(SB3Config(path=str(folder / "policy.zip")), plant_spec))
     assert np.abs(without - wanted).max() > 1, "they matter"
 
 
-def test_what_the_first_layer_sees_is_the_same_bit_for_bit(trained: tuple, sheet: PlantSpec) -> None:
+def test_what_the_first_layer_sees_is_the_same_bit_for_bit(trained: tuple, plant_spec: PlantSpec) -> None:
     _, env, folder = trained
-    found = law(SB3Config(path=str(folder / "policy.zip"), statistics=str(folder / "stats.bin")), sheet)
+    found = law(SB3Config(path=str(folder / "policy.zip"), statistics=str(folder / "stats.bin")), plant_spec)
     found._layers = [(np.eye(4, dtype=np.float32), np.zeros(4, np.float32))]
     found._low, found._high = np.full(4, -9, np.float32), np.full(4, 9, np.float32)
     np.testing.assert_array_equal(actions(found), env.normalize_obs(OBSERVATIONS))
@@ -114,22 +114,22 @@ def test_a_run_is_stable_baselines3s_own_evaluation(trained: tuple, seed: int, t
 
 
 def test_statistics_near_the_policy_that_are_not_named_are_a_note(
-    trained: tuple, sheet: PlantSpec, tmp_path: Path, capsys: pytest.CaptureFixture
+    trained: tuple, plant_spec: PlantSpec, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     _, _, folder = trained
     policy = tmp_path / "policy.zip"
     policy.write_bytes((folder / "policy.zip").read_bytes())
     config = SB3Config(path=str(policy))
-    assert SB3.build(config, sheet, 10_000, 0).notes == ()
+    assert SB3.build(config, plant_spec, 10_000, 0).notes == ()
     other = tmp_path / "notes.pkl"
     other.write_bytes(pickle.dumps("nothing of that kind"))
     assert beside(policy) is None
     for near in (tmp_path / "vecnormalize.pkl", tmp_path / "policy" / "vec_normalize.pkl", tmp_path / "env_stats.pkl"):
         near.parent.mkdir(exist_ok=True)
         near.write_bytes((folder / "stats.bin").read_bytes())
-        (note,) = SB3.build(config, sheet, 10_000, 0).notes
+        (note,) = SB3.build(config, plant_spec, 10_000, 0).notes
         assert note.endswith(f"acts rightly only with statistics = {str(near)!r}")
-        assert SB3.build(SB3Config(path=str(policy), statistics=str(near)), sheet, 10_000, 0).notes == ()
+        assert SB3.build(SB3Config(path=str(policy), statistics=str(near)), plant_spec, 10_000, 0).notes == ()
         near.unlink()
     near.write_bytes((folder / "stats.bin").read_bytes())
     given = {"controllers.ppo.kind": "sb3", "controllers.ppo.path": str(policy), "plant.force_n": FORCE_N}
@@ -145,9 +145,9 @@ def test_statistics_near_the_policy_that_are_not_named_are_a_note(
     assert "acts rightly only with statistics" in capsys.readouterr().err
 
 
-def refused(config: SB3Config, sheet: PlantSpec) -> str:
+def refused(config: SB3Config, plant_spec: PlantSpec) -> str:
     with pytest.raises(ScenarioError) as found:
-        SB3.build(config, sheet, 10_000, 0)
+        SB3.build(config, plant_spec, 10_000, 0)
     assert "\n" not in str(found.value)
     return str(found.value)
 
@@ -162,7 +162,7 @@ class Runs:
         return self.made
 
 
-def test_code_in_a_file_of_statistics_is_not_run(trained: tuple, sheet: PlantSpec, tmp_path: Path) -> None:
+def test_code_in_a_file_of_statistics_is_not_run(trained: tuple, plant_spec: PlantSpec, tmp_path: Path) -> None:
     policy, witness, file = str(trained[2] / "policy.zip"), tmp_path / "witness", tmp_path / "vecnormalize.pkl"
     for attack in (
         Runs(os.mkdir, str(witness)),
@@ -171,17 +171,17 @@ def test_code_in_a_file_of_statistics_is_not_run(trained: tuple, sheet: PlantSpe
         np.array([Runs(os.mkdir, str(witness))], object),
     ):
         file.write_bytes(pickle.dumps(attack))
-        text = refused(SB3Config(path=policy, statistics=str(file)), sheet)
+        text = refused(SB3Config(path=policy, statistics=str(file)), plant_spec)
         assert "which is no part of such a file" in text
         assert "VecNormalize saved at statistics" in text
-        SB3.build(SB3Config(path=policy), sheet, 10_000, 0)  # the note: it looks at the name alone
+        SB3.build(SB3Config(path=policy), plant_spec, 10_000, 0)  # the note: it looks at the name alone
         assert not witness.exists()
     pickle.loads(pickle.dumps(attack))
     assert witness.exists(), "it would have run"
 
 
 def test_other_files_and_statistics_of_another_plant_are_refused(
-    trained: tuple, sheet: PlantSpec, tmp_path: Path
+    trained: tuple, plant_spec: PlantSpec, tmp_path: Path
 ) -> None:
     _, env, folder = trained
 
@@ -201,13 +201,13 @@ def test_other_files_and_statistics_of_another_plant_are_refused(
         return SB3Config(path=str(folder / "policy.zip"), statistics=str(file))
 
     gone = SB3Config(path=str(folder / "policy.zip"), statistics=str(tmp_path / "gone.pkl"))
-    assert "found no file" in refused(gone, sheet)
+    assert "found no file" in refused(gone, plant_spec)
     (tmp_path / "text.pkl").write_text("not a pickle")
     (tmp_path / "array.pkl").write_bytes(pickle.dumps(np.zeros(4)))
     for name, reason in (("text.pkl", "Error"), ("array.pkl", "it holds a ndarray")):
-        assert reason in refused(msgspec.structs.replace(gone, statistics=str(tmp_path / name)), sheet)
+        assert reason in refused(msgspec.structs.replace(gone, statistics=str(tmp_path / name)), plant_spec)
     three = {"mean": np.zeros(3), "var": np.ones(3)}
-    assert "statistics of 4 observations, as the plant has; found 3 in" in refused(with_(**three), sheet)
+    assert "statistics of 4 observations, as the plant has; found 3 in" in refused(with_(**three), plant_spec)
     for changes, reason in (
         ({"mean": np.array([0, np.nan, 0, 0])}, "not finite"),
         ({"var": np.zeros(4), "epsilon": 0.0}, "not above 0"),
@@ -215,8 +215,8 @@ def test_other_files_and_statistics_of_another_plant_are_refused(
         ({"var": np.ones(3)}, "its mean has the shape (4,), its var (3,)"),
         ({"obs_rms": {"x": env.obs_rms}}, "of one Box of observations"),
     ):
-        assert reason in refused(with_(**changes), sheet)
-    control = SB3.build(with_(norm_obs=False), sheet, 10_000, 0)
+        assert reason in refused(with_(**changes), plant_spec)
+    control = SB3.build(with_(norm_obs=False), plant_spec, 10_000, 0)
     assert control.program.config["standard"] is None
     assert "says that observations were not normalised" in control.notes[0]
     assert read_statistics(Path(with_(clip_obs=np.inf).statistics)).clip == np.finfo(np.float32).max

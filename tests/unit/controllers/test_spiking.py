@@ -13,9 +13,9 @@ from hilbench.errors import ScenarioError
 from hilbench.types import Empty, PlantSpec, Probes, Tick, size_of
 
 
-def sheet(name: str, **config) -> PlantSpec:
+def plant_spec(name: str, **config) -> PlantSpec:
     with plugins.get("envs", name)(**config) as plant:
-        return plant.sheet
+        return plant.plant_spec
 
 
 def reply_to(control, obs, n: int = 1, period_us: int = 1000):
@@ -38,7 +38,7 @@ OBS = np.float32([0.3, 0.7, -0.4, 0.5, 0.5, 0.2, 0.6, -0.3])
 
 
 def test_without_the_plants_inner_loop_pd_and_gravity_pass_through_the_network_at_once():
-    plant = sheet("arm_payload", inner_loop=False)
+    plant = plant_spec("arm_payload", inner_loop=False)
     p = plant.parameters
     action, errors = reply_to(pes.PES.build(pes.PESConfig(n_neurons=20), plant, 1000, 0), OBS)
     q, qd, ref, refd = OBS.astype(float).reshape(4, 2)
@@ -53,7 +53,7 @@ def test_without_the_plants_inner_loop_pd_and_gravity_pass_through_the_network_a
 
 
 def test_beside_the_plants_inner_loop_the_network_sends_the_residual_alone():
-    control = pes.PES.build(pes.PESConfig(n_neurons=20), sheet("arm_payload"), 1000, 0)
+    control = pes.PES.build(pes.PESConfig(n_neurons=20), plant_spec("arm_payload"), 1000, 0)
     action, errors = reply_to(control, OBS)
     assert [port.name for port in control.program.outputs] == ["residual"]
     assert action.tolist() == [0, 0]
@@ -61,7 +61,7 @@ def test_beside_the_plants_inner_loop_the_network_sends_the_residual_alone():
 
 
 def test_what_lif_lqr_decodes_is_the_lqr_law():
-    plant = sheet("cartpole_ladder")
+    plant = plant_spec("cartpole_ladder")
     # a slow readout, so that what is compared is the mean and not the ripple of spikes
     config = lif_lqr.LIFLQRConfig(n_neurons=500, readout_tau_s=0.1)
     obs = np.float32([0.1, -0.2, 0.05, 0.2])
@@ -76,4 +76,4 @@ def test_what_lif_lqr_decodes_is_the_lqr_law():
 @pytest.mark.parametrize(("controller", "plant"), [(pes.PES, "arm_payload"), (lif_lqr.LIFLQR, "cartpole_ladder")])
 def test_rates_beyond_the_refractory_time_are_refused(controller, plant):
     with pytest.raises(ScenarioError, match="rate_high_hz"):
-        controller.build(controller.Config(n_neurons=5, rate_high_hz=600.0), sheet(plant), 1000, 0)
+        controller.build(controller.Config(n_neurons=5, rate_high_hz=600.0), plant_spec(plant), 1000, 0)

@@ -9,9 +9,9 @@ from scipy.integrate import solve_ivp
 from hilbench.envs.arm_payload import ArmPayload
 
 
-def dynamics(sheet, payload_kg: float = 0.0, damping=(0.0, 0.0), torque_nm=(0.0, 0.0)):
-    """The arm's equation of motion from its sheet (Spong, Robot Modeling and Control: two-link planar arm)."""
-    p = sheet.parameters
+def dynamics(plant_spec, payload_kg: float = 0.0, damping=(0.0, 0.0), torque_nm=(0.0, 0.0)):
+    """The arm's equation of motion from its plant_spec (Spong, Robot Modeling and Control: two-link planar arm)."""
+    p = plant_spec.parameters
     tip_kg = p["tip_kg"] + payload_kg
     a, b = p["length_1_m"], p["length_2_m"]
     inertia_1 = p["inertia_1_kg_m2"] + (p["mass_2_kg"] + tip_kg) * a**2
@@ -53,7 +53,7 @@ def test_motion_is_that_of_the_equations(tables, theory):
     action = (8.0, 3.0) if "weak" in tables else (0.0, 0.0)
     with ArmPayload(inner_loop=False, disturbances=tables, physics_step_s=1e-4) as arm:
         arm.reset(seed=0)
-        derivative, _ = dynamics(arm.sheet, **theory)
+        derivative, _ = dynamics(arm.plant_spec, **theory)
         exact = solve_ivp(derivative, (0.0, 0.25), arm.state(), rtol=1e-10, atol=1e-12).y[:, -1]
         arm.advance(2500, action)
         # The engine's step is of first order: at 0.1 ms the speeds, up to 20 rad/s, are off by some 1e-3.
@@ -65,7 +65,7 @@ def test_payload_needs_exactly_its_static_torque():
     with ArmPayload(inner_loop=False, disturbances={"load": load}) as arm:
         arm.reset(seed=0)
         q = arm.state()[:2]
-        light, heavy = (dynamics(arm.sheet, payload_kg=kg)[1](q) for kg in (0.0, 1.5))
+        light, heavy = (dynamics(arm.plant_spec, payload_kg=kg)[1](q) for kg in (0.0, 1.5))
         arm.advance(5, light)
         np.testing.assert_allclose(arm.state()[2:], 0, atol=1e-9)
         arm.advance(1, heavy)
@@ -88,8 +88,8 @@ def test_inner_loop_is_pd_with_nominal_gravity_at_every_step():
     noise = {"noise": {"kind": "sensor_noise", "std": {"q_1": 0.002, "qd_2": 0.05}}}
     residual = np.array([1.0, -2.0])
     with ArmPayload(disturbances=noise) as inner, ArmPayload(inner_loop=False, disturbances=noise) as outer:
-        p = inner.sheet.parameters
-        gravity = dynamics(inner.sheet)[1]
+        p = inner.plant_spec.parameters
+        gravity = dynamics(inner.plant_spec)[1]
         inner.reset(seed=4)
         obs, _ = outer.reset(seed=4)
         inner.advance(300, residual)

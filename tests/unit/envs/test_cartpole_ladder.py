@@ -10,7 +10,7 @@ from hilbench.errors import ScenarioError
 
 
 def constants(plant):
-    p = plant.sheet.parameters
+    p = plant.plant_spec.parameters
     half_m = p["pole_m"] / 2
     swing = p["pole_inertia_kg_m2"] + p["pole_kg"] * half_m**2
     total_kg = p["cart_kg"] + p["pole_kg"]

@@ -97,7 +97,11 @@ class Expected:
         }
         self._host = Given(net, PERIOD_US, Probes(), at, elsewhere, synapses)
         self.beside = np.concatenate(
-            [np.full(port.size, net.taps[port.name] in beside) for port in net.outputs if port.kind == "values"]
+            [
+                np.full(port.size, net.output_sources[port.name] in beside)
+                for port in net.outputs
+                if port.kind == "values"
+            ]
         )
         """Which of the output values are a readout's that learns."""
 

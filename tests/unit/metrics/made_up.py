@@ -28,8 +28,14 @@ def run(
     *episodes, mode="lockstep", phases=(), faults=(), score=(), record=(), network=None, inputs=(), more=(), **loop
 ):
     loop = {"mode": mode, "period_s": 0.001, **loop}
-    sheet = {"error": "error", "info_units": {"error": "m"}, "physics_step_s": 0.001}
+    plant_spec = {"error": "error", "info_units": {"error": "m"}, "physics_step_s": 0.001}
     scenario = {"loop": loop, "phases": dict(phases), "score": dict(score), "record": dict(record)}
     program = {"inputs": [{"name": name, "size": size, "kind": kind} for name, size, kind in inputs]}
-    meta = {"scenario": scenario, "sheet": sheet, "faults": list(faults), "network": network, "program": program}
+    meta = {
+        "scenario": scenario,
+        "plant_spec": plant_spec,
+        "faults": list(faults),
+        "network": network,
+        "program": program,
+    }
     return RunData(meta | dict(more), list(episodes))

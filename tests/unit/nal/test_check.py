@@ -195,7 +195,7 @@ def test_a_folded_network_spikes_as_the_whole_one_does(net, seed):
     assume(not any(p.source in constant and (p.late or p.max_delay_steps) for p in net.projections.values()))
     found = []
     for network in (net, folded):
-        network = replace(network, outputs=(), taps={})
+        network = replace(network, outputs=(), output_sources={})
         reference = Reference(Empty())
         reference.load(network, network.dt_us, Probes(spikes=kept))
         ticks = stream(network, network.dt_us, 12, seed)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from random_networks import everything, networks
 
 from hilbench.nal import Network
-from hilbench.nal.compile.lower import Column, Constant, Link, lower
+from hilbench.nal.compile.lower import Column, ConstantColumn, ProjectionRow, lower
 from hilbench.nal.model.neurons import step_constants
 from hilbench.types import Probes
 
@@ -23,15 +23,15 @@ def test_every_synapse_and_constant_is_in_its_place(net):
     assert {p.name for p in flat.projections} == set(net.projections)
     bias = np.zeros(flat.bias.size)
     for p, link, synapses in zip(flat.projections, flat.links, flat.synapses, strict=True):
-        shape = (link[Link.N_TARGET], link[Link.N_SOURCE])
+        shape = (link[ProjectionRow.N_TARGET], link[ProjectionRow.N_SOURCE])
         found = scipy.sparse.csc_array((synapses.weights, synapses.targets, synapses.starts), shape=shape)
         np.testing.assert_array_equal(found.toarray(), p.weights.toarray())
         assert np.shares_memory(synapses.weights, p.weights.data) == (p.rule is None and p.weights.nnz > 0)
-        delays = link[Link.DELAY] if synapses.delays is None else synapses.delays
+        delays = link[ProjectionRow.DELAY] if synapses.delays is None else synapses.delays
         np.testing.assert_array_equal(delays, p.delay_steps)
         assert p.max_delay_steps < flat.n_slots
-        assert link[Link.DENSE] == (p.weights.nnz == np.prod(p.weights.shape))
-        assert (link[Link.TARGET_LO], link[Link.LATE]) == (lo[p.target], p.late)
+        assert link[ProjectionRow.DENSE] == (p.weights.nnz == np.prod(p.weights.shape))
+        assert (link[ProjectionRow.TARGET_LO], link[ProjectionRow.LATE]) == (lo[p.target], p.late)
         if p.bias is not None:
             bias[lo[p.target] : lo[p.target] + p.bias.size] += p.bias
     np.testing.assert_allclose(flat.bias, bias, rtol=1e-12)
@@ -66,7 +66,7 @@ def test_a_threshold_with_equality_is_the_next_number_below():
     net = Network(0.001)
     net.lif("strict", 1, tau_s=0.1, v_threshold=0.5)
     net.lif("even", 1, tau_s=0.1, v_threshold=0.5, threshold=">=")
-    strict, even = lower(net, Probes()).constants[Constant.LIMIT]
+    strict, even = lower(net, Probes()).constants[ConstantColumn.LIMIT]
     assert strict == 0.5
     assert even < 0.5
     assert even == pytest.approx(0.5, abs=1e-15)

@@ -142,7 +142,7 @@ def test_what_meets_is_added_and_what_forks_is_not():
     net = from_nir(nir.NIRGraph(nodes, edges, type_check=False), dt_s=DT_S)
     for _, values in replies(net, 3):
         x = np.array(values[2:])
-        assert net.taps == {"out": "sum_out", "raw": "raw_in"}
+        assert net.output_sources == {"out": "sum_out", "raw": "raw_in"}
         more = (np.array(values[:2]) - 5 * x) / 3
         assert np.all(more == np.round(more))
     random = np.random.default_rng(3)

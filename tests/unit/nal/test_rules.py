@@ -131,7 +131,7 @@ def test_what_was_learnt_becomes_a_network():
     assert_equal(learnt(found, engine.snapshot()), net)
     found.lif("more", 1, tau_s=0.1, output=True)
     assert "more" not in net.populations
-    assert "more" not in net.taps
+    assert "more" not in net.output_sources
     del snapshot["weights/stdp"]
     with pytest.raises(NetworkError, match="no 'weights/stdp' of 4 numbers"):
         learnt(net, snapshot)

@@ -10,12 +10,12 @@ from report_example import SHORT, summary, write
 from report_example import cell as run_cell
 
 from hilbench.report import curves, data, latency, spikes
-from hilbench.report.data import Cell, Metric
+from hilbench.report.data import Metric, ReportCell
 from hilbench.types import RunData
 
 
-def made(label: str, value: float | None) -> Cell:
-    return Cell(label=label, scenario="s", controller="c", metrics={"error_rms": Metric(iqm=value)})
+def made(label: str, value: float | None) -> ReportCell:
+    return ReportCell(label=label, scenario="s", controller="c", metrics={"error_rms": Metric(iqm=value)})
 
 
 def test_the_baseline_the_best_and_the_worst_are_always_drawn() -> None:
@@ -31,7 +31,7 @@ def test_the_baseline_the_best_and_the_worst_are_always_drawn() -> None:
 def fake_run(error: list[float], at_s: float | None = None) -> RunData:
     disturbances = {} if at_s is None else {"load": {"kind": "payload", "at_s": at_s}}
     scenario = {"loop": {"duration_s": 8.0, "period_s": 0.05, "mode": "lockstep"}, "disturbances": disturbances}
-    meta = {"scenario": scenario, "sheet": {"error": "e_m", "info_units": {"e_m": "m"}}}
+    meta = {"scenario": scenario, "plant_spec": {"error": "e_m", "info_units": {"e_m": "m"}}}
     t_us = (np.arange(len(error)) * 50_000).astype(np.int64)
     return RunData(meta, [{"t_us": t_us, "info.e_m": np.array(error)}])
 

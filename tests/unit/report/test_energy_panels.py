@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hilbench.report import energy
-from hilbench.report.data import Cell, Metric
+from hilbench.report.data import Metric, ReportCell
 
 
-def cell(label: str, **metrics: Metric) -> Cell:
-    return Cell(label=label, title=label, group="arm", scenario="arm", controller="pes", metrics=metrics)
+def cell(label: str, **metrics: Metric) -> ReportCell:
+    return ReportCell(label=label, title=label, group="arm", scenario="arm", controller="pes", metrics=metrics)
 
 
 def joules(value: float | None, origin: str = "modelled", **more: object) -> Metric:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from hilbench.report import maps
-from hilbench.report.data import Cell, Metric
+from hilbench.report.data import Metric, ReportCell
 
 ERROR = "error_rms[5-10 s after]"
 
 
-def cell(errors_m: list[float | None], failed: tuple[str, ...] = (), delay_s: float = 0.0, rate: float = 0.0) -> Cell:
+def cell(
+    errors_m: list[float | None], failed: tuple[str, ...] = (), delay_s: float = 0.0, rate: float = 0.0
+) -> ReportCell:
     known = [error for error in errors_m if error is not None]
     metrics = {ERROR: Metric(iqm=known[0], values=errors_m, n=len(known), unit="m")} if known else {}
     point = {"loop.delay.s": delay_s, "controller.learning_rate": rate}
-    return Cell(label="PES", scenario="arm", controller="pes", point=point, failed=list(failed), metrics=metrics)
+    return ReportCell(label="PES", scenario="arm", controller="pes", point=point, failed=list(failed), metrics=metrics)
 
 
 def test_a_rate_is_stable_when_every_seed_is_at_most_a_quarter_of_its_idle_error() -> None:
@@ -56,4 +58,4 @@ def test_the_chart_has_a_square_per_error_and_a_cross_on_what_is_not_stable() ->
 
 
 def test_only_cells_that_vary_delay_and_rate_have_a_map() -> None:
-    assert maps.figures([Cell(label="a", scenario="arm", controller="pes", point={"loop.delay.s": 0.1})]) == []
+    assert maps.figures([ReportCell(label="a", scenario="arm", controller="pes", point={"loop.delay.s": 0.1})]) == []

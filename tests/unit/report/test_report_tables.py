@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from hilbench.report import tables
-from hilbench.report.data import Cell, Metric
+from hilbench.report.data import Metric, ReportCell
 from hilbench.report.notes import notes
 
 NETWORK = {"network": {}, "scenario": {"disturbances": {}, "phases": {}, "loop": {"duration_s": 1.0}}}
 
 
-def cell(label: str, mode: str = "realtime", point: dict | None = None, **metrics: Metric) -> Cell:
+def cell(label: str, mode: str = "realtime", point: dict | None = None, **metrics: Metric) -> ReportCell:
     named = {name.replace("__", "[") + "]" * ("__" in name): metric for name, metric in metrics.items()}
-    return Cell(label=label, scenario="s", controller="c", mode=mode, point=point or {}, seeds=[1, 2], metrics=named)
+    return ReportCell(
+        label=label, scenario="s", controller="c", mode=mode, point=point or {}, seeds=[1, 2], metrics=named
+    )
 
 
 def error(value: float | None, **more: object) -> Metric:
     return Metric(iqm=value, n=2, unit="m", better="lower", **more)
 
 
-def column(table: tables.Table, title: str) -> tuple[tables.Column, list[tables.Entry]]:
+def column(table: tables.Table, title: str) -> tuple[tables.Column, list[tables.TableEntry]]:
     at = [each.title for each in table.columns].index(title)
     return table.columns[at], [row[at] for _, row in table.rows]
 

@@ -8,14 +8,14 @@ import pytest
 from hilbench.metrics.split import parts_s
 from hilbench.record.histogram import counted
 from hilbench.report import split, words
-from hilbench.report.data import Cell
+from hilbench.report.data import ReportCell
 from hilbench.types import RunData
 
 US = 1000
 N = 2000
 
 
-class Made(Cell, kw_only=True):
+class Made(ReportCell, kw_only=True):
     """A cell whose runs are at hand."""
 
     made: list
