@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import os
 import shutil
+import signal
 import threading
 from collections.abc import Callable
 from multiprocessing import resource_tracker
@@ -43,6 +44,16 @@ def heap_frozen():
     """What there is when a file begins is not searched for garbage again by every run in it: Torch alone is a lot."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def terminal():
+    """Processes start as from a terminal: under nohup SIGHUP is ignored, and behind a shell's `&` SIGINT."""
+    numbers = (signal.SIGHUP, signal.SIGINT)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)

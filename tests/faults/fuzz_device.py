@@ -98,7 +98,9 @@ class Target:
         code, text = wire.decode_error(answer)
         assert code != Code.INTERNAL, text
         kind = frame[3] if len(frame) > 3 else 0
-        if not (kind == Kind.LOAD and code == Code.REFUSED):  # which leaves the device without a program
+        if not (
+            kind == Kind.LOAD and code in (Code.RANGE, Code.BODY, Code.REFUSED)
+        ):  # that leaves it without a program
             assert self.state() == before, (code, text)
 
     def lives(self) -> bool:

@@ -143,14 +143,6 @@ def test_the_end_of_stdin_ends_a_device_even_in_a_session():
             link.receive(LONG_NS)
 
 
-@pytest.fixture
-def terminal():
-    """Processes start as from a terminal, also where these tests run under nohup, which ignores SIGHUP."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
 @pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_a_device_with_code_0(number):

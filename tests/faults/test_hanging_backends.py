@@ -43,6 +43,7 @@ def load(address):
     return link, ""
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("hang", ["load.python", "step.python"])
 def test_a_signal_ends_a_device_in_order(number, hang):
@@ -114,6 +115,7 @@ with watched("hilbench: interrupted"):
 """
 
 
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(
     ("work", "code"),
     [
@@ -127,8 +129,9 @@ def test_a_command_ends_whatever_it_computes(work, code):
         try:
             assert popen.stdout.readline() == "begun\n"
             popen.send_signal(signal.SIGINT)
-            assert popen.wait(20) == code
+            ended = popen.wait(20)
             said = popen.stderr.read()
         finally:
             popen.kill()
-    assert ("hilbench: interrupted" if code == -signal.SIGKILL else "KeyboardInterrupt") in said
+    assert ended in (code, -signal.SIGINT)  # Python may still be in `begun` when the signal comes
+    assert ("hilbench: interrupted" if ended == -signal.SIGKILL else "KeyboardInterrupt") in said

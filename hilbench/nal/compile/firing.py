@@ -32,7 +32,7 @@ def _tests_alike(network: Network, p: Population) -> bool:
     b = p.behaviour
     if p.kind not in ("lif", "if") or b.reset == "subtract" or p.rule is not None:
         return False
-    driven = any(q.target == p.name and q.bias is not None for q in network.projections.values())
+    driven = any(q.bias is not None for q in network.onto(p.name))
     if driven or b.threshold_noise or b.adapt_tau_s is not None:
         return False
     # Without input a membrane moves from one of these places towards its rest, and no further than that.

@@ -85,9 +85,7 @@ def _what_leads_to(network: Network, relay: str) -> str:
     """The projections onto a relay, by name; what they come from where they are edges alone."""
     names, relays = set(), [relay]
     for name in relays:
-        for q in network.projections.values():
-            if q.target != name:
-                continue
+        for q in network.onto(name):
             if not _is_edge(q):
                 names.add(q.name)
             elif q.source not in network.populations or network.populations[q.source].kind != "sum":

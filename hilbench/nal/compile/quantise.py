@@ -100,17 +100,17 @@ def _sent(p: Projection, network: Network) -> float | None:
 def _hosted(network: Network, p: Population) -> Inputs:
     """What a population receives beside spikes and events: constants, and values that the host sends."""
     found, everyone = Inputs(p.size), np.arange(p.size)
-    for q in network.projections.values():
-        if q.target == p.name and q.bias is not None:
+    for q in network.onto(p.name):
+        if q.bias is not None:
             found.add(everyone, q.bias, q.bias)
-        if q.target == p.name and _sent(q, network) is None:
+        if _sent(q, network) is None:
             found.add(q.weights.indices, q.weights.data, q.weights.data)
     return found
 
 
 def _quantum(network: Network, p: Population, height: NDArray | None, unit: NDArray) -> float | None:
     """What weights, thresholds and all else that v adds up are whole multiples of, in the weights' unit; or None."""
-    onto = [q for q in network.projections.values() if q.target == p.name]
+    onto = network.onto(p.name)
     if height is None or p.kind not in GRID_KINDS or any(_sent(q, network) is None for q in onto):
         return None
     most = float((np.abs(height) / unit).max())

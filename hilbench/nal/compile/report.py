@@ -209,17 +209,18 @@ def _unreadable(network: Network, folded: Network) -> list[Broken]:
 
 def _hidden(network: Network, relay: str) -> list[str]:
     """The populations that a relay adds up and whose spikes, or values, no output port gives."""
-    gives = {(network.output_sources[port.name], port.kind) for port in network.outputs}
     found, relays = set(), [relay]
     for name in relays:
-        for source in (p.source for p in network.projections.values() if p.target == name):
+        for source in (p.source for p in network.onto(name)):
             p = network.populations.get(source)
             if p is None or source in relays:
                 continue
             graded = p.spiking and p.behaviour.spikes == "graded"  # a port of them gives membranes
             if p.kind == "sum":
                 relays.append(source)
-            elif graded or (source, "events" if p.spiking else "values") not in gives:
+            elif graded or not any(
+                port.kind == ("events" if p.spiking else "values") for port in network.readers(source)
+            ):
                 found.add(source)
     return sorted(found)
 
@@ -272,7 +273,7 @@ def _synapses(network: Network) -> int:
     """
     hosted = {port.name for port in network.inputs if port.kind == "values"}
     for name in network.order():
-        into = {p.source for p in network.projections.values() if p.target == name}
+        into = {p.source for p in network.onto(name)}
         if network.populations[name].kind == "sum" and into and into <= hosted:
             hosted.add(name)
     return sum(p.weights.nnz for p in network.projections.values() if p.source not in hosted and counted(network, p))

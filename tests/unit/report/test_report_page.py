@@ -128,7 +128,7 @@ def test_the_page_names_no_other_file_and_forbids_every_request(page: Path) -> N
 def test_what_was_found_is_in_words(browser: Any, page: Path) -> None:
     said = opened(browser, page).find_element(By.TAG_NAME, "body").text
     for text in ("A load & an arm.", "live <PES> & co", "best adaptivity", "0.940", "1 failed", "seed 3: </script>",
-                 "no meter here", "decoders: learns in float32", "hilbench run arm_payload --controller pes",
+                 "no meter here", "hilbench run arm_payload --controller pes",
                  "frozen at the change", "No fault is on record", "co: instructions, not cycles",
                  "link and emulator"):  # fmt: skip
         assert text in said, text
