@@ -105,7 +105,7 @@ def test_a_link_gives_its_own_device_as_long_as_it_waits(monkeypatch):
 
 COMMAND = """
 import itertools, sys
-from hilbench.bridge.watchdog import watched
+from hilbench.bridge.device.watchdog import watched
 def begun(_, said=[]):
     said or print("begun", flush=True)
     said.append(1)

@@ -341,7 +341,7 @@ def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(
 
 KILLED = """
 import json, os, sys
-from hilbench.evaluation import evaluate
+from hilbench.studies.evaluation import evaluate
 
 if __name__ == "__main__":
     suite, folder = json.loads(sys.argv[1]), sys.argv[2]

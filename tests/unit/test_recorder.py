@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilbench.errors import RecordError
+from hilbench.record.columns import Widths
 from hilbench.record.layout import AGREEMENT
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
-from hilbench.record.writer import Recorder, Shape
+from hilbench.record.writer import Recorder
 from hilbench.types import EVENT, NO_EVENTS, REPLIED, Reply, Tick
 
-SHAPE = Shape(obs=3, state=2, info=("error", "x"), actions=2, steps=2, values_in=3, modulators=1, values_out=2)
+SHAPE = Widths(obs=3, state=2, info=("error", "x"), actions=2, steps=2, values_in=3, modulators=1, values_out=2)
 
 
 def events(k, salt):

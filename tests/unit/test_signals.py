@@ -92,7 +92,7 @@ def test_a_worker_that_is_asked_to_end_closes_what_it_has_open_and_takes_no_more
 EVALUATION = """
 import json, os, signal, sys
 from hilbench.cli import guard
-from hilbench.evaluation import evaluate
+from hilbench.studies.evaluation import evaluate
 
 if __name__ == "__main__":
     def step(step):

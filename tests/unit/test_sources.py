@@ -23,9 +23,9 @@ from hilbench.types import Empty
 CONTROLLER = """
 import numpy as np
 from msgspec import Struct
-from hilbench.coding import Whole, values_to_action
+from hilbench.coders.values import Whole, values_to_action
 from hilbench.settings import File
-from hilbench.types import Control, Controller, Empty, LawProgram, Port
+from hilbench.types import BuiltController, Controller, Empty, LawProgram, Port
 from .gains import GAIN
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class Push(Controller):
     @staticmethod
     def build(config, plant, period_us, seed):
         ports = (Port("observation", len(plant.obs_names)),), (Port("action", 1),)
-        return Control(LawProgram("push", {}, *ports), Whole(), values_to_action)
+        return BuiltController(LawProgram("push", {}, *ports), Whole(), values_to_action)
 """
 LAW = """
 import numpy as np

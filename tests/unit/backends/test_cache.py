@@ -17,7 +17,7 @@ from hilbench.backends._numba.cache import cache_folder
 SMALL = """
 import sys
 from pathlib import Path
-from hilbench.backends._cache import disk_cache
+from hilbench.backends._numba.cache import disk_cache
 with disk_cache():
     from small import twice
 print(twice(21), sum(twice.stats.cache_hits.values()), sum(twice.stats.cache_misses.values()))
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_told_and_made_anew(start, tmp_path, ending):
 
 LIMITED = """
 import resource
-from hilbench.backends import _cache
+from hilbench.backends._numba import cache as _cache
 cache.ROOM_BYTES = {room}
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 """
