@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import sys
 from contextlib import ExitStack
-from pathlib import Path
 
+import bridge_fakes as fakes
 import numpy as np
 import pytest
 from mistreatment import mistreat, untouched
@@ -15,10 +14,6 @@ from hilbench import plugins
 from hilbench.bridge.device.session import Session
 from hilbench.errors import HilbenchError, LinkError, NetworkError, ProtocolError
 from hilbench.types import Link
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
-
-import bridge_fakes as fakes
 
 LONG_NS = 5_000_000_000
 pytestmark = pytest.mark.timeout(30)

@@ -11,9 +11,9 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
+import bridge_fakes as fakes
 import numpy as np
 import pytest
 import zmq
@@ -30,10 +30,6 @@ from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError
 from hilbench.nal.model.codec import pack
 from hilbench.types import EVENT, NO_EVENTS
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
-
-import bridge_fakes as fakes
 
 LONG_NS = 20_000_000_000
 SCRIPT = (sys.executable, fakes.__file__)

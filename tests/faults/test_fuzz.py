@@ -8,24 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bridge_fakes as fakes
 import fuzz_device
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from hilbench.bridge.protocol import wire
-from hilbench.bridge.protocol.wire import HEADER, Header, Kind
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
-
-import bridge_fakes as fakes
-import hostile
+from load_script import load_script
 
 from hilbench import plugins
 from hilbench.bridge.device.session import Session
+from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol.wire import HEADER, Header, Kind
 
+hostile = load_script(Path(__file__).parents[2] / "benchmarks" / "hostile.py")
 FUZZ = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 EDGES = st.sampled_from([0, 1, 2, 255, 2**15, 2**16 - 1, 2**31, 2**32 - 1, 2**62, 2**64 - 1])
 WIDTHS = dict(zip(Header._fields, (16, 8, 8, 16, 16, 64, 64, 32, 16, 16), strict=True))

@@ -6,17 +6,13 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
+import bridge_fakes as fakes
 import pytest
 
 from hilbench.bridge.device.server import KILLED
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
-
-import bridge_fakes as fakes
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -10,15 +10,11 @@ import socket as sockets
 import subprocess
 import sys
 import threading
-from pathlib import Path
 from time import monotonic
 
+import bridge_fakes as fakes
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
-
-import bridge_fakes as fakes
 from fault_runs import (
     AT,
     BINDS,

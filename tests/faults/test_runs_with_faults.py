@@ -5,16 +5,10 @@ The plant waits, so everything is counted.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
-
 import bridge_fakes as fakes
+import numpy as np
 import odd_device
+import pytest
 from fault_runs import AT, BINDS, LINKS, PERIOD_S, TICKS, arm, go, odd_process, safe_at, supervised, weight_norms
 
 from hilbench.bridge.device import server

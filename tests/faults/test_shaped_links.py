@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import socket as sockets
-import sys
 from itertools import pairwise
-from pathlib import Path
 from time import monotonic_ns
 
+import bridge_fakes as fakes
 import numpy as np
 import pytest
 import zmq
+from fault_runs import LONG_S, end_after
 
 from hilbench.bridge.device.session import Session, build_backend
 from hilbench.bridge.impair.shape import shape_link
@@ -26,11 +26,6 @@ from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.delays import ConstantDelay, GammaDelay, TraceDelay
 from hilbench.types import HELD, REPLIED, SAFE
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "bridge"))
-
-import bridge_fakes as fakes
-from fault_runs import LONG_S, end_after
 
 LONG_NS = 20_000_000_000
 TICKS = 200

@@ -1,16 +1,12 @@
-"""Lets these tests share `graphs`; frameworks are imported where they are installed, and must be where CI says so."""
+"""Frameworks are imported where they are installed, and must be where CI says so."""
 
 from __future__ import annotations
 
 import importlib
 import os
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from random_networks import networks, stream
 
 from hilbench.backends.cortexm import Cortexm, CortexmConfig
 from hilbench.backends.loihi import Loihi, LoihiConfig
@@ -19,9 +18,6 @@ from hilbench.errors import HilbenchError, LinkError, NetworkError, ScenarioErro
 from hilbench.firmware import build
 from hilbench.nal import Network, save
 from hilbench.types import EVENT, Empty, Probes, Tick
-
-sys.path.append(str(Path(__file__).parents[2] / "contract"))
-from random_networks import networks, stream
 
 PERIOD_US = 4000
 
