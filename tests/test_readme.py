@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbench.bridge.impair.shaping import Impairment, settle_shape
+from hilbench.bridge.impair.impairment import Impairment, settle_shape
 from hilbench.scenario.files import load
 from hilbench.studies.suite import cells, load_suite
 

@@ -14,7 +14,7 @@ from hilbench import plugins
 from hilbench.bridge.transport.spin import DEVICE_SPIN_S
 from hilbench.cli import main
 from hilbench.cli._shared import print_json
-from hilbench.cli.shape import _settled
+from hilbench.cli.impair import _settled
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -262,7 +262,7 @@ if {package!r} == "altair":
     guard(lambda: __import__("hilbench.report.charts"))
 from hilbench.cli import main
 from hilbench.cli._shared import print_json
-from hilbench.cli.shape import _settled
+from hilbench.cli.impair import _settled
 main(["run", "cartpole_ladder", "--loop.duration-s", "0.01"])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)

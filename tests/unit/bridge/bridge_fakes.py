@@ -21,7 +21,7 @@ import numpy as np
 
 from hilbench import plugins
 from hilbench.bridge.device.server import serve
-from hilbench.bridge.impair.shape import shape_link
+from hilbench.bridge.impair.relay import shape_link
 from hilbench.errors import NetworkError
 from hilbench.types import EVENT, NO_EVENTS, Backend, LawProgram, LoadReport, Port, Probes, Reply, Tick
 

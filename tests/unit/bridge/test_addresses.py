@@ -13,8 +13,8 @@ from hilbench import plugins
 from hilbench.bridge.device import listeners, server
 from hilbench.bridge.device.device import Device
 from hilbench.bridge.device.server import check_bind, serve
-from hilbench.bridge.impair.shape import shape_link
-from hilbench.bridge.impair.shaping import Impairment
+from hilbench.bridge.impair.impairment import Impairment
+from hilbench.bridge.impair.relay import shape_link
 from hilbench.bridge.transport.addresses import check_target, refusal
 from hilbench.errors import LinkError
 

@@ -1,4 +1,4 @@
-"""What a bad link does to frames: which of them leave, and when. `shape.py` does it to a real one.
+"""What a bad link does to frames: which of them leave, and when. `relay.py` does it to a real one.
 
 It must not know sockets, clocks or what a frame holds.
 """

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from hilbench.bridge.impair.shaping import Counts, Cut, Impairment, Lane, Way, settle_shape
+from hilbench.bridge.impair.impairment import Counts, Cut, Impairment, Lane, Way, settle_shape
 from hilbench.errors import ScenarioError
 from hilbench.scenario.delays import ConstantDelay, GammaDelay, TraceDelay
 

@@ -18,8 +18,8 @@ from hilbench.scenario.files import read_toml
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hilbench.bridge.impair.shape import Tally
-    from hilbench.bridge.impair.shaping import Impairment
+    from hilbench.bridge.impair.impairment import Impairment
+    from hilbench.bridge.impair.relay import Tally
 
 
 def shape(
@@ -63,7 +63,7 @@ def shape(
     as_json
         print the counts as JSON
     """
-    from hilbench.bridge.impair.shape import shape_link
+    from hilbench.bridge.impair.relay import shape_link
 
     ways = {"jitter_s": jitter_s, "loss": loss, "duplicate": duplicate, "reorder": reorder}
     ways["delay"] = None if delay_s is None else {"s": delay_s}
@@ -83,7 +83,7 @@ def shape(
 
 def _settled(file: Path | None, options: dict[str, Any], seed: int | None) -> Impairment:
     """The file's shape with the options, which hold for both ways, above it. Raises ScenarioError."""
-    from hilbench.bridge.impair.shaping import WAYS, settle_shape
+    from hilbench.bridge.impair.impairment import WAYS, settle_shape
 
     where, table = "shape", {}
     if file is not None:

@@ -14,8 +14,8 @@ import pytest
 import zmq
 
 from hilbench.bridge.device.session import Session, build_backend
-from hilbench.bridge.impair.shape import shape_link
-from hilbench.bridge.impair.shaping import Counts, Cut, Impairment, Lane, Way
+from hilbench.bridge.impair.impairment import Counts, Cut, Impairment, Lane, Way
+from hilbench.bridge.impair.relay import shape_link
 from hilbench.bridge.protocol import wire
 from hilbench.bridge.protocol.wire import Code, Hello, Kind
 from hilbench.bridge.zmq import Config, ZmqLink

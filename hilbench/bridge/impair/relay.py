@@ -1,6 +1,6 @@
 """A shaper: stands between plants and a device, and makes the link as bad as its Shape says.
 
-Plants see a ROUTER, as a device's is; the device sees each plant as it is. What becomes of a frame, `shaping.py` says.
+Plants see a ROUTER, as a device's is; the device sees each plant as it is. What becomes of a frame, `impairment.py` says.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hilbench.bridge.device.listeners import listening
 from hilbench.bridge.device.server import check_bind, signals
-from hilbench.bridge.impair.shaping import Counts, Impairment, Lane
+from hilbench.bridge.impair.impairment import Counts, Impairment, Lane
 from hilbench.bridge.protocol.wire import HEADER, MAGIC, Kind
 from hilbench.bridge.transport.sockets import QUEUE, dial, tune
 from hilbench.errors import LinkError
