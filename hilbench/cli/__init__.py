@@ -26,7 +26,7 @@ from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import device, serve
 from hilbench.cli.doctor import doctor
-from hilbench.cli.impair import shape
+from hilbench.cli.impair import impair
 from hilbench.cli.keys import keys
 from hilbench.cli.meter import meter
 from hilbench.cli.network import import_network
@@ -55,7 +55,7 @@ COMMANDS = {
     "import": import_network,
     "serve": serve,
     "device": device,
-    "shape": shape,
+    "impair": impair,
     "keys": keys,
     "compile": compile_file,
     "build": build,
