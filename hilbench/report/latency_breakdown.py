@@ -86,7 +86,7 @@ def _stack(cells: dict[str, dict[str, NDArray]]) -> Figure:
         f"{title}: N = {words.figure(next(iter(parts.values())).size)}" for title, parts in cells.items()
     )
     return Figure(
-        "latency_split",
+        "latency_breakdown",
         chart.properties(**wide(BAR * len(bars) + 10)),
         "Where each tick’s latency goes",
         " ".join(_largest(title, parts) for title, parts in cells.items()),
