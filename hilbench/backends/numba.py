@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from inspect import getfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -19,21 +20,22 @@ from numpy.typing import NDArray
 
 from hilbench.backends._network import (
     all_or_nothing,
-    as_it_is,
     check_snapshot,
+    detached,
     n_probe_values,
     probe_ticks,
-    steps_per_tick,
+    runnable,
 )
 from hilbench.backends._numba.cache import disk_cache, kernels
 from hilbench.backends._numba.plans import Move, Plans, check_rules
 from hilbench.backends._numba.table import RELEASED, Address, Argument, addresses, fill, io, state
-from hilbench.errors import NetworkError
+from hilbench.errors import NetworkError, said
 from hilbench.nal import rules
 from hilbench.nal.compile import lower as lowering
 from hilbench.nal.compile.lower import Column, ConstantColumn, Lowered, lower, part_bounds, part_cuts
 from hilbench.nal.model import noise
 from hilbench.nal.model.network import Network
+from hilbench.nal.model.rule import Rule
 from hilbench.types import (
     COUNTERS,
     EVENT,
@@ -83,10 +85,11 @@ class Numba(Backend):
 
     @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
-        self._steps = steps_per_tick(program, period_us, probes, "numba")
+        program = runnable(program, period_us, probes, "numba")
+        self._steps = period_us // program.dt_us
         check_rules(program)
         self._weight_ticks = probe_ticks(probes, period_us)
-        self._probes, self._network = probes, as_it_is(program)
+        self._probes, self._network = probes, detached(program)
         self._flat = flat = lower(program, probes)
         self._state = state(flat, self.config.threads)
         self._io = _buffers(flat, program, self._steps)
@@ -219,7 +222,7 @@ class Numba(Backend):
         self._cuts = [part_cuts(flat, i, bounds) for i in range(len(flat.synapses))]
         pairs = zip(flat.synapses, self._cuts, strict=True)
         where = np.array([addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, len(Address))
-        sizes = {
+        sizes: dict[str, NDArray | int] = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
             "N_COUNTED": sum(p.size for p in flat.order if p.kind != "sum"), "N_READOUTS": flat.readouts.size,
@@ -228,14 +231,18 @@ class Numba(Backend):
             "N_PARTS": n_parts, "PART": 0, "N_STEPS": self._steps,
             "N_MARK_SLOTS": flat.n_mark_slots,
         }  # fmt: skip
-        self._constant = {
+        self._constant: dict[str, NDArray] = {
             "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
             "SYNAPSES": where, "BIAS": flat.bias, "READOUTS": flat.readouts, "KEYS": self._keys,
             "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
             "BOUNDS": bounds,
         }  # fmt: skip
-        reply = {"VALUES_OUT": self._values_out, "COUNTS": self._counts, "COUNTS_OUT": self._counts_out}
-        tables = np.tile(fill(sizes | self._constant | self._state | self._io | reply), (n_parts, 1))
+        reply: dict[str, NDArray] = {
+            "VALUES_OUT": self._values_out,
+            "COUNTS": self._counts,
+            "COUNTS_OUT": self._counts_out,
+        }
+        tables = np.tile(fill({**sizes, **self._constant, **self._state, **self._io, **reply}), (n_parts, 1))
         tables[:, Argument.PART] = np.arange(n_parts)
         return tables
 
@@ -291,8 +298,13 @@ def _sources() -> list[Path]:
 
 
 @cache
-def _rule_address(place: int) -> int:
-    """Where the compiled kernel of a rule is."""
+def _rule_address(rule: type[Rule]) -> int:
+    """Where the compiled kernel of a class of rules is. Raises NetworkError for a rule that does not compile."""
     rule_kernels = kernels("hilbench.backends._numba.rules", *_sources())
-    with disk_cache(*_sources()):
-        return rule_kernels.compiled(place).address
+    sources, own = _sources(), Path(getfile(rule))
+    try:
+        with disk_cache(*sources, *(() if own in sources else (own,))):
+            return rule_kernels.compiled(rule).address
+    except Exception as error:  # whatever the functions of a rule from elsewhere make numba raise
+        text = f"'numba' cannot compile the rule {rule.__name__} ({said(error)}); it runs in 'reference'"
+        raise NetworkError(text) from error

@@ -44,7 +44,11 @@ class _Inert:
 
 
 class _VecNormalize(_Inert):
-    """Stands for VecNormalize itself."""
+    """Stands for VecNormalize itself, with the attributes of it that are read."""
+
+    obs_rms: Any
+    epsilon: Any
+    clip_obs: Any
 
 
 class _Unpickler(pickle.Unpickler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +15,11 @@ MAX_WIDTH, MAX_LAYERS = 1024, 8
 
 Row = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_WIDTH)]
 
-ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, np.float32(0))}
+Activation = Literal["tanh", "relu"]
+ACTIVATIONS: dict[Activation, Callable[[NDArray], NDArray]] = {
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, np.float32(0)),
+}
 
 
 class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,8 +41,8 @@ class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Layers in order, and how the last one's output becomes an action within [low, high]."""
 
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, max_length=MAX_LAYERS)]
-    activation: Literal["tanh", "relu"]
-    """What stands between two layers."""
+    activation: Activation
+    """The function between two layers."""
     output: Literal["clip", "squash"]
     """`squash` maps the output's tanh from [-1, 1] onto the limits."""
     low: Row

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.controllers._vecnormalize import beside, read_statistics
-from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Layer, MLPConfig, Standard
+from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Activation, Layer, MLPConfig, Standard
 from hilbench.errors import MissingExtra, ScenarioError
 from hilbench.settings import File
 from hilbench.types import BuiltController, Controller, LawProgram, PlantSpec, Port, to_builtins
 
-ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu"}
+ACTIVATIONS: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
 """The law's name of each module that may stand between two layers."""
 
 
@@ -148,7 +148,7 @@ def _law(policy: Any, own: NDArray, limits: NDArray, standard: Standard | None) 
     )
 
 
-def _layers(policy: Any) -> tuple[list[Any], str]:
+def _layers(policy: Any) -> tuple[list[Any], Activation]:
     """The actor's affine layers in order, and the activation between them. Raises ScenarioError for other layers."""
     if hasattr(policy, "mlp_extractor"):
         extractor, modules = policy.pi_features_extractor, [*policy.mlp_extractor.policy_net, policy.action_net]

@@ -87,12 +87,19 @@ class BulletPlant(Plant):
     anew from its arguments, and has to be reset: the physics stays where it is.
     """
 
+    Config: ClassVar[type[BulletConfig]]
+    metadata: ClassVar[dict[str, Any]]
+    """Gymnasium's, with names and units of observations and actions; each plant adds its own `render_fps`."""
     traits: ClassVar[Traits]
     driven: ClassVar[tuple[int, ...]]
     """The joints that the actuators drive, in the actuators' order."""
     obs_high: ClassVar[tuple[float, ...]]
     """Bounds of the observation space, both ways."""
-    view: _picture.View
+
+    @property
+    @abstractmethod
+    def view(self) -> _picture.View:
+        """Where the camera is now, and how large its picture is."""
 
     def __init__(
         self,
@@ -113,7 +120,8 @@ class BulletPlant(Plant):
         self._step_us = whole_steps(step_s, 1e-6, "plant.physics_step_s", "microseconds")
         self.control_steps = whole_steps(control_period_s, step_s, "control_period_s")
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "render_fps": max(1, round(1 / control_period_s))}
+        fps = max(1, round(1 / control_period_s))
+        self.metadata = {**self.metadata, "render_fps": fps}  # type: ignore[misc]  # Gymnasium reads it of each plant
         self._schedule = Schedule({} if disturbances is None else disturbances, self.traits, step_s)
         self._joints = list(range(len(self.traits.joints)))
         self._driven = list(self.driven)
@@ -121,10 +129,11 @@ class BulletPlant(Plant):
         self._client = self._body = -1
         plant_spec = self.plant_spec
         self._low, self._high = plant_spec.action_low, plant_spec.action_high
-        self.action_space = gymnasium.spaces.Box(np.float32(self._low), np.float32(self._high), dtype=np.float32)
-        self.observation_space = gymnasium.spaces.Box(
-            -np.float32(self.obs_high), np.float32(self.obs_high), dtype=np.float32
+        self.action_space = gymnasium.spaces.Box(
+            np.array(self._low, np.float32), np.array(self._high, np.float32), dtype=np.float32
         )
+        obs_high = np.array(self.obs_high, np.float32)
+        self.observation_space = gymnasium.spaces.Box(-obs_high, obs_high, dtype=np.float32)
 
     def __reduce__(self) -> tuple:
         return _made_anew, (type(self), self._arguments, self.spec)
@@ -269,7 +278,11 @@ class BulletPlant(Plant):
             self._tip = bullet.getDynamicsInfo(body, self.traits.tip_link, client)
 
     def _command(self, action: ArrayLike) -> list[float]:
-        values = list(action) if type(action) in (list, tuple) else np.asarray(action, float).ravel().tolist()
+        values: list[float]
+        if type(action) is list or type(action) is tuple:
+            values = list(action)
+        else:
+            values = np.asarray(action, float).ravel().tolist()
         low, high = self._low, self._high
         if len(values) != len(low):
             raise ValueError(f"action: found {len(values)} values, expected {len(low)}")

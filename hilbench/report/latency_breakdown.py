@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.metrics.split import COLUMNS, parts_s
+from hilbench.metrics.latency_breakdown import COLUMNS, parts_s
 from hilbench.record.histogram import merged, quantiles_ns
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, rounded, wide

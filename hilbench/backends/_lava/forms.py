@@ -107,7 +107,8 @@ def float_form(network: Network) -> Form:
     first = _first_lines(network)
     made = {p.name: _real_neurons(network, p) for p in network.populations.values()}
     scales = {name: scale for name, (_, scale, _) in made.items()}
-    wires, lines = [], []
+    wires: list[Wires] = []
+    lines: list[str] = []
     for q in network.projections.values():
         if not holds(network, q):
             wires.append(_real_wires(network, q, scales[q.target], first, lines))
@@ -138,6 +139,8 @@ def _places(network: Network) -> dict[str, slice]:
 def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, NDArray]:
     """A population, what one unit of its input is worth in u, and the constant input that passes through u."""
     _refuse(network, p)
+    assert p.v_initial is not None
+    assert p.v_threshold is not None  # readouts, which have none, stay with the host
     step, zero = step_constants(p, network.dt_s), _zero(p)
     scale = step.from_input
     if not np.allclose(scale * step.syn_decay, step.from_current * step.syn_gain, rtol=1e-9):
@@ -162,7 +165,10 @@ def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, ND
 
 def _zero(p: Population) -> NDArray:
     """The v that Lava's 0 stands for: where a spike resets to."""
-    return p.v_reset.astype(np.float64) if p.behaviour.reset == "value" else np.zeros(p.size)
+    if p.behaviour.reset != "value":
+        return np.zeros(p.size)
+    assert p.v_reset is not None  # all kinds that spike and that Lava has, have one
+    return p.v_reset.astype(np.float64)
 
 
 def _one(p: Population, what: str, found: NDArray) -> float:

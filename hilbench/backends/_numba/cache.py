@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 @cache
 def kernels(name: str, *sources: Path) -> ModuleType:
     """The module of kernels `name`, compiled with what its own file, this folder and `sources` say."""
-    with disk_cache(Path(find_spec(name).origin), *sources):
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None  # callers name modules of this package
+    with disk_cache(Path(spec.origin), *sources):
         return import_module(name)
 
 

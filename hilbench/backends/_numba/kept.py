@@ -17,8 +17,8 @@ from numba.core import ccallback, dispatcher
 from numba.core.caching import FunctionCache, NullCache
 
 log = logging.getLogger("hilbench.backends._numba.cache")
-MAKERS = (dispatcher, ccallback)
-"""Where numba makes a cache for what has `cache=True`."""
+MAKERS: tuple[Any, ...] = (dispatcher, ccallback)  # Any: a name in these modules is replaced below
+"""Where numba makes a cache for a function that is compiled with `cache=True`."""
 
 
 class Kept(FunctionCache):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from types import FunctionType
 
 import numpy as np
 from numba import cfunc
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from hilbench.backends._numba.plans import RULES, Plan
+from hilbench.backends._numba.plans import Plan
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8
 from hilbench.backends._numba.table import Address, Argument
 from hilbench.nal import rules
@@ -94,7 +95,7 @@ def _named(rule, part):
     """
 
     def name(function):
-        function.__qualname__ = f"{rule.__name__}.{part}"
+        function.__qualname__ = f"{rule.__module__}.{rule.__qualname__}.{part}"
         return function
 
     return name
@@ -276,32 +277,16 @@ def _by_spikes(rule, take_x, take_y):
     return run
 
 
-_pes, _stdp, _triplet, _rstdp, _eprop = (_kernel(rule) for rule in RULES)
-
-
-# One function each, with a name of its own: that is what numba finds a kernel in its disk cache by.
-def _run_pes(table, plan, learning):
-    return _pes(table, plan, learning)
-
-
-def _run_stdp(table, plan, learning):
-    return _stdp(table, plan, learning)
-
-
-def _run_triplet(table, plan, learning):
-    return _triplet(table, plan, learning)
-
-
-def _run_rstdp(table, plan, learning):
-    return _rstdp(table, plan, learning)
-
-
-def _run_eprop(table, plan, learning):
-    return _eprop(table, plan, learning)
+def _run(table, plan, learning):
+    return _step(table, plan, learning)  # noqa: F821 - each copy of this function is given a global of that name
 
 
 @cache
-def compiled(place):
-    """The kernel of the rule in this place of RULES; it has an `address`, and lives as long as this module."""
-    step = (_run_pes, _run_stdp, _run_triplet, _run_rstdp, _run_eprop)[place]
-    return cfunc("int64(int64, int64, int64)", cache=True)(step)
+def compiled(rule):
+    """The kernel of a class of rules. It has an `address`, and lives as long as this module.
+
+    numba finds a kernel in its disk cache by a function's name and by the bytes of what it closes over, which differ
+    from process to process. So each rule has a copy of `_run` under a name of its own, with its step as a global.
+    """
+    run = FunctionType(_run.__code__, globals() | {"_step": _kernel(rule)})
+    return cfunc("int64(int64, int64, int64)", cache=True)(_named(rule, "run")(run))

@@ -14,7 +14,7 @@ from hilbench.nal.model.network import Network
 from hilbench.types import EVENT, size_of
 
 Argument = IntEnum(
-    "Entry",
+    "Argument",
     [
         # sizes
         "N", "N_SLOTS", "N_POPULATIONS", "N_LINKS", "N_HELD", "N_FROM_VALUES", "N_FROM_EVENTS", "N_COUNTED",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilbench.metrics.split import parts_s
+from hilbench.metrics.latency_breakdown import parts_s
 from hilbench.record.histogram import counted
 from hilbench.report import latency_breakdown, words
 from hilbench.report.data import ReportCell
