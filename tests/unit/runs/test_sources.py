@@ -249,7 +249,7 @@ def test_the_libraries_of_a_trained_policy_count_where_it_runs(sb3: object) -> N
 
 
 def test_every_file_of_hilbench_itself_counts() -> None:
-    package = sources.PACKAGE
+    package = plugins.PACKAGE
     files = {path.relative_to(package).as_posix() for path in sources._tree(package, {"scenarios"})}
     assert {"loop/loop.py", "firmware/network.c", "firmware/memory.ld", "nal/targets/loihi1.toml"} <= files
     assert "envs/urdf/cartpole_ladder.urdf.template" in files
@@ -279,7 +279,7 @@ def test_fields_of_the_type_file_are_found_however_deep() -> None:
 def evaluated(outside: Path, suite_file: Path) -> dict:
     command = [sys.executable, "-m", "hilbench", "evaluate", str(suite_file), "--out", str(outside / "out")]
     command += ["--workers", "1", "--json"]
-    path = os.pathsep.join([str(outside), str(sources.PACKAGE.parent)])
+    path = os.pathsep.join([str(outside), str(plugins.PACKAGE.parent)])
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=110, check=True
     )
