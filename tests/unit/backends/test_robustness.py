@@ -11,7 +11,7 @@ from hilbench import plugins
 from hilbench.backends.numba import Numba, NumbaConfig, _in_parts
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.model import learnt
+from hilbench.nal.model.learnt import learnt
 from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.rstdp import RSTDP
 from hilbench.nal.rules.stdp import STDP
