@@ -1,4 +1,4 @@
-"""What every backend that runs Networks asks before it loads one, and the sizes its replies have."""
+"""Checks that every backend makes before it loads a Network, and the sizes of its replies."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hilbench.nal.model.network import Network
 from hilbench.types import Backend, Carry, LoadReport, Probes, Program
 
 MAX_SPIKES = 255
-"""Of one neuron in one step, where `spikes` is `multiple`."""
+"""The most spikes of one neuron in one step, where `spikes` is `multiple`."""
 STEPS_MAX = 100_000
 """Network steps in a control period: one tick must not keep a device busy for hours."""
 
 
 def all_or_nothing(load: Callable[..., LoadReport]) -> Callable[..., LoadReport]:
-    """A backend's `load` that leaves the backend as it was when it fails: what was loaded runs on."""
+    """Make a backend's `load` leave the backend unchanged when it fails, so that the loaded program runs on."""
 
     @wraps(load)
     def checked(self: Backend, program: Program, period_us: int, probes: Probes) -> LoadReport:
@@ -85,7 +85,7 @@ def detached(network: Network) -> Network:
 
 
 def check_folded(folded: Network, probes: Probes) -> None:
-    """Raise NetworkError for a record of weights that are no matrix of their own where relays are folded."""
+    """Raise NetworkError for recorded weights that folding has merged into another matrix."""
     for name in (*probes.weights, *probes.weight_norms):
         if name not in folded.projections:
             text = f"found {name!r}, which here is one matrix with the linear nodes that it meets"

@@ -184,7 +184,15 @@ def _check(program: IntegerNetwork, period_us: int, probes: Probes) -> None:
 
 
 def weights_record(net: IntegerNetwork, probes: Probes) -> NDArray:
-    """What each record of weights holds: they never change."""
+    """What each record of weights holds, (n_probe_values,) float32. The weights never change.
+
+    Parameters
+    ----------
+    net : IntegerNetwork
+        The network.
+    probes : Probes
+        Which weights and norms are recorded.
+    """
     weights = {p.name: written(p) for p in net.projections.values()}
     weights |= {p.name: p.weights.data for p in net.value_inputs}
     norms = [[np.linalg.norm(weights[name])] for name in probes.weight_norms]

@@ -1,7 +1,7 @@
 """Networks compiled over flat arrays, for real time. Kernels are compiled once and cached on disk.
 
 Weights that stay and all that goes in or out are float32; currents, membranes and what learns are float64, as in the
-reference (see `nal.lower`).
+reference (see `nal.compile.lower`).
 """
 
 from __future__ import annotations
@@ -54,21 +54,10 @@ NOW, LAST_RESET = range(2)
 ADVANCE = 2
 OUTPUTS = [Column.OUT_ADDRESS, Column.PROBE_ADDRESS]
 SCRATCH = (
-    "HELD_CURRENT",
-    "HOLDING",
-    "HOLD_V",
-    "QUEUE",
-    "ACTIVE_BLOCKS",
-    "OVER",
-    "FIRED",
-    "AMOUNT",
-    "SPIKED",
-    "EXCESS",
-    "N_FIRED",
-    "TOTALS",
-    "ARRIVED",
-)
-"""Arrays that mean nothing between two steps."""
+    "HELD_CURRENT", "HOLDING", "HOLD_V", "QUEUE", "ACTIVE_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS",
+    "N_FIRED", "TOTALS", "ARRIVED",
+)  # fmt: skip
+"""Arrays that hold nothing from one step to the next."""
 
 
 class NumbaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,12 +90,12 @@ class Numba(Backend):
         }
         self._reply, self._values_out = Reply(), np.zeros(flat.readouts.size, np.float32)
         self._counts, self._counts_out = np.zeros((2, len(COUNTERS)), np.uint64)
-        # What each step gives the Reply; views, for an array that others hold must not be resized under the kernel.
+        # What each step puts into the Reply. Views cannot be resized, so that no reader moves the kernel's arrays.
         self._fresh = self._values_out[:], self._counts_out[:], NO_EVENTS, NO_EVENTS, NO_VALUES
         self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
-        # What the dispatcher calls once it has looked at the arguments' types, which would take longer than the call.
+        # The compiled function itself: numba's dispatcher would first check the arguments' types, longer than the call.
         (compiled,) = kernels("hilbench.backends._numba.kernels", *_sources()).run.overloads.values()
         self._kernel, self._tables = compiled.entry_point, self._fill(self.config.threads)
         self._table_at, *others_at = (table.ctypes.data for table in self._tables)
@@ -149,7 +138,7 @@ class Numba(Backend):
         found = self._kernel(self._table_at, n_events, tick.learning)
         reply = self._reply
         reply.values, reply.counters, reply.events, reply.probe_events, reply.probe_values = self._fresh
-        if found:  # a small network tells nothing in most ticks
+        if found:  # in most ticks of a small network there are no events
             n_out, n_probe = found >> 32, found & 0xFFFFFFFF
             if n_out:
                 reply.events = self._out[:n_out]
@@ -213,7 +202,7 @@ class Numba(Backend):
         self._io["EVENTS"][: events.size] = events
 
     def _fill(self, n_parts: int) -> NDArray:
-        """(n_parts, entries): the kernel's table of each part. It holds addresses, this object the arrays."""
+        """(n_parts, entries) int64: the kernel's table of each part. It has addresses; this object keeps the arrays."""
         flat, net = self._flat, self._network
         plans, moves = self._plans.plans, self._plans.moves
         self._keys = np.zeros(len(flat.order), np.uint64)
@@ -259,8 +248,8 @@ def _buffers(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
     try:
         return io(flat, net, n_steps)
     except (MemoryError, ValueError):  # NumPy raises the second one for more than an address can say
-        told = [p.name for p, row in zip(flat.order, flat.populations, strict=True) if max(row[OUTPUTS]) >= 0]
-        names = ", ".join(map(repr, told))
+        asked = [p.name for p, row in zip(flat.order, flat.populations, strict=True) if max(row[OUTPUTS]) >= 0]
+        names = ", ".join(map(repr, asked))
         text = f"{names}: the spikes of a control period of {n_steps} steps may not fit into memory"
         raise NetworkError(f"{text}; allowed: a shorter period, or fewer populations put out or recorded") from None
 
@@ -271,7 +260,7 @@ def _check_clocks(clocks: NDArray) -> None:
 
 
 def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray) -> Callable[..., int]:
-    """The kernel, run by a thread more for each further part's table; `arrived` (1,) is what they wait on."""
+    """The kernel, with one more thread for each further part's table. `arrived` (1,) is their barrier's counter."""
     others = None
 
     def run(table_at: int, *arguments: int) -> int:
@@ -284,7 +273,7 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
                 other.result()
         except BaseException:
             arrived[:] = RELEASED
-            others.shutdown()  # also of work that was handed over but not noted
+            others.shutdown()  # waits for all that was submitted
             others, arrived[:] = None, 0
             raise
         return found
@@ -293,13 +282,13 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
 
 
 def _sources() -> list[Path]:
-    """Where the kernels' equations stand."""
+    """The files with the kernels' equations."""
     return [Path(lowering.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
 
 
 @cache
 def _rule_address(rule: type[Rule]) -> int:
-    """Where the compiled kernel of a class of rules is. Raises NetworkError for a rule that does not compile."""
+    """The address of the compiled kernel of a class of rules. Raises NetworkError for a rule that does not compile."""
     rule_kernels = kernels("hilbench.backends._numba.rules", *_sources())
     sources, own = _sources(), Path(getfile(rule))
     try:

@@ -1,4 +1,4 @@
-"""The meaning of a Network: NumPy, float64, slow and obvious. Every other backend is compared with this one.
+"""The definition of what a Network does: NumPy, float64, slow and simple. Every other backend is compared with it.
 
 One network step, in this order:
 
@@ -6,7 +6,7 @@ One network step, in this order:
    and the weights of events, spikes and values that were sent `delay_steps` ago. An event counts 1, a spike has the
    network's `spike_amplitude`, graded spikes and what does not spike send their v. Over a delay travels what the weight
    was when it was sent. A value or modulator that is no finite number counts as 0.
-2. neurons, populations in `Network.order()`, as `nal.neurons.Step` says, unless the membrane is held after a spike.
+2. neurons, populations in `Network.order()`, by `StepConstants`, unless the membrane is held after a spike.
    Past its threshold a neuron spikes; one that `fires` on arrival does so only where something has come in over its
    synapses: in this step, or late in the last one. What it sends reaches later populations in this step where there is
    no delay.
@@ -52,7 +52,7 @@ from hilbench.types import (
 
 
 class Reference(Backend):
-    """NumPy in float64: the meaning of a Network, at no particular speed."""
+    """NumPy in float64: the definition of what a Network does. It is slow."""
 
     Config = Empty
 
@@ -239,7 +239,7 @@ class Reference(Backend):
         return sum(biases, np.zeros(self._network.populations[name].size))
 
     def _neurons(self, p: Population, x: NDArray) -> NDArray:
-        """How often each neuron spikes, after one step of `nal.neurons.Step`."""
+        """How often each neuron spikes, after one step by `StepConstants`."""
         c, b, v = self._constants[p.name], p.behaviour, self._v[p.name]
         self._free[p.name] = free = self._held[p.name] == 0
         moved = c.rest + (v - c.rest) * c.decay

@@ -1,4 +1,4 @@
-"""A multilayer perceptron as a law: what a trained policy comes down to. It must not know who trained it."""
+"""A multilayer perceptron as a law: a trained policy as plain numbers. It must not know what trained it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Standard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What comes before the first layer: (x - mean) / sd in float64, kept within [-clip, clip], as float32."""
+    """Standardises observations before the first layer: (x - mean) / sd in float64, clipped to +-clip, as float32."""
 
     mean: Row
     sd: Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1, max_length=MAX_WIDTH)]
@@ -48,7 +48,7 @@ class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     low: Row
     high: Row
     standard: Standard | None = None
-    """What comes before the layers."""
+    """How observations are standardised; None leaves them as they are."""
 
     def __post_init__(self) -> None:
         width = len(self.layers[0].weights[0])

@@ -1,8 +1,8 @@
-"""A policy trained with stable-baselines3, as a controller: its deterministic actor, taken out as plain numbers.
+"""A policy trained with stable-baselines3, as a controller: its deterministic actor as plain numbers.
 
-Loading such a file runs the pickled code in it: load files of people you trust, and no others. Only the process that
-builds the controller loads it; a device gets the numbers of the law `mlp` and never sees the file. The statistics of a
-VecNormalize are read without running any code in theirs.
+Loading such a file runs the pickled code in it: load only files of people you trust. Only the process that builds the
+controller loads it; a device gets the numbers of the law `mlp` and never sees the file. The statistics of VecNormalize
+are read without running any code of their file.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from hilbench.settings import File
 from hilbench.types import BuiltController, Controller, LawProgram, PlantSpec, Port, to_builtins
 
 ACTIVATIONS: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
-"""The law's name of each module that may stand between two layers."""
+"""The law's name for each module that may be between two layers."""
 
 
 class SB3Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which policy."""
+    """Which policy to load, and how it was trained."""
 
     path: File
     """The file that `model.save` wrote, as seen from the working directory. Loading it runs the code in it."""
     algorithm: Literal["PPO", "A2C", "SAC", "TD3", "DDPG"] = "PPO"
-    """What trained it."""
+    """The algorithm that trained it."""
     rescale: bool = False
     """Whether it was trained behind Gymnasium's RescaleAction: its action bounds are stretched to the plant's."""
     statistics: File | None = None
@@ -80,9 +80,9 @@ def _load(config: SB3Config) -> Any:
 
 
 def _standard(config: SB3Config, plant: PlantSpec) -> tuple[Standard | None, tuple[str, ...]]:
-    """What VecNormalize did to observations, and a note where it is not said but a file of it lies near.
+    """How VecNormalize standardised observations. A note where no file is stated but one is near the policy.
 
-    Raises ScenarioError for a file that is none of this plant's.
+    Raises ScenarioError for a file that is not of this plant.
     """
     if config.statistics is None:
         if (file := beside(Path(config.path))) is None:

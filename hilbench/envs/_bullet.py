@@ -57,7 +57,7 @@ except ImportError as error:
 
 
 class BulletConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every PyBullet plant can be told."""
+    """Settings that every PyBullet plant has."""
 
     physics_step_s: Annotated[float, Meta(ge=1e-5, le=0.02)] = 0.001
     """The fixed step of the physics engine, a whole number of microseconds."""
@@ -79,9 +79,13 @@ class BulletPlant(Plant):
     Parameters
     ----------
     render_mode : None or "rgb_array"
-    control_period_s : length of one `step`, a whole number of physics steps
-    disturbances : name -> {"kind": ..., and that kind's fields}
-    settings : the fields of `Config`
+        Whether `render` gives pictures.
+    control_period_s : float
+        Length of one `step` in seconds, a whole number of physics steps.
+    disturbances : dict of dict, optional
+        By name {"kind": ..., and that kind's fields}.
+    settings
+        The fields of `Config`.
 
     Raises ScenarioError when a setting, a disturbance or the period is wrong. A plant that is pickled or copied is made
     anew from its arguments, and has to be reset: the physics stays where it is.
@@ -161,7 +165,15 @@ class BulletPlant(Plant):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, float]]:
-        """Build everything anew; `seed` decides the episode, and without one Gymnasium's generator does."""
+        """Build the simulation anew and start an episode.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Decides all that is drawn in the episode; without it Gymnasium's generator does.
+        options : dict, optional
+            Not used.
+        """
         super().reset(seed=seed)
         episode = int(self.np_random.integers(2**63)) if seed is None else seed
         self._rebuild()
@@ -176,7 +188,7 @@ class BulletPlant(Plant):
         return obs, info
 
     def advance(self, n_steps: int, action: ArrayLike) -> None:
-        """Run `n_steps` physics steps with `action` (n_actions,) held; one out of range is clipped.
+        """Run physics steps with one action.
 
         Raises ValueError when the action is not finite, and gymnasium's ResetNeeded before the first `reset`.
         """
@@ -226,7 +238,15 @@ class BulletPlant(Plant):
         super().close()
 
     def load_urdf(self, name: str, values: Mapping[str, object] | None = None) -> int:
-        """Load a file of the `urdf` folder, with its `$names` replaced by `values` where there are any."""
+        """Load a file of the `urdf` folder; returns the body's id.
+
+        Parameters
+        ----------
+        name : str
+            The file's name.
+        values : dict, optional
+            What replaces each `$name` in the file.
+        """
         path = URDF / name
         if values is None:
             return self._load_file(path)

@@ -34,14 +34,14 @@ ALLOWED = "allowed on backend 'lava'"
 
 @dataclass(slots=True, eq=False)
 class Form:
-    """What a network becomes."""
+    """A network in Lava's numbers."""
 
     parts: list[Neurons]
     wires: list[Wires]
     weights: dict[str, scipy.sparse.csc_array]
     """What probes see of the projections in Lava."""
     counted: list[str]
-    """Projections whose sendings are synaptic operations: values that become biases are none."""
+    """Projections whose transmissions count as synaptic operations; values that become biases do not."""
     drive: Callable[[NDArray], dict[str, NDArray]]
     """From input values, what the host adds to each driven population."""
     volts: dict[str, tuple[NDArray, NDArray]]
@@ -64,7 +64,21 @@ def _first_lines(network: Network) -> dict[str, int]:
 def fixed_form(
     network: Network, made: Quantised, zeros_max: float, register_end: bool, hold: Callable[..., None]
 ) -> Form:
-    """A network in the integers of backend `loihi`. `hold` is its kernel that makes biases of values."""
+    """A network in the integers of backend `loihi`.
+
+    Parameters
+    ----------
+    network : Network
+        The part of the network that runs in Lava.
+    made : Quantised
+        The same part in integers.
+    zeros_max : float
+        The share of a projection's weights that may become 0.
+    register_end : bool
+        Whether the highest threshold is that of the chip's register, which v can pass.
+    hold : callable
+        The kernel of backend `loihi` that turns values into biases.
+    """
     integers, warnings = made.integers, check_zeros(made.zeros, made.inputless, zeros_max)
     flat, first = lower(integers, Probes()), _first_lines(network)
     constant = _held(hold, flat, np.zeros(size_of(network.inputs, "values")))

@@ -52,7 +52,15 @@ class Machine:
                 drive.out_port.connect(lif.drive_in)
 
     def run(self, lines: NDArray, drive: NDArray) -> tuple[NDArray, NDArray]:
-        """Steps of one go: events (n_steps, n_lines) in, `drive` (n,) held. Spikes and v (n_steps, n) come out."""
+        """Run network steps. Returns spikes and v after each step, (n_steps, n) each.
+
+        Parameters
+        ----------
+        lines : (n_steps, n_lines) float64
+            How many events each event line has in each step.
+        drive : (n,) float64
+            What the host adds to each neuron's input, in each step.
+        """
         n_steps, start = len(lines), 0
         for group, injector in zip(self._plan.groups, self._drives, strict=True):
             end = start + group.bias.size

@@ -1,4 +1,4 @@
-"""What the compiled engine needs of each rule: its traces, constants and indices, and a row of their addresses."""
+"""The arrays that the compiled engine keeps for each rule: traces, constants and indices, and tables of addresses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Move = IntEnum("Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS
 
 
 class Plans:
-    """The rules of one network, laid out. `traces` change from step to step.
+    """The arrays of one network's rules, and the tables of their addresses. `traces` change from step to step.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""The kernels of learning rules: their own equations over the arrays of `_plans`, compiled.
+"""The kernels of learning rules: each rule's own equations, compiled over the arrays of `plans`.
 
-A kernel is made of each rule: traces of every neuron in every step, then the synapses that the rule changes. Rules that
-change weights by spikes touch only the synapses of neurons that spiked. A kernel is compiled when a network has its
-rule, and called by its address: all of them in one function would take as long to compile as everything else.
+A kernel updates the traces of every neuron in every step, then the synapses that the rule changes. Rules that change
+weights by spikes touch only the synapses of neurons that spiked. A kernel is compiled when the first network with its
+rule is loaded, and is called by its address: all rules in one function would take as long to compile as all the rest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ N_ENTRIES, N_LINK_COLUMNS, N_PLAN = len(Argument), len(ProjectionRow), len(Plan)
 N_ADDRESSES = len(Address)
 LOW, HIGH, SOFTNESS = range(3)
 FEW = 8
-"""Targets, up to which a dense projection is walked column by column."""
+"""With at most this many targets, a dense projection is updated column by column."""
 
 _bounded, _softened = inner(rules.bounded), inner(rules.softened)
 
@@ -81,17 +81,27 @@ def _kept_softly(w, dw, low, high, softness):
 
 @inner
 def moved(w, dw, bounds):
-    """A weight or threshold after a change, within its bounds of either kind."""
+    """A weight or threshold after a change, within its bounds of either kind.
+
+    Parameters
+    ----------
+    w : float
+        The weight or threshold.
+    dw : float
+        How much it is to change.
+    bounds : (3,) float64
+        The lower and the upper bound, and the softness.
+    """
     keep_softly = bounds[SOFTNESS] > 0
     low, high = bounds[LOW], bounds[HIGH]
     return _kept_softly(w, dw, low, high, bounds[SOFTNESS]) if keep_softly else _kept(w, dw, low, high, 0.0)
 
 
 def _named(rule, part):
-    """Name the functions that are made for one rule after it.
+    """Put the rule's name into the name of a function that is compiled for it.
 
-    numba tells functions apart by name and by a number that starts anew in each process. Kernels that two processes
-    left in the disk cache and a third one loads together would else run each other's functions.
+    numba links functions by their name and a number that starts anew in each process. Without the rule in the name,
+    kernels that two processes left in the disk cache would run each other's functions when a third process loads both.
     """
 
     def name(function):

@@ -1,4 +1,4 @@
-"""Learning as `reference` means it: the rules' equations over whole projections, NumPy and float64.
+"""Learning in the backend `reference`: the rules' equations over whole projections, NumPy and float64.
 
 In each step, for every rule: the modulator of each target neuron, by weights as they stand before the step's learning;
 the traces; then, while learning is on, weights within their bounds; thresholds last. Eligibilities are traces and go on
