@@ -39,7 +39,7 @@ def conform(backend: str) -> list[FeatureOutcome]:
 
 def conform_all() -> dict[str, list[FeatureOutcome]]:
     """Every backend there is but `reference`; one that does not load is refused as a whole."""
-    found = {}
+    found: dict[str, list[FeatureOutcome]] = {}
     for name in plugins.all_of("backends"):
         try:
             found |= {name: conform(name)} if name != "reference" else {}
@@ -50,7 +50,7 @@ def conform_all() -> dict[str, list[FeatureOutcome]]:
 
 def unsupported(outcomes: list[FeatureOutcome]) -> list[tuple[Verdict, str, list[str]]]:
     """All that is not the same, by verdict and reason: (verdict, reason, features). Reasons may differ in numbers."""
-    groups: dict[tuple[str, str], list[FeatureOutcome]] = {}
+    groups: dict[tuple[Verdict, str], list[FeatureOutcome]] = {}
     for outcome in outcomes:
         # What is approximated differs from network to network; each feature's own text stands in its outcome.
         kind = "" if outcome.verdict == "approximated" else re.sub(r"\d[\d.e+-]*", "#", outcome.reason)
@@ -125,9 +125,9 @@ def _agree(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
 def _far(found: list[list[np.ndarray]], expected: list[list[np.ndarray]]) -> str:
     """What is further from `reference` than an approximation may be; empty where nothing is."""
     for part, name in enumerate(("output spikes", "probed spikes")):
-        a, b = (sum(row[part].size for row in rows) for rows in (found, expected))
-        if abs(a - b) > SPIKES_APART * max(a, b):
-            return f"{name}: found {a}, reference {b}; approximated is at most {SPIKES_APART:.0%} apart"
+        n, n_expected = (sum(row[part].size for row in rows) for rows in (found, expected))
+        if abs(n - n_expected) > SPIKES_APART * max(n, n_expected):
+            return f"{name}: found {n}, reference {n_expected}; approximated is at most {SPIKES_APART:.0%} apart"
     for part, name in ((3, "values"), (4, "probed weights")):
         a, b = (np.concatenate([np.ravel(row[part]) for row in rows]) for rows in (found, expected))
         if a.shape != b.shape:

@@ -94,9 +94,10 @@ def build(
     tool(COMPILER)
     tool(SIZE)
     _check_folder(folder)
-    made = Parts(program)
     if isinstance(program, Network):
         made = parts(folded_for(program, "cortexm"), weight_bits, largest_value)
+    else:
+        made = Parts(program)
     _check(made, period_us)
     text = program_c(made.integers, period_us, probes or Probes(), _hash(program), made.learnt)
     try:

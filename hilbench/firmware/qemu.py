@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from hilbench.errors import LinkError
 from hilbench.firmware import tool
@@ -54,16 +55,24 @@ def _with_parent() -> tuple[str, ...]:
 
 def _answers(process: subprocess.Popen, timeout_s: float) -> bool:
     """Whether QEMU has come up: it answers on its monitor once its serial line listens."""
-    process.stdin.write(b'{"execute": "qmp_capabilities"}\n')
-    process.stdin.flush()
+    to_monitor, from_monitor = _monitor(process)
+    to_monitor.write(b'{"execute": "qmp_capabilities"}\n')
+    to_monitor.flush()
     said = b""
-    while select.select([process.stdout], (), (), timeout_s)[0]:
-        data = os.read(process.stdout.fileno(), 4096)
+    while select.select([from_monitor], (), (), timeout_s)[0]:
+        data = os.read(from_monitor.fileno(), 4096)
         said += data
         *lines, _ = said.split(b"\n")
         if not data or any("return" in json.loads(line) for line in lines if line.strip()):
             return bool(data)
     return False
+
+
+def _monitor(process: subprocess.Popen) -> tuple[IO[bytes], IO[bytes]]:
+    """The pipes to and from QEMU's monitor."""
+    assert process.stdin is not None  # it is started with both pipes
+    assert process.stdout is not None
+    return process.stdin, process.stdout
 
 
 def _end(process: subprocess.Popen) -> None:
@@ -73,5 +82,5 @@ def _end(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    for pipe in (process.stdin, process.stdout):
+    for pipe in _monitor(process):
         pipe.close()

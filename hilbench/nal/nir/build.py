@@ -36,16 +36,16 @@ def build(graph: Graph, profile: Profile) -> Network:
             raise NetworkError(f"node {node!r}: found shape {shape}; its port has {port.size} values")
         network.input(name, shape, kind=port.kind, units=port.units)
     network.modulators = profile.modulators
-    for name, entry in profile.populations.items():
-        _add_population(network, graph, shapes, name, entry)
-    for name, entry in profile.projections.items():
-        _add_projection(network, graph, shapes, name, entry)
+    for name, population in profile.populations.items():
+        _add_population(network, graph, shapes, name, population)
+    for name, projection in profile.projections.items():
+        _add_projection(network, graph, shapes, name, projection)
     network.order()
-    for name, entry in profile.outputs.items():
-        _typed(graph, entry.node or name, ("Output",))
-        network.output(name, entry.source, kind=entry.port.kind, units=entry.port.units)
-        if network.outputs[-1].size != entry.port.size:
-            raise NetworkError(f"output {name!r}: {entry.source!r} has {network.outputs[-1].size} values")
+    for name, output in profile.outputs.items():
+        _typed(graph, output.node or name, ("Output",))
+        network.output(name, output.source, kind=output.port.kind, units=output.port.units)
+        if network.outputs[-1].size != output.port.size:
+            raise NetworkError(f"output {name!r}: {output.source!r} has {network.outputs[-1].size} values")
     if profile.modulators:
         check_modulators(network, profile.modulators)
     _check_edges(graph, profile, network)
@@ -93,7 +93,8 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
             raise NetworkError(
                 f"population {name!r}: {key!r} is no behaviour; {allowed_hint(key, Behaviour.__struct_fields__)}"
             )
-    kind, shape, arrays = entry.kind, entry.shape, {}
+    kind, shape = entry.kind, entry.shape
+    arrays: dict[str, Any] = {}
     if kind != "sum":
         node_name = entry.node or name
         node = _typed(graph, node_name, NEURONS if kind is None else ("Threshold",))
@@ -107,7 +108,7 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
     if initial is not None:
         arrays["v_initial"] = initial
     try:
-        network.add(name, kind, shape or (), rule=rule_from_dict(entry.rule), **arrays, **entry.behaviour)
+        network.add_stated(name, kind, shape or (), arrays | entry.behaviour, rule=rule_from_dict(entry.rule))
     except NetworkError as error:  # whoever reads this knows the graph's name of it
         raise NetworkError(str(error).replace(f"population {name!r}", f"node {entry.node or name!r}", 1)) from None
 

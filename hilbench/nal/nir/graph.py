@@ -123,7 +123,8 @@ def graph_of(tree: dict[str, Any]) -> Graph:
     metadata = tree.get("metadata", {})
     if not isinstance(metadata, dict | None):
         raise NetworkError(f"metadata: found {type(metadata).__name__}; allowed: a group")
-    graph, through = Graph(metadata=dict(metadata or {})), set()
+    graph = Graph(metadata=dict(metadata or {}))
+    through: set[str] = set()
     if any(str(key).partition(".")[0] != KEY for key in graph.metadata):
         graph.notes.append("metadata is not kept: node of the graph itself")
     raw_edges = _flatten(tree, "", graph, through, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
 from hilbench.nal.model import forms
-from hilbench.nal.model.forms import Form
+from hilbench.nal.model.forms import Form, FormKind
 from hilbench.nal.model.neurons import Kind
 from hilbench.nal.nir.graph import Node
 from hilbench.nal.nir.shapes import Shape, window
@@ -30,7 +30,7 @@ NEURONS: dict[str, tuple[Kind, dict[str, str]]] = {
 }
 """Type of node -> kind of population, and NIR's names of its parameters -> ours."""
 TYPES = {kind: (name, names) for name, (kind, names) in NEURONS.items()}
-FORMS = {
+FORMS: dict[str, FormKind] = {
     "Linear": "linear",
     "Affine": "linear",
     "Scale": "scale",
@@ -68,7 +68,7 @@ def matrix(name: str, node: Node, shape_in: Shape, shape_out: Shape) -> Matrix:
 
 def _matrix(node: Node, shape_in: Shape, shape_out: Shape) -> Matrix:
     kind, arrays = FORMS[node.type], node.arrays
-    flat = {key: node.settings[key] for key in ("start_dim", "end_dim") if key in node.settings}
+    flat: dict[str, Any] = {key: node.settings[key] for key in ("start_dim", "end_dim") if key in node.settings}
     form = Form(kind, shape_in, shape_out, settings=flat)
     if kind == "linear":
         return Matrix(form, forms.linear(arrays["weight"]), _bias(arrays.get("bias"), shape_out))

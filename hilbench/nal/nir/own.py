@@ -84,7 +84,7 @@ def _are_steps(value: Any) -> bool:
         array = np.asarray(value)
     except ValueError:
         return False
-    cells = [] if isinstance(value, np.ndarray) else np.asarray(value, object).ravel()
+    cells: list[Any] = [] if isinstance(value, np.ndarray) else np.asarray(value, object).ravel().tolist()
     if array.dtype.kind not in "iuf" or any(isinstance(cell, bool) for cell in cells):
         return False
     return array.ndim <= 2 and bool(((array >= 0) & (array <= MAX_STEPS) & (array == np.floor(array))).all())

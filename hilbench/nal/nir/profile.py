@@ -26,16 +26,16 @@ class NodeEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     node: str | None = None
 
 
-class InputEntry(NodeEntry):
+class InputEntry(NodeEntry, frozen=True):
     port: Port
 
 
-class OutputEntry(NodeEntry):
+class OutputEntry(NodeEntry, frozen=True):
     port: Port
     source: Name
 
 
-class PopulationEntry(NodeEntry):
+class PopulationEntry(NodeEntry, frozen=True):
     kind: Kind | None = None
     """Where the node does not say it: `poisson` is written as a Threshold, and `sum` is no node."""
     shape: tuple[int, ...] | None = None
@@ -44,7 +44,7 @@ class PopulationEntry(NodeEntry):
     rule: dict[str, Any] | None = None
 
 
-class ProjectionEntry(NodeEntry):
+class ProjectionEntry(NodeEntry, frozen=True):
     source: Name
     target: Name
     form: FormKind | None = None

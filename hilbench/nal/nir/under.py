@@ -22,7 +22,7 @@ TIMES = ("tau", "tau_mem", "tau_syn", "delay")
 def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
     """The graph with its times in seconds, and the statements with all that their preset adds. Raises NetworkError."""
     p = None if stated.preset is None else preset(stated.preset)
-    dt_s = stated.dt_s or (p and p.dt_s)
+    dt_s = stated.dt_s or (None if p is None else p.dt_s)
     if dt_s is None:
         if p is None:
             return graph, stated
