@@ -63,7 +63,17 @@ def unsupported(outcomes: list[FeatureOutcome]) -> list[tuple[Verdict, str, list
 
 
 def replies(backend: str, network: Network, ticks: list[Tick]) -> tuple[LoadReport, list[list[np.ndarray]]]:
-    """What a backend reported at load, and copies of what it replied. Raises NetworkError."""
+    """What a backend reported at load, and copies of what it replied. Raises NetworkError.
+
+    Parameters
+    ----------
+    backend : str
+        The backend's name.
+    network : Network
+        What it runs.
+    ticks : list of Tick
+        What it receives.
+    """
     cls = plugins.get("backends", backend)
     engine = cls(cls.Config())
     period_us = STEPS_PER_TICK * network.dt_us

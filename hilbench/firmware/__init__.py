@@ -86,10 +86,26 @@ def build(
     weight_bits: int = 8,
     largest_value: float = 1.0,
 ) -> Built:
-    """Write the sources of a firmware and `firmware.elf` into a folder, which is made or, if it holds one, renewed.
+    """Write the sources of a firmware and `firmware.elf` into a folder.
 
-    Raises NetworkError for a network that a chip of Loihi's kind cannot run or the board cannot hold, or without a
-    compiler, ScenarioError for a folder with something else in it; the folder is then as it was.
+    The folder is made or, if it holds a firmware, renewed. Raises NetworkError without a compiler, or for a network
+    that a chip of Loihi's kind cannot run or the board cannot hold, and ScenarioError for a folder that holds something
+    else. After an error the folder is as it was.
+
+    Parameters
+    ----------
+    program : Network or IntegerNetwork
+        What the firmware runs.
+    period_us : int
+        The control period, in microseconds.
+    folder : Path
+        Where the firmware goes.
+    probes : Probes, optional
+        What the run watches.
+    weight_bits : int
+        Bits of a weight, 1 to 8.
+    largest_value : float
+        The largest input value that the biases leave room for.
     """
     tool(COMPILER)
     tool(SIZE)
@@ -139,6 +155,15 @@ def parts(network: Network, weight_bits: int, largest_value: float) -> Parts:
     """A network without relays as its integers and the readouts that learn.
 
     Raises NetworkError for what the firmware cannot run.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    weight_bits : int
+        Bits of a weight, 1 to 8.
+    largest_value : float
+        The largest input value that the biases leave room for.
     """
     if not network.populations:
         raise NetworkError(NO_POPULATIONS)

@@ -26,9 +26,22 @@ SOCKET = "uart"
 
 @contextmanager
 def emulated(elf: Path, folder: Path, machine: str, icount_shift: int, timeout_s: float) -> Iterator[str]:
-    """A running firmware and the address of its serial line, a path in `folder`. It ends with the context.
+    """A running firmware and the address of its serial line. It ends with the context.
 
     Raises NetworkError where QEMU is missing, LinkError when it does not start.
+
+    Parameters
+    ----------
+    elf : Path
+        The firmware.
+    folder : Path
+        Where the socket of the serial line is made.
+    machine : str
+        QEMU's name of the board.
+    icount_shift : int
+        An instruction takes 2 to this power ns of the board's time.
+    timeout_s : float
+        How long QEMU may take to start, in seconds.
     """
     command = (
         *_with_parent(), tool(QEMU), "-machine", machine, "-kernel", str(elf), "-display", "none", "-qmp", "stdio",

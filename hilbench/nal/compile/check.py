@@ -31,7 +31,17 @@ class Broken(Struct, frozen=True):
 
 
 def check(network: Network, wiring: Wiring, target: Target) -> list[Broken]:
-    """The limits that this network breaks wherever its neurons are placed."""
+    """The limits that this network breaks wherever its neurons are placed.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    wiring : Wiring
+        Its wiring.
+    target : Target
+        The hardware.
+    """
     return [
         *_time_step(network, target),
         *_ports(network, target),
@@ -43,7 +53,15 @@ def check(network: Network, wiring: Wiring, target: Target) -> list[Broken]:
 
 
 def approximated(network: Network, target: Target) -> list[str]:
-    """What the target does otherwise than the network states, though no limit forbids it."""
+    """What the target does otherwise than the network states, though no limit forbids it.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    target : Target
+        The hardware.
+    """
     limits, said = target.limits, []
     for p in network.populations.values():
         if p.kind in target.approximates:

@@ -63,7 +63,15 @@ class Arithmetic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def account(events: Events, energy: Energy) -> dict[str, EnergyPart]:
-    """The parts of what these events cost; what was not counted is absent."""
+    """The energy of these events, part by part. What was not counted is absent.
+
+    Parameters
+    ----------
+    events : Events
+        What was counted.
+    energy : Energy
+        What the target's operations cost.
+    """
     parts = {
         "synapses": _part(events.synaptic_operations, energy, "synaptic_operation_j"),
         "neuron updates": _updates(events, energy),
@@ -90,8 +98,17 @@ def baselines(synapses: float, accumulates: float, multiplications: float = 0.0)
     """Joules of one decision in 45 nm: a network without spikes over the same synapses, and this one as it is.
 
     `ann float32` and `ann int8` multiply and add once per synapse; `snn float32` adds once per operation, and also
-    multiplies in the `multiplications`, whose input is no spike.
-    Value and low are arithmetic alone; high also reads each weight from an 8 kB cache, the same for all of them.
+    multiplies in the `multiplications`. Value and low are arithmetic alone; high also reads each weight from an 8 kB
+    cache, the same for all of them.
+
+    Parameters
+    ----------
+    synapses : float
+        Weights of the network.
+    accumulates : float
+        Synaptic operations that add alone.
+    multiplications : float
+        Synaptic operations that multiply too, because their input is no spike.
     """
     a = msgspec.toml.decode(ARITHMETIC.read_bytes(), type=Arithmetic)
     read = a.read_32_bits_j.value

@@ -134,7 +134,15 @@ class Lowered:
 
 
 def lower(network: Network, probes: Probes) -> Lowered:
-    """Lay a network out flat. The network is valid by construction; probes are checked by the backend."""
+    """Lay a network out flat. The network is valid by construction; the backend checks the probes.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    probes : Probes
+        What the run watches.
+    """
     order = [network.populations[name] for name in network.order()]
     offsets = np.cumsum([0, *(p.size for p in order)])
     at = {p.name: int(offset) for p, offset in zip(order, offsets, strict=False)}
@@ -344,26 +352,3 @@ def _addresses(network: Network) -> dict[str, int]:
 def _probe_addresses(network: Network, probes: Probes) -> dict[str, int]:
     starts = np.cumsum([0, *(network.populations[name].size for name in probes.spikes)]).tolist()
     return dict(zip(probes.spikes, starts, strict=False))
-
-
-def part_bounds(flat: Lowered, n_parts: int) -> NDArray:
-    """(n_populations, n_parts + 1) int64: where each part of each population begins, and the last one ends."""
-    lo, hi = flat.populations[:, [Column.LO]], flat.populations[:, [Column.HI]]
-    inner = lo + (hi - lo) * np.arange(n_parts) // n_parts
-    return np.concatenate([inner, hi], axis=1)
-
-
-def part_cuts(flat: Lowered, index: int, bounds: NDArray) -> NDArray:
-    """(n_source n_parts + 1,) int64: a projection's synapses from source s onto part j begin at cuts[s n_parts + j]."""
-    synapses, link = flat.synapses[index], flat.links[index]
-    n_parts = bounds.shape[1] - 1
-    if n_parts == 1:
-        return synapses.starts
-    inner = (
-        bounds[flat.populations[:, Column.LO] == link[ProjectionRow.TARGET_LO], 1:-1][0] - link[ProjectionRow.TARGET_LO]
-    )
-    cuts = np.empty((link[ProjectionRow.N_SOURCE], n_parts), np.int64)
-    for s in range(link[ProjectionRow.N_SOURCE]):
-        a, b = synapses.starts[s : s + 2]
-        cuts[s, 0], cuts[s, 1:] = a, a + np.searchsorted(synapses.targets[a:b], inner)
-    return np.append(cuts.ravel(), synapses.starts[-1])

@@ -18,6 +18,13 @@ def counted(network: Network, p: Projection) -> bool:
 
     Without weights of its own it counts only where spikes or events reach neurons through it, with nothing between: a
     chip needs synapses for that.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    p : Projection
+        One of its projections.
     """
     if p.form is None or p.rule is not None:
         return True
@@ -32,6 +39,13 @@ def dense(network: Network, p: Projection) -> int:
     """How many weights a counted projection has by its structure, zeros among them; 0 for one that does not count.
 
     Of a convolution those are the kernel positions that lie inside the image: padding has no synapses.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    p : Projection
+        One of its projections.
     """
     if not counted(network, p):
         return 0
@@ -41,6 +55,14 @@ def dense(network: Network, p: Projection) -> int:
 
 
 def multiplies(sent: NDArray, spike_amplitude: float) -> bool:
-    """Whether a layer with this input multiplies: it holds other numbers than 0 and one size, that of a spike or 1."""
+    """Whether a layer with this input multiplies: it holds other numbers than 0 and one size, that of a spike or 1.
+
+    Parameters
+    ----------
+    sent : NDArray
+        The numbers that the layer takes in.
+    spike_amplitude : float
+        The value of a spike.
+    """
     size = np.abs(sent[sent != 0])
     return bool((size != 1).any() and (size != spike_amplitude).any())

@@ -206,7 +206,15 @@ def _build(found: _Network) -> Network:
 
 
 def check_modulators(network: Network, stated: tuple[Port, ...]) -> None:
-    """Raise NetworkError for modulators that are not those of the network's rules."""
+    """Raise NetworkError for modulators that are not those of the network's rules.
+
+    Parameters
+    ----------
+    network : Network
+        Its rules name modulators.
+    stated : tuple of Port
+        The modulator ports that a file, or a message, gives.
+    """
     rules = [p.rule for p in network.populations.values()] + [q.rule for q in network.projections.values()]
     named = {rule.modulator for rule in rules if rule is not None} - {None}
     if network.modulators != stated or {port.name for port in stated} != named:

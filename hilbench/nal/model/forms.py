@@ -78,7 +78,17 @@ def _index(largest: int) -> type:
 
 
 def matrices(weights: scipy.sparse.csc_array, shape_in: Sequence[int], shape_out: Sequence[int]) -> NDArray:
-    """The dense weight that `linear` takes, (..., n_out, n_in)."""
+    """The dense weight that `linear` takes.
+
+    Parameters
+    ----------
+    weights : (n_target, n_source) csc_array
+        Blocks on the diagonal, one for each row of the input.
+    shape_in : sequence of int
+        (..., n_in).
+    shape_out : sequence of int
+        (..., n_out).
+    """
     n_out, n_in = shape_out[-1], shape_in[-1]
     rows = range(prod(shape_in[:-1]))
     blocks = [weights[i * n_out : (i + 1) * n_out, i * n_in : (i + 1) * n_in].toarray() for i in rows]
@@ -86,7 +96,17 @@ def matrices(weights: scipy.sparse.csc_array, shape_in: Sequence[int], shape_out
 
 
 def convolution(weight: NDArray, shape_in: Sequence[int], settings: dict[str, Any]) -> scipy.sparse.csc_array:
-    """`weight` (out channels, in channels of a group, *kernel) over `shape_in` (in channels, *sides)."""
+    """A convolution as a matrix.
+
+    Parameters
+    ----------
+    weight : (out channels, in channels of a group, *kernel) float32
+        The kernels.
+    shape_in : sequence of int
+        (in channels, *sides) of the input.
+    settings : dict
+        `stride`, `padding`, `dilation`, a number for each axis, and `groups`.
+    """
     outs, ins, kernel, sides = weight.shape[0], weight.shape[1], weight.shape[2:], tuple(shape_in[1:])
     taps = _taps(kernel, sides, settings)
     _check_number(outs * ins * taps[0].size)
@@ -103,7 +123,17 @@ def convolution(weight: NDArray, shape_in: Sequence[int], settings: dict[str, An
 
 
 def pooling(shape_in: Sequence[int], settings: dict[str, Any], average: bool) -> scipy.sparse.csc_array:
-    """The sum, or the average, of windows of each channel of `shape_in` (channels, height, width)."""
+    """A pooling as a matrix: the sum, or the average, of windows of each channel.
+
+    Parameters
+    ----------
+    shape_in : sequence of int
+        (channels, height, width) of the input.
+    settings : dict
+        `kernel_size`, `stride` and `padding`, a number for each axis.
+    average : bool
+        Whether it averages.
+    """
     kernel = settings["kernel_size"]
     factor = 1 / prod(kernel) if average else 1.0
     places, _, sources = _taps(kernel, shape_in[1:], settings)
@@ -114,7 +144,17 @@ def pooling(shape_in: Sequence[int], settings: dict[str, Any], average: bool) ->
 
 
 def sides_out(kernel: Sequence[int], sides: Sequence[int], settings: dict[str, Any]) -> tuple[int, ...]:
-    """How large the result of a window that moves over `sides` is. Raises NetworkError when it fits nowhere."""
+    """The size of the result of a window that moves over an input. Raises NetworkError where the window fits nowhere.
+
+    Parameters
+    ----------
+    kernel : sequence of int
+        The window's sides.
+    sides : sequence of int
+        The input's sides.
+    settings : dict
+        As `convolution` and `pooling` take them.
+    """
     found = []
     for axis, side in enumerate(sides):
         before, after = _padding(kernel, settings, axis)

@@ -29,7 +29,15 @@ class PortIndex:
         return self._by_name
 
     def extended(self, ports: Ports, port: Port) -> Ports:
-        """These ports and one more."""
+        """These ports and one more.
+
+        Parameters
+        ----------
+        ports : tuple of Port
+            The ports so far.
+        port : Port
+            The new one.
+        """
         self.of(ports)[port.name] = port
         self._made_of = (*ports, port)
         return self._made_of
@@ -44,7 +52,15 @@ class Groups:
         self._n, self._last = 0, ""
 
     def of(self, entries: dict[str, Any], group: str) -> list[str]:
-        """The names of the entries of a group, in the dict's order."""
+        """The names of the entries of a group, in the dict's order.
+
+        Parameters
+        ----------
+        entries : dict
+            The dict that is followed; the same one in every call.
+        group : str
+            What `key` says of an entry that is asked for.
+        """
         n_new = len(entries) - self._n
         names = list(islice(reversed(entries), max(0, n_new) + (self._n > 0)))[::-1]
         if self._n and (n_new < 0 or names.pop(0) != self._last):  # some have been taken away

@@ -175,7 +175,15 @@ class StepConstants(NamedTuple):
 
 
 def step_constants(p: Population, dt_s: float) -> StepConstants:
-    """The constants of a population's step under its integrator."""
+    """The constants of a population's step under its integrator.
+
+    Parameters
+    ----------
+    p : Population
+        The neurons.
+    dt_s : float
+        The network step, in seconds.
+    """
     nothing, one = np.zeros(p.size), np.ones(p.size)
     if p.kind in ("threshold", "sum", "poisson"):
         return StepConstants(nothing, nothing, nothing, one, nothing, nothing)
@@ -214,7 +222,19 @@ def _with_current(
 
 
 def read_parameters(kind: str, size: int, found: dict[str, Any], where: str) -> dict[str, NDArray]:
-    """A kind's arrays from numbers or arrays, its defaults filled in. Raises NetworkError."""
+    """A kind's arrays from numbers or arrays, its defaults filled in. Raises NetworkError.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of population.
+    size : int
+        How many neurons.
+    found : dict
+        By name, numbers or (size,) arrays.
+    where : str
+        What a refusal names.
+    """
     for name in found:
         if name not in PARAMETERS[kind]:
             allowed = (*PARAMETERS[kind], *Behaviour.__struct_fields__)
@@ -232,7 +252,17 @@ def read_parameters(kind: str, size: int, found: dict[str, Any], where: str) -> 
 
 
 def read_behaviour(found: dict[str, Any], dt_s: float, where: str) -> Behaviour:
-    """A Behaviour from its fields. Raises NetworkError."""
+    """A Behaviour from its fields. Raises NetworkError.
+
+    Parameters
+    ----------
+    found : dict
+        Fields of `Behaviour` by name.
+    dt_s : float
+        The network step, in seconds.
+    where : str
+        What a refusal names.
+    """
     for name, choices in CHOICES.items():
         if found.get(name, choices[0]) not in choices:
             raise NetworkError(f"{where}: {name}: found {found[name]!r}; {allowed_hint(str(found[name]), choices)}")

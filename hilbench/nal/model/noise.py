@@ -25,10 +25,30 @@ def mix(x):
 
 
 def uniform(key, step, neuron, mix=mix):
-    """A number between 0 and 1, neither included, from three uint64. Compiled code gives its own `mix`."""
+    """A number between 0 and 1, neither included, from three uint64.
+
+    Parameters
+    ----------
+    key : uint64
+        The key of the population's stream.
+    step : uint64
+        The network step.
+    neuron : uint64
+        The neuron's place in its population.
+    mix : function
+        The mixing function; compiled code gives its own.
+    """
     return ((mix(mix(key + step * GOLDEN) + neuron * GOLDEN) >> TO_53_BITS) + 0.5) * UNIT
 
 
 def key(seed: int, name: str) -> np.uint64:
-    """The key of a population's own stream under a RESET's seed."""
+    """The key of a population's own stream under a RESET's seed.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of a RESET.
+    name : str
+        The population's name.
+    """
     return stream(seed, name).integers(2**64, dtype=np.uint64)

@@ -38,7 +38,15 @@ READ = "from hilbench.nal.nir import read_alone; sys.exit(read_alone(sys.argv[1]
 
 
 def save(network: Network, path: str | Path) -> None:
-    """Write `network` as NIR; the file appears whole or not at all. Raises NetworkError."""
+    """Write `network` as NIR; the file appears whole or not at all. Raises NetworkError.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    path : str or Path
+        The file.
+    """
     import nir
 
     from hilbench.nal.nir.export import to_nir
@@ -102,8 +110,9 @@ def read(
     """
     stated = _stated(
         preset=preset, dt_s=dt_s, tau_unit=tau_unit, integrator=integrator, reset=reset,
-        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold=threshold, fires=fires, spikes=spikes, arrival=arrival,
-        current=current, refractory_s=refractory_s, spike_amplitude=spike_amplitude, inputs=inputs, seed=seed, nodes=nodes,
+        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold=threshold, fires=fires, spikes=spikes,
+        arrival=arrival, current=current, refractory_s=refractory_s, spike_amplitude=spike_amplitude, inputs=inputs,
+        seed=seed, nodes=nodes,
     )  # fmt: skip
     return read_with_notes(path, stated | unknown)[0]
 
@@ -114,7 +123,15 @@ def _stated(**fields: Any) -> dict[str, Any]:
 
 
 def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Network, list[str]]:
-    """`read`, and what the file itself did not say or what of it is not kept."""
+    """`read`, and notes on what the file did not say and on what of it is not kept.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    statements : dict
+        What is stated, as the keywords of `read`.
+    """
     from hilbench.nal.nir.own import plain
     from hilbench.nal.nir.statements import statements_from
 
@@ -173,8 +190,9 @@ def from_nir(
 
     stated = _stated(
         preset=preset, dt_s=dt_s, tau_unit=tau_unit, integrator=integrator, reset=reset,
-        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold=threshold, fires=fires, spikes=spikes, arrival=arrival,
-        current=current, refractory_s=refractory_s, spike_amplitude=spike_amplitude, inputs=inputs, seed=seed, nodes=nodes,
+        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold=threshold, fires=fires, spikes=spikes,
+        arrival=arrival, current=current, refractory_s=refractory_s, spike_amplitude=spike_amplitude, inputs=inputs,
+        seed=seed, nodes=nodes,
     )  # fmt: skip
     return _network(graph_of(tree_of(graph)), stated | unknown)
 
@@ -210,7 +228,15 @@ def read_alone(path: str) -> int:
 
 
 def packed_file(path: Path, statements: dict[str, Any]) -> bytes:
-    """The packed network in a file, and notes on it. Raises NetworkError, whatever HDF5 thinks of the file."""
+    """The packed network in a file, and notes on it. Raises NetworkError, whatever HDF5 thinks of the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    statements : dict
+        What is stated, as the keywords of `read`.
+    """
     from hilbench.nal.nir.graph import graph_of
     from hilbench.nal.nir.hdf5 import read_tree
 

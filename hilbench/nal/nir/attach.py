@@ -27,7 +27,15 @@ from hilbench.types import Port
 
 
 def missing(statements: Statements, graph: Graph) -> dict[str, str]:
-    """What must be stated still, and the values that it may have."""
+    """What must still be stated, and the values that it may have.
+
+    Parameters
+    ----------
+    statements : Statements
+        What is stated.
+    graph : Graph
+        The graph.
+    """
     types = {node.type for node in graph.nodes.values()}
     found = {}
     if statements.dt_s is None:
@@ -42,7 +50,15 @@ def missing(statements: Statements, graph: Graph) -> dict[str, str]:
 
 
 def attach(graph: Graph, statements: Statements) -> Network:
-    """The network that a graph stands for under these statements. Raises NetworkError with all that is missing."""
+    """The network that a graph stands for under these statements. Raises NetworkError with all that is missing.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph, without a profile.
+    statements : Statements
+        What is stated of it.
+    """
     if profile_of(graph) is not None:
         raise NetworkError("carries an execution profile already, which says all of this; load it as it is")
     shapes = shapes_of(graph)

@@ -24,7 +24,15 @@ Shapes = dict[str, tuple[Shape, Shape]]
 
 
 def build(graph: Graph, profile: Profile) -> Network:
-    """The network that they stand for. Raises NetworkError, naming the node that does not fit."""
+    """The network that a graph and its profile stand for. Raises NetworkError, naming the node that does not fit.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    profile : Profile
+        Its execution profile.
+    """
     _check_complete(graph, profile)
     shapes = shapes_of(graph)
     network = Network(profile.dt_s, profile.integrator, profile.spike_amplitude, profile.seed)

@@ -183,7 +183,15 @@ def _population(network: Network, p: Population, shape: Shape, metadata: dict[st
 
 
 def stated(behaviour: Behaviour, integrator: Integrator) -> dict[str, Any]:
-    """The fields that differ from the network's defaults."""
+    """The fields that differ from the network's defaults.
+
+    Parameters
+    ----------
+    behaviour : Behaviour
+        Of one population.
+    integrator : str
+        The network's own.
+    """
     usual = msgspec.structs.asdict(Behaviour(integrator=integrator))
     return {key: value for key, value in msgspec.structs.asdict(behaviour).items() if value != usual[key]}
 

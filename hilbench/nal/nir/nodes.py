@@ -53,13 +53,31 @@ class Matrix(NamedTuple):
 
 
 def parameters(node: Node, shape: Shape) -> dict[str, NDArray]:
-    """A population's arrays, (size,) each; single numbers are everyone's."""
+    """A population's arrays, (size,) each. A single number holds for all neurons.
+
+    Parameters
+    ----------
+    node : Node
+        A node of neurons.
+    shape : tuple of int
+        The node's shape.
+    """
     names = NEURONS[node.type][1]
     return {names[key]: np.broadcast_to(value, shape).ravel() for key, value in node.arrays.items()}
 
 
 def matrix(name: str, node: Node, shape_in: Shape, shape_out: Shape) -> Matrix:
-    """A linear node as a projection's parts. Raises NetworkError."""
+    """A linear node as a projection's parts. Raises NetworkError.
+
+    Parameters
+    ----------
+    name : str
+        The node's name.
+    node : Node
+        A linear node.
+    shape_in, shape_out : tuple of int
+        What it takes in and gives out.
+    """
     try:
         return _matrix(node, shape_in, shape_out)
     except NetworkError as error:
@@ -99,7 +117,17 @@ def _bias(bias: NDArray | None, shape_out: Shape) -> NDArray | None:
 
 
 def delay_s(steps: int | NDArray, dt_s: float, shape: Shape) -> NDArray:
-    """Delays as a Delay node has them, in seconds."""
+    """Delays as a Delay node has them, in seconds, float32.
+
+    Parameters
+    ----------
+    steps : int or NDArray
+        Network steps.
+    dt_s : float
+        The network step, in seconds.
+    shape : tuple of int
+        The node's shape.
+    """
     return np.broadcast_to(np.reshape(np.float64(steps) * dt_s, shape if np.ndim(steps) else ()), shape).astype(
         np.float32
     )

@@ -43,7 +43,15 @@ def shapes_of(graph: Graph) -> dict[str, tuple[Shape, Shape]]:
 
 
 def check_shapes(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> None:
-    """Raise NetworkError for an edge whose ends do not fit. An Output takes any shape of as many numbers."""
+    """Raise NetworkError for an edge whose ends do not fit. An Output takes any shape of as many numbers.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    shapes : dict
+        (shape in, shape out) of each node.
+    """
     for a, b in graph.edges:
         out, into = shapes[a][1], shapes[b][0]
         if out == into:
@@ -131,7 +139,15 @@ def _check_no_image(shape: Shape | None, n_axes: int) -> None:
 
 
 def window(node: Node, n_axes: int) -> dict[str, Any]:
-    """The settings of a moving window: one number for each axis."""
+    """The settings of a moving window: one number for each axis.
+
+    Parameters
+    ----------
+    node : Node
+        A convolution or a pooling.
+    n_axes : int
+        1 or 2.
+    """
     lowest = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": 0}
     found: dict[str, Any] = {}
     for key, low in lowest.items():

@@ -20,7 +20,15 @@ TIMES = ("tau", "tau_mem", "tau_syn", "delay")
 
 
 def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
-    """The graph with its times in seconds, and the statements with all that their preset adds. Raises NetworkError."""
+    """The graph with its times in seconds, and the statements with all that their preset adds. Raises NetworkError.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph, its times as the file has them.
+    stated : Statements
+        What is stated of it.
+    """
     p = None if stated.preset is None else preset(stated.preset)
     dt_s = stated.dt_s or (None if p is None else p.dt_s)
     if dt_s is None:
@@ -32,7 +40,17 @@ def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
 
 
 def in_seconds(graph: Graph, unit: TauUnit, dt_s: float) -> Graph:
-    """The graph with all times in seconds. Raises NetworkError for one that float32 cannot hold then."""
+    """The graph with all times in seconds. Raises NetworkError for a time that float32 cannot hold then.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph, its times as the file has them.
+    unit : str
+        "s", "dt" or "1/dt".
+    dt_s : float
+        The network step, in seconds.
+    """
     factor = tau_unit_s(unit, dt_s)
 
     def scaled(name: str, node: Node) -> Node:
