@@ -1,4 +1,4 @@
-"""Small networks, one for each thing that a network can say: what a backend is asked in the conformance suite."""
+"""Small networks for the conformance suite, one for each feature of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a backend means by every feature of a network what `reference` means, open loop on random ticks."""
+"""Compares a backend with `reference`, feature by feature, open loop on random ticks."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _compare(backend: str, feature: str, network: Network) -> FeatureOutcome:
         report, found = replies(backend, network, ticks)
     except NetworkError as error:
         return FeatureOutcome(feature, "refused", str(error))
-    except Exception as error:  # a backend of somebody else's must not end the others' comparison
+    except Exception as error:  # a fault in one backend must not end the comparison of the others
         return FeatureOutcome(feature, "differs", f"it raised {said(error)}")
     if report.dropped:
         return FeatureOutcome(feature, "dropped", "; ".join(report.dropped))

@@ -1,6 +1,6 @@
 """Firmware: a network as a C program for a Cortex-M4, in Loihi's integers. Sources are beside this file.
 
-It writes files and runs a compiler; how a board is driven is the backends' and the links' matter.
+It writes files and runs a compiler. Backends and links drive the board.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ FLAGS = (
 """Doubles are done in software and never fused, so that values become the very biases of backend `loihi`."""
 FIXED_FLAGS = ("-mfloat-abi=soft",)
 LEARNING_FLAGS = ("-DLEARNS", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
-"""What learns has products of floats for every weight; the FPU does them."""
+"""A rule multiplies floats for every weight; the FPU does that."""
 PACKAGES = {
     COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     SIZE: "binutils-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
 }
-"""What Debian and Ubuntu call what brings a program."""
+"""The Debian and Ubuntu packages of each program."""
 NEURONS_MAX = 2**16 - 1
 NO_POPULATIONS = "this network has no populations; add one with lif or readout"
 COMPILE_TIMEOUT_S = 120
@@ -192,7 +192,7 @@ def _put(folder: Path, text: str, learns: bool) -> tuple[int, int]:
 
 
 def _hash(program: Network | IntegerNetwork) -> bytes:
-    """What HELLO tells, so that a plant's side knows its own network: that of docs/protocol.md.
+    """The program hash that HELLO carries (docs/protocol.md), by which the plant's side knows its network.
 
     An integer network does not travel, and has none.
     """

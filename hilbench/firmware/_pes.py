@@ -1,4 +1,4 @@
-"""Readouts that learn by PES, as the arrays that pes.c reads. What the C cannot do of them is refused by name."""
+"""Readouts that learn by PES, as the arrays that pes.c reads. What pes.c cannot do is refused by name."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hilbench.nal.rules.pes import PES
 
 FROM_EVENTS, FROM_VALUES = -1, -2
 LARGEST = 1e30
-"""Where a weight without bounds stops: far from where a sum of as many as there can be is no number any more."""
+"""The bound of a weight that has none, small enough that no sum of weights overflows."""
 LONGEST_STEPS = 1000
-"""Over longer times a rate in single precision does not decay as it should: 1 - decay has but few bits."""
+"""The longest time constant in steps: with a longer one, 1 - decay has too few bits in single precision."""
 LOST = "changes below 6e-8 of a weight are lost"
 """2**-24: what a float32 is rounded by at most, for a number just above a power of two."""
 ALLOWED = "allowed on backend 'cortexm'"

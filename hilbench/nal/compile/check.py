@@ -1,6 +1,6 @@
-"""Checking: every limit of a target that a network breaks before it is placed, and what becomes of the rest.
+"""Checking: the limits of a target that a network breaks wherever its neurons are placed.
 
-`place` finds those that depend on which neuron is on which core. Networks come here without relays (`fold`).
+`place` finds the limits that depend on which neuron is on which core. `fold` has removed relays before.
 """
 
 from __future__ import annotations
@@ -145,14 +145,14 @@ def _between_neurons(network: Network) -> list[Projection]:
 
 
 def _steps(p: Projection) -> tuple[int, int]:
-    """The shortest and the longest delay, a late one counted a step longer."""
+    """The shortest and the longest delay in steps; late input counts as a step more."""
     if not p.weights.nnz:
         return 1, 1
     return p.min_delay_steps + p.late, p.max_delay_steps + p.late
 
 
 def _fans(network: Network, wiring: Wiring, target: Target) -> Iterator[Broken]:
-    """Synapses and different weights of single neurons, the worst of each population."""
+    """Limits of single neurons (synapses, delays, different weights); a line for the worst one of each population."""
     limits = target.limits
     if limits.fan_in is not None:
         yield from _worst("fan_in", limits.fan_in.value, wiring.synapses.sum(axis=1), wiring)

@@ -1,7 +1,7 @@
 """Energy: counted events times a target's constants, part by part, each with the interval that the constants allow.
 
-A part that counted something and has no constant is unknown, and so is a sum that needs it. Events times energies is
-how SANA-FE adds them up; beside it stand baselines in one technology, 45 nm, where nothing but arithmetic is counted.
+A part with events and without a public constant is unknown, and so is a sum that needs it. SANA-FE adds up events times
+energies in the same way. Beside it stand baselines in one technology, 45 nm, which count arithmetic alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hilbench.nal.compile.target import Constant, Energy
 
 ARITHMETIC = Path(__file__).with_name("arithmetic.toml")
 NEEDED = ("synapses", "neuron updates", "weight updates")
-"""What every account of a network's events has; some sources tell no more apart."""
+"""Parts that a sum needs; some sources publish these alone."""
 STATIC = "static"
 
 
@@ -30,7 +30,7 @@ class Range(NamedTuple):
 
 
 class Events(NamedTuple):
-    """What was counted. None for what nobody could count."""
+    """What was counted; None where a count is not available."""
 
     synaptic_operations: float
     neuron_updates: float

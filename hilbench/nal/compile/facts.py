@@ -1,4 +1,4 @@
-"""What a record says of its network, so that operations and energy can be counted from the record alone."""
+"""Sizes of a network for its record, so that operations and energy can be counted from the record alone."""
 
 from __future__ import annotations
 

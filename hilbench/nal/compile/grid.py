@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOAT32 = 1e-7
-"""No nearer than this share does a float32 know a number: 0.1 is read as a tenth."""
+"""Relative precision of float32: a number this near to a fraction, as 0.1 is to a tenth, is taken for it."""
 EXACT = 1e-12
 
 

@@ -1,6 +1,6 @@
 """Which part of a network a chip computes in its own arithmetic, and which populations are computed beside it.
 
-A readout that learns by PES is none of the chip's: its weights change while it runs.
+A readout that learns by PES is computed beside the chip, because its weights change while it runs.
 """
 
 from __future__ import annotations

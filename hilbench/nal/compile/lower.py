@@ -1,6 +1,6 @@
-"""A Network as flat arrays: populations side by side in step order, synapses by source. What fast engines run.
+"""A Network as flat arrays for fast engines: populations side by side in step order, synapses by source.
 
-It reads a Network and knows no engine; `backends/reference.py` does without it, so that an error here shows there.
+It reads a Network and knows no engine. `backends/reference.py` does not use it, so a comparison shows an error here.
 Synapses of static projections are the Network's own arrays, not copies.
 """
 
@@ -27,7 +27,7 @@ class _From0(IntEnum):
 
 
 class ConstantColumn(_From0):
-    """Rows of `Lowered.constants`; the first six are those of `neurons.Step`."""
+    """Rows of `Lowered.constants`; the first six are those of `neurons.StepConstants`."""
 
     REST = auto()
     DECAY = auto()
@@ -124,7 +124,7 @@ class Lowered:
     v_initial: NDArray  # (n,) float64
     readouts: NDArray  # (n_values_out,) int64: neuron behind each output value
     n_slots: int  # of the ring that holds what is on its way, a power of two
-    n_mark_slots: int  # of the ring that says for which tests something is on its way; 0 where none need it
+    n_mark_slots: int  # of the ring that marks in which steps something arrives; 0 where no population asks for it
     synapses: list[Synapses] = field(default_factory=list)
 
     @property
@@ -254,7 +254,7 @@ def _by_source(network: Network, order: list[Population]) -> list[list[Projectio
 
 
 def _holds(network: Network, p: Projection) -> bool:
-    """Whether what it brings is the same in all steps of a tick, and nobody asks in which of them it arrives."""
+    """Whether what it brings is the same in all steps of a tick, and its target is tested in every step."""
     return p.max_delay_steps == 0 and not p.late and not _marks(network, p)
 
 

@@ -1,4 +1,4 @@
-"""What counts as a synaptic operation: which projections have weights that something is multiplied by or added.
+"""What counts as a synaptic operation: which projections have weights that are added or multiplied.
 
 NeuroBench (Yik et al., arXiv:2304.04640) counts layers with weights: `Linear` and convolutions. What only passes
 numbers on, averages them, or scales them by 1 is part of the way to the next layer.

@@ -110,7 +110,7 @@ def place(wiring: Wiring, target: Target, spikes: NDArray, chips: int = 1) -> Pl
 def broken(placement: Placement, target: Target, chips: int = 1) -> list[Broken]:
     """The limits of cores that this placement breaks.
 
-    One neuron is then too much for any core, or, where the line says so, no better placement was found.
+    Either one neuron is too large for any core, or no better placement was found; the text of the limit says which.
 
     Parameters
     ----------

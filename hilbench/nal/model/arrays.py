@@ -1,4 +1,4 @@
-"""Numbers that a network takes in: as float32 arrays of the right shape, or refused in one line."""
+"""Checks a network's numbers and makes float32 arrays of the right shape of them."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def sparse(
     if not np.isfinite(matrix.data).all():
         raise NetworkError(f"{where}: weights: found NaN or infinity; allowed: finite numbers")
     matrix.sum_duplicates()
-    if max(*shape, matrix.nnz) <= np.iinfo(np.int32).max:  # SciPy widens both to what a user's wider one is
+    if max(*shape, matrix.nnz) <= np.iinfo(np.int32).max:  # SciPy takes the wider of a user's two index types for both
         matrix.indices, matrix.indptr = (a.astype(np.int32, copy=False) for a in (matrix.indices, matrix.indptr))
     if not keep_zeros and not matrix.data.all():
         matrix.eliminate_zeros()
@@ -144,7 +144,7 @@ def delays(value: Any, matrix: scipy.sparse.csc_array, where: str) -> int | NDAr
         return value
     sources = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
     if scipy.sparse.issparse(value) and value.shape == matrix.shape:
-        # Gathered synapse by synapse: a dense matrix of a large network's delays would not fit.
+        # Read synapse by synapse: a dense matrix of a large network's delays would not fit into memory.
         value = scipy.sparse.coo_array(scipy.sparse.csr_array(value)[matrix.indices, sources]).toarray().ravel()
     found = np.asarray(value)
     if found.dtype.kind not in "iu" or isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What neurons do without input: whether they decay and can be silent, and whether it matters when they are tested."""
+"""What neurons do without input: whether they decay, and whether they can be silent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
     if not p.spiking or p.kind == "poisson" or b.fires == "on_arrival":
         return
     if b.threshold_noise or b.adapt_tau_s is not None or p.rule is not None:
-        return  # chance, or a threshold that rises, ends it
+        return  # noise, or a threshold that rises, ends the firing
     step, after = step_constants(p, dt_s), after_reset(p)
     moved = after if b.reset_at == "next" else step.rest + (after - step.rest) * step.decay
     wrong = passes(p, after) & passes(p, moved)

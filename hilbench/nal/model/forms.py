@@ -1,4 +1,4 @@
-"""Linear nodes of a graph as sparse matrices: what a convolution, a pooling or a plain matrix does to its input.
+"""Linear nodes of a graph (convolutions, poolings, plain matrices) as sparse matrices.
 
 Images are (channels, height, width) and are read row by row, as NIR and PyTorch have them. Convolutions follow
 PyTorch's conventions; an average pooling counts the padding (`count_include_pad`), as PyTorch's default does.
@@ -23,7 +23,7 @@ MAX_SYNAPSES = 500_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """How a graph writes a projection, so that it is written so again. `identity` is an edge without a node."""
+    """How a graph writes a projection, so that it is written the same again. `identity` is an edge without a node."""
 
     kind: FormKind
     shape_in: tuple[int, ...]
@@ -48,24 +48,24 @@ class Form:
 
 
 def identity(size: int) -> scipy.sparse.csc_array:
-    """Each number onto the one of the same place."""
+    """The (size, size) identity."""
     return diagonal(np.ones(size, np.float32))
 
 
 def diagonal(values: NDArray) -> scipy.sparse.csc_array:
-    """Each number times its own factor."""
+    """A diagonal matrix."""
     n = values.size
     return scipy.sparse.csc_array((np.ravel(values), np.arange(n), np.arange(n + 1)), shape=(n, n))
 
 
 def linear(weight: NDArray) -> scipy.sparse.csc_array:
-    """(..., n_out, n_in): a matrix, or one for each row of a larger input."""
+    """The matrix of a weight (..., n_out, n_in): a block on the diagonal for each row of a larger input."""
     blocks = [_columns(block) for block in weight.reshape(-1, *weight.shape[-2:])]
     return blocks[0] if len(blocks) == 1 else scipy.sparse.block_diag(blocks, format="csc")
 
 
 def _columns(dense: NDArray) -> scipy.sparse.csc_array:
-    """SciPy's own conversion, three times as fast."""
+    """A dense matrix in columns; three times as fast as SciPy's own conversion."""
     columns = np.ascontiguousarray(dense.T)
     mask = columns != 0
     starts = np.concatenate([[0], np.cumsum(np.count_nonzero(mask, axis=1))])
@@ -166,7 +166,7 @@ def sides_out(kernel: Sequence[int], sides: Sequence[int], settings: dict[str, A
 
 
 def _padding(kernel: Sequence[int], settings: dict[str, Any], axis: int) -> tuple[int, int]:
-    """Before and after the input; what `same` cannot share evenly stands after it, as in PyTorch."""
+    """Padding before and after the input. With `same` and an odd sum, the larger part comes after, as in PyTorch."""
     padding = settings["padding"]
     if padding == "valid":
         return 0, 0
@@ -177,7 +177,7 @@ def _padding(kernel: Sequence[int], settings: dict[str, Any], axis: int) -> tupl
 
 
 def _taps(kernel: Sequence[int], sides: Sequence[int], settings: dict[str, Any]) -> tuple[NDArray, NDArray, NDArray]:
-    """(n,) each, of one channel: places in the result, the kernel and the input that meet."""
+    """Of one channel, (n,) each: places in the result, in the kernel and in the input that belong together."""
     outer = sides_out(kernel, sides, settings)
     places, steps, sources = (np.zeros(1, np.int64) for _ in range(3))
     for axis, side in enumerate(sides):

@@ -1,7 +1,6 @@
 """A Network's ports by name and its projections by their ends.
 
-What is asked of each of n parts must not look through all n of them: a program of 100 000 populations would take a
-device an hour to load.
+A look-up for each of n parts must not search all n parts: a program of 100 000 populations would take an hour to load.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Ports = tuple[Port, ...]
 
 
 class PortIndex:
-    """The ports of a tuple by name; made anew when another tuple comes."""
+    """The ports of a tuple by name, indexed again when it is asked for another tuple."""
 
     def __init__(self) -> None:
         self._made_of: Ports = ()
@@ -44,7 +43,7 @@ class PortIndex:
 
 
 class Groups:
-    """The names of a dict's entries by what `key` says of each; it follows a dict that grows."""
+    """The names of a dict's entries, grouped by `key(entry)`; the groups follow a dict that grows."""
 
     def __init__(self, key: Callable[[Any], str]) -> None:
         self._key = key
@@ -59,7 +58,7 @@ class Groups:
         entries : dict
             The dict that is followed; the same one in every call.
         group : str
-            What `key` says of an entry that is asked for.
+            The group's value of `key`.
         """
         n_new = len(entries) - self._n
         names = list(islice(reversed(entries), max(0, n_new) + (self._n > 0)))[::-1]

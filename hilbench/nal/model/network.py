@@ -1,6 +1,6 @@
-"""The model: populations, projections, ports and the execution profile, built piece by piece and held sparsely.
+"""The model: populations, projections with sparse weights, ports and the execution profile, added one by one.
 
-It knows no backend, no file and no robot. What one network step means is written in `backends/reference.py`.
+It knows no backend, no file and no robot. `backends/reference.py` defines what one network step does.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_NEURONS = 50_000_000
 class Network(AddPopulations):
     """A spiking network with its execution profile. Its numbers are float32, whatever an engine computes with.
 
-    `dt_s` is the network step. `integrator` is what populations have that state none of their own.
+    `dt_s` is the network step in seconds. `integrator` is that of populations that state none of their own.
     `spike_amplitude` is the value a spike has for the one step it lasts: 1/dt_s makes it a unit impulse, so that
     weights do not depend on the step. `seed` is the construction seed, kept for the record.
     """

@@ -1,4 +1,4 @@
-"""Kinds of neurons, what the execution profile says of them, and the arithmetic of one step.
+"""Kinds of neurons, their part of the execution profile, and the arithmetic of one step.
 
 The kinds are NIR's: `lif`, `li`, `if`, `i`, `cuba_lif`, `cuba_li` and `threshold`. Two are not: `sum` is its input and
 no neuron (where linear nodes of a graph meet), and `poisson` fires at random at the rate r, in Hz, that its input says:
@@ -64,7 +64,7 @@ Seconds = Annotated[float, Meta(ge=0)]
 OTHER_UNITS = (
     "does the file count time in other units? state tau_unit (--tau-unit s, dt, 1/dt) or another dt_s (--dt-s)"
 )
-"""What a refusal of a time ends with."""
+"""A hint at the end of a message that refuses a time."""
 
 
 class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

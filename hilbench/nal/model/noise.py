@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing but a key, a step and a neuron, so that every engine draws the same ones.
+"""Random numbers that depend on a key, a step and a neuron alone, so that every engine draws the same ones.
 
 The mixing function is the finaliser of SplitMix64: Steele, Lea & Flood (2014), "Fast splittable pseudorandom number
 generators", OOPSLA. The functions are plain arithmetic on uint64, for NumPy arrays and compiled scalars alike.

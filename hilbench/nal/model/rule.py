@@ -1,4 +1,4 @@
-"""What every learning rule is. Those that there are stand in `nal/rules/`."""
+"""The base class of all learning rules. The rules themselves are in `nal/rules/`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     modulator: Name | None = None
     """The signal that drives it, one value per target neuron unless the rule says otherwise."""
     w_min: float | None = None
-    """What it changes never falls below this."""
+    """Lower bound of what it changes."""
     w_max: float | None = None
-    """What it changes never rises above this."""
+    """Upper bound of what it changes."""
     softness: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """0: hard bounds, changes do not depend on the weight. 1: changes shrink in proportion to the distance from the
     bound ahead. Between: that distance to this power."""
@@ -220,7 +220,7 @@ def out_of_bounds(rule: Rule, values: NDArray) -> str | None:
     Parameters
     ----------
     rule : Rule
-        It says the bounds.
+        It has the bounds.
     values : NDArray
         Weights or thresholds.
     """

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 REFUSED, FAILED = 3, 4
 READ_TIMEOUT_S = 120
 READ_MEMORY_BYTES = 8 << 30
-# Nothing in the working directory is run, as an h5py.py there would be: without -P (Python 3.10), '' stands first.
+# Modules in the working directory, as an h5py.py, must not be imported: without -P (Python 3.10), '' stands first.
 SAFE = ("-P",) if sys.version_info >= (3, 11) else ()
 ONLY_INSTALLED = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; "
 READ = "from hilbench.nal.nir import read_alone; sys.exit(read_alone(sys.argv[1]))"
@@ -150,7 +150,7 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
 
 
 def _listed(value: Any) -> Any:
-    """NumPy's arrays, as JSON has them."""
+    """NumPy's arrays as lists, which JSON has."""
     return value.tolist()
 
 
@@ -221,7 +221,7 @@ def read_alone(path: str) -> int:
     except MemoryError:
         sys.stderr.write(f"it takes more than {READ_MEMORY_BYTES >> 30} GiB to read")
         return REFUSED
-    except Exception as error:  # a fault of hilbench's own, which must not pass for one of the file
+    except Exception as error:  # an error in hilbench must not look like an error in the file
         sys.stderr.write(f"hilbench failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
         return FAILED
     return 0

@@ -68,7 +68,7 @@ def _nodes(profile: Profile) -> dict[str, str]:
 
 
 def _check_complete(graph: Graph, profile: Profile) -> None:
-    """What the profile does not state would be dropped in silence. Ports are not: nir adds some where edges lack."""
+    """Raise NetworkError for a node without a profile. Ports are excepted: nir adds some where edges are missing."""
     stated = set(_nodes(profile).values())
     for name, node in graph.nodes.items():
         if name not in stated and node.type not in ("Input", "Output"):
@@ -117,7 +117,7 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
         arrays["v_initial"] = initial
     try:
         network.add_stated(name, kind, shape or (), arrays | entry.behaviour, rule=rule_from_dict(entry.rule))
-    except NetworkError as error:  # whoever reads this knows the graph's name of it
+    except NetworkError as error:  # the reader of the message knows the graph's name
         raise NetworkError(str(error).replace(f"population {name!r}", f"node {entry.node or name!r}", 1)) from None
 
 
@@ -140,7 +140,7 @@ def _add_projection(network: Network, graph: Graph, shapes: Shapes, name: str, e
 
 
 def _form(found: Matrix, entry: ProjectionEntry, delay: Any, dt_s: float) -> Form | None:
-    """A delay keeps the seconds that its node says, where its steps do not give them again."""
+    """The form; a delay keeps its node's seconds where whole steps do not give them again."""
     if entry.form is None:
         return None
     if found.delay_s is not None and not np.array_equal(found.delay_s, delay_s(delay, dt_s, found.form.shape_in)):

@@ -65,7 +65,7 @@ def to_nir(network: Network) -> nir.NIRGraph:
 
 
 def _shape(network: Network, p: Population) -> Shape:
-    """A population's shape in the graph: flat where all that touches it are matrices, which know no other."""
+    """A population's shape in the graph: flat where matrices alone touch it, because those have no other."""
     touching = [*network.onto(p.name), *network.leaving(p.name)]
     return p.shape if any(q.form is not None for q in touching) or not touching else (p.size,)
 

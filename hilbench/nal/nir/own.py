@@ -26,7 +26,7 @@ BEHAVIOUR = {
     "fires": SPIKING,
     "spikes": SPIKING,
 }
-"""What is stated for all nodes, and of which types it speaks."""
+"""What can be stated for all nodes, and the types of node that it applies to."""
 MAX_STEPS = 2**31 - 1
 
 
@@ -90,7 +90,7 @@ def _fields(node: Node) -> tuple[str, ...]:
         kind = ("kind",) if node.type == "Threshold" else ()
         return (*Behaviour.__struct_fields__, "v_initial", *kind)
     if node.type == "Delay":
-        return ("late",)  # how long it delays, it says itself
+        return ("late",)  # its array has the delay
     return ("delay_steps", "late") if node.type in FORMS else ()
 
 

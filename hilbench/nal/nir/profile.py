@@ -113,7 +113,7 @@ def profile_of(graph: Graph) -> Profile | None:
 
 
 def _from_version_1(old: _Profile1, graph: Graph) -> Profile:
-    """Ports had their population's name, and edges alone said what a projection connects."""
+    """In version 1 a port had its population's name, and edges alone gave the ends of a projection."""
     before, after = graph.sources(), graph.targets()
 
     def projection(name: str, found: _Synapses1) -> ProjectionEntry:

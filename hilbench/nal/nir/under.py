@@ -116,7 +116,7 @@ def _looped(graph: Graph) -> set[str]:
 
 
 def _carries(graph: Graph, name: str) -> bool:
-    """Whether a linear node takes what neurons send; it must be told apart from a bare edge between neurons."""
+    """Whether a linear node takes what neurons send. Raises NetworkError where neurons feed neurons without one."""
     sources = [graph.nodes[a].type in NEURONS for a, b in graph.edges if b == name]
     if graph.nodes[name].type in NEURONS and any(sources):
         raise NetworkError(f"node {name!r}: neurons feed it directly; this preset delays spikes at linear nodes alone")

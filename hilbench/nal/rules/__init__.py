@@ -30,7 +30,7 @@ def after_test(network: Network, part: Projection) -> float:
     Parameters
     ----------
     network : Network
-        It says how the target's membrane takes its input in.
+        The network that holds the target population.
     part : Projection
         The synapses that learn.
     """
