@@ -1,6 +1,6 @@
-"""Checking: every limit of a target that a network breaks before it is placed, and what becomes of the rest.
+"""Checking: the limits of a target that a network breaks wherever its neurons are placed.
 
-`place` finds those that depend on which neuron is on which core. Networks come here without relays (`fold`).
+`place` finds the limits that depend on which neuron is on which core. `fold` has removed relays before.
 """
 
 from __future__ import annotations
@@ -31,7 +31,17 @@ class Broken(Struct, frozen=True):
 
 
 def check(network: Network, wiring: Wiring, target: Target) -> list[Broken]:
-    """The limits that this network breaks wherever its neurons are placed."""
+    """The limits that this network breaks wherever its neurons are placed.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    wiring : Wiring
+        Its wiring.
+    target : Target
+        The hardware.
+    """
     return [
         *_time_step(network, target),
         *_ports(network, target),
@@ -43,7 +53,15 @@ def check(network: Network, wiring: Wiring, target: Target) -> list[Broken]:
 
 
 def approximated(network: Network, target: Target) -> list[str]:
-    """What the target does otherwise than the network states, though no limit forbids it."""
+    """What the target does otherwise than the network states, though no limit forbids it.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    target : Target
+        The hardware.
+    """
     limits, said = target.limits, []
     for p in network.populations.values():
         if p.kind in target.approximates:
@@ -127,14 +145,14 @@ def _between_neurons(network: Network) -> list[Projection]:
 
 
 def _steps(p: Projection) -> tuple[int, int]:
-    """The shortest and the longest delay, a late one counted a step longer."""
+    """The shortest and the longest delay in steps; late input counts as a step more."""
     if not p.weights.nnz:
         return 1, 1
     return p.min_delay_steps + p.late, p.max_delay_steps + p.late
 
 
 def _fans(network: Network, wiring: Wiring, target: Target) -> Iterator[Broken]:
-    """Synapses and different weights of single neurons, the worst of each population."""
+    """Limits of single neurons (synapses, delays, different weights); a line for the worst one of each population."""
     limits = target.limits
     if limits.fan_in is not None:
         yield from _worst("fan_in", limits.fan_in.value, wiring.synapses.sum(axis=1), wiring)

@@ -52,7 +52,15 @@ def fold(network: Network) -> Network:
 
 
 def folded_for(network: Network, backend: str) -> Network:
-    """The network without its relays, for a backend that has none. Raises NetworkError where an output reads one."""
+    """The network without its relays, for a backend that has none. Raises NetworkError where an output reads one.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    backend : str
+        The backend's name, for the message.
+    """
     found = fold(network)
     for port in network.outputs:
         name = network.output_sources[port.name]
@@ -71,6 +79,15 @@ def exact_parts(network: Network, folded: Network, lines: Iterable[str]) -> tupl
     """The populations and projections of a network that no line `NAME: ...` is about, without relays that are gone.
 
     A line about a projection that `fold` made is about all that it is named after.
+
+    Parameters
+    ----------
+    network : Network
+        The network as stated.
+    folded : Network
+        The same without relays.
+    lines : iterable of str
+        What is approximated, as `NAME: how`.
     """
     said = {part for line in lines for part in _parts_of(line.partition(": ")[0])}
     return tuple(name for name in (*folded.populations, *network.projections) if name not in said)

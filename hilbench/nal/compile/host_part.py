@@ -1,6 +1,6 @@
 """Which part of a network a chip computes in its own arithmetic, and which populations are computed beside it.
 
-A readout that learns by PES is none of the chip's: its weights change while it runs.
+A readout that learns by PES is computed beside the chip, because its weights change while it runs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,15 @@ def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -
     """The populations that are computed beside the chip: readouts that learn by PES, or all that do not spike.
 
     Raises NetworkError for a rule or a connection that this rules out.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    backend : str
+        The backend's name, for the message.
+    all_readouts : bool
+        Whether all populations that do not spike are computed beside the chip, not those that learn by PES alone.
     """
     allowed = f"allowed on backend {backend!r}"
     learns = {q.target for q in network.projections.values() if isinstance(q.rule, PES)}
@@ -33,7 +42,15 @@ def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -
 
 
 def chip_part(network: Network, beside: list[str]) -> Network:
-    """The network without what is computed beside the chip."""
+    """The network without what is computed beside the chip.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    beside : list of str
+        The populations that are computed beside the chip.
+    """
     left_out = set(beside)
     kept = {name: p for name, p in network.populations.items() if name not in left_out}
     between = {name: q for name, q in network.projections.items() if q.target in kept}

@@ -65,7 +65,15 @@ class NeuronError(Struct, frozen=True):
 
 
 def quantise(network: Network, target: Target) -> tuple[Network, list[WeightError], list[NeuronError]]:
-    """The network that the target would run, and how far it is from this one."""
+    """The network that the target would run, and how far it is from this one.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    target : Target
+        The hardware.
+    """
     limits = target.limits
     populations, projections = dict(network.populations), dict(network.projections)
     weight_errors, neuron_errors = [], []

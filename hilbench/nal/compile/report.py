@@ -100,7 +100,21 @@ class CompileReport(Struct, frozen=True):
 def compile_network(
     network: Network, name: str, target: Target, activity: Activity | None = None, chips: int = 1
 ) -> CompileReport:
-    """Check, quantise and place a network. Raises NetworkError for an activity that is not this network's."""
+    """Check, quantise and place a network. Raises NetworkError for an activity that is not this network's.
+
+    Parameters
+    ----------
+    network : Network
+        The network as stated.
+    name : str
+        The target's name.
+    target : Target
+        The hardware.
+    activity : Activity, optional
+        What a record holds; without one every neuron is counted as spiking once, and there is no energy.
+    chips : int
+        How many chips there are.
+    """
     if activity is not None and activity.facts is not None:
         _check_it_ran(network, activity)
     folded = fold(network)

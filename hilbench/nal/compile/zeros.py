@@ -52,7 +52,15 @@ class Inputs:
         self._before, self._after = np.zeros(size, bool), np.zeros(size, bool)
 
     def add(self, neurons: NDArray, before: NDArray, after: NDArray) -> None:
-        """Input onto these neurons, what it was and what it became; one of 0 is none. Arrays are (n,)."""
+        """Note input onto these neurons. An input of 0 is none.
+
+        Parameters
+        ----------
+        neurons : (n,) int
+            Who receives it.
+        before, after : (n,) float
+            What it was, and what it became.
+        """
         self._before[neurons[before != 0]] = True
         self._after[neurons[after != 0]] = True
 
@@ -62,18 +70,44 @@ class Inputs:
 
 
 def too_many(zeros: Iterable[Zeros], share: float) -> list[str]:
-    """A line for each projection that loses more than this share of its weights."""
+    """A line for each projection that loses more than this share of its weights.
+
+    Parameters
+    ----------
+    zeros : iterable of Zeros
+        One for each projection.
+    share : float
+        The share of a projection's weights that may become 0.
+    """
     return [f"projection {z.projection!r}: {z.zeros} of {z.of} weights become 0; allowed: up to {share:.0%} (zeros_max)"
             for z in zeros if z.beyond(share)]  # fmt: skip
 
 
 def told(zeros: Iterable[Zeros], inputless: Iterable[Inputless]) -> tuple[str, ...]:
-    """A line for each projection whose weights become 0, and each population with neurons that lose all their input."""
+    """A line for each projection whose weights become 0, and each population with neurons that lose all their input.
+
+    Parameters
+    ----------
+    zeros : iterable of Zeros
+        One for each projection.
+    inputless : iterable of Inputless
+        One for each population with such neurons.
+    """
     return (*(str(z) for z in zeros if z.zeros), *map(str, inputless))
 
 
 def check_zeros(zeros: Iterable[Zeros], inputless: Iterable[Inputless], share: float) -> tuple[str, ...]:
-    """The lines of `told`. Raises NetworkError where a projection loses more than this share of its weights."""
+    """The lines of `told`. Raises NetworkError where a projection loses more than this share of its weights.
+
+    Parameters
+    ----------
+    zeros : iterable of Zeros
+        One for each projection.
+    inputless : iterable of Inputless
+        One for each population with such neurons.
+    share : float
+        The share of a projection's weights that may become 0.
+    """
     if found := too_many(zeros, share):
         text = "bring the weights nearer together, or state a larger zeros_max"
         raise NetworkError("; ".join([*found, *map(str, inputless), text]))

@@ -45,10 +45,16 @@ class Quantised(NamedTuple):
 
 
 def from_network(network: Network, weight_bits: int = 8, largest_value: float = 1.0) -> Quantised:
-    """The integer network, and all that is then not as it was. Raises NetworkError for what the chip cannot do.
+    """The integer network, and all that is approximate in it. Raises NetworkError for what the chip cannot do.
 
-    `largest_value` is the largest input value that the biases leave room for. The network comes without relays
-    (`nal.fold`).
+    Parameters
+    ----------
+    network : Network
+        The network, without relays (`nal.compile.fold`).
+    weight_bits : int
+        Bits of a weight, 1 to 8.
+    largest_value : float
+        The largest input value that the biases leave room for.
     """
     work = _Work(network, IntegerNetwork(network.dt_us, inputs=network.inputs), weight_bits, largest_value)
     placed = [work.population(p) for p in network.populations.values()]

@@ -1,4 +1,4 @@
-"""Programs as bounded, typed bytes: what LOAD carries, and what crosses from the process that reads a file.
+"""Programs as bounded, typed bytes, for LOAD messages and for the process that reads files.
 
 No code, no pickle: msgpack, checked against types and bounds before anything is built.
 """
@@ -26,8 +26,8 @@ from hilbench.types import LawProgram, Name, Port, Program
 
 MAX_NODES = 100_000
 FREE_CLAIM, FREE_CELLS = 100_000, 2**24
-"""Neurons, port values and cells of delay lines that any program may claim. One that claims more must have a byte for
-each neuron and a byte for each 64 cells: a neuron that does anything has parameters or synapses, and those are bytes.
+"""Neurons with port values, and cells of delay lines, that a program of any length may ask for. One that asks for more
+must have a byte for each neuron and a byte for each 64 cells: neurons that do anything have parameters or synapses.
 """
 CELLS_PER_BYTE = 64
 
@@ -126,7 +126,7 @@ def _pack_form(form: Form) -> _Form:
 
 
 def unpack(data: bytes) -> Network | LawProgram:
-    """The program in `data`. Raises ProtocolError or NetworkError, and never half-builds."""
+    """The program in `data`, whole. Raises ProtocolError or NetworkError."""
     try:
         program = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -136,7 +136,7 @@ def unpack(data: bytes) -> Network | LawProgram:
 
 
 def _check_claims(found: _Network | LawProgram, n_bytes: int) -> None:
-    """Raise ProtocolError for a few bytes that would make an engine reserve gigabytes, before anything is built."""
+    """Raise ProtocolError, before anything is built, where few bytes would make an engine reserve gigabytes."""
     claimed, longest = sum(port.size for port in (*found.inputs, *found.modulators)), 0
     if isinstance(found, _Network):
         claimed += sum(prod(p.shape) for p in found.populations)
@@ -206,7 +206,15 @@ def _build(found: _Network) -> Network:
 
 
 def check_modulators(network: Network, stated: tuple[Port, ...]) -> None:
-    """Raise NetworkError for modulators that are not those of the network's rules."""
+    """Raise NetworkError for modulators that are not those of the network's rules.
+
+    Parameters
+    ----------
+    network : Network
+        Its rules name modulators.
+    stated : tuple of Port
+        The modulator ports that a file, or a message, gives.
+    """
     rules = [p.rule for p in network.populations.values()] + [q.rule for q in network.projections.values()]
     named = {rule.modulator for rule in rules if rule is not None} - {None}
     if network.modulators != stated or {port.name for port in stated} != named:
