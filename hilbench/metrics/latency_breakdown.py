@@ -14,16 +14,16 @@ COLUMNS = (
     "answered", "applied_step", "scheduled_ns", "captured_ns", "encoded_ns", "received_ns", "compute_ns", "arrived_ns",
     "decoded_ns", "applied_ns",
 )  # fmt: skip
-"""What `parts_s` reads."""
+"""The columns that `parts_s` reads."""
 
 
 @metric("s", "lower", modes=("realtime",), wall=True)
 def latency_part(run: RunData) -> Measures:
     """Mean and 99th percentile of each part of the latency, over the ticks whose own reply acted.
 
-    Means add up to those ticks' mean latency, percentiles do not. Link out and link back are told apart only where
-    plant and device read the same clock; else their sum is given as link. A device that counts instructions has no time
-    to tell from its link's: the two are one part.
+    Means add up to those ticks' mean latency, percentiles do not. Link out and link back are separate only where plant
+    and device read the same clock; else their sum is given as link. A device that counts instructions has no time that
+    could be separated from its link's: the two are one part.
     """
     found = {}
     for name, part_s in parts_s(run).items():
@@ -47,7 +47,7 @@ def parts_s(run: RunData) -> dict[str, NDArray]:
 def is_time(run: RunData) -> bool:
     """Whether the device's `compute_ns` may be subtracted from stamps of the plant: not where it counts instructions.
 
-    A board may be emulated without anyone here knowing: then it has computed for longer than its answers took.
+    A board may be emulated without the plant's side knowing: then its computing time is longer than its answers took.
     """
     return not run.instruction_ns and all(
         (e["compute_ns"] <= e["arrived_ns"] - e["encoded_ns"])[e["answered"]].all()
