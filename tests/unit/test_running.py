@@ -239,7 +239,7 @@ def test_a_loop_that_fell_behind_is_told_from_one_that_did_not():
     assert behind(short(), RunData({}, [])) == ()
     [note] = behind(short(), lagging(1000, 11))
     assert note.startswith(
-        "the loop fell behind the time: 11 of 1000 ticks began more than a period (1 ms) late, up to 0.003 s, "
+        "the loop fell behind the clock: 11 of 1000 ticks began more than a period (1 ms) late, up to 0.003 s, "
     )
     assert "hilbench doctor" in note
 
