@@ -77,8 +77,10 @@ def differences(
 
     Parameters
     ----------
-    own, baseline : sequence of Answers
-        The metrics of runs with the same seeds, in the same order.
+    own : sequence of Answers
+        One run's metrics each.
+    baseline : sequence of Answers
+        The metrics of the baseline's runs, with the same seeds in the same order.
     name : str
         The baseline's, which each entry repeats.
     statistic_of : callable
