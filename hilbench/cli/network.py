@@ -89,6 +89,8 @@ def import_network(
         a TOML file of these fields, with a table [nodes.NAME] for each node that differs
     out
         where the network is saved; NETWORK.hilbench.nir beside it when absent
+    as_json
+        print the network and what was stated as JSON
     """
     from hilbench.nal import save
     from hilbench.nal.nir import read_with_notes

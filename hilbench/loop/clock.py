@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.loop.waiting import sleep_then_poll
 from hilbench.scenario.delays import endless_ns
 from hilbench.scenario.loop import LoopConfig
 from hilbench.seeding import stream
@@ -82,25 +83,6 @@ def spin_ns(late_ns: NDArray) -> int:
     prevents.
     """
     return int(np.clip(np.quantile(late_ns, SPIN_SHARE), SPIN_NS, SPIN_MOST_NS))
-
-
-def sleep_then_poll(until_ns: int, spin_ns: int, now_ns: Callable[[], int], sleep: Callable[[float], None]) -> None:
-    """Wait for an instant: sleep until `spin_ns` before it, then poll the clock.
-
-    Parameters
-    ----------
-    until_ns : int
-        The instant, in ns on the clock that `now_ns` reads.
-    spin_ns : int
-        How long before the instant to stop sleeping, in ns.
-    now_ns : callable
-        Returns the present instant, in ns.
-    sleep : callable
-        Sleeps for so many seconds.
-    """
-    while (left_ns := until_ns - now_ns()) > 0:
-        if left_ns > spin_ns:
-            sleep((left_ns - spin_ns) * 1e-9)
 
 
 class Clock(ABC):

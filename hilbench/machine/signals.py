@@ -1,4 +1,4 @@
-"""Signals that ask a process to end, each as Ctrl-C: SIGTERM of a service manager, SIGHUP of a terminal that closes."""
+"""Treats signals that ask a process to end as Ctrl-C: SIGTERM of a service manager, SIGHUP of a closing terminal."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def as_interrupts() -> Iterator[None]:
-    """Inside, such a signal raises KeyboardInterrupt in the main thread, so that all that is open is closed in order.
+    """Inside, such a signal raises KeyboardInterrupt in the main thread, so that everything open is closed in order.
 
-    One that is ignored stays so, as SIGHUP under nohup. After the first one the other does nothing: a service manager
-    may send both at once, and what is being closed must not be interrupted by that.
+    A signal that is ignored stays ignored, as SIGHUP under nohup. After the first signal the other one does nothing: a
+    service manager may send both at once, and the second must not interrupt the closing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
