@@ -1,6 +1,6 @@
 """Half an hour with faults: a robot at 1 kHz in real time over ZeroMQ, while its device and its link are maltreated.
 
-The plant (`hilbench run arm_payload`, PES), the shaper and the device have a process each. Every minute a fault
+The plant (`hilbench run arm_payload`, PES), the relay and the device have a process each. Every minute a fault
 comes, in turn: the device is killed, stopped for 2 s, the connections cut for 2 s, 20 % of the frames lost for 5 s, and
 a stranger sends garbage. A killed device is started anew at its address, with no weights.
 
@@ -107,15 +107,15 @@ class Bench:
         self.device = self.start("device", "serve", "--bind", self.bind, stdout=subprocess.PIPE, text=True)
         self.bind = self.device.popen.stdout.readline().split()[4]
 
-    def shape(self, cuts: list[float], bursts: list[float]) -> str:
-        """Start the shaper; its address."""
-        tables = [f"[[shape.cut]]\nat_s = {at_s}\nfor_s = {AWAY_S}\n" for at_s in cuts]
-        tables += [f"[[shape.burst]]\nat_s = {at_s}\nfor_s = {BURST_S}\nloss = {LOSS}\n" for at_s in bursts]
-        path = self._folder / "shape.toml"
-        path.write_text("[shape]\nseed = 1\n" + "\n".join(tables), "utf-8")
-        listen = ("--listen", "tcp://127.0.0.1:*", "--shape", str(path))
-        shaper = self.start("shaper", "shape", "--device", self.bind, *listen, stdout=subprocess.PIPE, text=True)
-        return shaper.popen.stdout.readline().split()[4]
+    def impair(self, cuts: list[float], bursts: list[float]) -> str:
+        """Start the relay; its address."""
+        tables = [f"[[impairment.cut]]\nat_s = {at_s}\nfor_s = {AWAY_S}\n" for at_s in cuts]
+        tables += [f"[[impairment.burst]]\nat_s = {at_s}\nfor_s = {BURST_S}\nloss = {LOSS}\n" for at_s in bursts]
+        path = self._folder / "impairment.toml"
+        path.write_text("[impairment]\nseed = 1\n" + "\n".join(tables), "utf-8")
+        listen = ("--listen", "tcp://127.0.0.1:*", "--impairment", str(path))
+        relay = self.start("relay", "impair", "--device", self.bind, *listen, stdout=subprocess.PIPE, text=True)
+        return relay.popen.stdout.readline().split()[4]
 
     def run(self, address: str, seconds: float) -> Watched:
         """Start the plant."""
@@ -177,7 +177,7 @@ def soak(folder: Path, seconds: float, every_s: float) -> dict[str, Any]:
     plan = [(at_s, kinds[i % len(kinds)]) for i, at_s in enumerate(np.arange(every_s / 2, seconds - WINDOW_S, every_s))]
     with ExitStack() as stack:
         bench = Bench(stack, folder)
-        address = bench.shape(*([float(at_s) for at_s, kind in plan if kind == which] for which in ("cut", "loss")))
+        address = bench.impair(*([float(at_s) for at_s, kind in plan if kind == which] for which in ("cut", "loss")))
         plant = bench.run(address, seconds)
         begun = _first_tick(folder / "run" / "episode_0000.arrow", plant)
         injected = [(at_s, getattr(bench, kind)) for at_s, kind in plan if kind in ("kill", "stop", "garbage")]

@@ -1,9 +1,11 @@
 """Finds plug-ins: kind and name -> class. There is no list to edit.
 
 A built-in plug-in is a class that derives from its kind's base, or a function under its kind's decorator, in its kind's
-folder or file. Its name is the file's, or its own in snake case where one file may hold many. Others come from entry
-points `hilbench.KIND`.
-Names and summaries of hilbench's own are read with `ast`, so finding imports nothing.
+folder or file. It may derive from the base over any number of classes between: they are followed through the imports of
+hilbench's own files. Its name is the file's, or its own in snake case where one file may hold many. A class or a file
+whose name starts with an underscore is no plug-in. Others come from entry points `hilbench.KIND`.
+
+Names, summaries and base classes of hilbench's own are read with `ast`, so finding imports nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from inspect import getdoc
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from hilbench.errors import HilbenchError, PluginError, allowed_hint, said
 
@@ -23,28 +25,32 @@ PACKAGE = Path(__file__).parent
 
 
 class Kind(NamedTuple):
+    """Where the built-in plug-ins of a kind are, and what marks them."""
+
     where: str
     """A folder, or a file."""
-    bases: tuple[str, ...]
-    """Base classes, or decorators, that mark a plug-in."""
+    base: str
+    """The name of the class from which plug-ins derive, or of the decorator over them."""
     many: bool = False
     """Whether one file may hold several."""
 
 
 KINDS = {
-    "envs": Kind("envs", ("BulletPlant", "Plant")),
-    "disturbances": Kind("envs/disturbances.py", ("Disturbance",), many=True),
-    "controllers": Kind("controllers", ("Controller",)),
-    "laws": Kind("controllers", ("Law",)),
-    "backends": Kind("backends", ("Backend",)),
-    "links": Kind("bridge", ("Link", "FrameLink", "ConnectionLink")),
-    "meters": Kind("meters", ("Meter",)),
-    "metrics": Kind("metrics", ("metric",), many=True),
-    "rules": Kind("nal/rules", ("Rule",)),
+    "envs": Kind("envs", "Plant"),
+    "disturbances": Kind("envs/disturbances.py", "Disturbance", many=True),
+    "controllers": Kind("controllers", "Controller"),
+    "laws": Kind("controllers", "Law"),
+    "backends": Kind("backends", "Backend"),
+    "links": Kind("bridge", "Link"),
+    "meters": Kind("meters", "Meter"),
+    "metrics": Kind("metrics", "metric", many=True),
+    "rules": Kind("nal/rules", "Rule"),
 }
 
 
 class Plugin(NamedTuple):
+    """One plug-in: what it is called, and where it is imported from."""
+
     name: str
     summary: str
     module: str
@@ -70,7 +76,17 @@ class Plugin(NamedTuple):
 
 
 def get(kind: str, name: str) -> Any:
-    """The class behind a name. Raises PluginError with the names there are and the nearest one."""
+    """The class or function behind a name.
+
+    Raises PluginError with the names there are and the nearest one.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    name : str
+        The plug-in's name within its kind.
+    """
     found = all_of(kind)
     if name not in found:
         raise PluginError(f"no {kind} plug-in {name!r}; {allowed_hint(name, found)}")
@@ -80,10 +96,10 @@ def get(kind: str, name: str) -> Any:
 @cache
 def all_of(kind: str) -> dict[str, Plugin]:
     """Every plug-in of a kind by name, built-in ones first."""
-    where, bases, many = KINDS[kind]
+    where, base, many = KINDS[kind]
     path = PACKAGE / where
     files = sorted(path.glob("[!_]*.py")) if path.is_dir() else [path]
-    found = [plugin for file in files for plugin in _in_file(file, bases, many)]
+    found = [plugin for file in files for plugin in _in_file(file, base, many)]
     found += [_of_point(point) for point in entry_points(group=f"hilbench.{kind}")]
     named: dict[str, Plugin] = {}
     for plugin in found:
@@ -93,7 +109,7 @@ def all_of(kind: str) -> dict[str, Plugin]:
 
 def _of_point(point: EntryPoint) -> Plugin:
     """An entry point's plug-in. One whose value names no attribute of a module is found too, and does not load."""
-    module, _, attribute = re.match(r"([^\[]*)", point.value)[1].replace(" ", "").partition(":")
+    module, _, attribute = point.value.partition("[")[0].replace(" ", "").partition(":")
     return Plugin(point.name, f"from {point.value}", module, attribute)
 
 
@@ -110,8 +126,9 @@ def _summary(plugin: Plugin) -> str:
     return f"{says} ({plugin.summary})".strip()
 
 
-def _in_file(file: Path, bases: tuple[str, ...], many: bool) -> list[Plugin]:
-    module = ".".join(("hilbench", *file.relative_to(PACKAGE).with_suffix("").parts))
+def _in_file(file: Path, base: str, many: bool) -> list[Plugin]:
+    module = ".".join((PACKAGE.name, *file.relative_to(PACKAGE).with_suffix("").parts))
+    source = _read(file)
     return [
         Plugin(
             _snake(node.name) if many else file.stem,
@@ -119,20 +136,67 @@ def _in_file(file: Path, bases: tuple[str, ...], many: bool) -> list[Plugin]:
             module,
             node.name,
         )
-        for node in ast.parse(file.read_text("utf-8")).body
-        if any(_name(mark) in bases for mark in _marks(node))
+        for node in source.body
+        if _can_be_plugin(node) and any(_derives(source.place(mark, module), base) for mark in _marks(node))
     ]
 
 
-def _marks(node: ast.stmt) -> list[ast.expr]:
-    if isinstance(node, ast.ClassDef):
-        return node.bases
-    return node.decorator_list if isinstance(node, ast.FunctionDef) else []
+class _Source(NamedTuple):
+    """One of hilbench's own files, read without importing it."""
+
+    body: list[ast.stmt]
+    classes: dict[str, ast.ClassDef]
+    """Those at the top level, by name."""
+    origins: dict[str, str]
+    """Where each imported name comes from, as MODULE.NAME."""
+
+    def place(self, node: ast.expr, module: str) -> str:
+        """The MODULE.NAME of a base class or decorator as this file, which is `module`, writes it."""
+        while isinstance(node, ast.Call | ast.Subscript):
+            node = node.func if isinstance(node, ast.Call) else node.value
+        first, dot, rest = ast.unparse(node).partition(".")
+        return self.origins.get(first, f"{module}.{first}") + dot + rest
 
 
-def _name(node: ast.expr) -> str:
-    node = node.func if isinstance(node, ast.Call) else node
-    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+@cache
+def _read(file: Path) -> _Source:
+    body = ast.parse(file.read_text("utf-8")).body
+    origins = {
+        name.asname or name.name: f"{node.module}.{name.name}"
+        for node in body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    return _Source(body, {node.name: node for node in body if isinstance(node, ast.ClassDef)}, origins)
+
+
+def _derives(place: str, base: str) -> bool:
+    """Whether the class or decorator at MODULE.NAME is called `base`, or is a class that derives from it."""
+    module, _, name = place.rpartition(".")
+    if name == base:
+        return True
+    if (file := _file(module)) is None:
+        return False
+    source = _read(file)
+    if name in source.classes:
+        return any(_derives(source.place(each, module), base) for each in source.classes[name].bases)
+    return name in source.origins and _derives(source.origins[name], base)
+
+
+def _file(module: str) -> Path | None:
+    """The file of one of hilbench's own modules; None for any other."""
+    top, *parts = module.split(".")
+    path = PACKAGE.joinpath(*parts)
+    found = (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
+    return next(found, None) if top == PACKAGE.name else None
+
+
+def _can_be_plugin(node: ast.stmt) -> TypeGuard[ast.ClassDef | ast.FunctionDef]:
+    return isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+
+
+def _marks(node: ast.ClassDef | ast.FunctionDef) -> list[ast.expr]:
+    return node.bases if isinstance(node, ast.ClassDef) else node.decorator_list
 
 
 def _snake(name: str) -> str:

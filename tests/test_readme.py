@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbench.bridge.impair.shaping import Impairment, settle_shape
+from hilbench.bridge.impair.impairment import Impairment, to_impairment
 from hilbench.scenario.files import load
 from hilbench.studies.suite import cells, load_suite
 
@@ -54,12 +54,12 @@ def test_console_block(session: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_toml_block(text: str) -> None:
-    """What names scenarios is a suite, and its cells could run; a shape is valid; the rest is part of a scenario."""
+    """A table with scenarios is a suite that could run, an impairment is valid, any other is part of a scenario."""
     raw = tomllib.loads(text)
     if "scenarios" in raw:
         assert cells(load_suite(raw))
-    elif "shape" in raw:
-        assert settle_shape(raw["shape"], "shape") != Impairment()
+    elif "impairment" in raw:
+        assert to_impairment(raw["impairment"], "impairment") != Impairment()
     else:
         assert set(raw) <= set(load("arm_payload").__dataclass_fields__)
 

@@ -1,4 +1,4 @@
-"""What every backend that runs Networks asks before it loads one, and the sizes its replies have."""
+"""Checks that every backend makes before it loads a Network, and the sizes of its replies."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hilbench.nal.model.network import Network
 from hilbench.types import Backend, Carry, LoadReport, Probes, Program
 
 MAX_SPIKES = 255
-"""Of one neuron in one step, where `spikes` is `multiple`."""
+"""The most spikes of one neuron in one step, where `spikes` is `multiple`."""
 STEPS_MAX = 100_000
 """Network steps in a control period: one tick must not keep a device busy for hours."""
 
 
 def all_or_nothing(load: Callable[..., LoadReport]) -> Callable[..., LoadReport]:
-    """A backend's `load` that leaves the backend as it was when it fails: what was loaded runs on."""
+    """Make a backend's `load` leave the backend unchanged when it fails, so that the loaded program runs on."""
 
     @wraps(load)
     def checked(self: Backend, program: Program, period_us: int, probes: Probes) -> LoadReport:
@@ -35,8 +35,20 @@ def all_or_nothing(load: Callable[..., LoadReport]) -> Callable[..., LoadReport]
     return checked
 
 
-def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: str) -> int:
-    """How many network steps make a control period. Raises NetworkError when this cannot run."""
+def runnable(program: Program, period_us: int, probes: Probes, backend: str) -> Network:
+    """The program, which is a network that can run at this period with these probes. Raises NetworkError if not.
+
+    Parameters
+    ----------
+    program : Program
+        A network or a law.
+    period_us : int
+        The control period, in microseconds.
+    probes : Probes
+        What the run records inside the network.
+    backend : str
+        The backend's name, for the message.
+    """
     if not isinstance(program, Network):
         raise NetworkError(f"backend {backend!r} runs networks; found a law; allowed: backend 'law'")
     if not program.populations:
@@ -58,17 +70,22 @@ def steps_per_tick(program: Program, period_us: int, probes: Probes, backend: st
     for name in (*probes.weights, *probes.weight_norms):
         if name not in program.projections:
             raise NetworkError(f"record.weights: found {name!r}; {allowed_hint(name, program.projections)}")
-    return period_us // program.dt_us
+    return program
 
 
-def as_it_is(network: Network) -> Network:
-    """A network of its own, whose parts are those of now: whoever built it may go on building."""
-    parts = {name: dict(getattr(network, name)) for name in ("populations", "projections", "output_sources", "shapes")}
-    return replace(network, **parts)
+def detached(network: Network) -> Network:
+    """A copy of the network that holds the same parts: what its builder adds later does not reach the copy."""
+    return replace(
+        network,
+        populations=dict(network.populations),
+        projections=dict(network.projections),
+        output_sources=dict(network.output_sources),
+        shapes=dict(network.shapes),
+    )
 
 
 def check_folded(folded: Network, probes: Probes) -> None:
-    """Raise NetworkError for a record of weights that are no matrix of their own where relays are folded."""
+    """Raise NetworkError for recorded weights that folding has merged into another matrix."""
     for name in (*probes.weights, *probes.weight_norms):
         if name not in folded.projections:
             text = f"found {name!r}, which here is one matrix with the linear nodes that it meets"

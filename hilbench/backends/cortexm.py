@@ -14,12 +14,13 @@ from typing import Annotated
 from msgspec import Meta
 
 from hilbench import plugins
-from hilbench.backends._network import all_or_nothing, check_folded, probe_ticks, steps_per_tick
+from hilbench.backends._network import all_or_nothing, check_folded, probe_ticks, runnable
 from hilbench.backends.loihi import LoihiConfig, weights_record
 from hilbench.errors import LinkError, NetworkError
 from hilbench.nal.compile.fold import exact_parts, folded_for
 from hilbench.nal.compile.zeros import check_zeros
 from hilbench.nal.loihi import IntegerNetwork
+from hilbench.nal.model.network import Network
 from hilbench.types import NO_VALUES, Backend, Carry, Link, LoadReport, Probes, Program, Reply, Tick
 
 BOARDS = "qemu, serial:///dev/ttyACM0?baud=115200, stream://HOST:PORT, stream:///PATH"
@@ -52,11 +53,14 @@ class Cortexm(Backend):
     instructions = -1
     """What the last tick took under QEMU, periods caught up included; -1 on a board, which does not count them."""
 
+    _close: weakref.finalize
+    """Closes the link, and ends QEMU; absent before the first `load`."""
+
     @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         from hilbench.firmware import parts
 
-        steps_per_tick(program, period_us, probes, "cortexm")
+        program = runnable(program, period_us, probes, "cortexm")
         self._weight_ticks = probe_ticks(probes, period_us)
         folded = folded_for(program, "cortexm")
         check_folded(folded, probes)
@@ -110,7 +114,7 @@ class Cortexm(Backend):
         """What QEMU puts an instruction at; None on a board, which has time."""
         return 1 << self.config.icount_shift if self.config.board == "qemu" else None
 
-    def _open(self, opened: ExitStack, program: Program, period_us: int, probes: Probes) -> Link:
+    def _open(self, opened: ExitStack, program: Network, period_us: int, probes: Probes) -> Link:
         """The link to a board, or to one that is emulated; `opened` closes what this starts."""
         address = self.config.board
         if address == "qemu":
@@ -123,7 +127,7 @@ class Cortexm(Backend):
         opened.callback(link.close)
         return link
 
-    def _emulate(self, opened: ExitStack, program: Program, period_us: int, probes: Probes) -> str:
+    def _emulate(self, opened: ExitStack, program: Network, period_us: int, probes: Probes) -> str:
         from hilbench.firmware import ELF, build, tool
         from hilbench.firmware.qemu import QEMU, emulated
 

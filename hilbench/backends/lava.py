@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from msgspec import Meta, Struct
@@ -21,7 +21,7 @@ from hilbench.backends._network import (
     check_snapshot,
     n_probe_values,
     probe_ticks,
-    steps_per_tick,
+    runnable,
 )
 from hilbench.backends._numba.cache import kernels
 from hilbench.errors import NetworkError
@@ -68,7 +68,8 @@ class Lava(Backend):
 
     @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
-        self._steps = steps_per_tick(program, period_us, probes, "lava")
+        program = runnable(program, period_us, probes, "lava")
+        self._steps = period_us // program.dt_us
         probe_ticks(probes, period_us)
         folded = folded_for(program, "lava")
         check_folded(folded, probes)
@@ -150,7 +151,7 @@ class Lava(Backend):
             found[place] = self._form.volts[name][k]
         return found
 
-    def _call(self, name: str, *arguments: object, timeout_s: float | None = None) -> object:
+    def _call(self, name: str, *arguments: object, timeout_s: float | None = None) -> Any:
         return self._machine.call(name, *arguments, timeout_s=timeout_s or self.config.step_timeout_s)
 
 

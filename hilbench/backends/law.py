@@ -76,7 +76,7 @@ class LawRunner(Backend):
         return self._reply
 
     def advance(self, n_periods: int) -> None:
-        """A law's state changes with its ticks alone."""
+        """Do nothing: a law's state changes only with its ticks."""
 
 
 def _own(numbers: NDArray) -> NDArray:

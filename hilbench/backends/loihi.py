@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.backends._network import all_or_nothing, check_folded, check_snapshot, probe_ticks, steps_per_tick
+from hilbench.backends._network import all_or_nothing, check_folded, check_snapshot, probe_ticks, runnable
 from hilbench.backends._numba.cache import kernels
 from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.compile.fold import exact_parts, folded_for
@@ -59,14 +59,16 @@ class Loihi(Backend):
         self._bind(kernels("hilbench.backends._loihi.kernels", Path(equations.__file__), Path(lower.__file__)))
         self._run(0, NO_TIMES, NO_TIMES)  # compiles, or loads what the disk holds
         self.reset(0, "none")
-        return LoadReport("loihi", *report, n_probe_values=self._record.size, warnings=warnings)
+        exact, approximated = report
+        n_values = self._record.size
+        return LoadReport("loihi", exact, approximated, n_probe_values=n_values, warnings=warnings)
 
     def reset(self, seed: int, carry: Carry) -> None:
         if carry != "all":
             for state in (self._u, self._held, self._ring, self._marks):
                 state[...] = 0
             self._v[:] = self._flat.v_initial
-        self._hold(0)
+        self._hold(np.zeros(self._values.size))
         self._counts[:] = 0
         self._ticks, self._n_steps, self._advanced = 0, 0, False
 
@@ -123,7 +125,7 @@ class Loihi(Backend):
     def _integers(self, program: Program, period_us: int, probes: Probes) -> tuple[IntegerNetwork, tuple, tuple]:
         """The program in integers, which parts of it are exact and which approximated, and warnings."""
         if not isinstance(program, IntegerNetwork):
-            steps_per_tick(program, period_us, probes, "loihi")
+            program = runnable(program, period_us, probes, "loihi")
             folded = folded_for(program, "loihi")
             check_folded(folded, probes)
             made = from_network(folded, self.config.weight_bits, self.config.largest_value)
@@ -182,7 +184,15 @@ def _check(program: IntegerNetwork, period_us: int, probes: Probes) -> None:
 
 
 def weights_record(net: IntegerNetwork, probes: Probes) -> NDArray:
-    """What each record of weights holds: they never change."""
+    """What each record of weights holds, (n_probe_values,) float32. The weights never change.
+
+    Parameters
+    ----------
+    net : IntegerNetwork
+        The network.
+    probes : Probes
+        Which weights and norms are recorded.
+    """
     weights = {p.name: written(p) for p in net.projections.values()}
     weights |= {p.name: p.weights.data for p in net.value_inputs}
     norms = [[np.linalg.norm(weights[name])] for name in probes.weight_norms]

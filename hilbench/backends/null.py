@@ -1,4 +1,4 @@
-"""Echoes values without computing: the floor that a link and a loop cost by themselves."""
+"""Returns values without computing: with it a run measures what the link and the loop cost alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Null(Backend):
         return LoadReport("null", dropped=("the whole program: null only echoes values",))
 
     def reset(self, seed: int, carry: Carry) -> None:
-        """Nothing is kept."""
+        """Do nothing: it has no state."""
 
     def step(self, tick: Tick) -> Reply:
         values = np.zeros(self._n_out, np.float32)
@@ -28,4 +28,4 @@ class Null(Backend):
         return self._reply
 
     def advance(self, n_periods: int) -> None:
-        """Nothing moves."""
+        """Do nothing: it has no state."""

@@ -1,7 +1,7 @@
 """Networks compiled over flat arrays, for real time. Kernels are compiled once and cached on disk.
 
 Weights that stay and all that goes in or out are float32; currents, membranes and what learns are float64, as in the
-reference (see `nal.lower`).
+reference (see `nal.compile.lower`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from inspect import getfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -19,21 +20,22 @@ from numpy.typing import NDArray
 
 from hilbench.backends._network import (
     all_or_nothing,
-    as_it_is,
     check_snapshot,
+    detached,
     n_probe_values,
     probe_ticks,
-    steps_per_tick,
+    runnable,
 )
 from hilbench.backends._numba.cache import disk_cache, kernels
 from hilbench.backends._numba.plans import Move, Plans, check_rules
 from hilbench.backends._numba.table import RELEASED, Address, Argument, addresses, fill, io, state
-from hilbench.errors import NetworkError
+from hilbench.errors import NetworkError, said
 from hilbench.nal import rules
 from hilbench.nal.compile import lower as lowering
 from hilbench.nal.compile.lower import Column, ConstantColumn, Lowered, lower, part_bounds, part_cuts
 from hilbench.nal.model import noise
 from hilbench.nal.model.network import Network
+from hilbench.nal.model.rule import Rule
 from hilbench.types import (
     COUNTERS,
     EVENT,
@@ -52,21 +54,10 @@ NOW, LAST_RESET = range(2)
 ADVANCE = 2
 OUTPUTS = [Column.OUT_ADDRESS, Column.PROBE_ADDRESS]
 SCRATCH = (
-    "HELD_CURRENT",
-    "HOLDING",
-    "HOLD_V",
-    "QUEUE",
-    "ACTIVE_BLOCKS",
-    "OVER",
-    "FIRED",
-    "AMOUNT",
-    "SPIKED",
-    "EXCESS",
-    "N_FIRED",
-    "TOTALS",
-    "ARRIVED",
-)
-"""Arrays that mean nothing between two steps."""
+    "HELD_CURRENT", "HOLDING", "HOLD_V", "QUEUE", "ACTIVE_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS",
+    "N_FIRED", "TOTALS", "ARRIVED",
+)  # fmt: skip
+"""Arrays that hold nothing from one step to the next."""
 
 
 class NumbaConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,10 +74,11 @@ class Numba(Backend):
 
     @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
-        self._steps = steps_per_tick(program, period_us, probes, "numba")
+        program = runnable(program, period_us, probes, "numba")
+        self._steps = period_us // program.dt_us
         check_rules(program)
         self._weight_ticks = probe_ticks(probes, period_us)
-        self._probes, self._network = probes, as_it_is(program)
+        self._probes, self._network = probes, detached(program)
         self._flat = flat = lower(program, probes)
         self._state = state(flat, self.config.threads)
         self._io = _buffers(flat, program, self._steps)
@@ -98,12 +90,12 @@ class Numba(Backend):
         }
         self._reply, self._values_out = Reply(), np.zeros(flat.readouts.size, np.float32)
         self._counts, self._counts_out = np.zeros((2, len(COUNTERS)), np.uint64)
-        # What each step gives the Reply; views, for an array that others hold must not be resized under the kernel.
+        # What each step puts into the Reply. Views cannot be resized, so that no reader moves the kernel's arrays.
         self._fresh = self._values_out[:], self._counts_out[:], NO_EVENTS, NO_EVENTS, NO_VALUES
         self._values, self._modulators = self._io["VALUES"], self._io["MODULATORS"]
         self._out, self._probe = (self._io[name].view(EVENT).reshape(-1) for name in ("OUT", "PROBE"))
         self._weights = {p.name: s.weights for p, s in zip(flat.projections, flat.synapses, strict=True)}
-        # What the dispatcher calls once it has looked at the arguments' types, which would take longer than the call.
+        # The compiled function itself: numba's dispatcher would first check the arguments' types, longer than the call.
         (compiled,) = kernels("hilbench.backends._numba.kernels", *_sources()).run.overloads.values()
         self._kernel, self._tables = compiled.entry_point, self._fill(self.config.threads)
         self._table_at, *others_at = (table.ctypes.data for table in self._tables)
@@ -146,7 +138,7 @@ class Numba(Backend):
         found = self._kernel(self._table_at, n_events, tick.learning)
         reply = self._reply
         reply.values, reply.counters, reply.events, reply.probe_events, reply.probe_values = self._fresh
-        if found:  # a small network tells nothing in most ticks
+        if found:  # in most ticks of a small network there are no events
             n_out, n_probe = found >> 32, found & 0xFFFFFFFF
             if n_out:
                 reply.events = self._out[:n_out]
@@ -210,7 +202,7 @@ class Numba(Backend):
         self._io["EVENTS"][: events.size] = events
 
     def _fill(self, n_parts: int) -> NDArray:
-        """(n_parts, entries): the kernel's table of each part. It holds addresses, this object the arrays."""
+        """(n_parts, entries) int64: the kernel's table of each part. It has addresses; this object keeps the arrays."""
         flat, net = self._flat, self._network
         plans, moves = self._plans.plans, self._plans.moves
         self._keys = np.zeros(len(flat.order), np.uint64)
@@ -219,7 +211,7 @@ class Numba(Backend):
         self._cuts = [part_cuts(flat, i, bounds) for i in range(len(flat.synapses))]
         pairs = zip(flat.synapses, self._cuts, strict=True)
         where = np.array([addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, len(Address))
-        sizes = {
+        sizes: dict[str, NDArray | int] = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
             "N_COUNTED": sum(p.size for p in flat.order if p.kind != "sum"), "N_READOUTS": flat.readouts.size,
@@ -228,14 +220,18 @@ class Numba(Backend):
             "N_PARTS": n_parts, "PART": 0, "N_STEPS": self._steps,
             "N_MARK_SLOTS": flat.n_mark_slots,
         }  # fmt: skip
-        self._constant = {
+        self._constant: dict[str, NDArray] = {
             "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
             "SYNAPSES": where, "BIAS": flat.bias, "READOUTS": flat.readouts, "KEYS": self._keys,
             "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
             "BOUNDS": bounds,
         }  # fmt: skip
-        reply = {"VALUES_OUT": self._values_out, "COUNTS": self._counts, "COUNTS_OUT": self._counts_out}
-        tables = np.tile(fill(sizes | self._constant | self._state | self._io | reply), (n_parts, 1))
+        reply: dict[str, NDArray] = {
+            "VALUES_OUT": self._values_out,
+            "COUNTS": self._counts,
+            "COUNTS_OUT": self._counts_out,
+        }
+        tables = np.tile(fill({**sizes, **self._constant, **self._state, **self._io, **reply}), (n_parts, 1))
         tables[:, Argument.PART] = np.arange(n_parts)
         return tables
 
@@ -252,8 +248,8 @@ def _buffers(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
     try:
         return io(flat, net, n_steps)
     except (MemoryError, ValueError):  # NumPy raises the second one for more than an address can say
-        told = [p.name for p, row in zip(flat.order, flat.populations, strict=True) if max(row[OUTPUTS]) >= 0]
-        names = ", ".join(map(repr, told))
+        asked = [p.name for p, row in zip(flat.order, flat.populations, strict=True) if max(row[OUTPUTS]) >= 0]
+        names = ", ".join(map(repr, asked))
         text = f"{names}: the spikes of a control period of {n_steps} steps may not fit into memory"
         raise NetworkError(f"{text}; allowed: a shorter period, or fewer populations put out or recorded") from None
 
@@ -264,7 +260,7 @@ def _check_clocks(clocks: NDArray) -> None:
 
 
 def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray) -> Callable[..., int]:
-    """The kernel, run by a thread more for each further part's table; `arrived` (1,) is what they wait on."""
+    """The kernel, with one more thread for each further part's table. `arrived` (1,) is their barrier's counter."""
     others = None
 
     def run(table_at: int, *arguments: int) -> int:
@@ -277,7 +273,7 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
                 other.result()
         except BaseException:
             arrived[:] = RELEASED
-            others.shutdown()  # also of work that was handed over but not noted
+            others.shutdown()  # waits for all that was submitted
             others, arrived[:] = None, 0
             raise
         return found
@@ -286,13 +282,18 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
 
 
 def _sources() -> list[Path]:
-    """Where the kernels' equations stand."""
+    """The files with the kernels' equations."""
     return [Path(lowering.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
 
 
 @cache
-def _rule_address(place: int) -> int:
-    """Where the compiled kernel of a rule is."""
+def _rule_address(rule: type[Rule]) -> int:
+    """The address of the compiled kernel of a class of rules. Raises NetworkError for a rule that does not compile."""
     rule_kernels = kernels("hilbench.backends._numba.rules", *_sources())
-    with disk_cache(*_sources()):
-        return rule_kernels.compiled(place).address
+    sources, own = _sources(), Path(getfile(rule))
+    try:
+        with disk_cache(*sources, *(() if own in sources else (own,))):
+            return rule_kernels.compiled(rule).address
+    except Exception as error:  # whatever the functions of a rule from elsewhere make numba raise
+        text = f"'numba' cannot compile the rule {rule.__name__} ({said(error)}); it runs in 'reference'"
+        raise NetworkError(text) from error

@@ -1,4 +1,4 @@
-"""The meaning of a Network: NumPy, float64, slow and obvious. Every other backend is compared with this one.
+"""The definition of what a Network does: NumPy, float64, slow and simple. Every other backend is compared with it.
 
 One network step, in this order:
 
@@ -6,13 +6,13 @@ One network step, in this order:
    and the weights of events, spikes and values that were sent `delay_steps` ago. An event counts 1, a spike has the
    network's `spike_amplitude`, graded spikes and what does not spike send their v. Over a delay travels what the weight
    was when it was sent. A value or modulator that is no finite number counts as 0.
-2. neurons, populations in `Network.order()`, as `nal.neurons.Step` says, unless the membrane is held after a spike.
+2. neurons, populations in `Network.order()`, by `StepConstants`, unless the membrane is held after a spike.
    Past its threshold a neuron spikes; one that `fires` on arrival does so only where something has come in over its
    synapses: in this step, or late in the last one. What it sends reaches later populations in this step where there is
    no delay.
 3. late input: what `late` projections bring acts on the membranes now, past the threshold test.
 4. resets, holds and adaptation, for all populations that spiked.
-5. learning, as `_reference_learning` says; weights and thresholds change while the tick says so.
+5. learning, as `_reference/learning.py` says; weights and thresholds change while the tick says so.
 """
 
 from __future__ import annotations
@@ -25,29 +25,42 @@ from numpy.typing import NDArray
 from hilbench.backends._network import (
     MAX_SPIKES,
     all_or_nothing,
-    as_it_is,
     check_snapshot,
+    detached,
     n_probe_values,
     probe_ticks,
-    steps_per_tick,
+    runnable,
 )
 from hilbench.backends._reference.learning import Learning
 from hilbench.nal.compile.operations import counted, multiplies
 from hilbench.nal.model import noise
 from hilbench.nal.model.neurons import Population, step_constants
-from hilbench.types import COUNTERS, EVENT, Backend, Carry, Empty, LoadReport, Probes, Program, Reply, Tick, size_of
+from hilbench.types import (
+    COUNTERS,
+    EVENT,
+    NO_VALUES,
+    Backend,
+    Carry,
+    Empty,
+    LoadReport,
+    Probes,
+    Program,
+    Reply,
+    Tick,
+    size_of,
+)
 
 
 class Reference(Backend):
-    """NumPy in float64: the meaning of a Network, at no particular speed."""
+    """NumPy in float64: the definition of what a Network does. It is slow."""
 
     Config = Empty
 
     @all_or_nothing
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
-        self._steps = steps_per_tick(program, period_us, probes, "reference")
+        self._network = program = detached(runnable(program, period_us, probes, "reference"))
+        self._steps = period_us // program.dt_us
         self._weight_ticks = probe_ticks(probes, period_us)
-        self._network = program = as_it_is(program)
         self._probes = probes
         self._order = [program.populations[name] for name in program.order()]
         self._constants = {p.name: step_constants(p, program.dt_s) for p in self._order}
@@ -90,7 +103,7 @@ class Reference(Backend):
         self._modulators[:] = np.where(np.isfinite(tick.modulators), tick.modulators, 0)
         spikes = self._run(self._steps, tick.events, tick.learning)
         taps, ports = self._network.output_sources, self._network.outputs
-        values = np.concatenate([self._v[taps[port.name]] for port in ports if port.kind == "values"] or [[]])
+        values = np.concatenate([NO_VALUES, *(self._v[taps[port.name]] for port in ports if port.kind == "values")])
         reply = Reply(
             counters=self._counters.copy(),
             events=self._events(spikes, [taps[port.name] for port in ports if port.kind == "events"]),
@@ -226,7 +239,7 @@ class Reference(Backend):
         return sum(biases, np.zeros(self._network.populations[name].size))
 
     def _neurons(self, p: Population, x: NDArray) -> NDArray:
-        """How often each neuron spikes, after one step of `nal.neurons.Step`."""
+        """How often each neuron spikes, after one step by `StepConstants`."""
         c, b, v = self._constants[p.name], p.behaviour, self._v[p.name]
         self._free[p.name] = free = self._held[p.name] == 0
         moved = c.rest + (v - c.rest) * c.decay

@@ -26,6 +26,7 @@ from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import device, serve
 from hilbench.cli.doctor import doctor
+from hilbench.cli.impair import impair
 from hilbench.cli.keys import keys
 from hilbench.cli.meter import meter
 from hilbench.cli.network import import_network
@@ -33,7 +34,6 @@ from hilbench.cli.parts import list_plugins
 from hilbench.cli.program import program
 from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
-from hilbench.cli.shape import shape
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, allowed_hint
 from hilbench.machine.signals import as_interrupts
@@ -55,7 +55,7 @@ COMMANDS = {
     "import": import_network,
     "serve": serve,
     "device": device,
-    "shape": shape,
+    "impair": impair,
     "keys": keys,
     "compile": compile_file,
     "build": build,

@@ -1,1 +1,1 @@
-"""Between observations and ticks, and between replies and actions."""
+"""Coders: from an observation to a tick's values and events, and from a reply to an action."""

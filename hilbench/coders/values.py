@@ -11,12 +11,27 @@ from hilbench.types import NO_EVENTS, PlantSpec, Reply
 
 
 class Scaled:
-    """Values are chosen observation entries, centred and scaled; no events."""
+    """Values are chosen observation entries, centred and scaled; no events.
+
+    Parameters
+    ----------
+    plant : PlantSpec
+        The plant, whose observations have names.
+    names : sequence of str
+        The observations to send, in the order of the values.
+    centre : float or (n_names,) float
+        What is subtracted, in the observations' units.
+    scale : float or (n_names,) float
+        What the difference is divided by, in the observations' units.
+    """
 
     def __init__(
-        self, plant: PlantSpec, names: Sequence[str], centre: Sequence[float] | float = 0.0,
+        self,
+        plant: PlantSpec,
+        names: Sequence[str],
+        centre: Sequence[float] | float = 0.0,
         scale: Sequence[float] | float = 1.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         columns = [plant.obs_names.index(name) for name in names]
         in_order = columns == list(range(len(columns)))
         self._columns = slice(len(columns)) if in_order else np.array(columns)
@@ -46,5 +61,13 @@ class Whole:
 
 
 def values_to_action(reply: Reply, action: NDArray) -> None:
-    """The reply's values are the action."""
+    """Take the reply's values as the action.
+
+    Parameters
+    ----------
+    reply : Reply
+        The device's reply, with (n_actions,) values.
+    action : (n_actions,) float64
+        Written in place, in the plant's units.
+    """
     action[:] = reply.values

@@ -1,1 +1,1 @@
-"""Laws and networks with their coders; a file each."""
+"""Controllers: laws, and networks with their coders. One file each."""

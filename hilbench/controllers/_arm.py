@@ -1,4 +1,4 @@
-"""The nominal 2-link arm that arm controllers share: PD and gravity term, as the plant's inner loop has them."""
+"""The nominal 2-link arm that arm controllers share, with the PD and gravity terms of the plant's inner loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hilbench.types import LawProgram, PlantSpec, Port, to_builtins
 
 
 class ArmModel(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a designer knows of the arm: nominal constants, and the PD gains of its inner loop."""
+    """The arm as its designer knows it: nominal constants, and the PD gains of its inner loop."""
 
     length_1_m: float
     centre_1_m: float
@@ -64,7 +64,7 @@ def pd_nm(arm: ArmModel, s: State) -> tuple[float, float]:
 
 
 def command_nm(arm: ArmModel, s: State) -> tuple[float, float]:
-    """What is to be sent beside a residual: nothing when the plant has its inner loop, else PD and nominal gravity."""
+    """The command (N m) beside a residual: 0 where the plant has its inner loop, else PD and nominal gravity."""
     if arm.inner_loop:
         return 0.0, 0.0
     pd_1, pd_2 = pd_nm(arm, s)

@@ -1,7 +1,7 @@
-"""What stable-baselines3's VecNormalize saved, read without running any code that is in the file.
+"""Reads what stable-baselines3's VecNormalize saved, without running any code that is in the file.
 
-A pickle may name any function and have it called. Here NumPy's arrays alone are built; classes of stable-baselines3 and
-Gymnasium are stood in for by one that does nothing, and every other name is refused.
+A pickle may name any function and have it called. Here only NumPy's arrays are built. Classes of stable-baselines3 and
+Gymnasium are replaced by one that does nothing, and every other name is refused.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUMPY = {"_reconstruct", "_frombuffer", "scalar", "ndarray", "dtype"}
-"""What NumPy's arrays, numbers and types are built by, in modules that are named otherwise from NumPy 2 on."""
+"""The functions that build NumPy's arrays, numbers and types; NumPy 2 renamed their modules."""
 NUMPY_MODULES = re.compile(r"numpy(\.(_?core)\.(multiarray|numeric))?")
 INERT = re.compile(r"(stable_baselines3|gymnasium|gym|numpy\.random)(\..*)?")
-"""Modules whose classes and functions are stood in for."""
+"""Modules whose classes and functions are replaced by `_Inert`."""
 CLASS = ("stable_baselines3.common.vec_env.vec_normalize", "VecNormalize")
 HEAD_BYTES = 4096
 NAMES = re.compile(r"vec_?norm|normali[sz]", re.IGNORECASE)
@@ -34,17 +34,21 @@ class Statistics(NamedTuple):
 
 
 class _Inert:
-    """Stands for a class, or for what a function returns: takes everything in, does nothing."""
+    """Replaces a class, or what a function returns. It accepts all arguments and does nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing of it counts."""
+        """Ignore everything."""
 
     def __setstate__(self, state: Any) -> None:
         self.__dict__.update(state if isinstance(state, dict) else {})
 
 
 class _VecNormalize(_Inert):
-    """Stands for VecNormalize itself."""
+    """Replaces VecNormalize itself, with the attributes that are read."""
+
+    obs_rms: Any
+    epsilon: Any
+    clip_obs: Any
 
 
 class _Unpickler(pickle.Unpickler):
@@ -85,7 +89,7 @@ def read_statistics(file: Path) -> Statistics | None:
 
 
 def beside(policy: Path) -> Path | None:
-    """A file of such statistics near a policy's, by its name or by what it says at its start; nothing is loaded."""
+    """A file of such statistics near a policy's, known by its name or its first bytes; nothing is loaded."""
     for folder in (policy.parent, policy.with_suffix("")):
         for file in sorted([*folder.glob("*.pkl"), *folder.glob("*.pickle")]):
             with file.open("rb") as opened:

@@ -6,8 +6,8 @@ With Lambda = kp / kd the term -K_D s is the PD command of the inner loop, so th
 gravity term covers the nominal load; `a` holds three inertial parameters (nominal at the start) and the two gravity
 moments in excess of nominal (zero at the start).
 
-Told the payload, which no controller on a robot is, the law adds what a point mass at the tip changes of `a`: with that
-it is the oracle that learners are measured against.
+With `knows_change` the law is given the payload, which no controller on a robot knows, and adds what a point mass at
+the tip changes of `a`. It is then the oracle that learners are compared with.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class AdaptiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Gamma of the three inertial parameters (kg m2)."""
     gravity_rate: Annotated[float, Meta(ge=0)] = 200.0
     """Gamma of the two gravity moments (N m)."""
-    told: bool = False
-    """Whether it is told the payload from the plant's info as soon as it changes."""
+    knows_change: bool = False
+    """Whether it is given the payload from the plant's info as soon as it changes."""
 
 
 class AdaptiveLawConfig(AdaptiveConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +70,7 @@ class AdaptiveLaw(Law):
         if learning:
             sliding = np.array((s.qd_1 - rate_1, s.qd_2 - rate_2))
             self.parameters -= c.period_s * self._rates * (y.T @ sliding)
-        payload_kg = modulators[0] if c.told else 0.0
+        payload_kg = modulators[0] if c.knows_change else 0.0
         return y @ (self.parameters + payload_kg * self._per_kg) + command_nm(c.arm, s)
 
     def _reference_acceleration(self, s: State, lambda_1: float, lambda_2: float) -> tuple[float, float]:
@@ -91,7 +91,17 @@ def payload_parameters(arm: ArmModel) -> NDArray:
 
 
 def regressor(s: State, rate: tuple[float, float], acceleration: tuple[float, float]) -> NDArray:
-    """Y (2, 5): torque = Y a for a = (base inertia, coupling, outer inertia, inner and outer gravity moment)."""
+    """Y (2, 5): torque = Y a for a = (base inertia, coupling, outer inertia, inner and outer gravity moment).
+
+    Parameters
+    ----------
+    s : State
+        Joint angles (rad) and rates (rad/s).
+    rate : (float, float)
+        qd_r of both joints, in rad/s.
+    acceleration : (float, float)
+        qdd_r of both joints, in rad/s^2.
+    """
     c2, s2, c1, c12 = cos(s.q_2), sin(s.q_2), cos(s.q_1), cos(s.q_1 + s.q_2)
     (r1, r2), (a1, a2) = rate, acceleration
     coupling_1 = c2 * (2 * a1 + a2) - s2 * (s.qd_2 * r1 + (s.qd_1 + s.qd_2) * r2)
@@ -110,18 +120,18 @@ class Adaptive(Controller):
         law: Any = AdaptiveLawConfig(
             inertia_rate=config.inertia_rate,
             gravity_rate=config.gravity_rate,
-            told=config.told,
+            knows_change=config.knows_change,
             arm=arm_model(plant, "adaptive"),
             period_s=period_us * 1e-6,
         )
         program = arm_law("adaptive", law, plant)
-        if not config.told:
+        if not config.knows_change:
             return BuiltController(program, Whole(), values_to_action)
         if "payload_kg" not in plant.info_units:
-            raise ScenarioError("told: this plant's info has no payload_kg")
+            raise ScenarioError("knows_change: this plant's info has no payload_kg")
         program = msgspec.structs.replace(program, modulators=(Port("payload", 1, units=("kg",)),))
-        return BuiltController(program, Whole(), values_to_action, _tell)
+        return BuiltController(program, Whole(), values_to_action, _give_payload)
 
 
-def _tell(obs: NDArray, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
+def _give_payload(obs: NDArray, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
     modulators[0] = info["payload_kg"]

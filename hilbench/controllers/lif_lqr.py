@@ -24,7 +24,7 @@ class LIFLQRConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unknown_f
     n_neurons: Annotated[int, Meta(ge=1, le=10_000)] = 256
     """Number of LIF neurons."""
     readout_tau_s: Annotated[float, Meta(gt=0)] = 0.005
-    """Time constant of the readout: short, because the law feels it as delay."""
+    """Time constant of the readout: short, because it delays the control loop."""
     state_scale: tuple[Positive, Positive, Positive, Positive] = (0.5, 1.0, 0.2, 1.0)
     """States (m, m/s, rad, rad/s) that fill the population's range."""
     state_cost: tuple[NotNegative, NotNegative, NotNegative, NotNegative] = (1.0, 0.1, 10.0, 0.1)

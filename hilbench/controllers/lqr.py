@@ -46,13 +46,33 @@ class LQRLaw(Law):
 
 
 def gain(a: ArrayLike, b: ArrayLike, q: ArrayLike, r: ArrayLike) -> NDArray:
-    """K (n_inputs, n_states) of u = -K x that minimises the integral of x'Qx + u'Ru (continuous-time Riccati)."""
+    """K (n_inputs, n_states) of u = -K x that minimises the integral of x'Qx + u'Ru (continuous-time Riccati).
+
+    Parameters
+    ----------
+    a : (n_states, n_states) float
+        The plant's matrix in dx/dt = A x + B u.
+    b : (n_states, n_inputs) float
+        The input's matrix in the same equation.
+    q : (n_states, n_states) float
+        The cost of states.
+    r : (n_inputs, n_inputs) float
+        The cost of inputs.
+    """
     cost = scipy.linalg.solve_continuous_are(a, b, q, r)
     return np.linalg.solve(np.atleast_2d(r), np.transpose(b) @ cost)
 
 
 def linear_cart_pole(plant: PlantSpec, controller: str) -> tuple[NDArray, NDArray]:
-    """(A, B) of the cart-pole about upright, for x, xd, theta, thetad. Raises ScenarioError for another plant."""
+    """(A, B) of the cart-pole about upright, for x, xd, theta, thetad. Raises ScenarioError for another plant.
+
+    Parameters
+    ----------
+    plant : PlantSpec
+        The plant, whose nominal parameters are read.
+    controller : str
+        The controller's name, for the message.
+    """
     p = plant.parameters
     if "pole_m" not in p:
         raise ScenarioError(f"controller {controller!r} needs a cart-pole; this plant states no 'pole_m'")
@@ -68,7 +88,17 @@ def linear_cart_pole(plant: PlantSpec, controller: str) -> tuple[NDArray, NDArra
 
 
 def cart_pole_gain(config: LQRConfig, plant: PlantSpec, controller: str) -> NDArray:
-    """K (4,) for the plant's cart-pole. Raises ScenarioError for costs that no gain minimises."""
+    """K (4,) for the plant's cart-pole. Raises ScenarioError for costs that no gain minimises.
+
+    Parameters
+    ----------
+    config : LQRConfig
+        The costs.
+    plant : PlantSpec
+        The plant, whose nominal parameters are read.
+    controller : str
+        The controller's name, for the message.
+    """
     a, b = linear_cart_pole(plant, controller)
     try:
         k = gain(a, b, np.diag(config.state_cost), [[config.force_cost]])

@@ -1,7 +1,8 @@
-"""A multilayer perceptron as a law: what a trained policy comes down to. It must not know who trained it."""
+"""A multilayer perceptron as a law: a trained policy as plain numbers. It must not know what trained it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +15,11 @@ MAX_WIDTH, MAX_LAYERS = 1024, 8
 
 Row = Annotated[tuple[float, ...], Meta(min_length=1, max_length=MAX_WIDTH)]
 
-ACTIVATIONS = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, np.float32(0))}
+Activation = Literal["tanh", "relu"]
+ACTIVATIONS: dict[Activation, Callable[[NDArray], NDArray]] = {
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, np.float32(0)),
+}
 
 
 class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,7 +30,7 @@ class Layer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Standard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What comes before the first layer: (x - mean) / sd in float64, kept within [-clip, clip], as float32."""
+    """Standardises observations before the first layer: (x - mean) / sd in float64, clipped to +-clip, as float32."""
 
     mean: Row
     sd: Annotated[tuple[Annotated[float, Meta(gt=0)], ...], Meta(min_length=1, max_length=MAX_WIDTH)]
@@ -36,14 +41,14 @@ class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Layers in order, and how the last one's output becomes an action within [low, high]."""
 
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, max_length=MAX_LAYERS)]
-    activation: Literal["tanh", "relu"]
-    """What stands between two layers."""
+    activation: Activation
+    """The function between two layers."""
     output: Literal["clip", "squash"]
     """`squash` maps the output's tanh from [-1, 1] onto the limits."""
     low: Row
     high: Row
     standard: Standard | None = None
-    """What comes before the layers."""
+    """How observations are standardised; None leaves them as they are."""
 
     def __post_init__(self) -> None:
         width = len(self.layers[0].weights[0])

@@ -1,4 +1,4 @@
-"""PD with nominal gravity: what the arm does when nothing learns. Beside the plant's inner loop it sends nothing."""
+"""PD with nominal gravity: the arm without learning. Where the plant has an inner loop, its torque is 0."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class PESConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     """Settings of `pes`."""
 
     readout_tau_s: Annotated[float, Meta(gt=0)] = 0.005
-    """Time constant of the readout; the learning loop feels it as delay."""
+    """Time constant of the readout; it delays the learning loop."""
     learning_rate: Annotated[float, Meta(ge=0)] = 0.02
     """PES step size; divided by the number of neurons."""
     pre_tau_s: Annotated[float, Meta(gt=0)] = 0.02

@@ -1,4 +1,4 @@
-"""Uniformly random actions: the do-nothing end of every scale."""
+"""Uniformly random actions: the lowest reference of every comparison."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A policy trained with stable-baselines3, as a controller: its deterministic actor, taken out as plain numbers.
+"""A policy trained with stable-baselines3, as a controller: its deterministic actor as plain numbers.
 
-Loading such a file runs the pickled code in it: load files of people you trust, and no others. Only the process that
-builds the controller loads it; a device gets the numbers of the law `mlp` and never sees the file. The statistics of a
-VecNormalize are read without running any code in theirs.
+Loading such a file runs the pickled code in it: load only files of people you trust. Only the process that builds the
+controller loads it; a device gets the numbers of the law `mlp` and never sees the file. The statistics of VecNormalize
+are read without running any code of their file.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.controllers._vecnormalize import beside, read_statistics
-from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Layer, MLPConfig, Standard
+from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Activation, Layer, MLPConfig, Standard
 from hilbench.errors import MissingExtra, ScenarioError
 from hilbench.settings import File
 from hilbench.types import BuiltController, Controller, LawProgram, PlantSpec, Port, to_builtins
 
-ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu"}
-"""The law's name of each module that may stand between two layers."""
+ACTIVATIONS: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
+"""The law's name for each module that may be between two layers."""
 
 
 class SB3Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which policy."""
+    """Which policy to load, and how it was trained."""
 
     path: File
     """The file that `model.save` wrote, as seen from the working directory. Loading it runs the code in it."""
     algorithm: Literal["PPO", "A2C", "SAC", "TD3", "DDPG"] = "PPO"
-    """What trained it."""
+    """The algorithm that trained it."""
     rescale: bool = False
     """Whether it was trained behind Gymnasium's RescaleAction: its action bounds are stretched to the plant's."""
     statistics: File | None = None
@@ -80,9 +80,9 @@ def _load(config: SB3Config) -> Any:
 
 
 def _standard(config: SB3Config, plant: PlantSpec) -> tuple[Standard | None, tuple[str, ...]]:
-    """What VecNormalize did to observations, and a note where it is not said but a file of it lies near.
+    """How VecNormalize standardised observations. A note where no file is stated but one is near the policy.
 
-    Raises ScenarioError for a file that is none of this plant's.
+    Raises ScenarioError for a file that is not of this plant.
     """
     if config.statistics is None:
         if (file := beside(Path(config.path))) is None:
@@ -148,7 +148,7 @@ def _law(policy: Any, own: NDArray, limits: NDArray, standard: Standard | None) 
     )
 
 
-def _layers(policy: Any) -> tuple[list[Any], str]:
+def _layers(policy: Any) -> tuple[list[Any], Activation]:
     """The actor's affine layers in order, and the activation between them. Raises ScenarioError for other layers."""
     if hasattr(policy, "mlp_extractor"):
         extractor, modules = policy.pi_features_extractor, [*policy.mlp_extractor.policy_net, policy.action_net]

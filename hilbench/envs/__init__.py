@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 
 def register() -> None:
-    """Register each plant of this folder with Gymnasium under its `env_id`; do nothing without Gymnasium."""
+    """Register each plant of this folder with Gymnasium under its `env_id`. Without Gymnasium, do nothing."""
     try:
         import gymnasium
     except ImportError:
@@ -25,7 +26,7 @@ def register() -> None:
                 )
 
 
-def _plants(file: Path) -> list[tuple[str, dict]]:
+def _plants(file: Path) -> list[tuple[str, dict[str, Any]]]:
     """The classes that state an `env_id`, with their literal facts, read without importing the file."""
     found = []
     for node in ast.parse(file.read_text("utf-8")).body:
@@ -33,7 +34,10 @@ def _plants(file: Path) -> list[tuple[str, dict]]:
             facts = {
                 line.target.id: ast.literal_eval(line.value)
                 for line in node.body
-                if isinstance(line, ast.AnnAssign) and line.target.id in ("env_id", "max_episode_steps") and line.value
+                if isinstance(line, ast.AnnAssign)
+                and isinstance(line.target, ast.Name)
+                and line.value
+                and line.target.id in ("env_id", "max_episode_steps")
             }
             if "env_id" in facts:
                 found.append((node.name, facts))

@@ -57,7 +57,7 @@ except ImportError as error:
 
 
 class BulletConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every PyBullet plant can be told."""
+    """Settings that every PyBullet plant has."""
 
     physics_step_s: Annotated[float, Meta(ge=1e-5, le=0.02)] = 0.001
     """The fixed step of the physics engine, a whole number of microseconds."""
@@ -79,20 +79,31 @@ class BulletPlant(Plant):
     Parameters
     ----------
     render_mode : None or "rgb_array"
-    control_period_s : length of one `step`, a whole number of physics steps
-    disturbances : name -> {"kind": ..., and that kind's fields}
-    settings : the fields of `Config`
+        Whether `render` gives pictures.
+    control_period_s : float
+        Length of one `step` in seconds, a whole number of physics steps.
+    disturbances : dict of dict, optional
+        By name {"kind": ..., and that kind's fields}.
+    settings
+        The fields of `Config`.
 
     Raises ScenarioError when a setting, a disturbance or the period is wrong. A plant that is pickled or copied is made
     anew from its arguments, and has to be reset: the physics stays where it is.
     """
 
+    Config: ClassVar[type[BulletConfig]]
+    metadata: ClassVar[dict[str, Any]]
+    """Gymnasium's, with names and units of observations and actions; each plant adds its own `render_fps`."""
     traits: ClassVar[Traits]
     driven: ClassVar[tuple[int, ...]]
     """The joints that the actuators drive, in the actuators' order."""
     obs_high: ClassVar[tuple[float, ...]]
     """Bounds of the observation space, both ways."""
-    view: _picture.View
+
+    @property
+    @abstractmethod
+    def view(self) -> _picture.View:
+        """Where the camera is now, and how large its picture is."""
 
     def __init__(
         self,
@@ -113,7 +124,8 @@ class BulletPlant(Plant):
         self._step_us = whole_steps(step_s, 1e-6, "plant.physics_step_s", "microseconds")
         self.control_steps = whole_steps(control_period_s, step_s, "control_period_s")
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "render_fps": max(1, round(1 / control_period_s))}
+        fps = max(1, round(1 / control_period_s))
+        self.metadata = {**self.metadata, "render_fps": fps}  # type: ignore[misc]  # Gymnasium reads it of each plant
         self._schedule = Schedule({} if disturbances is None else disturbances, self.traits, step_s)
         self._joints = list(range(len(self.traits.joints)))
         self._driven = list(self.driven)
@@ -121,10 +133,11 @@ class BulletPlant(Plant):
         self._client = self._body = -1
         plant_spec = self.plant_spec
         self._low, self._high = plant_spec.action_low, plant_spec.action_high
-        self.action_space = gymnasium.spaces.Box(np.float32(self._low), np.float32(self._high), dtype=np.float32)
-        self.observation_space = gymnasium.spaces.Box(
-            -np.float32(self.obs_high), np.float32(self.obs_high), dtype=np.float32
+        self.action_space = gymnasium.spaces.Box(
+            np.array(self._low, np.float32), np.array(self._high, np.float32), dtype=np.float32
         )
+        obs_high = np.array(self.obs_high, np.float32)
+        self.observation_space = gymnasium.spaces.Box(-obs_high, obs_high, dtype=np.float32)
 
     def __reduce__(self) -> tuple:
         return _made_anew, (type(self), self._arguments, self.spec)
@@ -152,7 +165,15 @@ class BulletPlant(Plant):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, float]]:
-        """Build everything anew; `seed` decides the episode, and without one Gymnasium's generator does."""
+        """Build the simulation anew and start an episode.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Decides all that is drawn in the episode; without it Gymnasium's generator does.
+        options : dict, optional
+            Not used.
+        """
         super().reset(seed=seed)
         episode = int(self.np_random.integers(2**63)) if seed is None else seed
         self._rebuild()
@@ -167,7 +188,7 @@ class BulletPlant(Plant):
         return obs, info
 
     def advance(self, n_steps: int, action: ArrayLike) -> None:
-        """Run `n_steps` physics steps with `action` (n_actions,) held; one out of range is clipped.
+        """Run physics steps with one action.
 
         Raises ValueError when the action is not finite, and gymnasium's ResetNeeded before the first `reset`.
         """
@@ -217,7 +238,15 @@ class BulletPlant(Plant):
         super().close()
 
     def load_urdf(self, name: str, values: Mapping[str, object] | None = None) -> int:
-        """Load a file of the `urdf` folder, with its `$names` replaced by `values` where there are any."""
+        """Load a file of the `urdf` folder; returns the body's id.
+
+        Parameters
+        ----------
+        name : str
+            The file's name.
+        values : dict, optional
+            What replaces each `$name` in the file.
+        """
         path = URDF / name
         if values is None:
             return self._load_file(path)
@@ -269,7 +298,11 @@ class BulletPlant(Plant):
             self._tip = bullet.getDynamicsInfo(body, self.traits.tip_link, client)
 
     def _command(self, action: ArrayLike) -> list[float]:
-        values = list(action) if type(action) in (list, tuple) else np.asarray(action, float).ravel().tolist()
+        values: list[float]
+        if type(action) is list or type(action) is tuple:
+            values = list(action)
+        else:
+            values = np.asarray(action, float).ravel().tolist()
         low, high = self._low, self._high
         if len(values) != len(low):
             raise ValueError(f"action: found {len(values)} values, expected {len(low)}")

@@ -41,7 +41,7 @@ def finish(
     lens: Sequence[float],
     marks: Sequence[Mark],
 ) -> NDArray[np.uint8]:
-    """Fill `empty` pixels (H, W) of `scene` (H, W, 3) with sky, average it down and draw the marks."""
+    """Fill `empty` pixels (H, W) of `scene` (H, W, 3) with sky, reduce it by averaging and draw the marks."""
     rows, columns = empty.shape
     weight = np.linspace(0, 1, rows, dtype=np.float32)[:, None, None]
     sky = _SKY[0] * (1 - weight) + _SKY[1] * weight

@@ -1,4 +1,4 @@
-"""What every plant is: a Gymnasium env whose physics can be advanced apart from looking at it. No engine here."""
+"""The base of all plants: a Gymnasium env that can advance its physics without observing. No physics engine here."""
 
 from __future__ import annotations
 
@@ -33,7 +33,15 @@ class Plant(gymnasium.Env, ABC):
 
     @abstractmethod
     def advance(self, n_steps: int, action: ArrayLike) -> None:
-        """Run `n_steps` physics steps with `action` (n_actions,) held; one out of range is clipped."""
+        """Run physics steps with one action.
+
+        Parameters
+        ----------
+        n_steps : int
+            How many, each of `plant_spec.physics_step_s`.
+        action : (n_actions,) float
+            Held over all of them, in the plant's units; values beyond the limits are clipped.
+        """
 
     @abstractmethod
     def observe(self) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Decides which disturbances act at a physics step. It must not know what any of them does."""
+"""Decides which disturbances act at a physics step. It must not know what a disturbance does."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ NEVER = 2**62
 
 
 class Schedule:
-    """All disturbances of one plant. The plant tells it the step; it says which act, and how strongly.
+    """All disturbances of one plant: which of them act at a physics step, and how strongly.
 
-    Times are whole physics steps (the nearest one), so no sum of floats can drift past them.
+    Times are rounded to whole physics steps, so that no sum of floats drifts past them.
 
     Parameters
     ----------
-    tables : name -> {"kind": ..., and that kind's fields}
-    traits : what the plant offers
-    step_s : the physics step [s]
+    tables : dict of dict
+        By name {"kind": ..., and that kind's fields}.
+    traits : Traits
+        What of the plant a disturbance can reach.
+    step_s : float
+        The physics step, in seconds.
 
     Raises ScenarioError when a table is wrong or a disturbance does not fit the plant.
     """

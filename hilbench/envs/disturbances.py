@@ -23,7 +23,7 @@ _NOISE_ROWS = 256
 
 
 class Traits(NamedTuple):
-    """What of a plant a disturbance can reach."""
+    """The parts of a plant that a disturbance can change."""
 
     sensors: tuple[str, ...]
     """Names of the observations that are measured, in the order of the sensed values."""
@@ -58,9 +58,12 @@ class Disturbance(ABC):
 
     Parameters
     ----------
-    config : this class's Config
-    traits : what the plant offers
-    where : the place in the scenario, for error lines
+    config : Config
+        The settings, of this class's Config.
+    traits : Traits
+        What of the plant a disturbance can reach.
+    where : str
+        The place in the scenario, for messages.
 
     Raises ScenarioError when the plant lacks what the disturbance acts on.
     """
@@ -187,7 +190,7 @@ def _spread(given: Any, names: Sequence[str], absent: float, where: str) -> tupl
 
 
 def _plants_with_a_tip() -> str:
-    # Loaded only on the way to an error, so listing plants stays free of imports.
+    # Plants are imported only for this message, so that listing them imports nothing.
     fits = []
     for name, plugin in plugins.all_of("envs").items():
         with suppress(HilbenchError):  # one that does not load fits none

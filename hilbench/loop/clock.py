@@ -84,6 +84,25 @@ def spin_ns(late_ns: NDArray) -> int:
     return int(np.clip(np.quantile(late_ns, SPIN_SHARE), SPIN_NS, SPIN_MOST_NS))
 
 
+def sleep_then_poll(until_ns: int, spin_ns: int, now_ns: Callable[[], int], sleep: Callable[[float], None]) -> None:
+    """Wait for an instant: sleep until `spin_ns` before it, then poll the clock.
+
+    Parameters
+    ----------
+    until_ns : int
+        The instant, in ns on the clock that `now_ns` reads.
+    spin_ns : int
+        How long before the instant to stop sleeping, in ns.
+    now_ns : callable
+        Returns the present instant, in ns.
+    sleep : callable
+        Sleeps for so many seconds.
+    """
+    while (left_ns := until_ns - now_ns()) > 0:
+        if left_ns > spin_ns:
+            sleep((left_ns - spin_ns) * 1e-9)
+
+
 class Clock(ABC):
     """The clock of a run. `realtime`: time passes by itself. `free_running`: replies may fail to come in time."""
 
@@ -136,9 +155,7 @@ class Wall(Clock):
         self._max_in_flight = config.max_in_flight
 
     def pass_until(self, until_ns: int) -> None:
-        while (left_ns := until_ns - self.now_ns()) > 0:
-            if left_ns > self.spin_ns:
-                self._sleep((left_ns - self.spin_ns) * 1e-9)
+        sleep_then_poll(until_ns, self.spin_ns, self.now_ns, self._sleep)
 
     def measure(self, wait: Callable[[int], object]) -> None:
         """Fit the polled stretch to how late `wait` returns on this machine, now; takes a fifth of a second."""

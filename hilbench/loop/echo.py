@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import LinkError, ProtocolError
-from hilbench.loop.clock import SPIN_NS, collector_frozen
+from hilbench.loop.clock import SPIN_NS, collector_frozen, sleep_then_poll
 from hilbench.types import Link
 
 
@@ -69,18 +69,16 @@ class _Echoes:
 
         Sleeps most of the time and polls the rest, as the loop does.
         """
-        while True:
+        while self._due_ns:
             left_ns = self._lost_ns if until_ns is None else until_ns - self._now_ns()
-            if self._due_ns:
-                came = self._take_one(left_ns - self._spin_ns)
-                if not came and self._lost():
-                    return False
-                if not came and left_ns <= 0:
-                    return True
-            elif until_ns is None or left_ns <= 0:
+            came = self._take_one(left_ns - self._spin_ns)
+            if not came and self._lost():
+                return False
+            if not came and left_ns <= 0:
                 return True
-            elif left_ns > self._spin_ns:
-                self._sleep((left_ns - self._spin_ns) * 1e-9)
+        if until_ns is not None:
+            sleep_then_poll(until_ns, self._spin_ns, self._now_ns, self._sleep)
+        return True
 
     def _take_one(self, wait_ns: int) -> bool:
         """Whether one came back, waiting no longer than until the oldest is lost."""

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from hilbench.bridge.environments import python_of
 from hilbench.errors import LinkError
+from hilbench.machine.packages import installed_version
 from hilbench.machine.realtime_setup import memory_refusal
 
 TOOLS = {"QEMU for Arm": "qemu-system-arm", "Arm compiler": "arm-none-eabi-gcc"}
@@ -122,19 +123,12 @@ def _of_extra(requirement: str) -> tuple[str, str] | None:
 
 
 def _extra(extra: str, names: list[str]) -> Fact:
-    versions = {name: _version(name) for name in names}
+    versions = {name: installed_version(name) for name in names}
     present = [f"{name} {version}" for name, version in versions.items() if version]
     missing = [name for name, version in versions.items() if not version]
     found = ", ".join(present) + ("; " if present and missing else "")
     found += f"missing: {', '.join(missing)}" if missing else ""
     return Fact(f"extra {extra}", found, f'extra {extra}: pip install "hilbench[{extra}]"' if missing else "")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def serial_ports(dev: Path = Path("/dev")) -> Fact:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from hilbench.types import Meter
 
 
-class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RaplConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the RAPL meter."""
 
     root: str = "/sys/class/powercap"
@@ -22,13 +22,13 @@ class Rapl(Meter):
     The packages alone are read: cores and memory controllers lie inside them, and `psys` around them.
     """
 
-    Config = Config
+    Config = RaplConfig
     accuracy = (
         "whole processor packages with everything that runs on them; in steps of 15 to 61 uJ, new about every 1 ms "
         "(Intel SDM vol. 3, RAPL)"
     )
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: RaplConfig) -> None:
         super().__init__(config)
         self._packages = {
             name: folder

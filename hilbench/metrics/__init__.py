@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,20 @@ Measures = dict[str, Measure]
 """What a metric answers: Measures by label, "" where there is one alone; empty when the run cannot have it."""
 
 
+class Metric(Protocol):
+    """A function from a run to Measures, with what `metric` declares of it."""
+
+    unit: str
+    better: Better
+    modes: tuple[str, ...]
+    needs: tuple[str, ...]
+    wall: bool
+    over_seeds: Literal["iqm", "mean"]
+
+    def __call__(self, run: RunData, **references: RunData) -> Measures:
+        """The run's Measures. `references` are the runs that it `needs`, by role."""
+
+
 def metric(
     unit: str,
     better: Better,
@@ -43,19 +57,32 @@ def metric(
     needs: tuple[str, ...] = (),
     wall: bool = False,
     over_seeds: Literal["iqm", "mean"] = "iqm",
-) -> Callable:
+) -> Callable[[Callable[..., Measures]], Metric]:
     """Declare a metric: a function from a run to Measures.
 
-    `modes` are those in which it means something. A metric that `needs` other runs ("twin", "floor", "oracle") gets
-    them as keyword arguments and is left out where one is missing. `wall` marks what the wall clock says, which no
-    second run repeats. `over_seeds` is what stands for all seeds of a cell: the interquartile mean, or the mean where
-    trimming would hide what counts.
+    Parameters
+    ----------
+    unit : str
+        The unit of its values; "" where it depends on the run.
+    better : str
+        Which values are better: "lower", "higher" or "neither".
+    modes : tuple of str
+        Modes of the loop in which it means something.
+    needs : tuple of str
+        Other runs to compare with ("twin", "floor", "oracle"). The function gets them as keyword arguments; where one
+        is missing, the metric is left out.
+    wall : bool
+        Whether it reads the wall clock, so that no second run repeats its value.
+    over_seeds : str
+        What is reported for all seeds of a cell: "iqm", the interquartile mean, or "mean" where trimming would hide
+        the cases that count.
     """
 
-    def declare(function: Callable[..., Measures]) -> Callable[..., Measures]:
-        function.unit, function.better, function.modes = unit, better, modes
-        function.needs, function.wall, function.over_seeds = needs, wall, over_seeds
-        return function
+    def declare(function: Callable[..., Measures]) -> Metric:
+        declared = cast(Metric, function)  # with these attributes a function is one
+        declared.unit, declared.better, declared.modes = unit, better, modes
+        declared.needs, declared.wall, declared.over_seeds = needs, wall, over_seeds
+        return declared
 
     return declare
 
@@ -65,10 +92,19 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Every metric that this run has: NAME or NAME[LABEL] -> value, unit, better, n, and what else a Measure says.
 
-    `references` are the runs to compare with, by role. Without `wall` what the wall clock says is left out. One that
-    raises, or cannot be loaded, has no value, and what it raised is its note.
+    A metric that raises, or cannot be loaded, has no value, and its note is what it raised.
+
+    Parameters
+    ----------
+    run : RunData
+        The run, as `read_run` gives it.
+    references : dict of RunData, optional
+        The runs to compare with, by role: "twin", "floor", "oracle".
+    wall : bool
+        Whether to compute metrics that read the wall clock.
     """
-    found, others = {}, references or {}
+    found: dict[str, dict[str, Any]] = {}
+    others = references or {}
     for name in sorted(plugins.all_of("metrics")):
         try:
             found |= _answers(name, run, others, wall)
@@ -79,14 +115,14 @@ def measure(
 
 def _answers(name: str, run: RunData, others: Mapping[str, RunData], wall: bool) -> dict[str, dict[str, Any]]:
     """One metric's answers by NAME or NAME[LABEL]; none where the run cannot have it."""
-    function = plugins.get("metrics", name)
+    function: Metric = plugins.get("metrics", name)
     if run.mode not in function.modes or not set(function.needs) <= set(others) or function.wall > wall:
         return {}
     answers = function(run, **{role: others[role] for role in function.needs})
     return {f"{name}[{label}]" if label else name: _described(answer, function) for label, answer in answers.items()}
 
 
-def _described(answer: Measure, function: Any) -> dict[str, Any]:
+def _described(answer: Measure, function: Metric) -> dict[str, Any]:
     value = answer.value.item() if isinstance(answer.value, np.generic) else answer.value
     if not (value is None or isinstance(value, int | float)):
         raise TypeError(f"a Measure's value is a number or None, found {value!r}")
@@ -100,12 +136,28 @@ def _cause(error: Exception) -> str:
 
 
 def count(found: float, n: int) -> Measures:
-    """So many of `n`, as a metric's answer; no answer where there was nothing to count."""
+    """A count as a metric's answer. There is no answer where there was nothing to count.
+
+    Parameters
+    ----------
+    found : float
+        How many there are; a whole number.
+    n : int
+        Of how many.
+    """
     return {"": Measure(int(found), int(n))} if n else {}
 
 
 def column(run: RunData, name: str) -> NDArray:
-    """A column over all episodes, end to end; empty when no episode has it."""
+    """A column over all episodes, end to end; empty when no episode has it.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    name : str
+        The column's name in the record.
+    """
     return np.concatenate([episode[name] for episode in run.episodes if name in episode] or [np.empty(0)])
 
 

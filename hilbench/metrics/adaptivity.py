@@ -1,9 +1,9 @@
-"""How well a controller comes through the scenario's change: its performance, and what learning contributed.
+"""How well a controller copes with the scenario's change: its performance, and what learning contributed.
 
 Errors are RMS values over windows of `score.window_s`, from the change on for `score.horizon_s`. Performance puts them
 on a scale: P = clip((J_floor - J) / (J_floor - J_oracle), 0, 1), where J_floor and J_oracle are the mean window errors
-after the change of the run that does nothing about it and of the run that is told. One scale for the whole run, so that
-before and after can be compared. A window that the run did not live through, or whose error is no number, has
+after the change of the run that does nothing about it and of the run that knows of it. There is one scale for the whole
+run, so that before and after can be compared. A window after the run's end, or whose error is not finite, has
 performance 0.
 """
 
@@ -19,7 +19,7 @@ from hilbench.metrics import Measure, Measures, live, metric
 from hilbench.types import RunData
 
 GATE = 0.1
-"""A change that costs the frozen twin less performance than this is none to adapt to."""
+"""A change that costs the frozen twin less performance than this is too small to adapt to."""
 RECOVERED = 0.1
 """How far below its performance before the change a recovered run may stay."""
 STAYS = 3
@@ -27,11 +27,11 @@ STAYS = 3
 
 
 class Refused(Exception):
-    """A score that would mean nothing, and why."""
+    """A score that would mean nothing; the message says why."""
 
 
 def judged(function: Any) -> Any:
-    """Refusals become a Measure without a value, and a scenario without a change has no answer."""
+    """Turn Refused into a Measure without a value; a scenario without a change has no answer."""
 
     @wraps(function)
     def answer(run: RunData, **references: RunData) -> Measures:
@@ -48,11 +48,22 @@ def judged(function: Any) -> Any:
 @metric("1", "higher", needs=("twin", "floor", "oracle"))
 @judged
 def adaptivity(run: RunData, twin: RunData, floor: RunData, oracle: RunData) -> Measures:
-    """The share of what the change costs its frozen twin that the learner wins back.
+    """The share of the performance that the change costs the frozen twin which the learner regains.
 
-    A = sum(P_learner - P_twin) / sum(1 - P_twin) over the horizon: 1 is at once at the oracle, 0 no use, below 0 harm.
-    Of the form of Continual World's forward transfer (Wolczyk et al. 2021). Refused where the change did not hurt the
-    twin.
+    A = sum(P_learner - P_twin) / sum(1 - P_twin) over the horizon: 1 performs as the oracle from the change on, 0 gains
+    nothing, below 0 does harm. It has the form of Continual World's forward transfer (Wolczyk et al. 2021). Refused
+    where the change did not hurt the twin.
+
+    Parameters
+    ----------
+    run : RunData
+        The learner's run.
+    twin : RunData
+        The same controller with learning stopped at the change.
+    floor : RunData
+        The run that does nothing about the change: performance 0.
+    oracle : RunData
+        The run that knows of the change: performance 1.
     """
     learner, frozen = (_performance(each, floor, oracle) for each in (run, twin))
     lost = float(np.mean(_before(run, floor, oracle)) - frozen.mean())
@@ -64,7 +75,17 @@ def adaptivity(run: RunData, twin: RunData, floor: RunData, oracle: RunData) -> 
 @metric("1", "higher", needs=("floor", "oracle"))
 @judged
 def performance(run: RunData, floor: RunData, oracle: RunData) -> Measures:
-    """0 as the floor, 1 as the oracle: over the horizon, before the change, and over the horizon without clipping."""
+    """0 as the floor, 1 as the oracle: over the horizon, before the change, and over the horizon without clipping.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    floor : RunData
+        The run that does nothing about the change: performance 0.
+    oracle : RunData
+        The run that knows of the change: performance 1.
+    """
     after, before = _performance(run, floor, oracle), _before(run, floor, oracle)
     found = {"": Measure(float(after.mean()), after.size), "before": Measure(float(before.mean()), before.size)}
     free = float(np.mean(_scaled(_after(run), floor, oracle)))
@@ -74,7 +95,17 @@ def performance(run: RunData, floor: RunData, oracle: RunData) -> Measures:
 @metric("1", "lower", needs=("floor", "oracle"))
 @judged
 def performance_drop(run: RunData, floor: RunData, oracle: RunData) -> Measures:
-    """Performance before the change, less the worst window after it."""
+    """Performance before the change, less the worst window after it.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    floor : RunData
+        The run that does nothing about the change: performance 0.
+    oracle : RunData
+        The run that knows of the change: performance 1.
+    """
     after = _performance(run, floor, oracle)
     return {"": Measure(float(_before(run, floor, oracle).mean() - after.min()), after.size)}
 
@@ -86,6 +117,15 @@ def recovery_time(run: RunData, floor: RunData, oracle: RunData) -> Measures:
 
     A run that does not recover counts with the horizon, so the mean over seeds is a restricted mean; read it with
     `recovery_censored`.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    floor : RunData
+        The run that does nothing about the change: performance 0.
+    oracle : RunData
+        The run that knows of the change: performance 1.
     """
     recovered, after = _recovery(run, floor, oracle)
     windows = after.shape[1] if recovered is None else recovered
@@ -95,7 +135,17 @@ def recovery_time(run: RunData, floor: RunData, oracle: RunData) -> Measures:
 @metric("1", "lower", needs=("floor", "oracle"), over_seeds="mean")
 @judged
 def recovery_censored(run: RunData, floor: RunData, oracle: RunData) -> Measures:
-    """1 when the run had not recovered by the end of the horizon; over seeds, the share of such runs."""
+    """1 when the run had not recovered by the end of the horizon; over seeds, the share of such runs.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    floor : RunData
+        The run that does nothing about the change: performance 0.
+    oracle : RunData
+        The run that knows of the change: performance 1.
+    """
     recovered, after = _recovery(run, floor, oracle)
     return {"": Measure(float(recovered is None), after.size)}
 
@@ -103,7 +153,17 @@ def recovery_censored(run: RunData, floor: RunData, oracle: RunData) -> Measures
 @metric("1", "lower", needs=("floor", "oracle"))
 @judged
 def residual(run: RunData, floor: RunData, oracle: RunData) -> Measures:
-    """What is missing at the end: performance before the change, less that of the horizon's last three windows."""
+    """What is missing at the end: performance before the change, less that of the horizon's last three windows.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    floor : RunData
+        The run that does nothing about the change: performance 0.
+    oracle : RunData
+        The run that knows of the change: performance 1.
+    """
     last = _performance(run, floor, oracle)[:, -STAYS:]
     return {"": Measure(float(_before(run, floor, oracle).mean() - last.mean()), last.size)}
 
@@ -111,7 +171,15 @@ def residual(run: RunData, floor: RunData, oracle: RunData) -> Measures:
 @metric("", "lower", needs=("oracle",))
 @judged
 def regret(run: RunData, oracle: RunData) -> Measures:
-    """The integral over the horizon of the error beyond the oracle's."""
+    """The integral over the horizon of the error beyond the oracle's.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    oracle : RunData
+        The run that knows of the change.
+    """
     beyond = (_after(run) - _after(oracle)).sum(axis=1).mean() * run.meta["scenario"]["score"]["window_s"]
     if not np.isfinite(beyond):
         raise Refused("the run or its oracle ended, or its error was no number, before the end of the horizon")

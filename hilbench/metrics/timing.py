@@ -57,13 +57,15 @@ def loop_lag(run: RunData) -> Measures:
 def jitter(run: RunData) -> Measures:
     """How far the slow replies lie from the usual ones: the 99th percentile of `latency` less its median."""
     found = latency(run)
-    return {"": Measure(found["p99"].value - found["p50"].value, found["p99"].n)} if "p99" in found else {}
+    if "p99" not in found:
+        return {}
+    return {"": Measure(_value(found["p99"]) - _value(found["p50"]), found["p99"].n)}
 
 
 @metric("s", "lower")
 def actuation_sd(run: RunData) -> Measures:
     """Standard deviation of the time between one reply's first action and the next one's."""
-    between_us = np.concatenate([np.diff(_acted_us(run, e)) for e in run.episodes] or [[]])
+    between_us = np.concatenate([np.diff(_acted_us(run, e)) for e in run.episodes] or [np.empty(0)])
     return {"": Measure(float(between_us.std()) * 1e-6, between_us.size)} if between_us.size else {}
 
 
@@ -73,7 +75,7 @@ def age_of_information(run: RunData) -> Measures:
 
     On the plant's time, from the first action on; steps in which the safe action acted are left out.
     """
-    return _percentiles(np.concatenate([_ages_s(run, e) for e in run.episodes] or [[]]))
+    return _percentiles(np.concatenate([_ages_s(run, e) for e in run.episodes] or [np.empty(0)]))
 
 
 @metric("1", "higher", modes=("realtime",), wall=True)
@@ -83,7 +85,7 @@ def latency_margin(run: RunData) -> Measures:
     critical_s = scenario.get("score", {}).get("critical_delay_s", {}).get(scenario.get("controller"))
     if critical_s is None or "p99.9" not in found:
         return {}
-    return {"": Measure(critical_s / found["p99.9"].value, found["p99.9"].n)}
+    return {"": Measure(critical_s / _value(found["p99.9"]), found["p99.9"].n)}
 
 
 @metric("s", "lower", modes=("realtime",), wall=True)
@@ -125,12 +127,12 @@ def _computed_ns(run: RunData) -> NDArray:
 def lags_s(run: RunData) -> NDArray:
     """How far behind its schedule each tick began."""
     behind_ns = [(e["captured_ns"] - e["scheduled_ns"])[live(e)] for e in run.episodes]
-    return np.concatenate(behind_ns or [[]]) * 1e-9
+    return np.concatenate(behind_ns or [np.empty(0)]) * 1e-9
 
 
 def latencies_s(run: RunData) -> NDArray:
     """One latency per tick; what never came counts until the end of its episode's last period."""
-    return np.concatenate([_latencies_s(run, e) for e in run.episodes] or [[]])
+    return np.concatenate([_latencies_s(run, e) for e in run.episodes] or [np.empty(0)])
 
 
 def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
@@ -205,6 +207,11 @@ def _or_newer(done: NDArray) -> NDArray:
 def _longest(missed: NDArray) -> int:
     edges = np.flatnonzero(np.diff(np.concatenate(([0], missed.astype(np.int8), [0]))))
     return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _value(percentile: Measure) -> float:
+    assert percentile.value is not None  # `_percentiles` leaves out what it has no value for
+    return percentile.value
 
 
 def _percentiles(samples: NDArray) -> Measures:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
-from hilbench.metrics.split import is_time
+from hilbench.metrics.latency_breakdown import is_time
 from hilbench.record.reader import read_run
 from hilbench.types import RunData
 

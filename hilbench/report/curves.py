@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 
 from hilbench.metrics import column
@@ -26,6 +25,7 @@ from hilbench.report.charts import (
     wide,
 )
 from hilbench.report.data import ReportCell, change_s, phase, phases
+from hilbench.studies.statistics import FEWEST, interval, iqm
 from hilbench.types import RunData
 
 MOST = len(COLOURS)
@@ -114,10 +114,10 @@ def curve(runs: Sequence[RunData]) -> Curve:
     for row, each in zip(table, found, strict=True):
         row[np.array(list(each)) - first] = list(each.values())
     t_s = change + (first + np.arange(table.shape[1]) + 0.5) * width_s
-    return Curve(t_s, *over_seeds(table), np.isfinite(table).sum(axis=0))
+    return Curve(t_s, *band(table), np.isfinite(table).sum(axis=0))
 
 
-def over_seeds(table: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def band(table: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Interquartile mean of each column of (seeds, windows), and a 95 % bootstrap interval from 3 seeds on."""
     middle, low, high = np.full((3, table.shape[1]), np.nan)
     present = np.isfinite(table)
@@ -126,17 +126,10 @@ def over_seeds(table: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     for i, seeds in enumerate(patterns.T):
         same = np.ravel(which) == i
         values = table[seeds][:, same]
-        middle[same] = scipy.stats.trim_mean(values, 0.25, axis=0) if seeds.any() else np.nan
-        if seeds.sum() >= 3:
-            found = scipy.stats.bootstrap(
-                (values,), _iqm, n_resamples=1000, method="percentile", random_state=np.random.default_rng(0)
-            )
-            low[same], high[same] = found.confidence_interval
+        middle[same] = iqm(values, axis=0) if seeds.any() else np.nan
+        if seeds.sum() >= FEWEST:
+            low[same], high[same] = interval(values.T).T
     return middle, low, high
-
-
-def _iqm(values: NDArray, axis: int = 0) -> Any:
-    return scipy.stats.trim_mean(values, 0.25, axis=axis)
 
 
 def _windows(run: RunData, width_s: float, origin_s: float) -> dict[int, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,9 @@ from typing import Any
 
 import vl_convert
 
-from hilbench.errors import MissingExtra, RecordError
-from hilbench.report import charts, curves, data, energy, latency, maps, spikes, split, tables, words
+from hilbench.errors import MissingExtra, RecordError, escaped
+from hilbench.record.sealed import write_whole
+from hilbench.report import charts, curves, data, energy, latency, latency_breakdown, maps, spikes, tables, words
 from hilbench.report.charts import Figure
 from hilbench.report.data import ReportCell, Summary
 from hilbench.report.notes import notes
@@ -41,7 +41,7 @@ class Report:
     tables: list[tables.Table]
     figures: dict[str, list[Figure]] = field(default_factory=dict)
     """By section."""
-    splits: list[split.Row] = field(default_factory=list)
+    latency_parts: list[latency_breakdown.Row] = field(default_factory=list)
     """Parts of the latency, a row per real-time cell."""
     unavailable: dict[str, list[str]] = field(default_factory=dict)
     loads: list[dict[str, Any]] = field(default_factory=list)
@@ -79,9 +79,7 @@ def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None)
     page = render(report)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        draft = out.with_name(f".{out.name}.part")
-        draft.write_text(page, "utf-8", "backslashreplace")
-        os.replace(draft, out)
+        write_whole(out, escaped(page))
     except OSError as error:
         raise RecordError(f"{out}: cannot hold the report: {error.strerror}") from None
     if figures is not None:
@@ -150,7 +148,7 @@ def _draw(report: Report, groups: dict[str, list[ReportCell]], baselines: dict[s
     live = [cell for cells in groups.values() for cell in cells if cell.mode == "realtime"]
     report.live = curves.choose(live, None, MOST_LATENCIES)
     figures["latency"] = [latency.figure(cell) for cell in report.live]
-    figures["split"], report.splits = split.figures(report.live)
+    figures["latency_breakdown"], report.latency_parts = latency_breakdown.figures(report.live)
     if len(live) > MOST_LATENCIES:
         report.left_out["latency"] = f"{MOST_LATENCIES} of {len(live)} real-time cells are drawn."
     if len(groups) > MOST_GROUPS:

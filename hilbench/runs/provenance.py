@@ -7,10 +7,10 @@ import platform
 import subprocess
 import sys
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from hilbench.machine.packages import installed_version
 from hilbench.plugins import PACKAGE
 
 PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
@@ -19,7 +19,7 @@ PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasiu
 def provenance() -> dict[str, Any]:
     """Versions, code state and host facts, as `run.json` keeps them."""
     return {
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: installed_version(name) for name in PACKAGES}},
         "commit": _commit(),
         "host": {
             "system": platform.platform(),
@@ -30,13 +30,6 @@ def provenance() -> dict[str, Any]:
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": sys.argv[1:],
     }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _commit() -> str | None:

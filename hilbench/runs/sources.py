@@ -21,6 +21,7 @@ from pkgutil import get_importer
 from typing import Any
 
 from hilbench import plugins
+from hilbench.machine.packages import installed_version
 from hilbench.scenario.files import Scenario
 from hilbench.settings import files_named, to_config
 from hilbench.types import LawProgram, Program
@@ -36,6 +37,8 @@ MANY = 1000
 RESULTS = ("run.json", "summary.json")
 """What marks a folder as one of results, which decide nothing."""
 SITES = ("site-packages", "dist-packages")
+_version = cache(installed_version)
+"""An evaluation asks for the same few versions for each of its runs."""
 
 Sources = dict[str, dict[str, Any]]
 """`code` and `files` by SHA-256, `libraries` by version."""
@@ -282,11 +285,3 @@ def _requires(distribution: str) -> set[str]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-@cache
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None

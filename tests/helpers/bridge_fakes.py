@@ -21,7 +21,7 @@ import numpy as np
 
 from hilbench import plugins
 from hilbench.bridge.device.server import serve
-from hilbench.bridge.impair.shape import shape_link
+from hilbench.bridge.impair.relay import impair_link
 from hilbench.errors import NetworkError
 from hilbench.types import EVENT, NO_EVENTS, Backend, LawProgram, LoadReport, Port, Probes, Reply, Tick
 
@@ -159,9 +159,9 @@ def serving(backend, bind="tcp://127.0.0.1:*", **options):
 
 
 @contextmanager
-def shaping(device, shape, listen="tcp://127.0.0.1:*", **options):
-    """A shaper in a thread; yields its endpoint and a list that holds its tally once the block has been left."""
-    with _in_thread(lambda **ends: shape_link(listen, device, shape, **ends, **options)) as found:
+def impairing(device, impairment, listen="tcp://127.0.0.1:*", **options):
+    """A relay in a thread; yields its endpoint and a list that holds its tally once the block has been left."""
+    with _in_thread(lambda **ends: impair_link(listen, device, impairment, **ends, **options)) as found:
         yield found
 
 

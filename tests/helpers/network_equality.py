@@ -12,7 +12,9 @@ def assert_equal(found, expected) -> None:
     if not isinstance(expected, Network):
         assert found == expected
         return
-    for name in ("dt_s", "integrator", "spike_amplitude", "seed", "inputs", "outputs", "modulators", "taps", "shapes"):
+    for name in (
+        "dt_s", "integrator", "spike_amplitude", "seed", "inputs", "outputs", "modulators", "output_sources", "shapes",
+    ):  # fmt: skip
         assert getattr(found, name) == getattr(expected, name), name
     assert list(found.populations) == list(expected.populations)
     for a, b in zip(found.populations.values(), expected.populations.values(), strict=True):

@@ -73,6 +73,34 @@ def test_listing_imports_nothing():
     assert found.stdout.strip() == "[]"
 
 
+PACKAGE = {
+    "types.py": "class Link: ...\n",
+    "nal/rules/__init__.py": "from hilbench.nal.model.rule import Rule\n",
+    "nal/rules/mine.py": '\nfrom hilbench.nal.rules import Rule\nclass Mine(Rule, frozen=True):\n    """A rule."""\n',
+    "envs/_plant.py": "import gymnasium\nclass Plant(gymnasium.Env): ...\n",
+    "envs/_engine.py": "from hilbench.envs._plant import Plant\nclass EnginePlant(Plant): ...\n",
+    "envs/_legged.py": "from hilbench.envs import _engine\nclass LeggedPlant(_engine.EnginePlant): ...\n",
+    "envs/hopper.py": "from hilbench.envs._legged import LeggedPlant as Base\nclass Hopper(Base):\n    'Hops.'\n",
+    "envs/odd.py": "class Odd: ...\nclass Plan(Odd): ...\nclass _Half(Base): ...\n",
+    "bridge/client/__init__.py": "from hilbench.bridge.client.frames import FrameLink\n",
+    "bridge/client/frames.py": "from hilbench import types\nclass FrameLink(types.Link): ...\n",
+    "bridge/radio.py": "from hilbench.bridge.client import FrameLink\nclass Radio(FrameLink[int]):\n    'By radio.'\n",
+}
+"""Files of a small package, some with plug-ins."""
+
+
+def test_a_plugin_is_found_by_its_base_through_any_number_of_classes(monkeypatch, tmp_path):
+    for name, text in PACKAGE.items():
+        file = tmp_path / "hilbench" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    monkeypatch.setattr(plugins, "PACKAGE", tmp_path / "hilbench")
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    assert plugins.all_of("envs") == {"hopper": ("hopper", "Hops.", "hilbench.envs.hopper", "Hopper")}
+    assert plugins.all_of("links") == {"radio": ("radio", "By radio.", "hilbench.bridge.radio", "Radio")}
+    assert plugins.all_of("rules") == {"mine": ("mine", "A rule.", "hilbench.nal.rules.mine", "Mine")}
+
+
 @metric("m", "lower")
 def foreign_column(run):
     """Reads what another plant's runs have."""

@@ -34,14 +34,14 @@ ALLOWED = "allowed on backend 'lava'"
 
 @dataclass(slots=True, eq=False)
 class Form:
-    """What a network becomes."""
+    """A network in Lava's numbers."""
 
     parts: list[Neurons]
     wires: list[Wires]
     weights: dict[str, scipy.sparse.csc_array]
     """What probes see of the projections in Lava."""
     counted: list[str]
-    """Projections whose sendings are synaptic operations: values that become biases are none."""
+    """Projections whose transmissions count as synaptic operations; values that become biases do not."""
     drive: Callable[[NDArray], dict[str, NDArray]]
     """From input values, what the host adds to each driven population."""
     volts: dict[str, tuple[NDArray, NDArray]]
@@ -64,7 +64,21 @@ def _first_lines(network: Network) -> dict[str, int]:
 def fixed_form(
     network: Network, made: Quantised, zeros_max: float, register_end: bool, hold: Callable[..., None]
 ) -> Form:
-    """A network in the integers of backend `loihi`. `hold` is its kernel that makes biases of values."""
+    """A network in the integers of backend `loihi`.
+
+    Parameters
+    ----------
+    network : Network
+        The part of the network that runs in Lava.
+    made : Quantised
+        The same part in integers.
+    zeros_max : float
+        The share of a projection's weights that may become 0.
+    register_end : bool
+        Whether the highest threshold is that of the chip's register, which v can pass.
+    hold : callable
+        The kernel of backend `loihi` that turns values into biases.
+    """
     integers, warnings = made.integers, check_zeros(made.zeros, made.inputless, zeros_max)
     flat, first = lower(integers, Probes()), _first_lines(network)
     constant = _held(hold, flat, np.zeros(size_of(network.inputs, "values")))
@@ -107,7 +121,8 @@ def float_form(network: Network) -> Form:
     first = _first_lines(network)
     made = {p.name: _real_neurons(network, p) for p in network.populations.values()}
     scales = {name: scale for name, (_, scale, _) in made.items()}
-    wires, lines = [], []
+    wires: list[Wires] = []
+    lines: list[str] = []
     for q in network.projections.values():
         if not holds(network, q):
             wires.append(_real_wires(network, q, scales[q.target], first, lines))
@@ -138,6 +153,8 @@ def _places(network: Network) -> dict[str, slice]:
 def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, NDArray]:
     """A population, what one unit of its input is worth in u, and the constant input that passes through u."""
     _refuse(network, p)
+    assert p.v_initial is not None
+    assert p.v_threshold is not None  # readouts, which have none, stay with the host
     step, zero = step_constants(p, network.dt_s), _zero(p)
     scale = step.from_input
     if not np.allclose(scale * step.syn_decay, step.from_current * step.syn_gain, rtol=1e-9):
@@ -162,7 +179,10 @@ def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, ND
 
 def _zero(p: Population) -> NDArray:
     """The v that Lava's 0 stands for: where a spike resets to."""
-    return p.v_reset.astype(np.float64) if p.behaviour.reset == "value" else np.zeros(p.size)
+    if p.behaviour.reset != "value":
+        return np.zeros(p.size)
+    assert p.v_reset is not None  # all kinds that spike and that Lava has, have one
+    return p.v_reset.astype(np.float64)
 
 
 def _one(p: Population, what: str, found: NDArray) -> float:

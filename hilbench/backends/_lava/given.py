@@ -1,4 +1,4 @@
-"""The reference with neurons that are computed elsewhere: it takes their spikes and membranes, and does all the rest.
+"""The reference with some populations computed elsewhere: it takes their spikes and membranes and computes the rest.
 
 So readouts and their learning, replies, probes and counters are the reference's own.
 """
@@ -19,17 +19,29 @@ from hilbench.types import Carry, Empty, Probes, Reply, Tick
 
 
 class Given(Reference):
-    """NumPy for what a chip does not compute."""
+    """The reference for all that a chip does not compute.
+
+    Parameters
+    ----------
+    network : Network
+        The whole network.
+    period_us : int
+        The control period, in microseconds.
+    probes : Probes
+        What the run records.
+    given : dict of slice
+        Where each population of the chip is among the neurons whose spikes and v come in.
+    elsewhere : dict of csc_array
+        The weights of the chip's projections, (n_target, n_source).
+    counted : iterable of str
+        Those projections whose transmissions count as synaptic operations.
+    """
 
     def __init__(
         self, network: Network, period_us: int, probes: Probes, given: dict[str, slice],
         elsewhere: dict[str, scipy.sparse.csc_array],
         counted: Iterable[str],
     ) -> None:  # fmt: skip
-        """`given`: where each foreign population stands in what comes in. `elsewhere`: weights of their projections.
-
-        `counted`: those of them whose sendings are synaptic operations.
-        """
         super().__init__(Empty())
         self._given, self._elsewhere = given, elsewhere
         self._fan_out = {name: np.diff(scipy.sparse.csc_array(elsewhere[name] != 0).indptr) for name in counted}
@@ -43,12 +55,32 @@ class Given(Reference):
         self._weights |= self._elsewhere
 
     def run(self, tick: Tick, spikes: NDArray, v: NDArray) -> Reply:
-        """A tick in which the foreign neurons did this: spikes and v after each step, (n_steps, n)."""
+        """Run a tick.
+
+        Parameters
+        ----------
+        tick : Tick
+            The tick.
+        spikes : (n_steps, n) float64
+            Spikes of the chip's neurons in each network step.
+        v : (n_steps, n) float64
+            Their membranes after each step, in the network's unit.
+        """
         self._rows = zip(spikes, v, strict=True)
         return self.step(tick)
 
     def pass_by(self, n_periods: int, spikes: NDArray, v: NDArray) -> None:
-        """Periods without a tick."""
+        """Run periods without a tick.
+
+        Parameters
+        ----------
+        n_periods : int
+            How many.
+        spikes : (n_steps, n) float64
+            Spikes of the chip's neurons in each network step of all periods.
+        v : (n_steps, n) float64
+            Their membranes after each step, in the network's unit.
+        """
         self._rows = zip(spikes, v, strict=True)
         self.advance(n_periods)
 

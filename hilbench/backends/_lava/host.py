@@ -1,4 +1,4 @@
-"""The process with Lava in it, seen from outside: calls with a limit on time, and an end that leaves nothing behind."""
+"""Starts, calls and ends the process that Lava runs in. Calls have a time limit, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TAIL_LINES = 2
 
 
 class Host:
-    """Starts the worker and calls it. What does not answer in time is ended, and so is all that it started."""
+    """The worker process. When it does not answer in time, it is ended with all processes that it started."""
 
     def __init__(self) -> None:
         self._calls, theirs = Pipe()
@@ -37,7 +37,17 @@ class Host:
         self._finalize = weakref.finalize(self, _end, self._worker, self._calls, self._said)
 
     def call(self, name: str, *arguments: Any, timeout_s: float) -> Any:
-        """Have the worker do something. Raises NetworkError with the reason when it does not within `timeout_s`."""
+        """Call a method of the worker's Machine. Raises NetworkError with the reason when it fails or takes too long.
+
+        Parameters
+        ----------
+        name : str
+            The method's name, or "build".
+        *arguments
+            What it is called with.
+        timeout_s : float
+            How long it may take, in seconds.
+        """
         if not self._finalize.alive:
             raise NetworkError("Lava has been stopped after a failure; load the network again")
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError):

@@ -94,7 +94,7 @@ class Bundle:
 
 @dataclass(slots=True, eq=False)
 class Plan:
-    """All that the process with Lava in it needs to know."""
+    """What the process that Lava runs in gets: which processes of Lava to build, and how to connect them."""
 
     fixed: bool
     hardware: str
@@ -110,7 +110,23 @@ class Plan:
 def plan(
     parts: Iterable[Neurons], wires: Iterable[Wires], n_lines: int, n_steps: int, fixed: bool, hardware: str
 ) -> Plan:
-    """Put together what may share a process."""
+    """Group populations and projections that can share one process of Lava.
+
+    Parameters
+    ----------
+    parts : iterable of Neurons
+        The populations.
+    wires : iterable of Wires
+        The projections.
+    n_lines : int
+        How many event lines the network has.
+    n_steps : int
+        Network steps in a tick.
+    fixed : bool
+        Whether Lava computes in the chip's integers.
+    hardware : str
+        "sim" or "loihi2".
+    """
     by_constants: dict[tuple, list[Neurons]] = {}
     for part in parts:
         by_constants.setdefault((part.du, part.dv, part.vth, part.refractory_steps, part.driven), []).append(part)

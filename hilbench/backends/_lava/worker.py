@@ -35,7 +35,7 @@ class Machine:
         self._plan, self._run_steps = plan, RunSteps
         self._lifs = [self._lif(group) for group in plan.groups]
         self._denses = [self._dense(bundle) for bundle in plan.bundles]
-        self._lines = self._injector(plan.n_lines) if plan.n_lines else None
+        self._lines: Any = self._injector(plan.n_lines) if plan.n_lines else None
         self._drives = [self._injector(g.bias.size) if g.driven else None for g in plan.groups]
         self._states = [self._extractor(2 * g.bias.size) for g in plan.groups]
         self._wire()
@@ -52,19 +52,29 @@ class Machine:
                 drive.out_port.connect(lif.drive_in)
 
     def run(self, lines: NDArray, drive: NDArray) -> tuple[NDArray, NDArray]:
-        """Steps of one go: events (n_steps, n_lines) in, `drive` (n,) held. Spikes and v (n_steps, n) come out."""
+        """Run network steps. Returns spikes and v after each step, (n_steps, n) each.
+
+        Parameters
+        ----------
+        lines : (n_steps, n_lines) float64
+            How many events each event line has in each step.
+        drive : (n,) float64
+            What the host adds to each neuron's input, in each step.
+        """
         n_steps, start = len(lines), 0
         for group, injector in zip(self._plan.groups, self._drives, strict=True):
             end = start + group.bias.size
-            for _ in range(n_steps if injector is not None else 0):
-                injector.send(drive[start:end])
+            if injector is not None:
+                for _ in range(n_steps):
+                    injector.send(drive[start:end])
             start = end
         for row in lines if self._lines is not None else ():
             self._lines.send(row)
         self._lifs[0].run(condition=self._run_steps(num_steps=n_steps))
         frames = [[extractor.receive().copy() for _ in range(n_steps)] for extractor in self._states]
         halves = [np.split(np.array(each), 2, axis=1) for each in frames]
-        return tuple(np.concatenate(half, axis=1) for half in zip(*halves, strict=True))
+        spikes, v = (np.concatenate(half, axis=1) for half in zip(*halves, strict=True))
+        return spikes, v
 
     def read(self) -> dict[str, NDArray]:
         """Copies of all that changes, by name."""

@@ -1,6 +1,7 @@
-"""The compiled step of an integer network over the arrays of `nal.loihi.lower`: integers alone, the same everywhere.
+"""The compiled step of an integer network over the arrays of `nal.loihi.lower`: only integers, alike on all machines.
 
-Imported through `backends.loihi`, which first points numba's disk cache at a folder keyed by the equations' text.
+Only `backends.loihi` and `backends.lava` import this module, after they have set numba's disk cache to a folder
+keyed by the equations' text.
 """
 
 from __future__ import annotations
@@ -45,9 +46,31 @@ FAR = 2.0**30
 
 @njit(cache=True, nogil=True)
 def hold(values, constant, bias, held, scales, starts, targets, weights, total):
-    """Write `bias` (n,), the constant one and what held values bring, as the registers hold it.
+    """Write the bias that the constant input and the held values give, in the form of the chip's registers.
 
-    The one place with real numbers. A product of two float32 is exact in float64, so no machine sums up differently.
+    Only this function uses real numbers. A product of two float32 is exact in float64, so that all machines get the
+    same sums.
+
+    Parameters
+    ----------
+    values : (n_values,) float64
+        The held values.
+    constant : (n,) int64
+        The bias of the constant input.
+    bias : (n,) int64
+        Written: the whole bias.
+    held : (n_value_inputs, 5) int64
+        A row for each projection of values.
+    scales : (n,) float64
+        The bias per weight x value, by target neuron, one projection after the other.
+    starts : (n_rows + 1,) int64
+        Where each source's synapses begin.
+    targets : (n_synapses,) int32
+        The target neuron of each synapse.
+    weights : (n_synapses,) float32
+        The weight of each synapse.
+    total : (n,) float64
+        Scratch space.
     """
     bias[:] = constant
     first_scale = 0
@@ -125,10 +148,50 @@ def run(
     n_steps, times_us, addresses, dt_us, bias, neurons, populations, outputs, probes, bundles, starts, targets, weights,
     u, v, held, ring, total, fired, fired_to, out, probe, counts, marks,
 ):  # fmt: skip
-    """`n_steps` steps. Events, `times_us` and `addresses`, come in by time; output and probe events go out likewise.
+    """Run network steps. Output and probe events are written in the order of time.
 
-    `counts` (2,) is added to; `marks` (3,) says how many events were written and where the delay ring stands.
-    `fired_to` (n_populations + 1,) says where each population's part of `fired` ends.
+    Parameters
+    ----------
+    n_steps : int
+        How many.
+    times_us : (n_events,) int64
+        The time of each event in the tick, ascending.
+    addresses : (n_events,) int64
+        The address of each event.
+    dt_us : int
+        The network step, in microseconds.
+    bias : (n,) int64
+        The bias of each neuron.
+    neurons : (4, n) int64
+        Each neuron's constants.
+    populations : (n_populations, 2) int64
+        Where each population begins and ends.
+    outputs : (n_event_ports, 2) int64
+        Populations whose spikes go out.
+    probes : (n_probes, 2) int64
+        Populations whose spikes are recorded.
+    bundles : (n_bundles, 8) int64
+        A row for the synapses of one delay in one projection.
+    starts : (n_rows + 1,) int64
+        Where each source's synapses begin.
+    targets : (n_synapses,) int32
+        The target neuron of each synapse.
+    weights : (n_synapses,) int64
+        The weight of each synapse.
+    u, v, held : (n,) int64
+        Current, membrane, and steps left of the refractory time. Changed.
+    ring : (n_slots, n) int64
+        Input on its way, by the step in which it arrives. Changed.
+    total, fired : (n,) int64
+        Scratch space.
+    fired_to : (n_populations + 1,) int64
+        Scratch space: where each population's part of `fired` ends.
+    out, probe : (n, 2) uint32
+        Written: output and probe events.
+    counts : (2,) int64
+        Spikes and synaptic operations are added here.
+    marks : (3,) int64
+        Written: how many output and probe events there are, and the slot of the delay ring.
     """
     n_out, n_probe, slot, next_event = 0, 0, marks[CLOCK], 0
     for step in range(n_steps):

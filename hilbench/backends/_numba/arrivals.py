@@ -9,9 +9,25 @@ from hilbench.nal.compile.lower import ProjectionRow
 
 @inner
 def mark(table, part, link, addresses, source, now):
-    """Note that one source sends something over its synapses onto this part's neurons; late, it counts a step later.
+    """Mark the neurons of this part that one source reaches in this step. Late input counts a step later.
 
-    The weights do not matter: what does not learn stores no zeros, and a weight that learns is a synapse at 0 too.
+    The weights are not read: a projection that does not learn stores no zeros, and a weight that learns is a synapse
+    even at 0.
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    part : int
+        The number of this part, from 0 on.
+    link : (n,) int64
+        The row of one projection in LINKS.
+    addresses : (n,) int64
+        The row of one projection in SYNAPSES.
+    source : int
+        Which of the projection's sources sends.
+    now : int
+        The clock, in network steps.
     """
     a, b = i64(addresses[Address.CUTS] + 8 * (source * table[Argument.N_PARTS] + part), 2)
     n, n_slots, lo = b - a, table[Argument.N_MARK_SLOTS], link[ProjectionRow.TARGET_LO]
@@ -29,7 +45,17 @@ def mark(table, part, link, addresses, source, now):
 
 @inner
 def take_mark(table, now, k):
-    """Whether something has arrived at neuron k of all for this step's test; the place is free then."""
+    """Whether something has arrived at neuron k for this step's test. Clears the mark.
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    now : int
+        The clock, in network steps.
+    k : int
+        The neuron, counted over all populations.
+    """
     n_slots = table[Argument.N_MARK_SLOTS]
     marks = u8(table[Argument.MARKS], (n_slots, table[Argument.N]))[now & (n_slots - 1)]
     marked = marks[k] != 0

@@ -1,7 +1,7 @@
-"""Compiled kernels, kept on disk under a key of their own source. What is wrong with the disk never stops a run.
+"""Compiled kernels on disk, under a key made of their source. No fault of the disk stops a run.
 
-They stand in the user's cache, else in a temporary folder of the user's own, else nowhere. numba itself tells kernels
-of another processor, or of another numba, apart. What a person who waits should know is a warning of this logger.
+They are in the user's cache folder, else in a temporary folder that only this user can write to, else nowhere. numba
+itself separates kernels by processor and by its own version. This logger warns when a user has to wait.
 """
 
 from __future__ import annotations
@@ -27,16 +27,27 @@ log = logging.getLogger(__name__)
 
 @cache
 def kernels(name: str, *sources: Path) -> ModuleType:
-    """The module of kernels `name`, compiled with what its own file, this folder and `sources` say."""
-    with disk_cache(Path(find_spec(name).origin), *sources):
+    """Import a module of kernels, which are compiled or read from the disk cache.
+
+    Parameters
+    ----------
+    name : str
+        The module's full name.
+    *sources : Path
+        Files outside this folder whose text the kernels depend on.
+    """
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None  # callers name modules of this package
+    with disk_cache(Path(spec.origin), *sources):
         return import_module(name)
 
 
 @contextlib.contextmanager
 def disk_cache(*sources: Path) -> Iterator[None]:
-    """What is imported or compiled here, or made here and compiled later, is kept on disk where that can be.
+    """Keep on disk, where possible, the kernels that are defined or compiled inside this context.
 
-    numba's cache looks at one file alone; what kernels take from their neighbours and from `sources` is in the key too.
+    numba's own cache checks one file only. The key has the text of this folder's files and of `sources` too.
     """
     from numba import config
 
@@ -50,9 +61,16 @@ def disk_cache(*sources: Path) -> Iterator[None]:
 
 @cache
 def cache_folder(stated: str, key: str) -> Path | None:
-    """The folder of this key that kernels are kept in, below `stated`, the user's cache or a temporary folder.
+    """The folder for kernels of one key; None where there is no room anywhere.
 
-    What the first one holds is copied where it cannot be written to. None where there is no room anywhere.
+    Where the preferred folder cannot be written to, its kernels are copied to a temporary folder.
+
+    Parameters
+    ----------
+    stated : str
+        The folder that the user chose (NUMBA_CACHE_DIR); "" for the user's cache folder.
+    key : str
+        A hash of the kernels' source.
     """
     wanted = None
     try:
@@ -79,7 +97,7 @@ def _users_cache(stated: str) -> Path:
 
 
 def _own_temporary() -> Path:
-    """A temporary folder that later processes of this user find, and no other user can write to. Raises OSError."""
+    """A temporary folder that this user's later processes find too, and no other user can write to. Raises OSError."""
     user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
     folder = Path(tempfile.gettempdir(), f"hilbench-{user}")
     folder.mkdir(mode=0o700, exist_ok=True)

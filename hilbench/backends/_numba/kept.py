@@ -1,6 +1,6 @@
-"""numba's cache of a function on disk, without its power to stop a run.
+"""numba's disk cache of a function, in a form that never stops a run.
 
-Numba raises what opening, reading and writing raise: for a damaged file, a full disk, a folder without rights.
+numba's own cache raises for a damaged file, a full disk or a folder without rights.
 """
 
 from __future__ import annotations
@@ -17,15 +17,23 @@ from numba.core import ccallback, dispatcher
 from numba.core.caching import FunctionCache, NullCache
 
 log = logging.getLogger("hilbench.backends._numba.cache")
-MAKERS = (dispatcher, ccallback)
-"""Where numba makes a cache for what has `cache=True`."""
+MAKERS: tuple[Any, ...] = (dispatcher, ccallback)  # Any: a name in these modules is replaced below
+"""Where numba makes a cache for a function that is compiled with `cache=True`."""
 
 
 class Kept(FunctionCache):
-    """A function's compiled forms on disk: what cannot be read is compiled, what cannot be written is not kept."""
+    """A function's compiled forms on disk. What cannot be read is compiled; what cannot be written is not kept."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What the disk has of this signature for this processor; None when it must be compiled."""
+        """What the disk has of this signature for this processor; None when it must be compiled.
+
+        Parameters
+        ----------
+        sig : tuple of numba types
+            The signature.
+        target_context : numba target context
+            What the code is compiled for.
+        """
         found = None
         try:
             found = super().load_overload(sig, target_context)
@@ -38,7 +46,15 @@ class Kept(FunctionCache):
         return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep what was compiled, where that can be."""
+        """Keep what was compiled, where possible.
+
+        Parameters
+        ----------
+        sig : tuple of numba types
+            The signature.
+        data : CompileResult
+            What numba made of it.
+        """
         try:
             super().save_overload(sig, data)
         except OSError as error:
@@ -49,13 +65,21 @@ class Unkept(NullCache):
     """No cache."""
 
     def load_overload(self, sig: Any, target_context: Any) -> None:
-        """Nothing."""
+        """None: nothing is kept.
+
+        Parameters
+        ----------
+        sig : tuple of numba types
+            The signature.
+        target_context : numba target context
+            What the code is compiled for.
+        """
         _tell()
 
 
 @contextlib.contextmanager
 def kept_in(folder: Path | None) -> Iterator[None]:
-    """Functions that are given a cache here have it in this folder; None is for none."""
+    """Inside this context, functions compiled with `cache=True` are kept in this folder; None keeps none."""
 
     def make(function: Callable) -> Kept | Unkept:
         with contextlib.suppress(OSError, RuntimeError):  # numba has a RuntimeError for no folder that it can write to

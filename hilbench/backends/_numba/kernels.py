@@ -1,11 +1,11 @@
-"""The compiled network step over the arrays of `nal.lower`. No Python, no allocation, no lookup inside.
+"""The compiled network step over the arrays of `nal.compile.lower`. It calls no Python, allocates and looks up nothing.
 
-Imported through `backends.numba`, which first points numba's disk cache at a folder keyed by this file's text.
-No fast-math, so that every machine rounds alike.
+Only `backends.numba` imports this module, after it has set numba's disk cache to a folder keyed by this file's text.
+There is no fast-math, so that every machine rounds alike.
 
-Several threads may run one network, each its part of every population: it updates these neurons and sends all spikes to
-those of their targets that are its own, so nothing is written twice and sums come out the same. Threads wait for each
-other after every population's update, and at the end of a step. Part 0 does the rest: events out, learning, counts.
+Several threads may run one network. Each has a part of every population: it updates these neurons, and sends all spikes
+onto those targets that are in its own part. So no two threads write to one place, and sums have one order. Threads wait
+for each other after every population and at the end of a step. Part 0 also does events out, learning and counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hilbench.nal.compile.lower import Column
 SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES, MULTIPLICATIONS = range(5)
 N_COLUMNS, N_ENTRIES, N_COUNTERS = len(Column), len(Argument), 5
 IDLE, LEARN, ADVANCE = range(3)
-"""How a tick runs: without learning, with it, or as one of several whose counts a later one tells."""
+"""How a tick runs: without learning, with it, or as a period without a tick, whose counts the next tick reports."""
 
 
 @inner
@@ -40,7 +40,7 @@ def _tell(base, t_us, fired, amount, n_fired, several, out, n_out):
 
 @inner
 def _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe):
-    """What part 0 does with a population's spikes: events out, marks for the rules. Returns (spikes, events so far)."""
+    """Part 0's work on a population's spikes: events out, marks for the rules. Returns (spikes, events so far)."""
     n, several = table[Argument.N], row[Column.MULTIPLE]
     out, probe = u32(table[Argument.OUT], (1 << 40, 2)), u32(table[Argument.PROBE], (1 << 40, 2))
     fired, amount, spiked = i32(table[Argument.FIRED], n), f64(table[Argument.AMOUNT], n), u8(table[Argument.SPIKED], n)
@@ -136,17 +136,26 @@ def _finish(table, how, spikes, updates):
         counts[MULTIPLICATIONS] += np.uint64(totals[j, 1])
     counts[NEURON_UPDATES] += np.uint64(table[Argument.N_STEPS] * table[Argument.N_COUNTED])
     counts[WEIGHT_UPDATES] += np.uint64(updates)
-    counts_out = u64(table[Argument.COUNTS_OUT], counts.size)  # apart, for its reader may write over them
+    counts_out = u64(table[Argument.COUNTS_OUT], counts.size)  # a copy: its reader may write over it
     for i in range(counts.size):
         counts_out[i] = counts[i]
 
 
 @njit("int64(int64, int64, int64)", cache=True, nogil=True, _nrt=False)
 def run(table_at, n_events, how):
-    """The network steps of one tick, of the part whose table lies at `table_at`; `how` is IDLE, LEARN or ADVANCE.
+    """The network steps of one tick, for one part. Returns the number of output events x 2**32 + that of probe events.
 
-    Events lie by time in EVENTS; output and probe events are written likewise. COUNTS start from 0, but after ADVANCE
-    go on. Returns the number of output events x 2**32 + that of probe events.
+    EVENTS are in the order of time; output and probe events are written in that order too. COUNTS start from 0, except
+    after ADVANCE.
+
+    Parameters
+    ----------
+    table_at : int
+        The address of the part's table.
+    n_events : int
+        How many events the tick has.
+    how : int
+        IDLE, LEARN or ADVANCE.
     """
     table = i64(table_at, N_ENTRIES)
     n, n_slots, n_parts, part = (

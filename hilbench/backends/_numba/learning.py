@@ -23,7 +23,19 @@ N_LINK_COLUMNS, N_CONSTANTS, N_PLAN, N_MOVE, N_ADDRESSES = (
 
 @inner
 def learn(table, learning, first_event, next_event):
-    """One step of every rule. Returns how many weights and thresholds were updated."""
+    """One step of every rule. Returns how many weights and thresholds were updated.
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    learning : bool
+        Whether weights and thresholds change.
+    first_event : int
+        The first of this step's events.
+    next_event : int
+        The first event after this step.
+    """
     n_plans, updates = table[Argument.N_PLANS], 0
     plans = i64(table[Argument.PLANS], (n_plans, N_PLAN))
     links = i64(table[Argument.LINKS], (table[Argument.N_LINKS], N_LINK_COLUMNS))

@@ -1,4 +1,4 @@
-"""One step of one population, compiled: a fast path for plain neurons, and one for all that a Behaviour can say."""
+"""One step of one population, compiled: a fast path for plain neurons, and a path for every Behaviour."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _mix, _uniform = inner(noise.mix), inner(noise.uniform)
 
 
 def _at(constant, k):
-    """Neuron k's constant: the number that all share, or its place in an array."""
+    """Neuron k's constant: the number that all share, or its element of an array."""
 
 
 @overload(_at, inline="always")
@@ -30,8 +30,8 @@ def _at_compiled(constant, k):
     return lambda constant, k: constant[k]
 
 
-# Loops without a branch over blocks of a fixed length vectorise. `hot` says of each block whether any of its membranes
-# passes its limit, so that the search for those that fire looks at few.
+# Loops without branches over blocks of a fixed length are vectorised. `hot` says for each block whether any membrane in
+# it is over its limit, so that the search for spikes looks at few blocks.
 
 
 @inner
@@ -106,7 +106,30 @@ def _move_all(table, row, lo, hi, v, i, x, hot):
 def plain(table, row, q, part, lo, hi, now, x, fired, amount):
     """One step of neurons lo to hi of a plain population; spikes are reset at once.
 
-    x (hi - lo,) is what arrives, left at 0. Writes which neurons fired, and 1 for each; returns how many.
+    Returns how many neurons fired.
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    row : (n,) int64
+        The row of one population in POPULATIONS.
+    q : int
+        The number of the population, in the order of steps.
+    part : int
+        The number of this part, from 0 on.
+    lo : int
+        The first neuron.
+    hi : int
+        The first neuron after the last one.
+    now : int
+        The clock, in network steps.
+    x : (hi - lo,) float64
+        What arrives in this step; set to 0.
+    fired : (hi - lo,) int32
+        Written: the neurons that fired.
+    amount : (hi - lo,) float64
+        Written: how often each of them fired, or its v where spikes are graded.
     """
     n = table[Argument.N]
     v, i = f64(table[Argument.V], n)[lo:hi], f64(table[Argument.CURRENT], n)[lo:hi]
@@ -143,13 +166,13 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
     return n_fired
 
 
-# Few neurons are held after a spike at a time, so that keeping their membranes aside, in a ring by age, is cheaper than
-# a test for each neuron.
+# Few neurons are held after a spike at one time. To save and restore their membranes, in a ring by age, is cheaper than
+# a test for every neuron.
 
 
 @inner
 def _let_go(release, holding, queue, now):
-    """Take the neurons that are free again out of the ring."""
+    """Remove the neurons that are free again from the ring."""
     while queue[LENGTH] > 0 and release[holding[queue[HEAD]]] <= now:
         queue[HEAD] = queue[HEAD] + 1 if queue[HEAD] + 1 < holding.size else 0
         queue[LENGTH] -= 1
@@ -157,7 +180,7 @@ def _let_go(release, holding, queue, now):
 
 @inner
 def _copy_held(v, hold_v, holding, queue):
-    """Copy the membranes that are held."""
+    """Save the membranes that are held."""
     head = holding[queue[HEAD] :][: queue[LENGTH]]
     for j in range(head.size):
         hold_v[j] = v[head[j]]
@@ -168,7 +191,7 @@ def _copy_held(v, hold_v, holding, queue):
 
 @inner
 def _put_held(v, hold_v, holding, queue):
-    """Put them back."""
+    """Restore the membranes that are held."""
     head = holding[queue[HEAD] :][: queue[LENGTH]]
     for j in range(head.size):
         v[head[j]] = hold_v[j]
@@ -225,9 +248,28 @@ def _count(table, row, q, k, now, v, threshold, traits):
 
 @inner
 def general(table, row, q, lo, hi, now, x, fired, amount):
-    """One step of neurons lo to hi of any population: what `plain` does, one neuron after the other.
+    """One step of neurons lo to hi of any population, as `plain`, but one neuron after the other.
 
-    `amount` is how often a neuron fired, or its v where spikes are graded.
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    row : (n,) int64
+        The row of one population in POPULATIONS.
+    q : int
+        The number of the population, in the order of steps.
+    lo : int
+        The first neuron.
+    hi : int
+        The first neuron after the last one.
+    now : int
+        The clock, in network steps.
+    x : (hi - lo,) float64
+        What arrives in this step; set to 0.
+    fired : (hi - lo,) int32
+        Written: the neurons that fired.
+    amount : (hi - lo,) float64
+        Written: how often each of them fired, or its v where spikes are graded.
     """
     n = table[Argument.N]
     c = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n))[:, lo:hi]
@@ -279,7 +321,19 @@ def _reset(c, k, v, count, subtract):
 
 @inner
 def act_late(table, part, now, arrived):
-    """Let late input (n,) act on this part's membranes that are free, or that fired in this step and keep their v."""
+    """Let late input (n,) act on this part's membranes that are free, or that fired in this step and keep their v.
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    part : int
+        The number of this part, from 0 on.
+    now : int
+        The clock, in network steps.
+    arrived : (n,) float64
+        The late input of all neurons.
+    """
     n = table[Argument.N]
     populations = i64(table[Argument.POPULATIONS], (table[Argument.N_POPULATIONS], N_COLUMNS))
     bounds = i64(table[Argument.BOUNDS], (table[Argument.N_POPULATIONS], table[Argument.N_PARTS] + 1))

@@ -1,4 +1,4 @@
-"""How threads that run parts of one network wait for each other, compiled."""
+"""The barrier of the threads that run parts of one network, compiled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hilbench.backends._numba.table import RELEASED, Argument
 
 _yield_processor = types.ExternalFunction("sched_yield", types.int32())
 SPINS = 2000
-"""How often a thread looks before it lets others have its core: some microseconds, as long as a part's work differs."""
+"""How often a thread checks before it yields its core: some microseconds, as much as parts usually differ."""
 
 
 @inner

@@ -1,27 +1,21 @@
-"""What the compiled engine needs of each rule: its traces, constants and indices, and a row of their addresses."""
+"""The arrays that the compiled engine keeps for each rule: traces, constants and indices, and tables of addresses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import NetworkError
+from hilbench import plugins
+from hilbench.errors import NetworkError, PluginError
 from hilbench.nal.compile.lower import Lowered, ProjectionRow
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules import Rule, bounds
-from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.homeostatic import Homeostatic
-from hilbench.nal.rules.pes import PES
-from hilbench.nal.rules.rstdp import RSTDP
-from hilbench.nal.rules.stdp import STDP
-from hilbench.nal.rules.triplet import Triplet
-
-RULES = (PES, STDP, Triplet, RSTDP, EProp)
-"""Rules on projections that are compiled."""
 
 Plan = IntEnum(
     "Plan",
@@ -39,25 +33,30 @@ Move = IntEnum("Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS
 
 
 class Plans:
-    """The rules of one network, laid out. `traces` change from step to step.
+    """The arrays of one network's rules, and the tables of their addresses. `traces` change from step to step.
 
-    `compiled` gives the address of a rule's kernel by its place in RULES.
+    Parameters
+    ----------
+    flat : Lowered
+        The network's arrays, whose weights and thresholds the rules change.
+    network : Network
+        What `flat` was made of.
+    compiled : callable
+        Gives the address of the compiled kernel of a class of rules.
     """
 
-    def __init__(self, flat: Lowered, network: Network, compiled: Callable[[int], int]) -> None:
+    def __init__(self, flat: Lowered, network: Network, compiled: Callable[[type[Rule]], int]) -> None:
         self._compiled = compiled
         self.traces: dict[str, NDArray] = {}
         self._kept: list[NDArray] = []
         self._links = {p.name: i for i, p in enumerate(flat.projections)}
         starts = np.cumsum([0, *(port.size for port in network.modulators)]).tolist()
         self._modulators = {port.name: at for port, at in zip(network.modulators, starts, strict=False)}
-        plastic = [(i, p) for i, p in enumerate(flat.projections) if p.rule is not None]
-        rows = [self._plan(i, p, flat, network) for i, p in plastic]
+        rows = [self._plan(i, p, p.rule, flat, network) for i, p in enumerate(flat.projections) if p.rule is not None]
         self.plans = np.array([[row[column.name] for column in Plan] for row in rows], np.int64).reshape(-1, len(Plan))
-        moving = [(p, row) for p, row in zip(flat.order, flat.populations, strict=True) if p.rule is not None]
         self.moves = np.array(
             [(*row[:2], p.behaviour.threshold == ">=", p.behaviour.reset == "subtract", *self._rule(p.rule, network, p))
-             for p, row in moving],
+             for p, row in zip(flat.order, flat.populations, strict=True) if p.rule is not None],
             np.int64,
         ).reshape(-1, len(Move))  # fmt: skip
 
@@ -66,14 +65,14 @@ class Plans:
         for trace in self.traces.values():
             trace[...] = 0
 
-    def _plan(self, index: int, p: Projection, flat: Lowered, network: Network) -> dict[str, int]:
-        rule, (n_target, n_source), name = p.rule, p.weights.shape, p.name
-        lo = self._modulators.get(rule.modulator, 0)
+    def _plan(self, index: int, p: Projection, rule: Rule, flat: Lowered, network: Network) -> dict[str, int]:
+        (n_target, n_source), name = p.weights.shape, p.name
+        lo = 0 if rule.modulator is None else self._modulators[rule.modulator]
         constants, limits = self._rule(rule, network, p)
         feedback = rule.feedback(network, p)
         to_link = self._links[feedback] if isinstance(feedback, str) else -1
         return {
-            "STEP": self._compiled(RULES.index(type(rule))), "LINK": index,
+            "STEP": self._compiled(type(rule)), "LINK": index,
             "SOURCE": flat.links[index, ProjectionRow.SOURCE_LO],
             "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": p.max_delay_steps + 1, "MODULATOR_LO": lo,
             "N_MODULATORS": 0 if rule.modulator is None else rule.modulator_size(network, p), "FEEDBACK_LINK": to_link,
@@ -114,12 +113,23 @@ class Plans:
 
 def check_rules(network: Network) -> None:
     """Refuse rules that are not compiled. Raises NetworkError."""
-    for kind, part, known in (
-        *(("projection", p, RULES) for p in network.projections.values()),
-        *(("population", p, (Homeostatic,)) for p in network.populations.values()),
+    on_weights = [(p.name, p.rule) for p in network.projections.values() if p.rule is not None]
+    on_thresholds = [(p.name, p.rule) for p in network.populations.values() if p.rule is not None]
+    for kind, parts, known in (
+        ("projection", on_weights, weight_rules() if on_weights else ()),
+        ("population", on_thresholds, (Homeostatic,)),
     ):
-        if part.rule is not None and type(part.rule) not in known:
-            raise NetworkError(
-                f"{kind} {part.name!r}: 'numba' has not compiled the rule {type(part.rule).__name__};"
-                " it runs in 'reference'"
-            )
+        for name, rule in parts:
+            if type(rule) not in known:
+                raise NetworkError(
+                    f"{kind} {name!r}: 'numba' has not compiled the rule {type(rule).__name__}; it runs in 'reference'"
+                )
+
+
+def weight_rules() -> tuple[type[Rule], ...]:
+    """The rules on projections that are compiled: every plug-in that loads."""
+    found = []
+    for plugin in plugins.all_of("rules").values():
+        with suppress(PluginError):
+            found.append(plugin.load())
+    return tuple(rule for rule in found if getattr(rule, "moves", "") == "weights")

@@ -1,7 +1,7 @@
-"""Arrays by their addresses, inside compiled code: one table of numbers crosses from Python instead of 30 arrays,
-which would cost more than a small network's whole step.
+"""Arrays from addresses inside compiled code: Python passes one table of numbers, not 30 arrays.
 
-Whoever fills a table keeps its arrays alive and in place. Imported through `backends.numba` alone.
+To pass the arrays would take longer than the whole step of a small network. Whoever fills a table keeps its arrays
+alive and in place. Only `backends.numba` imports this module.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import np_cfarray
 
 inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, _nrt=False)
-"""For what compiled code alone calls, with no wrappers for Python, which would double the time to compile.
+"""Decorator of functions that only compiled code calls. They have no wrappers for Python, which would double the time
+to compile, and are inlined.
 
-A call would hand over each array as seven numbers and more in memory, and count references to it, though it is
-nobody's: together longer than a small population's step. Without the counting, numba refuses code that allocates.
+A call that is not inlined passes each array as seven numbers and counts its references, which takes longer than a small
+population's step. Without the counting (`_nrt=False`) numba refuses code that allocates.
 """
 
 
 @inner
 def finite(x):
-    """A signal from outside; one that is no finite number counts as 0."""
+    """A number from outside as float64; one that is not finite becomes 0."""
     return np.float64(x) if np.isfinite(x) else 0.0
 
 
@@ -51,7 +52,21 @@ u16, u8 = _view(types.uint16, "u16"), _view(types.uint8, "u8")
 
 @intrinsic
 def call(typing, address, table, plan, learning):
-    """Call the compiled function at an address, int64(int64, int64, int64): it was compiled apart from the caller."""
+    """Call the function at an address, int64(int64, int64, int64), which was compiled separately.
+
+    Parameters
+    ----------
+    typing : typing context
+        numba's.
+    address : int
+        The address, of the function or of the number.
+    table : int
+        The address of the kernel's table.
+    plan : int
+        The address of the row of a rule in PLANS.
+    learning : int
+        Whether weights and thresholds change.
+    """
     number = ir.IntType(64)
     function = ir.FunctionType(number, [number] * 3).as_pointer()
 
@@ -63,7 +78,17 @@ def call(typing, address, table, plan, learning):
 
 @intrinsic
 def atomic_add(typing, address, amount):
-    """Add to the int64 at an address, before and after all other threads' additions; returns what it was."""
+    """Add atomically to the int64 at an address; returns its value before.
+
+    Parameters
+    ----------
+    typing : typing context
+        numba's.
+    address : int
+        The address, of the function or of the number.
+    amount : int
+        What is added.
+    """
 
     def build(context, builder, signature, arguments):
         pointer = builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(types.int64)))

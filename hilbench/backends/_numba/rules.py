@@ -1,20 +1,21 @@
-"""The kernels of learning rules: their own equations over the arrays of `_plans`, compiled.
+"""The kernels of learning rules: each rule's own equations, compiled over the arrays of `plans`.
 
-A kernel is made of each rule: traces of every neuron in every step, then the synapses that the rule changes. Rules that
-change weights by spikes touch only the synapses of neurons that spiked. A kernel is compiled when a network has its
-rule, and called by its address: all of them in one function would take as long to compile as everything else.
+A kernel updates the traces of every neuron in every step, then the synapses that the rule changes. Rules that change
+weights by spikes touch only the synapses of neurons that spiked. A kernel is compiled when the first network with its
+rule is loaded, and is called by its address: all rules in one function would take as long to compile as all the rest.
 """
 
 from __future__ import annotations
 
 import sys
 from functools import cache
+from types import FunctionType
 
 import numpy as np
 from numba import cfunc
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from hilbench.backends._numba.plans import RULES, Plan
+from hilbench.backends._numba.plans import Plan
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8
 from hilbench.backends._numba.table import Address, Argument
 from hilbench.nal import rules
@@ -24,7 +25,7 @@ N_ENTRIES, N_LINK_COLUMNS, N_PLAN = len(Argument), len(ProjectionRow), len(Plan)
 N_ADDRESSES = len(Address)
 LOW, HIGH, SOFTNESS = range(3)
 FEW = 8
-"""Targets, up to which a dense projection is walked column by column."""
+"""With at most this many targets, a dense projection is updated column by column."""
 
 _bounded, _softened = inner(rules.bounded), inner(rules.softened)
 
@@ -80,21 +81,31 @@ def _kept_softly(w, dw, low, high, softness):
 
 @inner
 def moved(w, dw, bounds):
-    """A weight or threshold after a change, within its bounds of either kind."""
+    """A weight or threshold after a change, within its bounds of either kind.
+
+    Parameters
+    ----------
+    w : float
+        The weight or threshold.
+    dw : float
+        How much it is to change.
+    bounds : (3,) float64
+        The lower and the upper bound, and the softness.
+    """
     keep_softly = bounds[SOFTNESS] > 0
     low, high = bounds[LOW], bounds[HIGH]
     return _kept_softly(w, dw, low, high, bounds[SOFTNESS]) if keep_softly else _kept(w, dw, low, high, 0.0)
 
 
 def _named(rule, part):
-    """Name the functions that are made for one rule after it.
+    """Put the rule's name into the name of a function that is compiled for it.
 
-    numba tells functions apart by name and by a number that starts anew in each process. Kernels that two processes
-    left in the disk cache and a third one loads together would else run each other's functions.
+    numba links functions by their name and a number that starts anew in each process. Without the rule in the name,
+    kernels that two processes left in the disk cache would run each other's functions when a third process loads both.
     """
 
     def name(function):
-        function.__qualname__ = f"{rule.__name__}.{part}"
+        function.__qualname__ = f"{rule.__module__}.{rule.__qualname__}.{part}"
         return function
 
     return name
@@ -276,32 +287,16 @@ def _by_spikes(rule, take_x, take_y):
     return run
 
 
-_pes, _stdp, _triplet, _rstdp, _eprop = (_kernel(rule) for rule in RULES)
-
-
-# One function each, with a name of its own: that is what numba finds a kernel in its disk cache by.
-def _run_pes(table, plan, learning):
-    return _pes(table, plan, learning)
-
-
-def _run_stdp(table, plan, learning):
-    return _stdp(table, plan, learning)
-
-
-def _run_triplet(table, plan, learning):
-    return _triplet(table, plan, learning)
-
-
-def _run_rstdp(table, plan, learning):
-    return _rstdp(table, plan, learning)
-
-
-def _run_eprop(table, plan, learning):
-    return _eprop(table, plan, learning)
+def _run(table, plan, learning):
+    return _step(table, plan, learning)  # noqa: F821 - each copy of this function is given a global of that name
 
 
 @cache
-def compiled(place):
-    """The kernel of the rule in this place of RULES; it has an `address`, and lives as long as this module."""
-    step = (_run_pes, _run_stdp, _run_triplet, _run_rstdp, _run_eprop)[place]
-    return cfunc("int64(int64, int64, int64)", cache=True)(step)
+def compiled(rule):
+    """The kernel of a class of rules. It has an `address`, and lives as long as this module.
+
+    numba finds a kernel in its disk cache by a function's name and by the bytes of what it closes over, which differ
+    from process to process. So each rule has a copy of `_run` under a name of its own, with its step as a global.
+    """
+    run = FunctionType(_run.__code__, globals() | {"_step": _kernel(rule)})
+    return cfunc("int64(int64, int64, int64)", cache=True)(_named(rule, "run")(run))

@@ -77,9 +77,20 @@ def _links(table):
 
 @inner
 def hold_values(table, part, bounds, held_current):
-    """Fill `held_current` (n,) with what constant inputs and held values bring in each step of this tick.
+    """Sum up the constant inputs and the held values' inputs, which are the same in each step of this tick.
 
     Returns (operations, multiplications) that this costs per step.
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    part : int
+        The number of this part, from 0 on.
+    bounds : (n_populations, n_parts + 1) int64
+        Where the parts of each population begin.
+    held_current : (n,) float64
+        Written: the input of each neuron per step.
     """
     bias, values = f64(table[Argument.BIAS], table[Argument.N]), f32(table[Argument.VALUES], table[Argument.N_VALUES])
     for q in range(table[Argument.N_POPULATIONS]):
@@ -137,9 +148,22 @@ def _hold_columns(table, part, link, addresses, n, values, held_current):
 
 @inner
 def send_values(table, part, early, late, now):
-    """Values that are on their way for a while, or act late, are sent in each step.
+    """Send the values that have a delay or act late, which is done in each step.
 
     Returns (operations, multiplications).
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    part : int
+        The number of this part, from 0 on.
+    early : (n_slots, n) float64
+        The ring of input that acts before the threshold test.
+    late : (n_slots, n) float64
+        The ring of input that acts after it.
+    now : int
+        The clock, in network steps.
     """
     links, synapses = _links(table)
     values = f32(table[Argument.VALUES], table[Argument.N_VALUES])
@@ -160,7 +184,23 @@ def send_values(table, part, early, late, now):
 
 @inner
 def send_event(table, part, address, early, late, now):
-    """Send an event over the projections of its port. Returns the operations."""
+    """Send an event over the projections of its port. Returns the operations.
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    part : int
+        The number of this part, from 0 on.
+    address : int
+        The address of the event.
+    early : (n_slots, n) float64
+        The ring of input that acts before the threshold test.
+    late : (n_slots, n) float64
+        The ring of input that acts after it.
+    now : int
+        The clock, in network steps.
+    """
     links, synapses = _links(table)
     operations = 0
     for p in range(table[Argument.N_FROM_VALUES], table[Argument.N_FROM_EVENTS]):
@@ -175,7 +215,29 @@ def send_event(table, part, address, early, late, now):
 
 @inner
 def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
-    """Send one part's spikes. Returns the operations."""
+    """Send one part's spikes. Returns the operations.
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    part : int
+        The number of this part, from 0 on.
+    row : (n,) int64
+        The row of one population in POPULATIONS.
+    fired : (n,) int32
+        The neurons that fired.
+    amount : (n,) float64
+        How often each of them fired, or its v where spikes are graded.
+    n_fired : int
+        How many neurons fired.
+    early : (n_slots, n) float64
+        The ring of input that acts before the threshold test.
+    late : (n_slots, n) float64
+        The ring of input that acts after it.
+    now : int
+        The clock, in network steps.
+    """
     links, synapses = _links(table)
     amplitude = f64(table[Argument.NUMBERS], 2)[1]
     operations = 0
@@ -193,7 +255,23 @@ def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
 
 @inner
 def send_v(table, part, row, early, late, now):
-    """Send the values of a population that does not spike. Returns (operations, multiplications)."""
+    """Send the values of a population that does not spike. Returns (operations, multiplications).
+
+    Parameters
+    ----------
+    table : (n_entries,) int64
+        The kernel's table: sizes and addresses.
+    part : int
+        The number of this part, from 0 on.
+    row : (n,) int64
+        The row of one population in POPULATIONS.
+    early : (n_slots, n) float64
+        The ring of input that acts before the threshold test.
+    late : (n_slots, n) float64
+        The ring of input that acts after it.
+    now : int
+        The clock, in network steps.
+    """
     links, synapses = _links(table)
     v = f64(table[Argument.V], table[Argument.N])[row[Column.LO] : row[Column.HI]]
     operations = 0

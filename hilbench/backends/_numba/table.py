@@ -14,7 +14,7 @@ from hilbench.nal.model.network import Network
 from hilbench.types import EVENT, size_of
 
 Argument = IntEnum(
-    "Entry",
+    "Argument",
     [
         # sizes
         "N", "N_SLOTS", "N_POPULATIONS", "N_LINKS", "N_HELD", "N_FROM_VALUES", "N_FROM_EVENTS", "N_COUNTED",
@@ -32,7 +32,7 @@ Argument = IntEnum(
     ],
     start=0,
 )  # fmt: skip
-"""Places in the table."""
+"""Positions in the table."""
 
 Address = IntEnum("Address", ["CUTS", "TARGETS", "WEIGHTS", "DELAYS", "STARTS"], start=0)
 """Columns of SYNAPSES, a row for each projection."""
@@ -44,7 +44,7 @@ RELEASED = 1 << 61
 
 
 def fill(entries: Mapping[str, NDArray | int]) -> NDArray:
-    """The table of these sizes and arrays; who calls keeps the arrays. Raises KeyError for an entry left out."""
+    """The table of these sizes and arrays; the caller keeps the arrays alive. Raises KeyError for a missing entry."""
     table = np.zeros(len(Argument), np.int64)
     for entry in Argument:
         value = entries[entry.name]
@@ -53,7 +53,15 @@ def fill(entries: Mapping[str, NDArray | int]) -> NDArray:
 
 
 def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
-    """What a network carries from step to step, and scratch space; all 0 at first but V."""
+    """A network's states and scratch space. All are 0 at first but V.
+
+    Parameters
+    ----------
+    flat : Lowered
+        The network's arrays.
+    n_parts : int
+        How many threads run it.
+    """
     n = flat.bias.size
     kinds = {
         np.float64: ("V", "CURRENT", "HELD_CURRENT", "HOLD_V", "PENDING", "ADAPTED", "AMOUNT", "EXCESS"),
@@ -78,7 +86,17 @@ def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
 
 
 def io(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
-    """Buffers for one tick. Those for events have room for every spike there can be; untouched pages cost nothing."""
+    """Buffers for one tick. Those for events have room for all possible spikes; untouched pages take no memory.
+
+    Parameters
+    ----------
+    flat : Lowered
+        The network's arrays.
+    net : Network
+        What `flat` was made of.
+    n_steps : int
+        Network steps in a tick.
+    """
     multiple = flat.populations[:, Column.MULTIPLE]
     sizes = (flat.populations[:, Column.HI] - flat.populations[:, Column.LO]) * np.where(multiple, MAX_SPIKES, 1)
 
@@ -95,6 +113,14 @@ def io(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
 
 
 def addresses(s: Synapses, cuts: NDArray) -> tuple[int, ...]:
-    """Where one projection's arrays are: its row in SYNAPSES."""
+    """The addresses of one projection's arrays: its row in SYNAPSES.
+
+    Parameters
+    ----------
+    s : Synapses
+        The projection's synapses.
+    cuts : (n_source, n_parts + 1) int64
+        Where each part's synapses begin.
+    """
     delays = 0 if s.delays is None else s.delays.ctypes.data
     return cuts.ctypes.data, s.targets.ctypes.data, s.weights.ctypes.data, delays, s.starts.ctypes.data

@@ -1,4 +1,4 @@
-"""Learning as `reference` means it: the rules' equations over whole projections, NumPy and float64.
+"""Learning in the backend `reference`: the rules' equations over whole projections, NumPy and float64.
 
 In each step, for every rule: the modulator of each target neuron, by weights as they stand before the step's learning;
 the traces; then, while learning is on, weights within their bounds; thresholds last. Eligibilities are traces and go on
@@ -7,11 +7,14 @@ while learning is off.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
 from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules import Rule, bounded, bounds, softened
 
@@ -21,14 +24,15 @@ class Learning:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._plastic = [p for p in network.projections.values() if p.rule is not None]
-        self._moving = [p for p in network.populations.values() if p.rule is not None]
-        self._constants = {p.name: p.rule.constants(network, p) for p in (*self._plastic, *self._moving)}
-        self._feedback = {p.name: p.rule.feedback(network, p) for p in self._plastic}
+        # Any: which functions change weights or thresholds, and of what, differs from rule to rule.
+        self._plastic: list[tuple[Projection, Any]] = [(p, p.rule) for p in network.projections.values() if p.rule]
+        self._moving: list[tuple[Population, Any]] = [(p, p.rule) for p in network.populations.values() if p.rule]
+        self._constants = {p.name: rule.constants(network, p) for p, rule in self._plastic}
+        self._constants |= {p.name: rule.constants(network, p) for p, rule in self._moving}
+        self._feedback = {p.name: rule.feedback(network, p) for p, rule in self._plastic}
         self.traces: dict[str, NDArray] = {}
-        for p in self._plastic:
+        for p, rule in self._plastic:
             n_target, n_source = p.weights.shape
-            rule = p.rule
             self.traces[f"pre_traces/{p.name}"] = np.zeros((len(rule.pre_traces), n_source))
             self.traces[f"post_traces/{p.name}"] = np.zeros((len(rule.post_traces), n_target))
             self.traces[f"synapse_traces/{p.name}"] = np.zeros((len(rule.synapse_traces), p.weights.nnz))
@@ -49,31 +53,52 @@ class Learning:
         thresholds: dict[str, NDArray],
         learning: bool,
     ) -> int:
-        """One step, after the neurons. Changes weights and thresholds in place; returns how many it updated."""
-        signals = {p.name: self._signal(p, modulators, weights) for p in self._plastic}
+        """One step, after the neurons. Changes weights and thresholds in place; returns how many it updated.
+
+        Parameters
+        ----------
+        clock : int
+            Network steps since the states were made new.
+        spikes : dict of (size,) float64
+            How often each neuron spiked in this step, by population or input port.
+        excess : dict of (size,) float64
+            By population, how far each membrane was above its threshold at the test; minus infinity while held.
+        modulators : (n_modulators,) float64
+            The tick's learning signals.
+        weights : dict of csc_array
+            The weights of each projection, (n_target, n_source).
+        thresholds : dict of (size,) float64
+            The thresholds of each population.
+        learning : bool
+            Whether weights and thresholds change; traces always do.
+        """
+        signals = {p.name: self._signal(p, rule, modulators, weights) for p, rule in self._plastic}
         updates = 0
-        for p in self._plastic:
+        for p, rule in self._plastic:
             arrived = self._arrived(p, clock, spikes[p.source])
             fired, signal = spikes[p.target], signals[p.name]
-            self._move_traces(p, arrived, fired, excess[p.target], signal)
-            change = _by_spikes if p.rule.by_spikes else _every_step
-            updates += change(p, self, arrived, fired, signal, weights[p.name], learning)
-        for p in self._moving if learning else ():
-            theta = thresholds[p.name]
-            theta[:] = _within(p.rule, theta, p.rule.change(self._constants[p.name], spikes[p.name]))
-            updates += p.size
+            self._move_traces(p, rule, arrived, fired, excess[p.target], signal)
+            change = _by_spikes if rule.by_spikes else _every_step
+            updates += change(p, rule, self, arrived, fired, signal, weights[p.name], learning)
+        for population, rule in self._moving if learning else ():
+            name = population.name
+            theta = thresholds[name]
+            theta[:] = _within(rule, theta, rule.change(self._constants[name], spikes[name]))
+            updates += population.size
         return updates
 
     def constants(self, p: Projection) -> tuple[float, ...]:
         """What the rule's functions take as `c`."""
         return self._constants[p.name]
 
-    def _signal(self, p: Projection, modulators: NDArray, weights: dict[str, scipy.sparse.csc_array]) -> NDArray:
+    def _signal(
+        self, p: Projection, rule: Rule, modulators: NDArray, weights: dict[str, scipy.sparse.csc_array]
+    ) -> NDArray:
         """The modulator of each target neuron."""
         feedback, start = self._feedback[p.name], 0
         mine = np.zeros(1)
         for port in self._network.modulators:
-            if port.name == p.rule.modulator:
+            if port.name == rule.modulator:
                 mine = modulators[start : start + port.size].astype(np.float64)
             start += port.size
         if feedback is None:
@@ -86,15 +111,18 @@ class Learning:
         ring[clock % len(ring)] = spikes
         return ring[(clock - p.max_delay_steps) % len(ring)]
 
-    def _move_traces(self, p: Projection, arrived: NDArray, fired: NDArray, excess: NDArray, signal: NDArray) -> None:
+    def _move_traces(
+        self, p: Projection, rule: Rule, arrived: NDArray, fired: NDArray, excess: NDArray, signal: NDArray
+    ) -> None:
         c = self._constants[p.name]
         x, y = self.traces[f"pre_traces/{p.name}"], self.traces[f"post_traces/{p.name}"]
-        _put(x, p.rule.pre(c, tuple(x), arrived))
-        _put(y, p.rule.post(c, tuple(y), fired, excess, signal))
+        _put(x, rule.pre(c, tuple(x), arrived))
+        _put(y, rule.post(c, tuple(y), fired, excess, signal))
 
 
 def _by_spikes(
     p: Projection,
+    rule: Any,
     state: Learning,
     arrived: NDArray,
     fired: NDArray,
@@ -108,14 +136,15 @@ def _by_spikes(
     sources, targets = _ends(weights)
     c, s, z = state.constants(p), arrived[sources], fired[targets]
     x, y = state.traces[f"pre_traces/{p.name}"][:, sources], state.traces[f"post_traces/{p.name}"][:, targets]
-    for on_spike, crossed in ((p.rule.on_pre, s > 0), (p.rule.on_post, z > 0)):
-        changed = _within(p.rule, weights.data, on_spike(c, weights.data, s, tuple(x), z, tuple(y)))
+    for on_spike, crossed in ((rule.on_pre, s > 0), (rule.on_post, z > 0)):
+        changed = _within(rule, weights.data, on_spike(c, weights.data, s, tuple(x), z, tuple(y)))
         weights.data[crossed] = changed[crossed]
-    return np.count_nonzero(s) + np.count_nonzero(z)
+    return int(np.count_nonzero(s) + np.count_nonzero(z))
 
 
 def _every_step(
     p: Projection,
+    rule: Any,
     state: Learning,
     arrived: NDArray,
     fired: NDArray,
@@ -127,15 +156,15 @@ def _every_step(
     sources, targets = _ends(weights)
     c, e = state.constants(p), state.traces[f"synapse_traces/{p.name}"]
     x, y = state.traces[f"pre_traces/{p.name}"], state.traces[f"post_traces/{p.name}"]
-    drive = p.rule.drive(c, tuple(y), signal)[targets]
-    change, after = p.rule.change(
+    drive = rule.drive(c, tuple(y), signal)[targets]
+    change, after = rule.change(
         c, weights.data, tuple(e), arrived[sources], tuple(x[:, sources]), fired[targets], tuple(y[:, targets]), drive
     )
     _put(e, after)
     if not learning:
         return 0
-    weights.data[:] = _within(p.rule, weights.data, change)
-    return np.count_nonzero(drive)
+    weights.data[:] = _within(rule, weights.data, change)
+    return int(np.count_nonzero(drive))
 
 
 def _put(traces: NDArray, after: tuple[NDArray, ...]) -> None:

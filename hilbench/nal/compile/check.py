@@ -50,12 +50,12 @@ def approximated(network: Network, target: Target) -> list[str]:
             said.append(f"population {p.name!r}: {target.approximates[p.kind]}")
         if p.behaviour.reset_at == "next" and limits.resets is not None:
             said.append(f"population {p.name!r}: the reset acts at once, not in the next step")
-    for p in _between_neurons(network):
-        if limits.delay_steps is not None and _steps(p)[0] < limits.delay_steps.low:
+    for q in _between_neurons(network):
+        if limits.delay_steps is not None and _steps(q)[0] < limits.delay_steps.low:
             low = limits.delay_steps.low
-            said.append(f"projection {p.name!r}: delays below {low} step{'s' * (low > 1)} become {low}")
-        if p.late:
-            said.append(f"projection {p.name!r}: late input acts in the next step, as a delay of one step more")
+            said.append(f"projection {q.name!r}: delays below {low} step{'s' * (low > 1)} become {low}")
+        if q.late:
+            said.append(f"projection {q.name!r}: late input acts in the next step, as a delay of one step more")
     if "weights" in target.approximates and network.projections:
         said.append(f"weights: {target.approximates['weights']}")
     hosted = [port.name for port in network.inputs if port.kind == "values"]

@@ -15,13 +15,24 @@ def network_facts(program: Program, period_us: int) -> dict[str, Any] | None:
     Of a projection, `synapses` are the weights that it stores and `dense` those of its structure, zeros among them; 0
     where it computes nothing.
     """
-    if not isinstance(program, Network):
-        return None
+    return facts_of(program, period_us) if isinstance(program, Network) else None
+
+
+def facts_of(network: Network, period_us: int) -> dict[str, Any]:
+    """`network_facts` of a Network.
+
+    Parameters
+    ----------
+    network : Network
+        The network that runs.
+    period_us : int
+        The control period, in microseconds.
+    """
     return {
-        "steps_per_tick": period_us // program.dt_us,
+        "steps_per_tick": period_us // network.dt_us,
         "populations": {
             p.name: {"kind": p.kind, "size": p.size, "plastic": p.rule is not None}
-            for p in program.populations.values()
+            for p in network.populations.values()
         },
         "projections": {
             p.name: {
@@ -29,9 +40,9 @@ def network_facts(program: Program, period_us: int) -> dict[str, Any] | None:
                 "target": p.target,
                 "shape": list(p.weights.shape),
                 "synapses": int(p.weights.nnz),
-                "dense": dense(program, p),
+                "dense": dense(network, p),
                 "plastic": p.rule is not None,
             }
-            for p in program.projections.values()
+            for p in network.projections.values()
         },
     }

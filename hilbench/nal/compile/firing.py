@@ -7,7 +7,7 @@ import numpy as np
 from hilbench.errors import NetworkError
 from hilbench.nal.model.firing import after_reset, passes
 from hilbench.nal.model.network import Network
-from hilbench.nal.model.neurons import Population, step_constants
+from hilbench.nal.model.neurons import Population, present, step_constants
 
 
 def check_tested_always(network: Network, p: Population, where: str) -> None:
@@ -37,7 +37,7 @@ def _tests_alike(network: Network, p: Population) -> bool:
         return False
     # Without input a membrane moves from one of these places towards its rest, and no further than that.
     step = step_constants(p, network.dt_s)
-    places = [p.v_initial, after_reset(p)]
+    places = [present(p.v_initial), after_reset(p)]
     places += [step.rest] if p.kind == "lif" else []
     places += [] if b.v_floor is None else [np.full(p.size, b.v_floor)]
     return bool((step.decay >= 0).all()) and not any(passes(p, v).any() for v in places)

@@ -6,6 +6,7 @@ Synapses of static projections are the Network's own arrays, not copies.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, auto
 
@@ -142,40 +143,85 @@ def lower(network: Network, probes: Probes) -> Lowered:
     ends = np.cumsum([len(group) for group in groups])
     bias, held = _constant_input(network, at, int(offsets[-1]), groups[0])
     constants = np.concatenate([_constants(p, network) for p in order], axis=1)
-    out, probe = _addresses(network), _probe_addresses(network, probes)
-    late = {p.target for p in ordered if p.late}
-    watched = {p.target for p in ordered if p.rule is not None and p.rule.reads_membrane}
-    rows = [
-        (
-            at[p.name], at[p.name] + p.size, ends[i + 2], ends[i + 3], out.get(p.name, -1), probe.get(p.name, -1),
-            round(p.behaviour.refractory_s / network.dt_s), p.spiking, p.kind != "sum", p.tau_syn_s is not None,
-            _uniform(constants[:, at[p.name] : at[p.name] + p.size]) and p.rule is None,
-            p.behaviour.plain and p.kind != "poisson", p.name in held, p.name in late, *_flags(p),
-            p.name in watched, p.behaviour.fires == "on_arrival",
-        )
-        for i, p in enumerate(order)
-    ]  # fmt: skip
+    v_initial = [np.zeros(p.size) if p.v_initial is None else p.v_initial for p in order]
+    readouts = [_neurons(network, at, port.name) for port in network.outputs if port.kind == "values"]
     return Lowered(
         order=order,
         constants=constants,
-        populations=np.array(rows, np.int64),
-        traits=np.array([_traits(p, network) for p in order]),
+        populations=_population_rows(network, order, constants, ends, ordered, held, probes),
+        traits=_table(Trait, [_traits(p, network) for p in order], np.float64),
         projections=ordered,
-        links=_links(ordered, network, at),
+        links=_table(ProjectionRow, _projection_rows(ordered, network, at), np.int64),
         n_held=int(ends[0]),
         n_from_values=int(ends[1]),
         n_from_events=int(ends[2]),
         bias=bias,
-        v_initial=np.concatenate(
-            [np.zeros(p.size) if p.v_initial is None else p.v_initial for p in order], dtype=float
-        ),
-        readouts=np.concatenate(
-            [_neurons(network, at, port.name) for port in network.outputs if port.kind == "values"] or [[]]
-        ).astype(np.int64),
+        v_initial=np.concatenate(v_initial, dtype=float),
+        readouts=np.concatenate([*readouts, np.zeros(0, np.int64)]).astype(np.int64),
         n_slots=1 << max((p.max_delay_steps for p in ordered), default=0).bit_length(),
         n_mark_slots=_mark_slots(network),
         synapses=[_synapses(p) for p in ordered],
     )
+
+
+def _table(columns: type[IntEnum], rows: Iterable[Mapping[str, float]], dtype: type) -> NDArray:
+    """(n_rows, n_columns) from rows that give each column by its name."""
+    names = [column.name for column in columns]
+    return np.array([[row[name] for name in names] for row in rows], dtype).reshape(-1, len(names))
+
+
+def _population_rows(
+    network: Network,
+    order: list[Population],
+    constants: NDArray,
+    ends: NDArray,
+    ordered: list[Projection],
+    held: set[str],
+    probes: Probes,
+) -> NDArray:
+    """`Lowered.populations`; `ends` says where each group of projections ends, as `_by_source` makes them."""
+    out, probe = _addresses(network), _probe_addresses(network, probes)
+    late = {p.target for p in ordered if p.late}
+    watched = {p.target for p in ordered if p.rule is not None and p.rule.reads_membrane}
+    rows, lo = [], 0
+    for i, p in enumerate(order):
+        hi = lo + p.size
+        rows.append(
+            _behaviour(p, network.dt_s)
+            | {
+                "LO": lo,
+                "HI": hi,
+                "FIRST_PROJECTION": ends[i + 2],
+                "LAST_PROJECTION": ends[i + 3],
+                "OUT_ADDRESS": out.get(p.name, -1),
+                "PROBE_ADDRESS": probe.get(p.name, -1),
+                "UNIFORM": _uniform(constants[:, lo:hi]) and p.rule is None,
+                "HELD_INPUT": p.name in held,
+                "LATE_INPUT": p.name in late,
+                "EXCESS": p.name in watched,
+            }
+        )
+        lo = hi
+    return _table(Column, rows, np.int64)
+
+
+def _behaviour(p: Population, dt_s: float) -> dict[str, int]:
+    """The columns that follow from a population alone."""
+    b = p.behaviour
+    return {
+        "REFRACTORY_STEPS": round(b.refractory_s / dt_s),
+        "SPIKING": p.spiking,
+        "COUNTED": p.kind != "sum",
+        "CURRENT": p.tau_syn_s is not None,
+        "PLAIN": b.plain and p.kind != "poisson",
+        "AT_LEAST": b.threshold == ">=",
+        "NEXT": b.reset_at == "next",
+        "SUBTRACT": b.reset == "subtract" and p.v_reset is not None,
+        "MULTIPLE": b.spikes == "multiple",
+        "GRADED": b.spikes == "graded",
+        "POISSON": p.kind == "poisson",
+        "ON_ARRIVAL": b.fires == "on_arrival",
+    }
 
 
 def _neurons(network: Network, at: dict[str, int], port: str) -> NDArray:
@@ -233,28 +279,27 @@ def _constants(p: Population, network: Network) -> NDArray:
     if p.v_reset is not None:
         keep[:] = p.behaviour.reset == "subtract"
         add = {"value": p.v_reset, "zero": add, "subtract": -threshold}[p.behaviour.reset]
-    return np.stack([*step_constants(p, network.dt_s), threshold, limit, keep, add])
+    step = step_constants(p, network.dt_s)
+    rows = {
+        "REST": step.rest, "DECAY": step.decay, "FROM_CURRENT": step.from_current, "FROM_INPUT": step.from_input,
+        "SYN_DECAY": step.syn_decay, "SYN_GAIN": step.syn_gain, "THRESHOLD": threshold, "LIMIT": limit, "KEEP": keep,
+        "ADD": add,
+    }  # fmt: skip
+    return np.stack([rows[column.name] for column in ConstantColumn])
 
 
 def _uniform(constants: NDArray) -> bool:
     return bool((constants == constants[:, :1]).all())
 
 
-def _flags(p: Population) -> tuple[bool, ...]:
-    """AT_LEAST to POISSON."""
+def _traits(p: Population, network: Network) -> dict[str, float]:
     b = p.behaviour
-    subtracts = b.reset == "subtract" and p.v_reset is not None
-    return (
-        b.threshold == ">=", b.reset_at == "next", subtracts, b.spikes == "multiple", b.spikes == "graded",
-        p.kind == "poisson",
-    )  # fmt: skip
-
-
-def _traits(p: Population, network: Network) -> tuple[float, ...]:
-    b = p.behaviour
-    adapt_decay = 0.0 if b.adapt_tau_s is None else np.exp(-network.dt_s / b.adapt_tau_s)
-    floor = -np.inf if b.v_floor is None else b.v_floor
-    return (floor, b.threshold_noise, adapt_decay, 0.0 if b.adapt_tau_s is None else b.adapt_step)
+    return {
+        "FLOOR": -np.inf if b.v_floor is None else b.v_floor,
+        "NOISE": b.threshold_noise,
+        "ADAPT_DECAY": 0.0 if b.adapt_tau_s is None else np.exp(-network.dt_s / b.adapt_tau_s),
+        "ADAPT_STEP": 0.0 if b.adapt_tau_s is None else b.adapt_step,
+    }
 
 
 def _synapses(p: Projection) -> Synapses:
@@ -264,23 +309,26 @@ def _synapses(p: Projection) -> Synapses:
     return Synapses(starts, np.ascontiguousarray(p.weights.indices, np.int32), weights, delays)
 
 
-def _links(ordered: list[Projection], network: Network, at: dict[str, int]) -> NDArray:
+def _projection_rows(ordered: list[Projection], network: Network, at: dict[str, int]) -> Iterator[dict[str, int]]:
     sources = dict(at)
     for kind in ("values", "events"):
         ports = [port for port in network.inputs if port.kind == kind]
         sizes = np.cumsum([0, *(port.size for port in ports)])
         sources |= {port.name: int(start) for port, start in zip(ports, sizes, strict=False)}
-    return np.array(
-        [
-            (
-                sources[p.source], p.weights.shape[1], at[p.target], p.weights.shape[0], p.max_delay_steps,
-                p.weights.nnz == p.weights.shape[0] * p.weights.shape[1], p.rule is not None, p.late,
-                counted(network, p), _marks(network, p),
-            )
-            for p in ordered
-        ],
-        np.int64,
-    ).reshape(-1, len(ProjectionRow))  # fmt: skip
+    for p in ordered:
+        n_target, n_source = p.weights.shape
+        yield {
+            "SOURCE_LO": sources[p.source],
+            "N_SOURCE": n_source,
+            "TARGET_LO": at[p.target],
+            "N_TARGET": n_target,
+            "DELAY": p.max_delay_steps,
+            "DENSE": p.weights.nnz == n_target * n_source,
+            "PLASTIC": p.rule is not None,
+            "LATE": p.late,
+            "COUNTED": counted(network, p),
+            "MARKS": _marks(network, p),
+        }
 
 
 def _addresses(network: Network) -> dict[str, int]:

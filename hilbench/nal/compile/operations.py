@@ -23,8 +23,8 @@ def counted(network: Network, p: Projection) -> bool:
         return True
     if p.form.computes:
         return p.form.kind != "scale" or not (p.weights.data == 1).all()
-    source, port = network.populations.get(p.source), network.port(p.source)
-    spikes = source.spiking if port is None else port.kind == "events"
+    port = network.port(p.source)
+    spikes = network.populations[p.source].spiking if port is None else port.kind == "events"
     return spikes and network.populations[p.target].kind != "sum"
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 
 from hilbench.nal.compile.check import Broken
-from hilbench.nal.compile.target import Mesh, Target
+from hilbench.nal.compile.target import Mesh, Most, Target
 from hilbench.nal.compile.wiring import Wiring
 
 OWN, CUTHILL_MCKEE, METIS = "the network's own", "reverse Cuthill-McKee", "METIS"
@@ -108,20 +108,24 @@ def broken(placement: Placement, target: Target, chips: int = 1) -> list[Broken]
         sure = load.neurons.sum() > most * (target.neurons_per_core or inf)
         found = str(n_cores) if sure else f"no placement on fewer than {n_cores}"
         lines.append(Broken("cores", "network", found, f"{most} on {chips} chip{'s' * (chips > 1)}"))
-    for name, limit, found in (
-        ("axons_in", limits.axons_in and limits.axons_in.value, load.axons_in),
-        ("axons_out", limits.axons_out and limits.axons_out.value, load.axons_out),
-        ("memory bits", limits.memory and limits.memory.bits, load.bits),
+    for name, limit, taken in (
+        ("axons_in", _value(limits.axons_in), load.axons_in),
+        ("axons_out", _value(limits.axons_out), load.axons_out),
+        ("memory bits", None if limits.memory is None else limits.memory.bits, load.bits),
     ):
-        if limit is not None and (over := int((found > limit).sum())):
-            where = f"core {int(found.argmax())}" + (f" and {over - 1} more" if over > 1 else "")
-            worst = _unkept(found) if name == "axons_out" else str(int(found.max()))
+        if limit is not None and (over := int((taken > limit).sum())):
+            where = f"core {int(taken.argmax())}" + (f" and {over - 1} more" if over > 1 else "")
+            worst = _unkept(taken) if name == "axons_out" else str(int(taken.max()))
             lines.append(Broken(name, where, worst, str(limit)))
     reach = limits.cores_reached
     if reach is not None and (over := int((load.cores_reached > reach.value).sum())):
         where = f"{over} neuron{'s' * (over > 1)}"
         lines.append(Broken("cores_reached", where, _unkept(load.cores_reached), str(reach.value)))
     return lines
+
+
+def _value(limit: Most | None) -> int | None:
+    return None if limit is None else limit.value
 
 
 def _unkept(found: NDArray) -> str:
@@ -203,19 +207,20 @@ def _pack(wiring: Wiring, room: _Room) -> NDArray:
     first = int(core[rest].max()) + 1 if rest.size else 0
     group = np.empty_like(neurons)
     group[whole] = room.group
-    number, held = np.empty_like(neurons), []  # of each core: neurons, bits, group and sources
+    number = np.empty_like(neurons)
+    held: list[tuple[int, int, int, set[int]]] = []  # of each core: neurons, bits, group and sources
     for i in np.argsort(-neurons, kind="stable"):
         if large[i]:
             continue
         mine = set(reached.indices[reached.indptr[i] : reached.indptr[i + 1]].tolist())
         for at in range(max(0, len(held) - OPEN), len(held) + 1):
             if at == len(held):
-                held.append([0, 0, group[i], set()])
+                held.append((0, 0, group[i], set()))
             n, b, kind, sources = held[at]
             fits = n + neurons[i] <= room.neurons and b + bits[i] <= room.bits and kind == group[i]
             if fits and len(sources | mine) <= room.axons_in:
                 break
-        number[i], held[at] = at, [n + neurons[i], b + bits[i], kind, sources | mine]
+        number[i], held[at] = at, (n + neurons[i], b + bits[i], kind, sources | mine)
     return np.where(large[whole], core, first + number[whole])
 
 

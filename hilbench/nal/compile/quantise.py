@@ -94,7 +94,8 @@ def _sent(p: Projection, network: Network) -> float | None:
     """What one spike or event counts; None where values cross, which the host does."""
     if p.source in network.populations:
         return network.spike_amplitude if network.populations[p.source].spiking else 1.0
-    return None if network.port(p.source).kind == "values" else 1.0
+    port = network.port(p.source)
+    return None if port is None or port.kind == "values" else 1.0
 
 
 def _hosted(network: Network, p: Population) -> Inputs:
@@ -142,7 +143,7 @@ def _scale(
 ) -> NDArray:
     """(size,) the value of the last place of weights with exponent 0; where all can be whole, one that makes it so."""
     least, weights = np.zeros(size), limits.weights
-    if quantum is not None and weights is not None and weights.scale == "free":
+    if quantum is not None and height is not None and weights is not None and weights.scale == "free":
         for scale in (quantum, quantum / weights.step):
             if _fits(onto, network, height, limits, scale):
                 return np.full(size, scale)
@@ -177,7 +178,11 @@ def _format(p: Projection, weights: Weights) -> tuple[int, int, int]:
     return weights.low, weights.high, weights.step
 
 
-def _weights(p: Projection, sent: float, scale: NDArray, weights: Weights) -> tuple[Projection, WeightError]:
+def _weights(
+    p: Projection, sent: float | None, scale: NDArray, weights: Weights | None
+) -> tuple[Projection, WeightError]:
+    assert sent is not None  # asked where spikes cross
+    assert weights is not None  # on a target that limits weights
     low, high, step = _format(p, weights)
     stated = p.weights.data.astype(np.float64)
     last_place = scale[p.weights.indices] / sent

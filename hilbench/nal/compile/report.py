@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.compile.check import Broken, approximated, check
 from hilbench.nal.compile.energy import EnergyPart, Events, Range, account, baselines, dynamic
-from hilbench.nal.compile.facts import network_facts
+from hilbench.nal.compile.facts import facts_of
 from hilbench.nal.compile.fold import fold
 from hilbench.nal.compile.operations import counted
 from hilbench.nal.compile.place import Placement, broken, place
@@ -133,7 +133,8 @@ def compile_network(
 
 def _check_it_ran(network: Network, activity: Activity) -> None:
     """Raise NetworkError where a record's network has other parts than this one."""
-    mine, theirs = network_facts(network, activity.period_us), activity.facts
+    mine, theirs = facts_of(network, activity.period_us), activity.facts
+    assert theirs is not None  # asked only where the record says something of its network
     for kind in ("populations", "projections"):
         for name in sorted(mine[kind].keys() | theirs[kind].keys()):
             there, here = theirs[kind].get(name), mine[kind].get(name)
@@ -169,10 +170,10 @@ def _use(placement: Placement, target: Target) -> dict[str, Use]:
     limits, load = target.limits, placement.load
     allowed = {
         "neurons": target.neurons_per_core,
-        "axons_in": limits.axons_in and limits.axons_in.value,
-        "axons_out": limits.axons_out and limits.axons_out.value,
-        "memory_bits": limits.memory and limits.memory.bits,
-        "cores_reached": limits.cores_reached and limits.cores_reached.value,
+        "axons_in": None if limits.axons_in is None else limits.axons_in.value,
+        "axons_out": None if limits.axons_out is None else limits.axons_out.value,
+        "memory_bits": None if limits.memory is None else limits.memory.bits,
+        "cores_reached": None if limits.cores_reached is None else limits.cores_reached.value,
     }
     found = dict(
         zip(allowed, (load.neurons, load.axons_in, load.axons_out, load.bits, load.cores_reached), strict=True)

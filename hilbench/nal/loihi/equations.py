@@ -11,6 +11,8 @@ and lava/utils/weightutils.py. One is added to du, so that 4095 keeps nothing of
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,7 @@ BIAS_MANTISSAS = 1 << 12
 BIAS_EXPONENTS = 8
 
 WEIGHT_BITS = 8
+SignMode = Literal["excitatory", "inhibitory", "mixed"]
 SIGNS = {"excitatory": (0, 255), "inhibitory": (-255, 0), "mixed": (-256, 255)}
 """The range of weights that a sign mode allows."""
 
@@ -70,7 +73,7 @@ def registered(bias):
     return -BIAS_MANTISSAS << top if bias < 0 else (BIAS_MANTISSAS - 1) << top
 
 
-def sign_of(weights: NDArray) -> str:
+def sign_of(weights: NDArray) -> SignMode:
     """The sign mode that weights call for; without any it is excitatory."""
     if np.min(weights, initial=0) >= 0:
         return "excitatory"

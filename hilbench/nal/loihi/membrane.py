@@ -12,7 +12,7 @@ from hilbench.nal.compile.firing import check_tested_always
 from hilbench.nal.loihi.equations import UNITY
 from hilbench.nal.loihi.model import RANGES
 from hilbench.nal.model.network import Network
-from hilbench.nal.model.neurons import Population, StepConstants, step_constants
+from hilbench.nal.model.neurons import Population, StepConstants, present, step_constants
 from hilbench.nal.model.projection import Projection
 
 KINDS = ("lif", "if", "cuba_lif", "li", "i", "cuba_li")
@@ -96,7 +96,7 @@ def _zero(p: Population, step: StepConstants) -> NDArray:
     """The v that the integer 0 stands for: where a spike resets to."""
     if not p.spiking:
         return step.rest
-    return p.v_reset.astype(np.float64) if p.behaviour.reset == "value" else np.zeros(p.size)
+    return present(p.v_reset).astype(np.float64) if p.behaviour.reset == "value" else np.zeros(p.size)
 
 
 def _behaviour(p: Population) -> list[str]:
@@ -109,8 +109,9 @@ def _behaviour(p: Population) -> list[str]:
 
 
 def _threshold_depth(p: Population, zero: NDArray) -> NDArray:
-    depth = p.v_threshold.astype(np.float64) - zero
-    bad = p.v_threshold[~((depth > 0) & np.isfinite(depth))]
+    threshold = present(p.v_threshold)
+    depth = threshold.astype(np.float64) - zero
+    bad = threshold[~((depth > 0) & np.isfinite(depth))]
     if bad.size:
         text = f"found {bad[0]:g}; allowed in Loihi's integers: finite and above what v is reset to"
         raise NetworkError(f"population {p.name!r}: v_threshold: {text}")

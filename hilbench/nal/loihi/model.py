@@ -17,7 +17,8 @@ from hilbench.nal.loihi import equations
 from hilbench.nal.model.index import PortIndex
 from hilbench.types import Port
 
-Sign = Literal["auto", "excitatory", "inhibitory", "mixed"]
+Sign = Literal["auto"] | equations.SignMode
+SIGNS = ("auto", *get_args(equations.SignMode))
 
 RANGES = {
     "du": (0, 4095),
@@ -171,8 +172,7 @@ class IntegerNetwork:
             int(_whole(value, (), where, what))
             for what, value in (("weight_exp", weight_exp), ("weight_bits", weight_bits))
         )
-        sign = _check_sign(matrix.data, sign, where)
-        matrix.data = equations.truncated(matrix.data, sign, bits)
+        matrix.data = equations.truncated(matrix.data, _sign_mode(matrix.data, sign, where), bits)
         delays = _whole(delay_steps, (matrix.nnz,), where, "delay_steps")
         worth = np.broadcast_to(np.asarray(worth, np.float64), shape[:1])
         self.projections[name] = IntegerProjection(name, source, target, matrix, exponent, delays, worth)
@@ -217,12 +217,12 @@ def _whole(value: ArrayLike, shape: tuple[int, ...], where: str, what: str) -> N
     return np.broadcast_to(array.astype(np.int64), shape).copy()
 
 
-def _check_sign(weights: NDArray, sign: str, where: str) -> str:
-    if sign not in get_args(Sign):
-        raise NetworkError(f"{where}: sign: found {sign!r}; {allowed_hint(str(sign), get_args(Sign))}")
-    sign = equations.sign_of(weights) if sign == "auto" else sign
-    low, high = equations.SIGNS[sign]
+def _sign_mode(weights: NDArray, sign: Sign, where: str) -> equations.SignMode:
+    if sign not in SIGNS:
+        raise NetworkError(f"{where}: sign: found {sign!r}; {allowed_hint(str(sign), SIGNS)}")
+    mode = equations.sign_of(weights) if sign == "auto" else sign
+    low, high = equations.SIGNS[mode]
     outside = weights[(weights < low) | (weights > high)]
     if outside.size:
-        raise NetworkError(f"{where}: weights: found {outside[0]}; allowed: {low} to {high} ({sign})")
-    return sign
+        raise NetworkError(f"{where}: weights: found {outside[0]}; allowed: {low} to {high} ({mode})")
+    return mode

@@ -181,7 +181,7 @@ class _Work:
         self.zeros.append(Zeros(q.name, int((there & (alone == 0)).sum()), int(there.sum())))
         self.inputs[q.target].add(wanted.indices, wanted.data, alone)
 
-    def _written(self, wanted: NDArray) -> tuple[str, float, int, NDArray]:
+    def _written(self, wanted: NDArray) -> tuple[equations.SignMode, float, int, NDArray]:
         """The sign mode of weights, their largest magnitude, their exponent, and the whole numbers that it goes with.
 
         `wanted` counts in what arrives: 64 steps of v.
@@ -229,7 +229,7 @@ class _Work:
         rows.data *= (m.drive * amplitude(self.network, q))[rows.indices]
         return rows
 
-    def _format(self, weights: NDArray) -> tuple[str, int, int]:
+    def _format(self, weights: NDArray) -> tuple[equations.SignMode, int, int]:
         """The sign mode of weights, the largest magnitude that it holds, and the step between two of them."""
         sign = equations.sign_of(weights)
         grain = 1 << equations.lost_bits(sign, self.weight_bits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -77,7 +78,7 @@ def _every_entry(dense: NDArray) -> scipy.sparse.csc_array:
     return scipy.sparse.csc_array((dense.T.ravel().copy(), rows, starts), shape=dense.shape)
 
 
-def delays(value: object, matrix: scipy.sparse.csc_array, where: str) -> int | NDArray:
+def delays(value: Any, matrix: scipy.sparse.csc_array, where: str) -> int | NDArray:
     """Whole steps: one number, or (n_synapses,) uint16 in the order of the matrix's data, where they differ.
 
     Many delays come as a matrix of the weights' shape, or already in that order.

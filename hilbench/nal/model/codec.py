@@ -112,19 +112,20 @@ def _pack_population(p: Population) -> _Population:
 
 
 def _pack_projection(p: Projection) -> _Projection:
-    form = p.form and _Form(
-        p.form.kind, p.form.shape_in, p.form.shape_out,
-        {name: _Array(array.shape, _raw(array, "<f4")) for name, array in p.form.arrays.items()}, p.form.settings,
-    )  # fmt: skip
     return _Projection(
         p.name, p.source, p.target, p.weights.shape, _raw(p.weights.indptr, "<i8"), _raw(p.weights.indices, "<i4"),
         _raw(p.weights.data, "<f4"), None if p.bias is None else _raw(p.bias, "<f4"),
         p.delay_steps if isinstance(p.delay_steps, int) else _raw(p.delay_steps, "<u2"),
-        p.late, rule_to_dict(p.rule), form,
+        p.late, rule_to_dict(p.rule), None if p.form is None else _pack_form(p.form),
     )  # fmt: skip
 
 
-def unpack(data: bytes) -> Program:
+def _pack_form(form: Form) -> _Form:
+    arrays = {name: _Array(array.shape, _raw(array, "<f4")) for name, array in form.arrays.items()}
+    return _Form(form.kind, form.shape_in, form.shape_out, arrays, form.settings)
+
+
+def unpack(data: bytes) -> Network | LawProgram:
     """The program in `data`. Raises ProtocolError or NetworkError, and never half-builds."""
     try:
         program = _decoder.decode(data)
@@ -192,9 +193,9 @@ def _build(found: _Network) -> Network:
         size = prod(p.shape)
         columns = {name: _array(raw, "<f4", size, p.name) for name, raw in p.parameters.items()}
         stated = msgspec.structs.asdict(p.behaviour)
-        network.add(p.name, p.kind, p.shape, rule=rule_from_dict(p.rule), **columns, **stated)
-    for p in found.projections:
-        _connect(network, p)
+        network.add_stated(p.name, p.kind, p.shape, columns | stated, rule=rule_from_dict(p.rule))
+    for q in found.projections:
+        _connect(network, q)
     network.order()
     check_modulators(network, found.modulators)
     for port, source in found.outputs:
@@ -206,26 +207,30 @@ def _build(found: _Network) -> Network:
 
 def check_modulators(network: Network, stated: tuple[Port, ...]) -> None:
     """Raise NetworkError for modulators that are not those of the network's rules."""
-    parts = (*network.populations.values(), *network.projections.values())
-    if network.modulators != stated or {m.name for m in stated} != {p.rule.modulator for p in parts if p.rule} - {None}:
+    rules = [p.rule for p in network.populations.values()] + [q.rule for q in network.projections.values()]
+    named = {rule.modulator for rule in rules if rule is not None} - {None}
+    if network.modulators != stated or {port.name for port in stated} != named:
         raise NetworkError("modulators: they are not the ones that the rules name")
 
 
 def _connect(network: Network, p: _Projection) -> None:
-    delay_steps = p.delay_steps
-    if isinstance(delay_steps, bytes):
-        delay_steps = _array(delay_steps, "<u2", len(p.weights) // 4, p.name)
-    form = p.form and Form(
-        p.form.kind, p.form.shape_in, p.form.shape_out,
-        {name: _array(a.data, "<f4", prod(a.shape), p.name).reshape(a.shape) for name, a in p.form.arrays.items()},
-        p.form.settings,
-    )  # fmt: skip
+    delay_steps: int | NDArray
+    if isinstance(p.delay_steps, bytes):
+        delay_steps = _array(p.delay_steps, "<u2", len(p.weights) // 4, p.name)
+    else:
+        delay_steps = p.delay_steps
     network.connect(
         p.source, p.target, _matrix(p), bias=None if p.bias is None else _array(p.bias, "<f4", p.shape[0], p.name),
-        delay_steps=delay_steps, late=p.late, rule=rule_from_dict(p.rule), name=p.name, form=form, bulk=True,
+        delay_steps=delay_steps, late=p.late, rule=rule_from_dict(p.rule), name=p.name,
+        form=None if p.form is None else _form(p.form, p.name), bulk=True,
     )  # fmt: skip
     if network.projections[p.name].weights.nnz * 4 != len(p.weights):
         raise ProtocolError(f"projection {p.name!r}: synapses stand twice, or are 0 without a rule")
+
+
+def _form(found: _Form, where: str) -> Form:
+    arrays = {name: _array(a.data, "<f4", prod(a.shape), where).reshape(a.shape) for name, a in found.arrays.items()}
+    return Form(found.kind, found.shape_in, found.shape_out, arrays, found.settings)
 
 
 def _matrix(p: _Projection) -> scipy.sparse.csc_array:

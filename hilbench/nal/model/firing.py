@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal.model.neurons import OTHER_UNITS, Population, step_constants
-
-if TYPE_CHECKING:
-    pass
+from hilbench.nal.model.neurons import OTHER_UNITS, Population, present, step_constants
 
 
 def check_decay(p: Population, dt_s: float) -> None:
@@ -35,24 +30,26 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
     moved = after if b.reset_at == "next" else step.rest + (after - step.rest) * step.decay
     wrong = passes(p, after) & passes(p, moved)
     if p.kind != "threshold" and b.reset == "subtract":
-        wrong = p.v_threshold <= 0  # a spike takes nothing away
+        wrong = present(p.v_threshold) <= 0  # a spike takes nothing away
     if wrong.any():
         i = int(wrong.argmax())
         above = b.threshold == ">=" or (b.reset == "subtract" and p.kind != "threshold")
         allowed = f"more than {after[i]:g}" if above else f"{after[i]:g} or more"
         how = f"threshold {b.threshold!r}" if p.v_reset is None else f"reset {b.reset!r} and threshold {b.threshold!r}"
         raise NetworkError(
-            f"population {p.name!r}: v_threshold: found {p.v_threshold[i]:g}, neuron {i} would fire for ever;"
+            f"population {p.name!r}: v_threshold: found {present(p.v_threshold)[i]:g}, neuron {i} would fire for ever;"
             f" allowed: {allowed} with {how}, or fires 'on_arrival'"
         )
 
 
 def passes(p: Population, v: NDArray) -> NDArray:
     """(size,) bool: whether membranes at v pass their thresholds."""
-    return v >= p.v_threshold if p.behaviour.threshold == ">=" else v > p.v_threshold
+    threshold = present(p.v_threshold)
+    return v >= threshold if p.behaviour.threshold == ">=" else v > threshold
 
 
 def after_reset(p: Population) -> NDArray:
     """(size,) float64: the membranes after a reset to a value, or to 0."""
-    has_value = p.v_reset is not None and p.behaviour.reset == "value"
-    return p.v_reset.astype(np.float64) if has_value else np.zeros(p.size)
+    if p.v_reset is None or p.behaviour.reset != "value":
+        return np.zeros(p.size)
+    return p.v_reset.astype(np.float64)

@@ -98,7 +98,7 @@ def convolution(weight: NDArray, shape_in: Sequence[int], settings: dict[str, An
     columns = (channels * prod(sides))[:, :, None] + sources
     values = weight.reshape(outs, ins, -1)[:, :, steps]
     shape = (outs * n_places, prod(shape_in))
-    at = (rows.astype(_index(shape[0])).ravel(), columns.astype(_index(shape[1])).ravel())
+    at: tuple[NDArray, NDArray] = (rows.astype(_index(shape[0])).ravel(), columns.astype(_index(shape[1])).ravel())
     return scipy.sparse.coo_array((values.ravel(), at), shape=shape).tocsc()
 
 

@@ -40,7 +40,8 @@ class Groups:
 
     def __init__(self, key: Callable[[Any], str]) -> None:
         self._key = key
-        self._clear()
+        self._groups: dict[str, list[str]] = {}
+        self._n, self._last = 0, ""
 
     def of(self, entries: dict[str, Any], group: str) -> list[str]:
         """The names of the entries of a group, in the dict's order."""
@@ -56,5 +57,5 @@ class Groups:
         return self._groups.get(group, [])
 
     def _clear(self) -> None:
-        self._groups: dict[str, list[str]] = {}
+        self._groups = {}
         self._n, self._last = 0, ""

@@ -18,18 +18,19 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
     """A copy of `network` with the weights and thresholds of a backend's snapshot. Raises NetworkError."""
     return replace(
         network,
-        projections={p.name: _with_weights(p, snapshot) if p.rule else p for p in network.projections.values()},
+        projections={p.name: _with_weights(p, p.rule, snapshot) if p.rule else p for p in network.projections.values()},
         populations={
             p.name: replace(p, v_threshold=_found(snapshot, f"thresholds/{p.name}", p.size, p.rule)) if p.rule else p
             for p in network.populations.values()
         },
-        **{name: dict(getattr(network, name)) for name in ("output_sources", "shapes")},
+        output_sources=dict(network.output_sources),
+        shapes=dict(network.shapes),
     )
 
 
-def _with_weights(p: Projection, snapshot: Mapping[str, NDArray]) -> Projection:
+def _with_weights(p: Projection, rule: Rule, snapshot: Mapping[str, NDArray]) -> Projection:
     weights = p.weights.copy()
-    weights.data[:] = _found(snapshot, f"weights/{p.name}", p.weights.nnz, p.rule)
+    weights.data[:] = _found(snapshot, f"weights/{p.name}", p.weights.nnz, rule)
     return replace(p, weights=weights)
 
 
@@ -40,7 +41,7 @@ def _found(snapshot: Mapping[str, NDArray], name: str, size: int, rule: Rule) ->
     if not np.can_cast(found.dtype, np.float32, "same_kind") or not np.isfinite(found).all():
         raise NetworkError(f"snapshot: {name!r}: allowed: finite numbers")
     found = found.astype(np.float32)
-    low, high = np.float32(bounds(rule))
+    low, high = (np.float32(bound) for bound in bounds(rule))
     if ((found < low) | (found > high)).any():
         text = f"found {found.min():g} to {found.max():g}; allowed: {low:g} to {high:g}"
         raise NetworkError(f"snapshot: {name!r}: {text}, the bounds of its rule")

@@ -10,12 +10,12 @@ from math import isclose, prod
 from operator import attrgetter
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
 from hilbench.errors import NetworkError, allowed_hint
+from hilbench.nal.model.add import AddPopulations, Size
 from hilbench.nal.model.arrays import delays, make_port, per_neuron, read_shape, sparse
 from hilbench.nal.model.firing import check_decay, check_it_can_be_silent
 from hilbench.nal.model.forms import Form
@@ -31,14 +31,14 @@ from hilbench.nal.model.neurons import (
     read_parameters,
 )
 from hilbench.nal.model.projection import Projection
-from hilbench.nal.model.rule import Rule
+from hilbench.nal.model.rule import Rule, accepted
 from hilbench.types import Port
 
 MAX_NEURONS = 50_000_000
 
 
 @dataclass(slots=True, eq=False)
-class Network:
+class Network(AddPopulations):
     """A spiking network with its execution profile. Its numbers are float32, whatever an engine computes with.
 
     `dt_s` is the network step. `integrator` is what populations have that state none of their own.
@@ -126,46 +126,10 @@ class Network:
         self.output_sources[name] = source
         return name
 
-    def lif(
-        self, name: str, size: int | tuple[int, ...], *, tau_s: ArrayLike, output: bool = False, **more: Any
-    ) -> str:
-        """Add leaky integrate-and-fire neurons; with `output` their spikes leave through a port of the same name.
-
-        `more`: any parameter that `add` takes for this kind, as v_threshold, refractory_s, reset.
-        """
-        return self.add(name, "lif", size, tau_s=tau_s, output=output, **more)
-
-    def cuba_lif(
-        self,
-        name: str,
-        size: int | tuple[int, ...],
-        *,
-        tau_s: ArrayLike,
-        tau_syn_s: ArrayLike,
-        output: bool = False,
-        **more: Any,
-    ) -> str:
-        """Add leaky integrate-and-fire neurons behind a synaptic current that decays exponentially."""
-        return self.add(name, "cuba_lif", size, tau_s=tau_s, tau_syn_s=tau_syn_s, output=output, **more)
-
-    def readout(
-        self, name: str, size: int, *, tau_s: ArrayLike, r: ArrayLike = 1.0, units: tuple[str, ...] = ()
-    ) -> str:
-        """Add leaky integrators whose values leave through a value port of the same name."""
-        return self.add(name, "li", size, tau_s=tau_s, r=r, output=True, units=units)
-
-    def add(
-        self,
-        name: str,
-        kind: Kind,
-        size: int | tuple[int, ...],
-        *,
-        rule: Rule | None = None,
-        output: bool = False,
-        units: tuple[str, ...] = (),
-        **stated: Any,
-    ) -> str:
-        """Add a population. `stated`: the kind's arrays (`neurons.PARAMETERS`) and the fields of `Behaviour`."""
+    def add_stated(
+        self, name: str, kind: Kind, size: Size, stated: dict[str, Any], *, rule: Rule | None = None,
+        output: bool = False, units: tuple[str, ...] = (),
+    ) -> str:  # fmt: skip
         self._new_name(name)
         where = f"population {name!r}"
         if kind not in KINDS:
@@ -177,11 +141,11 @@ class Network:
         behaviour = read_behaviour({"integrator": self.integrator} | fields, self.dt_s, where)
         if output:
             make_port(name, prod(shape), "values", units)
-        self.populations[name] = Population(name, kind, shape, behaviour, **parameters)
+        self.populations[name] = Population(name, kind, shape, behaviour, rule=None, **parameters)
         try:
             if rule is not None:
                 rule = self._take_rule(rule, self.populations[name], where)
-                self.populations[name] = Population(name, kind, shape, behaviour, **parameters, rule=rule)
+                self.populations[name] = replace(self.populations[name], rule=rule)
             check_decay(self.populations[name], self.dt_s)
             check_it_can_be_silent(self.populations[name], self.dt_s)
             if output:
@@ -306,14 +270,8 @@ class Network:
 
     def _take_rule(self, rule: Rule, part: Projection | Population, where: str) -> Rule:
         """Check that a rule can stand here, and give its modulator a port. Returns it with plain numbers."""
-        try:
-            rule = msgspec.convert(msgspec.to_builtins(rule, enc_hook=_plain), type(rule))
-        except (msgspec.ValidationError, TypeError) as error:
-            raise NetworkError(f"{where}: rule: {error}") from None
-        if rule.moves != ("weights" if isinstance(part, Projection) else "thresholds"):
-            raise NetworkError(f"{where}: {type(rule).__name__} moves {rule.moves}; these are none")
-        if (reason := rule.refuses(self, part)) is not None:
-            raise NetworkError(f"{where}: {type(rule).__name__} {reason}")
+        moves: Literal["weights", "thresholds"] = "weights" if isinstance(part, Projection) else "thresholds"
+        rule = accepted(rule, self, part, moves, where)
         if rule.modulator is None:
             return rule
         size = rule.modulator_size(self, part)
@@ -324,10 +282,3 @@ class Network:
             port = make_port(rule.modulator, size, "values", ())
             self.modulators = self._modulators.extended(self.modulators, port)
         return rule
-
-
-def _plain(value: Any) -> Any:
-    """One of NumPy's numbers as Python's; rules are often given such."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"found {type(value).__name__}; allowed: numbers, names and true or false")

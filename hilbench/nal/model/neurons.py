@@ -22,7 +22,13 @@ from hilbench.nal.model.rule import Rule
 
 Kind = Literal["lif", "li", "if", "i", "cuba_lif", "cuba_li", "threshold", "sum", "poisson"]
 Integrator = Literal["exact", "euler", "discrete"]
+Arrival = Literal["held", "jump"]
+Current = Literal["new", "old"]
 Reset = Literal["value", "zero", "subtract"]
+ResetAt = Literal["now", "next"]
+ThresholdTest = Literal[">", ">="]
+Fires = Literal["always", "on_arrival"]
+Spikes = Literal["single", "multiple", "graded"]
 
 _MEMBRANE = ("tau_s", "r", "v_leak", "v_initial")
 _RESET = ("v_threshold", "v_reset")
@@ -43,13 +49,13 @@ DEFAULTS = {"r": 1.0, "v_leak": 0.0, "v_initial": 0.0, "w_in": 1.0, "v_threshold
 KINDS = get_args(Kind)
 CHOICES: dict[str, tuple[str, ...]] = {
     "integrator": get_args(Integrator),
-    "arrival": ("held", "jump"),
-    "current": ("new", "old"),
+    "arrival": get_args(Arrival),
+    "current": get_args(Current),
     "reset": get_args(Reset),
-    "reset_at": ("now", "next"),
-    "threshold": (">", ">="),
-    "fires": ("always", "on_arrival"),
-    "spikes": ("single", "multiple", "graded"),
+    "reset_at": get_args(ResetAt),
+    "threshold": get_args(ThresholdTest),
+    "fires": get_args(Fires),
+    "spikes": get_args(Spikes),
 }
 MAX_REFRACTORY_STEPS = 2**31 - 1
 SPIKING = ("lif", "if", "cuba_lif", "threshold", "poisson")
@@ -67,22 +73,22 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     integrator: Integrator = "exact"
     """`exact`: the differential equation's solution for an input held over the step. `euler`: forward Euler.
     `discrete`: decay as in euler, and the input is added whole, without dt: v <- (1 - dt/tau) v + r I."""
-    arrival: Literal["held", "jump"] = "held"
+    arrival: Arrival = "held"
     """`held`: what arrives is a current over the step. `jump`: it is added whole, without dt, to the first state it
     meets, once that has decayed: v <- decay v + r x, or i <- decay i + w_in x."""
-    current: Literal["new", "old"] = "new"
+    current: Current = "new"
     """Whether the membrane sees this step's synaptic current, or what it was before. `exact` solves both as one."""
     reset: Reset = "value"
-    reset_at: Literal["now", "next"] = "now"
+    reset_at: ResetAt = "now"
     """`next`: in the following step, after the decay and before the input."""
-    threshold: Literal[">", ">="] = ">"
-    fires: Literal["always", "on_arrival"] = "always"
+    threshold: ThresholdTest = ">"
+    fires: Fires = "always"
     """When the threshold is tested. `always`: in every step. `on_arrival`: only in a step in which an event, a spike or
     a value other than 0 comes in over a synapse, whatever the weights add up to; what is late counts for the next step.
     Constant inputs and noise are no arrivals, and what arrives while the membrane is held is not kept for later."""
     refractory_s: Seconds = 0.0
     """How long the membrane is held after a spike, whole network steps."""
-    spikes: Literal["single", "multiple", "graded"] = "single"
+    spikes: Spikes = "single"
     """`multiple`: as many spikes as thresholds fit into v. `graded`: a spike carries v."""
     v_floor: float | None = None
     """v never falls below it."""
@@ -145,6 +151,12 @@ class Population:
         return self.kind == "poisson" or self.behaviour.threshold_noise > 0
 
 
+def present(array: NDArray | None) -> NDArray:
+    """An array of a population whose kind has it (`PARAMETERS`), so that it is not None."""
+    assert array is not None
+    return array
+
+
 class StepConstants(NamedTuple):
     """Constants of one step, (size,) float64 each.
 
@@ -167,11 +179,11 @@ def step_constants(p: Population, dt_s: float) -> StepConstants:
     nothing, one = np.zeros(p.size), np.ones(p.size)
     if p.kind in ("threshold", "sum", "poisson"):
         return StepConstants(nothing, nothing, nothing, one, nothing, nothing)
-    r, b = p.r.astype(np.float64), p.behaviour
+    r, b = present(p.r).astype(np.float64), p.behaviour
     whole = b.integrator == "discrete" or (b.arrival == "jump" and p.tau_syn_s is None)
     if p.kind in ("if", "i"):
         return StepConstants(nothing, one, nothing, r if whole else r * dt_s, nothing, nothing)
-    rest, ratio = p.v_leak.astype(np.float64), dt_s / p.tau_s.astype(np.float64)
+    rest, ratio = present(p.v_leak).astype(np.float64), dt_s / present(p.tau_s).astype(np.float64)
     decay = np.exp(-ratio) if b.integrator == "exact" else 1 - ratio
     gain = r if whole else r * (1 - decay)
     if p.tau_syn_s is None:
@@ -183,15 +195,16 @@ def _with_current(
     p: Population, ratio: NDArray, decay: NDArray, gain: NDArray, dt_s: float
 ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """(from_current, from_input, syn_decay, syn_gain) of a cuba kind."""
-    syn_ratio, w_in = dt_s / p.tau_syn_s.astype(np.float64), p.w_in.astype(np.float64)
+    syn_ratio, w_in = dt_s / present(p.tau_syn_s).astype(np.float64), present(p.w_in).astype(np.float64)
+    r = present(p.r)
     if p.behaviour.integrator == "exact":
         # Rotter & Diesmann (1999), Biol. Cybern. 81: exact integration; the off-diagonal element of the propagator.
         syn_decay = np.exp(-syn_ratio)
         apart = np.abs(ratio - syn_ratio) > 1e-9 * ratio
         off = np.where(apart, ratio * (syn_decay - decay) / np.where(apart, ratio - syn_ratio, 1.0), ratio * decay)
         if p.behaviour.arrival == "jump":
-            return p.r * off, np.zeros(p.size), syn_decay, w_in
-        return p.r * off, p.r * w_in * (1 - decay - off), syn_decay, w_in * (1 - syn_decay)
+            return r * off, np.zeros(p.size), syn_decay, w_in
+        return r * off, r * w_in * (1 - decay - off), syn_decay, w_in * (1 - syn_decay)
     syn_decay = 1 - syn_ratio
     whole = p.behaviour.integrator == "discrete" or p.behaviour.arrival == "jump"
     syn_gain = w_in if whole else w_in * syn_ratio
@@ -211,7 +224,8 @@ def read_parameters(kind: str, size: int, found: dict[str, Any], where: str) -> 
         if name not in found and name not in DEFAULTS:
             raise NetworkError(f"{where}: a {kind} needs {name}")
         # A threshold may be infinite: such a neuron never fires.
-        arrays[name] = per_neuron(found.get(name, DEFAULTS.get(name)), size, f"{where}: {name}", name != "v_threshold")
+        value = found[name] if name in found else DEFAULTS[name]
+        arrays[name] = per_neuron(value, size, f"{where}: {name}", name != "v_threshold")
         if name in ("tau_s", "tau_syn_s") and not (arrays[name] > 0).all():
             raise NetworkError(f"{where}: {name}: found {arrays[name].min()}; allowed: more than 0 s")
     return arrays
@@ -219,9 +233,9 @@ def read_parameters(kind: str, size: int, found: dict[str, Any], where: str) -> 
 
 def read_behaviour(found: dict[str, Any], dt_s: float, where: str) -> Behaviour:
     """A Behaviour from its fields. Raises NetworkError."""
-    for name, allowed in CHOICES.items():
-        if found.get(name, allowed[0]) not in allowed:
-            raise NetworkError(f"{where}: {name}: found {found[name]!r}; {allowed_hint(str(found[name]), allowed)}")
+    for name, choices in CHOICES.items():
+        if found.get(name, choices[0]) not in choices:
+            raise NetworkError(f"{where}: {name}: found {found[name]!r}; {allowed_hint(str(found[name]), choices)}")
     try:
         behaviour = msgspec.convert(found, Behaviour)
     except msgspec.ValidationError as error:

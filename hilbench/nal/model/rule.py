@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from hilbench.errors import NetworkError
 from hilbench.types import Name
 
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
@@ -87,6 +89,21 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """What a target neuron's changes are in proportion to; where it is 0 no weight is updated."""
         return m
 
+    @staticmethod
+    def change(c: Any, w: Any, e: Any, s: Any, x: Any, z: Any, y: Any, d: Any) -> Any:
+        """The weight's change in one step, and the synapse's traces one step on; not asked where `by_spikes`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def on_pre(c: Any, w: Any, s: Any, x: Any, z: Any, y: Any) -> Any:
+        """The weight's change by an arriving spike, where `by_spikes`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def on_post(c: Any, w: Any, s: Any, x: Any, z: Any, y: Any) -> Any:
+        """The weight's change by a spike of the target, where `by_spikes`."""
+        raise NotImplementedError
+
 
 def bounds(rule: Rule) -> tuple[float, float]:
     """Its bounds as numbers."""
@@ -118,3 +135,37 @@ def out_of_bounds(rule: Rule, values: NDArray) -> str | None:
     if outside.size:
         return f"starts from {outside[0]:g}; allowed: w_min {low:g} to w_max {high:g}"
     return None
+
+
+def accepted(rule: Rule, network: Any, part: Any, moves: Literal["weights", "thresholds"], where: str) -> Rule:
+    """The rule with plain numbers, where it can stand. Raises NetworkError where it cannot.
+
+    Parameters
+    ----------
+    rule : Rule
+        As its author made it, perhaps with NumPy's numbers.
+    network : Network
+        Where it would learn.
+    part : Projection or Population
+        What it would change.
+    moves : str
+        What of this part a rule can move.
+    where : str
+        What a refusal names.
+    """
+    try:
+        rule = msgspec.convert(msgspec.to_builtins(rule, enc_hook=_plain), type(rule))
+    except (msgspec.ValidationError, TypeError) as error:
+        raise NetworkError(f"{where}: rule: {error}") from None
+    if rule.moves != moves:
+        raise NetworkError(f"{where}: {type(rule).__name__} moves {rule.moves}; these are none")
+    if (reason := rule.refuses(network, part)) is not None:
+        raise NetworkError(f"{where}: {type(rule).__name__} {reason}")
+    return rule
+
+
+def _plain(value: Any) -> Any:
+    """One of NumPy's numbers as Python's; rules are often given such."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"found {type(value).__name__}; allowed: numbers, names and true or false")

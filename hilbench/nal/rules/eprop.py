@@ -23,7 +23,7 @@ import numpy as np
 from msgspec import Meta
 
 from hilbench.errors import allowed_hint
-from hilbench.nal.model.neurons import step_constants
+from hilbench.nal.model.neurons import present, step_constants
 from hilbench.nal.rules import Rate, Rule
 from hilbench.seeding import stream
 from hilbench.types import Name
@@ -98,7 +98,8 @@ class EProp(Rule, frozen=True, kw_only=True):
         step, b = step_constants(target, network.dt_s), target.behaviour
         amplitude = 1.0 if network.port(part.source) else network.spike_amplitude
         return Constants(
-            float(step.decay[0]), float(step.from_input[0]) * amplitude, float(target.v_threshold[0]), self.dampening,
+            float(step.decay[0]), float(step.from_input[0]) * amplitude, float(present(target.v_threshold)[0]),
+            self.dampening,
             0.0 if b.adapt_tau_s is None else float(np.exp(-network.dt_s / b.adapt_tau_s)),
             0.0 if b.adapt_tau_s is None else b.adapt_step,
             float(out.decay[0]), float(out.from_input[0]) * network.spike_amplitude, self.learning_rate * network.dt_s,
@@ -139,8 +140,9 @@ def _neurons(target: Population, part: Projection) -> str | None:
         values = getattr(target, name)
         if (values != values[0]).any():
             return f"needs one {name} for all neurons of its target; found {values.min():g} to {values.max():g}"
-    if not 0 < target.v_threshold[0] < np.inf:
-        return f"needs a finite threshold above 0; found {target.v_threshold[0]:g}"
+    threshold = present(target.v_threshold)[0]
+    if not 0 < threshold < np.inf:
+        return f"needs a finite threshold above 0; found {threshold:g}"
     return "needs input that acts before the threshold test; this one is late" if part.late else None
 
 
@@ -153,5 +155,5 @@ def _readout(network: Network, part: Projection, name: str) -> str | None:
     if readout.max_delay_steps or readout.late:
         return f"needs a readout that spikes reach at once; {name!r} has a delay or is late"
     out = network.populations[readout.target]
-    same = all((values == values[0]).all() for values in (out.tau_s, out.r))
+    same = all((values == values[0]).all() for values in (present(out.tau_s), present(out.r)))
     return None if same else f"needs one tau_s and one r for all neurons of {readout.target!r}"

@@ -77,10 +77,10 @@ class RSTDP(Rule, frozen=True, kw_only=True):
         """Decays over one step, and which of the two forms it is."""
         dt_s, dopamine = network.dt_s, self.form == "dopamine"
         taus_s = (self.tau_plus_s, self.tau_minus_s, self.tau_c_s, self.tau_n_s)
-        decays = [float(np.exp(-dt_s / tau_s)) for tau_s in taus_s]
+        x, y, c, n = (float(np.exp(-dt_s / tau_s)) for tau_s in taus_s)
         impulse = 1.0 if dopamine else 1 / self.tau_c_s
         return Constants(
-            *decays, self.tau_n_s * (1 - decays[3]), impulse * self.a_plus, impulse * self.a_minus,
+            x, y, c, n, self.tau_n_s * (1 - n), impulse * self.a_plus, impulse * self.a_minus,
             self.learning_rate * dt_s, float(dopamine), float(not dopamine), self.baseline,
             after_test(network, part),
         )  # fmt: skip

@@ -60,9 +60,10 @@ class Triplet(Rule, frozen=True, kw_only=True):
     def constants(self, network: Network, part: Projection) -> Constants:
         """Decays of the traces over one step, the amplitudes, and which comes first within a step."""
         taus_s = (self.tau_plus_s, self.tau_x_s, self.tau_minus_s, self.tau_y_s)
-        decays = (float(np.exp(-network.dt_s / tau_s)) for tau_s in taus_s)
-        amplitudes = self.a2_plus, self.a3_plus, self.a2_minus, self.a3_minus
-        return Constants(*decays, *amplitudes, after_test(network, part))
+        r1, r2, o1, o2 = (float(np.exp(-network.dt_s / tau_s)) for tau_s in taus_s)
+        return Constants(
+            r1, r2, o1, o2, self.a2_plus, self.a3_plus, self.a2_minus, self.a3_minus, after_test(network, part)
+        )
 
     @staticmethod
     def pre(c, x, s):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_networks import everything, learners, networks, stream
 
+from hilbench import plugins
 from hilbench.backends.numba import Numba, NumbaConfig
 from hilbench.backends.reference import Reference
 from hilbench.errors import NetworkError
@@ -144,6 +146,55 @@ def test_a_rule_that_is_not_compiled_is_refused_by_name_and_runs_in_the_referenc
     reference.load(net, 1000, Probes())
     reference.step(Tick(events=np.array([(0, 0)], EVENT)))
     np.testing.assert_array_equal(reference.snapshot()["weights/w"], 1)
+
+
+RULE = """
+from typing import NamedTuple
+from hilbench.nal.rules import Rule
+
+class Constants(NamedTuple):
+    step: float
+
+class Up(Rule, frozen=True, kw_only=True):
+    "Weights grow in each step by a part of the modulator."
+
+    modulator: str = "m"
+
+    def constants(self, network, part):
+        return Constants(0.5)
+
+    @staticmethod
+    def change(c, w, e, s, x, z, y, d):
+        return c.step * {factor} * d, e
+"""
+"""The file of a rule that is not hilbench's own."""
+
+
+def plug_in(monkeypatch, folder, name, factor):
+    """The rule of a file, known by an entry point."""
+    (folder / f"{name}.py").write_text(RULE.replace("{factor}", factor))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [EntryPoint("up", f"{name}:Up", group)])
+    monkeypatch.setattr(plugins, "all_of", plugins.all_of.__wrapped__)
+    net = Network(0.001)
+    net.input("e", 1, kind="events")
+    net.lif("a", 2, tau_s=0.1)
+    net.connect("e", "a", [[1.0], [2.0]], rule=plugins.get("rules", "up")(), name="w")
+    return net
+
+
+def test_a_rule_from_elsewhere_is_compiled_as_it_is_found(monkeypatch, tmp_path):
+    net = plug_in(monkeypatch, tmp_path, "rule_that_doubles", "2.0")
+    for backend in (Numba(NumbaConfig()), Reference(Empty())):
+        backend.load(net, 1000, Probes())
+        backend.step(Tick(modulators=np.array([0.25, -0.5], np.float32)))
+        np.testing.assert_array_equal(backend.snapshot()["weights/w"], [1.25, 1.5])
+
+
+def test_a_rule_that_numba_cannot_compile_is_refused_with_the_reason(monkeypatch, tmp_path):
+    net = plug_in(monkeypatch, tmp_path, "rule_of_text", "float(open('x').read())")
+    with pytest.raises(NetworkError, match=r"'numba' cannot compile the rule Up .*; it runs in 'reference'"):
+        Numba(NumbaConfig()).load(net, 1000, Probes())
 
 
 def test_rules_by_spikes_touch_the_synapses_of_neurons_that_spiked():

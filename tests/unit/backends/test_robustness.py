@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from hilbench import plugins
+from hilbench.backends._numba.plans import weight_rules
 from hilbench.backends.numba import Numba, NumbaConfig, _in_parts
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.model import learnt
+from hilbench.nal.model.learnt import learnt
 from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.rstdp import RSTDP
 from hilbench.nal.rules.stdp import STDP
@@ -217,7 +218,8 @@ def test_no_two_rules_share_the_name_of_a_function():
     """Numba links kernels by these names: alike in two processes' caches, they would run each other's functions."""
     from hilbench.backends._numba import rules
 
-    names = [functions_in(kernel) for kernel in (rules._pes, rules._stdp, rules._triplet, rules._rstdp, rules._eprop)]
+    names = [functions_in(rules._kernel(rule)) for rule in weight_rules()]
+    assert len(names) >= 5
     assert all("<" not in name for mine in names for name in mine)
     made = [{name for name in mine if not name.startswith("_")} for mine in names]
     shared = {name for i, mine in enumerate(made) for other in made[:i] for name in mine & other}

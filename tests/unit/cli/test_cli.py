@@ -14,7 +14,7 @@ from hilbench import plugins
 from hilbench.bridge.transport.spin import DEVICE_SPIN_S
 from hilbench.cli import main
 from hilbench.cli._shared import print_json
-from hilbench.cli.shape import _settled
+from hilbench.cli.impair import _settled
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -154,14 +154,14 @@ MISTAKES = [
     (["serve", "--config", "{"], "expected a JSON object"),
     (["serve", "--bind", "tcp://0.0.0.0:*"], "0.0.0.0"),
     (["serve", "--spin-s", "2"], "--spin-s: found 2.0, expected a time from 0 s to 1 s"),
-    (["shape"], "Missing from hilbench shape: --device"),
-    (["shape", "--device", "tcp://127.0.0.1:1", "--los", "1"], "did you mean '--loss'"),
-    (["shape", "--device", "tcp://127.0.0.1:1", "--loss", "2"], "shape.to_device.loss: found 2.0"),
-    (["shape", "--device", "tcp://127.0.0.1:1", "--reorder", "0.1"], "without a delay"),
-    (["shape", "--device", "127.0.0.1:1"], "a shaper cannot reach a device at '127.0.0.1:1'"),
-    (["shape", "--device", "tcp://127.0.0.1:1", "--listen", "tcp://0.0.0.0:*"], "--insecure"),
-    (["shape", "--device", "tcp://127.0.0.1:1", "--listen", "unix:///x"], "a shaper cannot listen on 'unix:///x'"),
-    (["shape", "--device", "tcp://127.0.0.1:1", "--shape", "nowhere.toml"], "nowhere.toml: not readable as TOML"),
+    (["impair"], "Missing from hilbench impair: --device"),
+    (["impair", "--device", "tcp://127.0.0.1:1", "--los", "1"], "did you mean '--loss'"),
+    (["impair", "--device", "tcp://127.0.0.1:1", "--loss", "2"], "impairment.to_device.loss: found 2.0"),
+    (["impair", "--device", "tcp://127.0.0.1:1", "--reorder", "0.1"], "without a delay"),
+    (["impair", "--device", "127.0.0.1:1"], "a relay cannot reach a device at '127.0.0.1:1'"),
+    (["impair", "--device", "tcp://127.0.0.1:1", "--listen", "tcp://0.0.0.0:*"], "--insecure"),
+    (["impair", "--device", "tcp://127.0.0.1:1", "--listen", "unix:///x"], "a relay cannot listen on 'unix:///x'"),
+    (["impair", "--device", "tcp://127.0.0.1:1", "--impairment", "nowhere.toml"], "nowhere.toml: not readable as TOML"),
     (["serve", "--keys", "nowhere"], "--keys and --clients belong together"),
     (["serve", "--keys", "nowhere", "--clients", "nowhere"], "no plant could connect"),
     (["keys", "nwe", "nowhere"], "did you mean 'new'"),
@@ -201,19 +201,19 @@ def test_serve_hands_its_spin_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert asked["spin_s"] == spin_s
 
 
-def test_shape_says_where_it_is_and_ends_with_its_counts(tmp_path: Path) -> None:
-    (tmp_path / "shape.toml").write_text("[shape]\nloss = 0.5\n[shape.to_plant]\ndelay = { s = 0.001 }\n")
-    command = [sys.executable, "-m", "hilbench", "shape", "--device", "ipc://nobody", "--listen", "tcp://127.0.0.1:*"]
+def test_impair_says_where_it_is_and_ends_with_its_counts(tmp_path: Path) -> None:
+    (tmp_path / "wifi.toml").write_text("[impairment]\nloss = 0.5\n[impairment.to_plant]\ndelay = { s = 0.001 }\n")
+    command = [sys.executable, "-m", "hilbench", "impair", "--device", "ipc://nobody", "--listen", "tcp://127.0.0.1:*"]
     for more, channel in ((["--loss", "0.1"], "stdout"), (["--json"], "stderr")):
         with subprocess.Popen(
-            [*command, "--shape", "shape.toml", *more],
+            [*command, "--impairment", "wifi.toml", *more],
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        ) as shaper:  # fmt: skip
-            ready = getattr(shaper, channel).readline()
-            shaper.terminate()
-            out, err = shaper.communicate(timeout=60)
-        assert shaper.returncode == 0, err
-        assert ready.startswith("hilbench: shaping ipc://nobody on tcp://127.0.0.1:")
+        ) as relay:  # fmt: skip
+            ready = getattr(relay, channel).readline()
+            relay.terminate()
+            out, err = relay.communicate(timeout=60)
+        assert relay.returncode == 0, err
+        assert ready.startswith("hilbench: impairing ipc://nobody on tcp://127.0.0.1:")
         if "--json" in more:
             assert json.loads(out)["to_plant"] == dict.fromkeys(
                 ("forwarded", "lost", "duplicated", "reordered", "dropped"), 0
@@ -223,30 +223,30 @@ def test_shape_says_where_it_is_and_ends_with_its_counts(tmp_path: Path) -> None
             assert out.endswith("; cuts: 0\n")
 
 
-SHAPES = [
-    ("[shape]\nlos = 1\n", "shape.los: no such field; allowed: .*did you mean 'loss'"),
-    ("loss = 1\n", "expected one table \\[shape\\] and no other; found: loss"),
-    ("", "expected one table \\[shape\\] and no other; found: nothing"),
-    ('[shape]\ndelay = { kind = "trace", run = "nowhere" }\n', "nowhere: no readable run.json"),
-    ('[shape]\ndelay = { kind = "trace", run = "shape.toml" }\n', "shape.toml: not readable as a trace"),
+IMPAIRMENTS = [
+    ("[impairment]\nlos = 1\n", "impairment.los: no such field; allowed: .*did you mean 'loss'"),
+    ("loss = 1\n", "expected one table \\[impairment\\] and no other; found: loss"),
+    ("", "expected one table \\[impairment\\] and no other; found: nothing"),
+    ('[impairment]\ndelay = { kind = "trace", run = "nowhere" }\n', "nowhere: no readable run.json"),
+    ('[impairment]\ndelay = { kind = "trace", run = "wifi.toml" }\n', "wifi.toml: not readable as a trace"),
 ]
 
 
-@pytest.mark.parametrize(("text", "wanted"), SHAPES)
-def test_a_mistake_in_a_shape_file_is_one_line(
+@pytest.mark.parametrize(("text", "wanted"), IMPAIRMENTS)
+def test_a_mistake_in_an_impairment_file_is_one_line(
     text: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("shape.toml").write_text(text)
-    assert call("shape", "--device", "tcp://127.0.0.1:1", "--shape", "shape.toml") == 2
+    Path("wifi.toml").write_text(text)
+    assert call("impair", "--device", "tcp://127.0.0.1:1", "--impairment", "wifi.toml") == 2
     found = capsys.readouterr()
     assert found.out == ""
     assert re.fullmatch(f"hilbench: .*{wanted}.*\n", found.err)
 
 
 def test_an_option_stands_above_the_file_for_both_ways(tmp_path: Path) -> None:
-    file = tmp_path / "shape.toml"
-    file.write_text("[shape]\nloss = 0.5\nseed = 1\n[shape.to_plant]\nloss = 0.2\njitter_s = 0.1\n")
+    file = tmp_path / "wifi.toml"
+    file.write_text("[impairment]\nloss = 0.5\nseed = 1\n[impairment.to_plant]\nloss = 0.2\njitter_s = 0.1\n")
     found = _settled(file, {"loss": 0.1}, 7)
     assert (found.to_device.loss, found.to_plant.loss, found.to_plant.jitter_s, found.seed) == (0.1, 0.1, 0.1, 7)
 
@@ -262,7 +262,7 @@ if {package!r} == "altair":
     guard(lambda: __import__("hilbench.report.charts"))
 from hilbench.cli import main
 from hilbench.cli._shared import print_json
-from hilbench.cli.shape import _settled
+from hilbench.cli.impair import _settled
 main(["run", "cartpole_ladder", "--loop.duration-s", "0.01"])
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)

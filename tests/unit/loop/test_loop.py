@@ -21,7 +21,7 @@ from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Delayed, Lockstep, Recorded, Traced, Wall
 from hilbench.loop.loop import Loop
 from hilbench.metrics import measure
-from hilbench.metrics.split import parts_s
+from hilbench.metrics.latency_breakdown import parts_s
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder
 from hilbench.runs.replay import check_repeatable

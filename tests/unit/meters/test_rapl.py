@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hilbench.meters.rapl import Config, Rapl
+from hilbench.meters.rapl import Rapl, RaplConfig
 
 
 def tree(root: Path, **domains: int) -> Path:
@@ -21,7 +21,7 @@ def tree(root: Path, **domains: int) -> Path:
 
 
 def rapl(root: Path) -> Rapl:
-    return Rapl(Config(root=str(root)))
+    return Rapl(RaplConfig(root=str(root)))
 
 
 def test_packages_add_up_and_nothing_else_counts(tmp_path):

@@ -60,7 +60,7 @@ def test_a_run_that_ends_early_leaves_the_others_windows() -> None:
 
 def test_intervals_hold_the_middle_and_lie_within_the_seeds() -> None:
     table = np.random.default_rng(0).lognormal(size=(8, 5))
-    middle, low, high = curves.over_seeds(table)
+    middle, low, high = curves.band(table)
     assert np.all((low < middle) & (middle < high))
     assert np.all((low >= table.min(axis=0)) & (high <= table.max(axis=0)))
     np.testing.assert_allclose(middle, np.sort(table, axis=0)[2:6].mean(axis=0))

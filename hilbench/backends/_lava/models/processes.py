@@ -20,7 +20,14 @@ from lava.proc.lif.process import LIF
 class HostedLIF(LIF):
     """A LIF that a host drives and watches: `drive_in` (n,) comes in, spikes and v (2 n,) go out.
 
-    After a spike v is held for `refractory_steps`, as on the chip; Lava's own LIF has no such time.
+    Lava's own LIF has no refractory time.
+
+    Parameters
+    ----------
+    refractory_steps : int
+        For how many steps v is held after a spike, as on the chip.
+    **settings
+        The settings of Lava's LIF.
     """
 
     def __init__(self, *, refractory_steps: int, **settings) -> None:
@@ -33,12 +40,28 @@ class HostedLIF(LIF):
 
 
 def hold(model, before):
-    """Put back the v of neurons that are held."""
+    """Restore the v of neurons that are held.
+
+    Parameters
+    ----------
+    model : PyHostedLifFixed or PyHostedLifFloat
+        The model of the neurons.
+    before : (n,) array
+        Their v before the step.
+    """
     model.v[:] = np.where(model.held > 0, before, model.v)
 
 
 def fire(model, over):
-    """The spikes of those past the threshold that are not held; counts the steps of all."""
+    """The spikes of neurons over the threshold that are not held. Counts down the steps of those that are.
+
+    Parameters
+    ----------
+    model : PyHostedLifFixed or PyHostedLifFloat
+        The model of the neurons.
+    over : (n,) bool
+        Which of them are over their threshold.
+    """
     spikes = over & (model.held == 0)
     model.held[:] = np.where(spikes, model.refractory_steps, np.maximum(model.held - 1, 0))
     return spikes

@@ -13,8 +13,8 @@ from hilbench import plugins
 from hilbench.bridge.device import listeners, server
 from hilbench.bridge.device.device import Device
 from hilbench.bridge.device.server import check_bind, serve
-from hilbench.bridge.impair.shape import shape_link
-from hilbench.bridge.impair.shaping import Impairment
+from hilbench.bridge.impair.impairment import Impairment
+from hilbench.bridge.impair.relay import impair_link
 from hilbench.bridge.transport.addresses import check_target, refusal
 from hilbench.errors import LinkError
 
@@ -52,7 +52,7 @@ def unheard(bind):
 def test_a_port_that_is_none_is_told_at_once(port):
     assert refused("zmq", f"tcp://127.0.0.1{port}").endswith("allowed: tcp://HOST:PORT, with a PORT from 1 to 65535")
     with pytest.raises(LinkError, match="with a PORT from 1 to 65535"):
-        shape_link("tcp://127.0.0.1:*", f"tcp://127.0.0.1{port}", Impairment(), ready=lambda address: None)
+        impair_link("tcp://127.0.0.1:*", f"tcp://127.0.0.1{port}", Impairment(), ready=lambda address: None)
 
 
 @pytest.mark.parametrize("address", ["tcp://*:1", "tcp://:1", "tcp://::1:1"])

@@ -9,9 +9,9 @@ from network_equality import assert_equal
 from hilbench import plugins
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.model import learnt
 from hilbench.nal.model.codec import pack, unpack
 from hilbench.nal.model.forms import Form
+from hilbench.nal.model.learnt import learnt
 from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.nal.rules.pes import PES

@@ -1,6 +1,7 @@
-"""A shaper: stands between plants and a device, and makes the link as bad as its Shape says.
+"""A relay: stands between plants and a device, and makes the link as bad as its Impairment says.
 
-Plants see a ROUTER, as a device's is; the device sees each plant as it is. What becomes of a frame, `shaping.py` says.
+A plant meets a ROUTER, as at a device. The device meets each plant under the plant's own name. `impairment.py` decides
+what becomes of a frame; this file does it to a real link.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from hilbench.bridge.device.listeners import listening
 from hilbench.bridge.device.server import check_bind, signals
-from hilbench.bridge.impair.shaping import Counts, Impairment, Lane
+from hilbench.bridge.impair.impairment import Counts, Impairment, Lane
 from hilbench.bridge.protocol.wire import HEADER, MAGIC, Kind
 from hilbench.bridge.transport.sockets import QUEUE, dial, tune
 from hilbench.errors import LinkError
@@ -39,9 +40,9 @@ class Tally:
 class _Plant:
     """A plant's two lanes, and its own connection to the device while there is one."""
 
-    def __init__(self, shape: Impairment, tally: Tally, traces_s: Mapping[str, NDArray]) -> None:
-        self.out = Lane(shape, "to_device", tally.to_device, traces_s.get("to_device"))
-        self.back = Lane(shape, "to_plant", tally.to_plant, traces_s.get("to_plant"))
+    def __init__(self, impairment: Impairment, tally: Tally, traces_s: Mapping[str, NDArray]) -> None:
+        self.out = Lane(impairment, "to_device", tally.to_device, traces_s.get("to_device"))
+        self.back = Lane(impairment, "to_plant", tally.to_plant, traces_s.get("to_plant"))
         self.socket: zmq.Socket | None = None
         self.started = False
         """Whether its first tick has come."""
@@ -54,10 +55,10 @@ class _Plant:
             self.socket.close()
 
 
-def shape_link(
+def impair_link(
     listen: str,
     device: str,
-    shape: Impairment,
+    impairment: Impairment,
     *,
     ready: Callable[[str], None],
     traces_s: Mapping[str, NDArray] | None = None,
@@ -73,28 +74,28 @@ def shape_link(
     check_bind(listen, insecure, takes_keys=False)
     for where, address in (("listen on", listen), ("reach a device at", device)):
         if not ADDRESS.fullmatch(address):
-            raise LinkError(f"a shaper cannot {where} {address!r}; allowed: tcp://HOST:PORT or ipc://PATH")
+            raise LinkError(f"a relay cannot {where} {address!r}; allowed: tcp://HOST:PORT or ipc://PATH")
     if device == listen:
-        raise LinkError(f"a shaper cannot reach a device at {device!r}, where it listens itself")
+        raise LinkError(f"a relay cannot reach a device at {device!r}, where it listens itself")
     with signals() as signal_fd:
         ends = [signal_fd] if stop_fd is None else [signal_fd, stop_fd]
-        shaper = _Shaper(device, shape, traces_s or {}, ends)
+        relay = _Relay(device, impairment, traces_s or {}, ends)
         with listening(listen, 0.0) as plants:
             _dial(plants.socket.context, device, b"Sfirst").close()  # a malformed address is told before a plant comes
             ready(plants.address)
-            cut = shaper.run(plants.socket)
-        while cut and shaper.wait():
+            cut = relay.run(plants.socket)
+        while cut and relay.wait():
             with listening(plants.address, 0.0) as plants:
-                cut = shaper.run(plants.socket)
-    return shaper.tally
+                cut = relay.run(plants.socket)
+    return relay.tally
 
 
-class _Shaper:
+class _Relay:
     """The plants, and the cuts to come."""
 
-    def __init__(self, device: str, shape: Impairment, traces_s: Mapping[str, NDArray], ends: list[int]) -> None:
+    def __init__(self, device: str, impairment: Impairment, traces_s: Mapping[str, NDArray], ends: list[int]) -> None:
         self.tally = Tally()
-        self._device, self._shape, self._traces_s, self._ends = device, shape, traces_s, ends
+        self._device, self._impairment, self._traces_s, self._ends = device, impairment, traces_s, ends
         self._plants: dict[bytes, _Plant] = {}
         self._cuts: list[tuple[int, int]] = []
 
@@ -159,7 +160,7 @@ class _Shaper:
                 plant.back.begin(now_ns)
                 self._cuts = [
                     (now_ns + round(cut.at_s * 1e9), now_ns + round((cut.at_s + cut.for_s) * 1e9))
-                    for cut in self._shape.cut
+                    for cut in self._impairment.cut
                 ]
         for plant in self._plants.values():
             for parts in _received(plant.socket):
@@ -167,13 +168,13 @@ class _Shaper:
 
     def _put(self, lane: Lane, parts: list[bytes], now_ns: int) -> None:
         kind = _kind(parts)
-        fragile = self._shape.handshakes or kind in (Kind.TICK, Kind.REPLY)
+        fragile = self._impairment.handshakes or kind in (Kind.TICK, Kind.REPLY)
         lane.put(parts, now_ns, delayed=fragile or kind == Kind.ECHO, fragile=fragile)
 
     def _meet(self, name: bytes) -> _Plant:
         if len(self._plants) == PLANTS_MAX:
             self._plants.pop(next(iter(self._plants))).let_go()
-        plant = _Plant(self._shape, self.tally, self._traces_s)
+        plant = _Plant(self._impairment, self.tally, self._traces_s)
         self._connect(name, plant)
         return plant
 

@@ -1,4 +1,4 @@
-"""The pure core of the shaper: which frames leave, and when, on a clock that the test moves."""
+"""The pure core of the relay: which frames leave, and when, on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from hilbench.bridge.impair.shaping import Counts, Cut, Impairment, Lane, Way, settle_shape
+from hilbench.bridge.impair.impairment import Counts, Cut, Impairment, Lane, Way, to_impairment
 from hilbench.errors import ScenarioError
 from hilbench.scenario.delays import ConstantDelay, GammaDelay, TraceDelay
 
@@ -37,16 +37,16 @@ def lane(way, seed=0, queue=1000):
 
 def schedule(way, instants_ns, seed=0, **kinds):
     """What leaves of the frames 0, 1, ... that come at these instants: (instant, frame), and the counts."""
-    shaped, counts = lane(way, seed)
+    impaired, counts = lane(way, seed)
     left = []
 
     def leave(until_ns):
-        while (next_ns := shaped.next_ns) is not None and next_ns <= until_ns:
-            left.extend((next_ns, frame) for frame in shaped.due(next_ns))
+        while (next_ns := impaired.next_ns) is not None and next_ns <= until_ns:
+            left.extend((next_ns, frame) for frame in impaired.due(next_ns))
 
     for frame, now_ns in enumerate(instants_ns):
         leave(now_ns)
-        shaped.put(frame, now_ns, **kinds)
+        impaired.put(frame, now_ns, **kinds)
     leave(END_NS)
     return left, counts
 
@@ -108,10 +108,10 @@ def test_what_is_lost_depends_on_no_other_setting(seed, field):
 
 
 def test_both_ways_have_a_fate_of_their_own():
-    shape = Impairment(to_device=Way(loss=0.5), to_plant=Way(loss=0.5))
+    impairment = Impairment(to_device=Way(loss=0.5), to_plant=Way(loss=0.5))
     fates = []
     for way in ("to_device", "to_plant"):
-        lane = Lane(shape, way, Counts())
+        lane = Lane(impairment, way, Counts())
         for frame in range(64):
             lane.put(frame, 0)
         fates.append(list(lane.due(0)))
@@ -146,14 +146,14 @@ def test_jitter_stays_within_its_bounds_and_reaches_them():
 
 
 def test_a_handshake_keeps_its_place_whatever_happens_around_it():
-    shaped, counts = lane(Way(delay=ConstantDelay(s=0.01), loss=1.0))
-    shaped.put("handshake", 5, delayed=False, fragile=False)
-    assert list(shaped.due(5)) == ["handshake"]
+    impaired, counts = lane(Way(delay=ConstantDelay(s=0.01), loss=1.0))
+    impaired.put("handshake", 5, delayed=False, fragile=False)
+    assert list(impaired.due(5)) == ["handshake"]
     assert counts.lost == 0
-    shaped, _ = lane(Way(delay=ConstantDelay(s=0.01), reorder=1.0))
+    impaired, _ = lane(Way(delay=ConstantDelay(s=0.01), reorder=1.0))
     for now_ns, frame in enumerate(("tick", "handshake", "next")):
-        shaped.put(frame, now_ns, delayed=frame != "handshake", fragile=frame != "handshake")
-    assert list(shaped.due(END_NS)) == ["tick", "handshake", "next"]
+        impaired.put(frame, now_ns, delayed=frame != "handshake", fragile=frame != "handshake")
+    assert list(impaired.due(END_NS)) == ["tick", "handshake", "next"]
 
 
 def test_an_echo_is_delayed_and_never_lost():
@@ -162,58 +162,58 @@ def test_an_echo_is_delayed_and_never_lost():
 
 
 def test_a_full_queue_drops_what_comes_and_a_cut_what_waits():
-    shaped, counts = lane(Way(delay=ConstantDelay(s=0.01)), queue=2)
+    impaired, counts = lane(Way(delay=ConstantDelay(s=0.01)), queue=2)
     for frame in range(5):
-        shaped.put(frame, 0)
+        impaired.put(frame, 0)
     assert counts.dropped == 3
-    shaped.clear()
-    assert (counts.dropped, shaped.next_ns) == (5, None)
-    shaped.put(5, 20)
-    assert list(shaped.due(10_000_020)) == [5]
+    impaired.clear()
+    assert (counts.dropped, impaired.next_ns) == (5, None)
+    impaired.put(5, 20)
+    assert list(impaired.due(10_000_020)) == [5]
 
 
 def test_a_table_holds_for_both_ways_and_a_way_for_itself():
-    shape = settle_shape(
+    impairment = to_impairment(
         {
             "delay": {"s": 0.01}, "loss": 0.1, "seed": 3, "cut": [{"at_s": 1, "for_s": 0.5}],
             "to_plant": {"loss": 0, "delay": {"kind": "gamma", "mean_s": 0.1, "sd_s": 0.2}},
         },
-        "shape",
+        "impairment",
     )  # fmt: skip
-    assert shape.to_device == Way(delay=ConstantDelay(s=0.01), loss=0.1)
-    assert shape.to_plant == Way(delay=GammaDelay(mean_s=0.1, sd_s=0.2))
-    assert (shape.seed, shape.cut) == (3, (Cut(at_s=1.0, for_s=0.5),))
-    assert settle_shape({}, "shape") == Impairment()
+    assert impairment.to_device == Way(delay=ConstantDelay(s=0.01), loss=0.1)
+    assert impairment.to_plant == Way(delay=GammaDelay(mean_s=0.1, sd_s=0.2))
+    assert (impairment.seed, impairment.cut) == (3, (Cut(at_s=1.0, for_s=0.5),))
+    assert to_impairment({}, "impairment") == Impairment()
 
 
 @pytest.mark.parametrize(
     ("table", "wanted"),
     [
-        ({"los": 0.1}, "shape.los: no such field; .*did you mean 'loss'"),
-        ({"to_device": {"los": 0.1}}, "shape.to_device.los: no such field; .*did you mean 'loss'"),
-        ({"to_plant": 3}, "shape.to_plant: found 3, expected a table"),
-        ({"loss": 1.5}, "shape.to_device.loss: found 1.5"),
-        ({"delay": 0.1}, "shape.to_device.delay: found 0.1"),
-        ({"delay": {"kind": "gama"}}, "shape.to_device.delay.kind: found 'gama'; .*did you mean 'gamma'"),
-        ({"jitter_s": float("inf")}, "shape.to_device.jitter_s: found inf"),
-        ({"reorder": 0.1}, "shape.to_device.reorder: found 0.1 without a delay"),
-        ({"cut": [{"at_s": 1, "for_s": 0}]}, "shape.cut"),
+        ({"los": 0.1}, "impairment.los: no such field; .*did you mean 'loss'"),
+        ({"to_device": {"los": 0.1}}, "impairment.to_device.los: no such field; .*did you mean 'loss'"),
+        ({"to_plant": 3}, "impairment.to_plant: found 3, expected a table"),
+        ({"loss": 1.5}, "impairment.to_device.loss: found 1.5"),
+        ({"delay": 0.1}, "impairment.to_device.delay: found 0.1"),
+        ({"delay": {"kind": "gama"}}, "impairment.to_device.delay.kind: found 'gama'; .*did you mean 'gamma'"),
+        ({"jitter_s": float("inf")}, "impairment.to_device.jitter_s: found inf"),
+        ({"reorder": 0.1}, "impairment.to_device.reorder: found 0.1 without a delay"),
+        ({"cut": [{"at_s": 1, "for_s": 0}]}, "impairment.cut"),
         (
             {"cut": [{"at_s": 1, "for_s": 2}, {"at_s": 2, "for_s": 1}]},
-            "shape.cut: found one at 2 s, before .* 1 s ends",
+            "impairment.cut: found one at 2 s, before .* 1 s ends",
         ),
     ],
 )
 def test_a_mistake_in_the_table_is_told_where_it_is(table, wanted):
     with pytest.raises(ScenarioError, match=wanted):
-        settle_shape(table, "shape")
+        to_impairment(table, "impairment")
 
 
 def test_a_burst_loses_its_part_in_its_time_and_counts_from_the_first_tick():
-    shape = settle_shape({"loss": 0.0, "burst": [{"at_s": 1.0, "for_s": 2.0, "loss": 1.0}]}, "shape")
-    shaped = Lane(shape, "to_device", Counts())
-    shaped.put("before the first tick", 1_500_000_000)
-    shaped.begin(10_000_000_000)
+    impairment = to_impairment({"loss": 0.0, "burst": [{"at_s": 1.0, "for_s": 2.0, "loss": 1.0}]}, "impairment")
+    impaired = Lane(impairment, "to_device", Counts())
+    impaired.put("before the first tick", 1_500_000_000)
+    impaired.begin(10_000_000_000)
     for second in (10.5, 11.0, 12.9, 13.0):
-        shaped.put(second, round(second * 1e9))
-    assert list(shaped.due(END_NS)) == ["before the first tick", 10.5, 13.0]
+        impaired.put(second, round(second * 1e9))
+    assert list(impaired.due(END_NS)) == ["before the first tick", 10.5, 13.0]

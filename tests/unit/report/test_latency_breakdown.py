@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilbench.metrics.split import parts_s
+from hilbench.metrics.latency_breakdown import parts_s
 from hilbench.record.histogram import counted
-from hilbench.report import split, words
+from hilbench.report import latency_breakdown, words
 from hilbench.report.data import ReportCell
 from hilbench.types import RunData
 
@@ -50,7 +50,7 @@ def bars(figure):
 
 def test_bars_are_the_means_of_usual_and_of_slow_ticks():
     compute_us = np.where(np.arange(N) < 20, 979.0, 79.0)  # the slowest 1 % take 1 ms
-    [figure], [row] = split.figures([cell("zmq", run(compute_us))])
+    [figure], [row] = latency_breakdown.figures([cell("zmq", run(compute_us))])
     found = bars(figure)
     assert found["zmq, middle half", "compute"] == pytest.approx(0.079)
     assert found["zmq, slowest 1 %", "compute"] == pytest.approx(0.979)
@@ -61,7 +61,7 @@ def test_bars_are_the_means_of_usual_and_of_slow_ticks():
 
 
 def test_without_one_clock_the_link_is_one_part():
-    [figure], [row] = split.figures([cell("board", run(np.full(N, 79.0), same_clock=False))])
+    [figure], [row] = latency_breakdown.figures([cell("board", run(np.full(N, 79.0), same_clock=False))])
     assert {part for _, part in bars(figure)} == {"observe", "encode", "link", "compute", "decode", "apply"}
     assert row.parts["link"] == ("7", "7")
 
@@ -72,21 +72,21 @@ def test_an_emulators_count_is_no_part_of_the_latency(report):
     emulated = run(np.full(N, 79.0))
     emulated.meta["report"] = report
     emulated.episodes[0]["compute_ns"][:] = 979 * US
-    _, [row] = split.figures([cell("m4", emulated)])
+    _, [row] = latency_breakdown.figures([cell("m4", emulated)])
     assert list(row.parts) == ["observe", "encode", "link and emulator", "decode", "apply"]
     assert row.parts["link and emulator"] == ("86", "86")
 
 
 def test_runs_on_other_clocks_do_not_mix():
     one, other = run(np.full(N, 79.0)), run(np.full(N, 79.0), same_clock=False)
-    _, [row] = split.figures([cell("both", one, other)])
+    _, [row] = latency_breakdown.figures([cell("both", one, other)])
     assert list(row.parts) == list(parts_s(one))
 
 
 def test_curves_join_the_histograms_of_all_seeds():
     fast, slow = counted(np.full(9000, 100 * US)), counted(np.full(1000, 1000 * US))
     metas = [{"histograms_ns": {"latency": each, "echo": {}}} for each in (fast, slow)]
-    [figure], rows = split.figures([cell("zmq", metas=metas)])
+    [figure], rows = latency_breakdown.figures([cell("zmq", metas=metas)])
     assert rows == []
     values = figure.chart.to_dict(validate=False)["data"]["values"]
     at = np.array([[row["share"], row["ms"]] for row in values])
@@ -97,4 +97,7 @@ def test_curves_join_the_histograms_of_all_seeds():
 
 
 def test_cells_without_stamps_and_histograms_are_left_out():
-    assert split.figures([cell("old", RunData({}, [{"answered": np.ones(3, bool)}]), metas=[{}])]) == ([], [])
+    assert latency_breakdown.figures([cell("old", RunData({}, [{"answered": np.ones(3, bool)}]), metas=[{}])]) == (
+        [],
+        [],
+    )

@@ -14,8 +14,8 @@ import zmq
 from fault_runs import LONG_S, end_after
 
 from hilbench.bridge.device.session import Session, build_backend
-from hilbench.bridge.impair.shape import shape_link
-from hilbench.bridge.impair.shaping import Counts, Cut, Impairment, Lane, Way
+from hilbench.bridge.impair.impairment import Counts, Cut, Impairment, Lane, Way
+from hilbench.bridge.impair.relay import impair_link
 from hilbench.bridge.protocol import wire
 from hilbench.bridge.protocol.wire import Code, Hello, Kind
 from hilbench.bridge.zmq import Config, ZmqLink
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
-    # However slow this machine is, no queue overflows: what is lost, the shaper has lost.
+    # However slow this machine is, no queue overflows: what is lost, the relay has lost.
     monkeypatch.setattr("hilbench.bridge.transport.sockets.QUEUE", 10 * TICKS)
     with fakes.no_leaks():
         yield
@@ -67,26 +67,26 @@ def arm(address="", **overrides):
     return scenarios.load("arm_payload", changes, "pd")
 
 
-def real_time(shape, folder, **overrides):
-    """A real-time run through a shaper: its episode, the ticks that its device ran, and the tally."""
+def real_time(impairment, folder, **overrides):
+    """A real-time run through a relay: its episode, the ticks that its device ran, and the tally."""
     backend, ran = law()
-    with fakes.serving(backend) as device, fakes.shaping(device, shape) as (address, tally):
+    with fakes.serving(backend) as device, fakes.impairing(device, impairment) as (address, tally):
         # No tick is skipped, however slow this machine is, so that the n-th frame is the n-th tick's.
         limits = {"loop__mode": "realtime", "loop__max_in_flight": 10 * TICKS, "loop__give_up_s": 1000.0}
         assert run(arm(address, **limits | overrides), folder).status == "done"
     return read_run(folder).episodes[0], ran, tally[0]
 
 
-def kept(shape, way, n):
-    """Which of `n` frames the shaper does not lose."""
-    lane = Lane(shape, way, Counts())
+def kept(impairment, way, n):
+    """Which of `n` frames the relay does not lose."""
+    lane = Lane(impairment, way, Counts())
     for frame in range(n):
         lane.put(frame, 0)
     return np.array(sorted(lane.due(LONG_NS)))
 
 
 def test_a_delay_changes_no_reply():
-    shape = Impairment(
+    impairment = Impairment(
         to_device=Way(delay=ConstantDelay(s=0.002)), to_plant=Way(delay=GammaDelay(mean_s=0.002, sd_s=0.002))
     )
     session = Session(fake())
@@ -94,7 +94,7 @@ def test_a_delay_changes_no_reply():
     session.reset(5, "none", 0)
     with (
         fakes.serving(fake()) as device,
-        fakes.shaping(device, shape) as (address, tally),
+        fakes.impairing(device, impairment) as (address, tally),
         ZmqLink(Config(address=address), "fake", {}) as link,
     ):
         link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
@@ -111,11 +111,11 @@ def test_a_delay_changes_no_reply():
 
 def test_the_delay_is_felt_where_it_is_put():
     """Every way's delay is seen in the record, in lockstep too, as time on the link."""
-    shape = Impairment(to_device=Way(delay=ConstantDelay(s=0.004)), to_plant=Way(delay=TraceDelay("")))
+    impairment = Impairment(to_device=Way(delay=ConstantDelay(s=0.004)), to_plant=Way(delay=TraceDelay("")))
     traces_s = {"to_plant": np.array([0.001, 0.008])}
     with (
         fakes.serving(fake()) as device,
-        fakes.shaping(device, shape, traces_s=traces_s) as (address, _),
+        fakes.impairing(device, impairment, traces_s=traces_s) as (address, _),
         ZmqLink(Config(address=address), "fake", {}) as link,
     ):
         link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
@@ -131,20 +131,22 @@ def test_the_delay_is_felt_where_it_is_put():
 def test_a_run_in_lockstep_is_the_same_bit_for_bit(tmp_path):
     run(arm(), tmp_path / "direct")
     backend, _ = law()
-    shape = Impairment(to_device=Way(delay=ConstantDelay(s=0.0005), jitter_s=0.001))
-    with fakes.serving(backend) as device, fakes.shaping(device, shape) as (address, _):
-        run(arm(address), tmp_path / "shaped")
-    direct, shaped = (read_run(tmp_path / name).episodes[0] for name in ("direct", "shaped"))
+    impairment = Impairment(to_device=Way(delay=ConstantDelay(s=0.0005), jitter_s=0.001))
+    with fakes.serving(backend) as device, fakes.impairing(device, impairment) as (address, _):
+        run(arm(address), tmp_path / "impaired")
+    direct, impaired = (read_run(tmp_path / name).episodes[0] for name in ("direct", "impaired"))
     for column in ("state", "values_out", "actions", "applied_step"):
-        assert np.array_equal(direct[column], shaped[column]), column
+        assert np.array_equal(direct[column], impaired[column]), column
 
 
 @pytest.mark.parametrize("loss", [0.01, 0.05, 0.2])
 def test_every_lost_frame_is_told_and_no_tick_is_lost_or_twice(tmp_path, loss):
-    shape = Impairment(to_device=Way(loss=loss), to_plant=Way(loss=loss), seed=2)  # of which the last tick is answered
-    episode, ran, tally = real_time(shape, tmp_path, loop__silence_s=10.0)
-    reached = kept(shape, "to_device", TICKS)
-    answered = reached[kept(shape, "to_plant", len(reached))]
+    impairment = Impairment(
+        to_device=Way(loss=loss), to_plant=Way(loss=loss), seed=2
+    )  # of which the last tick is answered
+    episode, ran, tally = real_time(impairment, tmp_path, loop__silence_s=10.0)
+    reached = kept(impairment, "to_device", TICKS)
+    answered = reached[kept(impairment, "to_plant", len(reached))]
     assert len(answered) < len(reached) < TICKS
     assert ran == reached.tolist()
     assert episode["seq"].tolist() == list(range(TICKS))
@@ -178,8 +180,8 @@ def test_frames_twice_and_out_of_order_are_no_tick_twice(tmp_path, name):
 
 def test_a_run_over_a_bad_link_is_replayed_bit_for_bit(tmp_path):
     # Of this seed the last tick is not lost, whose reply the loop would wait for.
-    shape = Impairment(to_device=Way(loss=0.05), to_plant=Way(delay=GammaDelay(mean_s=0.006, sd_s=0.004)), seed=3)
-    _, _, tally = real_time(shape, tmp_path / "run")
+    impairment = Impairment(to_device=Way(loss=0.05), to_plant=Way(delay=GammaDelay(mean_s=0.006, sd_s=0.004)), seed=3)
+    _, _, tally = real_time(impairment, tmp_path / "run")
     assert tally.to_device.lost > 0
     assert replay(tmp_path / "run", tmp_path / "again") == (True, TICKS)
 
@@ -201,10 +203,10 @@ def test_a_cut_link_means_the_safe_action_and_the_run_goes_on(monkeypatch, tmp_p
 
 
 def test_a_cut_closes_connections_and_drops_what_is_under_way_but_the_session_goes_on():
-    shape = Impairment(to_plant=Way(delay=ConstantDelay(s=0.8)), cut=(Cut(at_s=0.4, for_s=0.05),))
+    impairment = Impairment(to_plant=Way(delay=ConstantDelay(s=0.8)), cut=(Cut(at_s=0.4, for_s=0.05),))
     with (
         fakes.serving(fake()) as device,
-        fakes.shaping(device, shape) as (address, tally),
+        fakes.impairing(device, impairment) as (address, tally),
         ZmqLink(Config(address=address), "fake", {}) as link,
     ):
         link.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
@@ -224,7 +226,7 @@ def test_a_cut_closes_connections_and_drops_what_is_under_way_but_the_session_go
 
 
 def test_the_device_sees_each_plant_and_each_plant_the_device():
-    with fakes.serving(fake()) as device, fakes.shaping(device, Impairment()) as (address, _):
+    with fakes.serving(fake()) as device, fakes.impairing(device, Impairment()) as (address, _):
         with ZmqLink(Config(address=address), "fake", {}) as first:
             first.load(fakes.PROGRAM, fakes.PERIOD_US, fakes.PROBES)
             with (
@@ -244,11 +246,11 @@ def test_the_device_sees_each_plant_and_each_plant_the_device():
                 assert wire.decode_error(answer)[0] == code
 
 
-def test_handshakes_are_shaped_on_demand():
-    shape = Impairment(to_device=Way(loss=1.0), handshakes=True)
+def test_handshakes_are_impaired_on_demand():
+    impairment = Impairment(to_device=Way(loss=1.0), handshakes=True)
     with (
         fakes.serving(fake()) as device,
-        fakes.shaping(device, shape) as (address, tally),
+        fakes.impairing(device, impairment) as (address, tally),
         ZmqLink(Config(address=address, timeout_s=0.2), "fake", {}) as link,
         pytest.raises(LinkError, match="no answer to HELLO"),
     ):
@@ -257,7 +259,11 @@ def test_handshakes_are_shaped_on_demand():
 
 
 def test_more_plants_than_are_remembered_come_and_go():
-    with fakes.serving(fake()) as device, fakes.shaping(device, Impairment()) as (address, _), zmq.Context() as context:
+    with (
+        fakes.serving(fake()) as device,
+        fakes.impairing(device, Impairment()) as (address, _),
+        zmq.Context() as context,
+    ):
         for _ in range(40):
             with context.socket(zmq.DEALER) as stranger:
                 stranger.setsockopt(zmq.LINGER, 0)
@@ -269,4 +275,4 @@ def test_more_plants_than_are_remembered_come_and_go():
 @pytest.mark.parametrize("address", ["nowhere", LISTEN, "udp://127.0.0.1:1", "tcp://127.0.0.1:port"])
 def test_an_address_where_no_device_can_be_is_refused(address):
     with pytest.raises(LinkError, match=re.escape(address)):
-        shape_link("tcp://127.0.0.1:*" if "port" in address else LISTEN, address, Impairment(), ready=pytest.fail)
+        impair_link("tcp://127.0.0.1:*" if "port" in address else LISTEN, address, Impairment(), ready=pytest.fail)

@@ -1,4 +1,4 @@
-"""`hilbench shape`."""
+"""`hilbench impair`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from hilbench.scenario.files import read_toml
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hilbench.bridge.impair.shape import Tally
-    from hilbench.bridge.impair.shaping import Impairment
+    from hilbench.bridge.impair.impairment import Impairment
+    from hilbench.bridge.impair.relay import Tally
 
 
-def shape(
+def impair(
     *,
     device: str,
     listen: str = "tcp://127.0.0.1:5556",
-    shape: Path | None = None,
+    impairment: Path | None = None,
     delay_s: float | None = None,
     jitter_s: float | None = None,
     loss: float | None = None,
@@ -44,8 +44,8 @@ def shape(
         where the device listens, as tcp://127.0.0.1:5555
     listen
         where plants find it instead; port * takes a free one
-    shape
-        a TOML file with a [shape] table
+    impairment
+        a TOML file with a [impairment] table
     delay_s
         how long every frame waits, each way; this and the next ones stand above the file's
     jitter_s
@@ -63,17 +63,17 @@ def shape(
     as_json
         print the counts as JSON
     """
-    from hilbench.bridge.impair.shape import shape_link
+    from hilbench.bridge.impair.relay import impair_link
 
     ways = {"jitter_s": jitter_s, "loss": loss, "duplicate": duplicate, "reorder": reorder}
     ways["delay"] = None if delay_s is None else {"s": delay_s}
-    settled = _settled(shape, {name: value for name, value in ways.items() if value is not None}, seed)
+    settled = _settled(impairment, {name: value for name, value in ways.items() if value is not None}, seed)
 
     def ready(address: str) -> None:
         to = sys.stderr if as_json else sys.stdout
-        print(f"hilbench: shaping {device} on {address} (pid {os.getpid()})", file=to, flush=True)
+        print(f"hilbench: impairing {device} on {address} (pid {os.getpid()})", file=to, flush=True)
 
-    tally = shape_link(listen, device, settled, ready=ready, traces_s=_traces_s(settled), insecure=insecure)
+    tally = impair_link(listen, device, settled, ready=ready, traces_s=_traces_s(settled), insecure=insecure)
     if as_json:
         print_json(tally)
     else:
@@ -82,27 +82,27 @@ def shape(
 
 
 def _settled(file: Path | None, options: dict[str, Any], seed: int | None) -> Impairment:
-    """The file's shape with the options, which hold for both ways, above it. Raises ScenarioError."""
-    from hilbench.bridge.impair.shaping import WAYS, settle_shape
+    """The file's impairment with the options, which hold for both ways, above it. Raises ScenarioError."""
+    from hilbench.bridge.impair.impairment import WAYS, to_impairment
 
-    where, table = "shape", {}
+    where, table = "impairment", {}
     if file is not None:
         raw = read_toml(file)
-        if set(raw) != {"shape"} or not isinstance(raw["shape"], dict):
+        if set(raw) != {"impairment"} or not isinstance(raw["impairment"], dict):
             raise ScenarioError(
-                f"{file}: expected one table [shape] and no other; found: {', '.join(raw) or 'nothing'}"
+                f"{file}: expected one table [impairment] and no other; found: {', '.join(raw) or 'nothing'}"
             )
-        where, table = f"{file}: shape", raw["shape"]
+        where, table = f"{file}: impairment", raw["impairment"]
     table = table | options | ({} if seed is None else {"seed": seed})
     for way in WAYS:
         if isinstance(table.get(way), dict):
             table[way] = {name: value for name, value in table[way].items() if name not in options}
-    return settle_shape(table, where)
+    return to_impairment(table, where)
 
 
-def _traces_s(shape: Impairment) -> dict[str, NDArray]:
+def _traces_s(impairment: Impairment) -> dict[str, NDArray]:
     """The latencies of each way that repeats a trace."""
-    traces = {way: getattr(shape, way).delay for way in ("to_device", "to_plant")}
+    traces = {way: getattr(impairment, way).delay for way in ("to_device", "to_plant")}
     traces = {way: delay.run for way, delay in traces.items() if isinstance(delay, TraceDelay)}
     if not traces:
         return {}

@@ -1,4 +1,4 @@
-"""What a bad link does to frames: which of them leave, and when. `shape.py` does it to a real one.
+"""What a bad link does to frames: which of them leave, and when. `relay.py` does it to a real link.
 
 It must not know sockets, clocks or what a frame holds.
 """
@@ -60,7 +60,7 @@ class Burst(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a shaper does."""
+    """What a relay does."""
 
     to_device: Way = Way()
     to_plant: Way = Way()
@@ -69,26 +69,26 @@ class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     burst: tuple[Burst, ...] = ()
     """When more frames are lost, for how long, and how many."""
     handshakes: bool = False
-    """Whether all frames are shaped; else TICK and REPLY are, ECHO is delayed, and the others keep their place."""
+    """Whether all frames are impaired. Else TICK and REPLY are, ECHO is only delayed, the others keep their order."""
     queue: Annotated[int, Meta(ge=1, le=100_000)] = 1000
     """Frames that may wait each way; one more is dropped."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     """Seed of all chance. Every plant that comes meets the same."""
 
 
-def settle_shape(table: Mapping[str, Any], where: str) -> Impairment:
-    """A `[shape]` table. A field of a way in the table itself holds for both ways. Raises ScenarioError."""
+def to_impairment(table: Mapping[str, Any], where: str) -> Impairment:
+    """An `[impairment]` table. A field of a way in the table itself holds for both ways. Raises ScenarioError."""
     known = {*Impairment.__struct_fields__, *Way.__struct_fields__}
     if unknown := sorted(set(table) - known):
         raise ScenarioError(f"{where}.{unknown[0]}: no such field; {allowed_hint(unknown[0], known)}")
     both = {name: value for name, value in table.items() if name in Way.__struct_fields__}
     rest = {name: value for name, value in table.items() if name not in both and name not in WAYS}
     ways = {name: _way(both, table.get(name, {}), f"{where}.{name}") for name in WAYS}
-    shape = to_config(Impairment, rest | ways, where)
-    for before, after in pairwise(shape.cut):
+    impairment = to_config(Impairment, rest | ways, where)
+    for before, after in pairwise(impairment.cut):
         if after.at_s < before.at_s + before.for_s:
             raise ScenarioError(f"{where}.cut: found one at {after.at_s:g} s, before the one at {before.at_s:g} s ends")
-    return shape
+    return impairment
 
 
 def _way(both: Mapping[str, Any], own: Any, where: str) -> Way:
@@ -120,17 +120,17 @@ class Counts:
 class Lane:
     """The frames of one plant that go one way. Instants are in ns on any clock that does not go back."""
 
-    def __init__(self, shape: Impairment, way: str, counts: Counts, trace_s: NDArray | None = None) -> None:
-        config: Way = getattr(shape, way)
-        self._counts, self._room = counts, shape.queue
+    def __init__(self, impairment: Impairment, way: str, counts: Counts, trace_s: NDArray | None = None) -> None:
+        config: Way = getattr(impairment, way)
+        self._counts, self._room = counts, impairment.queue
         self._chances = config.loss, config.duplicate, config.reorder
         # Streams of their own, so that no setting shifts what another one draws.
-        self._fates = stream(shape.seed, f"{way}.fate")
-        self._jitters, self._jitter_ns = stream(shape.seed, f"{way}.jitter"), config.jitter_s * 1e9
-        self._delays_ns = endless_ns(config.delay, stream(shape.seed, f"{way}.delay"), trace_s)
+        self._fates = stream(impairment.seed, f"{way}.fate")
+        self._jitters, self._jitter_ns = stream(impairment.seed, f"{way}.jitter"), config.jitter_s * 1e9
+        self._delays_ns = endless_ns(config.delay, stream(impairment.seed, f"{way}.delay"), trace_s)
         self._waiting: list[tuple[int, int, Frame]] = []
         self._number = count()
-        self._bursts, self._storms = shape.burst, []
+        self._bursts, self._storms = impairment.burst, []
         self._last_ns = self._kept_ns = 0
 
     @property

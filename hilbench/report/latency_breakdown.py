@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.metrics.split import COLUMNS, parts_s
+from hilbench.metrics.latency_breakdown import COLUMNS, parts_s
 from hilbench.record.histogram import merged, quantiles_ns
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, rounded, wide
@@ -86,7 +86,7 @@ def _stack(cells: dict[str, dict[str, NDArray]]) -> Figure:
         f"{title}: N = {words.figure(next(iter(parts.values())).size)}" for title, parts in cells.items()
     )
     return Figure(
-        "latency_split",
+        "latency_breakdown",
         chart.properties(**wide(BAR * len(bars) + 10)),
         "Where each tick’s latency goes",
         " ".join(_largest(title, parts) for title, parts in cells.items()),
