@@ -1,7 +1,7 @@
 """Every command line in the README and the docs: it runs as it stands, or a list says why not and it is parsed.
 
-A command line is a line of an indented or a fenced block that begins with `hilbench`, `make`, `python` or `pip`. (Blocks
-marked `console` run in test_readme.py.)
+A command line is a line of an indented or a fenced block that begins with `hilbench`, `make`, `python` or `pip`.
+test_readme.py runs blocks marked `console`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import wraps
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,7 +54,7 @@ PARSED_ONLY = {
     "hilbench conformance": "half a minute for all backends; docs/presets.md runs it for one",
     "hilbench doctor": "measures for half a minute; tests/unit/machine/test_doctor.py examines this machine",
     "hilbench serve": "serves until it is stopped",
-    "hilbench shape": "shapes until it is stopped",
+    "hilbench impair": "impairs until it is stopped",
     "hilbench run arm_payload --link.kind zmq --link.address": "its device runs elsewhere",
     "hilbench run arm_payload --loop.mode realtime --link.kind zmq": "its device runs elsewhere",
     "hilbench run cartpole_ladder --link.kind zmq --backend.kind lava": "needs Lava's environment; tests/lava runs it",
@@ -93,9 +94,10 @@ def command_lines(page: Path) -> Iterator[Line]:
     for number, line in enumerate(page.read_text("utf-8").splitlines(), 1):
         if line.startswith("```"):
             fence = line[3:].strip() if fence is None else None
-        elif fence not in MARKED and (fence is not None or line.startswith("    ")):
-            if found := COMMAND.fullmatch(line.strip().removeprefix("$ ")):
-                yield Line(page.name, number, re.sub(r"\s+#\s.*", "", found[1]))
+            continue
+        in_a_block = line.startswith("    ") if fence is None else fence not in MARKED
+        if in_a_block and (found := COMMAND.fullmatch(line.strip().removeprefix("$ "))):
+            yield Line(page.name, number, re.sub(r"\s+#\s.*", "", found[1]))
 
 
 LINES = [line for page in PAGES for line in command_lines(page)]
@@ -153,7 +155,7 @@ def known_to_python(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 def known_to_pip(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Extras and groups are this project's, and versions those that CI installs."""
     assert words[0] == "install"
-    for option, word in zip(words, words[1:], strict=False):
+    for option, word in pairwise(words):
         if option == "--group":
             assert word in PROJECT["dependency-groups"]
         elif extra := re.fullmatch(r"hilbench\[(\w+)\]", word):
