@@ -50,7 +50,7 @@ def share(option: str, found: float | None, default: float) -> float:
 
 
 def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float) -> bool:
-    """Tell of weights that became 0: whether a projection lost more than the share `most`, or a warning of `lines`."""
+    """Tell of what became 0: whether it is more than the share `most` of any weights or thresholds; else warn."""
     from hilbench.nal.compile.zeros import too_many
 
     found = too_many(zeros, most)

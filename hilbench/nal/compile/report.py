@@ -92,7 +92,7 @@ class CompileReport(Struct, frozen=True):
     dropped: list[str]
     broken: list[Broken]
     erased: list[str]
-    """A line for each projection whose weights become 0, and each population with neurons that lose all their input."""
+    """A line for all weights and thresholds that become 0, and each population with neurons that lose all input."""
     energy: Cost | None = None
     """Where an activity was given."""
 
@@ -239,7 +239,7 @@ def _comparisons(network: Network, target: Target, found: list[NeuronError]) -> 
 def _erased(network: Network, weights: list[WeightError], neurons: list[NeuronError]) -> list[str]:
     silent = [Inputless(n.population, n.inputless, network.populations[n.population].size)
               for n in neurons if n.inputless]  # fmt: skip
-    return list(told((w.lost for w in weights), silent))
+    return list(told([each.lost for each in (*weights, *neurons)], silent))
 
 
 def _cost(
