@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import tyro
 
+from hilbench.cli._options import OPTIONS
 from hilbench.cli._shared import complain, show_warnings
 from hilbench.cli.build import build
 from hilbench.cli.compile import compile_file
@@ -124,7 +125,7 @@ def _parsed(arguments: list[str], overrides: dict[str, Any]) -> Callable[[], int
     try:
         with redirect_stderr(said):
             return tyro.extras.subcommand_cli_from_dict(
-                commands, prog="hilbench", description=DESCRIPTION, args=arguments
+                commands, prog="hilbench", description=DESCRIPTION, args=arguments, registry=OPTIONS
             )
     except SystemExit as end:
         if not end.code:

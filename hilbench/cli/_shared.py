@@ -51,7 +51,7 @@ def share(option: str, found: float | None, default: float) -> float:
 
 
 def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float) -> bool:
-    """Complain of weights that became 0; return whether a projection lost more than the share `most` of its weights."""
+    """Complain of what became 0; return whether it is more than the share `most` of any weights or thresholds."""
     from hilbench.nal.compile.zeros import too_many
 
     found = too_many(zeros, most)

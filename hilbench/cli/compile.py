@@ -47,7 +47,8 @@ def compile_file(
     chips
         how many chips there may be
     zeros_max
-        the share of a projection's weights that may become 0 before this ends with 1; 0.5 without it
+        the share of a projection's weights, or a population's thresholds, that may become 0 before this ends
+        with 1; 0.5 without it
     as_json
         print everything as JSON
     """
@@ -69,7 +70,7 @@ def compile_file(
         _print(report, found.summary)
     for broken in report.broken:
         complain(str(broken))
-    erased = complain_of_zeros([w.lost for w in report.weights], report.erased, most)
+    erased = complain_of_zeros([each.lost for each in (*report.weights, *report.populations)], report.erased, most)
     return 1 if report.broken or erased else 0
 
 

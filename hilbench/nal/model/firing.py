@@ -40,8 +40,9 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
     b = p.behaviour
     if not p.spiking or p.kind == "poisson" or b.fires == "on_arrival":
         return
-    if b.threshold_noise or b.adapt_tau_s is not None or p.rule is not None:
+    if b.threshold_noise or (b.adapt_tau_s is not None and b.adapt_step > 0) or p.rule is not None:
         return  # noise, or a threshold that rises, ends the firing
+    _check_floor(p)
     step, after = step_constants(p, dt_s), after_reset(p)
     moved = after if b.reset_at == "next" else step.rest + (after - step.rest) * step.decay
     wrong = passes(p, after) & passes(p, moved)
@@ -56,6 +57,18 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
             f"population {p.name!r}: v_threshold: found {present(p.v_threshold)[i]:g}, neuron {i} would fire for ever;"
             f" allowed: {allowed} with {how}, or fires 'on_arrival'"
         )
+
+
+def _check_floor(p: Population) -> None:
+    """Raise NetworkError where v never falls to the threshold or below it: whatever a reset does, the floor undoes."""
+    floor = p.behaviour.v_floor
+    if floor is None or not (wrong := passes(p, np.full(p.size, floor))).any():
+        return
+    i = int(wrong.argmax())
+    allowed = f"{'less than' if p.behaviour.threshold == '>=' else 'up to'} its threshold of {p.v_threshold[i]:g}"
+    raise NetworkError(
+        f"population {p.name!r}: v_floor: found {floor:g}, neuron {i} would fire for ever; allowed: {allowed}"
+    )
 
 
 def passes(p: Population, v: NDArray) -> NDArray:
