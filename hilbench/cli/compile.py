@@ -70,7 +70,8 @@ def compile_file(
         _print(report, found.summary)
     for broken in report.broken:
         complain(str(broken))
-    erased = complain_of_zeros([each.lost for each in (*report.weights, *report.populations)], report.erased, most)
+    lost = [*(w.lost for w in report.weights), *(n.lost for n in report.populations)]
+    erased = complain_of_zeros(lost, report.erased, most)
     return 1 if report.broken or erased else 0
 
 

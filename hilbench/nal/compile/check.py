@@ -139,7 +139,7 @@ def _held_back(p: Projection, network: Network, target: Target) -> Iterator[Brok
     """Values become constant inputs, which act at once; software that learns delays those onto a readout."""
     port, found = network.port(p.source), held_back(p)
     software = target.limits.rules is None and any(isinstance(q.rule, PES) for q in network.onto(p.target))
-    if port.kind == "values" and found is not None and not software:
+    if port is not None and port.kind == "values" and found is not None and not software:
         allowed = "values that act at once; delay them before they are sent, or send events"
         yield Broken(found[0], f"projection {p.name!r}", f"{found[1]} for values", allowed)
 

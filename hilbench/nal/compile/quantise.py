@@ -94,7 +94,7 @@ def quantise(network: Network, target: Target) -> tuple[Network, list[WeightErro
         scale = _scale(onto, network, p.size, None if height is None else height / unit, limits, quantum)
         threshold, zeros, errors, inputs = None, (0, 0), [], _hosted(network, p)
         if limits.threshold_bits is not None and height is not None:
-            leaky, threshold, *zeros = _threshold(leaky, height, unit * scale)
+            leaky, threshold, zeros = _threshold(leaky, height, unit * scale)
         populations[p.name] = leaky
         for q in onto if limits.weights is not None else ():
             projections[q.name], error = _weights(q, _sent(q, network), scale, limits.weights)
@@ -220,7 +220,7 @@ def _weights(
     return replace(p, weights=matrix), found
 
 
-def _threshold(p: Population, height: NDArray, last_place: NDArray) -> tuple[Population, float, int, int]:
+def _threshold(p: Population, height: NDArray, last_place: NDArray) -> tuple[Population, float, tuple[int, int]]:
     """The threshold as a whole number of places, the largest relative change of a height, and how many became 0 of how
     many.
     """
@@ -229,7 +229,7 @@ def _threshold(p: Population, height: NDArray, last_place: NDArray) -> tuple[Pop
     change = places * last_place - finite
     error = np.abs(change[there] / finite[there]).max(initial=0)
     changed = replace(p, v_threshold=(p.v_threshold + change).astype(np.float32))
-    return changed, float(error), int((there & (places == 0)).sum()), int(there.sum())
+    return changed, float(error), (int((there & (places == 0)).sum()), int(there.sum()))
 
 
 def _leaks(p: Population, dt_s: float, decay: Decay | None) -> tuple[Population, float | None, float | None]:

@@ -223,7 +223,7 @@ def _comparisons(network: Network, target: Target, found: list[NeuronError]) -> 
 def _erased(network: Network, weights: list[WeightError], neurons: list[NeuronError]) -> list[str]:
     silent = [Inputless(n.population, n.inputless, network.populations[n.population].size)
               for n in neurons if n.inputless]  # fmt: skip
-    return list(told([each.lost for each in (*weights, *neurons)], silent))
+    return list(told([*(w.lost for w in weights), *(n.lost for n in neurons)], silent))
 
 
 def _cost(

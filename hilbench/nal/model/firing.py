@@ -65,7 +65,9 @@ def _check_floor(p: Population) -> None:
     if floor is None or not (wrong := passes(p, np.full(p.size, floor))).any():
         return
     i = int(wrong.argmax())
-    allowed = f"{'less than' if p.behaviour.threshold == '>=' else 'up to'} its threshold of {p.v_threshold[i]:g}"
+    allowed = (
+        f"{'less than' if p.behaviour.threshold == '>=' else 'up to'} its threshold of {present(p.v_threshold)[i]:g}"
+    )
     raise NetworkError(
         f"population {p.name!r}: v_floor: found {floor:g}, neuron {i} would fire for ever; allowed: {allowed}"
     )
