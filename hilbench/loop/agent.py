@@ -57,8 +57,6 @@ class Agent:
     def reset(self, seed: int = 0, carry: Carry = "none", catch_up: int = 0) -> None:
         """Start an episode."""
         self.control.coder.reset()
-        if carry == "none":
-            self.link.kept = None
         self.action[:] = self.safe_action
         self._seq, self._t_s = 0, None
         self.link.reset(seed, carry, catch_up)

@@ -38,7 +38,7 @@ class Recorder:
         self.folder, self._compress = Path(folder), compress
         ensure_writable(self.folder)
         self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
-        self._episode: _Episode | None = None
+        self._episode: EpisodeRows | None = None
         self._streams: dict[str, StreamWriter] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -47,13 +47,13 @@ class Recorder:
         reserve(self.folder)
         self.write_meta()
 
-    def episode(self, shape: Widths, rows_per_batch: int) -> _Episode:
+    def episode(self, shape: Widths, rows_per_batch: int) -> EpisodeRows:
         """Open the next episode's stream, ending the one before."""
         self.end_episode()
         name = episode_name(self.meta["episodes"])
         self.meta["episodes"] += 1
         self.write_meta()
-        self._episode = _Episode(partial(self._stream, name), shape, rows_per_batch)
+        self._episode = EpisodeRows(partial(self._stream, name), shape, rows_per_batch)
         return self._episode
 
     def ended(self, obs: NDArray, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
@@ -139,7 +139,7 @@ def ensure_writable(folder: Path) -> None:
         raise RecordError(f"{folder}: cannot hold a run: nothing may be written to {there}")
 
 
-class _Episode:
+class EpisodeRows:
     """One episode's rows, addressed by tick number."""
 
     def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Widths, rows_per_batch: int) -> None:
