@@ -22,7 +22,15 @@ RESERVE_BYTES = 2**18
 
 
 def write_sealed(path: Path, found: Mapping[str, Any]) -> None:
-    """Replace a file whole. Raises OSError with the file's path."""
+    """Replace a file whole. Raises OSError with the file's path.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    found : dict
+        What it is to say, as JSON can.
+    """
     rest = {key: value for key, value in found.items() if key != CHECK}
     write_whole(path, json.dumps({**rest, CHECK: _checksum(rest)}, indent=2))
 
@@ -46,7 +54,15 @@ def read_sealed(path: Path) -> dict[str, Any]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace a text file whole. Raises OSError with the file's path; what was there stays then."""
+    """Replace a text file whole. Raises OSError with the file's path; what was there stays then.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    text : str
+        All that it is to hold.
+    """
     draft = path.with_name(f".{path.name}")
     try:
         draft.write_text(text, "utf-8")
@@ -58,7 +74,15 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def at(path: Path, error: OSError) -> OSError:
-    """The same error with the path: one from a write does not say it, as one from `open` does."""
+    """The same error with the path: one from a write does not say it, as one from `open` does.
+
+    Parameters
+    ----------
+    path : Path
+        The file that was written.
+    error : OSError
+        What the system raised.
+    """
     return OSError(error.errno, error.strerror or str(error), str(path))
 
 

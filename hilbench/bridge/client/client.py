@@ -22,7 +22,8 @@ from hilbench.bridge.protocol.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.protocol.wire import Can, Code, FrameError, Hello, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.nal.model.codec import pack
-from hilbench.types import Carry, Checkpoint, LawProgram, Link, LoadReport, Probes, Program, Reply, Tick
+from hilbench.nal.model.network import Network
+from hilbench.types import Carry, Link, LoadReport, Probes, Program, Reply, States, Tick
 
 BYE_TIMEOUT_S = 0.2
 FIRST_REQUEST = 2**63
@@ -60,8 +61,8 @@ class FrameLink(Link):
         self._connected = self._closed = False
         self._can = 0
         self._request = FIRST_REQUEST
-        self._keeping: dict[int, tuple[int, int]] = {}
-        """Requests of `request_checkpoint` without an answer: the episode and the tick at which each was made."""
+        self._checkpoints: dict[int, Callable[[States], None]] = {}
+        """Requests of `request_checkpoint` without an answer, by number: whom each is to be given to."""
         self._session = 0
         self._sizes: Sizes | None = None
 
@@ -114,7 +115,7 @@ class FrameLink(Link):
         """Start an episode; replies of the last one are dropped. Raises LinkError when the device does not answer."""
         self._loaded()
         self._ask(Kind.RESET, lambda seq: wire.encode_reset(self._session, seq, seed, carry, catch_up), Kind.RESET)
-        self._keeping.clear()
+        self._checkpoints.clear()
 
     def send(self, tick: Tick) -> None:
         """Queue the tick. Raises ProtocolError for one the program does not take, LinkError when the device ended."""
@@ -132,23 +133,23 @@ class FrameLink(Link):
                 if data.startswith(self._reply_mark):
                     return self._reader.read(data)
                 header = wire.read_header(data)
-                asked_at = self._keeping.pop(header.seq, None)
-                if header.kind == Kind.SNAPSHOT and asked_at is not None:
-                    self.kept = Checkpoint(states.decode_states(data)[0], *asked_at)
+                received = self._checkpoints.pop(header.seq, None)
+                if header.kind == Kind.SNAPSHOT and received is not None:
+                    received(states.decode_states(data)[0])
                     continue
             except FrameError as error:
                 raise self._blamed(error) from None
-            if header.kind == Kind.BYE or (header.kind == Kind.ERROR and asked_at is None):
+            if header.kind == Kind.BYE or (header.kind == Kind.ERROR and received is None):
                 self._refuse(data, header)
         return None
 
-    def request_checkpoint(self, episode: int, tick: int) -> None:
-        """Have a snapshot come among the replies; nothing happens where a device cannot, or there is no room to ask."""
+    def request_checkpoint(self, received: Callable[[States], None]) -> None:
+        """The snapshot comes among the replies. Nothing happens where a device cannot, or there is no room to ask."""
         self._loaded()
         if self._can & Can.SNAPSHOT:
             self._request += 1
             if self._write(wire.frame(Kind.SNAPSHOT, self._session, self._request)):
-                self._keeping[self._request] = episode, tick
+                self._checkpoints[self._request] = received
 
     def abandon(self) -> None:
         """Let go of the connection, and of a device process of this link's own."""
@@ -212,7 +213,7 @@ class FrameLink(Link):
 
     def _release(self) -> None:
         self._closed, self._sizes = True, None
-        self._keeping.clear()
+        self._checkpoints.clear()
         if self._connected:
             self._connected = False
             self._disconnect()
@@ -330,7 +331,7 @@ class FrameLink(Link):
 
 
 def _n_probe_addresses(program: Program, probes: Probes) -> int:
-    """Event addresses of all that a run watches; what a law's are is not known here."""
-    if isinstance(program, LawProgram):
+    """Event addresses of all that a run watches; those of a law are not known here."""
+    if not isinstance(program, Network):
         return wire.ADDRESSES_MAX if probes.spikes else 0
     return sum(program.populations[name].size for name in probes.spikes if name in program.populations)
