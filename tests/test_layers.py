@@ -17,7 +17,7 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
 
 LAYERS = (
-    ("errors", "types", "seeding", "settings", "plugins"),
+    ("errors", "files", "types", "seeding", "settings", "plugins"),
     ("scenario", "coders", "nal"),
     ("firmware",),
     ("envs", "controllers", "backends", "bridge", "metrics", "meters", "conformance"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import vl_convert
 
 from hilbench.errors import MissingExtra, RecordError
+from hilbench.files import write_whole
 from hilbench.report import charts, curves, data, energy, latency, latency_breakdown, maps, spikes, tables, words
 from hilbench.report.charts import Figure
 from hilbench.report.data import ReportCell, Summary
@@ -79,9 +79,7 @@ def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None)
     page = render(report)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        draft = out.with_name(f".{out.name}.part")
-        draft.write_text(page, "utf-8", "backslashreplace")
-        os.replace(draft, out)
+        write_whole(out, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise RecordError(f"{out}: cannot hold the report: {error.strerror}") from None
     if figures is not None:
