@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch):
         path.touch()
         raise FULL
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left") as error:
         write_whole(tmp_path / "a", b"new")
     assert error.value.filename == str(tmp_path / "a")
