@@ -119,7 +119,8 @@ def test_the_ground_stands_on_nothing():
         if part(name) in edges:
             edges[part(name)] |= own_imports(name)
     assert edges == {
-        "errors": set(), "files": set(), "seeding": set(), "settings": {"errors"}, "types": {"errors"}, "plugins": {"errors"},
+        "errors": set(), "files": set(), "seeding": set(),
+        "settings": {"errors"}, "types": {"errors"}, "plugins": {"errors"},
     }  # fmt: skip
 
 
