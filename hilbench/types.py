@@ -130,7 +130,7 @@ class LoadReport(Struct, frozen=True, forbid_unknown_fields=True):
     n_probe_values: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     instruction_ns: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     """Where `compute_ns` counts instructions and is no time: what each of them is put at."""
-    warnings: tuple[str, ...] = ()
+    warnings: Lines = ()
     """What the user is told at once: of weights that became 0, and neurons that lost all their input."""
 
 
@@ -253,6 +253,13 @@ class Link(ABC):
     def receive_echo(self, timeout_ns: int) -> int | None:
         """The number of the next echo that is back, or None after `timeout_ns`. Raises LinkError as `receive` does."""
         return None
+
+    def alive(self) -> bool:
+        """Whether the device answers when it is asked, within the link's timeout; False too where it cannot be asked.
+
+        Replies that arrive meanwhile are dropped.
+        """
+        return False
 
     def snapshot(self) -> dict[str, NDArray]:
         """Copies of all that changes in the backend, by name. Raises LinkError or NetworkError when there is none."""
