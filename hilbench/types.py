@@ -130,8 +130,7 @@ class LoadReport(Struct, frozen=True, forbid_unknown_fields=True):
     n_probe_values: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     instruction_ns: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     """Where `compute_ns` counts instructions and is no time: what each of them is put at."""
-    warnings: Lines = ()
-    """What the user is told at once: of weights that became 0, and neurons that lost all their input."""
+    warnings: Lines = ()  # what the user is told at once: weights that became 0, neurons that lost all their input
 
 
 class Law(ABC):
@@ -219,12 +218,10 @@ class Checkpoint(NamedTuple):
 class Link(ABC):
     """How an Agent reaches a backend. One plant, one device, one Program at a time."""
 
-    config: Any
-    """At least `timeout_s`: how long an answer may take."""
+    config: Any  # at least `timeout_s`: how long an answer may take
     same_clock: bool = False
     """Whether `recv_ns` of a Reply and this process's monotonic clock may be subtracted."""
-    kept: Checkpoint | None = None
-    """The last snapshot that has come of those that `request_checkpoint` asked for."""
+    kept: Checkpoint | None = None  # the last snapshot that has come of those that `request_checkpoint` asked for
     __reduce__ = stays_here
 
     @abstractmethod
@@ -255,10 +252,7 @@ class Link(ABC):
         return None
 
     def alive(self) -> bool:
-        """Whether the device answers when it is asked, within the link's timeout; False too where it cannot be asked.
-
-        Replies that arrive meanwhile are dropped.
-        """
+        """Whether the device answers when it is asked, as `send_echo`; False too where it cannot be asked."""
         return False
 
     def snapshot(self) -> dict[str, NDArray]:

@@ -203,14 +203,13 @@ class Loop:
     def _drain(self) -> None:
         """Record the replies to the last ticks: they act no more, but the device runs those ticks and may learn.
 
-        A reply or two may be lost on the way, and more where a link was cut. A device that has been silent for longer,
-        and answers no question either, is lost itself.
+        Some may be lost on the way; a device that is silent for longer, and answers no question either, is lost itself.
         """
         until_ns = self._clock.now_ns() + self._lost_ns
         while self._open:
             if (left_ns := until_ns - self._clock.now_ns()) <= 0:
-                silent_ns = (self._rows.opened - self._open[0]) * self._period_ns
-                if silent_ns > self._config.silence_s * 1e9 and not self._agent.link.alive():
+                silent = (self._rows.opened - self._open[0]) * self._period_ns > self._config.silence_s * 1e9
+                if silent and not self._agent.link.alive():
                     self._lost()
                 return
             if (reply := self._agent.collect(left_ns)) is not None:
