@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
@@ -57,6 +57,12 @@ def printable(text: str, limit: int = 1000) -> str:
         How many of its characters are kept.
     """
     return "".join(c if c.isprintable() else " " for c in text[:limit])
+
+
+def printable_lines(lines: Sequence[str], most: int = 20) -> tuple[str, ...]:
+    """The first lines of another party's, each printable and cut, and how many more there were."""
+    kept = tuple(printable(line) for line in lines[:most])
+    return kept if len(lines) <= most else (*kept, f"and {len(lines) - most} more")
 
 
 def escaped(what: object) -> str:

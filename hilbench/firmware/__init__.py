@@ -177,6 +177,7 @@ def parts(folded: Folded, weight_bits: int, largest_value: float) -> Parts:
 
 def _put(folder: Path, text: str, learns: bool) -> tuple[int, int]:
     """Make the folder beside its place and move it there whole; bytes of flash and RAM."""
+    folder = folder.resolve()  # a symbolic link stays, and what it leads to is replaced
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".firmware-", dir=folder.parent) as scratch:
         new = Path(scratch) / "new"

@@ -210,13 +210,14 @@ class Loop:
     def _drain(self) -> None:
         """Record the replies to the last ticks: they act no more, but the device runs those ticks and may learn.
 
-        A reply or two may be lost on the way; a device that is silent for longer is lost itself.
+        Some may be lost on the way; a device that is silent for longer, and answers no question either, is lost itself.
         """
         episode = self._episode
         until_ns = self._clock.now_ns() + self._lost_ns
         while episode.unanswered:
             if (left_ns := until_ns - self._clock.now_ns()) <= 0:
-                if (episode.rows.opened - episode.unanswered[0]) * self._period_ns > self._config.silence_s * 1e9:
+                owed_ns = (episode.rows.opened - episode.unanswered[0]) * self._period_ns
+                if owed_ns > self._config.silence_s * 1e9 and not self._agent.link.alive():
                     self._lost()
                 return
             if (reply := self._agent.collect(left_ns)) is not None:

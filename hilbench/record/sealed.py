@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hilbench.errors import RecordError
+from hilbench.files import at, write_whole
 
 CHECK = "crc32"
 """The last key of every such file: CRC-32 of the JSON of all the others, as `json.dumps` writes it by itself."""
@@ -32,7 +33,7 @@ def write_sealed(path: Path, found: Mapping[str, Any]) -> None:
         What it is to say, as JSON can.
     """
     rest = {key: value for key, value in found.items() if key != CHECK}
-    write_whole(path, json.dumps({**rest, CHECK: _checksum(rest)}, indent=2))
+    write_whole(path, json.dumps({**rest, CHECK: _checksum(rest)}, indent=2).encode())
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -51,39 +52,6 @@ def read_sealed(path: Path) -> dict[str, Any]:
             "copy, or make it again"
         )
     return found
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a text file whole. Raises OSError with the file's path; what was there stays then.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    text : str
-        All that it is to hold.
-    """
-    draft = path.with_name(f".{path.name}")
-    try:
-        draft.write_text(text, "utf-8")
-        os.replace(draft, path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise at(path, error) from None
-
-
-def at(path: Path, error: OSError) -> OSError:
-    """The same error with the path: one from a write does not say it, as one from `open` does.
-
-    Parameters
-    ----------
-    path : Path
-        The file that was written.
-    error : OSError
-        What the system raised.
-    """
-    return OSError(error.errno, error.strerror or str(error), str(path))
 
 
 def reserve(folder: Path) -> None:

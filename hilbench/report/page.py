@@ -11,8 +11,8 @@ from typing import Any
 
 import vl_convert
 
-from hilbench.errors import MissingExtra, RecordError, escaped
-from hilbench.record.sealed import write_whole
+from hilbench.errors import MissingExtra, RecordError
+from hilbench.files import write_whole
 from hilbench.report import charts, curves, data, energy, latency, latency_breakdown, maps, spikes, tables, words
 from hilbench.report.charts import Figure
 from hilbench.report.data import ReportCell, Summary
@@ -88,7 +88,7 @@ def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None)
     page = render(report)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, escaped(page))
+        write_whole(out, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise RecordError(f"{out}: cannot hold the report: {error.strerror}") from None
     if figures is not None:

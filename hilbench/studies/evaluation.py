@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from hilbench.errors import HilbenchError, RecordError, ScenarioError
+from hilbench.files import write_whole
 from hilbench.metrics import measure
 from hilbench.record.layout import AGREEMENT, ENERGY
 from hilbench.record.reader import read_run
-from hilbench.record.sealed import RESERVE, release, reserve, write_whole
+from hilbench.record.sealed import RESERVE, release, reserve
 from hilbench.runs.agreement import REFERENCE, compare_spikes
 from hilbench.runs.metering import measure_energy, meters
 from hilbench.runs.provenance import provenance
@@ -255,7 +256,7 @@ def _locked(folder: Path) -> IO[str]:
 
 def _write(folder: Path, summary: Mapping[str, Any]) -> None:
     """Replace `summary.json` whole. Raises OSError with its path."""
-    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False))
+    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False).encode())
 
 
 def _json(path: Path) -> dict[str, Any]:

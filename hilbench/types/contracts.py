@@ -185,6 +185,10 @@ class Link(ABC):
         """The number of the next echo that is back, or None after `timeout_ns`. Raises LinkError as `receive` does."""
         return None
 
+    def alive(self) -> bool:
+        """Whether the device answers when it is asked, as `send_echo`; False too where it cannot be asked."""
+        return False
+
     def snapshot(self) -> States:
         """Copies of all that changes in the backend, by name. Raises LinkError or NetworkError when there is none."""
         raise LinkError(f"{self}: this link cannot save a state")

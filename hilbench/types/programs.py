@@ -90,5 +90,5 @@ class LoadReport(Struct, frozen=True, forbid_unknown_fields=True):
     n_probe_values: Annotated[int, Meta(ge=0, lt=2**32)] = 0
     instruction_ns: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     """Where `compute_ns` counts instructions and is no time: what each of them is put at."""
-    warnings: tuple[str, ...] = ()
+    warnings: Lines = ()
     """What the user is told at once: of weights that became 0, and neurons that lost all their input."""

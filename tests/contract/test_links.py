@@ -71,6 +71,14 @@ def test_replies_are_those_of_a_session_bit_for_bit(link, catch_up):
     assert session.dropped == 2
 
 
+def test_a_device_that_is_there_says_so_and_ticks_go_on(link):
+    link.reset(5, "none", 0)
+    tick = next(fakes.ticks(1))
+    assert link.alive() == ("address" in link.Config.__struct_fields__)  # a link without a device cannot ask
+    link.send(tick)
+    assert link.receive(LONG_NS).seq == tick.seq
+
+
 def test_replies_wait_in_order_and_hold_until_the_next_receive(link):
     link.reset(5, "none", 0)
     session = direct(0)

@@ -26,6 +26,8 @@ from hilbench.nal.model.network import Network
 from hilbench.types import Carry, Link, LoadReport, Probes, Program, Reply, States, Tick
 
 BYE_TIMEOUT_S = 0.2
+ALIVE_TRIES = 3
+"""Questions whether a silent device is there, since one may be lost on the way."""
 FIRST_REQUEST = 2**63
 """Requests are numbered from here, so that an ERROR about one is never taken for one about a tick."""
 
@@ -114,7 +116,10 @@ class FrameLink(Link):
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
         """Start an episode; replies of the last one are dropped. Raises LinkError when the device does not answer."""
         self._loaded()
-        self._ask(Kind.RESET, lambda seq: wire.encode_reset(self._session, seq, seed, carry, catch_up), Kind.RESET)
+        answer = self._ask(
+            Kind.RESET, lambda seq: wire.encode_reset(self._session, seq, seed, carry, catch_up), Kind.RESET
+        )
+        self._decoded(wire.check_bare, answer)
         self._checkpoints.clear()
 
     def send(self, tick: Tick) -> None:
@@ -178,6 +183,15 @@ class FrameLink(Link):
                 self._refuse(data, header)
         return None
 
+    def alive(self) -> bool:
+        self._loaded()
+        kind = next((kind for can, kind in ((Can.ECHO, Kind.ECHO), (Can.STATUS, Kind.STATUS)) if self._can & can), None)
+        timeout_ns = round(self.config.timeout_s * 1e9) // ALIVE_TRIES
+        return kind is not None and any(
+            self._exchange(lambda seq: wire.frame(kind, self._session, seq), kind, timeout_ns) is not None
+            for _ in range(ALIVE_TRIES)
+        )
+
     def snapshot(self) -> dict[str, NDArray]:
         self._loaded()
         answer = self._ask(Kind.SNAPSHOT, lambda seq: wire.frame(Kind.SNAPSHOT, self._session, seq), Kind.SNAPSHOT)
@@ -185,11 +199,12 @@ class FrameLink(Link):
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         self._loaded()
-        self._ask(
+        answer = self._ask(
             Kind.RESTORE,
             lambda seq: states.encode_states(Kind.RESTORE, self._session, seq, arrays, carry),
             Kind.RESTORE,
         )
+        self._decoded(wire.check_bare, answer)
 
     def status(self) -> Status:
         """What the device counts. Raises LinkError when it does not tell."""

@@ -32,6 +32,9 @@ must have a byte for each neuron and a byte for each 64 cells: neurons that do a
 CELLS_PER_BYTE = 64
 
 Count = Annotated[int, Meta(ge=1, le=MAX_NEURONS)]
+RANK_MAX = 32
+"""Dimensions of an array, as many as every version of numpy holds."""
+Shape = Annotated[tuple[Count, ...], Meta(max_length=RANK_MAX)]
 Numbers = Annotated[bytes, Meta(max_length=8 * MAX_SYNAPSES)]
 Parameter = Annotated[bytes, Meta(max_length=4 * MAX_NEURONS)]
 
@@ -39,21 +42,21 @@ Parameter = Annotated[bytes, Meta(max_length=4 * MAX_NEURONS)]
 class _Population(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     kind: Kind
-    shape: tuple[Count, ...]
+    shape: Shape
     parameters: dict[Name, Parameter]
     behaviour: Behaviour
     rule: dict[str, Any] | None
 
 
 class _Array(Struct, frozen=True, forbid_unknown_fields=True):
-    shape: tuple[Annotated[int, Meta(ge=0, le=MAX_NEURONS)], ...]
+    shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=MAX_NEURONS)], ...], Meta(max_length=RANK_MAX)]
     data: Numbers
 
 
 class _Form(Struct, frozen=True, forbid_unknown_fields=True):
     kind: FormKind
-    shape_in: tuple[Count, ...]
-    shape_out: tuple[Count, ...]
+    shape_in: Shape
+    shape_out: Shape
     arrays: dict[Name, _Array]
     settings: dict[Name, Any]
 
@@ -81,7 +84,7 @@ class _Network(Struct, frozen=True, tag="network", forbid_unknown_fields=True):
     inputs: tuple[Port, ...]
     outputs: tuple[tuple[Port, Name], ...]
     modulators: tuple[Port, ...]
-    shapes: dict[Name, tuple[Count, ...]]
+    shapes: dict[Name, Shape]
     populations: Annotated[list[_Population], Meta(max_length=MAX_NODES)]
     projections: Annotated[list[_Projection], Meta(max_length=MAX_NODES)]
 
@@ -237,7 +240,7 @@ def _connect(network: Network, p: _Projection) -> None:
 
 
 def _form(found: _Form, where: str) -> Form:
-    arrays = {name: _array(a.data, "<f4", prod(a.shape), where).reshape(a.shape) for name, a in found.arrays.items()}
+    arrays = {name: _shaped(a, f"{where}.{name}") for name, a in found.arrays.items()}
     return Form(found.kind, found.shape_in, found.shape_out, arrays, found.settings)
 
 
@@ -263,3 +266,9 @@ def _array(raw: bytes, dtype: str, size: int, where: str) -> NDArray:
     if len(raw) != size * int(dtype[2]):
         raise ProtocolError(f"{where!r}: found {len(raw)} bytes; allowed: {size} numbers of type {dtype}")
     return np.frombuffer(raw, dtype)
+
+
+def _shaped(found: _Array, where: str) -> NDArray:
+    if prod(max(1, n) for n in found.shape) > MAX_SYNAPSES:  # a 0 among huge sizes: numpy cannot hold their product
+        raise ProtocolError(f"{where!r}: found the shape {found.shape}; allowed: {MAX_SYNAPSES} numbers at most")
+    return _array(found.data, "<f4", prod(found.shape), where).reshape(found.shape)

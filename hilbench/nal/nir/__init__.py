@@ -6,7 +6,6 @@ damaged HDF5 file can crash the process that reads it.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from hilbench.errors import NetworkError, ProtocolError
+from hilbench.files import write_whole
 from hilbench.nal.model.codec import pack, unpack
 from hilbench.nal.model.network import Network
 
@@ -54,10 +54,10 @@ def save(network: Network, path: str | Path) -> None:
     graph = to_nir(network)
     path = Path(path)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix="hilbench-") as folder:
             draft = Path(folder) / "draft.nir"
             nir.write(draft, graph)
-            os.replace(draft, path)
+            write_whole(path, draft.read_bytes())
     except OSError as error:
         raise NetworkError(f"{path}: cannot be written ({error.strerror or error})") from None
 
