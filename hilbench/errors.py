@@ -66,8 +66,11 @@ def allowed_hint(found: str, allowed: Iterable[str]) -> str:
 
 def said(error: BaseException) -> str:
     """What an exception of somebody else's code says, in one line of bounded length, with its kind."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+    try:
+        text = " ".join(str(error).split())[:300]
+    except (Exception, SystemExit):  # an exception's own `__str__` may be broken too
+        text = "what it says cannot be read"
+    return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def stays_here(self: object) -> NoReturn:
