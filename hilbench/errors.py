@@ -27,6 +27,10 @@ class RecordError(HilbenchError, ValueError):
     """A run folder is missing, foreign or unreadable."""
 
 
+class PluginFault(ScenarioError, NetworkError):
+    """A plug-in raised, or answered what its kind does not: whoever wrote it has to mend it."""
+
+
 class ProtocolError(HilbenchError, ValueError):
     """A frame on the wire is not what docs/protocol.md says."""
 
