@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import isfinite
@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from hilbench.errors import LinkError, ProtocolError
+from hilbench.errors import LinkError, PluginFault, ProtocolError, RecordError, said
 from hilbench.loop.agent import Agent
+from hilbench.loop.blame import blamed
 from hilbench.loop.clock import Clock, collector_frozen
 from hilbench.loop.recovery import Recovery
 from hilbench.record.columns import Widths
@@ -61,6 +62,7 @@ class Loop:
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
         self._safe = tuple(plant_spec.safe_action)  # tuples, for a plant may write over what it is given
         self._decoded_action = np.zeros(len(plant_spec.safe_action))
+        self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
         self._sense = getattr(plant, "events", lambda: NO_EVENTS)
         self._batch = max(1, 1_000_000_000 // self._period_ns)
 
@@ -72,6 +74,10 @@ class Loop:
                     self._episode(number)
                 except (LinkError, ProtocolError) as error:
                     return self._fault(error)
+                except (OSError, RecordError):  # no room for the record, which says so itself
+                    raise
+                except (Exception, SystemExit) as error:  # of a plant, a law or a coder
+                    return self._broken(error)
         return Outcome("done", notes=tuple(self._recovery.notes))
 
     def _episode(self, number: int) -> None:
@@ -135,7 +141,8 @@ class Loop:
         else:
             learning = k < self._freeze_tick
             reaches = self._clock.reaches(k)
-            tick = self._agent.encode(k, k * self._period_ns, obs, reward, info, learning, events)
+            np.copyto(self._obs, obs)  # a coder may work in place, and the record keeps what was observed
+            tick = self._agent.encode(k, k * self._period_ns, self._obs, reward, info, learning, events)
             encoded_ns = self._clock.now_ns()
             if reaches:
                 self._agent.submit(tick)
@@ -296,6 +303,16 @@ class Loop:
         t_s = self._recovery.record(self._number, k, error)
         text = f"episode {self._number}, tick {k} ({t_s:.3f} s): {error}; the safe action was applied"
         return Outcome("fault", text, tuple(self._recovery.notes))
+
+    def _broken(self, error: BaseException) -> Outcome:
+        """Put on record what a plug-in raised or answered, in the safe action. The plant may be what is broken."""
+        k = 0 if self._rows is None else max(0, min(self._next_step // self._steps, self._ticks - 1))
+        with suppress(Exception, SystemExit):
+            self._plant.advance(1, self._safe)
+        what = PluginFault(f"{blamed(error, self._plant, self._agent)}: {said(error)}")
+        t_s = self._recovery.record(self._number, k, what)
+        text = f"episode {self._number}, tick {k} ({t_s:.3f} s): {what}; the safe action was applied"
+        return Outcome("failed", text, tuple(self._recovery.notes))
 
     def _finish(self, k: int) -> None:
         """The rest of period `k` in the safe action, without the link. A tick whose row is not open is not sent."""

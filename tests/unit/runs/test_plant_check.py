@@ -421,6 +421,14 @@ def test_act_refuses_what_the_plant_would_not_say(agent: Any, obs: np.ndarray, r
     assert agent.act(ZEROS).shape == (1,), "nothing was sent"
 
 
+@pytest.mark.parametrize(
+    ("obs", "reward"), [(["a"] * 4, 0.0), ([None] * 4, 0.0), ([0.0] * 4, None), ([0.0] * 4, "much")]
+)
+def test_act_refuses_what_is_no_number(agent: Any, obs: list, reward: Any) -> None:
+    with pytest.raises(ScenarioError, match="allowed: finite numbers"):
+        agent.act(obs, reward)
+
+
 def test_act_takes_numbers_whose_sum_is_too_large(agent: Any) -> None:
     assert np.isfinite(agent.act(np.array([3e38, 3e38, 0, 0], np.float32))).all()
 
