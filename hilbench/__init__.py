@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hilbench.loop.agent import Agent
-    from hilbench.loop.loop import Outcome
+    from hilbench.loop.outcome import Outcome
     from hilbench.metrics import measure
     from hilbench.record.frames import frame
     from hilbench.record.reader import read_run

@@ -27,6 +27,10 @@ class RecordError(HilbenchError, ValueError):
     """A run's folder or file is missing, damaged, of another kind, or cannot be written."""
 
 
+class PluginFault(ScenarioError, NetworkError):
+    """A plug-in raised, or answered what its kind does not: whoever wrote it has to mend it."""
+
+
 class ProtocolError(HilbenchError, ValueError):
     """A frame on the wire is not what docs/protocol.md says."""
 
@@ -88,8 +92,11 @@ def allowed_hint(found: str, allowed: Iterable[str]) -> str:
 
 def said(error: BaseException) -> str:
     """The type and text of an exception from code outside of hilbench, as one line of bounded length."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+    try:
+        text = " ".join(str(error).split())[:300]
+    except (Exception, SystemExit):  # an exception's own `__str__` may be broken too
+        text = "what it says cannot be read"
+    return printable(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def stays_here(self: object) -> NoReturn:

@@ -11,6 +11,7 @@ Names, summaries and base classes of hilbench's own are read with `ast`, so find
 from __future__ import annotations
 
 import ast
+import logging
 import re
 from functools import cache
 from importlib import import_module
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple, TypeGuard
 from hilbench.errors import HilbenchError, PluginError, allowed_hint, said
 
 PACKAGE = Path(__file__).parent
+log = logging.getLogger(__name__)
 
 
 class Kind(NamedTuple):
@@ -55,6 +57,8 @@ class Plugin(NamedTuple):
     summary: str
     module: str
     attribute: str
+    hidden: tuple[str, ...] = ()
+    """Plug-ins from elsewhere of the same name, which is taken: none of them is ever used."""
 
     def load(self) -> Any:
         """The class or function itself. Raises PluginError, with the cause, where it cannot be imported."""
@@ -90,7 +94,15 @@ def get(kind: str, name: str) -> Any:
     found = all_of(kind)
     if name not in found:
         raise PluginError(f"no {kind} plug-in {name!r}; {allowed_hint(name, found)}")
+    _warn_of(kind, found[name])
     return found[name].load()
+
+
+@cache
+def _warn_of(kind: str, plugin: Plugin) -> None:
+    """Once, of what has the same name and is not used."""
+    for hidden in plugin.hidden:
+        log.warning("%s %r is hilbench's own; the plug-in %s of the same name is not used", kind, plugin.name, hidden)
 
 
 @cache
@@ -103,7 +115,9 @@ def all_of(kind: str) -> dict[str, Plugin]:
     found += [_of_point(point) for point in entry_points(group=f"hilbench.{kind}")]
     named: dict[str, Plugin] = {}
     for plugin in found:
-        named.setdefault(plugin.name, plugin)
+        first = named.setdefault(plugin.name, plugin)
+        if first is not plugin and not first.foreign and plugin.foreign:
+            named[plugin.name] = first._replace(hidden=(*first.hidden, plugin.summary))
     return named
 
 
@@ -115,10 +129,12 @@ def _of_point(point: EntryPoint) -> Plugin:
 
 def summaries(kind: str) -> dict[str, str]:
     """A line for every plug-in of a kind. Those from elsewhere are loaded; of one that does not load, the cause."""
-    return {name: _summary(plugin) if plugin.foreign else plugin.summary for name, plugin in all_of(kind).items()}
+    return {name: _summary(plugin) for name, plugin in all_of(kind).items()}
 
 
 def _summary(plugin: Plugin) -> str:
+    if not plugin.foreign:
+        return " ".join([plugin.summary, *(f"(not used, for its name is taken: {each})" for each in plugin.hidden)])
     try:
         says = (getdoc(plugin.load()) or "").split("\n")[0]
     except HilbenchError as error:

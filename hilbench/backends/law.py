@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite
 
 import msgspec
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench import plugins
-from hilbench.errors import NetworkError, PluginError
+from hilbench.errors import HilbenchError, NetworkError, PluginError, PluginFault, said
 from hilbench.types import (
     COUNTERS,
     NO_VALUES,
@@ -38,15 +40,21 @@ class LawRunner(Backend):
             raise NetworkError("backend 'law' runs laws; found a network; allowed: backends 'numba', 'reference'")
         try:
             kind = plugins.get("laws", program.name)
-            self._law: Law = kind(msgspec.convert(program.config, kind.Config))
+            config = msgspec.convert(program.config, kind.Config)
         except (msgspec.ValidationError, PluginError) as error:
             raise NetworkError(f"law {program.name!r}: {error}") from None
+        except (AttributeError, TypeError) as error:
+            raise PluginFault(f"law {program.name!r}: has no Config that settings fit: {said(error)}") from error
+        with _guarded(program.name, "its making"):
+            self._law: Law = kind(config)
         self._reply, self._values = Reply(), np.zeros(size_of(program.outputs, "values"), np.float32)
         self._counters, self._modulated = np.zeros(len(COUNTERS), np.uint64), bool(program.modulators)
         self._fresh = self._values[:], self._counters[:]
-        self.reset(0, "none")
+        with _guarded(program.name, "its reset"):
+            self.reset(0, "none")
         self._try(program)
-        self.reset(0, "none")
+        with _guarded(program.name, "its reset"):
+            self.reset(0, "none")
         return LoadReport("law", exact=(program.name,))
 
     def reset(self, seed: int, carry: Carry) -> None:
@@ -62,9 +70,12 @@ class LawRunner(Backend):
             np.zeros(size_of(ports, "values"), np.float32) for ports in (program.inputs, program.modulators)
         )
         try:
-            found = np.shape(self._law.step(values, modulators, False))
+            with _guarded(program.name, "its step", but=(TypeError, ValueError)):
+                found = np.shape(self._law.step(values, modulators, False))
+        except HilbenchError:
+            raise
         except (TypeError, ValueError) as error:
-            raise NetworkError(f"law {program.name!r}: does not take {values.size} values ({error})") from None
+            raise NetworkError(f"law {program.name!r}: does not take {values.size} values ({said(error)})") from None
         if found != self._values.shape:
             raise NetworkError(f"law {program.name!r}: gives {found} values; its ports: {self._values.shape}")
 
@@ -77,6 +88,17 @@ class LawRunner(Backend):
 
     def advance(self, n_periods: int) -> None:
         """Do nothing: a law's state changes only with its ticks."""
+
+
+@contextmanager
+def _guarded(name: str, what: str, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Whatever a law raises, `but` for some, as one line."""
+    try:
+        yield
+    except (HilbenchError, *but):
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginFault(f"law {name!r}: {what} raised {said(error)}") from error
 
 
 def _own(numbers: NDArray) -> NDArray:

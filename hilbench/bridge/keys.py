@@ -60,7 +60,9 @@ def new(folder: Path) -> Path:
 def read_pair(folder: str | Path) -> Pair:
     """The keys in a folder that `new` wrote. Raises LinkError; a secret that other users can read is none."""
     file = Path(folder) / SECRET
-    secret = _read(file, f"; `hilbench keys new {folder}` makes a pair", MAKE_ANEW)
+    left = sorted(Path(folder).glob(f"*{SUFFIX}"))  # without its secret it stands in the way of a new pair
+    absent = MAKE_ANEW.replace("damaged", f"gone, and {left[0].name} alone is no pair") if left else ""
+    secret = _read(file, absent or f"; `hilbench keys new {folder}` makes a pair", MAKE_ANEW)
     if file.stat().st_mode & 0o077:
         raise LinkError(f"{file}: other users of this machine can read it; `chmod 600 {file}`, or make new keys")
     return Pair(_public_of(secret, file, MAKE_ANEW), secret)

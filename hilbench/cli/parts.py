@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hilbench import plugins
-from hilbench.errors import ScenarioError, allowed_hint
+from hilbench.errors import ScenarioError, allowed_hint, printable
 from hilbench.scenario import files as scenarios
 
 
@@ -19,7 +19,9 @@ def list_plugins(kind: Annotated[str, tyro.conf.Positional] = "") -> int:
     if kind and kind not in plugins.KINDS:
         raise ScenarioError(f"list: found {kind!r}; {allowed_hint(kind, plugins.KINDS)}")
     for each in [kind] if kind else plugins.KINDS:
-        _print(each, [(name, escape(says)) for name, says in plugins.summaries(each).items()])
+        _print(
+            each, [(escape(printable(name)), escape(printable(says))) for name, says in plugins.summaries(each).items()]
+        )
     for title, folder in () if kind else (("scenarios", ""), ("suites", "suites")):
         files = scenarios.names(folder).items()
         _print(title, [(name, str(scenarios.read_toml(path).get("summary", ""))) for name, path in files])

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hilbench.bridge.device.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
-from hilbench.errors import escaped
+from hilbench.errors import escaped, printable
 from hilbench.scenario import files as scenarios
 
 
@@ -141,5 +141,5 @@ def _print_metrics(folder: Path, status: str, as_json: bool) -> None:
         table.add_column(heading, justify="left" if heading in ("metric", "unit") else "right")
     for name, m in metrics.items():
         value = m.get("note", "") if m["value"] is None else f"{m['value']:.6g}"
-        table.add_row(escape(name), escape(value), m["unit"], str(m["n"]))
+        table.add_row(*(escape(printable(cell)) for cell in (name, value, m["unit"], str(m["n"]))))
     Console().print(table)

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hilbench.cli._shared import complain, print_json
+from hilbench.errors import printable
 
 COLUMNS = {
     "adaptivity": "adaptivity",
@@ -130,7 +131,7 @@ def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
         felt = cell["mode"] != "lockstep"
         numbers = [_shown(cell["metrics"].get(name) if felt or name not in LATE else None) for name in shown]
         seeds = f"{len(cell['seeds']) - len(cell['failed'])}/{len(cell['seeds'])}"
-        table.add_row(escape(cell["label"] + point), *map(escape, numbers), seeds)
+        table.add_row(escape(cell["label"] + point), *(escape(printable(number)) for number in numbers), seeds)
     Console().print(table)
     print(f"Wrote {folder}/summary.json; `hilbench report {shlex.quote(str(folder))}` draws it.")
 

@@ -21,6 +21,7 @@ INERT = re.compile(r"(stable_baselines3|gymnasium|gym|numpy\.random)(\..*)?")
 """Modules whose classes and functions are replaced by `_Inert`."""
 CLASS = ("stable_baselines3.common.vec_env.vec_normalize", "VecNormalize")
 HEAD_BYTES = 4096
+SUFFIXES = (".pkl", ".pickle", "")
 NAMES = re.compile(r"vec_?norm|normali[sz]", re.IGNORECASE)
 
 
@@ -88,12 +89,22 @@ def read_statistics(file: Path) -> Statistics | None:
     return Statistics(mean, var, epsilon, min(clip, float(np.finfo(np.float32).max)))
 
 
-def beside(policy: Path) -> Path | None:
-    """A file of such statistics near a policy's, known by its name or its first bytes; nothing is loaded."""
-    for folder in (policy.parent, policy.with_suffix("")):
-        for file in sorted([*folder.glob("*.pkl"), *folder.glob("*.pickle")]):
-            with file.open("rb") as opened:
-                head = opened.read(HEAD_BYTES)
-            if NAMES.search(file.name) or CLASS[0].encode() in head:
-                return file
-    return None
+def beside(policy: Path) -> tuple[Path, ...]:
+    """Files of such statistics near a policy's, by their names or by what they say at their start; nothing is loaded.
+
+    The one whose name has the policy's numbers alone, as the training step; all of them where none or several have.
+    """
+    folders = (policy.parent, policy.with_suffix(""))
+    files = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir())]
+    found = [file for file in files if file != policy and file.suffix in SUFFIXES and _says_so(file)]
+    alike = [file for file in found if re.findall(r"\d+", file.stem) == re.findall(r"\d+", policy.stem)]
+    return tuple(alike if len(alike) == 1 else found)
+
+
+def _says_so(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(HEAD_BYTES)
+    except OSError:  # a folder, a link to nowhere, or somebody else's
+        return False
+    return (file.suffix != "" and bool(NAMES.search(file.name))) or CLASS[0].encode() in head

@@ -85,8 +85,9 @@ def _standard(config: SB3Config, plant: PlantSpec) -> tuple[Standard | None, tup
     Raises ScenarioError for a file that is not of this plant.
     """
     if config.statistics is None:
-        if (file := beside(Path(config.path))) is None:
+        if not (files := beside(Path(config.path))):
             return None, ()
+        file = " or ".join(map(str, files))
         note = (
             f"controller 'sb3': {file} lies beside the policy: trained behind VecNormalize, it acts rightly only with"
         )

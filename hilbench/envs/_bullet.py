@@ -14,6 +14,7 @@ import tempfile
 import weakref
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, ClassVar
@@ -117,9 +118,8 @@ class BulletPlant(Plant):
             allowed = allowed_hint(str(render_mode), self.metadata["render_modes"])
             raise ScenarioError(f"render_mode: found {render_mode!r}; {allowed}")
         self.config: Any = to_config(self.Config, settings, "plant")
-        self._arguments = {
-            "render_mode": render_mode, "control_period_s": control_period_s, "disturbances": disturbances, **settings
-        }  # fmt: skip
+        kept = {"render_mode": render_mode, "control_period_s": control_period_s, "disturbances": disturbances}
+        self._arguments = deepcopy(kept | settings)  # its caller may write over its dicts, and a copy starts from these
         step_s = self.config.physics_step_s
         self._step_us = whole_steps(step_s, 1e-6, "plant.physics_step_s", "microseconds")
         self.control_steps = whole_steps(control_period_s, step_s, "control_period_s")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,8 @@ class Agent:
         if self._shape is not None and obs.shape != self._shape:
             names = ", ".join(self._obs_names)
             raise ScenarioError(f"act: found an observation of shape {obs.shape}; allowed: {self._shape}, {names}")
+        if obs.dtype.kind not in "biuf" or not isinstance(reward, Real):
+            raise ScenarioError(f"act: found {obs.tolist()} with reward {reward!r}; allowed: finite numbers")
         if not _finite(obs) or not isfinite(reward):
             raise ScenarioError(f"act: found {obs.tolist()} with reward {reward}; allowed: finite numbers")
         if t_s is not None:

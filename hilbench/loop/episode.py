@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from heapq import heappop, heappush
+from math import isfinite
 
 from hilbench.record.writer import EpisodeRows
 from hilbench.types import Events, Observation
@@ -102,3 +104,25 @@ class Episode:
         """
         oldest = self.unanswered[0] if self.unanswered else k + 1
         return min((seq for _, seq, _ in self.ready), default=oldest) if self.ready else oldest
+
+
+def bounded(values: list[float], limits: Sequence[tuple[float, float]], safe: Action) -> tuple[Action, bool, bool]:
+    """An action within a plant's limits, whether it was outside them, and whether it was no number: then `safe`.
+
+    Parameters
+    ----------
+    values : (n_actions,) list of float
+        What was decoded; it is changed in place.
+    limits : (n_actions,) pairs of float
+        The lowest and the highest value of each.
+    safe : (n_actions,) tuple of float
+        The plant's safe action.
+    """
+    clipped = False
+    for i, (low, high) in enumerate(limits):
+        if not low <= values[i] <= high:
+            if not isfinite(values[i]):
+                return safe, False, True
+            values[i] = min(max(values[i], low), high)
+            clipped = True
+    return tuple(values), clipped, False

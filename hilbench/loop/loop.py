@@ -8,32 +8,23 @@ whether time is the wall's, and when a reply counts as arrived (`clock.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
-from math import isfinite
+from contextlib import closing, suppress
+from dataclasses import replace
 from typing import NoReturn
 
 import numpy as np
 
-from hilbench.errors import LinkError
+from hilbench.errors import LinkError, PluginFault, RecordError, said
 from hilbench.loop.agent import Agent
+from hilbench.loop.blame import blamed
 from hilbench.loop.clock import NEVER, Clock
-from hilbench.loop.episode import Action, Episode, Seen
+from hilbench.loop.episode import Action, Episode, Seen, bounded
+from hilbench.loop.outcome import Outcome
 from hilbench.loop.recovery import LOST, Recovery
 from hilbench.record.columns import Widths
 from hilbench.record.writer import Recorder
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Plant, Reply, SensingPlant, Tick
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended: `done`, or `fault` with what happened."""
-
-    status: str
-    fault: str = ""
-    notes: tuple[str, ...] = ()
-    """A line for whatever else is to be known of it: what it did without, and what came back or fell behind."""
 
 
 class Loop:
@@ -63,6 +54,7 @@ class Loop:
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
         self._safe = tuple(plant_spec.safe_action)
         self._decoded_action = np.zeros(len(plant_spec.safe_action))
+        self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
         self._sense = getattr(plant, "events", lambda: NO_EVENTS)
         self._batch = max(1, 1_000_000_000 // self._period_ns)
 
@@ -71,16 +63,27 @@ class Loop:
         with self._clock.running(), closing(self._recovery):
             for number in range(self._config.episodes):
                 try:
-                    self._begin(number)
-                except LOST as error:  # before anything moved
-                    return self._fault(number, 0, error)
-                try:
-                    self._run_episode()
-                except LOST as error:
-                    k = min(self._episode.next_step // self._steps, self._ticks - 1)
-                    self._finish(k)
-                    return self._fault(number, k, error)
+                    if (fault := self._played(number)) is not None:
+                        return fault
+                except (OSError, RecordError):  # no room for the record, which says so itself
+                    raise
+                except (Exception, SystemExit) as error:  # of a plant, a law or a coder
+                    return self._broken(number, error)
         return Outcome("done", notes=tuple(self._recovery.notes))
+
+    def _played(self, number: int) -> Outcome | None:
+        """One episode; the fault that ended it, if a device was lost for good."""
+        try:
+            self._begin(number)
+        except LOST as error:  # before anything moved
+            return self._fault(number, 0, error)
+        try:
+            self._run_episode()
+        except LOST as error:
+            k = min(self._episode.next_step // self._steps, self._ticks - 1)
+            self._finish(k)
+            return self._fault(number, k, error)
+        return None
 
     def _begin(self, number: int) -> None:
         """Reset plant and device, and open the episode's record."""
@@ -156,7 +159,8 @@ class Loop:
         episode, clock = self._episode, self._clock
         (obs, reward, _, _, info), events, _ = seen
         reaches = clock.reaches(k)
-        tick = self._agent.encode(k, k * self._period_ns, obs, reward, info, k < self._freeze_tick, events)
+        np.copyto(self._obs, obs)  # a coder may work in place, and the record keeps what was observed
+        tick = self._agent.encode(k, k * self._period_ns, self._obs, reward, info, k < self._freeze_tick, events)
         encoded_ns = clock.now_ns()
         if reaches:
             self._agent.submit(tick)
@@ -248,15 +252,7 @@ class Loop:
     def _decoded(self, reply: Reply) -> tuple[Action, bool, bool]:
         """The reply's action within the plant's limits, and whether it was outside them, or no number."""
         self._agent.decode(reply, self._decoded_action)
-        values = self._decoded_action.tolist()
-        clipped = False
-        for i, (low, high) in enumerate(self._limits):
-            if not low <= values[i] <= high:
-                if not isfinite(values[i]):
-                    return self._safe, False, True
-                values[i] = min(max(values[i], low), high)
-                clipped = True
-        return tuple(values), clipped, False
+        return bounded(self._decoded_action.tolist(), self._limits, self._safe)
 
     def _choose(self, step: int) -> tuple[Action, int]:
         """The action of this physics step: the newest reply's that is due, the one held, or the safe one."""
@@ -281,6 +277,16 @@ class Loop:
         t_s = self._recovery.record(number, k, error)
         text = f"episode {number}, tick {k} ({t_s:.3f} s): {error}; the safe action was applied"
         return Outcome("fault", text, tuple(self._recovery.notes))
+
+    def _broken(self, number: int, error: BaseException) -> Outcome:
+        """Put on record what a plug-in raised or answered, in the safe action. Raises what is no plug-in's."""
+        if not (culprit := blamed(error, self._plant, self._agent)):
+            raise error
+        with suppress(Exception, SystemExit):  # the plant itself may be what is broken
+            self._plant.advance(1, self._safe)
+        k = getattr(getattr(self, "_episode", None), "next_step", 0) // self._steps
+        fault = self._fault(number, max(0, min(k, self._ticks - 1)), PluginFault(f"{culprit}: {said(error)}"))
+        return replace(fault, status="failed")
 
     def _finish(self, k: int) -> None:
         """The rest of period `k` in the safe action, without the link. A tick whose row is not open is not sent."""

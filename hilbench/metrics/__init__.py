@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -92,7 +94,8 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Every metric that this run has: NAME or NAME[LABEL] -> value, unit, better, n, and what else a Measure says.
 
-    A metric that raises, or cannot be loaded, has no value, and its note is what it raised.
+    A metric that raises, cannot be loaded, or answers what no Measure can hold has no value, and its note says so.
+    Each gets a RunData of its own whose arrays are read-only, so none changes what another one sees.
 
     Parameters
     ----------
@@ -108,7 +111,7 @@ def measure(
     for name in sorted(plugins.all_of("metrics")):
         try:
             found |= _answers(name, run, others, wall)
-        except Exception as error:  # each stands alone, whoever wrote it
+        except (Exception, SystemExit) as error:  # each stands alone, whoever wrote it
             found[name] = {"value": None, "unit": "", "better": "neither", "n": 0, "note": _cause(error)}
     return found
 
@@ -118,20 +121,55 @@ def _answers(name: str, run: RunData, others: Mapping[str, RunData], wall: bool)
     function: Metric = plugins.get("metrics", name)
     if run.mode not in function.modes or not set(function.needs) <= set(others) or function.wall > wall:
         return {}
-    answers = function(run, **{role: others[role] for role in function.needs})
+    answers = function(_own(run), **{role: _own(others[role]) for role in function.needs})
+    if not isinstance(answers, Mapping) or not all(isinstance(label, str) for label in answers):
+        raise TypeError(f"a metric answers a dict of Measures by label, found {answers!r}")
     return {f"{name}[{label}]" if label else name: _described(answer, function) for label, answer in answers.items()}
 
 
+def _own(run: RunData) -> RunData:
+    """A run for one metric alone: a copy of what is not arrays, and read-only views of what is."""
+    episodes = [{name: _read_only(values) for name, values in episode.items()} for episode in run.episodes]
+    return RunData(deepcopy(run.meta), episodes, _read_only(run.echo_ns))
+
+
+def _read_only(values: NDArray) -> NDArray:
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
 def _described(answer: Measure, function: Metric) -> dict[str, Any]:
+    """A Measure as plain numbers and text. Raises TypeError, ValueError or OverflowError for one that is none."""
+    if not isinstance(answer, Measure):
+        raise TypeError(f"a metric answers a dict of Measures by label, found {answer!r}")
     value = answer.value.item() if isinstance(answer.value, np.generic) else answer.value
     if not (value is None or isinstance(value, int | float)):
         raise TypeError(f"a Measure's value is a number or None, found {value!r}")
+    float(value or 0)  # a whole number may be too large for one
+    interval = None if answer.interval is None else [float(end) for end in answer.interval]
+    if interval is not None and len(interval) != 2:
+        raise ValueError(f"a Measure's interval is two numbers, found {interval}")
     whole = {"value": value, "unit": answer.unit or function.unit, "better": function.better, "n": int(answer.n)}
-    more = {"interval": answer.interval and list(answer.interval), "origin": answer.origin, "note": answer.note}
+    for key, found, allowed in (
+        ("unit", whole["unit"], str),
+        ("note", answer.note, str),
+        ("better", function.better, Better),
+        ("origin", answer.origin, Origin | None),
+    ):
+        _check(key, found, allowed)
+    more = {"interval": interval, "origin": answer.origin, "note": answer.note}
     return whole | {key: value for key, value in more.items() if value}
 
 
-def _cause(error: Exception) -> str:
+def _check(key: str, found: Any, allowed: Any) -> None:
+    try:
+        msgspec.convert(found, allowed)
+    except msgspec.ValidationError as error:
+        raise TypeError(f"a Measure's {key}: {error}") from None
+
+
+def _cause(error: BaseException) -> str:
     return str(error) if isinstance(error, PluginError) else f"this metric raised {said(error)}"
 
 

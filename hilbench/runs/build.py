@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from hilbench import plugins
-from hilbench.errors import HilbenchError, NetworkError, ScenarioError, said
+from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioError, said
 from hilbench.loop.agent import Agent
 from hilbench.nal import Network
-from hilbench.runs.plant_check import check_control, check_plant
+from hilbench.runs.plant_check import check_built, check_close, check_control, check_plant
 from hilbench.scenario.files import PluginPart, Scenario
 from hilbench.types import BuiltController, Empty, LawProgram, PlantSpec, Program, to_builtins
+
+log = logging.getLogger(__name__)
 
 
 def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
@@ -29,16 +33,27 @@ def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
         return kind(
             render_mode=render_mode,
             control_period_s=scenario.loop.period_s,
-            disturbances=scenario.disturbances,
+            disturbances=deepcopy(scenario.disturbances),
             **to_builtins(scenario.plant.config),
         )
     except ScenarioError as error:
         raise ScenarioError(f"{scenario.where}: {error}") from None
     except HilbenchError:
         raise
-    except Exception as error:  # a plant of somebody else's
-        where = f"{scenario.where}: plant {scenario.plant.kind!r}"
-        raise ScenarioError(f"{where}: cannot be made: {said(error)}") from error
+    except (Exception, SystemExit) as error:  # a plant of somebody else's
+        raise PluginFault(f"{_named(scenario)}: cannot be made: {said(error)}") from error
+
+
+def close_plant(scenario: Scenario, plant: Any) -> None:
+    """Close a plant. One that cannot be closed is a warning: what it did before stands."""
+    try:
+        plant.close()
+    except (Exception, SystemExit) as error:
+        log.warning("%s: close() raised %s", _named(scenario), said(error))
+
+
+def _named(scenario: Scenario) -> str:
+    return f"{scenario.where}: plant {scenario.plant.kind!r}"
 
 
 def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
@@ -51,11 +66,17 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
         Of the plant that it will control.
     """
     chosen = scenario.chosen
-    kind = plugins.get("controllers", chosen.kind)
+    kind, where = plugins.get("controllers", chosen.kind), f"{scenario.where}: controllers.{scenario.controller}"
     try:
-        return kind.build(chosen.config, plant_spec, scenario.period_us, scenario.loop.seed)
+        built = kind.build(chosen.config, plant_spec, scenario.period_us, scenario.loop.seed)
     except (ScenarioError, NetworkError) as error:
-        raise ScenarioError(f"{scenario.where}: controllers.{scenario.controller}: {error}") from None
+        raise ScenarioError(f"{where}: {error}") from None
+    except HilbenchError:
+        raise
+    except (Exception, SystemExit) as error:  # a controller of somebody else's
+        raise PluginFault(f"{where}: build raised {said(error)}") from error
+    check_built(built, where)
+    return built
 
 
 def checked(scenario: Scenario, plant: Any) -> BuiltController:
@@ -85,21 +106,24 @@ def check_whole(scenario: Scenario) -> BuiltController:
     plant = make_plant(scenario)
     try:
         control = checked(scenario, plant)
-    finally:
-        plant.close()
+    except BaseException:
+        close_plant(scenario, plant)
+        raise
+    check_close(plant, _named(scenario))
     program = control.program
     kind = "law" if isinstance(program, LawProgram) else "reference"
     try:
         plugins.get("backends", kind)(Empty()).load(program, scenario.period_us, scenario.record)
     except NetworkError as error:
-        raise ScenarioError(f"{scenario.where}: {error}") from None
+        kind_of_error = PluginFault if isinstance(error, PluginFault) else ScenarioError
+        raise kind_of_error(f"{scenario.where}: {error}") from None
     return control
 
 
 def learns(program: Program) -> bool:
     """Whether a program learns: whether it has anything that a tick's `learning` switches off."""
     if isinstance(program, LawProgram):
-        return bool(plugins.get("laws", program.name).learnt)
+        return bool(getattr(plugins.get("laws", program.name), "learnt", ()))
     return bool(rules_of(program))
 
 

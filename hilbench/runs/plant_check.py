@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, get_type_hints
 
+import msgspec
 import numpy as np
 
 from hilbench.coders.values import Whole, values_to_action
-from hilbench.errors import HilbenchError, ScenarioError, allowed_hint, said
+from hilbench.errors import HilbenchError, PluginFault, ScenarioError, allowed_hint, said
+from hilbench.nal.model.network import Network
 from hilbench.scenario.files import Scenario
 from hilbench.settings import whole_steps
-from hilbench.types import EVENT, BuiltController, PlantSpec, Reply, Tick, size_of
+from hilbench.types import EVENT, BuiltController, LawProgram, PlantSpec, Reply, Tick, size_of
 
 STEP_TOLERANCE = 1e-9
 """By how much two statements of the physics step may differ through rounding, as a share."""
@@ -37,6 +39,7 @@ def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
     with _place(f"{scenario.where}: plant {scenario.plant.kind!r}"):
         with _call("plant_spec"):
             plant_spec = plant.plant_spec
+        _check_types(plant_spec)
         _check_sheet(plant_spec, scenario.plant.config.physics_step_s)
         _check_spaces(plant, plant_spec)
         _check_period(plant, plant_spec, scenario.loop.period_s)
@@ -77,7 +80,8 @@ def check_control(scenario: Scenario, plant: Any, control: BuiltController) -> N
         if control.decode is values_to_action and n_out != n_actions:
             raise _wrong("the program's outputs", f"{n_out} values", f"{n_actions}, one for each action of the plant")
         obs, reward, _, _, info = plant.observe()
-        control.coder.reset()
+        with _call("coder.reset()"):
+            control.coder.reset()
         tick = Tick(values=np.zeros(n_in, np.float32))
         tick.modulators = np.zeros(size_of(program.modulators, "values"), np.float32)
         with _call(f"encode, for {n_obs} observations and inputs of {n_in} values,"):
@@ -92,15 +96,51 @@ def check_control(scenario: Scenario, plant: Any, control: BuiltController) -> N
         with _call(f"decode, for outputs of {n_out} values and {n_actions} actions,"):
             control.decode(Reply(values=np.zeros(n_out, np.float32)), action)
         _check_finite("decode of a reply of zeros: action", action)
-        control.coder.reset()
+        with _call("coder.reset()"):
+            control.coder.reset()
 
 
 KINDS = ("values", "events")
 
 
-def _check_sheet(plant_spec: Any, step_s: float) -> None:
+def check_built(control: Any, where: str) -> None:
+    """Raise PluginFault for what a controller's `build` gave and is no BuiltController."""
+    with _place(where):
+        if not isinstance(control, BuiltController):
+            raise _wrong("build", f"a {type(control).__name__}", "a BuiltController")
+        if not isinstance(control.program, Network | LawProgram):
+            raise _wrong("build: program", f"a {type(control.program).__name__}", "a Network or a LawProgram")
+        for name in ("reset", "encode"):
+            if not callable(getattr(control.coder, name, None)):
+                raise _wrong("build: coder", f"a {type(control.coder).__name__} without {name}", "reset and encode")
+        if not callable(control.decode):
+            raise _wrong("build: decode", f"a {type(control.decode).__name__}", "a function")
+        if not (control.modulate is None or callable(control.modulate)):
+            raise _wrong("build: modulate", f"a {type(control.modulate).__name__}", "a function, or None")
+        if not isinstance(control.notes, tuple) or not all(isinstance(note, str) for note in control.notes):
+            raise _wrong("build: notes", repr(control.notes), "a tuple of text")
+
+
+def check_close(plant: Any, where: str) -> None:
+    """Close a plant. Raises PluginFault for one that raises then."""
+    with _place(where), _call("close()"):
+        plant.close()
+
+
+def _check_types(plant_spec: Any) -> None:
     if not isinstance(plant_spec, PlantSpec):
         raise _wrong("plant_spec", f"a {type(plant_spec).__name__}", "a PlantSpec")
+    for field, kind in get_type_hints(PlantSpec).items():
+        if field == "physics_step_s":  # compared below with the setting
+            continue
+        found = getattr(plant_spec, field)
+        try:
+            msgspec.convert(found, kind, strict=True)
+        except (msgspec.ValidationError, TypeError) as error:
+            raise _wrong(f"plant_spec.{field}", repr(found), str(error)) from None
+
+
+def _check_sheet(plant_spec: PlantSpec, step_s: float) -> None:
     for whole, names in ((("obs_units",), "obs_names"), (ACTION_FIELDS, "action_names")):
         n = len(getattr(plant_spec, names))
         if not n or len(set(getattr(plant_spec, names))) < n:
@@ -118,7 +158,7 @@ def _check_sheet(plant_spec: Any, step_s: float) -> None:
         if not low <= safe <= high:
             raise _wrong(f"plant_spec.safe_action of {name!r}", safe, f"{low} to {high}, its limits")
     if plant_spec.error not in plant_spec.info_units:
-        raise ScenarioError(
+        raise PluginFault(
             f"plant_spec.error: found {plant_spec.error!r};"
             f" {allowed_hint(str(plant_spec.error), plant_spec.info_units)}"
         )
@@ -212,7 +252,7 @@ def _check_info(where: str, info: Any, plant_spec: PlantSpec) -> None:
         raise _wrong(where, f"a {type(info).__name__}", "a dict")
     for name in plant_spec.info_units:
         if name not in info:
-            raise ScenarioError(
+            raise PluginFault(
                 f"{where}: found no {name!r}, which plant_spec.info_units names; {allowed_hint(name, info)}"
             )
         if not isinstance(info[name], Real | np.bool_):
@@ -229,8 +269,8 @@ def _check_events(where: str, events: Any, n_addresses: int | None) -> None:
         raise _wrong(f"{where}: address", events["address"].max(), f"less than {n_addresses}, the program's addresses")
 
 
-def _wrong(what: str, found: Any, allowed: str) -> ScenarioError:
-    return ScenarioError(f"{what}: found {found}; allowed: {allowed}")
+def _wrong(what: str, found: Any, allowed: str) -> PluginFault:
+    return PluginFault(f"{what}: found {found}; allowed: {allowed}")
 
 
 @contextmanager
@@ -239,7 +279,7 @@ def _place(where: str) -> Iterator[None]:
     try:
         yield
     except ScenarioError as error:
-        raise ScenarioError(f"{where}: {error}") from error.__cause__
+        raise type(error)(f"{where}: {error}") from error.__cause__
 
 
 @contextmanager
@@ -249,5 +289,5 @@ def _call(what: str) -> Iterator[None]:
         yield
     except HilbenchError:
         raise
-    except Exception as error:
-        raise ScenarioError(f"{what} raised {said(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise PluginFault(f"{what} raised {said(error)}") from error

@@ -15,7 +15,7 @@ from hilbench import plugins
 from hilbench.errors import LinkError, RecordError
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import write_sealed
-from hilbench.runs.build import make_agent, make_plant, nearest_link
+from hilbench.runs.build import close_plant, make_agent, make_plant, nearest_link
 from hilbench.scenario.files import PluginPart, resolve
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import Link, Reply, RunData, Tick
@@ -64,7 +64,7 @@ def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | N
     try:
         agent = stack.enter_context(make_agent(scenario, plant.plant_spec))
     finally:
-        plant.close()
+        close_plant(scenario, plant)
     return agent.link, scenario.loop
 
 

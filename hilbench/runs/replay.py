@@ -14,7 +14,7 @@ from hilbench.errors import RecordError
 from hilbench.loop.clock import Recorded
 from hilbench.record.reader import read_run
 from hilbench.record.writer import ensure_writable
-from hilbench.runs.build import checked, make_agent, make_plant, nearest_link
+from hilbench.runs.build import checked, close_plant, make_agent, make_plant, nearest_link
 from hilbench.runs.run import open_recorder, record_run
 from hilbench.scenario.files import resolve
 from hilbench.types import RunData
@@ -50,7 +50,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     again = replace(scenario, loop=loop, link=nearest_link(scenario))
     with ExitStack() as stack:
         plant = make_plant(again)
-        stack.callback(plant.close)
+        stack.callback(close_plant, again, plant)
         agent = stack.enter_context(make_agent(again, plant.plant_spec, checked(again, plant)))
         clock = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
         recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, {"replay_of": str(folder)}))

@@ -17,14 +17,15 @@ from hilbench.errors import ScenarioError
 from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Clock, Delayed, Lockstep, TickTimes, Traced, Wall
 from hilbench.loop.echo import echo_ns
-from hilbench.loop.loop import Loop, Outcome
+from hilbench.loop.loop import Loop
+from hilbench.loop.outcome import Outcome
 from hilbench.machine.realtime_setup import granted
 from hilbench.metrics import column, timing
 from hilbench.nal.compile.facts import network_facts
 from hilbench.record.histogram import counted
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
-from hilbench.runs.build import checked, make_agent, make_plant
+from hilbench.runs.build import checked, close_plant, make_agent, make_plant
 from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
@@ -77,7 +78,7 @@ def run(
     ensure_writable(Path(folder))  # before a device is started for nothing
     with ExitStack() as stack:
         plant = make_plant(scenario)
-        stack.callback(plant.close)
+        stack.callback(close_plant, scenario, plant)
         control = checked(scenario, plant)
         trace = scenario.loop.delay
         times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, TraceDelay) else []

@@ -1,7 +1,8 @@
 """What decides a run's numbers besides its settings: source code, libraries and files, each with a digest or a version.
 
 An evaluation makes its runs' keys from it, and `run.json` keeps it. It reads source code without importing it, so it
-does not see what code imports under a name that it computes, nor what a device elsewhere runs.
+does not see what code imports under a name that it computes, nor what a device elsewhere runs. Of a library with more
+than `MANY` files what was installed counts, and what that imports in turn is not followed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import get_importer
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from hilbench import plugins
 from hilbench.machine.packages import installed_version
@@ -34,7 +36,11 @@ ENGINES = {"jax", "jaxlib", "mujoco", "onnxruntime", "stable-baselines3", "tenso
 SETTINGS = "msgspec"
 """What every plug-in imports for its Config; it affects no number."""
 MANY = 1000
-"""A library with more source files than this has the digest of its list of installed files, not of the files."""
+"""A library with more files than this has the digest of its list of installed files, not of the files."""
+TESTS = {"test", "tests"}
+"""Folders of an installed library whose imports are not those of who uses it."""
+NOT_SEEN = "not seen"
+"""In place of a digest: a module that is there, in no file and in no archive that can be read."""
 RESULTS = ("run.json", "summary.json")
 """Files that mark a folder as results; results decide nothing."""
 SITES = ("site-packages", "dist-packages")
@@ -104,29 +110,45 @@ class _Code:
     """A module outside of hilbench that a run uses: its digest, its distributions' versions, and its imports."""
 
     def __init__(self, spec: ModuleSpec, plugin: bool) -> None:
-        assert spec.origin is not None, "_locate finds only modules that have a file"
-        origin = Path(spec.origin)
         owners = _distributions().get(spec.name.split(".")[0], ())
-        installed = any(site in origin.parts for site in SITES)
         self.versions = {owner: _version(owner) for owner in owners}
         self.versions |= {name: _version(name) for owner in owners for name in _requires(owner) & ENGINES}
         self.digests: dict[str, str] = {}
         self.imports: set[str] = set()
         if {_plain(owner) for owner in owners} & {*COUNTS, *ENGINES}:
             return
-        files = _tree(origin.parent) if spec.submodule_search_locations else [origin]
-        if plugin:
+        origin = Path(spec.origin)
+        if origin.is_file():
+            self._read_files(spec, origin, owners, plugin)
+        else:
+            self._read_archive(spec.name, next(filter(Path.is_file, origin.parents), None))
+
+    def _read_files(self, spec: ModuleSpec, origin: Path, owners: Iterable[str], plugin: bool) -> None:
+        installed = any(site in origin.parts for site in SITES)
+        single = spec.submodule_search_locations is None
+        files = [origin] if single else _tree(origin.parent)
+        if plugin or single:
             files += [file for owner in owners for file in _files_of(owner)]
-        elif installed:
-            files = [file for file in files if file.suffix == ".py"]
         if len(files) > MANY and owners and installed and not plugin:
             texts = [metadata.distribution(owner).read_text("RECORD") or "" for owner in owners]
             self.digests = {spec.name: hashlib.sha256("".join(texts).encode()).hexdigest()}
             return
         self.digests = {spec.name: _digest(origin.parent, sorted(set(files)))}
-        if plugin or not installed:
-            inside = spec.name if spec.submodule_search_locations is None else None
-            self.imports = {name for file in files if file.suffix == ".py" for name in _imports(file, inside)}
+        for file in files:
+            inside = file.relative_to(origin.parent).parts if file.is_relative_to(origin.parent) else ()
+            if file.suffix == ".py" and not (installed and TESTS.intersection(inside)):
+                self.imports |= set(_imports(file, spec.name if single else None))
+
+    def _read_archive(self, name: str, archive: Path | None) -> None:
+        """A module that lies in a zip file: the whole of that, and what anything in it imports."""
+        try:
+            with ZipFile(archive or "") as opened:
+                sources = [opened.read(inside) for inside in opened.namelist() if inside.endswith(".py")]
+        except (OSError, BadZipFile, RuntimeError):  # no archive, or one under a password
+            self.digests = {name: NOT_SEEN}
+            return
+        self.digests = {name: _digest_of_file(archive)}
+        self.imports = {imported for source in sources for imported in _imports_of(source, None)}
 
 
 def code_version() -> str:
@@ -199,7 +221,7 @@ def _locate(name: str) -> ModuleSpec | None:
         if spec is None or spec.origin is not None:
             break
         spec = _within(spec, f"{spec.name}.{part}")
-    return spec if spec is not None and spec.origin and Path(spec.origin).is_file() else None
+    return spec if spec is not None and spec.origin not in (None, "built-in", "frozen") else None
 
 
 def _within(namespace: ModuleSpec, name: str) -> ModuleSpec | None:
@@ -219,8 +241,16 @@ def _imports(file: Path, inside: str | None = None) -> Iterator[str]:
     Relative imports are resolved against the module `inside`; without it they are left out.
     """
     try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError, OSError):
+        source = file.read_bytes()
+    except OSError:
+        return
+    yield from _imports_of(source, inside)
+
+
+def _imports_of(source: bytes, inside: str | None) -> Iterator[str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

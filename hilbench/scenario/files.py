@@ -28,6 +28,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+NEEDS = {"controllers": ("backend", "build"), "backends": ("environment", "load", "step")}
+"""What else a plug-in's class must have before a scenario can be read or run at all."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,10 @@ def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
         raise ScenarioError(f"{where}.kind: {error}") from None
     if not hasattr(found, "Config"):
         raise ScenarioError(f"{where}.kind: plug-in {name!r} has no Config; allowed: a class with one, of its settings")
+    if not (isinstance(found.Config, type) and issubclass(found.Config, msgspec.Struct)):
+        raise ScenarioError(f"{where}.kind: plug-in {name!r}: Config is {found.Config!r}; allowed: a msgspec Struct")
+    if lacks := [part for part in NEEDS.get(kind, ()) if not hasattr(found, part)]:
+        raise ScenarioError(f"{where}.kind: plug-in {name!r} has no {lacks[0]}; allowed: a class of the kind {kind!r}")
     return name, found
 
 

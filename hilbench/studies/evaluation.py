@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from hilbench.errors import HilbenchError, RecordError, ScenarioError
+from hilbench.errors import HilbenchError, RecordError, ScenarioError, said
 from hilbench.files import write_whole
 from hilbench.metrics import measure
 from hilbench.record.layout import AGREEMENT, ENERGY
@@ -132,7 +132,7 @@ class _Results:
 
     def _ended(self, job: Job, outcome: Any, error: BaseException | None) -> None:
         if error is not None:
-            self._end(job, "failed", f"{type(error).__name__}: {error}", "failed")
+            self._end(job, "failed", str(error) if isinstance(error, HilbenchError) else said(error), "failed")
         else:
             self._end(job, outcome.status, outcome.fault, outcome.status)
 
@@ -211,7 +211,7 @@ def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Ca
     def ended(case: Case, answer: dict[str, Any] | None, error: BaseException | None) -> None:
         answers[case] = answer or {}
         if error is not None:
-            results.errors[case.job] = f"not measured: {type(error).__name__}: {error}"
+            results.errors[case.job] = f"not measured: {said(error)}"
 
     work(list(dict.fromkeys(todo)), measure_case, ended, workers)
     return answers

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from hilbench.errors import PluginFault
 from hilbench.record.reader import read_run
 from hilbench.runs.build import check_whole, learns, nearest_link
 from hilbench.runs.run import TRACE, tick_times
@@ -118,7 +119,11 @@ class Planner:
         whole = fingerprint(scenario)
         key = json.dumps({**whole, "loop": {**whole["loop"], "seed": 0, "delay": None}})
         if key not in self._built:
-            control = check_whole(scenario)
+            try:
+                control = check_whole(scenario)
+            except PluginFault:  # its own cell's runs will fail by it, and no other's
+                self._built[key] = False, ()
+                return self._built[key]
             for note in set(control.notes) - self._noted:
                 log.warning("%s", note)
             self._noted |= {*control.notes}

@@ -239,3 +239,20 @@ def test_a_scenario_with_a_bad_plugin_names_it(bad):
         hilbench.load("cartpole_ladder", {"backend.kind": "ordereddict"})
     with pytest.raises(ScenarioError, match=r"disturbances.x.kind: plug-in 'gone'"):
         hilbench.load("cartpole_ladder", {"disturbances.x.kind": "gone"})
+
+
+def test_a_plugin_with_the_name_of_a_built_in_one_is_named_and_warned_of_once(monkeypatch, caplog):
+    from importlib.metadata import EntryPoint
+
+    points = [EntryPoint("lqr", "acme.lqr:LQR", "hilbench.controllers")]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: points if group == "hilbench.controllers" else [])
+    plugins.all_of.cache_clear()
+    try:
+        assert plugins.summaries("controllers")["lqr"].endswith("taken: from acme.lqr:LQR)")
+        for _ in range(2):
+            assert plugins.get("controllers", "lqr").__module__ == "hilbench.controllers.lqr"
+        assert [line.getMessage() for line in caplog.records] == [
+            "controllers 'lqr' is hilbench's own; the plug-in from acme.lqr:LQR of the same name is not used"
+        ]
+    finally:
+        plugins.all_of.cache_clear()

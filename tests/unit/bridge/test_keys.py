@@ -65,6 +65,13 @@ def test_a_pair_is_written_once_and_its_secret_is_private(tmp_path):
     assert {file: file.read_bytes() for file in folder.iterdir()} == {public: before[public]}
 
 
+def test_without_its_secret_a_public_key_is_said_to_be_in_the_way(tmp_path):
+    keys.new(tmp_path / "a")
+    (tmp_path / "a" / keys.SECRET).unlink()
+    with pytest.raises(LinkError, match=r"gone, and a\.pub alone is no pair.*`hilbench keys new` in another folder"):
+        keys.read_pair(tmp_path / "a")
+
+
 def test_pairs_differ(tmp_path):
     keys.new(tmp_path / "a")
     keys.new(tmp_path / "b")

@@ -123,7 +123,7 @@ def test_statistics_near_the_policy_that_are_not_named_are_a_note(
     assert SB3.build(config, plant_spec, 10_000, 0).notes == ()
     other = tmp_path / "notes.pkl"
     other.write_bytes(pickle.dumps("nothing of that kind"))
-    assert beside(policy) is None
+    assert beside(policy) == ()
     for near in (tmp_path / "vecnormalize.pkl", tmp_path / "policy" / "vec_normalize.pkl", tmp_path / "env_stats.pkl"):
         near.parent.mkdir(exist_ok=True)
         near.write_bytes((folder / "stats.bin").read_bytes())
@@ -220,3 +220,18 @@ def test_other_files_and_statistics_of_another_plant_are_refused(
     assert control.program.config["standard"] is None
     assert "says that observations were not normalised" in control.notes[0]
     assert read_statistics(Path(with_(clip_obs=np.inf).statistics)).clip == np.finfo(np.float32).max
+
+
+def test_statistics_are_those_of_the_policys_own_step_else_all_there_are(tmp_path: Path) -> None:
+    head = b"cstable_baselines3.common.vec_env.vec_normalize\n"
+    policy = tmp_path / "rl_model_2000_steps.zip"
+    one, two = (tmp_path / f"rl_model_vecnormalize_{step}_steps.pkl" for step in (1000, 2000))
+    for file in (policy, one, two):
+        file.write_bytes(head)
+    (tmp_path / "a_vecnormalize.pkl").mkdir()
+    (tmp_path / "b_vecnormalize.pkl").symlink_to(tmp_path / "nowhere")
+    assert beside(policy) == (two,)
+    assert beside(tmp_path / "final.zip") == (one, two)
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / "statistics").write_bytes(head)
+    assert beside(tmp_path / "bare" / "policy.zip") == (tmp_path / "bare" / "statistics",)

@@ -172,3 +172,18 @@ def test_wrong_tables_are_refused_in_one_line(table, line):
         CartpoleLadder(disturbances={"x": table})
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
+
+
+def test_a_copy_of_an_env_has_the_disturbances_it_was_made_with() -> None:
+    import copy
+    import pickle
+
+    from hilbench.envs.arm_payload import ArmPayload
+
+    given = {"load": {"kind": "payload", "at_s": 0.0, "mass_kg": 1.0}}
+    env = ArmPayload(disturbances=given)
+    given["load"]["mass_kg"] = 50.0
+    for again in (env, pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
+        again.reset(seed=1)
+        assert again.step([0.0, 0.0])[4]["payload_kg"] == 1.0
+        again.close()

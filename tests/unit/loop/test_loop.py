@@ -29,6 +29,7 @@ from hilbench.runs.run import tick_times
 from hilbench.scenario.loop import ConstantDelay
 from hilbench.types import (
     HELD,
+    NO_EVENTS,
     REPLIED,
     SAFE,
     BuiltController,
@@ -503,3 +504,39 @@ def test_a_skipped_tick_has_no_stamp_of_a_send(tmp_path):
     bench = Bench(tmp_path, lambda seq: [], ticks=8, max_in_flight=2).run()
     assert (bench.rows["encoded_ns"] > 0).tolist() == [True] * 2 + [False] * 6
     assert parts_s(bench.data) == {}
+
+
+def test_a_plant_that_breaks_its_promise_later_ends_the_run_in_one_line_on_record(tmp_path):
+    for name, broken, words in (
+        ("short", lambda obs, *rest: (obs[:1], *rest), "plant 'Plant': observation of shape (1,), not (2,)"),
+        ("long", lambda obs, *rest: (np.append(obs, 0.0), *rest), "plant 'Plant': observation of shape (3,)"),
+        ("four", lambda *found: found[:4], "plant 'Plant': observe() gave 4 answers, not 5"),
+        ("none", lambda *found: (*found[:4], {"error": None}), "plant 'Plant': info 'error' is None, no number"),
+        ("gone", lambda *found: (*found[:4], {}), "plant 'Plant': info 'error' is None, no number"),
+    ):
+        bench = Bench(tmp_path / name, always(100_000))
+        observe = bench.plant.observe
+        bench.plant.observe = lambda own=observe, plant=bench.plant, broken=broken: (
+            broken(*own()) if len(plant.ran) >= 12 else own()
+        )
+        bench.run()
+        assert bench.outcome.status == bench.data.meta["status"] == "failed"
+        assert bench.outcome.fault.startswith("episode 0, tick 3 (0.003 s): ")
+        assert words in bench.outcome.fault
+        (fault,) = bench.data.meta["faults"]
+        assert (fault["tick"], fault["kind"]) == (3, "PluginFault")
+        assert words in fault["text"]
+        assert bench.acted[-1] == -7.0
+
+
+def test_a_coder_that_works_in_place_leaves_the_recorded_observation_alone(tmp_path, monkeypatch):
+    def encode(self, obs, values):
+        obs *= 0
+        values[:] = obs
+        return NO_EVENTS
+
+    before = Bench(tmp_path / "a", always(100_000), device={"act": lambda seq: (1.0, 1.0)}).run().rows["obs"]
+    monkeypatch.setattr("hilbench.coders.values.Whole.encode", encode)
+    after = Bench(tmp_path / "b", always(100_000), device={"act": lambda seq: (1.0, 1.0)}).run().rows["obs"]
+    assert before.any()
+    assert np.array_equal(before, after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -9,16 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from msgspec import Struct, structs
+from msgspec import structs
 
 import hilbench
 from hilbench import plugins
 from hilbench.cli import main
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.envs.cartpole_ladder import CartpoleLadder
-from hilbench.errors import HilbenchError, ScenarioError
-from hilbench.runs.build import make_agent, make_plant
-from hilbench.types import EVENT, BuiltController, Controller, Empty, LawProgram, Port
+from hilbench.errors import HilbenchError, PluginFault, ScenarioError
+from hilbench.runs.build import check_whole, make_agent, make_plant
+from hilbench.studies.evaluation import run_job
+from hilbench.studies.plan import Planner
+from hilbench.studies.suite import cells, load_suite
+from hilbench.types import EVENT, BuiltController, Controller, Empty, Law, LawProgram, Port
 
 
 class Broken(CartpoleLadder):
@@ -51,6 +55,11 @@ class Broken(CartpoleLadder):
     def state(self) -> Any:
         return self.faults.get("state", lambda plant, state: state)(self, super().state())
 
+    def close(self) -> None:
+        super().close()
+        if "close" in self.faults:
+            raise self.faults["close"]
+
 
 class Unstepped(Broken):
     """Its Config says no physics step."""
@@ -74,10 +83,15 @@ class Threes(Controller):
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    own = {"hilbench.envs": ("Broken", "Unstepped"), "hilbench.controllers": ("Threes",)}
+    own = {
+        "hilbench.envs": ("Broken", "Unstepped"),
+        "hilbench.controllers": ("Threes", "Own"),
+        "hilbench.laws": ("Made",),
+    }
 
     def entry_points(group: str) -> list[EntryPoint]:
-        return [EntryPoint(name.lower(), f"{__name__}:{name}", group) for name in own.get(group, ())]
+        points = [EntryPoint(name.lower(), f"{__name__}:{name}", group) for name in own.get(group, ())]
+        return points + [EntryPoint("law", f"{__name__}:Made", group)] * (group == "hilbench.controllers")
 
     plugins.all_of.cache_clear()
     monkeypatch.setattr(plugins, "entry_points", entry_points)
@@ -149,6 +163,17 @@ FAULTS = {
     ),
     "reward that is no number": (seen(reward=lambda p, reward: np.inf), "observe(): reward: found inf; allowed"),
     "ends that are no truth values": (seen(terminated=lambda p, end: None), "truncated: found [None, False]"),
+    "no names at all": (spec(obs_names=None), "plant_spec.obs_names: found None; allowed: Expected `array`"),
+    "a name that is text": (spec(obs_names="xv"), "plant_spec.obs_names: found 'xv'; allowed: Expected `array`"),
+    "no info units": (spec(info_units=None), "plant_spec.info_units: found None; allowed: Expected `object`"),
+    "info units without names": (
+        spec(info_units=("rad",)), "plant_spec.info_units: found ('rad',); allowed: Expected `object`",
+    ),
+    "a limit that is text": (spec(action_low=("a",)), "plant_spec.action_low: found ('a',); allowed: Expected `float`"),
+    "units that are none": (spec(obs_units=(None,) * 4), "allowed: Expected `str`, got `null`"),
+    "no parameters": (spec(parameters=None), "plant_spec.parameters: found None; allowed: Expected `object`"),
+    "four answers": ({"observe": lambda p, *found: found[:4]}, "reset(seed=0) raised ValueError: not enough values"),
+    "it leaves": ({"init": SystemExit("no licence")}, "cannot be made: SystemExit: no licence"),
     "it raises": (seen(obs=lambda p, obs: 1 / 0), "reset(seed=0) raised ZeroDivisionError: division by zero"),
     "it cannot be made": ({"init": RuntimeError("no\nlicence")}, "cannot be made: RuntimeError: no licence"),
 }  # fmt: skip
@@ -193,14 +218,6 @@ def test_a_program_with_three_inputs_on_a_plant_of_four_is_named(capsys: pytest.
     given = ["cartpole_ladder", "--controller", "threes", "--controllers.threes.kind", "threes"]
     line = line_of(["check", *given], capsys)
     assert "controllers.threes: the program's inputs: found 3 values; allowed: 4, one for each observation" in line
-
-
-class Fitting(Struct):
-    """A control of the cart-pole, with one part in another's place."""
-
-    coder: Any = None
-    decode: Any = values_to_action
-    modulate: Any = None
 
 
 class Coded:
@@ -248,6 +265,109 @@ def test_a_coder_that_does_not_fit_is_named(
     line = line_of(["check", *given], capsys)
     assert "cartpole_ladder.toml: controllers.threes: " in line
     assert words in line
+
+
+def test_close_that_raises_hides_no_other_error_and_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    given = ["cartpole_ladder", "--plant.kind", "broken", "--controller", "lqr", "--loop.duration-s", "0.05"]
+    monkeypatch.setattr(Broken, "faults", {"close": RuntimeError("stuck")})
+    assert "plant 'broken': close() raised RuntimeError: stuck" in line_of(["check", *given], capsys)
+    with pytest.raises(SystemExit) as end:
+        main(["run", *given, "--out", str(tmp_path / "r")])
+    assert end.value.code == 0
+    monkeypatch.setattr(Broken, "faults", {"close": RuntimeError("stuck"), **spec(error="tip")})
+    with pytest.raises(PluginFault, match=r"plant_spec\.error: found 'tip'"):
+        check_whole(hilbench.load("cartpole_ladder", {"plant.kind": "broken"}, "lqr"))
+
+
+class Made(Law):
+    """A law that raises where it is told to."""
+
+    Config = Empty
+    raises = ""
+
+    def __init__(self, config: Any) -> None:
+        self._at("making")
+
+    def reset(self, seed: int) -> None:
+        self._at("reset")
+
+    def step(self, values: np.ndarray, modulators: np.ndarray, learning: bool) -> np.ndarray:
+        self._at("step")
+        return np.zeros(1)
+
+    def _at(self, where: str) -> None:
+        if where == self.raises:
+            raise KeyError("gain")
+
+
+class Own(Controller):
+    """A controller around that law, or whatever a test gives."""
+
+    Config = Empty
+    backend = "law"
+    gives: Any = None
+
+    @classmethod
+    def build(cls, config: Any, plant: Any, period_us: int, seed: int) -> Any:
+        if isinstance(cls.gives, BaseException):
+            raise cls.gives
+        program = LawProgram("made", {}, (Port("obs", 4),), (Port("force", 1),))
+        return BuiltController(program, Whole(), values_to_action) if cls.gives is None else cls.gives
+
+
+class Unreset(Whole):
+    def reset(self) -> None:
+        raise KeyError("filter")
+
+
+PROGRAM = LawProgram("made", {}, (Port("obs", 4),), (Port("force", 1),))
+WRONG = {
+    "build raises": ({"gives": KeyError("length_1_m")}, "controllers.own: build raised KeyError: 'length_1_m'"),
+    "build leaves": ({"gives": SystemExit("no")}, "controllers.own: build raised SystemExit: no"),
+    "build gives a tuple": ({"gives": (PROGRAM, Whole())}, "build: found a tuple; allowed: a BuiltController"),
+    "no program": (
+        {"gives": BuiltController(None, Whole(), values_to_action)},
+        "build: program: found a NoneType; allowed: a Network or a LawProgram",
+    ),
+    "no coder": ({"gives": BuiltController(PROGRAM, None, values_to_action)}, "a NoneType without reset; allowed"),
+    "a coder that cannot reset": (
+        {"gives": BuiltController(PROGRAM, Unreset(), values_to_action)},
+        "coder.reset() raised KeyError: 'filter'",
+    ),
+    **{
+        f"the law's {where}": ({"raises": where}, f"law 'made': its {where} raised KeyError: 'gain'")
+        for where in ("making", "reset", "step")
+    },
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_controller_that_is_wrong_is_one_line_and_ends_no_other_cell(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    parts, words = WRONG[case]
+    monkeypatch.setattr(Own, "gives", parts.get("gives"))
+    monkeypatch.setattr(Made, "raises", parts.get("raises", ""))
+    given = ["cartpole_ladder", "--controller", "own", "--controllers.own.kind", "own"]
+    assert words in line_of(["check", *given], capsys)
+    assert words in line_of(["run", *given, "--out", str(tmp_path / "r")], capsys)
+    suite = {
+        "name": "s", "summary": "s", "scenarios": ["cartpole_ladder"], "controllers": ["own", "lqr"], "seeds": [1],
+        "set": {"loop.duration_s": 0.05, "controllers.own.kind": "own"},
+    }  # fmt: skip
+    planner = Planner(tmp_path / "ev")
+    planner.lines(cells(load_suite(suite)))
+    wrong, sound = planner.jobs.values()
+    with pytest.raises(PluginFault, match=re.escape(words)):
+        run_job(wrong)
+    assert run_job(sound).status == "done"
+
+
+def test_a_plugin_of_another_kind_is_named(capsys: pytest.CaptureFixture) -> None:
+    line = line_of(["check", "cartpole_ladder", "--controllers.l.kind", "law", "--controller", "l"], capsys)
+    assert "controllers.l.kind: plug-in 'law' has no backend; allowed: a class of the kind 'controllers'" in line
 
 
 def test_a_sensor_that_is_disturbed_from_the_start_may_tell_what_its_space_has_not(tmp_path: Path) -> None:
@@ -299,6 +419,14 @@ def test_act_refuses_what_the_plant_would_not_say(agent: Any, obs: np.ndarray, r
     with pytest.raises(ScenarioError, match=words):
         agent.act(obs, reward)
     assert agent.act(ZEROS).shape == (1,), "nothing was sent"
+
+
+@pytest.mark.parametrize(
+    ("obs", "reward"), [(["a"] * 4, 0.0), ([None] * 4, 0.0), ([0.0] * 4, None), ([0.0] * 4, "much")]
+)
+def test_act_refuses_what_is_no_number(agent: Any, obs: list, reward: Any) -> None:
+    with pytest.raises(ScenarioError, match="allowed: finite numbers"):
+        agent.act(obs, reward)
 
 
 def test_act_takes_numbers_whose_sum_is_too_large(agent: Any) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from msgspec import Struct
@@ -230,6 +233,63 @@ def test_a_library_that_a_plugin_imports_counts_with_its_version_and_its_source(
     finally:
         sys.path.remove(str(site))
         sys.modules.pop("library", None)
+
+
+INSTALLED = {
+    "models/__init__.py": "import maths.core\n",
+    "models/table.csv": "1.0",
+    "models/kernel.so": "compiled",
+    "maths/__init__.py": "",
+    "maths/core.py": "from single import TWO\n",
+    "single.py": "TWO = 2\n",
+}
+
+
+@pytest.mark.parametrize("name", INSTALLED)
+def test_every_file_of_what_an_installed_library_imports_in_turn_counts(
+    outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    site = tmp_path / "lib" / "site-packages"
+    for file, text in INSTALLED.items():
+        (site / file).parent.mkdir(parents=True, exist_ok=True)
+        (site / file).write_text(text)
+    (outside / "gust_helper.py").write_text("import models\nBIAS = 0.0\n")
+    monkeypatch.syspath_prepend(site)
+    before = sources.source_of("disturbances", "gust")
+    assert {"models", "maths", "single"} <= set(before)
+    (site / name).write_text("changed = True\n")
+    assert sources.source_of("disturbances", "gust") != before
+
+
+def test_modules_in_an_archive_count_with_it_and_with_what_they_import(
+    outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, behind = tmp_path / "zipped.zip", tmp_path / "behind.py"
+    behind.write_text("A = 1\n")
+    (outside / "gust_helper.py").write_text("import zipped\nBIAS = 0.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(archive)
+    found = []
+    for text in ("import behind\n", "import behind\nA = 2\n"):
+        with ZipFile(archive, "w") as opened:
+            opened.writestr("zipped.py", text)
+        importlib.invalidate_caches()
+        found.append(sources.source_of("disturbances", "gust"))
+    behind.write_text("A = 2\n")
+    found.append(sources.source_of("disturbances", "gust"))
+    assert found[0]["zipped"] != found[1]["zipped"] == found[2]["zipped"]
+    assert found[0]["behind"] == found[1]["behind"] != found[2]["behind"]
+
+
+def test_a_module_that_lies_in_no_file_is_said_to_be_not_seen(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+            return ModuleSpec(name, None, origin="memory:made") if name == "made" else None
+
+    (outside / "gust_helper.py").write_text("import made\nBIAS = 0.0\n")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    assert sources.source_of("disturbances", "gust")["made"] == sources.NOT_SEEN
 
 
 @pytest.mark.parametrize("library", sources.COUNTS)

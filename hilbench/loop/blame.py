@@ -1,0 +1,55 @@
+"""Which plug-in broke its promise in the middle of a run. Asked when a run has failed, never in a tick."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import numpy as np
+
+from hilbench.loop.agent import Agent
+from hilbench.types import LawProgram
+
+
+def blamed(error: BaseException, plant: Any, agent: Agent) -> str:
+    """Name the plug-in that raised, or whose answer is wrong; empty where none did, so that the fault is our own.
+
+    Parameters
+    ----------
+    error : BaseException
+        What ended the run.
+    plant : Plant
+        The plant of the run.
+    agent : Agent
+        Its controller.
+    """
+    program, coder = agent.control.program, agent.control.coder
+    modules = {
+        type(plant).__module__: f"plant {type(plant).__name__!r}",
+        type(coder).__module__: f"coder {type(coder).__name__!r}",
+    }
+    through = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if wrong := _wrong_answer(plant):
+        return f"plant {type(plant).__name__!r}: {wrong}"
+    if {"send", "collect", "submit"} & {*names}:
+        return f"law {program.name!r}" if isinstance(program, LawProgram) else ""
+    return next((modules[name] for name in reversed(through) if name in modules), "")
+
+
+def _wrong_answer(plant: Any) -> str:
+    """What a plant answers now that its spec does not say; nothing where all is as promised."""
+    spec = plant.plant_spec
+    try:
+        answer, state = plant.observe(), plant.state()
+    except (Exception, SystemExit):
+        return ""
+    if not isinstance(answer, tuple) or len(answer) != 5:
+        return f"observe() gave {len(answer) if isinstance(answer, tuple) else 'no'} answers, not 5"
+    obs, info = answer[0], answer[4]
+    if np.shape(obs) != (len(spec.obs_names),):
+        return f"observation of shape {np.shape(obs)}, not {(len(spec.obs_names),)}"
+    for name in spec.info_units:
+        if not isinstance(info.get(name), float | int | np.number | np.bool_):
+            return f"info {name!r} is {info.get(name)!r}, no number"
+    return "" if np.ndim(state) == 1 else f"state of shape {np.shape(state)}"
