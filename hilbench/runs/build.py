@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from hilbench import plugins
@@ -15,13 +13,14 @@ from hilbench.types import (
     BuiltController,
     Empty,
     LawProgram,
+    Plant,
     PlantSpec,
     Program,
     to_builtins,
 )
 
 
-def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
+def make_plant(scenario: Scenario, render_mode: str | None = None) -> Plant:
     """The scenario's plant. Raises ScenarioError when a disturbance does not fit it."""
     kind = plugins.get("envs", scenario.plant.kind)
     try:
@@ -50,7 +49,7 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
         raise ScenarioError(f"{scenario.where}: controllers.{scenario.controller}: {error}") from None
 
 
-def checked(scenario: Scenario, plant: Any) -> BuiltController:
+def checked(scenario: Scenario, plant: Plant) -> BuiltController:
     """The scenario's controller, built for a plant that is reset and stepped once, with all they promise held true.
 
     The plant has to be reset before it runs. Raises ScenarioError for what is not as promised.

@@ -30,7 +30,7 @@ from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
 from hilbench.scenario.files import Scenario, dump
 from hilbench.scenario.loop import LoopConfig, TraceDelay
-from hilbench.types import EVENT, RunData, size_of, to_builtins
+from hilbench.types import EVENT, Plant, RunData, size_of, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
 """Of ticks that may begin more than a period late before a run says so; a few stalls are none."""
@@ -86,7 +86,7 @@ def tick_times(run: RunData) -> list[TickTimes]:
 
 
 def open_recorder(
-    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, clock: Clock, **more: Any
+    scenario: Scenario, folder: str | Path, plant: Plant, agent: Agent, clock: Clock, **more: Any
 ) -> Recorder:  # fmt: skip
     """The run's folder, opened, with all that is known before its first tick."""
     meta = {
@@ -106,7 +106,7 @@ def open_recorder(
 
 
 def record_run(
-    scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, clock: Clock, progress: Callable | None
+    scenario: Scenario, recorder: Recorder, plant: Plant, agent: Agent, clock: Clock, progress: Callable | None
 ) -> Outcome:
     """Drive the loop, with the link's bare echo before it and after it in real time.
 

@@ -12,11 +12,12 @@ from itertools import count, pairwise
 from operator import lt
 from typing import Annotated, Any
 
+import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError, allowed_hint
-from hilbench.scenario.delays import ConstantDelay, GammaDelay, Seconds, TraceDelay, endless_ns, to_delay
+from hilbench.scenario.delays import ConstantDelay, Delay, Seconds, endless_ns, to_delay
 from hilbench.seeding import stream
 from hilbench.settings import to_config
 
@@ -29,7 +30,7 @@ WAYS = ("to_device", "to_plant")
 class Way(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to the frames that go one way."""
 
-    delay: ConstantDelay | GammaDelay | TraceDelay = ConstantDelay()
+    delay: Delay = ConstantDelay()
     """How long a frame waits, stated as the loop's delay is; a trace is that of the same way in a recorded run."""
     jitter_s: Seconds = 0.0
     """A frame waits up to so much longer, every time being as likely."""
@@ -77,7 +78,15 @@ class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def settle_shape(table: Mapping[str, Any], where: str) -> Impairment:
-    """A `[shape]` table. A field of a way in the table itself holds for both ways. Raises ScenarioError."""
+    """A `[shape]` table. A field of a way in the table itself holds for both ways. Raises ScenarioError.
+
+    Parameters
+    ----------
+    table : dict
+        What the file says.
+    where : str
+        Its place in the file, for messages.
+    """
     known = {*Impairment.__struct_fields__, *Way.__struct_fields__}
     if unknown := sorted(set(table) - known):
         raise ScenarioError(f"{where}.{unknown[0]}: no such field; {allowed_hint(unknown[0], known)}")
@@ -120,7 +129,7 @@ class Counts:
 class Lane:
     """The frames of one plant that go one way. Instants are in ns on any clock that does not go back."""
 
-    def __init__(self, shape: Impairment, way: str, counts: Counts, trace_s: NDArray | None = None) -> None:
+    def __init__(self, shape: Impairment, way: str, counts: Counts, trace_s: NDArray[np.float64] | None = None) -> None:
         config: Way = getattr(shape, way)
         self._counts, self._room = counts, shape.queue
         self._chances = config.loss, config.duplicate, config.reorder
@@ -130,7 +139,8 @@ class Lane:
         self._delays_ns = endless_ns(config.delay, stream(shape.seed, f"{way}.delay"), trace_s)
         self._waiting: list[tuple[int, int, Frame]] = []
         self._number = count()
-        self._bursts, self._storms = shape.burst, []
+        self._bursts = shape.burst
+        self._storms: list[tuple[int, int, float]] = []  # from when, until when, and how many are lost
         self._last_ns = self._kept_ns = 0
 
     @property
@@ -148,6 +158,17 @@ class Lane:
     def put(self, frame: Frame, now_ns: int, *, delayed: bool = True, fragile: bool = True) -> None:
         """Take a frame in. One that is not `delayed` only waits for those before it; one that is not `fragile` is
         neither lost nor doubled, passes none and is passed by none.
+
+        Parameters
+        ----------
+        frame : any
+            What is to be passed on.
+        now_ns : int
+            When it came, in nanoseconds.
+        delayed : bool
+            Whether it waits as the way's delay says.
+        fragile : bool
+            Whether it may be lost, doubled or passed.
         """
         lost = doubled = passes = False
         if fragile:

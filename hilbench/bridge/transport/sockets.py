@@ -15,8 +15,16 @@ HEARTBEAT_TIMEOUT_MS = 5000
 """Silence after which a connection is dropped and made anew; a crowded machine may stall for a second."""
 
 
-def tune(socket: zmq.Socket, address: str) -> None:
-    """Bounds and liveness, before the socket meets its address."""
+def tune(socket: zmq.Socket[bytes], address: str) -> None:
+    """Bounds and liveness, before the socket meets its address.
+
+    Parameters
+    ----------
+    socket : zmq.Socket
+        Not bound and not connected yet.
+    address : str
+        Where it will be.
+    """
     for option, value in (
         (zmq.RCVHWM, QUEUE),
         (zmq.SNDHWM, QUEUE),
@@ -33,8 +41,16 @@ def tune(socket: zmq.Socket, address: str) -> None:
         socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
 
 
-def dial(socket: zmq.Socket, address: str) -> None:
-    """Have a socket connect, now or whenever somebody listens there. Raises LinkError for what is no address."""
+def dial(socket: zmq.Socket[bytes], address: str) -> None:
+    """Have a socket connect, now or whenever somebody listens there. Raises LinkError for what is no address.
+
+    Parameters
+    ----------
+    socket : zmq.Socket
+        Tuned already.
+    address : str
+        Where the device is.
+    """
     check_target(address)
     try:
         socket.connect(address)
