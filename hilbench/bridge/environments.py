@@ -84,6 +84,15 @@ def install(name: str, again: bool = False, say: Callable[[str], None] = lambda 
 
     Raises LinkError with the reason. What is half made is removed, after an interruption too, and what was there
     before is put back.
+
+    Parameters
+    ----------
+    name : str
+        One of RECIPES.
+    again : bool
+        Whether to make it anew where it is there already.
+    say : callable
+        Is told, in lines, what happens.
     """
     folder = folder_of(name)
     if not again and _made_from(folder) == _wanted(name):

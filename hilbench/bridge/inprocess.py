@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hilbench.bridge.device.session import Session, build_backend
 from hilbench.errors import LinkError, NetworkError
-from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Link, LoadReport, Probes, Program, Reply, States, Tick
+from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Events, Link, LoadReport, Probes, Program, Reply, States, Tick
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +31,7 @@ class InProcess(Link):
     same_clock = True
     """Whether `recv_ns` of a Reply and this process's monotonic clock may be subtracted."""
 
-    def __init__(self, config: Config, backend_kind: str, backend_config: dict[str, Any]) -> None:
+    def __init__(self, config: Struct, backend_kind: str, backend_config: dict[str, Any]) -> None:
         self.config = config
         self._session: Session | None = Session(build_backend(backend_kind, backend_config))
         self._replies: deque[Reply] = deque()
@@ -86,7 +86,7 @@ class InProcess(Link):
             sleep(timeout_ns * 1e-9)
         return None
 
-    def snapshot(self) -> dict[str, NDArray]:
+    def snapshot(self) -> States:
         return self._open().snapshot()
 
     def request_checkpoint(self, received: Callable[[States], None]) -> None:
@@ -94,7 +94,7 @@ class InProcess(Link):
         with contextlib.suppress(NetworkError):
             super().request_checkpoint(received)
 
-    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], carry: Carry) -> None:
         self._open().restore(arrays, carry)
 
     def close(self) -> None:
@@ -129,5 +129,5 @@ def _copy(reply: Reply) -> Reply:
     )
 
 
-def _events(events: NDArray) -> NDArray:
+def _events(events: Events) -> Events:
     return events.copy() if len(events) else NO_EVENTS

@@ -80,7 +80,15 @@ def read_public(file: str | Path) -> bytes:
 
 
 def read_device(folder: str | Path, clients: str | Path) -> DeviceKeys:
-    """A device's keys and the public keys in the folder `clients`. Raises LinkError when there are none."""
+    """A device's keys, and those of the plants that may connect. Raises LinkError when there are none.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of the device's own pair.
+    clients : str or Path
+        Of the plants' public keys.
+    """
     files = sorted(Path(clients).glob(f"*{SUFFIX}"))
     if not files:
         raise LinkError(f"{clients}: no public key (*{SUFFIX}) is there, so no plant could connect; copy theirs to it")

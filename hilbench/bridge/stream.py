@@ -105,5 +105,5 @@ def _serial(address: str) -> Connection:
         return serial.Serial(parts.path, int(baud), timeout=0, exclusive=True)
     except (serial.SerialException, ValueError) as error:
         number = getattr(error, "errno", None)
-        said, remedy = os.strerror(number) if number else error, _REMEDIES.get(number, "is it a serial line?")
+        said, remedy = os.strerror(number) if number else error, _REMEDIES.get(number or 0, "is it a serial line?")
         raise LinkError(f"cannot open {parts.path!r}: {said}; {remedy}") from None

@@ -72,7 +72,7 @@ class ZmqLink(FrameLink):
             socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
             socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
             socket.setsockopt(zmq.CURVE_SERVERKEY, server)
-        self._monitor = socket.get_monitor_socket(_EVENTS_OF_A_CONNECTION)
+        self._monitor: zmq.Socket[bytes] | None = socket.get_monitor_socket(_EVENTS_OF_A_CONNECTION)
         self._reached = self._shook_hands = self._broken_off = False
         try:
             dial(socket, self._address)
@@ -80,7 +80,7 @@ class ZmqLink(FrameLink):
             context.destroy()
             raise
         self._context, self._socket = context, socket
-        self._fd, self._slice_ms = socket.getsockopt(zmq.FD), 0
+        self._fd, self._slice_ms = socket.fileno(), 0
 
     def _disconnect(self) -> None:
         self._unwatch()
@@ -158,7 +158,7 @@ class ZmqLink(FrameLink):
 
         The socket's descriptor signals changes, not messages, so its events are asked before every wait.
         """
-        while not self._socket.getsockopt(_EVENTS) & _READABLE:
+        while not self._socket.getsockopt(_EVENTS) & _READABLE:  # type: ignore[operator]  # this option is an int
             left_ns = deadline_ns - monotonic_ns()
             if left_ns <= 0:
                 self._check_device()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -185,7 +185,7 @@ class Clock(Protocol):
         """
 
 
-class Wall:
+class Wall(Clock):
     """Real time, on an absolute schedule."""
 
     realtime = free_running = True
@@ -233,7 +233,7 @@ class Wall:
         return overdue
 
 
-class Virtual(ABC):
+class Virtual(Clock):
     """The clock on which the plant waits for the loop: time passes without waiting, and stops while the loop waits."""
 
     realtime = False

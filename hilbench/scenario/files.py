@@ -124,7 +124,15 @@ def load(name: str | Path, overrides: Mapping[str, Any] | None = None, controlle
 
 
 def find(name: str | Path, folder: str = "") -> Path:
-    """The file behind a path or a name, looked for beside the package and in the checkout. Raises ScenarioError."""
+    """The file behind a path or a name, looked for beside the package and in the checkout. Raises ScenarioError.
+
+    Parameters
+    ----------
+    name : str or Path
+        What the user gave.
+    folder : str
+        Which folder of the shipped scenarios to look in; their own when empty.
+    """
     given = Path(name)
     with contextlib.suppress(OSError):  # a name too long for a file is no file
         if given.is_file():

@@ -9,7 +9,7 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from time import monotonic_ns
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from hilbench.nal.model.codec import pack
 from hilbench.nal.model.network import Network
 from hilbench.types import Carry, Link, LoadReport, Probes, Program, Reply, States, Tick
 
+S = TypeVar("S")
+T = TypeVar("T")
 BYE_TIMEOUT_S = 0.2
 ALIVE_TRIES = 3
 """Questions whether a silent device is there, since one may be lost on the way."""
@@ -197,7 +199,7 @@ class FrameLink(Link):
         answer = self._ask(Kind.SNAPSHOT, lambda seq: wire.frame(Kind.SNAPSHOT, self._session, seq), Kind.SNAPSHOT)
         return self._decoded(lambda data: states.decode_states(data)[0], answer)
 
-    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], carry: Carry) -> None:
         self._loaded()
         answer = self._ask(
             Kind.RESTORE,
@@ -313,7 +315,7 @@ class FrameLink(Link):
                 self._refuse(data, header)
         return None
 
-    def _decoded(self, decode: Callable[[Any], Any], data: Any) -> Any:
+    def _decoded(self, decode: Callable[[S], T], data: S) -> T:
         """What the device sent, decoded. Raises FrameError, which names the device."""
         try:
             return decode(data)

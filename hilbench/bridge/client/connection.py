@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn, Protocol
 from msgspec import Meta
 
 from hilbench.bridge.client.client import FrameLink, Limits
-from hilbench.bridge.protocol.framing import PIECE_BYTES, Framing
+from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams, Framing
 from hilbench.bridge.transport.addresses import refusal
 from hilbench.bridge.transport.spin import SPIN_S, can_spin, poller, readable_by
 from hilbench.errors import LinkError
@@ -35,6 +35,13 @@ def push(fd: int, pieces: deque[bytes | memoryview]) -> bool:
     """Write what there is room for, without waiting, and take it off the pieces; whether anything has left.
 
     Raises OSError when the connection has ended.
+
+    Parameters
+    ----------
+    fd : int
+        The connection, non-blocking.
+    pieces : deque of bytes
+        What is to leave, in this order.
     """
     begun = False
     try:
@@ -73,12 +80,12 @@ class ConnectionLink(FrameLink):
         super().__init__(config, backend_kind, backend_config)
         self._frames: deque[bytes] = deque()
         self._rest: deque[bytes | memoryview] = deque()  # of the one frame that has begun to leave
-        self._framing: Framing | None = None
+        self._framing: Framing = Datagrams()  # until there is a connection
         self._no_room = False  # for the last request
         self._broken = 0  # before this connection
 
     def tally(self) -> dict[str, int]:
-        return super().tally() | {"broken": self._broken + (self._framing.broken if self._framing else 0)}
+        return super().tally() | {"broken": self._broken + self._framing.broken}
 
     def _connect(self) -> None:
         self._broken = self.tally()["broken"]

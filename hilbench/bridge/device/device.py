@@ -36,7 +36,7 @@ class Device:
 
     def __init__(
         self, backend: Backend, lease_s: float, clock_ns: Callable[[], int] = monotonic_ns,
-        broken: Callable[[], int] = lambda: 0, load_limit: Callable[[], AbstractContextManager] = nullcontext,
+        broken: Callable[[], int] = lambda: 0, load_limit: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:  # fmt: skip
         self._session = Session(backend)
         self._hello = Hello(CAPABILITIES, boot_id())
@@ -48,7 +48,7 @@ class Device:
         self._heard_ns = 0
         self._tick_mark = b""
         self._number = int.from_bytes(os.urandom(2), "little")
-        self._actions = {
+        self._actions: dict[int, Callable[[bytes, Header], bytes]] = {
             Kind.LOAD: self._load,
             Kind.RESET: self._reset,
             Kind.BYE: self._part,
@@ -60,7 +60,17 @@ class Device:
         self._refused, self._broken = 0, broken
 
     def answer(self, plant: bytes, data: bytes, recv_ns: int) -> bytes | None:
-        """The answer to a frame from the plant with this address; None where none is due."""
+        """The answer to a frame from the plant with this address; None where none is due.
+
+        Parameters
+        ----------
+        plant : bytes
+            Who sent it, as its listener names them.
+        data : bytes
+            The frame.
+        recv_ns : int
+            When it arrived, in nanoseconds of this process's monotonic clock.
+        """
         try:
             if plant == self._plant and data.startswith(self._tick_mark):
                 return self._tick(data, recv_ns)
@@ -123,8 +133,10 @@ class Device:
         except Overdue:
             self._session.unload()
             raise FrameError(Code.REFUSED, OVERDUE) from None
-        self._reader = TickReader(self._session.sizes)
-        self._hello = Hello(CAPABILITIES, boot_id(), program_hash(load.program), self._session.sizes)
+        sizes = self._session.sizes
+        assert sizes is not None, "a load that returns has set them"
+        self._reader = TickReader(sizes)
+        self._hello = Hello(CAPABILITIES, boot_id(), program_hash(load.program), sizes)
         return wire.encode_report(self._number, header.seq, report)
 
     def _reset(self, data: bytes, header: Header) -> bytes:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from time import monotonic_ns
-from typing import Protocol
 
 import zmq
 
@@ -27,6 +26,7 @@ from hilbench.bridge.device.router import LINGER_MS, LOOK_MS, open_router
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams, Framing
 from hilbench.bridge.transport.addresses import LONG, LONGEST_PATH, make_way, refusal
+from hilbench.bridge.transport.listener import Listener
 from hilbench.bridge.transport.spin import Rhythm, poller, readable_by
 from hilbench.errors import LinkError
 
@@ -37,28 +37,21 @@ LONGEST_S = 10.0
 """The most that this may come to: meanwhile the device cannot be stopped."""
 
 
-class Listener(Protocol):
-    address: str
-    """Where plants reach it, with its real port or path."""
-    broken: int
-    """Frames dropped because their bytes were wrong."""
-
-    def receive(self) -> tuple[bytes, bytes | None] | None:
-        """The next frame and who sent it; None for one whose connection has ended. None when nothing comes."""
-
-    def send(self, plant: bytes, frame: bytes) -> None:
-        """Send without waiting; what a plant has no room for is lost."""
-
-    def admit(self, plant: bytes) -> None:
-        """Let this plant, which has opened a session, send long frames."""
-
-
 @contextlib.contextmanager
 def listening(bind: str, spin_s: float, keys: DeviceKeys | None = None) -> Iterator[Listener]:
     """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound.
 
     Around the instant at which its plant's next frame is expected a Unix socket or a byte stream is looked at without
     sleep, from `spin_s` before to `spin_s` after.
+
+    Parameters
+    ----------
+    bind : str
+        The endpoint.
+    spin_s : float
+        In seconds.
+    keys : DeviceKeys, optional
+        Who may connect, over ZeroMQ alone; anyone when absent.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -79,7 +72,7 @@ def _listener(bind: str, spin_s: float, keys: DeviceKeys | None, stack: contextl
     return open_router(bind, keys, stack)
 
 
-class Connections:
+class Connections(Listener):
     """Connections to one listening socket, each with a framing of its own."""
 
     def __init__(self, server: socket.socket, address: str, framing: Callable[[], Framing], spin_s: float) -> None:

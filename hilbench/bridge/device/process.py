@@ -80,6 +80,10 @@ class DeviceProcess:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, start_new_session=True
         )
         self.pid = self._popen.pid
+        stdin, stdout = self._popen.stdin, self._popen.stdout
+        assert stdin is not None, "it is a pipe"
+        assert stdout is not None, "it is a pipe"
+        self._stdin, self._stdout = stdin, stdout
         try:
             if schedule is not None:
                 schedule(self.pid)
@@ -105,20 +109,22 @@ class DeviceProcess:
     def close(self) -> None:
         """End the process: politely, then firmly. May be called twice."""
         with contextlib.suppress(BrokenPipeError):
-            self._popen.stdin.close()
-        for insist in (self._popen.terminate, self._popen.kill, None):
+            self._stdin.close()
+        for insist in (self._popen.terminate, self._popen.kill):
             try:
-                self._popen.wait(STOP_TIMEOUT_S if insist else None)
+                self._popen.wait(STOP_TIMEOUT_S)
                 break
             except subprocess.TimeoutExpired:
                 insist()
-        self._popen.stdout.close()
+        else:
+            self._popen.wait()
+        self._stdout.close()
         self._stderr.close()
 
     def _read_address(self, timeout_s: float) -> str:
         deadline, text = monotonic() + timeout_s, b""
         while b"\n" not in text:
-            if not select.select((self._popen.stdout,), (), (), max(0.0, deadline - monotonic()))[0]:
+            if not select.select((self._stdout,), (), (), max(0.0, deadline - monotonic()))[0]:
                 raise LinkError(
                     f"the device process (pid {self.pid}) did not serve within {timeout_s:g} s{self._tail()}"
                 )
@@ -129,7 +135,7 @@ class DeviceProcess:
         return os.fsdecode(found[1])
 
     def _read(self) -> bytes:
-        if piece := os.read(self._popen.stdout.fileno(), 4096):
+        if piece := os.read(self._stdout.fileno(), 4096):
             return piece
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(STOP_TIMEOUT_S)

@@ -13,6 +13,7 @@ import zmq
 
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.transport.addresses import make_way
+from hilbench.bridge.transport.listener import Listener
 from hilbench.bridge.transport.sockets import tune
 
 LOOK_MS = 100
@@ -25,12 +26,12 @@ _AT_ONCE = int(zmq.NOBLOCK)  # plain integers: to join two flags on every tick t
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 
 
-class Router:
+class Router(Listener):
     """ZeroMQ's own queues, heartbeats and reconnections."""
 
     broken = 0  # a message comes whole or not at all
 
-    def __init__(self, socket: zmq.Socket) -> None:
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self.socket = socket
 
@@ -56,10 +57,21 @@ class Router:
             pass
 
     def admit(self, plant: bytes) -> None:
-        pass  # libzmq bounds every message alike
+        """Libzmq bounds every message alike."""
 
 
 def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Router:
+    """Bind a ROUTER to a tcp:// or ipc:// endpoint. Raises OSError or ZMQError when that fails.
+
+    Parameters
+    ----------
+    bind : str
+        The endpoint.
+    keys : DeviceKeys or None
+        The device's keys and who may connect; None for anyone.
+    stack : ExitStack
+        Releases the socket, its context and its file.
+    """
     context = stack.enter_context(zmq.Context())
     if keys is not None:
         _admit_only(keys.clients, context, stack)
@@ -83,7 +95,9 @@ def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack)
     return Router(router)
 
 
-def _admit_only(clients: frozenset[bytes], context: zmq.Context, stack: contextlib.ExitStack) -> None:
+def _admit_only(
+    clients: frozenset[bytes], context: zmq.Context[zmq.Socket[bytes]], stack: contextlib.ExitStack
+) -> None:
     """Answer libzmq when it asks, in the middle of a handshake, whether a key may enter (ZAP, ZeroMQ RFC 27)."""
     from zmq.auth.thread import ThreadAuthenticator  # brings asyncio: for those who use keys
 

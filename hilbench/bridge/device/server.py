@@ -17,10 +17,12 @@ from functools import partial
 from time import monotonic_ns
 
 from hilbench.bridge.device.device import Device
-from hilbench.bridge.device.listeners import LOOK_MS, Listener, listening
+from hilbench.bridge.device.listeners import listening
+from hilbench.bridge.device.router import LOOK_MS
 from hilbench.bridge.device.watchdog import LOAD_TIMEOUT_S, Interrupted, Watchdog, watched
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.protocol.wire import Kind
+from hilbench.bridge.transport.listener import Listener
 from hilbench.bridge.transport.spin import DEVICE_SPIN_S
 from hilbench.errors import LinkError
 from hilbench.types import Backend
@@ -48,13 +50,34 @@ def serve(
 ) -> None:
     """Serve `backend` on the endpoint `bind` until SIGINT, SIGTERM, SIGHUP or an end that the caller chose.
 
-    `ready` is told the endpoint, with its real port, once plants can connect. With `exit_with_stdin` the end of
-    standard input ends the device, so one that a plant has started does not outlive it; `stop_fd` does the same for
-    any file descriptor. A plant that is silent for `lease_s` makes room for another. A LOAD that takes longer than
-    `load_timeout_s` is refused. A backend that does not let itself be interrupted, when that time is over or a signal
-    comes, is killed with its process; in a thread other than the main one neither holds. With `keys`, only the plants
-    that they name may connect; `spin_s` is for `listening`. Raises LinkError when `bind` is not a loopback address or a
-    path (unless there are `keys`, or `insecure`), or cannot be bound.
+    A backend that does not let itself be interrupted, when the time of a LOAD is over or a signal comes, is killed with
+    its process; in a thread other than the main one neither holds. Raises LinkError when `bind` is not a loopback
+    address or a path (unless there are `keys`, or `insecure`), or cannot be bound.
+
+    Parameters
+    ----------
+    backend : Backend
+        What runs the programs of plants.
+    bind : str
+        The endpoint.
+    ready : callable
+        Is told the endpoint, with its real port, once plants can connect.
+    exit_with_stdin : bool
+        Whether the end of standard input ends the device, so that one that a plant has started does not outlive it.
+    lease_s : float
+        A plant that is silent for so long, in seconds, makes room for another.
+    load_timeout_s : float
+        A LOAD that takes longer, in seconds, is refused.
+    keys : DeviceKeys, optional
+        The plants that may connect; any when absent.
+    insecure : bool
+        Whether other machines may reach it without keys.
+    spin_s : float
+        As in `listening`, in seconds.
+    stop_fd : int, optional
+        A file descriptor whose end ends the device too.
+    clock_ns : callable
+        The clock of leases, in nanoseconds.
     """
     check_bind(bind, insecure, keys is not None)
     ends = [] if stop_fd is None else [stop_fd]
@@ -75,7 +98,19 @@ def serve(
 
 
 def check_bind(bind: str, insecure: bool, has_keys: bool = False, takes_keys: bool = True) -> None:
-    """Raise LinkError for an endpoint that is malformed, or that other machines can reach without keys."""
+    """Raise LinkError for an endpoint that is malformed, or that other machines can reach without keys.
+
+    Parameters
+    ----------
+    bind : str
+        The endpoint.
+    insecure : bool
+        Whether other machines may reach it without keys.
+    has_keys : bool
+        Whether only plants with keys may connect.
+    takes_keys : bool
+        Whether the message may propose keys.
+    """
     transport, _, rest = bind.partition("://")
     host, _, port = rest.rpartition(":")
     if has_keys and transport in ("unix", "stream"):

@@ -16,11 +16,19 @@ from hilbench.bridge.protocol.states import Status
 from hilbench.bridge.protocol.ticks import check_tick
 from hilbench.bridge.protocol.wire import Code, FrameError, Sizes, check_reset
 from hilbench.settings import to_config
-from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, Tick
+from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, States, Tick
 
 
 def build_backend(kind: str, settings: dict[str, Any]) -> Backend:
-    """The backend plug-in `kind` with its Config from `settings`. Raises PluginError or ScenarioError."""
+    """The backend plug-in `kind` with its Config from `settings`. Raises PluginError or ScenarioError.
+
+    Parameters
+    ----------
+    kind : str
+        Its name.
+    settings : dict
+        The fields of its Config.
+    """
     backend = plugins.get("backends", kind)
     return backend(to_config(backend.Config, settings, "backend", kind))
 
@@ -43,7 +51,17 @@ class Session:
         """Periods that were jumped over with states held, since the last reset."""
 
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
-        """Give the backend a program. Raises NetworkError or ProtocolError; nothing is loaded then."""
+        """Give the backend a program. Raises NetworkError or ProtocolError; nothing is loaded then.
+
+        Parameters
+        ----------
+        program : Program
+            A LawProgram or a `hilbench.nal.Network`.
+        period_us : int
+            The control period, in microseconds.
+        probes : Probes
+            What replies report beside the outputs.
+        """
         self.unload()
         sizes = Sizes.of(program, period_us)
         report = self._backend.load(program, period_us, probes)
@@ -55,7 +73,17 @@ class Session:
         self.sizes, self._started = None, False
 
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
-        """Start an episode: ticks count from 0 again. Raises ProtocolError before a load."""
+        """Start an episode: ticks count from 0 again. Raises ProtocolError before a load.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of the program's own randomness.
+        carry : {"none", "weights", "all"}
+            What survives: nothing, learnt weights, or all states too.
+        catch_up : int
+            Periods of a gap between ticks through which the backend advances its network.
+        """
         check_reset(seed, carry, catch_up)
         self._need_program("RESET")
         self.end()
@@ -70,6 +98,13 @@ class Session:
         The Reply belongs to the backend and holds until the next tick. `compute_ns` counts the periods that a gap
         made the backend catch up, too; a backend with a time of its own says it itself. A tick whose step raises counts
         as run: it is never run again.
+
+        Parameters
+        ----------
+        tick : Tick
+            What the plant sent.
+        recv_ns : int
+            When it arrived, in nanoseconds of this process's monotonic clock.
         """
         if not self._started:
             raise FrameError(Code.STATE, "TICK before an episode has started; RESET first")
@@ -88,18 +123,34 @@ class Session:
         reply.prev_seq, self._prev_seq = self._prev_seq, tick.seq
         return reply
 
-    def snapshot(self) -> dict[str, NDArray]:
+    def snapshot(self) -> States:
         """Copies of all that changes in the backend. Raises NetworkError where it cannot."""
         self._need_program("SNAPSHOT")
         return self._backend.snapshot()
 
-    def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
-        """Put a snapshot back; ticks go on counting. Raises NetworkError, and changes nothing, when it does not fit."""
+    def restore(self, arrays: Mapping[str, NDArray[Any]], carry: Carry) -> None:
+        """Put a snapshot back; ticks go on counting. Raises NetworkError, and changes nothing, when it does not fit.
+
+        Parameters
+        ----------
+        arrays : dict of arrays
+            What `snapshot` returned.
+        carry : {"none", "weights", "all"}
+            How much of it to take.
+        """
         self._need_program("RESTORE")
         self._backend.restore(arrays, carry)
 
     def status(self, refused: int, broken: int) -> Status:
-        """What has been counted since the last reset; `refused` and `broken` are the device's own counts."""
+        """What has been counted since the last reset, with the device's own counts.
+
+        Parameters
+        ----------
+        refused : int
+            Frames answered with an ERROR since the device started.
+        broken : int
+            Frames since then that were dropped because their bytes were wrong.
+        """
         return Status(self._ticks, self.dropped, self.slip, refused, broken)
 
     def end(self) -> None:
@@ -108,12 +159,12 @@ class Session:
 
     def check(self, tick: Tick) -> None:
         """Raise ProtocolError when the loaded program does not take this tick."""
-        self._need_program("TICK")
-        check_tick(tick, self.sizes)
+        check_tick(tick, self._need_program("TICK"))
 
-    def _need_program(self, what: str) -> None:
+    def _need_program(self, what: str) -> Sizes:
         if self.sizes is None:
             raise FrameError(Code.STATE, f"{what} before a program is loaded; LOAD one first")
+        return self.sizes
 
     def _bridge(self, gap: int) -> None:
         run = min(gap, self._catch_up)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -62,8 +62,24 @@ _states_decoder = msgspec.msgpack.Decoder(States)
 _status_decoder = msgspec.msgpack.Decoder(Status)
 
 
-def encode_states(kind: Kind, session: int, seq: int, arrays: Mapping[str, NDArray], carry: Carry = "all") -> bytes:
-    """A SNAPSHOT's or a RESTORE's frame. Raises FrameError when it grows too long."""
+def encode_states(
+    kind: Kind, session: int, seq: int, arrays: Mapping[str, NDArray[Any]], carry: Carry = "all"
+) -> bytes:
+    """A SNAPSHOT's or a RESTORE's frame. Raises FrameError when it grows too long.
+
+    Parameters
+    ----------
+    kind : Kind
+        SNAPSHOT or RESTORE.
+    session : int
+        The session's number.
+    seq : int
+        The request's number.
+    arrays : dict of arrays
+        The states by name.
+    carry : {"none", "weights", "all"}
+        RESTORE: what to take of them.
+    """
     packed = {name: _packed(np.asarray(array)) for name, array in arrays.items()}
     body = msgspec.msgpack.encode(States(packed, carry))
     if len(body) > FRAME_MAX_BYTES - wire.HEADER.size:
@@ -71,13 +87,24 @@ def encode_states(kind: Kind, session: int, seq: int, arrays: Mapping[str, NDArr
     return wire.frame(kind, session, seq, body)
 
 
-def decode_states(data: bytes) -> tuple[dict[str, NDArray], Carry]:
+def decode_states(data: bytes) -> tuple[dict[str, NDArray[Any]], Carry]:
     """The arrays of a SNAPSHOT or a RESTORE, which stay parts of the frame, and the carry. Raises FrameError."""
     states = wire.unpack(_states_decoder, data)
     return {name: _unpacked(name, array) for name, array in states.arrays.items()}, states.carry
 
 
 def encode_status(session: int, seq: int, status: Status) -> bytes:
+    """A STATUS's frame.
+
+    Parameters
+    ----------
+    session : int
+        The session's number.
+    seq : int
+        The request's number.
+    status : Status
+        What the device counts.
+    """
     return wire.frame(Kind.STATUS, session, seq, msgspec.msgpack.encode(status))
 
 
@@ -85,12 +112,12 @@ def decode_status(data: bytes) -> Status:
     return wire.unpack(_status_decoder, data)
 
 
-def _packed(array: NDArray) -> Array:
+def _packed(array: NDArray[Any]) -> Array:
     kind = array.dtype.newbyteorder("<").str.replace(">", "<")
     return Array(kind, array.shape, np.ascontiguousarray(array, np.dtype(kind)).tobytes())
 
 
-def _unpacked(name: str, array: Array) -> NDArray:
+def _unpacked(name: str, array: Array) -> NDArray[Any]:
     dtype = np.dtype(array.kind)
     # A 0 among huge sizes needs no bytes either, but numpy cannot hold their product.
     if prod(max(1, n) for n in array.shape) > FRAME_MAX_BYTES:

@@ -7,6 +7,7 @@ so a step sees the same writable arrays on every link and a compiled backend nev
 from __future__ import annotations
 
 from struct import Struct
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from hilbench.bridge.protocol.wire import (
     Kind,
     Sizes,
 )
-from hilbench.types import COUNTERS, EVENT, NO_EVENTS, NO_VALUES, Reply, Tick
+from hilbench.types import COUNTERS, EVENT, NO_EVENTS, NO_VALUES, Events, Reply, Tick
 
 VALUE = np.dtype("<f4")
 _COUNTER = np.dtype("<u8")
@@ -40,7 +41,15 @@ _TICK, _REPLY = int(Kind.TICK), int(Kind.REPLY)
 
 
 def check_tick(tick: Tick, sizes: Sizes) -> None:
-    """Raise FrameError when a tick is not what the loaded program takes: every link calls this before it sends."""
+    """Raise FrameError when a tick is not what the loaded program takes: every link calls this before it sends.
+
+    Parameters
+    ----------
+    tick : Tick
+        What is to be sent.
+    sizes : Sizes
+        Of the loaded program.
+    """
     if not (0 <= tick.seq < NO_SEQ and 0 <= tick.t_ns < 2**64):
         raise FrameError(Code.RANGE, f"seq is {tick.seq} and t_ns {tick.t_ns}; allowed: 0 to 2**64 - 2")
     _check_values("values", tick.values, sizes.n_values_in)
@@ -50,12 +59,12 @@ def check_tick(tick: Tick, sizes: Sizes) -> None:
         _check_order(tick.events["t_us"])
 
 
-def _check_values(name: str, array: NDArray, size: int) -> None:
+def _check_values(name: str, array: NDArray[Any], size: int) -> None:
     if array.shape != (size,) or array.dtype != VALUE:
         raise FrameError(Code.COUNT, f"{name} are {array.shape} {array.dtype}; this program takes ({size},) float32")
 
 
-def _check_events(events: NDArray, period_us: int, n_addresses: int) -> None:
+def _check_events(events: Events, period_us: int, n_addresses: int) -> None:
     if events.dtype != EVENT or events.ndim != 1:
         raise FrameError(Code.COUNT, f"events are {events.shape} {events.dtype}; allowed: (n,) {EVENT}")
     if (last := events["t_us"].max()) >= period_us:
@@ -64,13 +73,21 @@ def _check_events(events: NDArray, period_us: int, n_addresses: int) -> None:
         raise FrameError(Code.RANGE, f"an event's address is {top}; allowed: below {n_addresses}")
 
 
-def _check_order(t_us: NDArray) -> None:
+def _check_order(t_us: NDArray[np.uint32]) -> None:
     if (t_us[1:] < t_us[:-1]).any():
         raise FrameError(Code.RANGE, "events are not in the order of t_us")
 
 
 def encode_tick(tick: Tick, session: int) -> bytes:
-    """The TICK frame of a tick that `check_tick` let pass."""
+    """The TICK frame of a tick that `check_tick` let pass.
+
+    Parameters
+    ----------
+    tick : Tick
+        What is sent.
+    session : int
+        The session's number.
+    """
     events, values, modulators = tick.events, tick.values, tick.modulators
     flags = LEARNING if tick.learning else 0
     header = HEADER.pack(
@@ -80,7 +97,15 @@ def encode_tick(tick: Tick, session: int) -> bytes:
 
 
 def encode_reply(reply: Reply, session: int) -> bytes:
-    """The REPLY frame; arrays of other number types are cast to the wire's."""
+    """The REPLY frame; arrays of other number types are cast to the wire's.
+
+    Parameters
+    ----------
+    reply : Reply
+        What the device answers.
+    session : int
+        The session's number.
+    """
     events, values = reply.events, reply.values
     probe_events, probe_values = reply.probe_events, reply.probe_values
     n_events, n_values, n_probe_events, n_probe_values = len(events), len(values), len(probe_events), len(probe_values)
@@ -136,7 +161,7 @@ class TickReader:
         if seq == NO_SEQ:
             raise FrameError(Code.RANGE, "TICK has seq 2**64 - 1; allowed: less")
 
-    def _read_events(self, data: bytes, n_events: int) -> NDArray:
+    def _read_events(self, data: bytes, n_events: int) -> Events:
         events = self._events.fill(data, HEADER.size, n_events)
         _check_events(events, self._sizes.period_us, self._sizes.n_addresses_in)
         _check_order(events["t_us"])
@@ -216,7 +241,7 @@ class ReplyReader:
         return FrameError(Code.COUNT, f"REPLY has {n_probe_values} probe values; allowed: {allowed}")
 
 
-def _out_of_range(head: tuple) -> FrameError:
+def _out_of_range(head: tuple[Any, ...]) -> FrameError:
     """What is wrong with the numbers of a REPLY's header and fixed part."""
     seq, recv_ns, compute_ns, prev_seq, energy_j = head[5], head[10], head[11], head[12], head[-1]
     counters = dict(zip(COUNTERS, head[15:-1], strict=True))
@@ -236,16 +261,16 @@ def _out_of_range(head: tuple) -> FrameError:
 class _Store:
     """An array made once and filled again and again; it grows when a frame needs more."""
 
-    def __init__(self, dtype: np.dtype, capacity: int) -> None:
+    def __init__(self, dtype: np.dtype[Any], capacity: int) -> None:
         self._dtype = dtype
         self._make(capacity)
 
     def _make(self, capacity: int) -> None:
         self._array, self._capacity = np.zeros(capacity, self._dtype), capacity
-        self._bytes = memoryview(self._array.view(np.uint8))
+        self._bytes = self._array.view(np.uint8).data
         self._view, self._n_bytes = self._array[:], self._array.nbytes  # a view: nobody resizes what it is filled by
 
-    def fill(self, data: bytes, at: int, count: int) -> NDArray:
+    def fill(self, data: bytes, at: int, count: int) -> NDArray[Any]:
         """The `count` elements at byte `at` of a frame whose length has been checked."""
         if count > self._capacity:
             self._make(max(count, 2 * self._capacity))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from struct import Struct as Layout
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,7 @@ from msgspec import Meta
 from hilbench.errors import ProtocolError, printable, printable_lines
 from hilbench.types import Carry, LoadReport, Probes, Program, size_of
 
+T = TypeVar("T")
 MAGIC = b"HB"
 VERSION = 1
 LEARNING = 1
@@ -127,7 +128,15 @@ class Sizes(NamedTuple):
 
     @classmethod
     def of(cls, program: Program, period_us: int) -> Sizes:
-        """The sizes of a program's ports. Raises FrameError when a frame could not hold them."""
+        """The sizes of a program's ports. Raises FrameError when a frame could not hold them.
+
+        Parameters
+        ----------
+        program : Program
+            What is loaded.
+        period_us : int
+            The control period, in microseconds.
+        """
         if not 1 <= period_us < 2**32:
             raise FrameError(Code.RANGE, f"period is {period_us} us; allowed: 1 to {2**32 - 1}")
         sizes = cls(
@@ -170,7 +179,15 @@ _report_decoder = msgspec.msgpack.Decoder(LoadReport)
 
 
 def frame(kind: Kind, session: int, seq: int, body: bytes = b"") -> bytes:
-    """A frame without tick data. `seq` is the request's number, which its answer repeats."""
+    """A frame without tick data: `session` and `seq` are the numbers of its session and of the request.
+
+    Parameters
+    ----------
+    kind : Kind
+    session, seq : int
+    body : bytes
+        What follows the header.
+    """
     return HEADER.pack(MAGIC, VERSION, kind, session, 0, seq, 0, 0, 0, 0) + body
 
 
@@ -204,11 +221,24 @@ def seq_of(data: bytes) -> int:
 
 
 def mark(kind: Kind, session: int) -> bytes:
-    """The bytes that a frame of this kind and session starts with: one comparison on a running loop's path."""
+    """The bytes that a frame of this kind and session starts with: one comparison on a running loop's path.
+
+    Parameters
+    ----------
+    kind : Kind
+    session : int
+    """
     return HEADER.pack(MAGIC, VERSION, kind, session, 0, 0, 0, 0, 0, 0)[:6]
 
 
 def encode_hello(session: int, seq: int, hello: Hello) -> bytes:
+    """A HELLO's frame.
+
+    Parameters
+    ----------
+    session, seq : int
+    hello : Hello
+    """
     body = HELLO.pack(hello.capabilities, hello.boot_id, hello.program_hash, *hello.sizes, 0)
     return frame(Kind.HELLO, session, seq, body)
 
@@ -228,6 +258,14 @@ def decode_answered_hello(data: bytes) -> Hello:
 
 
 def encode_reset(session: int, seq: int, seed: int, carry: Carry, catch_up: int) -> bytes:
+    """A RESET's frame. Raises FrameError for what none can say.
+
+    Parameters
+    ----------
+    session, seq : int
+    seed, carry, catch_up
+        As in `check_reset`.
+    """
     check_reset(seed, carry, catch_up)
     return frame(Kind.RESET, session, seq, RESET.pack(seed, catch_up, CARRIES.index(carry)))
 
@@ -236,19 +274,34 @@ def decode_reset(data: bytes) -> tuple[int, Carry, int]:
     seed, catch_up, carry = RESET.unpack(_body(data, RESET.size))
     if any(data[-RESET_PAD:]):
         raise FrameError(Code.RANGE, f"the last bytes of RESET are {data[-RESET_PAD:].hex()}; allowed: 0")
-    name = CARRIES[carry] if carry < len(CARRIES) else str(carry)
-    check_reset(seed, name, catch_up)
-    return seed, name, catch_up
+    if carry >= len(CARRIES):
+        raise _no_carry(str(carry))
+    check_reset(seed, CARRIES[carry], catch_up)
+    return seed, CARRIES[carry], catch_up
 
 
 def check_reset(seed: int, carry: str, catch_up: int) -> None:
-    """Raise FrameError for what no RESET can say."""
+    """Raise FrameError for what no RESET can say.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the program's own randomness.
+    carry : str
+        What survives.
+    catch_up : int
+        Periods of a gap through which the device advances its network.
+    """
     if not 0 <= seed < 2**64:
         raise FrameError(Code.RANGE, f"seed is {seed}; allowed: 0 to 2**64 - 1")
     if carry not in CARRIES:
-        raise FrameError(Code.RANGE, f"carry is {carry!r}; allowed: {', '.join(CARRIES)}")
+        raise _no_carry(carry)
     if not 0 <= catch_up <= CATCH_UP_MAX:
         raise FrameError(Code.RANGE, f"catch_up is {catch_up}; allowed: 0 to {CATCH_UP_MAX}")
+
+
+def _no_carry(found: str) -> FrameError:
+    return FrameError(Code.RANGE, f"carry is {found!r}; allowed: {', '.join(CARRIES)}")
 
 
 def check_bare(data: bytes) -> None:
@@ -263,6 +316,13 @@ def check_echo(data: bytes) -> None:
 
 
 def encode_load(session: int, seq: int, load: Load) -> bytes:
+    """A LOAD's frame.
+
+    Parameters
+    ----------
+    session, seq : int
+    load : Load
+    """
     return frame(Kind.LOAD, session, seq, msgspec.msgpack.encode(load))
 
 
@@ -271,6 +331,13 @@ def decode_load(data: bytes) -> Load:
 
 
 def encode_report(session: int, seq: int, report: LoadReport) -> bytes:
+    """A REPORT's frame.
+
+    Parameters
+    ----------
+    session, seq : int
+    report : LoadReport
+    """
     return frame(Kind.REPORT, session, seq, msgspec.msgpack.encode(report))
 
 
@@ -282,6 +349,18 @@ def decode_report(data: bytes) -> LoadReport:
 
 
 def encode_error(session: int, seq: int, code: Code, text: str) -> bytes:
+    """An ERROR's frame; a text that is too long is cut.
+
+    Parameters
+    ----------
+    session : int
+        The session's number; 0 for a plant without one.
+    seq : int
+        Of the frame that is refused; NO_SEQ where it has none.
+    code : Code
+    text : str
+        In words, for a person.
+    """
     whole = text.encode(errors="replace")[:TEXT_MAX_BYTES].decode(errors="ignore")  # no character is cut in two
     return frame(Kind.ERROR, session, seq, ERROR.pack(code) + whole.encode())
 
@@ -300,8 +379,16 @@ def _body(data: bytes, size: int) -> bytes:
     return data[HEADER.size :]
 
 
-def unpack(decoder: msgspec.msgpack.Decoder, data: bytes):
-    """The msgpack body of a frame. Raises FrameError."""
+def unpack(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T:
+    """The msgpack body of a frame. Raises FrameError.
+
+    Parameters
+    ----------
+    decoder : msgspec.msgpack.Decoder
+        Of the body's type.
+    data : bytes
+        The whole frame.
+    """
     try:
         return decoder.decode(memoryview(data)[HEADER.size :])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import stat
+from typing import Protocol
 
 from hilbench.errors import LinkError
 
@@ -34,12 +35,31 @@ _REMEDIES = {
 _HOST_PORT = re.compile(r"tcp://(\[[^\]]+\]|[^:\[\]*]+):0*([1-9][0-9]{0,4})")
 
 
-def refusal(error: OSError, otherwise: str) -> str:
-    """What the system says of an address, and what to do: as a rule, what stands in `otherwise`."""
+class SystemRefusal(Protocol):
+    """An OSError, or ZeroMQ's own error."""
+
+    @property
+    def errno(self) -> int | None: ...
+
+    @property
+    def strerror(self) -> str | None: ...
+
+
+def refusal(error: SystemRefusal, otherwise: str) -> str:
+    """What the system says of an address, and what to do.
+
+    Parameters
+    ----------
+    error : OSError or ZMQError
+        What it raised.
+    otherwise : str
+        What to do, where the error's number tells nothing better.
+    """
     if "path too long" in str(error):  # as Python itself says it, without a number
         return f"{error}; {LONG}"
-    said = os.strerror(error.errno) if error.errno in errno.errorcode else error.strerror or str(error)
-    return f"{said}; {_REMEDIES.get(error.errno, otherwise)}"
+    number = error.errno or 0
+    said = os.strerror(number) if number in errno.errorcode else error.strerror or str(error)
+    return f"{said}; {_REMEDIES.get(number, otherwise)}"
 
 
 def check_target(address: str) -> None:
@@ -50,7 +70,15 @@ def check_target(address: str) -> None:
 
 
 def make_way(path: str, kind: int) -> None:
-    """Remove the socket of this kind that a killed device left. Raises OSError when anything else is there."""
+    """Remove the socket of this kind that a killed device left. Raises OSError when anything else is there.
+
+    Parameters
+    ----------
+    path : str
+        Where it may be.
+    kind : int
+        SOCK_STREAM or SOCK_SEQPACKET.
+    """
     try:
         is_socket = stat.S_ISSOCK(os.lstat(path).st_mode)
     except FileNotFoundError:

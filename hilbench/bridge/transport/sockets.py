@@ -32,8 +32,16 @@ def tune(socket: zmq.Socket, address: str) -> None:
         socket.setsockopt(option, value)
 
 
-def dial(socket: zmq.Socket, address: str) -> None:
-    """Have a socket connect, now or whenever somebody listens there. Raises LinkError for what is no address."""
+def dial(socket: zmq.Socket[bytes], address: str) -> None:
+    """Have a socket connect, now or whenever somebody listens there. Raises LinkError for what is no address.
+
+    Parameters
+    ----------
+    socket : zmq.Socket
+        Tuned already.
+    address : str
+        Where the device is.
+    """
     check_target(address)
     try:
         socket.connect(address)

@@ -32,7 +32,15 @@ def poller(fd: int) -> select.poll:
 
 
 def readable_by(poll: select.poll, until_ns: int) -> bool:
-    """Look until there is something to read; False when there is nothing by then."""
+    """Look until there is something to read; False when there is nothing by then.
+
+    Parameters
+    ----------
+    poll : select.poll
+        From `poller`.
+    until_ns : int
+        On this process's monotonic clock, in nanoseconds.
+    """
     while not poll.poll(0):
         if monotonic_ns() >= until_ns:
             return False
