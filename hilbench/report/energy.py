@@ -26,9 +26,9 @@ def figures(cells: Sequence[ReportCell], baseline: str | None) -> list[Figure]:
     Parameters
     ----------
     cells : sequence of ReportCell
-        Of one scenario.
+        The cells of one scenario.
     baseline : str, optional
-        The label of the cell that is always drawn.
+        As in `curves.choose`, which selects the cells to draw.
     """
     panels: dict[tuple[str, str], list[str]] = {}
     for name in dict.fromkeys(name for cell in cells for name in cell.metrics):

@@ -259,7 +259,7 @@ def test_one_evaluation_at_a_time_has_a_folder(tmp_path: Path) -> None:
 
     def again(step: Progress) -> None:
         if next(steps) == 0:
-            with pytest.raises(ScenarioError, match="another evaluation is at work here"):
+            with pytest.raises(ScenarioError, match="another evaluation is running here"):
                 evaluate(SMALL, tmp_path)
             assert json.loads((tmp_path / "summary.json").read_text())["status"] == "running"
 
