@@ -57,6 +57,8 @@ def _connected() -> dict[str, Network]:
         "delay": _network("lif", {}, delay_steps=3),
         "delay per synapse": _network("lif", {}, delay_steps=random.integers(0, 6, (N_NEXT, N))),
         "late input": _network("lif", {}, late=True),
+        "delayed value input": _network("lif", {}, of_values={"delay_steps": 6}),
+        "late value input": _network("lif", {}, of_values={"late": True}),
         "constant input": _network("lif", {}, bias=np.linspace(0.5, 2, N_NEXT)),
         "loop": _network("lif", {}, loop={"delay_steps": 1}),
         "loop of late input": _network("lif", {}, loop={"late": True}),
@@ -88,6 +90,7 @@ def _network(
     loop: dict[str, Any] | None = None,
     learns: bool = False,
     own_times: bool = False,
+    of_values: dict[str, Any] | None = None,
     **connect: Any,
 ) -> Network:
     """Values and events onto neurons of one kind, these onto LIF neurons, and these onto a readout."""
@@ -100,7 +103,7 @@ def _network(
     stated = {name: value for name, value in times.items() if name in PARAMETERS[kind]}
     net.add("a", kind, N, output=behaviour.get("spikes") != "graded", **stated, **behaviour)
     reach = _reach(net)
-    net.connect("x", "a", reach * random.normal(1, 1, (N, N_VALUES)))
+    net.connect("x", "a", reach * random.normal(1, 1, (N, N_VALUES)), **of_values or {})
     net.connect("e", "a", reach * random.normal(2, 1, (N, N_EVENTS)))
     if loop is not None:
         net.connect("a", "a", reach / amplitude * random.normal(0, 0.3, (N, N)), **loop)

@@ -18,7 +18,7 @@ from msgspec import Struct
 from hilbench.errors import NetworkError, ScenarioError
 from hilbench.firmware._pes import Learnt, learnt_part
 from hilbench.firmware._program import n_events_in, program_c
-from hilbench.nal.compile.fold import folded_for
+from hilbench.nal.compile.fold import Folded, folded_for
 from hilbench.nal.compile.host_part import beside_chip, chip_part
 from hilbench.nal.compile.zeros import Inputless, Zeros
 from hilbench.nal.loihi import IntegerNetwork
@@ -134,17 +134,18 @@ class Parts:
         return sum(p.weights.nnz for p in (*self.integers.projections.values(), *self.integers.value_inputs, *beside))
 
 
-def parts(network: Network, weight_bits: int, largest_value: float) -> Parts:
+def parts(folded: Folded, weight_bits: int, largest_value: float) -> Parts:
     """A network without relays as its integers and the readouts that learn.
 
     Raises NetworkError for what the firmware cannot run.
     """
+    network = folded.network
     if not network.populations:
         raise NetworkError(NO_POPULATIONS)
     beside = beside_chip(network, "cortexm")
     learnt = learnt_part(network, beside)
     made = from_network(chip_part(network, beside), weight_bits, largest_value)
-    lines = (*made.lines, *(learnt.lines() if learnt else ()))
+    lines = (*folded.lines, *made.lines, *(learnt.lines() if learnt else ()))
     return Parts(made.integers, learnt, lines, tuple(made.zeros), tuple(made.inputless))
 
 

@@ -11,11 +11,13 @@ import numpy as np
 from msgspec import Struct
 
 from hilbench.nal.compile.firing import awaits_arrivals
+from hilbench.nal.compile.host_part import held_back
 from hilbench.nal.compile.target import Choice, Span, Target
 from hilbench.nal.compile.wiring import Wiring
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection
+from hilbench.nal.rules.pes import PES
 
 
 class Broken(Struct, frozen=True):
@@ -81,7 +83,8 @@ def _ports(network: Network, target: Target) -> Iterator[Broken]:
 
 def _population(network: Network, p: Population, target: Target) -> Iterator[Broken]:
     limits, b, where = target.limits, p.behaviour, f"population {p.name!r}"
-    yield from _chosen("kinds", limits.kinds, p.kind, where)
+    if p.kind != "sum" or all(q.source != p.name for q in network.onto(p.name)):  # `fold.loops` names loops
+        yield from _chosen("kinds", limits.kinds, p.kind, where)
     if p.rule is not None:
         yield from _chosen("rules", limits.rules, type(p.rule).__name__, where)
     if not p.spiking:
@@ -105,12 +108,22 @@ def _projection(p: Projection, network: Network, target: Target) -> Iterator[Bro
         yield from _chosen("rules", limits.rules, type(p.rule).__name__, where)
     source = network.populations.get(p.source)
     if source is None:
+        yield from _held_back(p, network, target)
         return
     if not source.spiking and limits.spikes is not None and "graded" not in limits.spikes.values:
         found = f"values of {source.name!r} in every step"
         yield Broken("spikes", where, found, ", ".join(limits.spikes.values))
     if limits.delay_steps is not None and _steps(p)[1] > limits.delay_steps.high:
         yield Broken("delay_steps", where, f"up to {_steps(p)[1]}", _span(limits.delay_steps))
+
+
+def _held_back(p: Projection, network: Network, target: Target) -> Iterator[Broken]:
+    """Values become constant inputs, which act at once; software that learns delays those onto a readout."""
+    port, found = network.port(p.source), held_back(p)
+    software = target.limits.rules is None and any(isinstance(q.rule, PES) for q in network.onto(p.target))
+    if port.kind == "values" and found is not None and not software:
+        allowed = "values that act at once; delay them before they are sent, or send events"
+        yield Broken(found[0], f"projection {p.name!r}", f"{found[1]} for values", allowed)
 
 
 def _span(span: Span) -> str:

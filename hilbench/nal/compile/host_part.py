@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from hilbench.errors import NetworkError
 from hilbench.nal.model.network import Network
+from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules.pes import PES
 
 
@@ -30,6 +31,23 @@ def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -
     if len(found) == len(network.populations):
         raise NetworkError(f"found no population that spikes; {allowed}: a network with one at least")
     return found
+
+
+def held_back(q: Projection) -> tuple[str, str] | None:
+    """What makes a projection of values act later than at once, and how: a constant input, as a chip has it, cannot."""
+    if not q.weights.nnz:
+        return None
+    if q.late:
+        return "late", "True"
+    return ("delay_steps", str(q.max_delay_steps)) if q.max_delay_steps else None
+
+
+def check_at_once(q: Projection, where: str) -> None:
+    """Raise NetworkError for a projection of values that acts late or after a delay, which nothing there does."""
+    if found := held_back(q):
+        text = f"found {found[1]} for values; allowed {where}: values that act at once"
+        remedy = "delay them before they are sent, or send events (backends numba and reference delay values)"
+        raise NetworkError(f"projection {q.name!r}: {found[0]}: {text}; {remedy}")
 
 
 def chip_part(network: Network, beside: list[str]) -> Network:
