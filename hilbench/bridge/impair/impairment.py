@@ -12,7 +12,6 @@ from itertools import count, pairwise
 from operator import lt
 from typing import Annotated, Any
 
-import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import select
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic_ns
 
@@ -18,7 +17,6 @@ import zmq
 from numpy.typing import NDArray
 
 from hilbench.bridge.device.listeners import listening
-from hilbench.bridge.device.router import Router
 from hilbench.bridge.device.server import check_bind, signals
 from hilbench.bridge.impair.impairment import Counts, Impairment, Lane
 from hilbench.bridge.protocol.wire import HEADER, MAGIC, Kind

@@ -18,6 +18,7 @@ from hilbench.cli import main
 from hilbench.errors import NetworkError
 from hilbench.metrics import measure
 from hilbench.nal import Network, save
+from hilbench.nal.compile.fold import Folded
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
 from hilbench.record.reader import read_run
@@ -32,7 +33,7 @@ needs_compiler = pytest.mark.usefixtures("cortexm")
 
 
 def host(net: Network, folder: Path) -> Host:
-    made = firmware.parts(net, 8, 1.0)
+    made = firmware.parts(Folded(net, ()), 8, 1.0)
     return Host(compiled(made.integers, PERIOD_US, folder, learnt=made.learnt))
 
 
