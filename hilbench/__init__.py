@@ -1,8 +1,8 @@
 """hilbench: a hardware-in-the-loop, closed-loop robotics testbed for spiking controllers.
 
-Importing it registers the plants with Gymnasium, where that is installed, and loads no engine, socket or simulator:
-what else it offers is loaded by its first use. `gym.make("hilbench:hilbench/ArmPayload-v0")` imports it first, so that
-form works in processes that nobody has imported it in, as workers of a pool.
+Importing it registers the plants with Gymnasium, where that is installed. It loads no engine, socket or simulator: each
+name below is loaded by its first use. `gym.make("hilbench:hilbench/ArmPayload-v0")` imports hilbench itself, so it also
+works in processes that have not imported it, as the workers of a pool.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HOMES = {
     "measure": "metrics",
     "read_run": "record.reader",
 }
-"""The module of each name that is loaded by its first use."""
+"""The module of each name that is loaded by its first use, below `hilbench`."""
 
 
 def run(
@@ -51,17 +51,22 @@ def run(
     controller: str | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Outcome:
-    """Run a scenario and leave its record in `folder`.
+    """Run a scenario and leave its record in a folder.
+
+    A lost device ends the run with an Outcome, not with an exception. Raises HilbenchError for a run that cannot start.
 
     Parameters
     ----------
-    scenario : a Scenario from `load`, or a scenario's name or path
-    folder : where the record goes; a folder that holds one already is refused
-    overrides : SECTION.FIELD -> value, for a name or path
-    controller : which of its controllers runs, for a name or path
-    progress : is told the simulated time, once a second of it
-
-    A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
+    scenario : Scenario, str or Path
+        A Scenario from `load`, or a scenario's name or path.
+    folder : str or Path
+        Where the record goes; a folder that holds one already is refused.
+    overrides : mapping, optional
+        SECTION.FIELD -> value; only with a name or path.
+    controller : str, optional
+        Which of the scenario's controllers runs; only with a name or path.
+    progress : callable, optional
+        Receives the simulated time in s, once a second of it.
     """
     from hilbench.errors import ScenarioError
     from hilbench.runs.run import run as run_resolved
@@ -85,14 +90,14 @@ def __dir__() -> list[str]:
 
 
 def _is_command() -> bool:
-    """Whether this process is the command `hilbench`, and not somebody's Python that imports the package."""
-    if sys.argv[0] == "-m":  # of `python -m hilbench ...` this is all there is as yet
+    """Whether this process is the command `hilbench`, and not another program that imports the package."""
+    if sys.argv[0] == "-m":  # at this point it is all there is of `python -m hilbench ...`
         return sys.orig_argv[-len(sys.argv)] == "hilbench"
     return os.path.basename(sys.argv[0]) == "hilbench"
 
 
 try:
-    register()  # imports Gymnasium, most of what the command waits for at its start
+    register()  # imports Gymnasium, which takes most of the command's start
 except KeyboardInterrupt:
     if not _is_command():
         raise

@@ -1,4 +1,4 @@
-"""The command `hilbench`, also as `python -m hilbench`. Interrupted while it is being imported, it says so too."""
+"""The command `hilbench`, also as `python -m hilbench`. It reports an interruption even while it is being imported."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main() -> NoReturn:
 
 
 def interrupted() -> NoReturn:
-    """End as the command line does: a line, and the code of an interruption."""
+    """End as the command line does when it is interrupted: with one line and exit code 130."""
     sys.stderr.write("hilbench: interrupted\n")
     sys.exit(130)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import NoReturn
 
 
 class HilbenchError(Exception):
-    """Base of all errors that a user can cause or mend; the command line prints one line and exits with 2."""
+    """Base of all errors that a user can cause or fix; the command line prints one line and exits with 2."""
 
 
 class ScenarioError(HilbenchError, ValueError):
@@ -16,7 +16,7 @@ class ScenarioError(HilbenchError, ValueError):
 
 
 class PluginError(HilbenchError, LookupError):
-    """A name stands for no plug-in of its kind."""
+    """There is no plug-in of this name and kind, or it does not load."""
 
 
 class NetworkError(HilbenchError, ValueError):
@@ -24,7 +24,7 @@ class NetworkError(HilbenchError, ValueError):
 
 
 class RecordError(HilbenchError, ValueError):
-    """A run folder is missing, foreign or unreadable."""
+    """A run's folder or file is missing, damaged, of another kind, or cannot be written."""
 
 
 class ProtocolError(HilbenchError, ValueError):
@@ -32,11 +32,11 @@ class ProtocolError(HilbenchError, ValueError):
 
 
 class LinkError(HilbenchError, TimeoutError):
-    """A device cannot be reached, refused, or stopped answering."""
+    """A device cannot be reached, refused a request, or stopped answering."""
 
 
 class MeterError(HilbenchError):
-    """No meter can be read here, or there is nothing for it to read."""
+    """No meter can be read here, or the run leaves nothing to meter."""
 
 
 class MissingExtra(HilbenchError, ImportError):
@@ -47,17 +47,39 @@ class MissingExtra(HilbenchError, ImportError):
 
 
 def printable(text: str, limit: int = 1000) -> str:
-    """What another party said, as one line that a terminal can be given: cut, without control characters."""
+    """A text of another party as one line that is safe to print: shortened, without control characters.
+
+    Parameters
+    ----------
+    text : str
+        What the other party sent.
+    limit : int
+        How many of its characters are kept.
+    """
     return "".join(c if c.isprintable() else " " for c in text[:limit])
 
 
+def printable_lines(lines: Sequence[str], most: int = 20) -> tuple[str, ...]:
+    """The first lines of another party's, each printable and cut, and how many more there were."""
+    kept = tuple(printable(line) for line in lines[:most])
+    return kept if len(lines) <= most else (*kept, f"and {len(lines) - most} more")
+
+
 def escaped(what: object) -> str:
-    """A path or another text as UTF-8 can hold it: what a name has of other bytes is escaped."""
+    """A path or another text as valid UTF-8: bytes of a file's name that are not UTF-8 are escaped."""
     return str(what).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def allowed_hint(found: str, allowed: Iterable[str]) -> str:
-    """The end of an error line: what is allowed and, when one is near, what was probably meant."""
+    """The end of an error line: what is allowed and, when one of it is similar, what was probably meant.
+
+    Parameters
+    ----------
+    found : str
+        What was given.
+    allowed : iterable of str
+        Every name that may be given.
+    """
     names = sorted(allowed)
     near = get_close_matches(found, names, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -65,12 +87,12 @@ def allowed_hint(found: str, allowed: Iterable[str]) -> str:
 
 
 def said(error: BaseException) -> str:
-    """What an exception of somebody else's code says, in one line of bounded length, with its kind."""
+    """The type and text of an exception from code outside of hilbench, as one line of bounded length."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 
 def stays_here(self: object) -> NoReturn:
-    """As `__reduce__`: what holds a socket, a process, or memory that compiled code writes to, is not pickled."""
+    """As `__reduce__`: refuse to pickle what holds a socket, a process, or memory that compiled code writes to."""
     name = type(self).__name__
     raise TypeError(f"{name}: cannot be pickled or copied; build it in the process that uses it, as make_agent does")

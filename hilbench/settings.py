@@ -1,4 +1,4 @@
-"""Turns plain settings into a Config, with errors that name the field. It must not know any particular Config."""
+"""Turns plain settings into a Config; errors name the field. It must not know any particular Config."""
 
 from __future__ import annotations
 
@@ -16,16 +16,25 @@ from hilbench.errors import ScenarioError, allowed_hint
 S = TypeVar("S", bound=msgspec.Struct)
 _FILE = {"names": "file"}
 File = Annotated[str, Meta(min_length=1, extra=_FILE)]
-"""The type of a Config's field that names a file, or a folder of them, as seen from the working directory.
+"""The type of a Config's field that names a file, or a folder of files, relative to the working directory.
 
-What is in it counts among what decides a run. Keys are no such files: who may drive a device changes no number.
+Its contents count among what decides a run's numbers. Key files have another type: they change no number.
 """
 
 
 def to_config(config: type[S], values: Mapping[str, Any], where: str, kind: str | None = None) -> S:
-    """`values` as a `config`, that of the plug-in `kind` if it is one's.
+    """Turn a table of plain values into a Config. Raises ScenarioError: the place, what was found, what is allowed.
 
-    Raises ScenarioError with the place, what was found and what is allowed.
+    Parameters
+    ----------
+    config : type[S]
+        The Config's class.
+    values : mapping
+        Field -> value, as TOML or JSON has them.
+    where : str
+        The table's place, which errors begin with: "plant".
+    kind : str, optional
+        The plug-in whose Config it is, for errors.
     """
     if not isinstance(values, Mapping):
         raise ScenarioError(f"{where}: found {values!r}, expected a table of fields")
@@ -43,9 +52,16 @@ def to_config(config: type[S], values: Mapping[str, Any], where: str, kind: str 
 
 
 def files_named(value: Any, any_text: bool = False, hint: Any = None) -> set[str]:
-    """The paths in a Config's fields of the type File, however deep; with `any_text` also any text that is a file's.
+    """The paths in a Config's fields of the type File, at any depth.
 
-    `hint` is the type that the value's field has.
+    Parameters
+    ----------
+    value : Any
+        A Config, or what a field of one holds.
+    any_text : bool
+        Whether any text that is an existing file's path counts too.
+    hint : type, optional
+        The type of the value's field, where it is a field's value.
     """
     if isinstance(value, str):
         return {value} if _names_file(hint) or (any_text and _is_file(value)) else set()
@@ -60,7 +76,7 @@ def files_named(value: Any, any_text: bool = False, hint: Any = None) -> set[str
 
 
 def _names_file(hint: Any) -> bool:
-    """Whether a type is File, or one of many Files, or may be one."""
+    """Whether a type is File, or contains it, as a tuple or a union may."""
     if any(getattr(meta, "extra", None) == _FILE for meta in getattr(hint, "__metadata__", ())):
         return True
     return any(_names_file(part) for part in get_args(hint))
@@ -69,12 +85,12 @@ def _names_file(hint: Any) -> bool:
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a path, or with a zero in it
+    except (OSError, ValueError):  # too long for a path, or with a null character
         return False
 
 
 def _refuse_infinite(value: Any, where: str) -> None:
-    """No setting is infinite or NaN: neither means anything to a plant, and JSON cannot say them."""
+    """Raise ScenarioError for infinity and NaN: neither means anything to a plant, and JSON has no word for them."""
     if isinstance(value, float) and not isfinite(value):
         raise ScenarioError(f"{where}: found {value}, expected a finite number")
     if isinstance(value, Mapping):
@@ -86,7 +102,19 @@ def _refuse_infinite(value: Any, where: str) -> None:
 
 
 def whole_steps(period_s: float, step_s: float, where: str, step: str = "physics steps") -> int:
-    """How many steps a period has. Raises ScenarioError unless it is a whole number, at least 1."""
+    """How many steps a period has. Raises ScenarioError unless it is a whole number, at least 1.
+
+    Parameters
+    ----------
+    period_s : float
+        The period, in s.
+    step_s : float
+        A step's length, in s.
+    where : str
+        The period's place, which the error begins with.
+    step : str
+        What the steps are called in the error.
+    """
     if not isinstance(period_s, int | float):
         raise ScenarioError(f"{where}: found {period_s!r}, expected a time in s")
     ratio = period_s / step_s
@@ -97,9 +125,11 @@ def whole_steps(period_s: float, step_s: float, where: str, step: str = "physics
 
 
 def _line(message: str, config: type, values: Mapping[str, Any], where: str) -> str:
+    """Msgspec's message as one of hilbench's: the place, what was found, what is allowed."""
     expected, _, path = message.partition(" - at `$")
     path = path.rstrip("`")
-    field = re.match(r"\.?(\w*)", path).group(1)
+    named = re.match(r"\.?(\w*)", path)
+    field = named[1] if named else ""
     if (names := _choices(config, field)) and field in values:
         return f"{where}{path}: found {values[field]!r}; {allowed_hint(str(values[field]), names)}"
     if "matching regex" in expected and (words := _described(config, field)):
@@ -109,13 +139,13 @@ def _line(message: str, config: type, values: Mapping[str, Any], where: str) -> 
 
 
 def _described(config: type, field: str) -> str:
-    """What the pattern of a field allows, in words, where it has them."""
+    """The description of a field's pattern in words; empty where it has none."""
     hint = get_type_hints(config, include_extras=True).get(field)
     metas = (meta for part in (hint, *get_args(hint)) for meta in getattr(part, "__metadata__", ()))
     return next((meta.description for meta in metas if meta.description), "")
 
 
 def _choices(config: type, field: str) -> list[str]:
-    """The words a field of words may hold; none for any other field."""
+    """The words that a Literal field may hold; none for any other field."""
     hint = get_type_hints(config).get(field)
     return [str(word) for word in get_args(hint)] if get_origin(hint) is Literal else []

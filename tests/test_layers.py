@@ -17,7 +17,7 @@ FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
 
 LAYERS = (
-    ("errors", "types", "seeding", "settings", "plugins"),
+    ("errors", "files", "types", "seeding", "settings", "plugins"),
     ("scenario", "coders", "nal"),
     ("firmware",),
     ("envs", "controllers", "backends", "bridge", "metrics", "meters", "conformance"),
@@ -117,9 +117,10 @@ def test_the_ground_stands_on_nothing():
     edges = {here: set() for here in LAYERS[0]}
     for name in FILES:
         if part(name) in edges:
-            edges[part(name)] |= own_imports(name)
+            edges[part(name)] |= own_imports(name) - {part(name)}
     assert edges == {
-        "errors": set(), "seeding": set(), "settings": {"errors"}, "types": {"errors"}, "plugins": {"errors"},
+        "errors": set(), "files": set(), "seeding": set(),
+        "settings": {"errors"}, "types": {"errors"}, "plugins": {"errors"},
     }  # fmt: skip
 
 

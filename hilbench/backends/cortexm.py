@@ -63,7 +63,7 @@ class Cortexm(Backend):
         program = runnable(program, period_us, probes, "cortexm")
         self._weight_ticks = probe_ticks(probes, period_us)
         folded = folded_for(program, "cortexm")
-        check_folded(folded, probes)
+        check_folded(folded.network, probes)
         made = parts(folded, self.config.weight_bits, self.config.largest_value)
         warnings = check_zeros(made.zeros, made.inputless, self.config.zeros_max)
         net, approximated = made.integers, made.approximated
@@ -79,7 +79,7 @@ class Cortexm(Backend):
             self._close()
         self._link, self._close = link, weakref.finalize(self, close)
         self.reset(0, "none")
-        exact = exact_parts(program, folded, approximated)
+        exact = exact_parts(program, folded.network, approximated)
         ns = self._instruction_ns()
         counted = (f"time: the board's is instructions x {ns} ns, as QEMU counts them; it says nothing about cycles",)
         found = (*approximated, *(counted if ns else ()))

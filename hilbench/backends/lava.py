@@ -71,7 +71,7 @@ class Lava(Backend):
         program = runnable(program, period_us, probes, "lava")
         self._steps = period_us // program.dt_us
         probe_ticks(probes, period_us)
-        folded = folded_for(program, "lava")
+        folded, early = folded_for(program, "lava")
         check_folded(folded, probes)
         host = beside_chip(folded, "lava", all_readouts=self.config.tag == "float")
         self._form = form = self._form_of(chip_part(folded, host))
@@ -88,7 +88,7 @@ class Lava(Backend):
         self._run(NO_EVENTS, self._steps)
         self._fresh = self._first_states()
         self.reset(0, "none")
-        lines = (*form.lines, *(f"{name}: computed by the host, as the reference does" for name in host))
+        lines = (*early, *form.lines, *(f"{name}: computed by the host, as the reference does" for name in host))
         exact = exact_parts(program, folded, lines)
         n_values = n_probe_values(folded, probes)
         return LoadReport("lava", exact, lines, n_probe_values=n_values, warnings=form.warnings)

@@ -126,11 +126,12 @@ class Loihi(Backend):
         """The program in integers, which parts of it are exact and which approximated, and warnings."""
         if not isinstance(program, IntegerNetwork):
             program = runnable(program, period_us, probes, "loihi")
-            folded = folded_for(program, "loihi")
+            folded, early = folded_for(program, "loihi")
             check_folded(folded, probes)
             made = from_network(folded, self.config.weight_bits, self.config.largest_value)
             warnings = check_zeros(made.zeros, made.inputless, self.config.zeros_max)
-            return made.integers, (exact_parts(program, folded, made.lines), tuple(made.lines)), warnings
+            lines = (*early, *made.lines)
+            return made.integers, (exact_parts(program, folded, lines), lines), warnings
         _check(program, period_us, probes)
         return program, ((*program.populations, *program.projections), ()), ()
 

@@ -32,7 +32,8 @@ from hilbench.backends._numba.table import RELEASED, Address, Argument, addresse
 from hilbench.errors import NetworkError, said
 from hilbench.nal import rules
 from hilbench.nal.compile import lower as lowering
-from hilbench.nal.compile.lower import Column, ConstantColumn, Lowered, lower, part_bounds, part_cuts
+from hilbench.nal.compile.cuts import part_bounds, part_cuts
+from hilbench.nal.compile.lower import Column, ConstantColumn, Lowered, lower
 from hilbench.nal.model import noise
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.rule import Rule

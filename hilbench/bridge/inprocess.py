@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic_ns, sleep
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hilbench.bridge.device.session import Session, build_backend
 from hilbench.errors import LinkError, NetworkError
-from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Link, LoadReport, Probes, Program, Reply, Tick
+from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Link, LoadReport, Probes, Program, Reply, States, Tick
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,10 +89,10 @@ class InProcess(Link):
     def snapshot(self) -> dict[str, NDArray]:
         return self._open().snapshot()
 
-    def request_checkpoint(self, episode: int, tick: int) -> None:
-        """A backend that has no snapshot keeps none."""
+    def request_checkpoint(self, received: Callable[[States], None]) -> None:
+        """A backend that cannot take a snapshot gives none."""
         with contextlib.suppress(NetworkError):
-            super().request_checkpoint(episode, tick)
+            super().request_checkpoint(received)
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         self._open().restore(arrays, carry)

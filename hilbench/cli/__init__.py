@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 import tyro
 
+from hilbench.cli._options import OPTIONS
 from hilbench.cli._shared import complain, show_warnings
 from hilbench.cli.build import build
 from hilbench.cli.compile import compile_file
@@ -44,7 +45,7 @@ DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
 Any field of a scenario can be set on the command line: --SECTION.FIELD VALUE, as --loop.mode realtime or
 --link.kind zmq; `hilbench check SCENARIO` prints every field there is."""
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_plugins,
     "check": check,
     "run": run,
@@ -64,7 +65,7 @@ COMMANDS = {
     "conformance": conformance,
 }
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What a write says where nothing more can be written."""
+"""The error codes of a write to a disk that is full or broken."""
 OVERRIDABLE = ("check", "run", "program", "evaluate")
 """Commands that take --SECTION.FIELD VALUE."""
 
@@ -77,8 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def guard(command: Callable[[], int | None]) -> NoReturn:
     """Run a command and exit with its code; a mistake or an interruption is one line, not a traceback."""
     show_warnings()
-    if sys.stdout.encoding == "utf-8" and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may be of other bytes
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and out.encoding == "utf-8" and out.errors == "strict":
+        out.reconfigure(errors="surrogateescape")  # names of files may have bytes that are not UTF-8
     try:
         with as_interrupts():
             code = command()
@@ -90,7 +92,7 @@ def guard(command: Callable[[], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         complain("interrupted")
         sys.exit(130)
-    except BrokenPipeError:  # whoever read the output has had enough of it, as `head` does
+    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
@@ -123,7 +125,7 @@ def _parsed(arguments: list[str], overrides: dict[str, Any]) -> Callable[[], int
     try:
         with redirect_stderr(said):
             return tyro.extras.subcommand_cli_from_dict(
-                commands, prog="hilbench", description=DESCRIPTION, args=arguments
+                commands, prog="hilbench", description=DESCRIPTION, args=arguments, registry=OPTIONS
             )
     except SystemExit as end:
         if not end.code:
@@ -133,7 +135,7 @@ def _parsed(arguments: list[str], overrides: dict[str, Any]) -> Callable[[], int
 
 
 def _first_words(box: str) -> str:
-    """What stands in a drawn box between its title and its first rule."""
+    """The text of a drawn box between its title and its first horizontal line."""
     lines = [line.strip("│╭╰╮╯|+ ") for line in box.splitlines()][1:]
     ruled = ["" if set(line) <= set("─-") else line for line in lines]
     return " ".join(next((list(part) for said, part in groupby(ruled, bool) if said), []))
@@ -155,8 +157,9 @@ def _check_names(arguments: list[str]) -> None:
 
 
 def _later(command: Callable[..., int], overrides: dict[str, Any] | None) -> Callable[..., Callable[[], int]]:
-    """The command, kept until its arguments are read; with overrides that the option parser has not seen, because every
-    scenario has its own.
+    """The command as a function that returns a call of it, with all its arguments, in place of running it.
+
+    The overrides are added here: every scenario has its own fields, so the option parser does not know them.
     """
 
     @wraps(command)

@@ -21,36 +21,37 @@ Scenario = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO"
 Run = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
 INTERRUPTED = "hilbench: interrupted"
-"""What is said of a command that has to be killed."""
+"""The line for a command that does not end by itself when it is interrupted."""
 
 
 def complain(text: str) -> None:
+    """Print a line to standard error."""
     print(f"hilbench: {text}", file=sys.stderr)
 
 
 class _Complaints(logging.Handler):
-    """Prints what the library warns of as one line each, whatever standard error is by then."""
+    """Prints each warning of the library as one line to the present standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         complain(self.format(record))
 
 
 def show_warnings() -> None:
-    """From now on whoever sits before the command line sees the library's warnings."""
+    """Print the library's warnings from now on."""
     logger = logging.getLogger("hilbench")
     if not any(isinstance(handler, _Complaints) for handler in logger.handlers):
         logger.addHandler(_Complaints())
 
 
 def share(option: str, found: float | None, default: float) -> float:
-    """An option's value, or the default without one. Raises ScenarioError for what is no share."""
+    """An option's value, or the default without one. Raises ScenarioError unless it is from 0 to 1."""
     if found is not None and not 0 <= found <= 1:
         raise ScenarioError(f"{option}: found {found}, expected a share from 0 to 1")
     return default if found is None else found
 
 
 def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float) -> bool:
-    """Tell of weights that became 0: whether a projection lost more than the share `most`, or a warning of `lines`."""
+    """Complain of what became 0; return whether it is more than the share `most` of any weights or thresholds."""
     from hilbench.nal.compile.zeros import too_many
 
     found = too_many(zeros, most)
@@ -62,9 +63,10 @@ def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float)
 
 
 def now() -> str:
+    """The present time, for the name of a folder."""
     return datetime.now().strftime("%Y%m%d-%H%M%S")
 
 
 def print_json(what: Any) -> None:
-    """Print JSON; what is no finite number is null, as JSON has no word for it."""
+    """Print JSON; infinity and NaN are null, because JSON has no word for them."""
     print(msgspec.json.format(msgspec.json.encode(what), indent=2).decode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,11 +43,12 @@ def compile_file(
     target
         which hardware; a wrong name prints all there are
     activity
-        folder of a run of this network whose record.spikes names its populations: traffic and energy are of that
+        folder of a run of this network whose record.spikes names its populations; traffic and energy are for its spikes
     chips
         how many chips there may be
     zeros_max
-        the share of a projection's weights that may become 0 before this ends with 1; 0.5 without it
+        the share of a projection's weights, or a population's thresholds, that may become 0 before this ends
+        with 1; 0.5 without it
     as_json
         print everything as JSON
     """
@@ -69,7 +70,8 @@ def compile_file(
         _print(report, found.summary)
     for broken in report.broken:
         complain(str(broken))
-    erased = complain_of_zeros([w.lost for w in report.weights], report.erased, most)
+    lost = [*(w.lost for w in report.weights), *(n.lost for n in report.populations)]
+    erased = complain_of_zeros(lost, report.erased, most)
     return 1 if report.broken or erased else 0
 
 
@@ -121,14 +123,14 @@ def _print(report: CompileReport, summary: str) -> None:
     for line in _traffic(report):
         _line(console, line)
     if report.weights:
-        rows = [
+        errors = [
             (w.projection, f"2^{w.exponent}", f"{w.max_abs:.3g}", f"{w.rms_relative:.2%}", f"{w.zeros} of {w.of}")
             for w in report.weights
         ]
-        _table(console, "weights", rows, ("projection", "exponent", "largest error", "rms error", "become 0"))
-    rows = [(n.population, *map(_percent, (n.threshold, n.tau, n.tau_syn))) for n in report.populations]
-    if any(set(row[1:]) != {""} for row in rows):
-        _table(console, "neurons: largest change", rows, ("population", "threshold", "tau", "tau of the current"))
+        _table(console, "weights", errors, ("projection", "exponent", "largest error", "rms error", "become 0"))
+    changes = [(n.population, *map(_percent, (n.threshold, n.tau, n.tau_syn))) for n in report.populations]
+    if any(set(row[1:]) != {""} for row in changes):
+        _table(console, "neurons: largest change", changes, ("population", "threshold", "tau", "tau of the current"))
     if report.energy is not None:
         _table(console, "modelled joules per decision", list(_joules(report.energy)), ("part", "events", "J", "range"))
     told = (("approximated", report.approximated), ("dropped", report.dropped), ("erased", report.erased))
@@ -144,7 +146,7 @@ def _line(console: Console, text: str) -> None:
     console.print(escape(text), soft_wrap=True)
 
 
-def _table(console: Console, title: str, rows: list[tuple[str, ...]], headings: tuple[str, ...]) -> None:
+def _table(console: Console, title: str, rows: Sequence[tuple[str, ...]], headings: tuple[str, ...]) -> None:
     table = Table(title=title or None, title_justify="left", box=None, padding=(0, 2))
     for i, heading in enumerate(headings):
         table.add_column(heading, justify="right" if i else "left")

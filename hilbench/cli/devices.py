@@ -73,7 +73,7 @@ def serve(
     def ready(address: str) -> None:
         print(f"hilbench: serving {backend} on {address} (pid {os.getpid()})", flush=True)
 
-    own = None if keys is None else read_device(keys, clients)
+    own = None if keys is None or clients is None else read_device(keys, clients)
     built = build_backend(backend, settings)
     serve_backend(
         built, bind, ready=ready, exit_with_stdin=exit_with_stdin, lease_s=lease_s, keys=own, insecure=insecure,
@@ -88,7 +88,7 @@ def device(
     *,
     again: bool = False,
 ) -> int:
-    """Make the Python environment that a device needs: `hilbench device install lava`. Does nothing twice.
+    """Make the Python environment that a device needs: `hilbench device install lava`. Does nothing if it is there.
 
     Parameters
     ----------

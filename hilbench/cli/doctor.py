@@ -25,7 +25,7 @@ other programs that run now count; a rate is held when at most {:.0%} of echoes 
 def doctor(
     *, each_s: float = 1.0, lava: bool = False, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
 ) -> int:
-    """Measure this machine: which real-time rate it holds over which link, what limits it, and what can be mended.
+    """Measure this machine: which real-time rate it holds over which link, what limits it, and what can be improved.
 
     A link is measured by the echo of a device that computes nothing; a controller's own time comes on top.
 
@@ -77,10 +77,12 @@ def _rows(report: MachineReport) -> Iterator[tuple[str, str]]:
         "stood still above 0.1 ms",
         f"{stalls.per_s:.1f} per second, {stalls.share:.2%} of the time, longest {stalls.longest_s * 1e3:.2f} ms",
     )
-    for rung in report.rate_steps:
-        held = "held" if rung.held else "not held"
-        told = f"{held}: {rung.late} of {rung.sent} late; {_told(rung.echo)}"
-        yield f"echo over {LINKS[rung.link]}, {rung.rate_hz} Hz", told
+    for step in report.rate_steps:
+        held = "held" if step.held else "not held"
+        yield (
+            f"echo over {LINKS[step.link]}, {step.rate_hz} Hz",
+            f"{held}: {step.late} of {step.sent} late; {_told(step.echo)}",
+        )
     for link, reason in report.unmeasured.items():
         yield f"echo over {LINKS[link]}", f"not measured: {reason}"
     for fact in report.facts:

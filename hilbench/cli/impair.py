@@ -65,7 +65,7 @@ def impair(
     """
     from hilbench.bridge.impair.relay import impair_link
 
-    ways = {"jitter_s": jitter_s, "loss": loss, "duplicate": duplicate, "reorder": reorder}
+    ways: dict[str, Any] = {"jitter_s": jitter_s, "loss": loss, "duplicate": duplicate, "reorder": reorder}
     ways["delay"] = None if delay_s is None else {"s": delay_s}
     settled = _settled(impairment, {name: value for name, value in ways.items() if value is not None}, seed)
 

@@ -89,6 +89,8 @@ def import_network(
         a TOML file of these fields, with a table [nodes.NAME] for each node that differs
     out
         where the network is saved; NETWORK.hilbench.nir beside it when absent
+    as_json
+        print the network and what was stated as JSON
     """
     from hilbench.nal import save
     from hilbench.nal.nir import read_with_notes
@@ -164,7 +166,9 @@ def _behaviour(p: Population) -> dict[str, Any]:
 
     chief = {"integrator": p.tau_s is not None or p.r is not None, "reset": p.v_reset is not None,
              "threshold": p.v_threshold is not None}  # fmt: skip
-    return {key: getattr(p.behaviour, key) for key, has in chief.items() if has} | stated(p.behaviour, "")
+    return {key: getattr(p.behaviour, key) for key, has in chief.items() if has} | stated(
+        p.behaviour, p.behaviour.integrator
+    )
 
 
 def _range(ends: list[float]) -> str:

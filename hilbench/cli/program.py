@@ -20,6 +20,8 @@ def program(scenario: Scenario, /, *, controller: str | None = None, overrides: 
         a scenario's file or name
     controller
         which of its controllers the device runs
+    overrides
+        SECTION.FIELD -> value, taken from the command line before the option parser
     """
     from hilbench.bridge.protocol.identity import program_hash
     from hilbench.bridge.protocol.wire import Sizes

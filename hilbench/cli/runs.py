@@ -27,6 +27,8 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
         a scenario's file or name
     controller
         which of its controllers to build
+    overrides
+        SECTION.FIELD -> value, taken from the command line before the option parser
     """
     import tomli_w
 
@@ -65,6 +67,8 @@ def run(
         folder for the record; runs/NAME__CONTROLLER__sSEED__TIME when absent
     as_json
         print the metrics as JSON
+    overrides
+        SECTION.FIELD -> value, taken from the command line before the option parser
     """
     from hilbench.runs.run import run as run_scenario
 

@@ -26,7 +26,7 @@ COLUMNS = {
 }
 """What the table on the terminal shows; the report and summary.json have the rest."""
 LATE = ("latency[p50]", "latency[p99]", "misses")
-"""What is 0 by definition where the plant waits."""
+"""What is 0 by definition in lockstep, where the plant waits."""
 
 
 def evaluate(
@@ -41,7 +41,7 @@ def evaluate(
     """Run a suite: its scenarios, controllers, backends, links, modes and seeds, and what their scores need.
 
     Runs that the folder holds already are not repeated, so an evaluation that was stopped goes on where it was.
-    Real-time runs come last, one at a time and alone on the machine.
+    Real-time runs come last, one at a time, with the machine to themselves.
 
     Parameters
     ----------
@@ -53,6 +53,8 @@ def evaluate(
         runs on the virtual clock at a time; one per core when absent
     as_json
         print the summary as JSON
+    overrides
+        SECTION.FIELD -> value, taken from the command line before the option parser
     """
     from hilbench.errors import ScenarioError
     from hilbench.studies.evaluation import evaluate as evaluate_suite
@@ -75,13 +77,21 @@ def evaluate(
 
 
 def describe_failures(cell: Mapping[str, Any]) -> list[str]:
-    """A line for each seed of a cell that did not come to its end."""
+    """A line for each seed of a cell whose run failed."""
     return [f"{cell['label']} ({cell.get('role', 'cell')}): {text}" for text in cell["failed"]]
 
 
 @contextmanager
 def progress(name: str, quiet: bool) -> Iterator[Any]:
-    """A bar over runs on a terminal, a line per run elsewhere; it draws only when a run ends, never during one."""
+    """Show progress over runs: a bar on a terminal, else a line per run. It draws only when a run ends.
+
+    Parameters
+    ----------
+    name : str
+        Of the suite.
+    quiet : bool
+        Whether to show nothing.
+    """
     if quiet:
         yield None
     elif not sys.stdout.isatty():
@@ -98,7 +108,15 @@ def progress(name: str, quiet: bool) -> Iterator[Any]:
 
 
 def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
-    """The cells as a table."""
+    """Print the cells as a table.
+
+    Parameters
+    ----------
+    summary : mapping
+        As `summary.json` has it.
+    folder : Path
+        The evaluation's folder.
+    """
     from hilbench.report import words
 
     cells = summary["cells"]

@@ -1,4 +1,4 @@
-"""Small networks, one for each thing that a network can say: what a backend is asked in the conformance suite."""
+"""Small networks for the conformance suite, one for each feature of a network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from hilbench.nal.model.forms import Form, FormKind
 from hilbench.nal.model.network import Network
-from hilbench.nal.model.neurons import CHOICES, KINDS, PARAMETERS, step_constants
+from hilbench.nal.model.neurons import CHOICES, KINDS, PARAMETERS, Kind, step_constants
 from hilbench.nal.nir.presets import PRESETS
 from hilbench.nal.rules.pes import PES
 
@@ -17,7 +17,7 @@ N, N_NEXT, N_VALUES, N_EVENTS = 6, 4, 3, 2
 PLAIN = ("threshold", "sum", "poisson")
 """Kinds without an equation to integrate."""
 
-BEHAVIOURS: dict[str, tuple[str, dict[str, Any]]] = {
+BEHAVIOURS: dict[str, tuple[Kind, dict[str, Any]]] = {
     "reset zero": ("lif", {"reset": "zero"}),
     "reset by subtraction": ("lif", {"reset": "subtract"}),
     "reset in the next step": ("lif", {"reset": "subtract", "reset_at": "next"}),
@@ -57,6 +57,8 @@ def _connected() -> dict[str, Network]:
         "delay": _network("lif", {}, delay_steps=3),
         "delay per synapse": _network("lif", {}, delay_steps=random.integers(0, 6, (N_NEXT, N))),
         "late input": _network("lif", {}, late=True),
+        "delayed value input": _network("lif", {}, of_values={"delay_steps": 6}),
+        "late value input": _network("lif", {}, of_values={"late": True}),
         "constant input": _network("lif", {}, bias=np.linspace(0.5, 2, N_NEXT)),
         "loop": _network("lif", {}, loop={"delay_steps": 1}),
         "loop of late input": _network("lif", {}, loop={"late": True}),
@@ -68,7 +70,7 @@ def _connected() -> dict[str, Network]:
     return found
 
 
-def _under(name: str, kind: str) -> Network:
+def _under(name: str, kind: Kind) -> Network:
     """A loop of neurons of a preset, and what they feed."""
     preset = PRESETS[name]
     dt_s = preset.dt_s or DT_S
@@ -81,13 +83,14 @@ def _under(name: str, kind: str) -> Network:
 
 
 def _network(
-    kind: str,
+    kind: Kind,
     behaviour: dict[str, Any],
     dt_s: float = DT_S,
     amplitude: float = 1.0,
     loop: dict[str, Any] | None = None,
     learns: bool = False,
     own_times: bool = False,
+    of_values: dict[str, Any] | None = None,
     **connect: Any,
 ) -> Network:
     """Values and events onto neurons of one kind, these onto LIF neurons, and these onto a readout."""
@@ -95,12 +98,13 @@ def _network(
     net = Network(dt_s, spike_amplitude=amplitude)
     net.input("x", N_VALUES)
     net.input("e", N_EVENTS, kind="events")
-    each = (random.uniform(5, 20, N), random.uniform(2, 8, N)) if own_times else (10.0, 4.0)
-    times = {name: dt_s * steps for name, steps in zip(("tau_s", "tau_syn_s"), each, strict=True)}
-    stated = {name: value for name, value in times.items() if name in PARAMETERS[kind]}
+    steps: dict[str, Any] = {"tau_s": 10.0, "tau_syn_s": 4.0}
+    if own_times:
+        steps = {"tau_s": random.uniform(5, 20, N), "tau_syn_s": random.uniform(2, 8, N)}
+    stated: dict[str, Any] = {name: dt_s * n for name, n in steps.items() if name in PARAMETERS[kind]}
     net.add("a", kind, N, output=behaviour.get("spikes") != "graded", **stated, **behaviour)
     reach = _reach(net)
-    net.connect("x", "a", reach * random.normal(1, 1, (N, N_VALUES)))
+    net.connect("x", "a", reach * random.normal(1, 1, (N, N_VALUES)), **of_values or {})
     net.connect("e", "a", reach * random.normal(2, 1, (N, N_EVENTS)))
     if loop is not None:
         net.connect("a", "a", reach / amplitude * random.normal(0, 0.3, (N, N)), **loop)

@@ -1,4 +1,4 @@
-"""Whether a backend means by every feature of a network what `reference` means, open loop on random ticks."""
+"""Compares a backend with `reference`, feature by feature, open loop on random ticks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def conform(backend: str) -> list[FeatureOutcome]:
 
 def conform_all() -> dict[str, list[FeatureOutcome]]:
     """Every backend there is but `reference`; one that does not load is refused as a whole."""
-    found = {}
+    found: dict[str, list[FeatureOutcome]] = {}
     for name in plugins.all_of("backends"):
         try:
             found |= {name: conform(name)} if name != "reference" else {}
@@ -50,7 +50,7 @@ def conform_all() -> dict[str, list[FeatureOutcome]]:
 
 def unsupported(outcomes: list[FeatureOutcome]) -> list[tuple[Verdict, str, list[str]]]:
     """All that is not the same, by verdict and reason: (verdict, reason, features). Reasons may differ in numbers."""
-    groups: dict[tuple[str, str], list[FeatureOutcome]] = {}
+    groups: dict[tuple[Verdict, str], list[FeatureOutcome]] = {}
     for outcome in outcomes:
         # What is approximated differs from network to network; each feature's own text stands in its outcome.
         kind = "" if outcome.verdict == "approximated" else re.sub(r"\d[\d.e+-]*", "#", outcome.reason)
@@ -63,7 +63,17 @@ def unsupported(outcomes: list[FeatureOutcome]) -> list[tuple[Verdict, str, list
 
 
 def replies(backend: str, network: Network, ticks: list[Tick]) -> tuple[LoadReport, list[list[np.ndarray]]]:
-    """What a backend reported at load, and copies of what it replied. Raises NetworkError."""
+    """What a backend reported at load, and copies of what it replied. Raises NetworkError.
+
+    Parameters
+    ----------
+    backend : str
+        The backend's name.
+    network : Network
+        What it runs.
+    ticks : list of Tick
+        What it receives.
+    """
     cls = plugins.get("backends", backend)
     engine = cls(cls.Config())
     period_us = STEPS_PER_TICK * network.dt_us
@@ -99,7 +109,7 @@ def _compare(backend: str, feature: str, network: Network) -> FeatureOutcome:
         report, found = replies(backend, network, ticks)
     except NetworkError as error:
         return FeatureOutcome(feature, "refused", str(error))
-    except Exception as error:  # a backend of somebody else's must not end the others' comparison
+    except Exception as error:  # a fault in one backend must not end the comparison of the others
         return FeatureOutcome(feature, "differs", f"it raised {said(error)}")
     if report.dropped:
         return FeatureOutcome(feature, "dropped", "; ".join(report.dropped))
@@ -125,9 +135,9 @@ def _agree(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
 def _far(found: list[list[np.ndarray]], expected: list[list[np.ndarray]]) -> str:
     """What is further from `reference` than an approximation may be; empty where nothing is."""
     for part, name in enumerate(("output spikes", "probed spikes")):
-        a, b = (sum(row[part].size for row in rows) for rows in (found, expected))
-        if abs(a - b) > SPIKES_APART * max(a, b):
-            return f"{name}: found {a}, reference {b}; approximated is at most {SPIKES_APART:.0%} apart"
+        n, n_expected = (sum(row[part].size for row in rows) for rows in (found, expected))
+        if abs(n - n_expected) > SPIKES_APART * max(n, n_expected):
+            return f"{name}: found {n}, reference {n_expected}; approximated is at most {SPIKES_APART:.0%} apart"
     for part, name in ((3, "values"), (4, "probed weights")):
         a, b = (np.concatenate([np.ravel(row[part]) for row in rows]) for rows in (found, expected))
         if a.shape != b.shape:

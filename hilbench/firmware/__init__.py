@@ -1,6 +1,6 @@
 """Firmware: a network as a C program for a Cortex-M4, in Loihi's integers. Sources are beside this file.
 
-It writes files and runs a compiler; how a board is driven is the backends' and the links' matter.
+It writes files and runs a compiler. Backends and links drive the board.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from msgspec import Struct
 from hilbench.errors import NetworkError, ScenarioError
 from hilbench.firmware._pes import Learnt, learnt_part
 from hilbench.firmware._program import n_events_in, program_c
-from hilbench.nal.compile.fold import folded_for
+from hilbench.nal.compile.fold import Folded, folded_for
 from hilbench.nal.compile.host_part import beside_chip, chip_part
 from hilbench.nal.compile.zeros import Inputless, Zeros
 from hilbench.nal.loihi import IntegerNetwork
@@ -40,13 +40,13 @@ FLAGS = (
 """Doubles are done in software and never fused, so that values become the very biases of backend `loihi`."""
 FIXED_FLAGS = ("-mfloat-abi=soft",)
 LEARNING_FLAGS = ("-DLEARNS", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
-"""What learns has products of floats for every weight; the FPU does them."""
+"""A rule multiplies floats for every weight; the FPU does that."""
 PACKAGES = {
     COMPILER: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     SIZE: "binutils-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
 }
-"""What Debian and Ubuntu call what brings a program."""
+"""The Debian and Ubuntu packages of each program."""
 NEURONS_MAX = 2**16 - 1
 NO_POPULATIONS = "this network has no populations; add one with lif or readout"
 COMPILE_TIMEOUT_S = 120
@@ -86,17 +86,34 @@ def build(
     weight_bits: int = 8,
     largest_value: float = 1.0,
 ) -> Built:
-    """Write the sources of a firmware and `firmware.elf` into a folder, which is made or, if it holds one, renewed.
+    """Write the sources of a firmware and `firmware.elf` into a folder.
 
-    Raises NetworkError for a network that a chip of Loihi's kind cannot run or the board cannot hold, or without a
-    compiler, ScenarioError for a folder with something else in it; the folder is then as it was.
+    The folder is made or, if it holds a firmware, renewed. Raises NetworkError without a compiler, or for a network
+    that a chip of Loihi's kind cannot run or the board cannot hold, and ScenarioError for a folder that holds something
+    else. After an error the folder is as it was.
+
+    Parameters
+    ----------
+    program : Network or IntegerNetwork
+        What the firmware runs.
+    period_us : int
+        The control period, in microseconds.
+    folder : Path
+        Where the firmware goes.
+    probes : Probes, optional
+        What the run watches.
+    weight_bits : int
+        Bits of a weight, 1 to 8.
+    largest_value : float
+        The largest input value that the biases leave room for.
     """
     tool(COMPILER)
     tool(SIZE)
     _check_folder(folder)
-    made = Parts(program)
     if isinstance(program, Network):
         made = parts(folded_for(program, "cortexm"), weight_bits, largest_value)
+    else:
+        made = Parts(program)
     _check(made, period_us)
     text = program_c(made.integers, period_us, probes or Probes(), _hash(program), made.learnt)
     try:
@@ -134,22 +151,33 @@ class Parts:
         return sum(p.weights.nnz for p in (*self.integers.projections.values(), *self.integers.value_inputs, *beside))
 
 
-def parts(network: Network, weight_bits: int, largest_value: float) -> Parts:
+def parts(folded: Folded, weight_bits: int, largest_value: float) -> Parts:
     """A network without relays as its integers and the readouts that learn.
 
     Raises NetworkError for what the firmware cannot run.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    weight_bits : int
+        Bits of a weight, 1 to 8.
+    largest_value : float
+        The largest input value that the biases leave room for.
     """
+    network = folded.network
     if not network.populations:
         raise NetworkError(NO_POPULATIONS)
     beside = beside_chip(network, "cortexm")
     learnt = learnt_part(network, beside)
     made = from_network(chip_part(network, beside), weight_bits, largest_value)
-    lines = (*made.lines, *(learnt.lines() if learnt else ()))
+    lines = (*folded.lines, *made.lines, *(learnt.lines() if learnt else ()))
     return Parts(made.integers, learnt, lines, tuple(made.zeros), tuple(made.inputless))
 
 
 def _put(folder: Path, text: str, learns: bool) -> tuple[int, int]:
     """Make the folder beside its place and move it there whole; bytes of flash and RAM."""
+    folder = folder.resolve()  # a symbolic link stays, and what it leads to is replaced
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".firmware-", dir=folder.parent) as scratch:
         new = Path(scratch) / "new"
@@ -166,7 +194,7 @@ def _put(folder: Path, text: str, learns: bool) -> tuple[int, int]:
 
 
 def _hash(program: Network | IntegerNetwork) -> bytes:
-    """What HELLO tells, so that a plant's side knows its own network: that of docs/protocol.md.
+    """The program hash that HELLO carries (docs/protocol.md), by which the plant's side knows its network.
 
     An integer network does not travel, and has none.
     """

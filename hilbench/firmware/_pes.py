@@ -1,4 +1,4 @@
-"""Readouts that learn by PES, as the arrays that pes.c reads. What the C cannot do of them is refused by name."""
+"""Readouts that learn by PES, as the arrays that pes.c reads. What pes.c cannot do is refused by name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population, step_constants
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules import bounds
+from hilbench.nal.rules.pes import PES
 
 FROM_EVENTS, FROM_VALUES = -1, -2
 LARGEST = 1e30
-"""Where a weight without bounds stops: far from where a sum of as many as there can be is no number any more."""
+"""The bound of a weight that has none, small enough that no sum of weights overflows."""
 LONGEST_STEPS = 1000
-"""Over longer times a rate in single precision does not decay as it should: 1 - decay has but few bits."""
+"""The longest time constant in steps: with a longer one, 1 - decay has too few bits in single precision."""
 LOST = "changes below 6e-8 of a weight are lost"
 """2**-24: what a float32 is rounded by at most, for a number just above a power of two."""
 ALLOWED = "allowed on backend 'cortexm'"
@@ -94,7 +95,7 @@ def _refuse(network: Network, q: Projection) -> None:
         raise NetworkError(f"{where_}: {text}, events and input values")
     if q.late:
         raise NetworkError(f"{where_}: late: found True; {ALLOWED} onto a readout that learns: False")
-    if q.rule is not None and q.rule.pre_tau_s > LONGEST_STEPS * network.dt_s:
+    if isinstance(q.rule, PES) and q.rule.pre_tau_s > LONGEST_STEPS * network.dt_s:
         text = f"{ALLOWED}: up to {LONGEST_STEPS * network.dt_s:g}, {LONGEST_STEPS} steps of the network"
         raise NetworkError(f"{where_}: rule: pre_tau_s: found {q.rule.pre_tau_s:g}; {text}")
     if q.rule is not None and q.rule.softness:
@@ -189,12 +190,15 @@ def _spread_rows(spreads: list[_Spread], sources: dict[str, tuple[int, int, floa
 
 
 def _rules(network: Network, spreads: list[_Spread]) -> list[str]:
-    modulators, source, target, found, fan_in = first_of(network.modulators, "values"), 0, 0, [], []
+    modulators, source, target = first_of(network.modulators, "values"), 0, 0
+    found: list[tuple[tuple[object, ...], str]] = []
+    fan_in: list[NDArray] = []
     for k, s in enumerate(spreads):
         if not s.learns:
             continue
         rule, (n_target, n_source) = s.projection.rule, s.weights.shape
-        c, limits = rule.constants(network, s.projection), np.clip(bounds(rule), -LARGEST, LARGEST)
+        assert isinstance(rule, PES)  # `beside_chip` refuses any other
+        c, limits = rule.constants(network, s.projection), np.clip(np.array(bounds(rule)), -LARGEST, LARGEST)
         numbers = floats([c.decay, (1 - c.decay) / c.dt_s, c.scale, *limits])
         places = (f"fan_in + {target}", f"weights_learnt + {s.weight}", f"rates + {source}", f"changes + {target}",
                   f"under_way + {_n_slots(spreads) * source}")  # fmt: skip

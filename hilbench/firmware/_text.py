@@ -25,7 +25,7 @@ def structs(declaration: str, found: Sequence[tuple[Sequence[object], str]], com
 
 def doubles(numbers: ArrayLike) -> list[str]:
     """Numbers to the last bit."""
-    return [float(number).hex() for number in numbers]
+    return [float(number).hex() for number in np.asarray(numbers).ravel()]
 
 
 def floats(numbers: ArrayLike) -> list[str]:

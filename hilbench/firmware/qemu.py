@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from hilbench.errors import LinkError
 from hilbench.firmware import tool
@@ -25,9 +26,22 @@ SOCKET = "uart"
 
 @contextmanager
 def emulated(elf: Path, folder: Path, machine: str, icount_shift: int, timeout_s: float) -> Iterator[str]:
-    """A running firmware and the address of its serial line, a path in `folder`. It ends with the context.
+    """A running firmware and the address of its serial line. It ends with the context.
 
     Raises NetworkError where QEMU is missing, LinkError when it does not start.
+
+    Parameters
+    ----------
+    elf : Path
+        The firmware.
+    folder : Path
+        Where the socket of the serial line is made.
+    machine : str
+        QEMU's name of the board.
+    icount_shift : int
+        An instruction takes 2 to this power ns of the board's time.
+    timeout_s : float
+        How long QEMU may take to start, in seconds.
     """
     command = (
         *_with_parent(), tool(QEMU), "-machine", machine, "-kernel", str(elf), "-display", "none", "-qmp", "stdio",
@@ -54,16 +68,24 @@ def _with_parent() -> tuple[str, ...]:
 
 def _answers(process: subprocess.Popen, timeout_s: float) -> bool:
     """Whether QEMU has come up: it answers on its monitor once its serial line listens."""
-    process.stdin.write(b'{"execute": "qmp_capabilities"}\n')
-    process.stdin.flush()
+    to_monitor, from_monitor = _monitor(process)
+    to_monitor.write(b'{"execute": "qmp_capabilities"}\n')
+    to_monitor.flush()
     said = b""
-    while select.select([process.stdout], (), (), timeout_s)[0]:
-        data = os.read(process.stdout.fileno(), 4096)
+    while select.select([from_monitor], (), (), timeout_s)[0]:
+        data = os.read(from_monitor.fileno(), 4096)
         said += data
         *lines, _ = said.split(b"\n")
         if not data or any("return" in json.loads(line) for line in lines if line.strip()):
             return bool(data)
     return False
+
+
+def _monitor(process: subprocess.Popen) -> tuple[IO[bytes], IO[bytes]]:
+    """The pipes to and from QEMU's monitor."""
+    assert process.stdin is not None  # it is started with both pipes
+    assert process.stdout is not None
+    return process.stdin, process.stdout
 
 
 def _end(process: subprocess.Popen) -> None:
@@ -73,5 +95,5 @@ def _end(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    for pipe in (process.stdin, process.stdout):
+    for pipe in _monitor(process):
         pipe.close()

@@ -13,11 +13,13 @@ from hilbench.errors import HilbenchError, LinkError, ScenarioError, stays_here
 from hilbench.types import (
     BuiltController,
     Carry,
+    Events,
     Link,
     LoadReport,
     Probes,
     Reply,
     Tick,
+    Values,
     size_of,
 )
 
@@ -34,11 +36,11 @@ class Agent:
     """
 
     def __init__(
-        self, control: BuiltController, link: Link, period_us: int, probes: Probes, safe_action: NDArray,
+        self, control: BuiltController, link: Link, period_us: int, probes: Probes, safe_action: NDArray[np.float64],
         obs_names: tuple[str, ...] | None = None,
     ) -> None:  # fmt: skip
         self.control, self.link, self.period_us = control, link, period_us
-        self._obs_names, self._shape = obs_names, None if obs_names is None else (len(obs_names),)
+        self._obs_names, self._shape = obs_names or (), None if obs_names is None else (len(obs_names),)
         self._t_s: float | None = None  # the plant's time at the last `act`
         self.safe_action = safe_action
         self.action = safe_action.copy()  # (n_actions,) float64: what the newest decoded reply says
@@ -55,19 +57,45 @@ class Agent:
         self.report: LoadReport = self.link.load(self.control.program, self.period_us, self._probes)
 
     def reset(self, seed: int = 0, carry: Carry = "none", catch_up: int = 0) -> None:
-        """Start an episode."""
+        """Start an episode.
+
+        Parameters
+        ----------
+        seed : int
+            Seed of the program's own randomness.
+        carry : {"none", "weights", "all"}
+            What survives in the controller: nothing, learnt weights, or all states too.
+        catch_up : int
+            Periods of a gap between ticks through which the device advances its network.
+        """
         self.control.coder.reset()
-        if carry == "none":
-            self.link.kept = None
         self.action[:] = self.safe_action
         self._seq, self._t_s = 0, None
         self.link.reset(seed, carry, catch_up)
 
     def encode(
-        self, seq: int, t_ns: int, obs: NDArray, reward: float, info: Mapping[str, float], learning: bool,
-        events: NDArray | None = None,
+        self, seq: int, t_ns: int, obs: Values, reward: float, info: Mapping[str, float], learning: bool,
+        events: Events | None = None,
     ) -> Tick:  # fmt: skip
-        """One observation as a Tick, which holds until the next call."""
+        """One observation as a Tick, which holds until the next call.
+
+        Parameters
+        ----------
+        seq : int
+            Number of the tick in its episode.
+        t_ns : int
+            When it is due after the episode's start, in nanoseconds.
+        obs : (n_obs,) float32
+            What the plant shows.
+        reward : float
+            The plant's reward for the last period.
+        info : dict of float
+            The plant's info, for learning signals.
+        learning : bool
+            Whether the controller may learn in this tick.
+        events : (n,) EVENT, optional
+            What the plant's event sensors told; they come before the coder's of the same time.
+        """
         tick, control = self.tick, self.control
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, learning
         tick.values, tick.modulators = self._values, self._modulators
@@ -85,18 +113,37 @@ class Agent:
         """The next reply, or None after the timeout."""
         return self.link.receive(timeout_ns)
 
-    def decode(self, reply: Reply, action: NDArray) -> None:
-        """Write the reply's action (n_actions,) float64."""
+    def decode(self, reply: Reply, action: NDArray[np.float64]) -> None:
+        """Write a reply's action.
+
+        Parameters
+        ----------
+        reply : Reply
+            What the device answered.
+        action : (n_actions,) float64
+            Written in place, in the units of the plant's actions.
+        """
         self.control.decode(reply, action)
 
     def act(
-        self, obs: NDArray, reward: float = 0.0, info: Mapping[str, float] | None = None, events: NDArray | None = None
-    ) -> NDArray:
+        self, obs: Values, reward: float = 0.0, info: Mapping[str, float] | None = None, events: Events | None = None
+    ) -> Values:
         """The action for this observation, (n_actions,) float32.
 
         Raises ScenarioError, and sends nothing, for an observation of another size than the plant's, for one or a
         reward that is not finite, and where `info["t_s"]`, if there is one, has not gone on by the control period;
         LinkError when no reply comes in time, and HilbenchError for an action that is not finite.
+
+        Parameters
+        ----------
+        obs : (n_obs,) array
+            What the plant shows.
+        reward : float
+            The plant's reward for the last period.
+        info : dict of float, optional
+            The plant's info, for learning signals; `t_s` in it is the plant's time in seconds.
+        events : (n,) EVENT, optional
+            What the plant's event sensors told.
         """
         info, obs = info or {}, np.asarray(obs)
         self._check(obs, reward, info.get("t_s"))
@@ -110,7 +157,7 @@ class Agent:
                 return self.action.astype(np.float32)
         raise LinkError(f"no reply to tick {seq} within {self.link.config.timeout_s} s")
 
-    def _check(self, obs: NDArray, reward: float, t_s: float | None) -> None:
+    def _check(self, obs: Values, reward: float, t_s: float | None) -> None:
         """Raise ScenarioError for what the plant that this agent was built for would not say now."""
         if self._shape is not None and obs.shape != self._shape:
             names = ", ".join(self._obs_names)
@@ -128,9 +175,22 @@ class Agent:
             self._t_s = t_s
 
     def predict(
-        self, observation: NDArray, state: Any = None, episode_start: NDArray | None = None, deterministic: bool = True
-    ) -> tuple[NDArray, None]:
-        """The action for one observation, (n_obs,) or (1, n_obs); an episode start resets."""
+        self, observation: Values, state: Any = None, episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = True,
+    ) -> tuple[Values, None]:  # fmt: skip
+        """The action for one observation, as a policy of stable-baselines3 gives it; an episode start resets.
+
+        Parameters
+        ----------
+        observation : (n_obs,) or (1, n_obs) float32
+            What the plant shows.
+        state
+            Not used: the device keeps the state.
+        episode_start : (1,) bool, optional
+            Whether an episode starts with this observation.
+        deterministic : bool
+            Not used.
+        """
         if episode_start is not None and np.any(episode_start):
             self.reset()
         action = self.act(np.reshape(observation, -1))
@@ -149,12 +209,12 @@ class Agent:
         self.close()
 
 
-def _finite(values: NDArray) -> bool:
+def _finite(values: NDArray[Any]) -> bool:
     """Whether all are finite. Of a few numbers Python's own sum tells it in a tenth of the time that NumPy takes."""
     return (values.size <= FEW and isfinite(sum(values.tolist()))) or bool(np.isfinite(values).all())
 
 
-def _merged(sensed: NDArray, coded: NDArray) -> NDArray:
+def _merged(sensed: Events, coded: Events) -> Events:
     """Events of sensors and coders in one array by time; of equal times the sensors' come first."""
     if not coded.size:
         return sensed

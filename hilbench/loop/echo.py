@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import LinkError, ProtocolError
-from hilbench.loop.clock import SPIN_NS, collector_frozen, sleep_then_poll
+from hilbench.loop.clock import SPIN_NS, collector_frozen
+from hilbench.loop.waiting import sleep_then_poll
 from hilbench.types import Link
 
 
 def echo_ns(
     link: Link, sizes: Sequence[int], period_ns: int, max_in_flight: int = 2,
     now_ns: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep, spin_ns: int = SPIN_NS,
-) -> NDArray:  # fmt: skip
+) -> NDArray[np.int64]:  # fmt: skip
     """Times from the scheduled instants of echoes to their returns, int64; empty where the link has none.
 
     One echo for each of `sizes`, the bytes of its body. Echo k is due at t0 + k periods and waits for none before it,
@@ -28,6 +29,21 @@ def echo_ns(
     sent; those that a stall holds up count their wait. One that is older than the link's timeout is lost: it ends the
     measurement, its age counted. A device that is gone ends it too; to say so is up to whoever uses the link next. What
     is on its way then is left out.
+
+    Parameters
+    ----------
+    link : Link
+        A link with a program loaded.
+    sizes : sequence of int
+        Bytes of each echo's body.
+    period_ns : int
+        From one echo to the next, in nanoseconds.
+    max_in_flight : int
+        How many echoes may be on their way.
+    now_ns, sleep : callable
+        The clock, in nanoseconds, and what waits for seconds.
+    spin_ns : int
+        How long before an instant a wait is polled, in nanoseconds.
     """
     with collector_frozen(disabled=True):
         echoes = _Echoes(link, now_ns, sleep, spin_ns)
@@ -58,7 +74,15 @@ class _Echoes:
         return len(self._due_ns)
 
     def send(self, n_bytes: int, due_ns: int) -> bool:
-        """Whether there is such a thing as an echo."""
+        """Send one; False where the link knows no echoes.
+
+        Parameters
+        ----------
+        n_bytes : int
+            Bytes of its body.
+        due_ns : int
+            Its scheduled instant on the wall's clock, in nanoseconds.
+        """
         if (number := self._link.send_echo(n_bytes)) is None:
             return False
         self._due_ns[number] = due_ns

@@ -1,6 +1,6 @@
-"""What real-time rate this machine holds over which link, and what limits it, measured here and now.
+"""Measures which real-time rate this machine holds over which link, and what limits it.
 
-Probes take samples and small functions make numbers of them. The devices it starts end with it.
+Probes take samples, and small functions compute numbers from them. The devices that it starts end with it.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ LAVA_TICKS = 1000
 """A 99th percentile needs ten samples beyond it."""
 LAVA_TIMEOUT_S = 10.0
 LATE_SHARE = 0.01
-"""A rate is held when no more of its echoes come back after their period."""
+"""A rate is held when at most this share of its echoes takes longer than the period."""
 GAP_NS = 100_000
-"""A process that only reads the clock stands still when two readings are further apart."""
+"""A process that only reads the clock was stalled when two readings are further apart than this."""
 SLEEP_PERIOD_NS = 1_000_000
 CLOCK_READINGS = 100_000
 START_S = 3.0
-"""About what it takes to start the devices and to look at the host."""
+"""About how long it takes to start the devices and to find out the host's facts."""
 
-# Eight values in and two out: the tick of a small robot.
+# Eight values in and two out: the ticks of a small robot.
 PROGRAM = LawProgram("null", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))
 TICK_BYTES = 32
 
 RARE, USUAL = "1 tick in 100", "median"
-"""Which ticks the number of a part stands for."""
+"""Which ticks the number of a part describes."""
 ADVICE = {
     "sleep lag": "set the governor to performance, and loop.realtime_priority",
     "stalls": "stop other programs, or set loop.realtime_priority; in a virtual machine, some come from its host",
@@ -58,7 +58,7 @@ class ClockFacts(Struct, frozen=True):
 
 
 class Spread(Struct, frozen=True):
-    """Samples in short. A percentile needs ten samples beyond it, as in the metrics; none without."""
+    """Percentiles of samples. A percentile needs ten samples beyond it, as in the metrics; it is None without."""
 
     n: int
     p50_s: float | None
@@ -81,7 +81,7 @@ class RateStep(Struct, frozen=True):
     rate_hz: int
     sent: int
     late: int
-    """Came back after their period, or never."""
+    """How many came back after their period, or never."""
     held: bool
     echo: Spread
 
@@ -90,19 +90,19 @@ class Lava(Struct, frozen=True):
     """What a small network costs in Lava, on a device of its own."""
 
     start_s: float
-    """From nothing to a network that is loaded."""
+    """From the start of the device to a loaded network."""
     step: Spread
-    """One tick of one network step, there and back."""
+    """The round trip of a tick with one network step."""
     rate_held_hz: int | None
-    """The highest of the rates tried whose period 99 of 100 ticks stay within."""
+    """The highest of the rates tried whose period 99 of 100 ticks stay within; None where it is none."""
 
 
 class MachineReport(Struct, frozen=True):
-    """All that was found out."""
+    """Everything that `examine` measured."""
 
     verdict: str
     rate_held_hz: dict[str, int | None]
-    """By link, of those that were measured."""
+    """By link, for the links that were measured."""
     unmeasured: dict[str, str]
     """Links that could not be measured, and why."""
     limit: str | None
@@ -122,13 +122,14 @@ def expected_s(each_s: float) -> float:
 
 
 def examine(each_s: float = 1.0) -> MachineReport:
-    """Measure everything, each timing for `each_s`. What fails is told in the report, not raised."""
+    """Measure everything, each timing for `each_s`. What fails is in the report and raises nothing."""
     duration_ns = round(each_s * 1e9)
     with collector_frozen(disabled=True):
         clock = ClockFacts(time.get_clock_info("monotonic").resolution, read_cost_s())
         lags_ns = sleep_lags_ns(max(1, duration_ns // SLEEP_PERIOD_NS), SLEEP_PERIOD_NS)
         gaps_ns, spun_ns = spin(duration_ns)
-    rate_steps, unmeasured = [], {}
+    rate_steps: list[RateStep] = []
+    unmeasured: dict[str, str] = {}
     for link in LINKS:
         try:
             rate_steps += ladder(link, each_s)
@@ -156,7 +157,7 @@ def examine(each_s: float = 1.0) -> MachineReport:
 
 
 def read_cost_s() -> float:
-    """What one reading of the monotonic clock takes."""
+    """How long one reading of the monotonic clock takes."""
     start_ns = time.monotonic_ns()
     for _ in range(CLOCK_READINGS):
         time.monotonic_ns()
@@ -167,7 +168,19 @@ def sleep_lags_ns(
     n: int, period_ns: int,
     now_ns: Callable[[], int] = time.monotonic_ns, sleep: Callable[[float], None] = time.sleep,
 ) -> NDArray:  # fmt: skip
-    """How late a sleeper wakes at `n` instants of an absolute schedule, (n,) int64."""
+    """How late a sleeping process wakes at the instants of an absolute schedule, (n,) int64 in ns.
+
+    Parameters
+    ----------
+    n : int
+        How many instants there are.
+    period_ns : int
+        From one instant to the next, in ns.
+    now_ns : callable
+        Returns the present instant, in ns.
+    sleep : callable
+        Sleeps for so many seconds.
+    """
     lags_ns = np.zeros(n, np.int64)
     start_ns = now_ns()
     for k in range(n):
@@ -179,8 +192,16 @@ def sleep_lags_ns(
 
 
 def spin(duration_ns: int, now_ns: Callable[[], int] = time.monotonic_ns) -> tuple[NDArray, int]:
-    """Read the clock for that long: the gaps between readings above GAP_NS, (n,) int64, and the time it took."""
-    gaps_ns = []
+    """Read the clock all the time: the gaps between readings above GAP_NS, (n,) int64 in ns, and the time spent, in ns.
+
+    Parameters
+    ----------
+    duration_ns : int
+        How long to read, in ns.
+    now_ns : callable
+        Returns the present instant, in ns.
+    """
+    gaps_ns: list[int] = []
     start_ns = last_ns = now_ns()
     while last_ns - start_ns < duration_ns:
         read_ns = now_ns()
@@ -191,7 +212,15 @@ def spin(duration_ns: int, now_ns: Callable[[], int] = time.monotonic_ns) -> tup
 
 
 def ladder(name: str, each_s: float) -> Iterator[RateStep]:
-    """The echo of an idle device over that link at every rate, for about `each_s` each. Raises LinkError."""
+    """Measure the echo of an idle device over a link at each of RATES_HZ. Raises LinkError.
+
+    Parameters
+    ----------
+    name : str
+        The link's, one of LINKS.
+    each_s : float
+        About how long each rate is measured, in s.
+    """
     kind = plugins.get("links", name)
     with kind(kind.Config(), "null", {}) as link:
         link.load(PROGRAM, 1000, Probes())
@@ -201,7 +230,7 @@ def ladder(name: str, each_s: float) -> Iterator[RateStep]:
 
 
 def lava(n_ticks: int = LAVA_TICKS) -> Lava:
-    """Start Lava's device and time it in lockstep. Raises HilbenchError, as when Lava is not installed."""
+    """Start Lava's device and time it in lockstep. Raises HilbenchError, for instance when Lava is not installed."""
     kind = plugins.get("links", "zmq")
     began_ns, took_ns = time.monotonic_ns(), np.zeros(n_ticks, np.int64)
     with kind(kind.Config(timeout_s=LAVA_TIMEOUT_S), "lava", {}) as link:
@@ -238,41 +267,82 @@ def spread(samples_ns: NDArray) -> Spread:
 
 
 def stalls(gaps_ns: NDArray, spun_ns: int) -> Stalls:
-    """How often, how much and how long a process stood still in `spun_ns`."""
+    """How often, how much and how long a process was stalled.
+
+    Parameters
+    ----------
+    gaps_ns : (n,) int64
+        The lengths of its stalls, in ns, as `spin` gives them.
+    spun_ns : int
+        The time in which they occurred, in ns.
+    """
     return Stalls(gaps_ns.size / (spun_ns * 1e-9), float(gaps_ns.sum() / spun_ns), float(gaps_ns.max(initial=0)) * 1e-9)
 
 
 def stall_wait_ns(gaps_ns: NDArray, spun_ns: int, share: float) -> float:
-    """What a share of all instants waits at least for the end of a stall.
+    """The time that a share of all instants waits at least for the end of a stall, in ns.
 
     An instant in a gap g waits longer than w for g - w of its length, so w solves sum(max(0, g - w)) = share x time.
     That sum is the greatest, over all k, of the k longest gaps' lengths less k w; hence the maximum below.
+
+    Parameters
+    ----------
+    gaps_ns : (n,) int64
+        The lengths of the stalls, in ns.
+    spun_ns : int
+        The time in which they occurred, in ns.
+    share : float
+        Of all instants, 0 to 1.
     """
     lengths = np.cumsum(np.sort(gaps_ns)[::-1])
     return float(((lengths - share * spun_ns) / np.arange(1, gaps_ns.size + 1)).max(initial=0))
 
 
 def rate_step(link: str, rate_hz: int, sent: int, echoes_ns: NDArray) -> RateStep:
-    """What the echoes say that came of so many sent; one that is missing is late."""
+    """What the echoes of a link say at one rate; an echo that did not come back is late.
+
+    Parameters
+    ----------
+    link : str
+        One of LINKS.
+    rate_hz : int
+        At which they were sent.
+    sent : int
+        How many were sent.
+    echoes_ns : (n,) int64
+        The ages of those that came back, in ns.
+    """
     late = sent - int((echoes_ns <= 1e9 / rate_hz).sum())
     return RateStep(link, rate_hz, sent, late, late <= LATE_SHARE * sent, spread(echoes_ns))
 
 
 def by_link(rate_steps: list[RateStep]) -> dict[str, list[RateStep]]:
-    """Each link's rate_steps."""
+    """The rate steps of each link, without the links that have none."""
     return {link: some for link in LINKS if (some := [each for each in rate_steps if each.link == link])}
 
 
 def rate_held_hz(rate_steps: list[RateStep]) -> int | None:
-    """The highest rate that is held."""
+    """The highest rate that is held; None where none is."""
     return max((each.rate_hz for each in rate_steps if each.held), default=None)
 
 
 def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rate_steps: list[RateStep]) -> dict[str, float]:
-    """What each cause takes, in seconds: a link in half of all ticks, the others in one of a hundred.
+    """The time that each cause of latency takes, in s: a link in half of all ticks, the others in one of a hundred.
 
-    The loop polls the stretch by which sleepers usually wake too late, up to a bound, so they lose what is beyond it.
-    A link's is its lowest median, because at a rate that is too high echoes also wait for each other.
+    The loop polls during the time by which a sleeping process usually wakes too late, up to a bound; the sleep lag is
+    what is beyond it. A link's number is its lowest median, because at a rate that is too high echoes also wait for
+    each other.
+
+    Parameters
+    ----------
+    lags_ns : (n,) int64
+        How late a sleeping process wakes, in ns.
+    gaps_ns : (n,) int64
+        The lengths of its stalls, in ns.
+    spun_ns : int
+        The time in which they occurred, in ns.
+    rate_steps : list of RateStep
+        Of every link that was measured.
     """
     medians_s = {
         link: [each.echo.p50_s for each in some if each.echo.p50_s is not None]
@@ -286,7 +356,15 @@ def parts(lags_ns: NDArray, gaps_ns: NDArray, spun_ns: int, rate_steps: list[Rat
 
 
 def verdict(rate_steps: list[RateStep], parts_s: Mapping[str, float]) -> str:
-    """One line: what each link holds, and the parts, the largest first."""
+    """One line: the rate that each link holds, and the causes of latency, the largest first.
+
+    Parameters
+    ----------
+    rate_steps : list of RateStep
+        Of every link that was measured.
+    parts_s : mapping
+        Cause -> its time in s, as `parts` gives them.
+    """
     held = ", ".join(f"{_held(some)} over {LINKS[link]}{_beyond(some)}" for link, some in by_link(rate_steps).items())
     largest = sorted(parts_s, key=parts_s.__getitem__, reverse=True)
     told = ", ".join(f"{name} {parts_s[name] * 1e3:.3f} ms ({USUAL if 'over' in name else RARE})" for name in largest)

@@ -1,7 +1,7 @@
-"""What this machine allows and what hangs on it: governor, priority, locked memory, extras, ports, meters, tools.
+"""What this machine has and allows: CPU governor, priority, locked memory, extras, serial ports, meters, tools.
 
-Every probe answers with Facts, and where the system does not tell, the Fact says so. What changes a process is tried
-in a child.
+Every probe answers with Facts; where the system does not tell, the Fact says so. Probes that would change the process
+run in a child process.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ class Fact(Struct, frozen=True):
     name: str
     found: str
     advice: str = ""
-    """How to mend it, where it can be."""
+    """How to fix it, where that is possible."""
 
 
 def facts() -> list[Fact]:
-    """Everything this module can find out."""
+    """All facts that this module can find out."""
     priority, pinning = priority_fact(tried(_FIFO)), pinning_fact(tried(_PIN))
     memory = memory_fact(f"refused: {why}" if (why := memory_refusal()) else tried(_LOCK))
     return [governor(), priority, pinning, memory, *extras(), serial_ports(), rapl(), lava(), *tools()]
 
 
 def governor(root: Path = Path("/sys/devices/system/cpu")) -> Fact:
-    """How the system sets the processors' frequency."""
+    """Which governor sets the processors' frequency."""
     name = "CPU governor"
     try:
         found = sorted({path.read_text("ascii").strip() for path in root.glob("cpu*/cpufreq/scaling_governor")})
@@ -69,7 +69,7 @@ def governor(root: Path = Path("/sys/devices/system/cpu")) -> Fact:
 
 
 def tried(code: str) -> str:
-    """What becomes of a statement in a Python of its own: "permitted", "refused: ..." or "unknown: ..."."""
+    """Run a statement in a Python process of its own: "permitted", "refused: ..." or "unknown: ..."."""
     try:
         command = [sys.executable, "-I", "-c", _TRY, code]
         done = subprocess.run(command, capture_output=True, text=True, timeout=CHILD_TIMEOUT_S)
@@ -79,20 +79,20 @@ def tried(code: str) -> str:
 
 
 def priority_fact(answer: str) -> Fact:
-    """Whether a process may ask to be run before all others."""
+    """Whether a process may have real-time priority."""
     mend = f"priority: add the line 'USER - rtprio 80' to {LIMITS_FILE}, log in again, set loop.realtime_priority"
     return Fact("priority (SCHED_FIFO)", answer, mend if answer.startswith("refused") else "")
 
 
 def pinning_fact(answer: str) -> Fact:
-    """Whether a process may choose its processors, and among which."""
+    """Whether a process may choose its processors, and which there are."""
     if not hasattr(os, "sched_getaffinity"):
         return Fact("CPU pinning", answer)
     return Fact("CPU pinning", f"{answer}; CPUs {', '.join(map(str, sorted(os.sched_getaffinity(0))))}")
 
 
 def memory_fact(answer: str) -> Fact:
-    """Whether a process may keep all its memory from being paged out."""
+    """Whether a process may lock its memory, so that none of it is paged out."""
     try:
         import resource
 
@@ -105,7 +105,7 @@ def memory_fact(answer: str) -> Fact:
 
 
 def extras(requirements: list[str] | None = None) -> list[Fact]:
-    """Which packages of each extra are installed; by default of the extras that hilbench itself states."""
+    """Which packages of each extra are installed; of hilbench's own extras when no requirements are given."""
     try:
         stated = metadata.requires("hilbench") if requirements is None else requirements
     except metadata.PackageNotFoundError:
@@ -117,9 +117,9 @@ def extras(requirements: list[str] | None = None) -> list[Fact]:
 
 
 def _of_extra(requirement: str) -> tuple[str, str] | None:
-    """A requirement's package and its extra. The extra `all` only joins the others."""
+    """A requirement's package and its extra; None for the extra `all`, which only joins the others."""
     found = _REQUIREMENT.match(requirement)
-    return found.groups() if found and found[1] != "hilbench" and found[2] != "all" else None
+    return (found[1], found[2]) if found and found[1] != "hilbench" and found[2] != "all" else None
 
 
 def _extra(extra: str, names: list[str]) -> Fact:
@@ -132,7 +132,7 @@ def _extra(extra: str, names: list[str]) -> Fact:
 
 
 def serial_ports(dev: Path = Path("/dev")) -> Fact:
-    """Serial ports as boards show them."""
+    """The serial ports that boards appear as, and whether this user may open them."""
     ports = sorted([*dev.glob("ttyACM*"), *dev.glob("ttyUSB*")])
     closed = [port for port in ports if not os.access(port, os.R_OK | os.W_OK)]
     found = ", ".join(f"{port} (no permission)" if port in closed else str(port) for port in ports)
@@ -154,7 +154,7 @@ def rapl(root: Path = Path("/sys/class/powercap")) -> Fact:
 
 
 def lava() -> Fact:
-    """Whether Lava's environment is there."""
+    """Whether the Python environment for Lava is installed."""
     try:
         return Fact("Lava", f"installed: {python_of('lava')}; `hilbench doctor --lava` times it")
     except LinkError as error:
@@ -162,12 +162,12 @@ def lava() -> Fact:
 
 
 def tools() -> list[Fact]:
-    """Programs that some backends need."""
+    """Whether the programs are there that some backends need."""
     return [Fact(f"{what} ({program})", "found" if _runs(program) else "not found") for what, program in TOOLS.items()]
 
 
 def _runs(program: str) -> bool:
-    """Whether it is on PATH and starts: a version manager's stand-in may be there without the program."""
+    """Whether a program is on PATH and starts: a version manager's stand-in may be there without the program."""
     try:
         path = shutil.which(program)
         return (

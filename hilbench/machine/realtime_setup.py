@@ -1,6 +1,6 @@
-"""What the system may do for a run in real time: priority, processors, locked memory. Asked for, noted, undone.
+"""What the operating system can do for a run in real time: priority, processors, locked memory.
 
-It must not know clocks, loops or records.
+It asks for them, notes what was refused, and undoes everything afterwards. It must not know clocks, loops or records.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from msgspec import Struct
 from hilbench.scenario.loop import LoopConfig
 
 ALL_PAGES = 1 | 2
-"""What is mapped now and what will be: MCL_CURRENT | MCL_FUTURE of Linux's mman.h."""
+"""All present and future pages: MCL_CURRENT | MCL_FUTURE of Linux's mman.h."""
 
 
 class Rights(Struct, frozen=True):
-    """What a run asked for, and why it did not get some of it."""
+    """What a run asked for, and for what was refused, the reason."""
 
     asked: dict[str, Any]
     refused: dict[str, str]
@@ -37,12 +37,12 @@ class Rights(Struct, frozen=True):
 
 @contextmanager
 def granted(loop: LoopConfig) -> Iterator[Rights]:
-    """Inside, this process has what `loop` asks for, as far as the system permits it; afterwards it is as it was.
+    """Inside, this process has what `loop` asks for, as far as the system permits; on exit everything is restored.
 
-    It holds for every thread there is: one that a link reads its socket in must not wait behind other programs either.
+    It holds for every thread of the process: one that reads a link's socket must not wait for other programs either.
     """
     asked = {name: value for name in WAYS if (value := getattr(loop, name))}
-    refused = {}
+    refused: dict[str, str] = {}
     with ExitStack() as undo:
         for name, value in asked.items():
             with ExitStack() as partly:
@@ -55,7 +55,7 @@ def granted(loop: LoopConfig) -> Iterator[Rights]:
 
 
 def memory_refusal() -> str | None:
-    """Why memory is better not locked here; None where it may be tried."""
+    """Why locking memory is not even tried here; None where it is."""
     try:
         import resource
     except ImportError:
@@ -107,4 +107,4 @@ WAYS: dict[str, Callable[[Any, Callable], None]] = {
     "cpus": _pin,
     "lock_memory": _lock,
 }
-"""The loop's fields, and what each does."""
+"""The loop's fields, and the function that applies each."""

@@ -1,4 +1,4 @@
-"""Signals that ask a process to end, each as Ctrl-C: SIGTERM of a service manager, SIGHUP of a terminal that closes."""
+"""Treats signals that ask a process to end as Ctrl-C: SIGTERM of a service manager, SIGHUP of a closing terminal."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-ENDING = (signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INSIST = 3
+"""So many times Ctrl-C, and a person gets out without what is being closed."""
 
 
 @contextmanager
 def as_interrupts() -> Iterator[None]:
-    """Inside, such a signal raises KeyboardInterrupt in the main thread, so that all that is open is closed in order.
+    """Inside, such a signal raises KeyboardInterrupt in the main thread, so that everything open is closed in order.
 
-    One that is ignored stays so, as SIGHUP under nohup. After the first one the other does nothing: a service manager
-    may send both at once, and what is being closed must not be interrupted by that.
+    A signal that is ignored stays ignored, as SIGHUP under nohup. After the first signal others are only counted,
+    whichever they are, for the closing must not be interrupted: a service manager may send two at once, and a terminal
+    that closes sends SIGHUP after Ctrl-C. The third Ctrl-C interrupts again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {number: signal.getsignal(number) for number in ENDING}
     heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+    came = {number: 0 for number in ENDING}
 
     def interrupt(number: int, frame: Any) -> None:
-        for other in heard:
-            if other != number:
-                signal.signal(other, lambda *_: None)
-        raise KeyboardInterrupt
+        came[number] += 1
+        first = sum(came.values()) == 1
+        if first or (number == signal.SIGINT and came[number] >= INSIST):
+            raise KeyboardInterrupt
 
     for number in heard:
         signal.signal(number, interrupt)

@@ -1,1 +1,1 @@
-"""Meters: what reads the energy that hardware uses. They know no plant, no network and no run."""
+"""Meters read the energy that hardware uses. They know no plant, no network and no run."""

@@ -43,7 +43,7 @@ def synaptic_operations(run: RunData) -> Measures:
     total, macs, updates = (
         int(column(run, name)[answered].sum()) for name in ("synaptic_operations", "multiplications", "neuron_updates")
     )
-    if updates and macs <= total:  # one that counts nothing, or otherwise, tells nothing
+    if updates and macs <= total:  # a device that counts none, or in another way, gives no figure
         found["effective_acs"] = Measure((total - macs) / n, n)
         found["effective_macs"] = Measure(macs / n, n)
     steps = network["steps_per_tick"] * int(_periods(run)[answered].sum())
@@ -71,7 +71,7 @@ def weights_changed(run: RunData) -> Measures:
 
 def _changed_per_step(run: RunData, network: dict[str, Any]) -> Measures:
     plastic = sum(p["synapses"] for p in network["projections"].values() if p["plastic"])
-    # A lost reply's updates are in nobody's counters.
+    # The updates of a lost reply are in no counter.
     learnt = column(run, "learning").astype(bool) & _answered(run)
     steps = int(learnt.sum()) * network["steps_per_tick"]
     if not plastic * steps:

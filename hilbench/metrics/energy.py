@@ -29,7 +29,7 @@ def energy_modelled(run: RunData) -> Measures:
     answered = column(run, "answered").astype(bool)
     counters = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates", "multiplications")
     counts = [float(column(run, name)[answered].mean()) if answered.any() else 0.0 for name in counters]
-    if network is None or not any(counts[1:]):  # a device that counted nothing tells nothing
+    if network is None or not any(counts[1:]):  # a device that counted nothing gives no figure
         return {}
     spikes, operations, updates, learnt, macs = counts
     found, n = {}, int(answered.sum())

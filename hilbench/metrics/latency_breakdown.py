@@ -14,16 +14,16 @@ COLUMNS = (
     "answered", "applied_step", "scheduled_ns", "captured_ns", "encoded_ns", "received_ns", "compute_ns", "arrived_ns",
     "decoded_ns", "applied_ns",
 )  # fmt: skip
-"""What `parts_s` reads."""
+"""The columns that `parts_s` reads."""
 
 
 @metric("s", "lower", modes=("realtime",), wall=True)
 def latency_part(run: RunData) -> Measures:
     """Mean and 99th percentile of each part of the latency, over the ticks whose own reply acted.
 
-    Means add up to those ticks' mean latency, percentiles do not. Link out and link back are told apart only where
-    plant and device read the same clock; else their sum is given as link. A device that counts instructions has no time
-    to tell from its link's: the two are one part.
+    Means add up to those ticks' mean latency, percentiles do not. Link out and link back are separate only where plant
+    and device read the same clock, and no stamp says otherwise; else their sum is given as link. A device that counts
+    instructions has no time that could be separated from its link's: the two are one part.
     """
     found = {}
     for name, part_s in parts_s(run).items():
@@ -39,7 +39,7 @@ def parts_s(run: RunData) -> dict[str, NDArray]:
     A reply that arrives while the loop is busy waits in its socket: that counts as the way back.
     """
     stamped = [episode for episode in run.episodes if set(COLUMNS) <= set(episode)]
-    between = _counted if not is_time(run) else _same_clock if run.meta.get("same_clock") else _own_clock
+    between = _counted if not is_time(run) else _same_clock if shares_clock(run) else _own_clock
     found = [_parts_ns(e, between) for e in stamped if (e["applied_step"] >= 0).any()]
     return {name: np.concatenate([part[name] for part in found]) * 1e-9 for name in (found[0] if found else ())}
 
@@ -47,12 +47,27 @@ def parts_s(run: RunData) -> dict[str, NDArray]:
 def is_time(run: RunData) -> bool:
     """Whether the device's `compute_ns` may be subtracted from stamps of the plant: not where it counts instructions.
 
-    A board may be emulated without anyone here knowing: then it has computed for longer than its answers took.
+    A board may be emulated without the plant's side knowing: then its computing time is longer than its answers took.
     """
     return not run.instruction_ns and all(
         (e["compute_ns"] <= e["arrived_ns"] - e["encoded_ns"])[e["answered"]].all()
         for e in run.episodes
         if "encoded_ns" in e
+    )
+
+
+def shares_clock(run: RunData) -> bool:
+    """Whether the device's `recv_ns` may be subtracted from stamps of the plant: its boot id is the plant's, and it
+    says to have received and computed every tick between the tick's encoding and the reply's arrival.
+    """
+    return bool(run.meta.get("same_clock")) and all(
+        (
+            (e["encoded_ns"] <= e["received_ns"])
+            & (e["received_ns"] <= e["arrived_ns"])
+            & (e["compute_ns"] <= e["arrived_ns"] - e["received_ns"])
+        )[e["answered"]].all()
+        for e in run.episodes
+        if set(COLUMNS) <= set(e)
     )
 
 

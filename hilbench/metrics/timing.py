@@ -48,7 +48,7 @@ def instructions(run: RunData) -> Measures:
 def loop_lag(run: RunData) -> Measures:
     """From a tick's scheduled instant to its observation, by the clock: how far the loop itself fell behind.
 
-    Misses are counted on the plant's time, which stands still while the loop is behind; this says how much it was.
+    Misses are counted on the plant's time, which stops while the loop is behind; this says how far behind it was.
     """
     return _percentiles(lags_s(run))
 
@@ -125,13 +125,13 @@ def _computed_ns(run: RunData) -> NDArray:
 
 
 def lags_s(run: RunData) -> NDArray:
-    """How far behind its schedule each tick began."""
+    """How far behind its schedule each tick began, in seconds."""
     behind_ns = [(e["captured_ns"] - e["scheduled_ns"])[live(e)] for e in run.episodes]
     return np.concatenate(behind_ns or [np.empty(0)]) * 1e-9
 
 
 def latencies_s(run: RunData) -> NDArray:
-    """One latency per tick; what never came counts until the end of its episode's last period."""
+    """One latency per tick, in seconds; a reply that never came counts until the end of its episode's last period."""
     return np.concatenate([_latencies_s(run, e) for e in run.episodes] or [np.empty(0)])
 
 
@@ -168,7 +168,7 @@ def _ages_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
 def _missed(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     """Whether each tick missed its deadline, by the schedule of physics steps.
 
-    A tick that nothing has answered when the run ends, before its deadline has passed, is left out: nobody knows.
+    A tick without an answer whose deadline comes after the run's end is left out: it may have been in time.
     """
     loop = run.meta["scenario"]["loop"]
     deadline_us = round(loop.get("deadline_s", loop["period_s"]) * 1e6)
@@ -179,7 +179,7 @@ def _missed(run: RunData, episode: dict[str, NDArray]) -> NDArray:
 
 def _felt_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     """Time from each tick's instant to the physics step in which it, or a newer one, first acted: by the schedule."""
-    # What is unanswered at the end is as old as the run, no older.
+    # A tick that is unanswered at the end counts until the run's end.
     done_us = np.minimum(_or_newer(_due_us(run, episode)), _end_us(run, episode))
     return (done_us - episode["t_us"])[live(episode)]
 

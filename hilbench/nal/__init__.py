@@ -1,4 +1,4 @@
-"""NAL, the neuromorphic abstraction layer: a Network with stated meaning, its files, and its flat arrays."""
+"""NAL, the neuromorphic abstraction layer: networks of spiking neurons, and the NIR files that they are kept in."""
 
 from hilbench.nal.model.learnt import learnt
 from hilbench.nal.model.network import Network

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra
-from hilbench.types import COUNTERS, EVENT, Program, size_of
+from hilbench.types import COUNTERS, EVENT, Plant, Program, size_of
 
 try:
     import pyarrow as pa
@@ -58,8 +58,18 @@ class Widths:
     values_out: int
 
     @classmethod
-    def of(cls, plant: Any, program: Program, steps: int) -> Widths:
-        """The widths of a plant's rows with this program, at so many physics steps a tick."""
+    def of(cls, plant: Plant, program: Program, steps: int) -> Widths:
+        """The widths of a run's rows.
+
+        Parameters
+        ----------
+        plant : Plant
+            The run's plant, after a reset.
+        program : Program
+            What its controller runs.
+        steps : int
+            Physics steps per tick.
+        """
         plant_spec = plant.plant_spec
         return cls(
             obs=len(plant_spec.obs_names),
@@ -98,9 +108,11 @@ class RowLayout:
             self.parts.append(_Part(fields, offset))
             offset += self.parts[-1].size
         self.tick, self.reply, self.applied, self.actions, self.sources = self.parts
+        fields_of_a_row = [field for part in self.parts for field in part.fields]
+        self.names = tuple(name for name, _, _ in fields_of_a_row)
         self.row = np.dtype(
             [(name, kind, (width,)) if width > 1 or name in WIDE else (name, kind)
-             for part in self.parts for name, kind, width in part.fields]
+             for name, kind, width in fields_of_a_row]
         )  # fmt: skip
         self.no_values = (0.0,) * (shape.values_in + shape.modulators)
         self.action = Struct(f"<{shape.actions}d")
@@ -109,7 +121,7 @@ class RowLayout:
         """A row of which nothing is known."""
         row = np.zeros(1, self.row)
         row["energy_j"], row["prev_seq"], row["applied_step"] = np.nan, -1, -1
-        if "values_out" in self.row.names:
+        if "values_out" in self.names:
             row["values_out"] = np.nan
         return row.tobytes()
 
@@ -118,11 +130,11 @@ class Chunk:
     """Some ticks' rows in one block of memory, and their translation to one Arrow batch."""
 
     def __init__(self, layout: RowLayout, info: tuple[str, ...], n: int) -> None:
-        self._empty, self._info = layout.empty() * n, info
+        self._empty, self._info, self._names = layout.empty() * n, info, layout.names
         self.memory = bytearray(self._empty)
         self.rows = np.frombuffer(self.memory, layout.row)
         self.answered, self.processed = self.rows["answered"], self.rows["processed"]
-        self.lists: dict[str, dict[int, NDArray]] = {}
+        self.lists: dict[str, dict[int, NDArray[Any]]] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -133,7 +145,7 @@ class Chunk:
     def batch(self, n: int) -> pa.RecordBatch:
         """The first `n` rows."""
         columns: dict[str, pa.Array] = {}
-        for name in self.rows.dtype.names:
+        for name in self._names:
             found = np.ascontiguousarray(self.rows[name][:n])
             if name == "info":
                 columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self._info)}
@@ -145,7 +157,7 @@ class Chunk:
         return pa.RecordBatch.from_pydict(columns)
 
 
-def _lists(found: dict[int, NDArray], n: int, kind: np.dtype) -> pa.Array:
+def _lists(found: dict[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Array:
     """A list column of `n` rows; an event is t_us + 2^32 address, so that a list of events is one flat array."""
     offsets = np.zeros(n + 1, np.int32)
     flat_type = np.uint64 if kind == EVENT else kind

@@ -40,7 +40,9 @@ def frame(run: RunData) -> pandas.DataFrame:
     return pandas.DataFrame({name: np.concatenate([table[name] for table in tables]) for name in names})
 
 
-def _columns(episode: dict[str, NDArray], plant_spec: dict[str, Any], number: int) -> Iterator[tuple[str, NDArray]]:
+def _columns(
+    episode: dict[str, NDArray[Any]], plant_spec: dict[str, Any], number: int
+) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "episode", np.full(len(episode["seq"]), number)
     for name, found in episode.items():
         if found.dtype == object:
@@ -57,6 +59,6 @@ def _columns(episode: dict[str, NDArray], plant_spec: dict[str, Any], number: in
             yield name, found
 
 
-def _spread(name: str, parts: Iterable[str | int], found: NDArray) -> Iterator[tuple[str, NDArray]]:
+def _spread(name: str, parts: Iterable[str | int], found: NDArray[Any]) -> Iterator[tuple[str, NDArray[Any]]]:
     for i, part in enumerate(parts):
         yield f"{name}.{part}", found[:, i]

@@ -19,6 +19,13 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
     """A run as arrays, all `columns` or those named that it has. A run that was killed opens up to its last batch.
 
     Raises RecordError, also when anything of it is not what was written.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's folder.
+    columns : sequence of str, optional
+        The columns wanted; all when absent.
     """
     folder = Path(folder)
     meta = read_meta(folder)

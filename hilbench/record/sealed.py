@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hilbench.errors import RecordError
+from hilbench.files import at, write_whole
 
 CHECK = "crc32"
 """The last key of every such file: CRC-32 of the JSON of all the others, as `json.dumps` writes it by itself."""
@@ -22,9 +23,17 @@ RESERVE_BYTES = 2**18
 
 
 def write_sealed(path: Path, found: Mapping[str, Any]) -> None:
-    """Replace a file whole. Raises OSError with the file's path."""
+    """Replace a file whole. Raises OSError with the file's path.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    found : dict
+        What it is to say, as JSON can.
+    """
     rest = {key: value for key, value in found.items() if key != CHECK}
-    write_whole(path, json.dumps({**rest, CHECK: _checksum(rest)}, indent=2))
+    write_whole(path, json.dumps({**rest, CHECK: _checksum(rest)}, indent=2).encode())
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -43,23 +52,6 @@ def read_sealed(path: Path) -> dict[str, Any]:
             "copy, or make it again"
         )
     return found
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a text file whole. Raises OSError with the file's path; what was there stays then."""
-    draft = path.with_name(f".{path.name}")
-    try:
-        draft.write_text(text, "utf-8")
-        os.replace(draft, path)
-    except OSError as error:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise at(path, error) from None
-
-
-def at(path: Path, error: OSError) -> OSError:
-    """The same error with the path: one from a write does not say it, as one from `open` does."""
-    return OSError(error.errno, error.strerror or str(error), str(path))
 
 
 def reserve(folder: Path) -> None:

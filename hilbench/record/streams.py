@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
     """A batch of a stream, or its end, which has no rows. The first one has the schema before it."""
 
     rows: int
-    bytes: int
+    n_bytes: int
     crc32: int
 
     def line(self) -> bytes:
@@ -90,7 +90,7 @@ class StreamWriter:
                 self._undo()
                 raise at(self._path, error) from None
         self._sink.seek(0)
-        self.rows, self.bytes, self.pieces = self.rows + rows, self.bytes + piece.bytes, self.pieces + 1
+        self.rows, self.bytes, self.pieces = self.rows + rows, self.bytes + piece.n_bytes, self.pieces + 1
 
     def _undo(self) -> None:
         """Take back what is not whole, which also makes room, and let no more come after it."""
@@ -107,11 +107,20 @@ class StreamWriter:
 
 def read_stream(
     path: Path, columns: Sequence[str] | None = None, totals: dict[str, int] | None = None
-) -> dict[str, NDArray]:
+) -> dict[str, NDArray[Any]]:
     """The columns of a stream, all or those named that it has; empty where there is none, or no row.
 
     With the `totals` of a whole one everything has to be there; without, what lies behind the last whole batch is what
     a killed run was writing. Raises RecordError for a stream that is not what was written.
+
+    Parameters
+    ----------
+    path : Path
+        The stream's file.
+    columns : sequence of str, optional
+        The columns wanted; all when absent.
+    totals : dict of int, optional
+        `rows`, `bytes` and `pieces` of the whole stream, as `run.json` has them; None for a run that was killed.
     """
     data, lines = (_bytes(p) for p in _both(path))
     found = _checked(path, data, lines, cut_off=totals is None)
@@ -126,17 +135,17 @@ def read_stream(
     return {name: _array(table.column(name).combine_chunks()) for name in wanted}
 
 
-def _checked(path: Path, data: NDArray, lines: NDArray, cut_off: bool) -> dict[str, int]:
+def _checked(path: Path, data: NDArray[np.uint8], lines: NDArray[np.uint8], cut_off: bool) -> dict[str, int]:
     """How much of a stream is as it was written. Raises RecordError for what is not."""
     rows = end = number = 0
     for piece in _pieces(path, lines):
-        if cut_off and end + piece.bytes > data.size:
+        if cut_off and end + piece.n_bytes > data.size:
             break
-        mine = data[end : end + piece.bytes]
-        if mine.size < piece.bytes or zlib.crc32(mine) != piece.crc32:
+        mine = data[end : end + piece.n_bytes]
+        if mine.size < piece.n_bytes or zlib.crc32(mine.data) != piece.crc32:
             what = f"rows {rows} to {rows + piece.rows - 1}" if piece.rows else "its end"
-            raise _damaged(path, f"{what} (bytes {end} to {end + piece.bytes - 1}) are not what was written")
-        rows, end, number = rows + piece.rows, end + piece.bytes, number + 1
+            raise _damaged(path, f"{what} (bytes {end} to {end + piece.n_bytes - 1}) are not what was written")
+        rows, end, number = rows + piece.rows, end + piece.n_bytes, number + 1
     return {"rows": rows, "bytes": end, "pieces": number}
 
 
@@ -150,7 +159,7 @@ def _write_all(descriptor: int, data: bytes | memoryview) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def _bytes(path: Path) -> NDArray:
+def _bytes(path: Path) -> NDArray[np.uint8]:
     """A file as (n,) uint8, mapped; empty where it is missing or cannot be read."""
     try:
         return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
@@ -158,7 +167,7 @@ def _bytes(path: Path) -> NDArray:
         return np.empty(0, np.uint8)
 
 
-def _pieces(path: Path, lines: NDArray) -> Iterator[Piece]:
+def _pieces(path: Path, lines: NDArray[np.uint8]) -> Iterator[Piece]:
     """What the lines say; the last one may have been cut off."""
     for start in range(0, lines.size - LINE_BYTES + 1, LINE_BYTES):
         line = lines[start : start + LINE_BYTES].tobytes()
@@ -192,7 +201,7 @@ def _said(totals: dict[str, int]) -> str:
     return ", ".join(f"{n} {name}" for name, n in totals.items())
 
 
-def _array(column: pa.Array) -> NDArray:
+def _array(column: pa.Array) -> NDArray[Any]:
     if isinstance(column, pa.FixedSizeListArray):
         width = column.type.list_size
         return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), width)

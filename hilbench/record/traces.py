@@ -15,10 +15,17 @@ from hilbench.types import RunData
 COLUMNS = ("answered", "encoded_ns", "received_ns", "compute_ns", "arrived_ns")
 
 
-def link_latencies_s(path: str | Path, way: str) -> NDArray:
+def link_latencies_s(path: str | Path, way: str) -> NDArray[np.float64]:
     """How long frames took `to_device` or `to_plant`, in s, in the order of the run in a folder or of a file's lines.
 
     Raises ScenarioError or RecordError.
+
+    Parameters
+    ----------
+    path : str or Path
+        A run's folder, or a text file.
+    way : {"to_device", "to_plant"}
+        Which of a run's two ways; a file has one.
     """
     found = _from_file(Path(path)) if Path(path).is_file() else _from_run(read_run(path, COLUMNS), path, way)
     if not found.size:
@@ -26,7 +33,7 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray:
     return found
 
 
-def _from_run(run: RunData, path: str | Path, way: str) -> NDArray:
+def _from_run(run: RunData, path: str | Path, way: str) -> NDArray[np.float64]:
     """Half of both ways together where the run's two clocks cannot be subtracted."""
     if not is_time(run):
         raise ScenarioError(f"{path}: its device counts instructions, so nobody knows how long its link took")
@@ -40,7 +47,7 @@ def _from_run(run: RunData, path: str | Path, way: str) -> NDArray:
     return np.concatenate(parts) * 1e-9
 
 
-def _from_file(path: Path) -> NDArray:
+def _from_file(path: Path) -> NDArray[np.float64]:
     try:
         found = np.array(path.read_text("utf-8").split(), np.float64)
     except (ValueError, OSError) as error:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
@@ -20,7 +21,7 @@ from hilbench.record.columns import Chunk, RowLayout, Widths
 from hilbench.record.layout import ECHO_NAME, FORMAT, RUN, episode_name
 from hilbench.record.sealed import release, reserve, write_sealed
 from hilbench.record.streams import StreamWriter
-from hilbench.types import Reply, Tick
+from hilbench.types import Reply, Tick, Values
 
 try:
     import pyarrow as pa
@@ -38,7 +39,7 @@ class Recorder:
         self.folder, self._compress = Path(folder), compress
         ensure_writable(self.folder)
         self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
-        self._episode: _Episode | None = None
+        self._episode: EpisodeRows | None = None
         self._streams: dict[str, StreamWriter] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -47,23 +48,44 @@ class Recorder:
         reserve(self.folder)
         self.write_meta()
 
-    def episode(self, shape: Widths, rows_per_batch: int) -> _Episode:
-        """Open the next episode's stream, ending the one before."""
+    def episode(self, shape: Widths, rows_per_batch: int) -> EpisodeRows:
+        """Open the next episode's stream, ending the one before.
+
+        Parameters
+        ----------
+        shape : Widths
+            The widths of its rows.
+        rows_per_batch : int
+            How many rows are kept in memory before they are written.
+        """
         self.end_episode()
         name = episode_name(self.meta["episodes"])
         self.meta["episodes"] += 1
         self.write_meta()
-        self._episode = _Episode(partial(self._stream, name), shape, rows_per_batch)
+        self._episode = EpisodeRows(partial(self._stream, name), shape, rows_per_batch)
         return self._episode
 
-    def ended(self, obs: NDArray, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
-        """Keep what the last action of the episode led to, which has no row where the run's duration ended it."""
+    def ended(self, obs: Values, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
+        """Keep what the last action of the episode led to, which has no row where the run's duration ended it.
+
+        Parameters
+        ----------
+        obs : (n_obs,) float32
+            What the plant shows.
+        reward : float
+            The reward of the last period.
+        terminated, truncated : bool
+            Whether the plant has ended the episode.
+        info : dict of float
+            The plant's info.
+        """
         end = {"episode": self.meta["episodes"] - 1, "obs": obs.tolist(), "reward": float(reward)}
         end |= {"terminated": bool(terminated), "truncated": bool(truncated)}
+        assert self._episode is not None, "an episode ends after it was begun"
         end["info"] = {name: float(info[name]) for name in self._episode.info}
         self.meta.setdefault("ends", []).append(end)  # written with the next word
 
-    def echo(self, echo_ns: NDArray) -> None:
+    def echo(self, echo_ns: NDArray[np.int64]) -> None:
         """Keep the link's bare echo beside the run, behind what was kept before; nothing when there is none."""
         if echo_ns.size:
             batch = pa.record_batch({"echo_ns": echo_ns})
@@ -139,8 +161,8 @@ def ensure_writable(folder: Path) -> None:
         raise RecordError(f"{folder}: cannot hold a run: nothing may be written to {there}")
 
 
-class _Episode:
-    """One episode's rows, addressed by tick number."""
+class EpisodeRows:
+    """One episode's rows, addressed by tick number; `Recorder.episode` makes it."""
 
     def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Widths, rows_per_batch: int) -> None:
         self.info, self._n = shape.info, rows_per_batch
@@ -163,8 +185,25 @@ class _Episode:
         """Whether a chunk could be written, once its rows are settled."""
         return (self._written + 1) * self._n <= self._rows
 
-    def tick(self, row: tuple, tick: Tick | None, obs: NDArray, state: NDArray, info: Mapping[str, float]) -> None:
-        """Open the next tick's row; `row` holds TICK's fields, and a skipped tick is None."""
+    def tick(
+        self, row: tuple[Any, ...], tick: Tick | None, obs: Values, state: NDArray[np.float64],
+        info: Mapping[str, float],
+    ) -> None:  # fmt: skip
+        """Open the next tick's row.
+
+        Parameters
+        ----------
+        row : tuple
+            The fields of `columns.TICK`, in their order.
+        tick : Tick or None
+            What was sent; None for a tick that was skipped.
+        obs : (n_obs,) float32
+            What the plant showed.
+        state : (n_state,) float64
+            The plant's exact state.
+        info : dict of float
+            The plant's info.
+        """
         chunk, i = self._at(self._rows)
         self._rows += 1
         values = self._layout.no_values if tick is None else (*tick.values.tolist(), *tick.modulators.tolist())
@@ -179,7 +218,23 @@ class _Episode:
     def reply(
         self, reply: Reply, arrived_ns: int, decoded_ns: int, slip: int, late: bool, clipped: bool, not_finite: bool
     ) -> None:
-        """Fill in what came back for an opened tick; one whose row has been written is too old and is let go."""
+        """Fill in what came back for an opened tick; a reply to a tick whose row has been written is dropped.
+
+        Parameters
+        ----------
+        reply : Reply
+            What the device answered.
+        arrived_ns, decoded_ns : int
+            When it arrived and was decoded, in nanoseconds of the wall's clock.
+        slip : int
+            Periods of a gap before it that the device did not catch up with.
+        late : bool
+            Whether it came after its deadline.
+        clipped : bool
+            Whether its action was outside the plant's limits.
+        not_finite : bool
+            Whether its action was no finite number.
+        """
         if reply.seq // self._n < self._written:
             return
         chunk, i = self._at(reply.seq)
@@ -209,14 +264,36 @@ class _Episode:
         return bool(chunk.answered[i])
 
     def applied(self, seq: int, step: int, applied_ns: int) -> None:
-        """From physics step `step` on, tick `seq`'s reply acts."""
+        """Put on record from when a reply acts.
+
+        Parameters
+        ----------
+        seq : int
+            The reply's tick.
+        step : int
+            The first physics step with its action.
+        applied_ns : int
+            When that was, in nanoseconds of the wall's clock.
+        """
         if seq // self._n >= self._written:
             chunk, i = self._at(seq)
             part = self._layout.applied
             part.pack(chunk.memory, i * self._size + part.offset, step, applied_ns)
 
     def acted(self, k: int, j: int, action: Sequence[float], source: int) -> None:
-        """Physics step `j` of tick `k` ran with this action."""
+        """Put a physics step's action on record.
+
+        Parameters
+        ----------
+        k : int
+            The tick.
+        j : int
+            The physics step within it, from 0.
+        action : (n_actions,) float
+            What the plant was given.
+        source : {HELD, REPLIED, SAFE}
+            Where it came from.
+        """
         chunk, i = self._at(k)
         layout, at = self._layout, i * self._size
         layout.action.pack_into(chunk.memory, at + layout.actions.offset + j * layout.action.size, *action)

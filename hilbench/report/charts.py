@@ -1,7 +1,7 @@
-"""What the charts of a report share: colours, shapes, marks whose labels cross nothing, and files for papers.
+"""What the charts of a report share: colours, shapes, marks whose labels overlap nothing, and files for papers.
 
-Colours are Okabe and Ito's, told apart by colour-blind readers; every series also has its own shape, dash or label.
-Charts take the width of the page they stand on.
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish; every series also has its own shape,
+dash or label. Charts take the width of their page.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 GREY = "#767676"
 INK = "#333333"
 WIDTH = 760
-"""Of a chart in a file."""
+"""Of a chart in a file, in pixels."""
 PLOTS = (250, 330, 420, 650)
-"""Widths of plots for which labels are placed: the narrowest on which they fit is taken."""
+"""Widths of plots in pixels; labels are placed for the narrowest on which they fit."""
 MOST_MARKS = 8
-"""For which every arrangement of labels is tried."""
+"""For up to so many marks every arrangement of their labels is tried."""
 ROW = 15
-"""Height of a label's row."""
+"""Height of a label's row, in pixels."""
 CONFIG: dict[str, Any] = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
     "aria": False,
@@ -69,16 +69,16 @@ CONFIG: dict[str, Any] = {
 
 
 class Figure(NamedTuple):
-    """A chart, and what it shows in words."""
+    """A chart, with a description in words."""
 
     name: str
-    """Of its files."""
+    """The name of its files."""
     chart: alt.TopLevelMixin
     title: str
     finding: str
     """What a reader should see in it, with numbers."""
     note: str = ""
-    """What it leaves out, and how it was made."""
+    """What the chart leaves out, and how it was made."""
 
 
 class Mark(NamedTuple):
@@ -90,40 +90,56 @@ class Mark(NamedTuple):
 
 
 def wide(height: int) -> dict[str, Any]:
-    """The size of a chart that fills the page's width."""
+    """The size of a chart that fills the page's width; its height is in pixels."""
     return {"width": "container", "height": height}
 
 
 def time_axis(span: Sequence[float]) -> alt.X:
-    """The x axis of whatever runs over time `t`, in s."""
+    """The x axis of a chart over the time `t`; `span` is its first and last value, in s."""
     axis = alt.Axis(grid=False, tickCount=8)
     return alt.X("t:Q", title="time (s)", scale=alt.Scale(domain=list(span), nice=False), axis=axis)
 
 
 def columns(n: int) -> alt.Legend:
     """A legend above the chart with `n` columns, fewer on a narrow page."""
-    # By the page's width, not the plot's: that one changes while the legend is laid out.
+    # By the page's width, not the plot's, which changes while the legend is laid out.
     fitting = alt.ExprRef(f"containerSize()[0] < 440 ? 1 : containerSize()[0] < 760 ? {min(n, 2)} : {n}")
     return alt.Legend(title=None, columns=fitting, symbolStrokeWidth=2, symbolOpacity=1)
 
 
 def headroom(n_marks: int, height: int) -> float:
-    """The share of a plot's height that the labels of so many marks need."""
+    """The share of a plot's height that the labels of marks need.
+
+    Parameters
+    ----------
+    n_marks : int
+        How many marks there are.
+    height : int
+        The plot's height, in pixels.
+    """
     return (ROW * n_marks + 8) / height if n_marks else 0.04
 
 
 def flags(marks: Sequence[Mark], span: Sequence[float], log: bool = False) -> list[alt.LayerChart]:
-    """Rules with labels that cross nothing, on an axis over `span`: each label has a row, where its rule begins.
+    """Draw marks as vertical rules with labels that overlap nothing: each label has a row, where its rule begins.
 
-    A label stands to the right of its rule or to the left, wherever it stays inside the plot; one that a
-    rule would run through stands above the row in which that rule begins.
+    A label stands to the right or to the left of its rule, wherever it stays inside the plot. Where a rule would run
+    through a label, the label stands above the row in which that rule begins.
+
+    Parameters
+    ----------
+    marks : sequence of Mark
+    span : (2,) float
+        The first and the last value of the x axis, in its own unit.
+    log : bool
+        Whether the x axis is logarithmic.
     """
     marks = list(dict.fromkeys(marks))
     low, high = np.log(span) if log else span
     shares = [float((np.log(mark.at) if log else mark.at) - low) / (high - low) for mark in marks]
     widths = [7 * len(mark.text) for mark in marks]  # a character is at most about 7 pixels wide
     sides = list(itertools.product((False, True), repeat=len(marks))) if len(marks) <= MOST_MARKS else []
-    # What fits a plot fits every wider one: places move apart, and labels stay as long as they are.
+    # What fits a plot fits every wider one: the rules move apart, and the labels keep their lengths.
     for plot, turned in itertools.product(PLOTS, sorted(sides, key=sum)):
         at = [plot * share for share in shares]
         boxes = [(x - 5 - w, x - 5) if t else (x + 5, x + 5 + w) for x, w, t in zip(at, widths, turned, strict=True)]
@@ -143,7 +159,16 @@ def _rows(boxes: Sequence[tuple[float, float]], places: Sequence[float]) -> tupl
 
 
 def save(chart: alt.TopLevelMixin, path: Path, title: str) -> None:
-    """Write a chart as PNG or SVG, by the path's ending."""
+    """Write a chart to a file.
+
+    Parameters
+    ----------
+    chart : altair.TopLevelMixin
+    path : Path
+        Its suffix says the format: .svg, else PNG.
+    title : str
+        Stands above the chart.
+    """
     spec = chart.to_dict(validate=False)
     spec |= {"config": CONFIG, "padding": 16, "title": {"text": title, "offset": 12}}
     if spec.get("width") == "container":
@@ -155,7 +180,7 @@ def save(chart: alt.TopLevelMixin, path: Path, title: str) -> None:
 
 
 def rounded(values: Any) -> list[float | None]:
-    """Numbers with the four digits that a picture can show; None for those that are not finite."""
+    """Numbers rounded to four digits, as many as a picture can show; None for those that are not finite."""
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in np.asarray(values, float).tolist()]
 
 

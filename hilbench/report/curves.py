@@ -1,8 +1,9 @@
-"""The plant's error over time: windows of every run, and what stands for all seeds of a cell in each window."""
+"""The plant's error over time: in windows of every run, and over all seeds of a cell in each window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -24,19 +25,19 @@ from hilbench.report.charts import (
     time_axis,
     wide,
 )
-from hilbench.report.data import ReportCell, change_s, phase, phases
+from hilbench.report.data import ReportCell, change_s, phase, phases, with_value
 from hilbench.studies.statistics import FEWEST, interval, iqm
 from hilbench.types import RunData
 
 MOST = len(COLOURS)
-"""How many cells one chart can tell apart."""
+"""How many cells one chart can distinguish."""
 HEIGHT = 340
 RAN = "as it ran"
 DASHES = {RAN: [1, 0], "its frozen twin": [6, 3], "floor": [2, 2], "oracle": [10, 3, 2, 3]}
 
 
 class Curve(NamedTuple):
-    """The error of a cell in each window: over seeds the middle, a 95 % interval, and how many there were."""
+    """The error of a cell in each window, (n_windows,) each: interquartile mean, 95 % interval, how many seeds."""
 
     t_s: NDArray
     middle: NDArray
@@ -56,7 +57,15 @@ class Series(NamedTuple):
 
 
 def figure(cells: Sequence[ReportCell], baseline: str | None) -> Figure | None:
-    """The chart of one scenario's cells; None where no run is left to draw."""
+    """The chart of one scenario's cells; None where there is no run to draw.
+
+    Parameters
+    ----------
+    cells : sequence of ReportCell
+        Of one scenario.
+    baseline : str, optional
+        The label of the cell that is always drawn.
+    """
     drawn = choose([cell for cell in cells if cell.metas], baseline)
     series = [found for i, cell in enumerate(drawn) for found in _of_cell(cell, COLOURS[i])]
     if not series:
@@ -82,7 +91,17 @@ def figure(cells: Sequence[ReportCell], baseline: str | None) -> Figure | None:
 
 
 def choose(cells: Sequence[ReportCell], baseline: str | None, most: int = MOST) -> list[ReportCell]:
-    """At most `most` cells, in their own order: the baseline, the best, the worst, and some evenly between these."""
+    """Select cells for a chart: the baseline, the best, the worst, and some evenly between them, in their own order.
+
+    Parameters
+    ----------
+    cells : sequence of ReportCell
+        Of one scenario.
+    baseline : str, optional
+        The label of the cell that is always selected; the best one when absent.
+    most : int
+        How many are selected at most.
+    """
     if len(cells) <= most:
         return list(cells)
     _, after = phases(cells)
@@ -97,7 +116,7 @@ def choose(cells: Sequence[ReportCell], baseline: str | None, most: int = MOST) 
 
 
 def window_s(meta: dict[str, Any]) -> float:
-    """A round width that cuts the run into about 80 windows, never below one control period."""
+    """A round width, in s, that divides a run into about 80 windows; at least one control period."""
     loop = meta["scenario"]["loop"]
     aim = loop["duration_s"] / 80
     decade = 10 ** np.floor(np.log10(aim))
@@ -106,7 +125,7 @@ def window_s(meta: dict[str, Any]) -> float:
 
 
 def curve(runs: Sequence[RunData]) -> Curve:
-    """A cell's curve from its runs, which may end at different times. No window lies across the change."""
+    """A cell's curve from its runs, which may end at different times. No window contains the change."""
     width_s, change = window_s(runs[0].meta), change_s(runs[0].meta) or 0.0
     found = [_windows(run, width_s, change) for run in runs]
     first = min(min(each) for each in found)
@@ -118,10 +137,10 @@ def curve(runs: Sequence[RunData]) -> Curve:
 
 
 def band(table: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Interquartile mean of each column of (seeds, windows), and a 95 % bootstrap interval from 3 seeds on."""
+    """Interquartile mean of each column of (seeds, windows), and a 95 % bootstrap interval from FEWEST seeds on."""
     middle, low, high = np.full((3, table.shape[1]), np.nan)
     present = np.isfinite(table)
-    # Columns in which the same seeds are present share their resamples, so that all of them are one call.
+    # Columns in which the same seeds are present share their resamples, so one call serves all of them.
     patterns, which = np.unique(present, axis=1, return_inverse=True)
     for i, seeds in enumerate(patterns.T):
         same = np.ravel(which) == i
@@ -133,7 +152,7 @@ def band(table: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _windows(run: RunData, width_s: float, origin_s: float) -> dict[int, float]:
-    """RMS of the error by window number, counted from `origin_s`; over all episodes."""
+    """The error's root mean square by window number, counted from `origin_s`, over all episodes."""
     error = column(run, f"info.{run.meta['plant_spec']['error']}")
     number = np.floor((column(run, "t_us") * 1e-6 - origin_s) / width_s + 1e-9).astype(int)
     at, which = np.unique(number, return_inverse=True)
@@ -141,7 +160,7 @@ def _windows(run: RunData, width_s: float, origin_s: float) -> dict[int, float]:
 
 
 def _of_cell(cell: ReportCell, colour: str) -> list[Series]:
-    """A cell and its twin."""
+    """The series of a cell and of its frozen twin."""
     wanted = ("t_us", f"info.{cell.metas[0]['plant_spec']['error']}")
     runs, twins = cell.read(wanted), cell.read(wanted, "twin")
     both = ((RAN, runs), ("its frozen twin", twins))
@@ -149,7 +168,7 @@ def _of_cell(cell: ReportCell, colour: str) -> list[Series]:
 
 
 def _references(drawn: Sequence[ReportCell]) -> list[Series]:
-    """Floor and oracle of the first cell that has them, but not where that controller's own cell is drawn."""
+    """Floor and oracle of the first cell that has them, unless the same controller's own cell is drawn."""
     found = []
     for role in ("floor", "oracle"):
         cell = next((cell for cell in drawn if cell.references.get(role)), None)
@@ -160,7 +179,15 @@ def _references(drawn: Sequence[ReportCell]) -> list[Series]:
 
 
 def chart(series: Sequence[Series], meta: dict[str, Any]) -> alt.LayerChart:
-    """The error over time on a log axis, with every disturbance marked where it begins."""
+    """The error over time on a logarithmic axis, with a mark where each disturbance begins.
+
+    Parameters
+    ----------
+    series : sequence of Series
+        The lines.
+    meta : dict
+        The `run.json` of one of their runs, for the error's unit and the disturbances.
+    """
     name, marks = meta["plant_spec"]["error"], _changes(meta)
     unit = meta["plant_spec"]["info_units"][name]
     factor, shown = words.prefix(unit, np.concatenate([one.curve.middle for one in series]).tolist())
@@ -220,7 +247,7 @@ def _rows(one: Series, factor: float, first: int) -> list[dict[str, Any]]:
 
 
 def _domain(rows: Sequence[dict[str, Any]], n_marks: int) -> list[float]:
-    """From just below the lowest line, so that no band stretches the axis, to above the highest and the labels."""
+    """The y axis: from just below the lowest line, so that no band stretches it, to above the labels."""
     low = 0.6 * min(row["rms"] for row in rows)
     high = 1.1 * max(row[key] for row in rows for key in ("rms", "high") if row[key])
     share = headroom(n_marks, HEIGHT)
@@ -270,14 +297,14 @@ def _what(name: str, table: dict[str, Any]) -> str:
 def _finding(drawn: Sequence[ReportCell], unit: str) -> str:
     before, after = phases(drawn)
     change = change_s(drawn[0].metas[0])
-    ranked = sorted((cell for cell in drawn if cell.value(after) is not None), key=lambda cell: cell.value(after))
+    ranked = sorted(with_value(drawn, after), key=itemgetter(0))
     if not ranked:
         return "No cell came to the phase that is compared."
     when = "over the run" if change is None else f"{phase(after) or 'after'} the change at {change:g} s"
-    best, worst = ranked[0], ranked[-1]
-    text = f"Error {when}: {words.quantity(best.value(after), unit)} with {best.title}"
+    (least, best), (most, worst) = ranked[0], ranked[-1]
+    text = f"Error {when}: {words.quantity(least, unit)} with {best.title}"
     if worst is not best:
-        text += f", the least, and {words.quantity(worst.value(after), unit)} with {worst.title}, the most"
+        text += f", the least, and {words.quantity(most, unit)} with {worst.title}, the most"
     if before and best.value(before) is not None:
         text += f". Before the change {best.title} had {words.quantity(best.value(before), unit)}"
     return text + "."

@@ -1,4 +1,4 @@
-"""What a report is made from: evaluations and single runs, read and checked once, with every cell's `run.json`."""
+"""What a report is made from: evaluations and single runs, read and checked, with the `run.json` of each run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Metric(Struct, kw_only=True):
 
     @property
     def value(self) -> float | None:
-        """What stands for all seeds."""
+        """The number that represents all seeds."""
         return self.mean if self.statistic == "mean" else self.iqm
 
 
@@ -62,16 +62,16 @@ class ReportCell(Struct, kw_only=True):
     references: dict[str, list[str | None]] = {}
     failed: list[str] = []
     damaged: list[str] = []
-    """Of the failed ones those whose record is not what was written: their numbers are of when it was whole."""
+    """Of the failed ones, those whose record was damaged later; their numbers are from before that."""
     command: str = ""
     metrics: dict[str, Metric] = {}
     role: str | None = None
     suite: str = ""
     folder: str = ""
     metas: list[dict[str, Any]] = []
-    """The `run.json` of every run that is still there."""
+    """The `run.json` of every run that still exists."""
     title: str = ""
-    """What charts and tables call it: its label, and what tells it from others of the same label."""
+    """What charts and tables call it: its label, and what distinguishes it from others of the same label."""
     group: str = ""
     """Cells that are shown together: those of one scenario, and of one suite where several suites use it."""
 
@@ -81,12 +81,12 @@ class ReportCell(Struct, kw_only=True):
 
     @property
     def emulated(self) -> bool:
-        """Whether an emulator that counts instructions stood for its device."""
+        """Whether its device was an emulator that counts instructions."""
         return any(meta.get("report", {}).get("instruction_ns") for meta in self.metas)
 
     @property
     def behind(self) -> bool:
-        """Whether in some run of its seeds the loop fell behind the clock, as that run says at its end."""
+        """Whether the loop fell behind the clock in any of its runs."""
         return any(meta.get("behind") for meta in self.metas)
 
     @property
@@ -95,7 +95,15 @@ class ReportCell(Struct, kw_only=True):
         return escaped(Path(self.folder).resolve().name)
 
     def read(self, columns: Sequence[str], role: str | None = None) -> list[RunData]:
-        """The runs of all seeds, or those of a reference, as far as they are there and have a tick."""
+        """Read the runs of all seeds that exist and have a tick.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Which columns of the record to read.
+        role : str, optional
+            Reads the runs of this reference ("twin", "floor", "oracle") instead of the cell's own.
+        """
         names = self.runs if role is None else self.references.get(role, [])
         folders = [Path(self.folder) / name for name in names if name]
         found = [read_run(folder, columns) for folder in folders if (folder / RUN).is_file()]
@@ -136,7 +144,7 @@ def grouped(cells: Iterable[ReportCell]) -> dict[str, list[ReportCell]]:
 
 
 def change_s(meta: dict[str, Any]) -> float | None:
-    """When the change comes: the one that is scored, else the first disturbance; None where the run has none."""
+    """When the plant changes, in s: the scored change, else the first disturbance; None where the run has neither."""
     scenario = meta["scenario"]
     name = scenario.get("score", {}).get("change")
     tables = [scenario["disturbances"][name]] if name else scenario["disturbances"].values()
@@ -144,11 +152,23 @@ def change_s(meta: dict[str, Any]) -> float | None:
     return min((at_s for at_s in times if at_s < scenario["loop"]["duration_s"]), default=None)
 
 
+def with_value(cells: Iterable[ReportCell], name: str) -> list[tuple[float, ReportCell]]:
+    """The cells that have a value of a metric, each behind that value, in their order.
+
+    Parameters
+    ----------
+    cells : iterable of ReportCell
+    name : str
+        The metric's.
+    """
+    return [(value, cell) for cell in cells if (value := cell.value(name)) is not None]
+
+
 def phases(cells: Sequence[ReportCell]) -> tuple[str | None, str]:
     """The error metrics of the last phase before the change and of the last one after it."""
     meta = next((meta for cell in cells for meta in cell.metas), None)
     change = change_s(meta) if meta else None
-    if change is None:
+    if meta is None or change is None:
         return None, "error_rms"
     known = {name for cell in cells for name in cell.metrics}
     spans = {f"error_rms[{name}]": span for name, span in meta["scenario"]["phases"].items()}
@@ -158,7 +178,7 @@ def phases(cells: Sequence[ReportCell]) -> tuple[str | None, str]:
 
 
 def _leave_out_damaged(cells: Iterable[ReportCell]) -> None:
-    """Name every run whose record is not what was written, and draw none of it."""
+    """Name every run whose record is damaged, and draw none of it."""
     told: dict[Path, str] = {}
 
     def whole(cell: ReportCell, name: str | None) -> str | None:
@@ -178,7 +198,7 @@ def _leave_out_damaged(cells: Iterable[ReportCell]) -> None:
 
 
 def _damage(folder: Path) -> str:
-    """What is wrong with a run's record; nothing where it is whole, or no longer there."""
+    """What is wrong with a run's record; empty where it is whole, or no longer exists."""
     try:
         if (folder / RUN).is_file():
             read_run(folder, ())
@@ -212,7 +232,7 @@ def _single(folder: Path) -> Summary:
         raise RecordError(f"{folder}: neither an evaluation ({SUMMARY}) nor a run ({RUN}) in this folder")
     run = read_run(folder)
     if "scenario" not in run.meta:
-        raise RecordError(f"{folder}: run.json says no scenario; it is no whole run")
+        raise RecordError(f"{folder}: run.json has no scenario, so it is not a complete run")
     scenario = run.meta["scenario"]
     controller = scenario["controller"]
     measures = measure(run)
@@ -236,7 +256,7 @@ def _single(folder: Path) -> Summary:
 
 
 def _meta(folder: Path) -> dict[str, Any] | None:
-    """A run's `run.json`; None where the run is no longer there."""
+    """A run's `run.json`; None where the run no longer exists."""
     found = read_meta(folder) if (folder / RUN).is_file() else {}
     return found if {"scenario", "report"} <= set(found) else None
 
@@ -258,7 +278,7 @@ def phase(name: str) -> str:
 
 
 def _give_names(cells: Sequence[ReportCell]) -> None:
-    """A group for each cell, and a title that no other cell of its group has, where anything tells them apart."""
+    """Give each cell a group, and a title that is unique in its group as far as anything distinguishes its cells."""
     suites: dict[str, set[str]] = {}
     for cell in cells:
         suites.setdefault(cell.scenario, set()).add(cell.suite)

@@ -1,9 +1,10 @@
-"""What decisions cost in joules, each origin and each device on a scale of its own."""
+"""What decisions cost in joules. Each origin of the numbers and each device has a scale of its own."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
@@ -16,12 +17,20 @@ NAME = re.compile(r"energy_(?P<origin>measured|modelled)(\[(?P<target>45 nm|.*?)
 MOST = 12
 DYNAMIC, STATIC, MEASURED = "events (dynamic)", "static power", "measured"
 SPIKING, DENSE = ("snn float32",), ("ann float32", "ann int8")
-"""Baselines in one technology: the network as it is, and one without spikes over the same synapses."""
+"""Baselines in one technology: the network itself, and a network without spikes that has the same synapses."""
 
 
 def figures(cells: Sequence[ReportCell], baseline: str | None) -> list[Figure]:
-    """A figure for each scenario, origin and device, of cells that have a number there."""
-    panels = {}
+    """A figure for each origin and device, of the cells that have a number there.
+
+    Parameters
+    ----------
+    cells : sequence of ReportCell
+        Of one scenario.
+    baseline : str, optional
+        The label of the cell that is always drawn.
+    """
+    panels: dict[tuple[str, str], list[str]] = {}
     for name in dict.fromkeys(name for cell in cells for name in cell.metrics):
         if found := NAME.match(name):
             panels.setdefault((found["origin"], found["target"] or ""), []).append(name)
@@ -29,7 +38,7 @@ def figures(cells: Sequence[ReportCell], baseline: str | None) -> list[Figure]:
 
 
 def unavailable(cells: Sequence[ReportCell]) -> dict[str, list[str]]:
-    """Why a number of joules is missing, and of which cells."""
+    """Why a number of joules is missing, and for which cells."""
     found: dict[str, list[str]] = {}
     for cell in cells:
         for name, metric in cell.metrics.items():
@@ -47,7 +56,7 @@ def _panel(
         return None
     unit = next(cell.metrics[name].unit for cell in drawn for name in names if name in cell.metrics)
     factor, shown = words.prefix(unit, [cell.value(name) for cell in drawn for name in names])
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"cell": cell.title, "part": _part(origin, name), "value": metric.value * factor, **_bounds(metric, factor)}
         for cell in drawn
         for name in names
@@ -62,8 +71,8 @@ def _panel(
     return Figure(f"energy_{drawn[0].group}_{origin}_{target}", chart, where, _finding(rows, factor, unit), note)
 
 
-def _finding(rows: Sequence[dict], factor: float, unit: str) -> str:
-    """Of the events where they are drawn, else of what is."""
+def _finding(rows: Sequence[dict[str, Any]], factor: float, unit: str) -> str:
+    """The least and the most: of the events' energy where it is drawn, else of what is drawn."""
     known = [row for row in rows if row["part"] not in (STATIC, *DENSE)] or rows
     least, most = (pick(known, key=lambda row: row["value"]) for pick in (min, max))
     low, high = (words.quantity(row["value"] / factor, unit) for row in (least, most))
@@ -74,7 +83,7 @@ def _finding(rows: Sequence[dict], factor: float, unit: str) -> str:
     return f"{low} per decision with {least['cell']}, the least, and {high} with {most['cell']}, the most."
 
 
-def _chart(rows: list[dict], title: str) -> alt.LayerChart:
+def _chart(rows: list[dict[str, Any]], title: str) -> alt.LayerChart:
     parts = [part for part in (DYNAMIC, STATIC, MEASURED, *SPIKING, *DENSE) if any(row["part"] == part for row in rows)]
     values = [row[key] for row in rows for key in ("value", "low", "high") if row.get(key, 0) > 0]
     span = [min(values) / 1.6, max(values) * 1.6]
@@ -93,7 +102,7 @@ def _chart(rows: list[dict], title: str) -> alt.LayerChart:
         shape=alt.Shape("part:N", scale=shapes, legend=legend),
         tooltip=["cell:N", "part:N", *figures],
     )
-    # A bound of 0 lies left of every logarithmic axis: its line goes to the edge.
+    # A logarithmic axis has no 0: the line to a bound of 0 goes to the edge.
     lines = base.transform_filter("isValid(datum.low)").transform_calculate(low=f"max(datum.low, {span[0]})")
     rules = lines.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", **place), x2="high:Q")
     return alt.layer(rules, dots).properties(**wide(max(60, 36 * len({row["cell"] for row in rows}))))
@@ -102,8 +111,11 @@ def _chart(rows: list[dict], title: str) -> alt.LayerChart:
 def _part(origin: str, name: str) -> str:
     if origin == "measured":
         return MEASURED
-    part = NAME.match(name)["part"]
-    return {"static": STATIC, None: DYNAMIC}.get(part, part)
+    found = NAME.match(name)
+    part = found["part"] if found else None
+    if part is None:
+        return DYNAMIC
+    return STATIC if part == "static" else part
 
 
 def _bounds(metric: Metric, factor: float) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""How late replies came in real time, with the bare echo of the same link behind them."""
+"""How late replies came in real time, beside the bare echo of the same link."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPLIES, ECHO = "replies", "bare echo of the link"
 
 
 def figure(cell: ReportCell) -> Figure | None:
-    """The distribution of one real-time cell, over all seeds; None where no run is left or no reply came."""
+    """The distribution of one real-time cell, over all seeds; None where no run exists or no reply came."""
     runs = cell.read(COLUMNS)
     ms, echo_ms = _samples_ms(runs)
     if not ms.size:
@@ -40,19 +40,19 @@ def figure(cell: ReportCell) -> Figure | None:
 
 
 def chart(runs: Sequence[RunData]) -> alt.LayerChart:
-    """The distribution over these runs, on a log axis, with the deadline and the percentiles marked."""
+    """The distribution over these runs, on a logarithmic axis, with marks at the deadline and the percentiles."""
     ms, echo_ms = _samples_ms(runs)
     return _chart(ms, echo_ms, _marks(runs[0].meta["scenario"], ms, echo_ms))
 
 
 def _samples_ms(runs: Sequence[RunData]) -> tuple[NDArray, NDArray]:
-    """Arrivals and echoes of all runs."""
+    """The latencies of replies and of echoes of all runs, in ms."""
     none = [np.empty(0)]
     return np.concatenate([*map(_arrival_ms, runs)] or none), np.concatenate([r.echo_ns * 1e-6 for r in runs] or none)
 
 
 def _arrival_ms(run: RunData) -> NDArray:
-    """From each answered tick's scheduled instant to its reply's arrival."""
+    """From each answered tick's scheduled instant to its reply's arrival, in ms."""
     answered = column(run, "answered").astype(bool)
     return (column(run, "arrived_ns") - column(run, "scheduled_ns"))[answered] * 1e-6
 
@@ -75,7 +75,7 @@ def _chart(ms: NDArray, echo_ms: NDArray, marks: list[Mark]) -> alt.LayerChart:
     places = np.concatenate([ms, echo_ms, [mark.at for mark in marks]])
     places = places[places > 0]
     span = [float(places.min()) / 1.15, float(places.max()) * 1.15]
-    edges = np.geomspace(*span, BINS + 1)
+    edges = np.geomspace(span[0], span[1], BINS + 1)
     shares = {REPLIES: _shares(ms, edges)} | ({ECHO: _shares(echo_ms, edges)} if echo_ms.size else {})
     top = max(share.max() for share in shares.values()) / (1 - headroom(len(marks), HEIGHT))
     colour = alt.Color(
@@ -106,7 +106,7 @@ def _shares(samples: NDArray, edges: NDArray) -> NDArray:
 
 
 def _bars(what: str, shares: NDArray, edges: NDArray, empty: bool = False) -> list[dict[str, Any]]:
-    """A row per bin; those without a sample only where an outline goes through them."""
+    """A row per bin; bins without a sample only with `empty`, for an outline that goes through them."""
     rows = zip(edges[:-1], edges[1:], shares, strict=True)
     return [
         {"what": what, "from": float(f"{a:.5g}"), "to": float(f"{b:.5g}"), "share": float(f"{share:.4g}")}
@@ -121,7 +121,7 @@ def _finding(cell: ReportCell, ms: NDArray, echo_ms: NDArray) -> str:
     if ms.size >= 1000:
         text += f", 99 % within {words.figure(float(np.quantile(ms, 0.99)))} ms"
     if echo_ms.size:
-        text += f"; the link alone takes {words.figure(float(np.median(echo_ms)))} ms for half of its echoes"
+        text += f"; the link itself takes {words.figure(float(np.median(echo_ms)))} ms for half of its echoes"
     missed = cell.value("misses")
     if missed is not None:
         text += f". {words.counted(missed, 'tick')} per run missed the deadline"

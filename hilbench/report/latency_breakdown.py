@@ -1,4 +1,4 @@
-"""Where the latency of real-time ticks goes, part by part, and what share of ticks was later than what."""
+"""How the latency of real-time ticks divides into parts, and what share of ticks was faster than which latency."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ PARTS = {
     "apply": COLOURS[2],
 }
 BANDS = {"middle half": (0.25, 0.75), "slowest 1 %": (0.99, 1.0)}
-"""Ticks whose parts are drawn, by the shares of all ticks that were faster."""
+"""Which ticks' parts are drawn, as the range of the share of all ticks that were faster."""
 BAR = 22
-"""Height of a bar, its gap included."""
+"""Height of a bar and its gap, in pixels."""
 
 
 class Row(NamedTuple):
-    """A cell's ticks in the table of parts."""
+    """A cell in the table of parts."""
 
     cell: str
     n: str
     parts: dict[str, tuple[str, str]]
-    """By part: mean and 99th percentile in us."""
+    """By part: mean and 99th percentile, in us."""
 
 
 def figures(cells: Sequence[ReportCell]) -> tuple[list[Figure], list[Row]]:
-    """Both charts of these real-time cells, and the table; what runs without stamps or histograms lack is left out."""
+    """The charts and the rows of the table of real-time cells; runs without stamps or histograms are left out."""
     parts = {cell.title: found for cell in cells if (found := _joined(parts_s(run) for run in cell.read(COLUMNS)))}
     drawn = [_stack(parts)] if parts else []
-    curves = [(cell, found) for cell in cells if (found := _histogram(cell, "latency"))]
+    curves = [(cell, counts) for cell in cells if (counts := _histogram(cell, "latency"))]
     if curves:
         drawn.append(_percentiles(curves))
     return drawn, [_row(title, found) for title, found in parts.items()]
 
 
 def _joined(runs: Iterable[dict[str, NDArray]]) -> dict[str, NDArray]:
-    """The parts of all runs that have the first one's: a link told in one part and in two does not mix."""
+    """The parts of all runs that have the same parts as the first: a link may be one part, or two."""
     found = [parts for parts in runs if parts]
-    return {
-        name: np.concatenate([p[name] for p in found if p.keys() == found[0].keys()]) for name in (found or [{}])[0]
-    }
+    if not found:
+        return {}
+    return {name: np.concatenate([p[name] for p in found if p.keys() == found[0].keys()]) for name in found[0]}
 
 
 def _row(title: str, parts: dict[str, NDArray]) -> Row:
@@ -95,7 +95,7 @@ def _stack(cells: dict[str, dict[str, NDArray]]) -> Figure:
 
 
 def _bars(title: str, parts: dict[str, NDArray]) -> list[dict[str, Any]]:
-    """A row per band and part: its mean over the band's ticks."""
+    """A row per band and part: the part's mean over the band's ticks."""
     rows = []
     total = np.sum(list(parts.values()), 0)
     for band, (low, high) in BANDS.items():
@@ -118,12 +118,12 @@ def _largest(title: str, parts: dict[str, NDArray]) -> str:
 
 
 def _histogram(cell: ReportCell, what: str) -> dict[str, int]:
-    """Of all seeds and episodes."""
+    """A histogram over all seeds and episodes: how often each latency in ns occurs."""
     return merged(meta["histograms_ns"][what] for meta in cell.metas if "histograms_ns" in meta)
 
 
 def _percentiles(cells: Sequence[tuple[ReportCell, dict[str, int]]]) -> Figure:
-    """Latency over the share of ticks that were faster, every nine as wide as the one before."""
+    """Latency over the share of ticks that were faster, on an axis on which each further nine has the same width."""
     rows, titles = [], [cell.title for cell, _ in cells]
     for cell, latency in cells:
         rows += _curve(cell.title, "latency", latency)

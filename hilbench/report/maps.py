@@ -1,4 +1,4 @@
-"""How much learning a delay allows: the map of delay and learning rate, and which of its points are stable."""
+"""How fast a controller can learn at a delay: a map of delay and learning rate, and its stable points."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STABLE = "Stable: every seed's error is at most a quarter of what it is at the s
 
 
 def figures(cells: Sequence[ReportCell]) -> list[Figure]:
-    """Figures for each label whose points vary delay and learning rate."""
+    """The figures for each label whose points vary both delay and learning rate."""
     groups: dict[tuple, list[ReportCell]] = {}
     for cell in cells:
         rate = rate_key(cell)
@@ -29,17 +29,25 @@ def figures(cells: Sequence[ReportCell]) -> list[Figure]:
 
 
 def rate_key(cell: ReportCell) -> str | None:
-    """The point's learning rate, by its name."""
+    """The name of the learning rate in a cell's point; None where the point has none."""
     return next((key for key in cell.point if key.endswith("learning_rate")), None)
 
 
 def rows_of(cells: Sequence[ReportCell], name: str) -> list[dict[str, Any]]:
-    """One row per delay and learning rate, with whether it is stable by the error metric `name`.
+    """One row per delay and learning rate, which says whether learning is stable there.
 
-    A seed that failed, with learning or without, makes it not stable; without a cell that does not learn nobody knows.
-    `error` is None where no seed gave one.
+    A seed that failed, with learning or without, makes a point not stable. `stable` is None at a delay for which no
+    cell has the learning rate 0, and `error` is None where no seed has one.
+
+    Parameters
+    ----------
+    cells : sequence of ReportCell
+        Their points have a delay; those without a learning rate are left out.
+    name : str
+        The error metric that decides.
     """
-    points = [(cell.point[DELAY], cell.point[rate_key(cell)], cell) for cell in cells]
+    keyed = [(cell, key) for cell in cells if (key := rate_key(cell)) is not None]
+    points = [(cell.point[DELAY], cell.point[key], cell) for cell, key in keyed]
     idle = {delay_s: _errors(cell, name) for delay_s, rate, cell in points if rate == 0}
     return [
         {
@@ -53,7 +61,7 @@ def rows_of(cells: Sequence[ReportCell], name: str) -> list[dict[str, Any]]:
 
 
 def largest_stable(rows: Sequence[Mapping[str, Any]]) -> dict[float, float]:
-    """At each delay the largest learning rate up to which every rate tried is stable; 0 where the smallest is not."""
+    """By delay in ms, the largest learning rate up to which every rate tried is stable; 0 where the smallest is not."""
     found: dict[float, float] = {}
     broken = set()
     for row in sorted(rows, key=lambda row: row["rate"]):
@@ -67,7 +75,15 @@ def largest_stable(rows: Sequence[Mapping[str, Any]]) -> dict[float, float]:
 
 
 def delay_map(rows: Sequence[Mapping[str, Any]], title: str) -> alt.LayerChart:
-    """A square per delay and learning rate: its error, and a cross where learning is not stable."""
+    """A square per delay and learning rate: its error, and a cross where learning is not stable.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        As `rows_of` gives them; `error` in any unit.
+    title : str
+        The error's name and unit.
+    """
     known = [{**row, "text": _text(row)} for row in rows if row["error"] is not None]
     data = alt.Data(values=known)
     errors = [row["error"] for row in known if row["error"]]
@@ -148,14 +164,15 @@ def _largest(largest: Mapping[float, float], rows: Sequence[Mapping[str, Any]]) 
 
 
 def _errors(cell: ReportCell, name: str) -> list[float | None] | None:
-    """The error of every seed in order; None when one failed."""
+    """The error of every seed, in order; None when a seed failed."""
     return None if cell.failed or name not in cell.metrics else cell.metrics[name].values
 
 
 def _stable(errors: list[float | None] | None, without: list[float | None] | None) -> bool:
-    if not errors or not without or len(errors) != len(without) or None in (*errors, *without):
+    """Whether every seed's error is small enough beside its error without learning."""
+    if not errors or not without or len(errors) != len(without):
         return False
-    return all(a <= SHARE * b for a, b in zip(errors, without, strict=True))
+    return all(a is not None and b is not None and a <= SHARE * b for a, b in zip(errors, without, strict=True))
 
 
 def _text(row: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What numbers do not say by themselves: cells whose device was emulated, or whose loop fell behind the clock."""
+"""What readers must know beside the numbers: which devices were emulated, and which loops fell behind the clock."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ BEHIND = (
 
 
 class Note(NamedTuple):
-    """A sentence for the cells that it names."""
+    """A sentence that names the cells it is about."""
 
     text: str
     warns: bool
 
 
 def notes(cells: Sequence[ReportCell]) -> list[Note]:
-    """Those that these cells' numbers need."""
+    """The notes that these cells' numbers need."""
     behind, emulated = [cell.title for cell in cells if cell.behind], [cell.title for cell in cells if cell.emulated]
     found = [Note(f"{words.some(behind)}: {BEHIND}", True)] if behind else []
     return found + ([Note(f"{words.some(emulated)}: {EMULATED}", False)] if emulated else [])

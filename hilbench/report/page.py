@@ -1,4 +1,4 @@
-"""The page: which sections an evaluation has, what each says, and one HTML file that needs nothing else."""
+"""The page: collects what each section shows, and writes one HTML file that needs no other file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import vl_convert
 
-from hilbench.errors import MissingExtra, RecordError, escaped
-from hilbench.record.sealed import write_whole
+from hilbench.errors import MissingExtra, RecordError
+from hilbench.files import write_whole
 from hilbench.report import charts, curves, data, energy, latency, latency_breakdown, maps, spikes, tables, words
 from hilbench.report.charts import Figure
 from hilbench.report.data import ReportCell, Summary
@@ -47,7 +47,7 @@ class Report:
     loads: list[dict[str, Any]] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)
     losses: list[tuple[str, str]] = field(default_factory=list)
-    """Of runs whose end of the link lost frames."""
+    """Runs whose own end of the link lost frames, and which."""
     live: list[ReportCell] = field(default_factory=list)
     """The real-time cells whose latency is drawn."""
     left_out: dict[str, str] = field(default_factory=dict)
@@ -55,20 +55,29 @@ class Report:
 
     @property
     def cells(self) -> list[ReportCell]:
-        """Every cell but those that are only compared with."""
+        """Every cell, without the references that cells are compared with."""
         return [cell for summary in self.summaries for cell in summary.cells]
 
     @property
     def damaged(self) -> list[str]:
-        """A line for every run whose record is not what was written."""
+        """A line for every run whose record is damaged."""
         cells = [*self.cells, *(cell for summary in self.summaries for cell in summary.references)]
         return [f"{cell.title}: {text}" for cell in cells for text in cell.damaged]
 
 
 def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None) -> Report:
-    """Report on evaluations and runs in one file, and every chart as SVG and PNG in `figures`.
+    """Report on evaluations and runs in one HTML file.
 
-    Raises RecordError for what is no evaluation and no run, or cannot be written, and leaves nothing half-written.
+    Raises RecordError for a folder of another kind, and for a file that cannot be written; no unfinished file stays.
+
+    Parameters
+    ----------
+    folders : iterable of str or Path
+        Folders of evaluations or of single runs.
+    out : Path
+        The page; its folder is made where it is missing.
+    figures : Path, optional
+        A folder for every chart as SVG and PNG.
     """
     if out.is_dir() or (figures is not None and figures.exists() and not figures.is_dir()):
         what = (
@@ -79,7 +88,7 @@ def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None)
     page = render(report)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, escaped(page))
+        write_whole(out, page.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise RecordError(f"{out}: cannot hold the report: {error.strerror}") from None
     if figures is not None:
@@ -88,7 +97,7 @@ def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None)
 
 
 def gather(folders: Iterable[str | Path]) -> Report:
-    """Read everything once and draw it."""
+    """Read everything, and draw the charts and tables."""
     summaries = data.read(folders)
     groups = data.grouped(cell for summary in summaries for cell in summary.cells)
     references = data.grouped(cell for summary in summaries for cell in summary.references)
@@ -112,8 +121,8 @@ def gather(folders: Iterable[str | Path]) -> Report:
 
 
 def terms(report: Report) -> dict[str, str]:
-    """What the tables' columns are, by heading."""
-    found = {}
+    """The meaning of the tables' columns, by heading."""
+    found: dict[str, str] = {}
     for column in (column for table in report.tables for column in table.columns if column.help):
         found.setdefault(tables.one_line(column.title), column.help)
     return found
@@ -132,8 +141,9 @@ def render(report: Report) -> str:
     }
     environment.globals |= {"spec": lambda figure: figure.chart.to_dict(validate=False), "config": charts.CONFIG}
     environment.globals["notes"] = notes
-    # Inside a script element, only its end tag ends it.
-    bundle = re.sub(r"</(?=script)", r"<\\/", vl_convert.javascript_bundle(), flags=re.IGNORECASE)
+    # A script element ends at the first end tag in its text, so the bundle must have none.
+    everything = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the snippet's default
+    bundle = re.sub(r"</(?=script)", r"<\\/", everything, flags=re.IGNORECASE)
     return environment.get_template("page.html").render(report=report, terms=terms(report), vega=bundle)
 
 
@@ -148,7 +158,8 @@ def _draw(report: Report, groups: dict[str, list[ReportCell]], baselines: dict[s
     live = [cell for cells in groups.values() for cell in cells if cell.mode == "realtime"]
     report.live = curves.choose(live, None, MOST_LATENCIES)
     figures["latency"] = [latency.figure(cell) for cell in report.live]
-    figures["latency_breakdown"], report.latency_parts = latency_breakdown.figures(report.live)
+    breakdown, report.latency_parts = latency_breakdown.figures(report.live)
+    figures["latency_breakdown"] = [*breakdown]
     if len(live) > MOST_LATENCIES:
         report.left_out["latency"] = f"{MOST_LATENCIES} of {len(live)} real-time cells are drawn."
     if len(groups) > MOST_GROUPS:
@@ -157,12 +168,12 @@ def _draw(report: Report, groups: dict[str, list[ReportCell]], baselines: dict[s
 
 
 def _title(summary: Summary) -> str:
-    alone = summary.suite == data.SINGLE and summary.cells[0].label
-    return alone or summary.suite or "evaluation"
+    single_run = summary.suite == data.SINGLE and summary.cells[0].label
+    return single_run or summary.suite or "evaluation"
 
 
 def _loads(cells: Sequence[ReportCell]) -> list[dict[str, Any]]:
-    """Each distinct load report, with the cells that it holds for."""
+    """Each distinct load report, with the titles of its cells."""
     found: dict[str, dict[str, Any]] = {}
     for cell in cells:
         for meta in cell.metas:
@@ -173,14 +184,14 @@ def _loads(cells: Sequence[ReportCell]) -> list[dict[str, Any]]:
 
 
 def _faults(cells: Sequence[ReportCell]) -> list[tuple[str, str]]:
-    """Every fault on record, with the cell and seed it befell."""
+    """Every recorded fault, with its cell and seed."""
     return [
         (_whose(cell, meta), _told(fault)) for cell in cells for meta in cell.metas for fault in meta.get("faults", [])
     ]
 
 
 def _losses(cells: Sequence[ReportCell]) -> list[tuple[str, str]]:
-    """What each run lost at its own end of the link, with the cell and seed; runs that lost nothing are left out."""
+    """The frames that runs lost at their own end of the link, with cell and seed; runs without losses are left out."""
     found = [(_whose(cell, meta), _lost(meta.get("link", {}))) for cell in cells for meta in cell.metas]
     return [(who, what) for who, what in found if what]
 
@@ -199,7 +210,7 @@ def _whose(cell: ReportCell, meta: dict[str, Any]) -> str:
 
 
 def _told(fault: dict[str, Any]) -> str:
-    """When a device was lost, why, and how it came back."""
+    """When a device was lost, why, and how it came back, as text."""
     when = f"episode {fault['episode']}, tick {fault['tick']} ({fault['t_s']:.3f} s)"
     return "; ".join(filter(None, (f"{when}: {fault['text']}", fault.get("recovered"))))
 

@@ -1,4 +1,4 @@
-"""What happened inside the network: spikes around the change, and how far the weights are from zero."""
+"""What happened inside the network: spikes around the change, and the norm of the weights over time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ NEURONS = 60
 SPIKES = 6000
 AROUND_S = 1.0
 HEIGHT, LOW = 300, 220
-"""Of the spikes, and of the weights below or beside them."""
+"""Heights of the charts of spikes and of weights, in pixels."""
 
 
 def raster(cells: Sequence[ReportCell]) -> Figure | None:
-    """Spikes around the change, of the first cell that recorded any."""
+    """The spikes around the change, of the first cell that recorded spikes."""
     for cell in cells:
         recorded = [meta["scenario"].get("record", {}).get("spikes") for meta in cell.metas]
         if any(recorded) and (runs := cell.read(("t_us", "probe_events"))):
@@ -33,7 +33,7 @@ def raster(cells: Sequence[ReportCell]) -> Figure | None:
 
 
 def norms(cells: Sequence[ReportCell]) -> Figure | None:
-    """The recorded weights' norm over time, of the first cell that learnt and recorded any."""
+    """The recorded weights' norm over time, of the first cell that learnt and recorded weights."""
     for cell in cells:
         learnt = cell.value("weight_updates") != 0
         if learnt and any(_weights_of(meta) for meta in cell.metas) and (runs := cell.read(("t_us", "probe_values"))):
@@ -45,7 +45,7 @@ def norms(cells: Sequence[ReportCell]) -> Figure | None:
 
 
 def spikes(run: RunData) -> tuple[NDArray, NDArray]:
-    """When each recorded spike of the first episode came, in s, and its probe address."""
+    """The times, in s, and the probe addresses of the first episode's recorded spikes, (n,) each."""
     episode = run.episodes[0]
     if "probe_events" not in episode:
         return np.empty(0), np.empty(0, int)
@@ -57,9 +57,19 @@ def spikes(run: RunData) -> tuple[NDArray, NDArray]:
 
 
 def pick(t_s: NDArray, address: NDArray, centre_s: float) -> tuple[NDArray, NDArray, int]:
-    """The spikes that a picture can show: around `centre_s`, of at most 60 neurons spread evenly over those that fired.
+    """Select the spikes that a picture can show: of at most 60 neurons, spread evenly over those that fired.
 
-    Returns their times, their row from 0, and how many neurons fired. The time shrinks where spikes are too many.
+    Returns their times, their rows from 0, and how many neurons fired. The time shown is shorter where there are too
+    many spikes.
+
+    Parameters
+    ----------
+    t_s : (n,) float64
+        The spikes' times, in s.
+    address : (n,) int
+        Their neurons.
+    centre_s : float
+        The middle of the time shown, in s.
     """
     half_s = AROUND_S
     near = np.abs(t_s - centre_s) <= half_s
@@ -73,7 +83,7 @@ def pick(t_s: NDArray, address: NDArray, centre_s: float) -> tuple[NDArray, NDAr
 
 
 def weight_norms(run: RunData) -> list[dict[str, Any]]:
-    """A row per projection and record: the norm of its weights."""
+    """A row per projection and recorded instant: the norm of the weights then."""
     names, episode = _weights_of(run.meta), run.episodes[0]
     record, network = run.meta["scenario"]["record"], run.meta.get("network") or {}
     sizes = [network["projections"][name]["synapses"] for name in record.get("weights", [])]
@@ -109,13 +119,13 @@ def _raster(cell: ReportCell, meta: dict[str, Any], t_s: NDArray, address: NDArr
 
 
 def _rates_hz(times: NDArray, change: float, n_neurons: int) -> list[float]:
-    """The mean rate of a neuron before and after the change, within the picture."""
+    """The mean rate of a neuron in the picture, before the change and after it, in Hz."""
     spans = ((change - times.min(), times < change), (times.max() - change, times >= change))
     return [float(some.sum() / n_neurons / length) if length > 0 else float("nan") for length, some in spans]
 
 
 def _strokes(times: NDArray, row: NDArray, n_neurons: int, marks: list[Mark]) -> alt.LayerChart:
-    """A stroke per spike: parts of one line with gaps, as thousands of separate marks would take seconds to draw."""
+    """A stroke per spike, all of them one line with gaps: thousands of separate marks would take seconds to draw."""
     by_neuron = [{"neuron": n, "t": np.round(times[row == n], 4).tolist()} for n in range(n_neurons)]
     span = [float(times.min()), float(times.max())]
     top = n_neurons / (1 - headroom(len(marks), HEIGHT))

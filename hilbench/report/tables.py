@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from hilbench.report import words
-from hilbench.report.data import Metric, ReportCell, phase, phases
+from hilbench.report.data import Metric, ReportCell, phase, phases, with_value
 
 LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt"
 FELT = ("latency[p50]", "latency[p99]", "misses")
-"""What a run on the plant's own waiting clock has as 0 by definition."""
+"""What is 0 by definition in lockstep, where the plant waits."""
 
 
 @dataclass
 class TableEntry:
-    """What one cell has in one column."""
+    """What a table shows of one cell in one column."""
 
     text: str
     sub: str = ""
@@ -40,25 +41,45 @@ class Column:
 
 @dataclass
 class Table:
-    """One group's rows."""
+    """The table of one group."""
 
     group: str
     columns: list[Column] = field(default_factory=list)
     rows: list[tuple[ReportCell, list[TableEntry]]] = field(default_factory=list)
     common: list[str] = field(default_factory=list)
-    """What all rows share and no column repeats."""
+    """What all rows share, so that no column repeats it."""
     failed: list[str] = field(default_factory=list)
     refused: dict[str, list[str]] = field(default_factory=dict)
     """Why a metric gave no number, and for which cells."""
 
     def add(self, column: Column, entries: Sequence[TableEntry]) -> None:
+        """Add a column.
+
+        Parameters
+        ----------
+        column : Column
+        entries : sequence of TableEntry
+            One for each row.
+        """
         self.columns.append(column)
         for (_, row), entry in zip(self.rows, entries, strict=True):
             row.append(entry)
 
 
 def overview(group: str, cells: Sequence[ReportCell], references: Sequence[ReportCell], baseline: str | None) -> Table:
-    """The table of one group: what was run, then what came of it."""
+    """The table of one group: first what was run, then the numbers.
+
+    Parameters
+    ----------
+    group : str
+        The group's name.
+    cells : sequence of ReportCell
+        Its cells.
+    references : sequence of ReportCell
+        What they are compared with, in rows below them.
+    baseline : str, optional
+        The controller that the column of differences compares with.
+    """
     cells = [*cells, *references]
     table = Table(group, rows=[(cell, []) for cell in cells])
     table.failed = [f"{cell.title}: {text}" for cell in cells for text in cell.failed]
@@ -75,10 +96,10 @@ def overview(group: str, cells: Sequence[ReportCell], references: Sequence[Repor
     return table
 
 
-def comparable(cell: ReportCell) -> tuple:
-    """Cells with the same answer may be ranked: same scenario, mode and conditions, whatever the controller's own.
+def comparable(cell: ReportCell) -> tuple[Any, ...]:
+    """Cells with equal answers may be ranked against each other: only their controllers' own settings differ.
 
-    A plant that stood still while its loop was behind the clock had other conditions.
+    A plant that stood still while its loop was behind the clock had other conditions, so it has another answer.
     """
     conditions = [item for item in cell.point.items() if not item[0].startswith("controller.")]
     return cell.group, cell.mode, cell.behind, tuple(map(str, conditions))
@@ -90,7 +111,7 @@ def one_line(title: str) -> str:
 
 
 def _add_places(table: Table, cells: Sequence[ReportCell]) -> None:
-    """Where a cell ran, and its point: columns where cells differ, one line where they do not."""
+    """Add where the cells ran and their points: a column where cells differ, else an entry of the common line."""
     ways: dict[str, Callable[[ReportCell], TableEntry]] = {
         "evaluation": lambda cell: TableEntry(cell.source, sort=cell.source),
         "runs on": _where,
@@ -149,7 +170,7 @@ def _seeds(cell: ReportCell) -> TableEntry:
 
 
 def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
-    """(heading, metric, what it is) of the columns of numbers, where any cell has one or says why not."""
+    """(heading, metric, what it is) of each column of numbers, where any cell has one or says why not."""
     before, after = phases(cells)
     found = [
         ("adaptivity", "adaptivity", "1: as good as the oracle from the change on; 0: no better than the frozen twin"),
@@ -179,19 +200,18 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
 
 
 def _tells(cells: Sequence[ReportCell], name: str) -> bool:
-    """Whether a column has anything to say.
+    """Whether a column is worth showing.
 
-    Survival only where one fell early, lateness only where it is felt, energy only where there is a number: the section
-    on energy has the reasons.
+    Survival is where an episode ended early, lateness where the mode is not lockstep, and energy where there is a
+    number: the section on energy has the reasons for missing ones.
     """
     if name.startswith("energy_"):
         return any(cell.value(name) is not None for cell in cells)
     if name == "survival":
         return any(
-            cell.value(name) < m["scenario"]["loop"]["duration_s"]
-            for cell in cells
-            for m in cell.metas
-            if name in cell.metrics
+            survival_s < meta["scenario"]["loop"]["duration_s"]
+            for survival_s, cell in with_value(cells, name)
+            for meta in cell.metas
         )
     return name not in FELT or any(cell.mode != "lockstep" for cell in cells)
 
@@ -222,7 +242,7 @@ def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str
 
 
 def _family(name: str) -> str:
-    """Metrics with the same answer share a unit, so that their columns can be read across."""
+    """Metrics with equal answers share a unit and its prefix, so that their columns can be compared."""
     stem, _, label = name.partition("[")
     if stem in ("latency", "echo_floor"):
         return "lateness" if label in ("p50]", "p99]") else name
@@ -253,20 +273,22 @@ def _number(cell: ReportCell, metric: Metric | None, factor: float, name: str) -
 
 def _mark_best(cells: Sequence[ReportCell], found: Sequence[Metric | None], entries: Sequence[TableEntry]) -> None:
     """Mark the best number among comparable cells, where there are two or more and a best at all."""
-    groups: dict[tuple, list[int]] = {}
-    for i, (cell, metric) in enumerate(zip(cells, found, strict=True)):
-        if metric and cell.role is None and entries[i].sort is not None and metric.better in ("lower", "higher"):
-            groups.setdefault((*comparable(cell), metric.better, metric.origin), []).append(i)
-    for (*_, better, _), places in groups.items():
-        pick = min if better == "lower" else max
-        best = entries[pick(places, key=lambda i: entries[i].sort)].text
-        if len({entries[i].text for i in places}) > 1:  # what reads the same is the same
-            for i in places:
-                entries[i].best = entries[i].text == best
+    groups: dict[tuple[Any, ...], list[tuple[float, TableEntry]]] = {}
+    for cell, metric, entry in zip(cells, found, entries, strict=True):
+        if metric is None or metric.value is None or entry.sort is None or cell.role is not None:
+            continue
+        if metric.better in ("lower", "higher"):
+            key = (*comparable(cell), metric.better, metric.origin)
+            groups.setdefault(key, []).append((metric.value, entry))
+    for (*_, better, _), ranked in groups.items():
+        _, best = (min if better == "lower" else max)(ranked, key=itemgetter(0))
+        if len({entry.text for _, entry in ranked}) > 1:  # entries with the same text count as equal
+            for _, entry in ranked:
+                entry.best = entry.text == best.text
 
 
 def _add_difference(table: Table, cells: Sequence[ReportCell], baseline: str | None, after: str) -> None:
-    """The error after the change, less the baseline's: paired by seed."""
+    """Add the column of the error after the change minus the baseline's, paired by seed."""
     found = [cell.metrics[after].difference if after in cell.metrics else None for cell in cells]
     if not any(found):
         return

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from hilbench.report import words
-from hilbench.report.data import ReportCell, Summary, phase, phases
+from hilbench.report.data import ReportCell, Summary, phase, phases, with_value
 from hilbench.report.tables import comparable
 
 MOST = 3
-"""Groups with cards of their own; the table has them all."""
+"""How many groups have cards of their own; the tables have all groups."""
 
 
 class Card(NamedTuple):
-    """One number, large, and what it is."""
+    """One number in large type, and what it is."""
 
     name: str
     figure: str
@@ -23,7 +24,7 @@ class Card(NamedTuple):
 
 
 def sentence(summaries: Sequence[Summary]) -> str:
-    """What was compared."""
+    """One sentence that says what was compared."""
     cells = [cell for summary in summaries for cell in summary.cells]
     controllers = dict.fromkeys(cell.controller for cell in cells)
     scenarios = dict.fromkeys(cell.scenario for cell in cells)
@@ -40,7 +41,15 @@ def sentence(summaries: Sequence[Summary]) -> str:
 
 
 def cards(groups: Mapping[str, Sequence[ReportCell]], references: Mapping[str, Sequence[ReportCell]]) -> list[Card]:
-    """The verdict: adaptivity and error of the first groups, then real time, then what failed."""
+    """The cards: adaptivity and error of the first groups, then real time, then what failed.
+
+    Parameters
+    ----------
+    groups : mapping
+        A group's name -> its cells.
+    references : mapping
+        A group's name -> what its cells are compared with.
+    """
     found: list[Card | None] = []
     scored = [name for name, cells in groups.items() if any(cell.value("adaptivity") is not None for cell in cells)]
     for name in (scored or list(groups))[:MOST]:
@@ -51,10 +60,10 @@ def cards(groups: Mapping[str, Sequence[ReportCell]], references: Mapping[str, S
 
 
 def _adaptivity(cells: Sequence[ReportCell], told: str) -> Card | None:
-    scored = _largest_group([cell for cell in cells if cell.value("adaptivity") is not None])
+    scored = with_value(_largest_group([cell for _, cell in with_value(cells, "adaptivity")]), "adaptivity")
     if not scored:
         return None
-    best = max(scored, key=lambda cell: cell.value("adaptivity"))
+    _, best = max(scored, key=itemgetter(0))
     metric = best.metrics["adaptivity"]
     bounds = f", 95 % interval {words.interval(*metric.ci95)}" if metric.ci95 else ""
     about = f"{words.counted(metric.n, 'seed')}{bounds}. 1 is as good as the oracle at once, 0 no better than frozen."
@@ -63,42 +72,42 @@ def _adaptivity(cells: Sequence[ReportCell], told: str) -> Card | None:
 
 def _error(cells: Sequence[ReportCell], references: Sequence[ReportCell], told: str) -> Card | None:
     _, after = phases(cells)
-    known = _largest_group([cell for cell in cells if cell.value(after) is not None])
+    known = with_value(_largest_group([cell for _, cell in with_value(cells, after)]), after)
     if len(known) < 2:
         return None
-    best = min(known, key=lambda cell: cell.value(after))
-    floors = [cell for cell in references if cell.role == "floor" and cell.value(after) is not None]
-    floors = [cell for cell in floors if comparable(cell) == comparable(best)]
-    other = floors[0] if floors else max(known, key=lambda cell: cell.value(after))
+    least, best = min(known, key=itemgetter(0))
+    floors = [(value, cell) for value, cell in with_value(references, after) if cell.role == "floor"]
+    floors = [(value, cell) for value, cell in floors if comparable(cell) == comparable(best)]
+    larger, other = floors[0] if floors else max(known, key=itemgetter(0))
     what = f"the floor, {other.controller}," if floors else f"{other.title}, the largest,"
     unit = best.metrics[after].unit
     when = " after the change" if "[" in after else ""
-    about = f"RMS {phase(after) or 'over the run'}; {what} has {words.quantity(other.value(after), unit)}"
-    if best.value(after) > 0:
-        about += f", {words.figure(other.value(after) / best.value(after))} times as much"
-    return Card(f"least error{when}{told}", words.quantity(best.value(after), unit), best.title, about + ".")
+    about = f"RMS {phase(after) or 'over the run'}; {what} has {words.quantity(larger, unit)}"
+    if least > 0:
+        about += f", {words.figure(larger / least)} times as much"
+    return Card(f"least error{when}{told}", words.quantity(least, unit), best.title, about + ".")
 
 
 def _largest_group(cells: Sequence[ReportCell]) -> list[ReportCell]:
-    """Of cells, most of those that may be ranked against each other."""
-    groups: dict[tuple, list[ReportCell]] = {}
+    """The largest group of cells that may be ranked against each other."""
+    groups: dict[tuple[Any, ...], list[ReportCell]] = {}
     for cell in cells:
         groups.setdefault(comparable(cell), []).append(cell)
     return max(groups.values(), key=len, default=[])
 
 
 def _real_time(cells: Sequence[ReportCell]) -> Card | None:
-    live = [cell for cell in cells if cell.mode == "realtime" and cell.value("latency[p50]") is not None]
+    live = with_value((cell for cell in cells if cell.mode == "realtime"), "latency[p50]")
     if not live:
         return None
-    cell = min(live, key=lambda cell: cell.value("latency[p50]"))
+    median_s, cell = min(live, key=itemgetter(0))
     echo, late, missed = (cell.value(name) for name in ("echo_floor[p50]", "latency[p99]", "misses"))
     said = [f"p99 {words.quantity(late, 's')}"] if late is not None else []
     said += [f"the link's bare echo {words.quantity(echo, 's')}"] if echo is not None else []
     said += [f"{words.counted(missed, 'missed deadline')} per run"] if missed is not None else []
     return Card(
         "shortest latency, p50",
-        words.quantity(cell.value("latency[p50]"), "s"),
+        words.quantity(median_s, "s"),
         cell.title,
         "; ".join(said) + ".",
     )

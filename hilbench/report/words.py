@@ -10,12 +10,20 @@ import numpy as np
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 PREFIXED = ("s", "m", "J", "W", "rad", "N m", "Hz")
 SUFFIXES = {"s": "s", "m": "m", "j": "J", "w": "W", "rad": "rad", "nm": "N m", "hz": "Hz", "kg": "kg", "n": "N"}
-"""How names in scenario files end, and the unit that this stands for."""
+"""The endings of names in scenario files, and the units that they mean."""
 ABSENT = "—"
 
 
 def prefix(unit: str, values: Iterable[float | None]) -> tuple[float, str]:
-    """What to multiply values by so that the middle one reads well, and their unit then."""
+    """The factor that makes values easy to read, and their unit after it, for the median of them.
+
+    Parameters
+    ----------
+    unit : str
+        The values' unit; only those of PREFIXED get a prefix.
+    values : iterable of float or None
+        None and 0 do not count.
+    """
     sizes = [abs(value) for value in values if value]
     if unit not in PREFIXED or not sizes:
         return 1.0, "" if unit == "1" else unit
@@ -48,18 +56,40 @@ def figure(value: float | None) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Two bounds as one text."""
+    """Two bounds as one text.
+
+    Parameters
+    ----------
+    low : float
+    high : float
+        In the same unit.
+    """
     return f"{figure(low)} to {figure(high)}"
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A number with its unit."""
+    """A number with its unit, under a fitting prefix.
+
+    Parameters
+    ----------
+    value : float or None
+    unit : str
+        The value's unit, without a prefix.
+    """
     factor, shown = prefix(unit, [value])
     return f"{figure(None if value is None else value * factor)} {shown}".strip()
 
 
 def setting(key: str, value: Any) -> str:
-    """SECTION.FIELD of a scenario and its value, as in "delay 10 ms" or "learning rate 0.02"."""
+    """A setting of a scenario as words, as in "delay 10 ms" or "learning rate 0.02".
+
+    Parameters
+    ----------
+    key : str
+        SECTION.FIELD.
+    value : Any
+        The field's value, in the unit that its name ends in.
+    """
     name, unit = named(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return f"{name} {value}"
@@ -68,7 +98,7 @@ def setting(key: str, value: Any) -> str:
 
 
 def named(key: str) -> tuple[str, str]:
-    """What SECTION.FIELD is about, and in which unit."""
+    """The name of SECTION.FIELD as words, and its unit."""
     *sections, last = key.split(".")
     stem, _, ending = last.rpartition("_")
     if last in SUFFIXES or last == "kind":
@@ -90,10 +120,25 @@ def listed(names: Iterable[str]) -> str:
 
 
 def some(names: Sequence[str], most: int = 4) -> str:
-    """The first few names, and how many more there are."""
+    """The first few names, and how many more there are.
+
+    Parameters
+    ----------
+    names : sequence of str
+    most : int
+        Up to so many are all named.
+    """
     return listed(names) if len(names) <= most else f"{', '.join(names[:most])} and {len(names) - most} more"
 
 
-def counted(n: int, noun: str) -> str:
-    """So many of something, as in "1 cell" or "3 cells"."""
+def counted(n: float, noun: str) -> str:
+    """A count with its noun, as in "1 cell", "3 cells" or "2.5 cells".
+
+    Parameters
+    ----------
+    n : float
+        A count, or a mean of counts.
+    noun : str
+        In the singular.
+    """
     return f"{figure(n)} {noun}{'' if n == 1 else 's'}"

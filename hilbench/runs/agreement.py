@@ -1,4 +1,4 @@
-"""How many of a run's recorded spikes the reference makes too: its ticks are fed to that backend again, open loop."""
+"""How many of a run's recorded spikes the reference backend makes too, when it gets the same ticks in open loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFERENCE = "reference"
 
 
 def compare_spikes(folder: str | Path) -> dict[str, Any]:
-    """Feed a run's ticks to the reference, leave `agreement.json` in its folder, and return what it says.
+    """Feed a run's ticks to the reference, write `agreement.json` into the run's folder, and return what it says.
 
     Raises RecordError for a run without recorded spikes, and NetworkError for a network that the reference cannot run.
     """
@@ -26,7 +26,7 @@ def compare_spikes(folder: str | Path) -> dict[str, Any]:
     if not recorded.meta.get("scenario", {}).get("record", {}).get("spikes"):
         raise RecordError(f"{folder}: no spikes are recorded; name populations in record.spikes")
     if any("recovered" in fault for fault in recorded.meta["faults"]):
-        raise RecordError(f"{folder}: its device was lost and came back, so its network went on from elsewhere")
+        raise RecordError(f"{folder}: its device was lost and came back, so its network went on from another state")
     counts = np.zeros(3, np.int64)
     with ExitStack() as stack:
         link, loop = program_of(recorded, f"{folder}: run.json", stack, REFERENCE)
@@ -42,7 +42,7 @@ def compare_spikes(folder: str | Path) -> dict[str, Any]:
 
 
 def _counts(mine: NDArray, theirs: NDArray) -> tuple[int, int, int]:
-    """Spikes here, spikes there, and how many pairs have the same neuron and the same network step."""
+    """Spikes in the run, spikes of the reference, and how many pairs share the neuron and the network step."""
     keys_mine, n_mine = _keys(mine)
     keys_theirs, n_theirs = _keys(theirs)
     _, at_mine, at_theirs = np.intersect1d(keys_mine, keys_theirs, assume_unique=True, return_indices=True)
@@ -50,5 +50,5 @@ def _counts(mine: NDArray, theirs: NDArray) -> tuple[int, int, int]:
 
 
 def _keys(events: NDArray) -> tuple[NDArray, NDArray]:
-    """What tells spikes apart, and how often each comes; an event's time is that of its network step."""
+    """The distinct spikes, (n,) uint64, and how often each occurs; an event's time is that of its network step."""
     return np.unique(np.ascontiguousarray(events, EVENT).view(np.uint64), return_counts=True)

@@ -1,4 +1,4 @@
-"""What a scenario names, built: plant, controller, and the agent on its link."""
+"""Builds what a scenario names: its plant, its controller, and the agent on its link."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import numpy as np
 from hilbench import plugins
 from hilbench.errors import HilbenchError, NetworkError, ScenarioError, said
 from hilbench.loop.agent import Agent
+from hilbench.nal import Network
 from hilbench.runs.plant_check import check_control, check_plant
 from hilbench.scenario.files import PluginPart, Scenario
-from hilbench.types import (
-    BuiltController,
-    Empty,
-    LawProgram,
-    PlantSpec,
-    Program,
-    to_builtins,
-)
+from hilbench.types import BuiltController, Empty, LawProgram, PlantSpec, Program, to_builtins
 
 
 def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
-    """The scenario's plant. Raises ScenarioError when a disturbance does not fit it."""
+    """Make the scenario's plant. Raises ScenarioError when a disturbance does not fit it.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    render_mode : str, optional
+        As Gymnasium's: "rgb_array" or "human"; nothing is drawn without it.
+    """
     kind = plugins.get("envs", scenario.plant.kind)
     try:
         return kind(
@@ -41,7 +42,14 @@ def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
 
 
 def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
-    """The scenario's controller, built for a plant. Raises ScenarioError when its settings make none."""
+    """Build the scenario's controller for a plant. Raises ScenarioError when its settings make none.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    plant_spec : PlantSpec
+        Of the plant that it will control.
+    """
     chosen = scenario.chosen
     kind = plugins.get("controllers", chosen.kind)
     try:
@@ -51,9 +59,16 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
 
 
 def checked(scenario: Scenario, plant: Any) -> BuiltController:
-    """The scenario's controller, built for a plant that is reset and stepped once, with all they promise held true.
+    """Build the scenario's controller, and check the plant and the controller against what they promise.
 
-    The plant has to be reset before it runs. Raises ScenarioError for what is not as promised.
+    The check resets the plant and steps it once, so the plant must be reset again before it runs. Raises ScenarioError
+    for a broken promise.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    plant : Plant
+        The scenario's plant, as `make_plant` makes it.
     """
     control = make_control(scenario, check_plant(scenario, plant))
     check_control(scenario, plant, control)
@@ -61,12 +76,12 @@ def checked(scenario: Scenario, plant: Any) -> BuiltController:
 
 
 def check(scenario: Scenario) -> Program:
-    """Build everything but the link and the device; the program. Raises HilbenchError for what could not run."""
+    """Build everything except the link and the device; return the program. Raises HilbenchError if it could not run."""
     return check_whole(scenario).program
 
 
 def check_whole(scenario: Scenario) -> BuiltController:
-    """As `check`; the program with its coders and notes."""
+    """Do as `check`; return the program with its coders and notes."""
     plant = make_plant(scenario)
     try:
         control = checked(scenario, plant)
@@ -82,24 +97,42 @@ def check_whole(scenario: Scenario) -> BuiltController:
 
 
 def learns(program: Program) -> bool:
-    """Whether a program has something that the learning bit stops."""
+    """Whether a program learns: whether it has anything that a tick's `learning` switches off."""
     if isinstance(program, LawProgram):
         return bool(plugins.get("laws", program.name).learnt)
-    return any(part.rule for part in (*program.projections.values(), *program.populations.values()))
+    return bool(rules_of(program))
+
+
+def rules_of(program: Program) -> list[Any]:
+    """The learning rules of a network's projections and populations; a law has none."""
+    if not isinstance(program, Network):
+        return []
+    found = [projection.rule for projection in program.projections.values()]
+    found += [population.rule for population in program.populations.values()]
+    return [rule for rule in found if rule]
 
 
 def nearest_link(scenario: Scenario) -> PluginPart:
-    """The link with the least between: in process, or to a device where the backend needs another Python."""
+    """The link with the shortest way: in process, or to a local device where the backend needs another Python."""
     own = plugins.get("backends", scenario.chosen.backend.kind).environment
     name = "inprocess" if own is None else "zmq"
     config = plugins.get("links", name).Config
-    # Of the run's own link the time limits alone are kept: neither its address nor what it did to frames.
+    # Only the time limits of the run's own link are kept, not its address or what it did to frames.
     limits = {field: getattr(scenario.link.config, field, None) for field in ("timeout_s", "start_timeout_s")}
     return PluginPart(name, config(**{field: limit for field, limit in limits.items() if own and limit is not None}))
 
 
 def make_agent(scenario: Scenario, plant_spec: PlantSpec, control: BuiltController | None = None) -> Agent:
-    """The scenario's controller on its link, built unless it is given; a link that starts its device starts it."""
+    """Put the scenario's controller on its link; a link that starts its own device starts it here.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    plant_spec : PlantSpec
+        Of the plant that it will control.
+    control : BuiltController, optional
+        The controller, where it has been built already.
+    """
     control = make_control(scenario, plant_spec) if control is None else control
     backend = scenario.chosen.backend
     link = plugins.get("links", scenario.link.kind)(scenario.link.config, backend.kind, to_builtins(backend.config))

@@ -1,6 +1,6 @@
-"""What a run's program costs in joules: its recorded ticks are fed to it again, back to back, beside a host meter.
+"""What a run's program costs in joules: a host meter counts while the recorded ticks are fed to it again, back to back.
 
-A meter beside the closed loop would count the simulated plant as well.
+A meter that counts during the closed loop would count the simulated plant as well.
 """
 
 from __future__ import annotations
@@ -23,19 +23,25 @@ from hilbench.types import Link, Meter, Tick
 IDLE_S = 2.0
 """How long the idle host is metered."""
 LEAST_S = 2.0
-"""The record is fed again until this much time is metered: a counter that moves every ms tells nothing of less."""
+"""The record is fed again until so much time is metered: a counter that moves every ms says nothing about less."""
 
 
 def meters() -> dict[str, str | None]:
-    """Every meter there is, with the reason why it cannot be read here; None where it can."""
+    """The name of every meter, with the reason why it cannot be read here; None where it can."""
     return {name: _asked(name)[1] for name in plugins.all_of("meters")}
 
 
 def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, Any]:
-    """Meter a run's program, leave `energy.json` in the run's folder, and return what it says.
+    """Meter a run's program, write `energy.json` into the run's folder, and return what it says.
 
-    `meter` is the first one that can be read here unless given. Raises MeterError where there is none, or where the
-    run's device metered itself; nothing is written then.
+    Raises MeterError where no meter can be read, or where the run's device metered itself; nothing is written then.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's folder.
+    meter : Meter, optional
+        The first one that can be read here when absent.
     """
     recorded, ticks = recorded_run(folder, "meter")
     if any(np.isfinite(episode["energy_j"]).any() for episode in recorded.episodes):
@@ -62,6 +68,7 @@ def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, 
 
 
 def _idle_w(meter: Meter) -> float:
+    """The idle host's power, in W."""
     before_j, before_ns = meter.read_j(), monotonic_ns()
     sleep(IDLE_S)
     after_j, after_ns = meter.read_j(), monotonic_ns()
@@ -69,7 +76,7 @@ def _idle_w(meter: Meter) -> float:
 
 
 def _metered(meter: Meter, link: Link, loop: LoopConfig, episodes: list[list[Tick]]) -> tuple[int, float, float]:
-    """Ticks fed, seconds and joules that they took."""
+    """How many ticks were fed, and the seconds and joules that they took."""
     n, seconds, before_j, before_ns = 0, 0.0, meter.read_j(), monotonic_ns()
     while seconds < LEAST_S:
         for number, ticks in enumerate(episodes):
@@ -82,19 +89,20 @@ def _metered(meter: Meter, link: Link, loop: LoopConfig, episodes: list[list[Tic
 
 
 def _asked(name: str) -> tuple[Meter | None, str | None]:
-    """A meter, and why it cannot be read here."""
+    """A meter, and why it cannot be read here; None for a meter that cannot be made, and for no reason."""
     try:
         kind = plugins.get("meters", name)
         meter = kind(kind.Config())
         return meter, meter.unavailable()
-    except Exception as error:  # one that is broken is one that cannot be read
+    except Exception as error:  # a broken meter counts as one that cannot be read
         return None, str(error) if isinstance(error, HilbenchError) else f"it raised {said(error)}"
 
 
 def _first_available() -> Meter:
     reasons = {}
     for name in plugins.all_of("meters"):
-        meter, reasons[name] = _asked(name)
-        if reasons[name] is None:
+        meter, reason = _asked(name)
+        if meter is not None and reason is None:
             return meter
+        reasons[name] = reason
     raise MeterError("no meter can be read here: " + "; ".join(f"{name}: {reason}" for name, reason in reasons.items()))

@@ -1,7 +1,7 @@
-"""Holds a plant, and a controller that was built for it, against what they promise, before anything runs.
+"""Checks a plant, and a controller that was built for it, against what they promise, before anything runs.
 
-One reset, one physics step in the safe action, one encode and one decode; the first thing that is wrong is a line that
-names it. Plant and coder are left to be reset again.
+It makes one reset, one physics step in the safe action, one encode and one decode. The first broken promise is an error
+that names it. Plant and coder must be reset again afterwards.
 """
 
 from __future__ import annotations
@@ -21,11 +21,19 @@ from hilbench.settings import whole_steps
 from hilbench.types import EVENT, BuiltController, PlantSpec, Reply, Tick, size_of
 
 STEP_TOLERANCE = 1e-9
-"""How much two statements of the physics step may differ by rounding, relatively."""
+"""By how much two statements of the physics step may differ through rounding, as a share."""
 
 
 def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
-    """The spec of a scenario's plant, which was reset and stepped once. Raises ScenarioError for a broken promise."""
+    """Reset a scenario's plant, step it once, and return its spec. Raises ScenarioError for a broken promise.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        For its seed, control period and disturbances.
+    plant : Plant
+        The scenario's plant.
+    """
     with _place(f"{scenario.where}: plant {scenario.plant.kind!r}"):
         with _call("plant_spec"):
             plant_spec = plant.plant_spec
@@ -35,7 +43,7 @@ def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
         sensed_whole = all(
             table.get("at_s", 0.0) > plant_spec.physics_step_s for table in scenario.disturbances.values()
         )
-        space = plant.observation_space if sensed_whole else None  # a faulty sensor may tell what its space has not
+        space = plant.observation_space if sensed_whole else None  # a faulty sensor may leave the observation space
         with _call(f"reset(seed={scenario.loop.seed})"):
             obs, info = plant.reset(seed=scenario.loop.seed)
         _check_obs("reset: observation", obs, plant_spec, space)
@@ -49,7 +57,16 @@ def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
 
 
 def check_control(scenario: Scenario, plant: Any, control: BuiltController) -> None:
-    """Encode what a plant tells now, and decode a reply of zeros. Raises ScenarioError where one does not fit."""
+    """Encode a plant's present observation, and decode a reply of zeros. Raises ScenarioError where one does not fit.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    plant : Plant
+        A plant that was reset.
+    control : BuiltController
+        The scenario's controller, built for this plant.
+    """
     plant_spec, program = plant.plant_spec, control.program
     sizes = {f"{way} {kind}": size_of(getattr(program, way), kind) for way in ("inputs", "outputs") for kind in KINDS}
     n_in, n_out = sizes["inputs values"], sizes["outputs values"]
@@ -115,7 +132,7 @@ ACTION_FIELDS = ("action_units", "action_low", "action_high", "safe_action")
 
 def _check_spaces(plant: Any, plant_spec: PlantSpec) -> None:
     for field, names in (("observation_space", plant_spec.obs_names), ("action_space", plant_spec.action_names)):
-        space = getattr(plant, field, None)
+        space: Any = getattr(plant, field, None)
         found = f"a {type(space).__name__} of shape {getattr(space, 'shape', None)}"
         if not hasattr(space, "low") or space.shape != (len(names),):
             raise _wrong(field, found, f"a Box of shape ({len(names)},), as plant_spec has names")
@@ -132,7 +149,7 @@ def _check_period(plant: Any, plant_spec: PlantSpec, period_s: float) -> None:
 
 
 def _look(plant: Any, plant_spec: PlantSpec, space: Any) -> int:
-    """Hold one instant of a plant against its spec; how many numbers its state has."""
+    """Check one instant of a plant against its spec; return how many numbers its state has."""
     answers = []
     for _ in range(2):
         with _call("state()"):
@@ -218,6 +235,7 @@ def _wrong(what: str, found: Any, allowed: str) -> ScenarioError:
 
 @contextmanager
 def _place(where: str) -> Iterator[None]:
+    """Put the place in front of a ScenarioError."""
     try:
         yield
     except ScenarioError as error:
@@ -226,7 +244,7 @@ def _place(where: str) -> Iterator[None]:
 
 @contextmanager
 def _call(what: str) -> Iterator[None]:
-    """Whatever a plug-in raises, as one line."""
+    """Turn whatever a plug-in raises into a ScenarioError of one line."""
     try:
         yield
     except HilbenchError:

@@ -1,4 +1,4 @@
-"""Where a run was made: versions, commit, host."""
+"""Where and with what a run was made: package versions, commit, host."""
 
 from __future__ import annotations
 

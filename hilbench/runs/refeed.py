@@ -1,4 +1,4 @@
-"""A run's program and its ticks once more, without its plant: for whatever is asked of them later."""
+"""Feeds a recorded run's ticks to its program again, without the plant, for measurements made after the run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ from hilbench.types import Link, Reply, RunData, Tick
 
 
 def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick]]]:
-    """A run and what its device was sent, by episode. Raises RecordError, naming `what`, when there is nothing."""
+    """Read a run and the ticks that its device ran, by episode. Raises RecordError when there are none.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's folder.
+    what : str
+        What the caller is about to do, as a verb for the error: "compare".
+    """
     recorded = read_run(folder)
     ticks = [list(_ticks(episode)) for episode in recorded.episodes]
     if not any(ticks) or "scenario" not in recorded.meta:
@@ -31,9 +39,21 @@ def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick
 
 
 def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | None = None) -> tuple[Link, LoopConfig]:
-    """The run's program, loaded on its own backend or another; the plant is needed for its spec.
+    """Load a run's program on its own backend or on another one; return the link to it and the run's loop.
 
-    In this process, or on a device of its own where the backend needs another Python.
+    The backend runs in this process, or on a device of its own where it needs another Python. The plant is made only
+    for its spec.
+
+    Parameters
+    ----------
+    recorded : RunData
+        The run.
+    where : str
+        What an error names as the scenario's place.
+    stack : ExitStack
+        Closes the link when it closes.
+    backend : str, optional
+        Another backend's name, with its default settings.
     """
     scenario = resolve(recorded.meta["scenario"], where)
     if backend is not None:
@@ -49,7 +69,14 @@ def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | N
 
 
 def answer(link: Link, tick: Tick) -> Reply:
-    """Run one tick. Raises LinkError when no reply comes."""
+    """Run one tick and return its reply. Raises LinkError when none comes within the link's timeout.
+
+    Parameters
+    ----------
+    link : Link
+        A loaded link, which was reset.
+    tick : Tick
+    """
     link.send(tick)
     if (reply := link.receive(round(link.config.timeout_s * 1e9))) is None:
         raise LinkError(f"{link}: no reply to tick {tick.seq} within {link.config.timeout_s:g} s")
@@ -57,7 +84,17 @@ def answer(link: Link, tick: Tick) -> Reply:
 
 
 def write_beside(folder: Path, name: str, found: dict[str, Any]) -> None:
-    """Put `found` into a run's folder as JSON, whole or not at all. Raises RecordError."""
+    """Write a JSON file into a run's folder, whole or not at all. Raises RecordError.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    name : str
+        The file's name.
+    found : dict
+        What the file says.
+    """
     try:
         write_sealed(folder / name, found)
     except OSError as error:
@@ -65,7 +102,7 @@ def write_beside(folder: Path, name: str, found: dict[str, Any]) -> None:
 
 
 def _ticks(columns: dict[str, NDArray]) -> Iterator[Tick]:
-    """What reached the device, as it was sent."""
+    """The ticks that the device ran, as they were sent."""
     blank = Tick()
     for k in np.flatnonzero(columns["processed"]):
         yield Tick(

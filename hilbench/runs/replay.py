@@ -21,16 +21,26 @@ from hilbench.types import RunData
 
 
 def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:
-    """Run a recorded run again on the virtual clock; (plant states equal bit for bit, ticks compared).
+    """Run a recorded run again on the virtual clock, and compare the plant's states.
 
-    Raises RecordError when the run cannot be repeated.
+    Returns whether they are equal bit for bit, and how many ticks were compared. Raises RecordError when the run cannot
+    be repeated.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The recorded run.
+    out : str or Path
+        Where the replay's own record goes.
+    progress : callable, optional
+        Receives the simulated time in s, once a second of it.
     """
     ensure_writable(Path(out))
     recorded = read_run(folder)
     if not recorded.episodes:
         raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
     if "scenario" not in recorded.meta:
-        raise RecordError(f"{folder}: run.json says no scenario; it is no whole run")
+        raise RecordError(f"{folder}: run.json has no scenario, so it is not a complete run")
     check_repeatable(recorded, folder)
     scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
     ticks = max(len(episode["seq"]) for episode in recorded.episodes)
@@ -43,23 +53,30 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
         stack.callback(plant.close)
         agent = stack.enter_context(make_agent(again, plant.plant_spec, checked(again, plant)))
         clock = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
-        recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, replay_of=str(folder)))
+        recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, {"replay_of": str(folder)}))
         record_run(again, recorder, plant, agent, clock, progress)
     states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
     return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
 
 
 def check_repeatable(run: RunData, folder: str | Path) -> None:
-    """Raise RecordError when replies were lost in such a way that nobody knows which ticks the network has run."""
+    """Raise RecordError where replies were lost so that the record does not say which ticks the network has run.
+
+    Parameters
+    ----------
+    run : RunData
+    folder : str or Path
+        What the error names as the run's place.
+    """
     for fault in run.meta["faults"]:
         if "recovered" in fault:
             raise RecordError(
                 f"{folder}: episode {fault['episode']}: the device was lost at tick {fault['tick']} and came back, and "
-                "its network went on from elsewhere; such a run cannot be replayed"
+                "its network went on from another state; such a run cannot be replayed"
             )
     for number, episode in enumerate(run.episodes):
         answered = np.flatnonzero(episode["answered"])
-        # Between two answered ticks, the newer one's `prev_seq` tells of one tick alone.
+        # A reply's `prev_seq` names only one tick of those between it and the reply before.
         before, ran = np.concatenate(([-1], answered[:-1])), episode["prev_seq"][answered]
         for first, last in zip(before[ran > before], ran[ran > before], strict=True):
             if (unknown := np.flatnonzero(~episode["skipped"][first + 1 : last])).size:

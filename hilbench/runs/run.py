@@ -1,4 +1,4 @@
-"""Runs: from a scenario to a folder, and from a folder to its replay. Everything is built here and released here."""
+"""Runs a scenario and leaves its record in a folder. Everything that a run needs is built here and released here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,26 +28,51 @@ from hilbench.runs.build import checked, make_agent, make_plant
 from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
+from hilbench.scenario.delays import TraceDelay
 from hilbench.scenario.files import Scenario, dump
-from hilbench.scenario.loop import LoopConfig, TraceDelay
+from hilbench.scenario.loop import LoopConfig
 from hilbench.types import EVENT, RunData, size_of, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
-"""Of ticks that may begin more than a period late before a run says so; a few stalls are none."""
+"""A run warns when more than this share of its ticks, and at least so many, began more than a period late."""
 TRACE = ("answered", "arrived_ns", "scheduled_ns", "skipped", "processed", "terminated", "truncated")
-"""The columns that tell what became of a tick."""
+"""The columns that say what happened to each tick."""
 LAG = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns", "terminated", "truncated")
-"""The columns that tell of it."""
+"""The columns that say how late each tick began."""
+
+
+class RunLabels(TypedDict, total=False):
+    """What an evaluation or a replay adds to a run's `run.json`."""
+
+    key: str
+    """Of everything that decides the run's numbers."""
+    run_id: str
+    """Random: distinguishes the run from another one that replaces it in its folder."""
+    after: str | None
+    """The `run_id` of the run whose latencies this one repeats."""
+    replay_of: str
+    """The folder of the run that this one replays."""
 
 
 def run(
-    scenario: Scenario, folder: str | Path, progress: Callable[[float], None] | None = None, **more: Any
+    scenario: Scenario,
+    folder: str | Path,
+    progress: Callable[[float], None] | None = None,
+    labels: RunLabels | None = None,
 ) -> Outcome:
-    """Run a scenario and leave its record in `folder`. `progress` is told the simulated time, once a second of it.
+    """Run a scenario and leave its record in a folder.
 
-    `more` is kept in `run.json` as it is.
+    A lost device ends the run with an Outcome, not with an exception. Raises HilbenchError for a run that cannot start.
 
-    A device that is lost is an Outcome, not an exception. Raises HilbenchError for what cannot start.
+    Parameters
+    ----------
+    scenario : Scenario
+    folder : str or Path
+        Where the record goes; a folder that holds one already is refused.
+    progress : callable, optional
+        Receives the simulated time in s, once a second of it.
+    labels : RunLabels, optional
+        Added to `run.json`.
     """
     ensure_writable(Path(folder))  # before a device is started for nothing
     with ExitStack() as stack:
@@ -58,10 +83,10 @@ def run(
         times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, TraceDelay) else []
         clock = _clock(scenario.loop, plant.plant_spec.physics_step_s, times)
         agent = stack.enter_context(make_agent(scenario, plant.plant_spec, control))
-        recorder = stack.enter_context(open_recorder(scenario, folder, plant, agent, clock, **more))
+        recorder = stack.enter_context(open_recorder(scenario, folder, plant, agent, clock, labels))
         if not clock.realtime:
             return record_run(scenario, recorder, plant, agent, clock, progress)
-        # After the device was started, which must not inherit the loop's priority and processors.
+        # Only now: a device that was started above must not inherit the loop's priority and processors.
         rights = stack.enter_context(granted(scenario.loop))
         clock.measure(agent.collect)
         recorder.add(realtime={"spin_s": clock.spin_ns * 1e-9, **to_builtins(rights)})
@@ -70,9 +95,9 @@ def run(
 
 
 def tick_times(run: RunData) -> list[TickTimes]:
-    """What became of every tick of a real-time run, episode by episode. Raises ScenarioError for a run without any.
+    """What happened to every tick of a real-time run, by episode. Raises ScenarioError if none of them was answered.
 
-    The row in which the plant ended an episode is no tick.
+    The last row of an episode that the plant ended is not a tick.
     """
     if run.mode != "realtime" or not any(episode["answered"].any() for episode in run.episodes):
         raise ScenarioError("loop.delay.run: a trace needs the latencies of a real-time run with answered ticks")
@@ -86,9 +111,24 @@ def tick_times(run: RunData) -> list[TickTimes]:
 
 
 def open_recorder(
-    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, clock: Clock, **more: Any
-) -> Recorder:  # fmt: skip
-    """The run's folder, opened, with all that is known before its first tick."""
+    scenario: Scenario, folder: str | Path, plant: Any, agent: Agent, clock: Clock, labels: RunLabels | None = None
+) -> Recorder:
+    """Open the run's folder for writing; `run.json` gets all that is known before the first tick.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    folder : str or Path
+        Where the record goes.
+    plant : Plant
+        The scenario's plant.
+    agent : Agent
+        Its program is loaded.
+    clock : Clock
+        In real time nothing is compressed while the run is going on.
+    labels : RunLabels, optional
+        Added to `run.json`.
+    """
     meta = {
         "scenario": dump(scenario),
         "plant_spec": to_builtins(plant.plant_spec),
@@ -100,17 +140,35 @@ def open_recorder(
         "same_clock": agent.link.same_clock,
         "meters": meters(),
         **provenance(),
-        **more,
+        **(labels or {}),
     }
     return Recorder(folder, meta, compress=not clock.realtime)
 
 
 def record_run(
-    scenario: Scenario, recorder: Recorder, plant: Any, agent: Agent, clock: Clock, progress: Callable | None
+    scenario: Scenario,
+    recorder: Recorder,
+    plant: Any,
+    agent: Agent,
+    clock: Clock,
+    progress: Callable[[float], None] | None,
 ) -> Outcome:
-    """Drive the loop, with the link's bare echo before it and after it in real time.
+    """Run the loop to its end and close the record. In real time, measure the link's bare echo before and after.
 
-    Where ticks carry events their sizes are known afterwards alone, and so the echo comes then, twice as long.
+    The size of ticks that carry events is known only afterwards. Their echo is measured then, for twice as long.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    recorder : Recorder
+        Of the run's folder, as `open_recorder` opens it.
+    plant : Plant
+        The scenario's plant.
+    agent : Agent
+        Its program is loaded.
+    clock : Clock
+    progress : callable, optional
+        Receives the simulated time in s, once a second of it.
     """
     echoes_ns = partial(_bare_echo_ns, scenario.loop, agent) if clock.realtime else lambda *_: np.empty(0, np.int64)
     with_events = size_of(agent.control.program.inputs, "events") > 0
@@ -135,16 +193,22 @@ def record_run(
 
 
 def histograms_ns(folder: str | Path) -> dict[str, dict[str, int]]:
-    """How often a run has which latencies, as `run.json` keeps them: of every tick, and of the link's bare echo."""
+    """The histograms of a run's latencies, as `run.json` keeps them: of every tick, and of the link's bare echo."""
     columns = ("applied_step", "applied_ns", "scheduled_ns", "terminated", "truncated")
     found = read_run(folder, columns)
     return {"latency": counted(np.rint(timing.latencies_s(found) * 1e9)), "echo": counted(found.echo_ns)}
 
 
 def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
-    """A note when the loop itself did not keep to the clock in real time.
+    """A warning when the loop itself did not keep up with the clock in real time; empty when it did.
 
-    No count tells of that: the plant stands still while the loop is behind, so no reply is late and no tick skipped.
+    No other count shows that: the plant stands still while the loop is behind, so no reply is late and no tick skipped.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    run : RunData
+        Its columns named by LAG.
     """
     lag_s = timing.lags_s(run)
     period_s = scenario.loop.period_s
@@ -165,7 +229,10 @@ def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
 
 
 def _bare_echo_ns(loop: LoopConfig, agent: Agent, spin_ns: int, n_events: NDArray | None = None) -> NDArray:
-    """The link's bare echo at the run's rate, with frames of its ticks' size: those of ticks with so many events."""
+    """The link's bare echo, int64 in ns, at the run's rate and with frames of its ticks' size.
+
+    `n_events`, (n_ticks,) int, is how many events each tick carried.
+    """
     n, n_bytes = ceil(loop.echo_s / loop.period_s), agent.tick.values.nbytes + agent.tick.modulators.nbytes
     sizes = np.full(n, n_bytes)
     if n_events is not None:  # spread over the run
@@ -175,7 +242,7 @@ def _bare_echo_ns(loop: LoopConfig, agent: Agent, spin_ns: int, n_events: NDArra
 
 
 def _events_per_tick(folder: Path) -> NDArray:
-    """How many events each tick that was sent carried, (n,) int; a single 0 where none was sent."""
+    """How many events each sent tick carried, (n_ticks,) int; a single 0 where none was sent."""
     episodes = read_run(folder, ("events", "skipped")).episodes
     return np.array([len(row) for e in episodes for row in e["events"][~e["skipped"]]] or [0])
 

@@ -1,7 +1,7 @@
-"""What decides a run's numbers beside its settings: source code, libraries and files, each with what tells it apart.
+"""What decides a run's numbers besides its settings: source code, libraries and files, each with a digest or a version.
 
-An evaluation keys its runs by it, and `run.json` keeps it. It reads source without importing any, so what code imports
-by a name that it puts together itself, and what a device that is served elsewhere runs, is not seen.
+An evaluation makes its runs' keys from it, and `run.json` keeps it. It reads source code without importing it, so it
+does not see what code imports under a name that it computes, nor what a device elsewhere runs.
 """
 
 from __future__ import annotations
@@ -22,37 +22,45 @@ from typing import Any
 
 from hilbench import plugins
 from hilbench.machine.packages import installed_version
-from hilbench.scenario.files import Scenario
+from hilbench.runs.build import rules_of
+from hilbench.scenario.files import ControllerPart, PluginPart, Scenario
 from hilbench.settings import files_named, to_config
 from hilbench.types import LawProgram, Program
 
 COUNTS = ("gymnasium", "llvmlite", "nir", "numba", "numpy", "pybullet", "scipy")
-"""Libraries that make numbers in every run."""
+"""Libraries that affect the numbers of every run."""
 ENGINES = {"jax", "jaxlib", "mujoco", "onnxruntime", "stable-baselines3", "tensorflow", "torch"}
-"""Libraries that make numbers where a plug-in imports them, or one that it imports requires them."""
+"""Libraries that affect numbers where a plug-in imports them, or where a library that it imports requires them."""
 SETTINGS = "msgspec"
-"""What every plug-in imports for its Config, and makes no number."""
+"""What every plug-in imports for its Config; it affects no number."""
 MANY = 1000
-"""A library with more files of source than this is told apart by what was installed, not by what is there."""
+"""A library with more source files than this has the digest of its list of installed files, not of the files."""
 RESULTS = ("run.json", "summary.json")
-"""What marks a folder as one of results, which decide nothing."""
+"""Files that mark a folder as results; results decide nothing."""
 SITES = ("site-packages", "dist-packages")
 _version = cache(installed_version)
-"""An evaluation asks for the same few versions for each of its runs."""
+"""Cached, because an evaluation asks for the same few versions for each of its runs."""
 
 Sources = dict[str, dict[str, Any]]
-"""`code` and `files` by SHA-256, `libraries` by version."""
+"""`code` and `files`: a SHA-256 for each; `libraries`: a version for each."""
 
 
 class Reader:
-    """Reads sources, each of them once; a new Reader sees what has changed since."""
+    """Reads sources, each of them once; a new Reader sees what has changed since then."""
 
     def __init__(self) -> None:
         self._code: dict[tuple[str, bool], _Code] = {}
         self._files: dict[str, str | None] = {}
 
     def __call__(self, scenario: Scenario, built: Iterable[str]) -> Sources:
-        """What decides a scenario's run; `built` are the modules of the program that its controller builds."""
+        """What decides a scenario's run.
+
+        Parameters
+        ----------
+        scenario : Scenario
+        built : iterable of str
+            The modules of the program that its controller builds, as `modules_of` gives them.
+        """
         code, libraries = {"hilbench": self.hilbench}, {name: _version(name) for name in COUNTS}
         modules = sorted({*_modules(scenario), *built})
         for found in self.walk(filter(_foreign, modules)):
@@ -66,11 +74,11 @@ class Reader:
 
     @cached_property
     def hilbench(self) -> str:
-        """Over hilbench's own files, but for the scenarios, which each run holds whole."""
+        """The digest of hilbench's own files, without the scenarios: each run holds its own whole."""
         return _digest(plugins.PACKAGE, _tree(plugins.PACKAGE, {"scenarios"}))
 
     def walk(self, modules: Iterable[str]) -> Iterator[_Code]:
-        """The code of plug-ins outside of hilbench, and of all that it imports."""
+        """The code of plug-ins outside of hilbench, and of all modules that it imports."""
         seen: set[str] = set()
         waiting = deque((module, True) for module in modules)
         while waiting:
@@ -93,9 +101,10 @@ class Reader:
 
 
 class _Code:
-    """A module outside of hilbench that takes part: its digest, its distributions' versions, and what it imports."""
+    """A module outside of hilbench that a run uses: its digest, its distributions' versions, and its imports."""
 
     def __init__(self, spec: ModuleSpec, plugin: bool) -> None:
+        assert spec.origin is not None, "_locate finds only modules that have a file"
         origin = Path(spec.origin)
         owners = _distributions().get(spec.name.split(".")[0], ())
         installed = any(site in origin.parts for site in SITES)
@@ -127,7 +136,15 @@ def code_version() -> str:
 
 
 def source_of(kind: str, name: str) -> dict[str, str]:
-    """The digests of a plug-in's code; none where it is hilbench's own."""
+    """The digests of a plug-in's code; empty where it is hilbench's own.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of plug-in, as "meters".
+    name : str
+        The plug-in's name.
+    """
     plugin = plugins.all_of(kind).get(name)
     modules = [plugin.module] if plugin is not None and plugin.foreign else []
     return {key: value for code in Reader().walk(modules) for key, value in code.digests.items()}
@@ -137,8 +154,7 @@ def modules_of(program: Program) -> tuple[str, ...]:
     """The modules of the plug-ins that a program consists of: its law, or its learning rules."""
     if isinstance(program, LawProgram):
         return (plugins.all_of("laws")[program.name].module,)
-    parts = (*program.projections.values(), *program.populations.values())
-    return tuple({type(part.rule).__module__ for part in parts if part.rule})
+    return tuple({type(rule).__module__ for rule in rules_of(program)})
 
 
 def _modules(scenario: Scenario) -> list[str]:
@@ -151,8 +167,8 @@ def _modules(scenario: Scenario) -> list[str]:
 
 def _files(scenario: Scenario) -> set[str]:
     """What fields of the type File name; of plug-ins that are not hilbench's, also any text that is a file's path."""
-    configs = [("envs", scenario.plant), ("links", scenario.link), ("controllers", scenario.chosen)]
-    configs += [("backends", scenario.chosen.backend)]
+    configs: list[tuple[str, PluginPart | ControllerPart]] = [("envs", scenario.plant), ("links", scenario.link)]
+    configs += [("controllers", scenario.chosen), ("backends", scenario.chosen.backend)]
     found = files_named(scenario.loop)
     for kind, part in configs:
         found |= files_named(part.config, any_text=plugins.all_of(kind)[part.kind].foreign)
@@ -168,9 +184,9 @@ def _foreign(module: str) -> bool:
 
 
 def _locate(name: str) -> ModuleSpec | None:
-    """The package, or the single module, that a dotted name lies in; None for Python's own and for what is not there.
+    """The package, or the single module, that contains a dotted name; None for Python's own and for what is missing.
 
-    Of a namespace package, which many distributions may share, what lies in it.
+    Many distributions may share a namespace package, so for such a package it is the package or module inside it.
     """
     top, *parts = name.split(".")
     if top in sys.stdlib_module_names or top == SETTINGS or not _foreign(top):
@@ -188,17 +204,20 @@ def _locate(name: str) -> ModuleSpec | None:
 
 def _within(namespace: ModuleSpec, name: str) -> ModuleSpec | None:
     """What a namespace package has under a full name: a module, a package, or a namespace again."""
-    finders = filter(None, map(get_importer, namespace.submodule_search_locations))
+    finders = filter(None, map(get_importer, namespace.submodule_search_locations or ()))
     specs = [spec for finder in finders if (spec := finder.find_spec(name)) is not None]
     found = next((spec for spec in specs if spec.origin is not None), None)
     if found is None and specs:
         found = ModuleSpec(name, None, is_package=True)
-        found.submodule_search_locations = [where for spec in specs for where in spec.submodule_search_locations]
+        found.submodule_search_locations = [where for spec in specs for where in spec.submodule_search_locations or ()]
     return found
 
 
 def _imports(file: Path, inside: str | None = None) -> Iterator[str]:
-    """The dotted names that a file imports anywhere; relative ones where it is the module `inside` of no package."""
+    """The dotted names that a file imports, anywhere in it.
+
+    Relative imports are resolved against the module `inside`; without it they are left out.
+    """
     try:
         tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError, OSError):
@@ -217,14 +236,17 @@ def _imports(file: Path, inside: str | None = None) -> Iterator[str]:
 
 @cache
 def _versions_of_imports(module: str) -> dict[str, str | None]:
-    """The engines that a plug-in of hilbench's own imports, or that what it imports requires."""
-    named = {_plain(name.split(".")[0]) for name in _imports(Path(find_spec(module).origin))} & ENGINES
+    """The versions of the engines that one of hilbench's own plug-ins imports, or that its imports require."""
+    spec = find_spec(module)
+    assert spec is not None, "a plug-in's module was found when the plug-ins were listed"
+    assert spec.origin is not None, "a plug-in is a file"
+    named = {_plain(name.split(".")[0]) for name in _imports(Path(spec.origin))} & ENGINES
     required = {engine for name in named for engine in _requires(name) & ENGINES}
     return {name: _version(name) for name in sorted(named | required)}
 
 
 def _tree(folder: Path, but: Iterable[str] = ()) -> list[Path]:
-    """Every file in a folder and below, without what Python compiled, what is hidden, and folders of results."""
+    """Every file in a folder and below, without compiled Python, hidden files, and folders of results."""
     found = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in {"__pycache__", *but} or path.suffix in (".pyc", ".log"):
@@ -237,7 +259,7 @@ def _tree(folder: Path, but: Iterable[str] = ()) -> list[Path]:
 
 
 def _digest(folder: Path, files: Iterable[Path]) -> str:
-    """Over files in their order, by what they hold and where they lie below a folder, wherever that is."""
+    """A digest of files in their order: of their contents and their paths below a folder, wherever that folder is."""
     found = hashlib.sha256()
     for file in files:
         inside = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
@@ -264,7 +286,7 @@ def _digest_of_file(file: Path) -> str:
 
 @cache
 def _distributions() -> dict[str, list[str]]:
-    """The distributions of each importable name; those that are there when it is first asked."""
+    """The distributions of each importable name, as they are at the first call."""
     return dict(metadata.packages_distributions())
 
 
@@ -275,12 +297,13 @@ def _files_of(distribution: str) -> list[Path]:
 
 
 def _requires(distribution: str) -> set[str]:
-    """The distributions that one requires, without its extras."""
+    """The distributions that a distribution requires, without its extras."""
     try:
         stated = metadata.requires(distribution) or ()
     except metadata.PackageNotFoundError:
         return set()
-    return {_plain(re.match(r"[\w.-]+", line)[0]) for line in stated if "extra ==" not in line}
+    names = (re.match(r"[\w.-]+", line) for line in stated if "extra ==" not in line)
+    return {_plain(found[0]) for found in names if found is not None}
 
 
 def _plain(name: str) -> str:

@@ -42,11 +42,20 @@ class TraceDelay(Struct, frozen=True, tag_field="kind", tag="trace", forbid_unkn
     run: File
 
 
-DELAYS = {"constant": ConstantDelay, "gamma": GammaDelay, "trace": TraceDelay}
+Delay = ConstantDelay | GammaDelay | TraceDelay
+DELAYS: dict[str, type[Delay]] = {"constant": ConstantDelay, "gamma": GammaDelay, "trace": TraceDelay}
 
 
-def to_delay(table: Any, where: str) -> ConstantDelay | GammaDelay | TraceDelay:
-    """A table as a delay, constant unless its `kind` says otherwise. Raises ScenarioError."""
+def to_delay(table: Any, where: str) -> Delay:
+    """A table as a delay, constant unless its `kind` says otherwise. Raises ScenarioError.
+
+    Parameters
+    ----------
+    table : dict
+        What the file says.
+    where : str
+        Its place in the file, for messages.
+    """
     if not isinstance(table, Mapping):
         raise ScenarioError(f"{where}: found {table!r}, expected a table, as {{ s = 0.01 }}")
     kind = table.get("kind", "constant")
@@ -55,21 +64,28 @@ def to_delay(table: Any, where: str) -> ConstantDelay | GammaDelay | TraceDelay:
     return to_config(DELAYS[kind], {name: value for name, value in table.items() if name != "kind"}, where)
 
 
-def endless_ns(
-    delay: ConstantDelay | GammaDelay | TraceDelay, random: np.random.Generator, trace_s: NDArray | None = None
-) -> Iterator[int]:
-    """One delay after another in ns; `trace_s` holds those of a Trace."""
+def endless_ns(delay: Delay, random: np.random.Generator, trace_s: NDArray[np.float64] | None = None) -> Iterator[int]:
+    """One delay after another in nanoseconds, without end.
+
+    Parameters
+    ----------
+    delay : ConstantDelay, GammaDelay or TraceDelay
+        Their distribution.
+    random : Generator
+        What they are drawn from.
+    trace_s : (n,) float64, optional
+        The delays of a TraceDelay, in seconds.
+    """
     while True:
         yield from np.rint(_draw(delay, random, trace_s) * 1e9).astype(np.int64).tolist()
 
 
-def _draw(
-    delay: ConstantDelay | GammaDelay | TraceDelay, random: np.random.Generator, trace_s: NDArray | None
-) -> NDArray:
+def _draw(delay: Delay, random: np.random.Generator, trace_s: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """The next delays in s."""
     if isinstance(delay, ConstantDelay):
         return np.full(BLOCK, delay.s)
     if isinstance(delay, GammaDelay):
         shape = (delay.mean_s / delay.sd_s) ** 2
         return random.gamma(shape, delay.mean_s / shape, BLOCK)
+    assert trace_s is not None, "who repeats a trace has read it"
     return trace_s

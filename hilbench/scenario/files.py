@@ -18,8 +18,8 @@ from msgspec import Meta, Struct
 
 from hilbench import plugins
 from hilbench.errors import PluginError, ScenarioError, allowed_hint
-from hilbench.scenario.delays import to_delay
-from hilbench.scenario.loop import LoopConfig, Positive, Seconds
+from hilbench.scenario.delays import Seconds, to_delay
+from hilbench.scenario.loop import LoopConfig, Positive
 from hilbench.scenario.score import ScoreConfig, check_score
 from hilbench.settings import to_config, whole_steps
 from hilbench.types import Probes, to_builtins
@@ -103,7 +103,17 @@ class _Top(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load(name: str | Path, overrides: Mapping[str, Any] | None = None, controller: str | None = None) -> Scenario:
-    """The scenario of that name or path, with `SECTION.FIELD` overrides. Raises ScenarioError."""
+    """Read, override and validate a scenario. Raises ScenarioError.
+
+    Parameters
+    ----------
+    name : str or Path
+        A scenario that comes with hilbench, or a file's path.
+    overrides : dict, optional
+        Values by `SECTION.FIELD`, in place of the file's.
+    controller : str, optional
+        Which of its controllers runs; the file's own choice when absent.
+    """
     path = find(name)
     raw = read_toml(path)
     if controller is not None:
@@ -140,7 +150,17 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def override(raw: Mapping[str, Any], overrides: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """A copy of `raw` with `section.field` set; `controller.FIELD` stands for the chosen controller's table."""
+    """A copy of a scenario's dict with fields set. Raises ScenarioError.
+
+    Parameters
+    ----------
+    raw : dict
+        What the file says.
+    overrides : dict
+        Values by `section.field`; `controller.FIELD` stands for the chosen controller's table.
+    where : str
+        The file, for messages.
+    """
     changed = msgspec.to_builtins(raw)
     for key, value in overrides.items():
         *tables, field = key.replace("-", "_").split(".")
@@ -168,7 +188,15 @@ def parse_value(text: str) -> Any:
 
 
 def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
-    """Validate a scenario's dict. Raises ScenarioError."""
+    """Validate a scenario's dict. Raises ScenarioError.
+
+    Parameters
+    ----------
+    raw : dict
+        What the file says, with its overrides.
+    where : str
+        The file, for messages.
+    """
     top = to_config(_Top, raw, f"{where}: scenario")
     if top.controller not in top.controllers:
         raise ScenarioError(
@@ -199,7 +227,15 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
 
 
 def choose_controller(scenario: Scenario, name: str) -> Scenario:
-    """The same scenario with another of its controllers. Raises ScenarioError."""
+    """The same scenario with another of its controllers. Raises ScenarioError.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario.
+    name : str
+        One of `scenario.controllers`.
+    """
     if name not in scenario.controllers:
         raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {allowed_hint(name, scenario.controllers)}")
     return replace(scenario, controller=name)
@@ -316,11 +352,12 @@ def assignments(arguments: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
     rest: list[str] = []
     pending = iter(arguments)
     for argument in pending:
-        key, equals, value = argument.partition("=")
+        key, equals, text = argument.partition("=")
         if not key.startswith("--") or "." not in key:
             rest.append(argument)
             continue
-        if not equals and (value := next(pending, None)) is None:
+        value = text if equals else next(pending, None)
+        if value is None:
             raise ScenarioError(f"{key}: a value must follow")
         overrides[key[2:]] = parse_value(value)
     return overrides, rest

@@ -35,7 +35,19 @@ class ScoreConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 def check_score(
     score: ScoreConfig, disturbances: Collection[str], controllers: Collection[str], period_s: float, where: str
 ) -> None:
-    """Raise ScenarioError for a name that the scenario does not have, and for windows that do not divide."""
+    """Raise ScenarioError for a name that the scenario does not have, and for windows that do not divide.
+
+    Parameters
+    ----------
+    score : ScoreConfig
+        What is checked.
+    disturbances, controllers : collection of str
+        The names that the scenario has.
+    period_s : float
+        The control period, in seconds.
+    where : str
+        The table's place in the file, for messages.
+    """
     if score.change is not None:
         whole_steps(score.window_s, period_s, f"{where}.window_s", "control periods")
         whole_steps(score.horizon_s, score.window_s, f"{where}.horizon_s", "windows")

@@ -1,7 +1,7 @@
-"""Evaluation: every run of a suite, with the runs its scores need, on a process pool; then one summary.
+"""Evaluation: runs every run of a suite, and the runs that its scores need, on a process pool; then writes one summary.
 
-Runs on the virtual clock share the pool; real-time ones come afterwards, alone on the machine. A run's folder is named
-by a key of its scenario, its seed and the code, so that what is there already is not run again.
+Runs on the virtual clock share the pool. Real-time runs follow, one at a time, with the machine to themselves. A run's
+folder is named by a key of its scenario, its seed and the code, so a run that is there already is not repeated.
 """
 
 from __future__ import annotations
@@ -16,19 +16,21 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from hilbench.errors import HilbenchError, RecordError, ScenarioError
+from hilbench.files import write_whole
 from hilbench.metrics import measure
 from hilbench.record.layout import AGREEMENT, ENERGY
 from hilbench.record.reader import read_run
-from hilbench.record.sealed import RESERVE, release, reserve, write_whole
+from hilbench.record.sealed import RESERVE, release, reserve
 from hilbench.runs.agreement import REFERENCE, compare_spikes
 from hilbench.runs.metering import measure_energy, meters
 from hilbench.runs.provenance import provenance
-from hilbench.runs.run import run
+from hilbench.runs.run import RunLabels, run
 from hilbench.runs.sources import source_of
 from hilbench.studies.plan import Case, Job, Line, Planner, without_run
 from hilbench.studies.pool import work
 from hilbench.studies.suite import Suite, cells, load_suite
 from hilbench.studies.summary import summarise
+from hilbench.types import RunData
 
 SUMMARY = "summary.json"
 LOCK = ".lock"
@@ -37,7 +39,7 @@ ENDED = ("done", "fault")
 
 
 class Progress(NamedTuple):
-    """What `progress` is told when a run has ended, or was there already."""
+    """What `progress` receives when a run has ended, or was there already."""
 
     name: str
     status: str
@@ -51,12 +53,22 @@ def evaluate(
     progress: Callable[[Progress], None] | None = None,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """Run what a suite still lacks in `folder`, write `summary.json` there and return it.
+    """Run what a suite still lacks in a folder, write `summary.json` there and return it.
 
-    `suite` is a Suite, a dict like one, or a suite's name or path; `workers` processes run at a time, one per core when
-    absent. A run that fails is reported in the summary, and the rest goes on. An interruption waits for the runs that
-    are going on and leaves the summary of what there is; the next call goes on from there. Raises HilbenchError before
-    anything runs: for a mistake anywhere in the suite, and for a folder that holds something else.
+    A run that fails is reported in the summary, and the others go on. An interruption waits for the runs that are going
+    on, then writes the summary of all that have ended; the next call continues from there. Before anything runs, raises
+    HilbenchError for a mistake anywhere in the suite, and for a folder that holds something else.
+
+    Parameters
+    ----------
+    suite : Suite, mapping, str or Path
+        A Suite, a dict like one, or a suite's name or path.
+    folder : str or Path
+        Holds the runs and the summary.
+    progress : callable, optional
+        Receives a Progress after each run.
+    workers : int, optional
+        How many processes run at a time; one per core when absent.
     """
     suite, folder = load_suite(suite), Path(folder)
     workers = (os.cpu_count() or 1) if workers is None else workers
@@ -90,24 +102,25 @@ class _Results:
         self.errors: dict[Job, str] = {job: "the evaluation was interrupted before this run's end" for job in jobs}
 
     def run_all(self, workers: int) -> None:
-        """Run what is not there: what shares the machine, what wants it alone, then what repeats the latter."""
-        shared = [job for job in self._jobs if not job.alone and job.after is None]
-        alone = [job for job in self._jobs if job.alone]
-        for jobs, at_a_time in ((shared, workers), (alone, 1), ([j for j in self._jobs if j.after], workers)):
+        """Run what is missing: runs that share the machine, then exclusive ones, then those that repeat the latter."""
+        shared = [job for job in self._jobs if not job.exclusive and job.after is None]
+        exclusive = [job for job in self._jobs if job.exclusive]
+        for jobs, at_a_time in ((shared, workers), (exclusive, 1), ([j for j in self._jobs if j.after], workers)):
             work([job for job in jobs if not self._reuse(job)], run_job, self._ended, at_a_time)
 
     def sweep(self) -> None:
-        """Take in what ended while nobody listened, after an interruption."""
+        """After an interruption, look for runs that have ended since."""
         self._progress = None
         for job in self._jobs:
             if job not in self.statuses:
                 self._reuse(job)
 
     def _reuse(self, job: Job) -> bool:
+        """Take over a run that is there already; whether it could be."""
         meta = _json(job.folder / "run.json")
-        if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _stamp(job.after):
+        if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _run_id(job.after):
             return False
-        if _sources(meta, job) != job.sources:  # something was changed while the evaluation was at work
+        if _sources(meta, job) != job.sources:  # something was changed while the evaluation was running
             return False
         try:
             read_run(job.folder, ())
@@ -130,24 +143,25 @@ class _Results:
 
 
 def run_job(job: Job) -> Any:
-    """Run one job in a worker, in place of what an earlier evaluation left half-done."""
+    """Run one job in a worker process, in place of what an earlier evaluation left unfinished."""
     shutil.rmtree(job.folder, ignore_errors=True)
-    return run(job.scenario, job.folder, key=job.key, stamp=os.urandom(8).hex(), after=_stamp(job.after))
+    labels: RunLabels = {"key": job.key, "run_id": os.urandom(8).hex(), "after": _run_id(job.after)}
+    return run(job.scenario, job.folder, labels=labels)
 
 
 def _sources(meta: Mapping[str, Any], job: Job) -> Mapping[str, Any] | None:
-    """What decided a recorded run's numbers, as far as a job's own sources tell."""
+    """What decided a recorded run's numbers, without what a job's own sources leave out."""
     found = meta.get("sources")
     return found if job.after is None or found is None else without_run(found, job.after.folder)
 
 
-def _stamp(job: Job | None) -> str | None:
-    """What tells a recorded run from one that takes its place."""
-    return None if job is None else _json(job.folder / "run.json").get("stamp")
+def _run_id(job: Job | None) -> str | None:
+    """The `run_id` of a recorded run, which a run that replaces it does not have."""
+    return None if job is None else _json(job.folder / "run.json").get("run_id")
 
 
 def _meter(lines: Iterable[Line], results: _Results) -> None:
-    """Where a meter can be read here, meter the first seed of every cell, alone on the machine."""
+    """Where a meter can be read here, meter the first seed of every cell, one at a time."""
     if None not in meters().values():
         return
     firsts = [line.cases[0].job for line in lines if not line.role]
@@ -162,12 +176,12 @@ def _metered(job: Job) -> bool:
 
 
 def meter_job(job: Job) -> Any:
-    """Meter one run in a worker."""
+    """Meter one run in a worker process."""
     return measure_energy(job.folder)
 
 
 def _compare(lines: Iterable[Line], results: _Results, workers: int) -> None:
-    """Compare the first seed of every cell that records spikes, on a backend other than the reference, with that."""
+    """Compare spikes with the reference's: of every cell that records them on another backend, its first seed."""
     firsts = [line.cases[0].job for line in lines if not line.role]
     todo = [job for job in firsts if job.scenario.record.spikes and job.scenario.chosen.backend.kind != REFERENCE]
     todo = [job for job in todo if results.statuses.get(job) == "done" and not (job.folder / AGREEMENT).exists()]
@@ -175,18 +189,18 @@ def _compare(lines: Iterable[Line], results: _Results, workers: int) -> None:
 
 
 def compare_job(job: Job) -> Any:
-    """Compare one run's spikes in a worker."""
+    """Compare one run's spikes with the reference's in a worker process."""
     return compare_spikes(job.folder)
 
 
 def measure_case(case: Case) -> dict[str, Any]:
-    """A run's metrics. On the virtual clock without what the wall clock says, which no second run repeats."""
-    references = {}
+    """A run's metrics; on the virtual clock without those of the wall clock, which no second run repeats."""
+    references: dict[str, RunData] = {}
     for role, job in case.references:
         with suppress(HilbenchError):  # a reference that failed: its scores are absent
             found = read_run(job.folder)
             references |= {role: found} if found.meta["status"] == "done" else {}
-    return measure(read_run(case.job.folder), references, wall=case.job.alone)
+    return measure(read_run(case.job.folder), references, wall=case.job.exclusive)
 
 
 def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Case, dict[str, Any]]:
@@ -205,9 +219,9 @@ def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Ca
 
 @contextmanager
 def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
-    """The folder as this suite's, for one evaluation at a time.
+    """Reserve the folder for this suite and this evaluation.
 
-    Raises ScenarioError when it holds anything else, or when another evaluation is at work there.
+    Raises ScenarioError when it holds anything else, or when another evaluation is running there.
     """
     if folder.exists() and not folder.is_dir():
         raise ScenarioError(f"{folder}: found a file, expected a folder")
@@ -226,7 +240,7 @@ def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
 
 
 def _locked(folder: Path) -> IO[str]:
-    """A file that holds the folder until it is closed, or this process ends."""
+    """A file that locks the folder until it is closed, or this process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / LOCK, "w")  # noqa: SIM115 - the caller closes it
@@ -236,13 +250,13 @@ def _locked(folder: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise ScenarioError(f"{folder}: another evaluation is at work here; wait for it, or end it") from None
+        raise ScenarioError(f"{folder}: another evaluation is running here; wait for it, or end it") from None
     return lock
 
 
 def _write(folder: Path, summary: Mapping[str, Any]) -> None:
     """Replace `summary.json` whole. Raises OSError with its path."""
-    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False))
+    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False).encode())
 
 
 def _json(path: Path) -> dict[str, Any]:

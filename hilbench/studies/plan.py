@@ -1,6 +1,6 @@
 """What an evaluation has to run: each cell's runs by seed, the runs they are compared with, and each run's key.
 
-It builds programs to see which of them learn, and runs nothing.
+It builds programs to find out which of them learn. It runs nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,8 +19,8 @@ from hilbench.record.reader import read_run
 from hilbench.runs.build import check_whole, learns, nearest_link
 from hilbench.runs.run import TRACE, tick_times
 from hilbench.runs.sources import Reader, Sources, code_version, modules_of
+from hilbench.scenario.delays import TraceDelay
 from hilbench.scenario.files import Scenario, choose_controller, fingerprint
-from hilbench.scenario.loop import TraceDelay
 from hilbench.studies.suite import SuiteCell
 
 log = logging.getLogger(__name__)
@@ -27,25 +28,26 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One run. `alone`: by the wall clock; `after`: the run whose latencies it repeats.
-
-    `sources`: what decides its numbers beside the scenario, without the run that it repeats.
-    """
+    """One run."""
 
     scenario: Scenario
     folder: Path
     key: str
+    """Of everything that decides the run's numbers."""
     sources: Sources
+    """What decides its numbers besides the scenario, without the run that it repeats."""
     after: Job | None = None
+    """The run whose latencies it repeats."""
 
     @property
-    def alone(self) -> bool:
+    def exclusive(self) -> bool:
+        """Whether the run needs the machine to itself, because it runs in real time."""
         return self.scenario.loop.mode == "realtime"
 
 
 @dataclass(frozen=True)
 class Case:
-    """A run to be measured, with the runs that its metrics need, as (role, run)."""
+    """A run to be measured, and the runs that its metrics need, as (role, run)."""
 
     job: Job
     references: tuple[tuple[str, Job], ...] = ()
@@ -53,7 +55,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Line:
-    """A cell, or in a `role` what a cell is compared with: a case for each seed."""
+    """A case for each seed of a cell, or of what a cell is compared with: its `role` is then not empty."""
 
     cell: SuiteCell
     role: str
@@ -61,12 +63,12 @@ class Line:
 
     @property
     def scenario(self) -> Scenario:
-        """The first seed's, which stands for all."""
+        """The first seed's scenario, which represents all of them."""
         return self.cases[0].job.scenario
 
 
 class Planner:
-    """Makes jobs and hands the same one out for the same run."""
+    """Makes jobs, one for each distinct run."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self.code = folder, code_version()
@@ -81,7 +83,8 @@ class Planner:
 
         Raises HilbenchError when a cell, or what it is compared with, could not run.
         """
-        own, others = [], {}
+        own: list[Line] = []
+        others: dict[tuple[Any, ...], Line] = {}
         for cell in cells:
             cases = tuple(self._case(scenario, cell.scored) for _, scenario in cell.by_seed)
             own.append(Line(cell, "", cases))
@@ -97,19 +100,20 @@ class Planner:
         change_s, score, loop = scenario.change_s, scenario.score, scenario.loop
         if not scored or change_s is None:
             return Case(job)
-        found = {}
+        found: dict[str, Job] = {}
         if learner and (loop.freeze_at_s is None or loop.freeze_at_s > change_s):
             twin = msgspec.structs.replace(loop, freeze_at_s=change_s)
             found["twin"] = self._job(replace(scenario, loop=twin))
         for role, name in (("floor", score.floor), ("oracle", score.oracle)):
             if name is not None:
                 reference = _reference(scenario, name, job)
-                found[role] = self._job(reference, job if job.alone else None)
+                found[role] = self._job(reference, job if job.exclusive else None)
         return Case(job, tuple(found.items()))
 
     def _checked(self, scenario: Scenario) -> tuple[bool, tuple[str, ...]]:
-        """Whether the scenario's program learns, and of which modules it is. Those that differ by their seed alone are
-        checked once.
+        """Whether the scenario's program learns, and the modules of its plug-ins.
+
+        Scenarios that differ only by their seed are checked once.
         """
         whole = fingerprint(scenario)
         key = json.dumps({**whole, "loop": {**whole["loop"], "seed": 0, "delay": None}})
@@ -122,7 +126,7 @@ class Planner:
         return self._built[key]
 
     def _check_trace(self, scenario: Scenario) -> None:
-        """Raise what a run whose delays are an earlier one's latencies would raise."""
+        """Raise what the run would raise if its delays are the latencies of an earlier run that it cannot read."""
         delay = scenario.loop.delay
         if isinstance(delay, TraceDelay) and delay.run not in self._traces:
             tick_times(read_run(delay.run, TRACE))
@@ -130,7 +134,7 @@ class Planner:
 
     def _job(self, scenario: Scenario, after: Job | None = None) -> Job:
         whole, sources = fingerprint(scenario), self._sources(scenario, self._checked(scenario)[1])
-        if after is not None:  # not where that run lies, nor what it holds, but which run it is
+        if after is not None:  # the earlier run counts by its key, not by its folder or its contents
             sources = without_run(sources, after.folder)
             whole["loop"]["delay"]["run"] = after.key
         digest = hashlib.sha256(json.dumps([self.code, whole, sources]).encode()).hexdigest()[:16]
@@ -140,24 +144,31 @@ class Planner:
 
 
 def without_run(sources: Sources, folder: Path) -> Sources:
-    """The same sources, but for the run that lies in a folder."""
+    """The same sources without the run in a folder.
+
+    Parameters
+    ----------
+    sources : Sources
+    folder : Path
+        The run's folder.
+    """
     return sources | {"files": {path: found for path, found in sources["files"].items() if path != str(folder)}}
 
 
 def _reference(scenario: Scenario, controller: str, judged: Job) -> Scenario:
     """The scenario under a controller to compare with, at the same latency.
 
-    Beside a real-time run it runs on the virtual clock, its replies as late as the recorded ones were: the wall would
-    give it other latencies.
+    What is compared with a real-time run runs on the virtual clock, and its replies are as late as the recorded ones
+    were. A second run in real time would have other latencies.
     """
     other = choose_controller(scenario, controller)
-    if not judged.alone:
+    if not judged.exclusive:
         return other
     loop = msgspec.structs.replace(scenario.loop, mode="delayed", delay=TraceDelay(str(judged.folder)))
     return replace(other, loop=loop, link=nearest_link(other))
 
 
 def _judged_alike(case: Case, role: str) -> Case:
-    """What a case is compared with, on the case's own scale."""
+    """A case for the run that a case is compared with; it is scored against the same floor and oracle."""
     references = dict(case.references)
     return Case(references[role], tuple((name, job) for name, job in references.items() if name != "twin"))

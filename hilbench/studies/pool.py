@@ -1,4 +1,4 @@
-"""Work on a process pool that survives its workers: one that raises or dies costs its own task alone."""
+"""Work on a process pool that survives its workers: a worker that raises or dies costs only its own task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.connection import wait
@@ -19,15 +19,26 @@ from hilbench.machine.signals import as_interrupts
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Ended = Callable[[T, Any, BaseException | None], None]
-"""Is told a task with its result, or with the error instead."""
+"""Receives a task with its result and None, or with None and the error."""
 
 
 def work(tasks: Sequence[T], function: Callable[[T], Any], ended: Ended[T], workers: int) -> None:
-    """Run `function` on every task in processes of their own.
+    """Run a function on every task in worker processes.
 
-    A worker that dies takes its pool along. The tasks that may have been at work then are run again, each alone, so
-    that the one that kills its worker is found out; the rest goes on in a new pool. An interruption cancels what waits,
-    and returns when what runs has ended.
+    A worker that dies breaks its pool. The tasks that may have been running then are run again one by one, which finds
+    the one that kills its worker; the others go on in a new pool. An interruption cancels the tasks that wait, and this
+    function returns when the running ones have ended.
+
+    Parameters
+    ----------
+    tasks : sequence
+        What the function is called with, one at a time; it is pickled.
+    function : callable
+        A function of a module, which a new process can import.
+    ended : callable
+        Receives each task in this process, with its result and None, or with None and the error.
+    workers : int
+        How many processes run at a time.
     """
     left = list(tasks)
     while left := _on_one_pool(left, function, ended, workers):
@@ -40,7 +51,8 @@ def work(tasks: Sequence[T], function: Callable[[T], Any], ended: Ended[T], work
 def _on_one_pool(tasks: list[T], function: Callable[[T], Any], ended: Ended[T], workers: int) -> list[T]:
     """The tasks without a result because the pool broke."""
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare)
-    running, done = {}, []
+    running: dict[Future[Any], T] = {}
+    done: list[T] = []
     try:
         with suppress(BrokenProcessPool):
             for task in tasks:
@@ -59,7 +71,7 @@ def _on_one_pool(tasks: list[T], function: Callable[[T], Any], ended: Ended[T], 
 
 
 def _wait(pool: ProcessPoolExecutor) -> None:
-    """Let what runs end and cancel the rest; a second interruption ends the workers."""
+    """Cancel the tasks that wait, and wait for the running ones; a second interruption ends the workers."""
     try:
         pool.shutdown(wait=True, cancel_futures=True)
     except KeyboardInterrupt:
@@ -69,7 +81,7 @@ def _wait(pool: ProcessPoolExecutor) -> None:
 
 
 def _work(function: Callable[[T], Any], task: T) -> Any:
-    """In a worker: one task. Who asks this very process to end gets a record that was closed, and no next task."""
+    """In a worker: run one task. A signal that asks this process to end closes the record, then ends the worker."""
     try:
         with as_interrupts():
             return function(task)
@@ -78,12 +90,14 @@ def _work(function: Callable[[T], Any], task: T) -> Any:
 
 
 def _prepare() -> None:
-    """In a worker: Ctrl-C, which reaches the whole group, is the parent's to decide; its death ends this process."""
+    """In a worker: leave Ctrl-C, which reaches the whole process group, to the parent; end when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
     # A worker holds both ends of its queue, so it would wait for work for ever.
-    wait([multiprocessing.parent_process().sentinel])
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only workers run this"
+    wait([parent.sentinel])
     os._exit(1)

@@ -1,6 +1,6 @@
 """Suites: which runs an evaluation has. Scenarios x controllers x backends x links x modes x settings x seeds.
 
-It reads suite files and builds scenarios; it runs nothing.
+It reads suite files and resolves scenarios; it runs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -28,10 +28,10 @@ Seeds = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
 
 
 class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every combination of these is a cell. What a grid leaves out, the suite says; else the scenario does."""
+    """Every combination of these is a cell. What a grid leaves out comes from the suite, or else from the scenario."""
 
     label: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._-]*$", max_length=40)] = ""
-    """Said after the controller's name, to tell grids apart that differ by `set` alone."""
+    """Stands after the controller's name, to distinguish grids that differ only by `set`."""
     scenarios: Names | None = None
     """Names of scenarios, or their files: beside the suite's file, or else from where the command runs."""
     controllers: Names | None = None
@@ -48,6 +48,9 @@ class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Overrides that are varied: every combination of their values is a cell."""
     scored: bool | None = None
     """Whether to run the twin, floor and oracle that scores need, where the scenario names them; true when absent."""
+
+
+G = TypeVar("G", bound=Grid)
 
 
 class Suite(Grid, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,11 +74,11 @@ class SuiteCell:
     source: str
     """The scenario's file or name, as the suite gives it."""
     overrides: Mapping[str, Any]
-    """What the suite sets in it, but for the seed."""
+    """What the suite sets in it, except for the seed."""
 
     @property
     def scenario(self) -> Scenario:
-        """The first seed's, which stands for all."""
+        """The first seed's scenario, which represents all of them."""
         return self.by_seed[0][1]
 
 
@@ -91,8 +94,8 @@ def load_suite(suite: str | Path | Mapping[str, Any] | Suite) -> Suite:
     return _checked(msgspec.structs.replace(_beside(found, path), grids=grids), f"{path}: suite")
 
 
-def _beside(grid: Grid, suite: Path) -> Grid:
-    """A suite or a grid whose scenario files are looked for beside the suite's file first, then from here."""
+def _beside(grid: G, suite: Path) -> G:
+    """Look for a grid's scenario files beside the suite's file first, then from the working directory."""
     if grid.scenarios is None:
         return grid
     named = []
@@ -107,9 +110,13 @@ def _beside(grid: Grid, suite: Path) -> Grid:
 
 
 def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
-    """The suite with SECTION.FIELD set in every cell, whatever its grids set.
+    """The suite with fields set in every cell, whatever its grids set. Raises ScenarioError for what the suite varies.
 
-    Raises ScenarioError for what the suite varies itself.
+    Parameters
+    ----------
+    suite : Suite
+    overrides : mapping
+        SECTION.FIELD -> value.
     """
     plain = {key.replace("-", "_"): value for key, value in overrides.items()}
     for grid in suite.grids:
@@ -123,7 +130,8 @@ def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
 
 
 def cells(suite: Suite) -> list[SuiteCell]:
-    """Every cell, with every scenario resolved. Two that are alike in everything are one. Raises ScenarioError."""
+    """Every cell, with every scenario resolved; equal cells are one. Raises ScenarioError."""
+    _checked(suite, suite.name)
     unlike: dict[str, SuiteCell] = {}
     for grid in suite.grids:
         for cell in _of_grid(_filled(grid, suite)):
@@ -142,12 +150,13 @@ def cells(suite: Suite) -> list[SuiteCell]:
 
 
 def _checked(suite: Suite, where: str) -> Suite:
+    """The same suite. Raises ScenarioError for a grid without scenarios or seeds, or with wrong seeds."""
     for number, grid in enumerate(suite.grids):
         place = f"{where}.grids[{number}]" if len(suite.grids) > 1 else where
         filled = _filled(grid, suite)
-        for field in ("scenarios", "seeds"):
-            if getattr(filled, field) is None:
-                raise ScenarioError(f"{place}.{field}: found nothing; expected a list with at least one of them")
+        if filled.scenarios is None or filled.seeds is None:
+            field = "scenarios" if filled.scenarios is None else "seeds"
+            raise ScenarioError(f"{place}.{field}: found nothing; expected a list with at least one of them")
         if len(set(filled.seeds)) < len(filled.seeds):
             raise ScenarioError(f"{place}.seeds: found {filled.seeds}; expected each seed once")
         if "loop.seed" in {**filled.set, **(filled.axes or {})}:
@@ -169,11 +178,15 @@ def _filled(grid: Grid, suite: Suite) -> Grid:
 
 
 def _of_grid(grid: Grid) -> Iterator[SuiteCell]:
+    """The cells of a grid that `_filled` has filled in."""
+    assert grid.scenarios is not None, "_checked has seen that there are scenarios"
+    assert grid.seeds is not None, "_checked has seen that there are seeds"
+    controllers: list[str] | list[None] = grid.controllers or [None]
     axes = grid.axes or {}
     points = [tuple(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    varied = [values or [None] for values in (grid.backends, grid.links, grid.modes)]
+    varied: list[list[str] | list[None]] = [values or [None] for values in (grid.backends, grid.links, grid.modes)]
     for name, controller, kinds, point in itertools.product(
-        grid.scenarios, grid.controllers or [None], itertools.product(*varied), points
+        grid.scenarios, controllers, itertools.product(*varied), points
     ):
         fields = zip(("backend.kind", "link.kind", "loop.mode"), kinds, strict=True)
         overrides = {**grid.set, **{field: kind for field, kind in fields if kind is not None}, **dict(point)}
@@ -196,7 +209,16 @@ def _check_episodes(by_seed: tuple[tuple[int, Scenario], ...]) -> None:
 
 
 def command(cell: SuiteCell, controller: str, more: Mapping[str, Any]) -> str:
-    """What repeats a cell's first run, or with another controller and `more` overrides what it is compared with."""
+    """The command line that repeats a cell's first run, or the run that it is compared with.
+
+    Parameters
+    ----------
+    cell : SuiteCell
+    controller : str
+        The cell's controller, or that of the run that it is compared with.
+    more : mapping
+        Further overrides, SECTION.FIELD -> value.
+    """
     words = ["hilbench", "run", cell.source, "--controller", controller]
     kept = {key: value for key, value in cell.overrides.items() if not key.startswith(tuple(f"{m}." for m in more))}
     for key, value in {**kept, "loop.seed": cell.by_seed[0][0], **more}.items():
@@ -218,7 +240,7 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _labelled(found: list[SuiteCell]) -> list[SuiteCell]:
-    """Each label, followed by what sets its cell apart from the first that has the same."""
+    """The cells with their labels, each followed by what differs from the first cell with the same label."""
     first: dict[Any, tuple[str, ...]] = {}
     named = []
     for cell in found:
@@ -230,5 +252,6 @@ def _labelled(found: list[SuiteCell]) -> list[SuiteCell]:
 
 
 def _traits(cell: SuiteCell) -> tuple[str, ...]:
+    """What may distinguish cells of the same label."""
     scenario = cell.scenario
     return scenario.name, scenario.chosen.backend.kind, scenario.link.kind, scenario.loop.mode

@@ -20,7 +20,20 @@ Answers = Mapping[Case, dict[str, Any]]
 def summarise(
     suite: Suite, lines: Sequence[Line], answers: Answers, errors: Mapping[Job, str], head: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The whole summary. A run without answers is missing from its cell's numbers and listed under `failed`."""
+    """The whole summary. A run without answers is missing from its cell's numbers and listed under `failed`.
+
+    Parameters
+    ----------
+    suite : Suite
+    lines : sequence of Line
+        The cells' lines first, then those of what they are compared with.
+    answers : mapping
+        Case -> its metrics.
+    errors : mapping
+        Job -> why it failed; empty where it did not.
+    head : mapping
+        Further entries, as status and provenance.
+    """
     cells = [_entry(line, answers, errors) for line in lines if not line.role]
     for line, entry in zip(lines, cells, strict=False):  # the cells' lines come first
         _compare(line, entry, lines, answers, suite.baseline)
@@ -59,13 +72,15 @@ def _entry(line: Line, answers: Answers, errors: Mapping[Job, str]) -> dict[str,
 
 
 def _differs(line: Line) -> dict[str, Any]:
-    """What a reference's loop and link have otherwise than its cell's."""
+    """The settings of a reference's loop and link that differ from its cell's."""
     loop, own = line.scenario.loop, line.cell.scenario.loop
     if line.role == "twin":
         return {"loop.freeze_at_s": loop.freeze_at_s}
     if loop.mode == own.mode:
         return {}
-    trace = {"kind": "trace", "run": str(line.cases[0].job.after.folder)}
+    after = line.cases[0].job.after
+    assert after is not None, "only a reference that repeats another run's latencies has another mode"
+    trace = {"kind": "trace", "run": str(after.folder)}
     return {"link.kind": line.scenario.link.kind, "loop.mode": loop.mode, "loop.delay": trace}
 
 
@@ -84,12 +99,13 @@ def _compare(line: Line, entry: dict[str, Any], lines: Sequence[Line], answers: 
         if case in answers and theirs.get(seed) in answers
     ]
     if pairs:
-        for name, found in differences(*zip(*pairs, strict=True), rival.cell.label, _statistic).items():
+        own, others = [mine for mine, _ in pairs], [other for _, other in pairs]
+        for name, found in differences(own, others, rival.cell.label, _statistic).items():
             entry["metrics"][name]["difference"] = found
 
 
 def _conditions(line: Line) -> dict[str, Any]:
-    """Everything of a cell's runs but the controller, what it runs on, and the seed."""
+    """Everything that decides a cell's runs except the controller, its backend, what is recorded, and the seed."""
     whole = fingerprint(line.scenario)
     own = ("controller", "controllers", "backend", "record")
     kept = {field: value for field, value in whole.items() if field not in own}
@@ -97,11 +113,12 @@ def _conditions(line: Line) -> dict[str, Any]:
 
 
 def _place(job: Job) -> str:
-    """A run's folder from the evaluation's on."""
+    """A run's folder, relative to the evaluation's."""
     return f"{job.folder.parent.name}/{job.folder.name}"
 
 
 def _statistic(name: str) -> str:
+    """Whether a metric's interquartile mean or its mean represents all seeds."""
     try:
         return plugins.get("metrics", name.partition("[")[0]).over_seeds
     except PluginError:  # its note says so

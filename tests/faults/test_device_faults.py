@@ -490,7 +490,7 @@ def stalled(kind, folder, monkeypatch):
             while link.unsent < 3:
                 tick.seq += 1
                 link.send(tick)
-            link.request_checkpoint(0, tick.seq)
+            link.request_checkpoint(lambda arrays: pytest.fail("there was no room to ask for a snapshot"))
         sleep = link._sleep
         monkeypatch.setattr(link, "_sleep", lambda *how, **more: backend.gate.set() or sleep(*how, **more))
         yield link, tick.seq + 1 - link.unsent
@@ -502,7 +502,7 @@ def test_a_device_that_takes_nothing_holds_no_tick_up(kind, tmp_path, monkeypatc
     with stalled(kind, tmp_path, monkeypatch) as (link, left):
         assert [link.receive(LONG_NS).seq for _ in range(left)] == list(range(left))
         assert link.receive(0) is None
-        assert (link.tally()["unsent"], link.kept) == (3, None)
+        assert link.tally()["unsent"] == 3
 
 
 @pytest.mark.parametrize("kind", ["unix", "stream"])

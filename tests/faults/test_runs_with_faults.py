@@ -12,7 +12,9 @@ import pytest
 from fault_runs import AT, BINDS, LINKS, PERIOD_S, TICKS, arm, go, odd_process, safe_at, supervised, weight_norms
 
 from hilbench.bridge.device import server
+from hilbench.bridge.device.device import Device
 from hilbench.bridge.device.session import build_backend
+from hilbench.runs.run import run
 
 pytestmark = pytest.mark.timeout(120)
 REPLIES = {"twice": lambda: odd_device.twice, "old": odd_device.Old}
@@ -109,6 +111,16 @@ def test_a_number_out_of_range_ends_the_run_as_a_lost_device_does(monkeypatch, k
     assert (outcome.status, [fault["tick"] for fault in meta["faults"]]) == ("fault", [AT])
     assert said in meta["faults"][0]["text"]
     safe_at(rows, AT, tmp_path / "run")
+
+
+@LINKS
+def test_bytes_behind_an_answer_that_has_none_are_told(monkeypatch, kind, tmp_path):
+    reset = Device._reset
+    monkeypatch.setattr(Device, "_reset", lambda self, data, header: reset(self, data, header) + b"x")
+    with fakes.serving(build_backend("law", {}), BINDS[kind]) as address:
+        outcome = run(arm(kind, link__address=address), tmp_path / "run")
+    assert outcome.status == "fault"
+    assert "the device broke the protocol: frame has 33 bytes; its kind has 32" in outcome.fault
 
 
 @LINKS

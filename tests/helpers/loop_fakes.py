@@ -57,10 +57,11 @@ class Device(Link):
     lost, two for one that comes twice. The action is what `act(seq)` says, by default (seq, a digest of all ticks run).
     """
 
-    def __init__(self, time, script, timeout_s=5.0, act=None, faults=()):
+    def __init__(self, time, script, timeout_s=5.0, act=None, faults=(), answers=False):
         self.config = type("Config", (), {"timeout_s": timeout_s})
         self.time, self.script, self.act, self.faults = time, script, act, dict(faults)
         self.resets, self.sent, self.open, self.most_open = [], [], {}, 0
+        self.alive = lambda: answers
 
     def load(self, program, period_us, probes):
         return LoadReport("fake")

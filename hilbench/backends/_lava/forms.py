@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hilbench.backends._lava.plan import Neurons, Wires
 from hilbench.errors import NetworkError
 from hilbench.nal.compile.firing import check_tested_always
+from hilbench.nal.compile.host_part import check_at_once
 from hilbench.nal.compile.zeros import check_zeros
 from hilbench.nal.loihi.lower import lower
 from hilbench.nal.loihi.membrane import KINDS, amplitude, holds, onto
@@ -124,7 +125,9 @@ def float_form(network: Network) -> Form:
     wires: list[Wires] = []
     lines: list[str] = []
     for q in network.projections.values():
-        if not holds(network, q):
+        if holds(network, q):
+            check_at_once(q, "on backend 'lava'")
+        else:
             wires.append(_real_wires(network, q, scales[q.target], first, lines))
     values = {name: [q for q in onto(network, p) if holds(network, q)] for name, p in network.populations.items()}
     places = _places(network)

@@ -22,9 +22,12 @@ from hilbench.bridge.protocol.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.protocol.wire import Can, Code, FrameError, Hello, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.nal.model.codec import pack
-from hilbench.types import Carry, Checkpoint, LawProgram, Link, LoadReport, Probes, Program, Reply, Tick
+from hilbench.nal.model.network import Network
+from hilbench.types import Carry, Link, LoadReport, Probes, Program, Reply, States, Tick
 
 BYE_TIMEOUT_S = 0.2
+ALIVE_TRIES = 3
+"""Questions whether a silent device is there, since one may be lost on the way."""
 FIRST_REQUEST = 2**63
 """Requests are numbered from here, so that an ERROR about one is never taken for one about a tick."""
 
@@ -60,8 +63,8 @@ class FrameLink(Link):
         self._connected = self._closed = False
         self._can = 0
         self._request = FIRST_REQUEST
-        self._keeping: dict[int, tuple[int, int]] = {}
-        """Requests of `request_checkpoint` without an answer: the episode and the tick at which each was made."""
+        self._checkpoints: dict[int, Callable[[States], None]] = {}
+        """Requests of `request_checkpoint` without an answer, by number: whom each is to be given to."""
         self._session = 0
         self._sizes: Sizes | None = None
 
@@ -113,8 +116,11 @@ class FrameLink(Link):
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
         """Start an episode; replies of the last one are dropped. Raises LinkError when the device does not answer."""
         self._loaded()
-        self._ask(Kind.RESET, lambda seq: wire.encode_reset(self._session, seq, seed, carry, catch_up), Kind.RESET)
-        self._keeping.clear()
+        answer = self._ask(
+            Kind.RESET, lambda seq: wire.encode_reset(self._session, seq, seed, carry, catch_up), Kind.RESET
+        )
+        self._decoded(wire.check_bare, answer)
+        self._checkpoints.clear()
 
     def send(self, tick: Tick) -> None:
         """Queue the tick. Raises ProtocolError for one the program does not take, LinkError when the device ended."""
@@ -132,23 +138,23 @@ class FrameLink(Link):
                 if data.startswith(self._reply_mark):
                     return self._reader.read(data)
                 header = wire.read_header(data)
-                asked_at = self._keeping.pop(header.seq, None)
-                if header.kind == Kind.SNAPSHOT and asked_at is not None:
-                    self.kept = Checkpoint(states.decode_states(data)[0], *asked_at)
+                received = self._checkpoints.pop(header.seq, None)
+                if header.kind == Kind.SNAPSHOT and received is not None:
+                    received(states.decode_states(data)[0])
                     continue
             except FrameError as error:
                 raise self._blamed(error) from None
-            if header.kind == Kind.BYE or (header.kind == Kind.ERROR and asked_at is None):
+            if header.kind == Kind.BYE or (header.kind == Kind.ERROR and received is None):
                 self._refuse(data, header)
         return None
 
-    def request_checkpoint(self, episode: int, tick: int) -> None:
-        """Have a snapshot come among the replies; nothing happens where a device cannot, or there is no room to ask."""
+    def request_checkpoint(self, received: Callable[[States], None]) -> None:
+        """The snapshot comes among the replies. Nothing happens where a device cannot, or there is no room to ask."""
         self._loaded()
         if self._can & Can.SNAPSHOT:
             self._request += 1
             if self._write(wire.frame(Kind.SNAPSHOT, self._session, self._request)):
-                self._keeping[self._request] = episode, tick
+                self._checkpoints[self._request] = received
 
     def abandon(self) -> None:
         """Let go of the connection, and of a device process of this link's own."""
@@ -177,6 +183,15 @@ class FrameLink(Link):
                 self._refuse(data, header)
         return None
 
+    def alive(self) -> bool:
+        self._loaded()
+        kind = next((kind for can, kind in ((Can.ECHO, Kind.ECHO), (Can.STATUS, Kind.STATUS)) if self._can & can), None)
+        timeout_ns = round(self.config.timeout_s * 1e9) // ALIVE_TRIES
+        return kind is not None and any(
+            self._exchange(lambda seq: wire.frame(kind, self._session, seq), kind, timeout_ns) is not None
+            for _ in range(ALIVE_TRIES)
+        )
+
     def snapshot(self) -> dict[str, NDArray]:
         self._loaded()
         answer = self._ask(Kind.SNAPSHOT, lambda seq: wire.frame(Kind.SNAPSHOT, self._session, seq), Kind.SNAPSHOT)
@@ -184,11 +199,12 @@ class FrameLink(Link):
 
     def restore(self, arrays: Mapping[str, NDArray], carry: Carry) -> None:
         self._loaded()
-        self._ask(
+        answer = self._ask(
             Kind.RESTORE,
             lambda seq: states.encode_states(Kind.RESTORE, self._session, seq, arrays, carry),
             Kind.RESTORE,
         )
+        self._decoded(wire.check_bare, answer)
 
     def status(self) -> Status:
         """What the device counts. Raises LinkError when it does not tell."""
@@ -212,7 +228,7 @@ class FrameLink(Link):
 
     def _release(self) -> None:
         self._closed, self._sizes = True, None
-        self._keeping.clear()
+        self._checkpoints.clear()
         if self._connected:
             self._connected = False
             self._disconnect()
@@ -330,7 +346,7 @@ class FrameLink(Link):
 
 
 def _n_probe_addresses(program: Program, probes: Probes) -> int:
-    """Event addresses of all that a run watches; what a law's are is not known here."""
-    if isinstance(program, LawProgram):
+    """Event addresses of all that a run watches; those of a law are not known here."""
+    if not isinstance(program, Network):
         return wire.ADDRESSES_MAX if probes.spikes else 0
     return sum(program.populations[name].size for name in probes.spikes if name in program.populations)

@@ -30,7 +30,7 @@ class Array(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """An array in C order: NumPy's name of its type, its shape, its bytes."""
 
     kind: Kinds
-    shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=2**40)], ...], Meta(max_length=4)]
+    shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=FRAME_MAX_BYTES)], ...], Meta(max_length=4)]
     data: Annotated[bytes, Meta(max_length=FRAME_MAX_BYTES)]
 
 
@@ -92,6 +92,11 @@ def _packed(array: NDArray) -> Array:
 
 def _unpacked(name: str, array: Array) -> NDArray:
     dtype = np.dtype(array.kind)
+    # A 0 among huge sizes needs no bytes either, but numpy cannot hold their product.
+    if prod(max(1, n) for n in array.shape) > FRAME_MAX_BYTES:
+        raise FrameError(
+            Code.BODY, f"array {name!r} has the shape {array.shape}; a frame holds {FRAME_MAX_BYTES} bytes"
+        )
     if prod(array.shape) * dtype.itemsize != len(array.data):
         raise FrameError(
             Code.BODY,

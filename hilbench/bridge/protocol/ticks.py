@@ -166,7 +166,11 @@ class ReplyReader:
         _, _, _, _, flags, seq, t_ns, n_events, n_values, n_modulators, recv_ns, compute_ns, prev_seq = head[:13]
         n_probe_events, n_probe_values = head[13:15]
         if n_values != self._sizes.n_values_out or n_modulators:
-            raise FrameError(Code.COUNT, f"REPLY has {n_values} values; this program gives {self._sizes.n_values_out}")
+            raise FrameError(
+                Code.COUNT,
+                f"REPLY has {n_values} values and {n_modulators} modulators; "
+                f"this program gives {self._sizes.n_values_out} and 0",
+            )
         if flags or (n_probe_values and n_probe_values != self._n_probe_values is not None):
             raise self._odd(flags, n_probe_values)
         # One comparison after the other: this stands in every tick.

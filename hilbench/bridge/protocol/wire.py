@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from hilbench.errors import ProtocolError, printable
+from hilbench.errors import ProtocolError, printable, printable_lines
 from hilbench.types import Carry, LoadReport, Probes, Program, size_of
 
 MAGIC = b"HB"
@@ -275,7 +275,10 @@ def encode_report(session: int, seq: int, report: LoadReport) -> bytes:
 
 
 def decode_report(data: bytes) -> LoadReport:
-    return unpack(_report_decoder, data)
+    """A device's report, whose lines a terminal and a page can be given."""
+    report = unpack(_report_decoder, data)
+    texts = {name: printable_lines(getattr(report, name)) for name in ("exact", "approximated", "dropped", "warnings")}
+    return msgspec.structs.replace(report, backend=printable(report.backend), **texts)
 
 
 def encode_error(session: int, seq: int, code: Code, text: str) -> bytes:

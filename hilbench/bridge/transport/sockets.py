@@ -10,27 +10,26 @@ from hilbench.errors import LinkError
 
 QUEUE = 64
 """Frames that may wait on either side: more than a loop has in flight, few enough to stay fresh."""
-HEARTBEAT_MS = 1000
-HEARTBEAT_TIMEOUT_MS = 5000
-"""Silence after which a connection is dropped and made anew; a crowded machine may stall for a second."""
+SILENCE_S = 5
+"""Silence of the other machine after which a TCP connection is dropped, to be made anew."""
+_OPTIONS = (
+    (zmq.RCVHWM, QUEUE),
+    (zmq.SNDHWM, QUEUE),
+    (zmq.MAXMSGSIZE, FRAME_MAX_BYTES),
+    # The system sees to the silence. libzmq's own heartbeats end the process of a ROUTER (`Assertion failed:
+    # !_io_error`, 4.3) whose queue is full when the connection breaks: it answers one that it had already received.
+    (zmq.TCP_KEEPALIVE, 1),
+    (zmq.TCP_KEEPALIVE_IDLE, 1),
+    (zmq.TCP_KEEPALIVE_INTVL, 1),
+    (zmq.TCP_KEEPALIVE_CNT, SILENCE_S - 1),
+    (zmq.TCP_MAXRT, 1000 * SILENCE_S),
+)
 
 
 def tune(socket: zmq.Socket, address: str) -> None:
     """Bounds and liveness, before the socket meets its address."""
-    for option, value in (
-        (zmq.RCVHWM, QUEUE),
-        (zmq.SNDHWM, QUEUE),
-        (zmq.MAXMSGSIZE, FRAME_MAX_BYTES),
-        (zmq.IPV6, "[" in address),
-    ):
+    for option, value in (*_OPTIONS, (zmq.IPV6, "[" in address)):
         socket.setsockopt(option, value)
-    if socket.type == zmq.DEALER:
-        # Those who connect ask; those who listen answer, and drop whoever has not asked for as long. libzmq 4.3 ends
-        # the process (`Assertion failed: !_io_error`) when it asks over a connection that broke while its queue was
-        # full, which any stranger could bring about at a device that is busy.
-        socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
 
 
 def dial(socket: zmq.Socket, address: str) -> None:

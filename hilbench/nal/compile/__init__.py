@@ -1,1 +1,1 @@
-"""From a Network to what hardware runs: checks, folding, lowering, quantising, placing, energy."""
+"""From a Network to what hardware runs: check, fold, lower, quantise, place, and the energy of it."""

@@ -1,6 +1,6 @@
-"""Checking: every limit of a target that a network breaks before it is placed, and what becomes of the rest.
+"""Checking: the limits of a target that a network breaks wherever its neurons are placed.
 
-`place` finds those that depend on which neuron is on which core. Networks come here without relays (`fold`).
+`place` finds the limits that depend on which neuron is on which core. `fold` has removed relays before.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import numpy as np
 from msgspec import Struct
 
 from hilbench.nal.compile.firing import awaits_arrivals
+from hilbench.nal.compile.host_part import held_back
 from hilbench.nal.compile.target import Choice, Span, Target
 from hilbench.nal.compile.wiring import Wiring
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection
+from hilbench.nal.rules.pes import PES
 
 
 class Broken(Struct, frozen=True):
@@ -31,7 +33,17 @@ class Broken(Struct, frozen=True):
 
 
 def check(network: Network, wiring: Wiring, target: Target) -> list[Broken]:
-    """The limits that this network breaks wherever its neurons are placed."""
+    """The limits that this network breaks wherever its neurons are placed.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    wiring : Wiring
+        Its wiring.
+    target : Target
+        The hardware.
+    """
     return [
         *_time_step(network, target),
         *_ports(network, target),
@@ -43,7 +55,15 @@ def check(network: Network, wiring: Wiring, target: Target) -> list[Broken]:
 
 
 def approximated(network: Network, target: Target) -> list[str]:
-    """What the target does otherwise than the network states, though no limit forbids it."""
+    """What the target does otherwise than the network states, though no limit forbids it.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    target : Target
+        The hardware.
+    """
     limits, said = target.limits, []
     for p in network.populations.values():
         if p.kind in target.approximates:
@@ -81,7 +101,8 @@ def _ports(network: Network, target: Target) -> Iterator[Broken]:
 
 def _population(network: Network, p: Population, target: Target) -> Iterator[Broken]:
     limits, b, where = target.limits, p.behaviour, f"population {p.name!r}"
-    yield from _chosen("kinds", limits.kinds, p.kind, where)
+    if p.kind != "sum" or all(q.source != p.name for q in network.onto(p.name)):  # `fold.loops` names loops
+        yield from _chosen("kinds", limits.kinds, p.kind, where)
     if p.rule is not None:
         yield from _chosen("rules", limits.rules, type(p.rule).__name__, where)
     if not p.spiking:
@@ -105,12 +126,22 @@ def _projection(p: Projection, network: Network, target: Target) -> Iterator[Bro
         yield from _chosen("rules", limits.rules, type(p.rule).__name__, where)
     source = network.populations.get(p.source)
     if source is None:
+        yield from _held_back(p, network, target)
         return
     if not source.spiking and limits.spikes is not None and "graded" not in limits.spikes.values:
         found = f"values of {source.name!r} in every step"
         yield Broken("spikes", where, found, ", ".join(limits.spikes.values))
     if limits.delay_steps is not None and _steps(p)[1] > limits.delay_steps.high:
         yield Broken("delay_steps", where, f"up to {_steps(p)[1]}", _span(limits.delay_steps))
+
+
+def _held_back(p: Projection, network: Network, target: Target) -> Iterator[Broken]:
+    """Values become constant inputs, which act at once; software that learns delays those onto a readout."""
+    port, found = network.port(p.source), held_back(p)
+    software = target.limits.rules is None and any(isinstance(q.rule, PES) for q in network.onto(p.target))
+    if port is not None and port.kind == "values" and found is not None and not software:
+        allowed = "values that act at once; delay them before they are sent, or send events"
+        yield Broken(found[0], f"projection {p.name!r}", f"{found[1]} for values", allowed)
 
 
 def _span(span: Span) -> str:
@@ -127,14 +158,14 @@ def _between_neurons(network: Network) -> list[Projection]:
 
 
 def _steps(p: Projection) -> tuple[int, int]:
-    """The shortest and the longest delay, a late one counted a step longer."""
+    """The shortest and the longest delay in steps; late input counts as a step more."""
     if not p.weights.nnz:
         return 1, 1
     return p.min_delay_steps + p.late, p.max_delay_steps + p.late
 
 
 def _fans(network: Network, wiring: Wiring, target: Target) -> Iterator[Broken]:
-    """Synapses and different weights of single neurons, the worst of each population."""
+    """Limits of single neurons (synapses, delays, different weights); a line for the worst one of each population."""
     limits = target.limits
     if limits.fan_in is not None:
         yield from _worst("fan_in", limits.fan_in.value, wiring.synapses.sum(axis=1), wiring)

@@ -1,7 +1,7 @@
 """Energy: counted events times a target's constants, part by part, each with the interval that the constants allow.
 
-A part that counted something and has no constant is unknown, and so is a sum that needs it. Events times energies is
-how SANA-FE adds them up; beside it stand baselines in one technology, 45 nm, where nothing but arithmetic is counted.
+A part with events and without a public constant is unknown, and so is a sum that needs it. SANA-FE adds up events times
+energies in the same way. Beside it stand baselines in one technology, 45 nm, which count arithmetic alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hilbench.nal.compile.target import Constant, Energy
 
 ARITHMETIC = Path(__file__).with_name("arithmetic.toml")
 NEEDED = ("synapses", "neuron updates", "weight updates")
-"""What every account of a network's events has; some sources tell no more apart."""
+"""Parts that a sum needs; some sources publish these alone."""
 STATIC = "static"
 
 
@@ -30,7 +30,7 @@ class Range(NamedTuple):
 
 
 class Events(NamedTuple):
-    """What was counted. None for what nobody could count."""
+    """What was counted; None where a count is not available."""
 
     synaptic_operations: float
     neuron_updates: float
@@ -63,7 +63,15 @@ class Arithmetic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def account(events: Events, energy: Energy) -> dict[str, EnergyPart]:
-    """The parts of what these events cost; what was not counted is absent."""
+    """The energy of these events, part by part. What was not counted is absent.
+
+    Parameters
+    ----------
+    events : Events
+        What was counted.
+    energy : Energy
+        What the target's operations cost.
+    """
     parts = {
         "synapses": _part(events.synaptic_operations, energy, "synaptic_operation_j"),
         "neuron updates": _updates(events, energy),
@@ -90,8 +98,17 @@ def baselines(synapses: float, accumulates: float, multiplications: float = 0.0)
     """Joules of one decision in 45 nm: a network without spikes over the same synapses, and this one as it is.
 
     `ann float32` and `ann int8` multiply and add once per synapse; `snn float32` adds once per operation, and also
-    multiplies in the `multiplications`, whose input is no spike.
-    Value and low are arithmetic alone; high also reads each weight from an 8 kB cache, the same for all of them.
+    multiplies in the `multiplications`. Value and low are arithmetic alone; high also reads each weight from an 8 kB
+    cache, the same for all of them.
+
+    Parameters
+    ----------
+    synapses : float
+        Weights of the network.
+    accumulates : float
+        Synaptic operations that add alone.
+    multiplications : float
+        Synaptic operations that multiply too, because their input is no spike.
     """
     a = msgspec.toml.decode(ARITHMETIC.read_bytes(), type=Arithmetic)
     read = a.read_32_bits_j.value

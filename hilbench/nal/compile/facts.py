@@ -1,4 +1,4 @@
-"""What a record says of its network, so that operations and energy can be counted from the record alone."""
+"""Sizes of a network for its record, so that operations and energy can be counted from the record alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ def network_facts(program: Program, period_us: int) -> dict[str, Any] | None:
 
     Of a projection, `synapses` are the weights that it stores and `dense` those of its structure, zeros among them; 0
     where it computes nothing.
+
+    Parameters
+    ----------
+    program : Program
+        What runs.
+    period_us : int
+        The control period, in microseconds.
     """
     return facts_of(program, period_us) if isinstance(program, Network) else None
 

@@ -11,7 +11,17 @@ from hilbench.nal.model.neurons import Population, present, step_constants
 
 
 def check_tested_always(network: Network, p: Population, where: str) -> None:
-    """Raise NetworkError for a population that must be tested on arrival alone, which there is not `where` it runs."""
+    """Raise NetworkError for a population that needs a test on arrival alone; hardware tests in every step.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    p : Population
+        One of its populations.
+    where : str
+        The hardware, as in "on backend 'lava'".
+    """
     if awaits_arrivals(network, p):
         raise NetworkError(
             f"population {p.name!r}: fires: found 'on_arrival'; allowed {where}: 'always', or neurons that nothing but"
@@ -23,6 +33,13 @@ def awaits_arrivals(network: Network, p: Population) -> bool:
     """Whether it matters to a population that its threshold is tested on arrival alone.
 
     It does not where nothing but what arrives can lift a membrane past the threshold, and a spike leaves it below.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    p : Population
+        One of its populations.
     """
     return p.behaviour.fires == "on_arrival" and not _tests_alike(network, p)
 

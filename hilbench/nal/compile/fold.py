@@ -6,9 +6,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
 from hilbench.nal.model.network import Network
@@ -16,16 +18,26 @@ from hilbench.nal.model.projection import Projection
 
 Chain = tuple[Projection, ...]
 """The projections, as stated, that one was made of."""
+A_NEURON = "a neuron in every loop"
 Way = tuple[Projection, Chain]
+
+
+class Folded(NamedTuple):
+    """A network without its relays, and what is then not as it was."""
+
+    network: Network
+    lines: tuple[str, ...]
+    """As `NAME: how`."""
 
 
 def fold(network: Network) -> Network:
     """The same network without its relays. One that learns, feeds itself or is fed by nothing stays.
 
-    A constant that comes through a delay, or acts late, becomes one that is there from the first step on.
+    A constant that comes through a delay, or acts late, becomes one that is there from the first step on
+    (`early_constants`).
 
-    A projection made of several is named after those that compute, as `linear+scale`. Output ports that read a relay
-    keep its name: what they give is computed beside the hardware.
+    A projection made of several is named after those that compute or delay, as `linear+scale`. Output ports that read
+    a relay keep its name: what they give is computed beside the hardware.
     """
     found: dict[str, Way] = {}
     onto: dict[str, dict[str, Way]] = defaultdict(dict)
@@ -51,8 +63,16 @@ def fold(network: Network) -> Network:
     return replace(network, populations=populations, projections=_named(found.values()))
 
 
-def folded_for(network: Network, backend: str) -> Network:
-    """The network without its relays, for a backend that has none. Raises NetworkError where an output reads one."""
+def folded_for(network: Network, backend: str) -> Folded:
+    """The network without its relays, for a backend that has none. Raises NetworkError where an output reads one.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    backend : str
+        The backend's name, for the message.
+    """
     found = fold(network)
     for port in network.outputs:
         name = network.output_sources[port.name]
@@ -60,17 +80,83 @@ def folded_for(network: Network, backend: str) -> Network:
             text = f"found {_what_leads_to(network, name)}, which no neuron takes up"
             hint = "a population, as an integrator (I or LI) behind it"
             raise NetworkError(f"output {port.name!r}: {text}; allowed on backend {backend!r}: {hint}")
-    for p in found.populations.values():
-        if p.kind == "sum" and any(q.source == p.name for q in found.onto(p.name)):
-            text = f"found {_what_leads_to(found, p.name)}, a loop of linear nodes without a neuron"
-            raise NetworkError(f"network: {text}; allowed on backend {backend!r}: a neuron in every loop")
+    for loop in loops(network, found):
+        raise NetworkError(f"network: found {loop}; allowed on backend {backend!r}: {A_NEURON}")
+    return Folded(found, tuple(f"{name}: {how}" for name, how in early_constants(network, found)))
+
+
+def early_constants(network: Network, folded: Network) -> Iterator[tuple[str, str]]:
+    """Each projection through which a constant comes later than it does in the folded network, and how much."""
+    steady = _steady(network, network.populations.keys() - folded.populations.keys())
+    for q in network.projections.values():
+        if q.source not in steady:
+            continue
+        crossed = np.repeat(steady[q.source], np.diff(q.weights.indptr)) & (q.weights.data != 0)
+        delays = np.broadcast_to(q.delay_steps, crossed.shape)[crossed]
+        if n := int(delays.max(initial=0)):
+            size = f"{'up to ' if delays.min() < n else ''}{n} step{'s' * (n > 1)} early"
+            yield q.name, f"the constant input through it acts {size}, from the first step on"
+        if q.late and crossed.any():
+            yield q.name, "the constant input through it acts before the threshold test, not after it"
+
+
+def _steady(network: Network, relays: Iterable[str]) -> dict[str, NDArray]:
+    """(size,) bool of each relay: which of its sums a constant is part of."""
+    found = {name: np.zeros(network.populations[name].size, bool) for name in relays}
+    for name, there in found.items():
+        for q in network.onto(name):
+            if q.bias is not None:
+                there |= q.bias != 0
+    reached = [name for name, there in found.items() if there.any()]
+    for name in reached:
+        for q in network.leaving(name):
+            if q.target not in found:
+                continue
+            more = (q.weights != 0) @ found[name].astype(int) > 0
+            if (more & ~found[q.target]).any():
+                found[q.target] |= more
+                reached.append(q.target)
     return found
+
+
+def loops(network: Network, folded: Network) -> list[str]:
+    """Loops of linear nodes, which nothing can fold, each by the nodes' own names."""
+    left = [p.name for p in folded.populations.values() if p.kind == "sum"]
+    looped = [name for name in left if any(q.source == name for q in folded.onto(name))]
+    found = dict.fromkeys(_around(network, name) for name in looped)
+    return [f"a loop of linear nodes without a neuron: {names}" for names in found]
+
+
+def _around(network: Network, relay: str) -> str:
+    """The projections of the loops through a relay, by name."""
+    after = _reached(network, relay, forward=True)
+    before = _reached(network, relay, forward=False)
+    inside = [q for q in network.projections.values() if q.source in after and q.target in before]
+    return ", ".join(repr(q.name) for q in [q for q in inside if not _is_edge(q)] or inside)
+
+
+def _reached(network: Network, relay: str, forward: bool) -> set[str]:
+    """The relays to which a relay leads through relays alone, or that lead to it; itself among them."""
+    found = [relay]
+    for name in found:
+        near = (q.target for q in network.leaving(name)) if forward else (q.source for q in network.onto(name))
+        found += {p for p in near if p in network.populations and network.populations[p].kind == "sum"} - {*found}
+    return set(found)
 
 
 def exact_parts(network: Network, folded: Network, lines: Iterable[str]) -> tuple[str, ...]:
     """The populations and projections of a network that no line `NAME: ...` is about, without relays that are gone.
 
     A line about a projection that `fold` made is about all that it is named after.
+
+    Parameters
+    ----------
+    network : Network
+        The network as stated.
+    folded : Network
+        The same without relays.
+    lines : iterable of str
+        What is approximated, as `NAME: how`.
     """
     said = {part for line in lines for part in _parts_of(line.partition(": ")[0])}
     return tuple(name for name in (*folded.populations, *network.projections) if name not in said)
@@ -81,8 +167,20 @@ def _parts_of(name: str) -> list[str]:
     return re.sub("^[^>]*>|@.*$", "", name).split("+")
 
 
+def copied_input(network: Network, relay: str) -> str | None:
+    """The input port that a relay passes on as it is; None where it adds up anything or changes it."""
+    while relay in network.populations and network.populations[relay].kind == "sum":
+        into = network.onto(relay)
+        if len(into) != 1 or not _is_edge(into[0]) or into[0].max_delay_steps:
+            return None
+        relay = into[0].source
+    return None if relay in network.populations else relay
+
+
 def _what_leads_to(network: Network, relay: str) -> str:
     """The projections onto a relay, by name; what they come from where they are edges alone."""
+    if copied := copied_input(network, relay):
+        return f"the input {copied!r} itself"
     names, relays = set(), [relay]
     for name in relays:
         for q in network.onto(name):
@@ -93,6 +191,18 @@ def _what_leads_to(network: Network, relay: str) -> str:
             elif q.source not in relays:
                 relays.append(q.source)
     return f"the sum of {', '.join(map(repr, sorted(names)))}"
+
+
+def sum_sources(network: Network, relay: str) -> set[str]:
+    """The inputs and the populations whose sum a relay gives, through other relays too."""
+    found, relays = set(), [relay]
+    for name in relays:
+        for q in network.onto(name):
+            if q.source not in network.populations or network.populations[q.source].kind != "sum":
+                found.add(q.source)
+            elif q.source not in relays:
+                relays.append(q.source)
+    return found
 
 
 def _is_edge(p: Projection) -> bool:
@@ -113,7 +223,7 @@ def _named(ways: Iterable[tuple[Projection, Chain]]) -> dict[str, Projection]:
 def _names(p: Projection, chain: Chain, n: int) -> Iterator[str]:
     """What a projection made of several may be called, the plainest first."""
     nodes = [q for q in chain if not _is_edge(q)]
-    computing = [q for q in nodes if q.form is None or q.form.computes]
+    computing = [q for q in nodes if q.form is None or q.form.computes or q.late or q.max_delay_steps]
     plain = "+".join(q.name for q in computing or nodes) or f"{p.source}_to_{p.target}"
     yield plain
     yield f"{p.source}>{plain}"

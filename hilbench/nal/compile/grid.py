@@ -13,14 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLOAT32 = 1e-7
-"""No nearer than this share does a float32 know a number: 0.1 is read as a tenth."""
+"""Relative precision of float32: a number this near to a fraction, as 0.1 is to a tenth, is taken for it."""
 EXACT = 1e-12
 
 
 def divisions(numbers: NDArray, most: int) -> int | None:
-    """The least n, up to `most`, for which n times each of these numbers is whole; None without one.
+    """The least n for which n times each of these numbers is whole; None without one.
 
     A number is whole where float32 cannot tell it from a whole one.
+
+    Parameters
+    ----------
+    numbers : NDArray
+        Weights, biases and thresholds in one unit.
+    most : int
+        The largest n that is tried.
     """
     n = 1
     for x in np.unique(np.abs(numbers)).tolist():
@@ -31,7 +38,15 @@ def divisions(numbers: NDArray, most: int) -> int | None:
 
 
 def off_grid(numbers: NDArray, n: int) -> float:
-    """How far n times the numbers are from whole, at most, as a share of each; 0 where they are as good as whole."""
+    """How far n times the numbers are from whole, at most, as a share of each; 0 where they are as good as whole.
+
+    Parameters
+    ----------
+    numbers : NDArray
+        Weights, biases and thresholds in one unit.
+    n : int
+        Parts of the unit.
+    """
     parts = np.abs(numbers) * n
     off = float((np.abs(parts - np.rint(parts)) / np.maximum(parts, 1)).max(initial=0))
     return off if off > EXACT else 0.0

@@ -1,6 +1,6 @@
 """Which part of a network a chip computes in its own arithmetic, and which populations are computed beside it.
 
-A readout that learns by PES is none of the chip's: its weights change while it runs.
+A readout that learns by PES is computed beside the chip, because its weights change while it runs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from hilbench.errors import NetworkError
 from hilbench.nal.model.network import Network
+from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules.pes import PES
 
 
@@ -16,6 +17,15 @@ def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -
     """The populations that are computed beside the chip: readouts that learn by PES, or all that do not spike.
 
     Raises NetworkError for a rule or a connection that this rules out.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    backend : str
+        The backend's name, for the message.
+    all_readouts : bool
+        Whether all populations that do not spike are computed beside the chip, not those that learn by PES alone.
     """
     allowed = f"allowed on backend {backend!r}"
     learns = {q.target for q in network.projections.values() if isinstance(q.rule, PES)}
@@ -32,8 +42,33 @@ def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -
     return found
 
 
+def held_back(q: Projection) -> tuple[str, str] | None:
+    """What makes a projection of values act later than at once, and how: a constant input, as a chip has it, cannot."""
+    if not q.weights.nnz:
+        return None
+    if q.late:
+        return "late", "True"
+    return ("delay_steps", str(q.max_delay_steps)) if q.max_delay_steps else None
+
+
+def check_at_once(q: Projection, where: str) -> None:
+    """Raise NetworkError for a projection of values that acts late or after a delay, which nothing there does."""
+    if found := held_back(q):
+        text = f"found {found[1]} for values; allowed {where}: values that act at once"
+        remedy = "delay them before they are sent, or send events (backends numba and reference delay values)"
+        raise NetworkError(f"projection {q.name!r}: {found[0]}: {text}; {remedy}")
+
+
 def chip_part(network: Network, beside: list[str]) -> Network:
-    """The network without what is computed beside the chip."""
+    """The network without what is computed beside the chip.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    beside : list of str
+        The populations that are computed beside the chip.
+    """
     left_out = set(beside)
     kept = {name: p for name, p in network.populations.items() if name not in left_out}
     between = {name: q for name, q in network.projections.items() if q.target in kept}

@@ -1,6 +1,6 @@
-"""A Network as flat arrays: populations side by side in step order, synapses by source. What fast engines run.
+"""A Network as flat arrays for fast engines: populations side by side in step order, synapses by source.
 
-It reads a Network and knows no engine; `backends/reference.py` does without it, so that an error here shows there.
+It reads a Network and knows no engine. `backends/reference.py` does not use it, so a comparison shows an error here.
 Synapses of static projections are the Network's own arrays, not copies.
 """
 
@@ -27,7 +27,7 @@ class _From0(IntEnum):
 
 
 class ConstantColumn(_From0):
-    """Rows of `Lowered.constants`; the first six are those of `neurons.Step`."""
+    """Rows of `Lowered.constants`; the first six are those of `neurons.StepConstants`."""
 
     REST = auto()
     DECAY = auto()
@@ -124,7 +124,7 @@ class Lowered:
     v_initial: NDArray  # (n,) float64
     readouts: NDArray  # (n_values_out,) int64: neuron behind each output value
     n_slots: int  # of the ring that holds what is on its way, a power of two
-    n_mark_slots: int  # of the ring that says for which tests something is on its way; 0 where none need it
+    n_mark_slots: int  # of the ring that marks in which steps something arrives; 0 where no population asks for it
     synapses: list[Synapses] = field(default_factory=list)
 
     @property
@@ -134,7 +134,15 @@ class Lowered:
 
 
 def lower(network: Network, probes: Probes) -> Lowered:
-    """Lay a network out flat. The network is valid by construction; probes are checked by the backend."""
+    """Lay a network out flat. The network is valid by construction; the backend checks the probes.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    probes : Probes
+        What the run watches.
+    """
     order = [network.populations[name] for name in network.order()]
     offsets = np.cumsum([0, *(p.size for p in order)])
     at = {p.name: int(offset) for p, offset in zip(order, offsets, strict=False)}
@@ -246,7 +254,7 @@ def _by_source(network: Network, order: list[Population]) -> list[list[Projectio
 
 
 def _holds(network: Network, p: Projection) -> bool:
-    """Whether what it brings is the same in all steps of a tick, and nobody asks in which of them it arrives."""
+    """Whether what it brings is the same in all steps of a tick, and its target is tested in every step."""
     return p.max_delay_steps == 0 and not p.late and not _marks(network, p)
 
 
@@ -344,26 +352,3 @@ def _addresses(network: Network) -> dict[str, int]:
 def _probe_addresses(network: Network, probes: Probes) -> dict[str, int]:
     starts = np.cumsum([0, *(network.populations[name].size for name in probes.spikes)]).tolist()
     return dict(zip(probes.spikes, starts, strict=False))
-
-
-def part_bounds(flat: Lowered, n_parts: int) -> NDArray:
-    """(n_populations, n_parts + 1) int64: where each part of each population begins, and the last one ends."""
-    lo, hi = flat.populations[:, [Column.LO]], flat.populations[:, [Column.HI]]
-    inner = lo + (hi - lo) * np.arange(n_parts) // n_parts
-    return np.concatenate([inner, hi], axis=1)
-
-
-def part_cuts(flat: Lowered, index: int, bounds: NDArray) -> NDArray:
-    """(n_source n_parts + 1,) int64: a projection's synapses from source s onto part j begin at cuts[s n_parts + j]."""
-    synapses, link = flat.synapses[index], flat.links[index]
-    n_parts = bounds.shape[1] - 1
-    if n_parts == 1:
-        return synapses.starts
-    inner = (
-        bounds[flat.populations[:, Column.LO] == link[ProjectionRow.TARGET_LO], 1:-1][0] - link[ProjectionRow.TARGET_LO]
-    )
-    cuts = np.empty((link[ProjectionRow.N_SOURCE], n_parts), np.int64)
-    for s in range(link[ProjectionRow.N_SOURCE]):
-        a, b = synapses.starts[s : s + 2]
-        cuts[s, 0], cuts[s, 1:] = a, a + np.searchsorted(synapses.targets[a:b], inner)
-    return np.append(cuts.ravel(), synapses.starts[-1])

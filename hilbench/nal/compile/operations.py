@@ -1,4 +1,4 @@
-"""What counts as a synaptic operation: which projections have weights that something is multiplied by or added.
+"""What counts as a synaptic operation: which projections have weights that are added or multiplied.
 
 NeuroBench (Yik et al., arXiv:2304.04640) counts layers with weights: `Linear` and convolutions. What only passes
 numbers on, averages them, or scales them by 1 is part of the way to the next layer.
@@ -18,6 +18,13 @@ def counted(network: Network, p: Projection) -> bool:
 
     Without weights of its own it counts only where spikes or events reach neurons through it, with nothing between: a
     chip needs synapses for that.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    p : Projection
+        One of its projections.
     """
     if p.form is None or p.rule is not None:
         return True
@@ -32,6 +39,13 @@ def dense(network: Network, p: Projection) -> int:
     """How many weights a counted projection has by its structure, zeros among them; 0 for one that does not count.
 
     Of a convolution those are the kernel positions that lie inside the image: padding has no synapses.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    p : Projection
+        One of its projections.
     """
     if not counted(network, p):
         return 0
@@ -41,6 +55,14 @@ def dense(network: Network, p: Projection) -> int:
 
 
 def multiplies(sent: NDArray, spike_amplitude: float) -> bool:
-    """Whether a layer with this input multiplies: it holds other numbers than 0 and one size, that of a spike or 1."""
+    """Whether a layer with this input multiplies: it holds other numbers than 0 and one size, that of a spike or 1.
+
+    Parameters
+    ----------
+    sent : NDArray
+        The numbers that the layer takes in.
+    spike_amplitude : float
+        The value of a spike.
+    """
     size = np.abs(sent[sent != 0])
     return bool((size != 1).any() and (size != spike_amplitude).any())

@@ -74,9 +74,20 @@ class _Room(NamedTuple):
 
 
 def place(wiring: Wiring, target: Target, spikes: NDArray, chips: int = 1) -> Placement:
-    """The best placement found; `spikes` (n_sources,) is how many each source sends.
+    """The best placement found.
 
     Cores beyond those of the chips weigh most, then what is over the limit of cores reached or axons out, then traffic.
+
+    Parameters
+    ----------
+    wiring : Wiring
+        Who sends spikes to whom.
+    target : Target
+        The hardware.
+    spikes : (n_sources,) float64
+        How many spikes, or events, each source sends.
+    chips : int
+        How many chips there are.
     """
     room, most = _room(wiring, target), target.cores_per_chip * chips
     cores = {}
@@ -99,7 +110,16 @@ def place(wiring: Wiring, target: Target, spikes: NDArray, chips: int = 1) -> Pl
 def broken(placement: Placement, target: Target, chips: int = 1) -> list[Broken]:
     """The limits of cores that this placement breaks.
 
-    One neuron is then too much for any core, or, where the line says so, no better placement was found.
+    Either one neuron is too large for any core, or no better placement was found; the text of the limit says which.
+
+    Parameters
+    ----------
+    placement : Placement
+        What `place` found.
+    target : Target
+        The hardware.
+    chips : int
+        How many chips there are.
     """
     limits, load = target.limits, placement.load
     lines = []

@@ -62,10 +62,27 @@ class NeuronError(Struct, frozen=True):
     each other."""
     inputless: tuple[int, ...] = ()
     """Neurons that lose all their input."""
+    zeros: int = 0
+    """How many thresholds other than the reset fell to it."""
+    of: int = 0
+    """How many thresholds are other than the reset, and finite."""
+
+    @property
+    def lost(self) -> Zeros:
+        """The thresholds that became 0, counted from the reset."""
+        return Zeros(self.population, self.zeros, self.of, "thresholds")
 
 
 def quantise(network: Network, target: Target) -> tuple[Network, list[WeightError], list[NeuronError]]:
-    """The network that the target would run, and how far it is from this one."""
+    """The network that the target would run, and how far it is from this one.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    target : Target
+        The hardware.
+    """
     limits = target.limits
     populations, projections = dict(network.populations), dict(network.projections)
     weight_errors, neuron_errors = [], []
@@ -75,16 +92,17 @@ def quantise(network: Network, target: Target) -> tuple[Network, list[WeightErro
         height, unit = _height(p), _unit(p, network.dt_s)
         quantum = _quantum(network, p, height, unit)
         scale = _scale(onto, network, p.size, None if height is None else height / unit, limits, quantum)
-        threshold, errors, inputs = None, [], _hosted(network, p)
+        threshold, zeros, errors, inputs = None, (0, 0), [], _hosted(network, p)
         if limits.threshold_bits is not None and height is not None:
-            leaky, threshold = _threshold(leaky, height, unit * scale)
+            leaky, threshold, zeros = _threshold(leaky, height, unit * scale)
         populations[p.name] = leaky
         for q in onto if limits.weights is not None else ():
             projections[q.name], error = _weights(q, _sent(q, network), scale, limits.weights)
             inputs.add(q.weights.indices, q.weights.data, projections[q.name].weights.data)
             errors.append(error)
         exact = max([threshold or 0, *(error.rms_relative for error in errors)]) < SAME
-        neuron_errors.append(NeuronError(p.name, threshold, tau, tau_syn, quantum is not None and exact, inputs.lost()))
+        on_grid = quantum is not None and exact
+        neuron_errors.append(NeuronError(p.name, threshold, tau, tau_syn, on_grid, inputs.lost(), *zeros))
         weight_errors += errors
     found = replace(network, populations=populations, projections=projections)
     return found, weight_errors, neuron_errors
@@ -202,12 +220,16 @@ def _weights(
     return replace(p, weights=matrix), found
 
 
-def _threshold(p: Population, height: NDArray, last_place: NDArray) -> tuple[Population, float]:
-    """The threshold as a whole number of places, and the largest relative change of a height."""
+def _threshold(p: Population, height: NDArray, last_place: NDArray) -> tuple[Population, float, tuple[int, int]]:
+    """The threshold as a whole number of places, the largest relative change of a height, and how many became 0 of how
+    many.
+    """
     finite = np.where(np.isfinite(height), height, 0)
-    change = np.rint(finite / last_place) * last_place - finite
-    error = np.abs(change[finite != 0] / finite[finite != 0]).max(initial=0)
-    return replace(p, v_threshold=(p.v_threshold + change).astype(np.float32)), float(error)
+    there, places = finite != 0, np.rint(finite / last_place)
+    change = places * last_place - finite
+    error = np.abs(change[there] / finite[there]).max(initial=0)
+    changed = replace(p, v_threshold=(p.v_threshold + change).astype(np.float32))
+    return changed, float(error), (int((there & (places == 0)).sum()), int(there.sum()))
 
 
 def _leaks(p: Population, dt_s: float, decay: Decay | None) -> tuple[Population, float | None, float | None]:

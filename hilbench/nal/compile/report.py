@@ -17,8 +17,9 @@ from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.compile.check import Broken, approximated, check
 from hilbench.nal.compile.energy import EnergyPart, Events, Range, account, baselines, dynamic
 from hilbench.nal.compile.facts import facts_of
-from hilbench.nal.compile.fold import fold
+from hilbench.nal.compile.fold import A_NEURON, early_constants, fold, loops
 from hilbench.nal.compile.operations import counted
+from hilbench.nal.compile.outputs import dropped, unreadable
 from hilbench.nal.compile.place import Placement, broken, place
 from hilbench.nal.compile.quantise import NeuronError, WeightError, quantise
 from hilbench.nal.compile.target import Target
@@ -92,7 +93,7 @@ class CompileReport(Struct, frozen=True):
     dropped: list[str]
     broken: list[Broken]
     erased: list[str]
-    """A line for each projection whose weights become 0, and each population with neurons that lose all their input."""
+    """A line for all weights and thresholds that become 0, and each population with neurons that lose all input."""
     energy: Cost | None = None
     """Where an activity was given."""
 
@@ -100,7 +101,21 @@ class CompileReport(Struct, frozen=True):
 def compile_network(
     network: Network, name: str, target: Target, activity: Activity | None = None, chips: int = 1
 ) -> CompileReport:
-    """Check, quantise and place a network. Raises NetworkError for an activity that is not this network's."""
+    """Check, quantise and place a network. Raises NetworkError for an activity that is not this network's.
+
+    Parameters
+    ----------
+    network : Network
+        The network as stated.
+    name : str
+        The target's name.
+    target : Target
+        The hardware.
+    activity : Activity, optional
+        What a record holds; without one every neuron is counted as spiking once, and there is no energy.
+    chips : int
+        How many chips there are.
+    """
     if activity is not None and activity.facts is not None:
         _check_it_ran(network, activity)
     folded = fold(network)
@@ -123,10 +138,13 @@ def compile_network(
         ),
         weights=weight_errors,
         populations=neuron_errors,
-        approximated=[*approximated(folded, target), *_comparisons(folded, target, neuron_errors)],
-        dropped=_dropped(network, folded),
+        approximated=[
+            *_early(network, folded), *approximated(folded, target), *_comparisons(folded, target, neuron_errors),
+        ],
+        dropped=dropped(network, folded),
         erased=_erased(folded, weight_errors, neuron_errors),
-        broken=check(folded, wiring, target) + broken(placement, target, chips) + _unreadable(network, folded),
+        broken=check(folded, wiring, target) + broken(placement, target, chips)
+        + _looped(network, folded) + unreadable(network, folded),
         energy=None if activity is None else _cost(network, folded, wiring, placement, target, activity, sent),
     )  # fmt: skip
 
@@ -183,47 +201,12 @@ def _use(placement: Placement, target: Target) -> dict[str, Use]:
     return {name: Use(int(n.max()), float(n.mean()), allowed[name]) for name, n in found.items()}
 
 
-def _read_relays(network: Network, folded: Network) -> dict[str, str]:
-    """Output ports that read a relay, which no hardware has -> the relay."""
-    relays = network.populations.keys() - folded.populations.keys()
-    return {name: source for name, source in network.output_sources.items() if source in relays}
+def _early(network: Network, folded: Network) -> Iterator[str]:
+    return (f"projection {name!r}: {how}" for name, how in early_constants(network, folded))
 
 
-def _dropped(network: Network, folded: Network) -> list[str]:
-    return [
-        f"output {name!r}: a sum of other outputs, which the host must add up"
-        for name, relay in _read_relays(network, folded).items()
-        if not _hidden(network, relay)
-    ]
-
-
-def _unreadable(network: Network, folded: Network) -> list[Broken]:
-    """Outputs that the host cannot add up either, as what they sum does not leave the hardware."""
-    broken = []
-    for name, relay in _read_relays(network, folded).items():
-        if hidden := _hidden(network, relay):
-            found = f"a sum of what {', '.join(map(repr, hidden))} sends, which no output gives"
-            allowed = f"sums of what outputs give; add an output of {hidden[0]!r}, or neurons before {name!r}"
-            broken.append(Broken("outputs", f"output {name!r}", found, allowed))
-    return broken
-
-
-def _hidden(network: Network, relay: str) -> list[str]:
-    """The populations that a relay adds up and whose spikes, or values, no output port gives."""
-    found, relays = set(), [relay]
-    for name in relays:
-        for source in (p.source for p in network.onto(name)):
-            p = network.populations.get(source)
-            if p is None or source in relays:
-                continue
-            graded = p.spiking and p.behaviour.spikes == "graded"  # a port of them gives membranes
-            if p.kind == "sum":
-                relays.append(source)
-            elif graded or not any(
-                port.kind == ("events" if p.spiking else "values") for port in network.readers(source)
-            ):
-                found.add(source)
-    return sorted(found)
+def _looped(network: Network, folded: Network) -> list[Broken]:
+    return [Broken("kinds", "network", loop, A_NEURON) for loop in loops(network, folded)]
 
 
 def _comparisons(network: Network, target: Target, found: list[NeuronError]) -> Iterator[str]:
@@ -240,7 +223,7 @@ def _comparisons(network: Network, target: Target, found: list[NeuronError]) -> 
 def _erased(network: Network, weights: list[WeightError], neurons: list[NeuronError]) -> list[str]:
     silent = [Inputless(n.population, n.inputless, network.populations[n.population].size)
               for n in neurons if n.inputless]  # fmt: skip
-    return list(told((w.lost for w in weights), silent))
+    return list(told([*(w.lost for w in weights), *(n.lost for n in neurons)], silent))
 
 
 def _cost(

@@ -1,4 +1,4 @@
-"""Targets: what a piece of hardware holds and costs, one TOML file each in `targets/`. Data, with a source for each."""
+"""Targets: limits and costs of a piece of hardware, one TOML file each in `targets/`, with a source for each number."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Constant(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Energy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What operations cost, and what the chip draws when it does nothing. What nobody has published is absent."""
+    """The energy of operations and the static power of a chip. A number that is not published is absent."""
 
     synaptic_operation_j: Constant | None = None
     neuron_update_active_j: Constant | None = None
@@ -51,7 +51,7 @@ class Energy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Most(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """So many and no more."""
+    """An upper limit."""
 
     value: Count
     source: Text
@@ -117,7 +117,7 @@ class Decay(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a network must keep to. What is absent is not limited, or nobody has published how."""
+    """Limits of a network. What is absent is not limited, or the limit is not published."""
 
     axons_in: Most | None = None
     """Sources, neurons and event inputs, from which one core takes spikes."""
@@ -160,7 +160,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Comparison(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What its neurons ask of v and the threshold. Where both or any can be asked there is none."""
+    """How its neurons compare v with the threshold; absent where they can do both."""
 
     value: Literal[">", ">="]
     source: Text

@@ -1,8 +1,12 @@
-"""Weights that a number format turns into 0, and neurons that then receive nothing: what a mean error does not show."""
+"""Weights and thresholds that a number format turns into 0, and neurons that then receive nothing.
+
+A mean error does not show them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 from msgspec import Struct
@@ -11,22 +15,34 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError
 
 ZEROS_MAX = 0.5
-"""The share of a projection's weights that may become 0 where nobody states another one."""
+"""The share of a projection's weights, or a population's thresholds, that may become 0 where nobody states another."""
 NAMED = 8
 """How many neurons a line names."""
 
 
 class Zeros(Struct, frozen=True):
-    """What became of a projection's weights."""
+    """What became of a projection's weights, or of a population's thresholds, counted from the reset."""
 
-    projection: str
+    name: str
     zeros: int
-    """Weights that were other than 0 and now are 0."""
+    """Numbers that were other than 0 and now are 0."""
     of: int
-    """Weights that were other than 0."""
+    """Numbers that were other than 0."""
+    what: Literal["weights", "thresholds"] = "weights"
 
     def __str__(self) -> str:
-        return f"{self.projection}: {self.zeros} of {self.of} weights become 0"
+        return f"{self.name}: {self.lost}"
+
+    @property
+    def lost(self) -> str:
+        """How many became 0, in words."""
+        counted = ", counted from the reset" if self.what == "thresholds" else ""
+        return f"{self.zeros} of {self.of} {self.what} become 0{counted}"
+
+    @property
+    def where(self) -> str:
+        """Whose they are, in words."""
+        return f"{'projection' if self.what == 'weights' else 'population'} {self.name!r}"
 
     def beyond(self, share: float) -> bool:
         """Whether more than this share was lost."""
@@ -52,7 +68,15 @@ class Inputs:
         self._before, self._after = np.zeros(size, bool), np.zeros(size, bool)
 
     def add(self, neurons: NDArray, before: NDArray, after: NDArray) -> None:
-        """Input onto these neurons, what it was and what it became; one of 0 is none. Arrays are (n,)."""
+        """Note input onto these neurons. An input of 0 is none.
+
+        Parameters
+        ----------
+        neurons : (n,) int
+            Who receives it.
+        before, after : (n,) float
+            What it was, and what it became.
+        """
         self._before[neurons[before != 0]] = True
         self._after[neurons[after != 0]] = True
 
@@ -62,18 +86,43 @@ class Inputs:
 
 
 def too_many(zeros: Iterable[Zeros], share: float) -> list[str]:
-    """A line for each projection that loses more than this share of its weights."""
-    return [f"projection {z.projection!r}: {z.zeros} of {z.of} weights become 0; allowed: up to {share:.0%} (zeros_max)"
-            for z in zeros if z.beyond(share)]  # fmt: skip
+    """A line for each projection or population that loses more than this share of its weights or thresholds.
+
+    Parameters
+    ----------
+    zeros : iterable of Zeros
+        One for each projection, and each population with thresholds.
+    share : float
+        The share of weights or thresholds that may become 0.
+    """
+    return [f"{z.where}: {z.lost}; allowed: up to {share:.0%} (zeros_max)" for z in zeros if z.beyond(share)]
 
 
 def told(zeros: Iterable[Zeros], inputless: Iterable[Inputless]) -> tuple[str, ...]:
-    """A line for each projection whose weights become 0, and each population with neurons that lose all their input."""
+    """A line for all weights and thresholds that become 0, and each population with neurons that lose all input.
+
+    Parameters
+    ----------
+    zeros : iterable of Zeros
+        One for each projection, and each population with thresholds.
+    inputless : iterable of Inputless
+        One for each population with such neurons.
+    """
     return (*(str(z) for z in zeros if z.zeros), *map(str, inputless))
 
 
 def check_zeros(zeros: Iterable[Zeros], inputless: Iterable[Inputless], share: float) -> tuple[str, ...]:
-    """The lines of `told`. Raises NetworkError where a projection loses more than this share of its weights."""
+    """The lines of `told`. Raises NetworkError where more than this share of weights or thresholds is lost.
+
+    Parameters
+    ----------
+    zeros : iterable of Zeros
+        One for each projection, and each population with thresholds.
+    inputless : iterable of Inputless
+        One for each population with such neurons.
+    share : float
+        The share of weights or thresholds that may become 0.
+    """
     if found := too_many(zeros, share):
         text = "bring the weights nearer together, or state a larger zeros_max"
         raise NetworkError("; ".join([*found, *map(str, inputless), text]))

@@ -1,4 +1,4 @@
-"""Loihi's integer network: its numbers, its equations, and how a Network of real numbers is brought onto them."""
+"""Loihi's integer network: its numbers, its equations, and the conversion of a Network of real numbers to them."""
 
 from hilbench.nal.loihi.model import IntegerNetwork
 

@@ -35,13 +35,29 @@ SIGNS = {"excitatory": (0, 255), "inhibitory": (-255, 0), "mixed": (-256, 255)}
 
 
 def decayed(x, by):
-    """X after losing `by` 4096ths, rounded towards 0."""
+    """X after a loss of `by` 4096ths, rounded towards 0.
+
+    Parameters
+    ----------
+    x : int
+        A current or a membrane.
+    by : int
+        4096ths that it loses.
+    """
     kept = abs(x) * (UNITY - by) >> DECAY_BITS
     return -kept if x < 0 else kept
 
 
 def shifted(x, exponent):
-    """X times 2 to the exponent; to the right it rounds down."""
+    """X times 2 to the exponent; a shift to the right rounds down.
+
+    Parameters
+    ----------
+    x : int
+        What arrives.
+    exponent : int
+        The weights' exponent.
+    """
     return x << exponent if exponent >= 0 else x >> -exponent
 
 
@@ -81,12 +97,30 @@ def sign_of(weights: NDArray) -> SignMode:
 
 
 def lost_bits(sign: str, weight_bits: int) -> int:
-    """How many of a weight's lowest bits the chip does not keep: a sign costs one."""
+    """How many of a weight's lowest bits the chip does not keep: a sign costs one.
+
+    Parameters
+    ----------
+    sign : str
+        The sign mode of the weights.
+    weight_bits : int
+        Bits of a weight, 1 to 8.
+    """
     return WEIGHT_BITS - weight_bits + (sign == "mixed")
 
 
 def truncated(weights: NDArray, sign: str, weight_bits: int) -> NDArray:
-    """Weights as the chip keeps them: magnitudes lose their lowest bits, mixed weights round down."""
+    """Weights as the chip keeps them: magnitudes lose their lowest bits, mixed weights round down.
+
+    Parameters
+    ----------
+    weights : NDArray
+        Integers.
+    sign : str
+        Their sign mode.
+    weight_bits : int
+        Bits of a weight, 1 to 8.
+    """
     n = lost_bits(sign, weight_bits)
     turn = -1 if sign == "inhibitory" else 1
     return turn * ((turn * weights >> n) << n)

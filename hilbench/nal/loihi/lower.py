@@ -60,7 +60,15 @@ class Flat:
 
 
 def lower(network: IntegerNetwork, probes: Probes) -> Flat:
-    """Lay a network out flat. Its numbers are valid by construction; probes are checked by the backend."""
+    """Lay a network out flat. Its numbers are valid by construction; the backend checks the probes.
+
+    Parameters
+    ----------
+    network : IntegerNetwork
+        The network.
+    probes : Probes
+        What the run watches.
+    """
     populations = list(network.populations.values())
     ends = np.cumsum([0, *(p.size for p in populations)]).tolist()
     at = {p.name: slice(ends[i], ends[i + 1]) for i, p in enumerate(populations)}
@@ -88,7 +96,15 @@ def _taps(network: IntegerNetwork, names: Sequence[str]) -> NDArray:
 
 
 def first_of(ports: tuple[Port, ...], kind: str) -> dict[str, int]:
-    """The first address, or the place of the first value, of each port of a kind."""
+    """The first address, or the place of the first value, of each port of a kind.
+
+    Parameters
+    ----------
+    ports : tuple of Port
+        They lie side by side in this order.
+    kind : str
+        "values" or "events".
+    """
     chosen = [port for port in ports if port.kind == kind]
     starts = np.cumsum([0, *(port.size for port in chosen)]).tolist()
     return {port.name: start for port, start in zip(chosen, starts, strict=False)}
@@ -139,7 +155,15 @@ def _side_by_side(matrices: list[scipy.sparse.csc_array], dtype: type) -> Synaps
 
 
 def where(matrix: scipy.sparse.csc_array, chosen: NDArray) -> scipy.sparse.csc_array:
-    """Those entries alone, zeros among them."""
+    """A matrix with some of its entries alone, zeros among them.
+
+    Parameters
+    ----------
+    matrix : csc_array
+        The matrix.
+    chosen : (nnz,) bool
+        Which of its entries stay.
+    """
     counts = np.concatenate([[0], np.cumsum(chosen)])
     return scipy.sparse.csc_array(
         (matrix.data[chosen], matrix.indices[chosen], counts[matrix.indptr]), shape=matrix.shape

@@ -39,7 +39,17 @@ class Membrane:
 
 
 def membrane_of(network: Network, p: Population, largest_value: float) -> tuple[Membrane, list[str]]:
-    """A population's Membrane, and what it approximates. Raises NetworkError for what Loihi's neurons cannot be."""
+    """A population's Membrane, and what it approximates. Raises NetworkError for what Loihi's neurons cannot do.
+
+    Parameters
+    ----------
+    network : Network
+        The network, without relays.
+    p : Population
+        One of its populations.
+    largest_value : float
+        The largest input value that the biases leave room for.
+    """
     _refuse(network, p)
     step = step_constants(p, network.dt_s)
     zero = _zero(p, step)
@@ -56,17 +66,41 @@ def membrane_of(network: Network, p: Population, largest_value: float) -> tuple[
 
 
 def onto(network: Network, p: Population) -> list[Projection]:
-    """The projections that a population receives."""
+    """The projections that a population receives.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    p : Population
+        One of its populations.
+    """
     return network.onto(p.name)
 
 
 def amplitude(network: Network, q: Projection) -> float:
-    """What one sending of a projection's source is multiplied by."""
+    """What one sending of a projection's source is multiplied by.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    q : Projection
+        One of its projections.
+    """
     return network.spike_amplitude if q.source in network.populations else 1.0
 
 
 def holds(network: Network, q: Projection) -> bool:
-    """Whether a projection brings values, which are held over a tick."""
+    """Whether a projection brings values, which are held over a tick.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    q : Projection
+        One of its projections.
+    """
     port = network.port(q.source)
     return port is not None and port.kind == "values"
 

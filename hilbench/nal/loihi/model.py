@@ -103,7 +103,15 @@ class IntegerNetwork:
     _inputs: PortIndex = field(default_factory=PortIndex, init=False, repr=False)
 
     def input(self, name: str, size: int) -> str:
-        """Add an event port: each of its events is a spike."""
+        """Add an event port: each of its events is a spike.
+
+        Parameters
+        ----------
+        name : str
+            The port's name.
+        size : int
+            How many addresses it has.
+        """
         self.inputs = self._inputs.extended(self.inputs, Port(name, size, "events"))
         return name
 
@@ -122,7 +130,29 @@ class IntegerNetwork:
         volts: ArrayLike = 1.0,
         v_zero: ArrayLike = 0.0,
     ) -> str:
-        """Add neurons; vth None makes them integrators that never spike."""
+        """Add neurons. `RANGES` says which numbers the chip can hold.
+
+        Parameters
+        ----------
+        name : str
+            The population's name.
+        size : int
+            How many neurons.
+        du, dv : int
+            4096ths that u and v lose in a step; one is added to du.
+        vth : int or None
+            The threshold, in 64 steps of v; None makes integrators that never spike.
+        bias_mant, bias_exp : int or (size,)
+            Mantissa and exponent of the constant input.
+        v_initial : int or (size,)
+            Where v starts.
+        refractory_steps : int
+            Steps for which v is held after a spike.
+        volts : float or (size,)
+            What one step of v is worth where it is read as a value.
+        v_zero : float or (size,)
+            The value at v = 0.
+        """
         where = f"population {name!r}"
         if name in self.populations or name in self._inputs.of(self.inputs):
             raise NetworkError(f"{where}: the name is taken")
@@ -155,7 +185,29 @@ class IntegerNetwork:
         worth: ArrayLike = 1.0,
         name: str | None = None,
     ) -> str:
-        """Add synapses, weights (n_target, n_source); `delay_steps` is one number, or one per weight that is not 0."""
+        """Add synapses.
+
+        Parameters
+        ----------
+        source : str
+            An event port, or a population that spikes.
+        target : str
+            A population.
+        weights : (n_target, n_source) array_like or sparse matrix
+            Integers.
+        weight_exp : int
+            The exponent that all of them share.
+        weight_bits : int
+            Bits of a weight, 1 to 8.
+        sign : str
+            The sign mode; "auto" takes the one that the weights call for.
+        delay_steps : int or (n_synapses,)
+            One number, or one for each weight that is not 0.
+        worth : float or (n_target,)
+            The weight that a 1 stands for, exponent and all.
+        name : str, optional
+            The projection's name; SOURCE_to_TARGET without one.
+        """
         name = name or f"{source}_to_{target}"
         where = f"projection {name!r}"
         if name in self.projections:
@@ -179,7 +231,19 @@ class IntegerNetwork:
         return name
 
     def output(self, name: str, source: str, kind: Literal["values", "events"], units: tuple[str, ...] = ()) -> None:
-        """Add an output port: a population's spikes, or its v as values."""
+        """Add an output port: a population's spikes, or its v as values.
+
+        Parameters
+        ----------
+        name : str
+            The port's name.
+        source : str
+            The population that it reads.
+        kind : str
+            "values" or "events".
+        units : tuple of str
+            Units of the values.
+        """
         size = self._size(source, f"output {name!r}", self.populations)
         if kind == "events" and self.populations[source].vth is None:
             raise NetworkError(f"output {name!r}: {source!r} never spikes; allowed: kind 'values'")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
 from hilbench.nal.compile.grid import divisions, off_grid
+from hilbench.nal.compile.host_part import check_at_once
 from hilbench.nal.compile.zeros import Inputless, Inputs, Zeros, told
 from hilbench.nal.loihi import equations
 from hilbench.nal.loihi.equations import ALIGN_BITS, LIMIT, UNITY
@@ -45,10 +46,16 @@ class Quantised(NamedTuple):
 
 
 def from_network(network: Network, weight_bits: int = 8, largest_value: float = 1.0) -> Quantised:
-    """The integer network, and all that is then not as it was. Raises NetworkError for what the chip cannot do.
+    """The integer network, and all that is approximate in it. Raises NetworkError for what the chip cannot do.
 
-    `largest_value` is the largest input value that the biases leave room for. The network comes without relays
-    (`nal.fold`).
+    Parameters
+    ----------
+    network : Network
+        The network, without relays (`nal.compile.fold`).
+    weight_bits : int
+        Bits of a weight, 1 to 8.
+    largest_value : float
+        The largest input value that the biases leave room for.
     """
     work = _Work(network, IntegerNetwork(network.dt_us, inputs=network.inputs), weight_bits, largest_value)
     placed = [work.population(p) for p in network.populations.values()]
@@ -154,6 +161,7 @@ class _Work:
             text = "allowed in Loihi's integers: none (backends numba and reference learn)"
             raise NetworkError(f"projection {q.name!r}: rule: found {type(q.rule).__name__}; {text}")
         if holds(self.network, q):
+            check_at_once(q, "in Loihi's integers")
             self.lines.append(f"{q.name}: values become bias currents of 13 bits, once a tick")
             self.integers.value_inputs.append(ValueInput(q.name, q.source, q.target, q.weights, scale * m.held_drive))
             most = self.largest_value * np.abs(scale * m.held_drive) * row_sums(q)

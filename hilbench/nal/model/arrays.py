@@ -1,4 +1,4 @@
-"""Numbers that a network takes in: as float32 arrays of the right shape, or refused in one line."""
+"""Checks a network's numbers and makes float32 arrays of the right shape of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ MAX_DELAY_STEPS = 65_535
 
 
 def make_port(name: str, size: int, kind: str, units: tuple[str, ...]) -> Port:
-    """A Port, its fields checked."""
+    """A Port, its fields checked.
+
+    Parameters
+    ----------
+    name : str
+        The port's name.
+    size : int
+        How many values, or addresses of events.
+    kind : str
+        "values" or "events".
+    units : tuple of str
+        Units of the values.
+    """
     size = int(size) if isinstance(size, np.integer) else size
     try:
         return msgspec.convert({"name": name, "size": size, "kind": kind, "units": units}, Port)
@@ -26,7 +38,15 @@ def make_port(name: str, size: int, kind: str, units: tuple[str, ...]) -> Port:
 
 
 def numbers(value: object, where: str) -> NDArray:
-    """`value` as float32; what is too large for it becomes infinite, and is refused where that matters."""
+    """`value` as float32. A number that is too large becomes infinite; who takes no infinity refuses it later.
+
+    Parameters
+    ----------
+    value : array_like
+        Numbers.
+    where : str
+        What a refusal names.
+    """
     if type(value) is np.ndarray and value.dtype == np.float32:
         return value
     try:
@@ -37,7 +57,19 @@ def numbers(value: object, where: str) -> NDArray:
 
 
 def per_neuron(value: ArrayLike, size: int, where: str, finite: bool = True) -> NDArray:
-    """(size,) float32 from a number or an array of one per neuron."""
+    """(size,) float32 from a number or an array of one per neuron.
+
+    Parameters
+    ----------
+    value : array_like
+        A number, or (size,) numbers.
+    size : int
+        How many neurons.
+    where : str
+        What a refusal names.
+    finite : bool
+        Whether infinity is refused; NaN always is.
+    """
     array = numbers(value, where)
     if array.shape not in ((), (1,), (size,)):
         raise NetworkError(f"{where}: found shape {array.shape}; allowed: a number or ({size},)")
@@ -49,7 +81,21 @@ def per_neuron(value: ArrayLike, size: int, where: str, finite: bool = True) -> 
 def sparse(
     weights: object, shape: tuple[int, int], keep_zeros: bool, where: str, copy: bool = True
 ) -> scipy.sparse.csc_array:
-    """(n_target, n_source) float32, column by column, targets in rising order."""
+    """A weight matrix as (n_target, n_source) float32, column by column, targets in rising order.
+
+    Parameters
+    ----------
+    weights : array_like or sparse matrix
+        (n_target, n_source), dense or of SciPy.
+    shape : (int, int)
+        The shape that it must have.
+    keep_zeros : bool
+        Whether an entry of 0 is a synapse too.
+    where : str
+        What a refusal names.
+    copy : bool
+        False keeps a matrix that has this form already, without a copy.
+    """
     if not copy and isinstance(weights, scipy.sparse.csc_array) and weights.dtype == np.float32:
         matrix = weights
     elif scipy.sparse.issparse(weights):
@@ -63,7 +109,7 @@ def sparse(
     if not np.isfinite(matrix.data).all():
         raise NetworkError(f"{where}: weights: found NaN or infinity; allowed: finite numbers")
     matrix.sum_duplicates()
-    if max(*shape, matrix.nnz) <= np.iinfo(np.int32).max:  # SciPy widens both to what a user's wider one is
+    if max(*shape, matrix.nnz) <= np.iinfo(np.int32).max:  # SciPy takes the wider of a user's two index types for both
         matrix.indices, matrix.indptr = (a.astype(np.int32, copy=False) for a in (matrix.indices, matrix.indptr))
     if not keep_zeros and not matrix.data.all():
         matrix.eliminate_zeros()
@@ -79,9 +125,18 @@ def _every_entry(dense: NDArray) -> scipy.sparse.csc_array:
 
 
 def delays(value: Any, matrix: scipy.sparse.csc_array, where: str) -> int | NDArray:
-    """Whole steps: one number, or (n_synapses,) uint16 in the order of the matrix's data, where they differ.
+    """Delays in whole network steps: one number, or (n_synapses,) uint16 in the order of the matrix's data.
 
-    Many delays come as a matrix of the weights' shape, or already in that order.
+    Delays that differ come as a matrix of the weights' shape, or in that order already.
+
+    Parameters
+    ----------
+    value : int, array_like or sparse matrix
+        The delays, in network steps.
+    matrix : (n_target, n_source) csc_array
+        The weights that they belong to.
+    where : str
+        What a refusal names.
     """
     where = f"{where}: delay_steps"
     allowed = f"0 to {MAX_DELAY_STEPS}"
@@ -89,7 +144,7 @@ def delays(value: Any, matrix: scipy.sparse.csc_array, where: str) -> int | NDAr
         return value
     sources = np.repeat(np.arange(matrix.shape[1]), np.diff(matrix.indptr))
     if scipy.sparse.issparse(value) and value.shape == matrix.shape:
-        # Gathered synapse by synapse: a dense matrix of a large network's delays would not fit.
+        # Read synapse by synapse: a dense matrix of a large network's delays would not fit into memory.
         value = scipy.sparse.coo_array(scipy.sparse.csr_array(value)[matrix.indices, sources]).toarray().ravel()
     found = np.asarray(value)
     if found.dtype.kind not in "iu" or isinstance(value, bool):
@@ -111,7 +166,17 @@ def delays(value: Any, matrix: scipy.sparse.csc_array, where: str) -> int | NDAr
 
 
 def read_shape(size: object, largest: int, where: str) -> tuple[int, ...]:
-    """A number, or a tuple of them, as a tuple."""
+    """A size as a tuple, whether it is a number or a tuple of them.
+
+    Parameters
+    ----------
+    size : int or tuple of int
+        As a user states it.
+    largest : int
+        How many neurons there may be in all.
+    where : str
+        What a refusal names.
+    """
     shape = size if isinstance(size, tuple) else (size,)
     whole = tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
     if any(type(n) is not int or n < 1 for n in whole) or not 1 <= prod(whole) <= largest:

@@ -1,4 +1,4 @@
-"""Programs as bounded, typed bytes: what LOAD carries, and what crosses from the process that reads a file.
+"""Programs as bounded, typed bytes, for LOAD messages and for the process that reads files.
 
 No code, no pickle: msgpack, checked against types and bounds before anything is built.
 """
@@ -26,12 +26,15 @@ from hilbench.types import LawProgram, Name, Port, Program
 
 MAX_NODES = 100_000
 FREE_CLAIM, FREE_CELLS = 100_000, 2**24
-"""Neurons, port values and cells of delay lines that any program may claim. One that claims more must have a byte for
-each neuron and a byte for each 64 cells: a neuron that does anything has parameters or synapses, and those are bytes.
+"""Neurons with port values, and cells of delay lines, that a program of any length may ask for. One that asks for more
+must have a byte for each neuron and a byte for each 64 cells: neurons that do anything have parameters or synapses.
 """
 CELLS_PER_BYTE = 64
 
 Count = Annotated[int, Meta(ge=1, le=MAX_NEURONS)]
+RANK_MAX = 32
+"""Dimensions of an array, as many as every version of numpy holds."""
+Shape = Annotated[tuple[Count, ...], Meta(max_length=RANK_MAX)]
 Numbers = Annotated[bytes, Meta(max_length=8 * MAX_SYNAPSES)]
 Parameter = Annotated[bytes, Meta(max_length=4 * MAX_NEURONS)]
 
@@ -39,21 +42,21 @@ Parameter = Annotated[bytes, Meta(max_length=4 * MAX_NEURONS)]
 class _Population(Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     kind: Kind
-    shape: tuple[Count, ...]
+    shape: Shape
     parameters: dict[Name, Parameter]
     behaviour: Behaviour
     rule: dict[str, Any] | None
 
 
 class _Array(Struct, frozen=True, forbid_unknown_fields=True):
-    shape: tuple[Annotated[int, Meta(ge=0, le=MAX_NEURONS)], ...]
+    shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=MAX_NEURONS)], ...], Meta(max_length=RANK_MAX)]
     data: Numbers
 
 
 class _Form(Struct, frozen=True, forbid_unknown_fields=True):
     kind: FormKind
-    shape_in: tuple[Count, ...]
-    shape_out: tuple[Count, ...]
+    shape_in: Shape
+    shape_out: Shape
     arrays: dict[Name, _Array]
     settings: dict[Name, Any]
 
@@ -81,7 +84,7 @@ class _Network(Struct, frozen=True, tag="network", forbid_unknown_fields=True):
     inputs: tuple[Port, ...]
     outputs: tuple[tuple[Port, Name], ...]
     modulators: tuple[Port, ...]
-    shapes: dict[Name, tuple[Count, ...]]
+    shapes: dict[Name, Shape]
     populations: Annotated[list[_Population], Meta(max_length=MAX_NODES)]
     projections: Annotated[list[_Projection], Meta(max_length=MAX_NODES)]
 
@@ -126,7 +129,7 @@ def _pack_form(form: Form) -> _Form:
 
 
 def unpack(data: bytes) -> Network | LawProgram:
-    """The program in `data`. Raises ProtocolError or NetworkError, and never half-builds."""
+    """The program in `data`, whole. Raises ProtocolError or NetworkError."""
     try:
         program = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -136,7 +139,7 @@ def unpack(data: bytes) -> Network | LawProgram:
 
 
 def _check_claims(found: _Network | LawProgram, n_bytes: int) -> None:
-    """Raise ProtocolError for a few bytes that would make an engine reserve gigabytes, before anything is built."""
+    """Raise ProtocolError, before anything is built, where few bytes would make an engine reserve gigabytes."""
     claimed, longest = sum(port.size for port in (*found.inputs, *found.modulators)), 0
     if isinstance(found, _Network):
         claimed += sum(prod(p.shape) for p in found.populations)
@@ -206,7 +209,15 @@ def _build(found: _Network) -> Network:
 
 
 def check_modulators(network: Network, stated: tuple[Port, ...]) -> None:
-    """Raise NetworkError for modulators that are not those of the network's rules."""
+    """Raise NetworkError for modulators that are not those of the network's rules.
+
+    Parameters
+    ----------
+    network : Network
+        Its rules name modulators.
+    stated : tuple of Port
+        The modulator ports that a file, or a message, gives.
+    """
     rules = [p.rule for p in network.populations.values()] + [q.rule for q in network.projections.values()]
     named = {rule.modulator for rule in rules if rule is not None} - {None}
     if network.modulators != stated or {port.name for port in stated} != named:
@@ -229,7 +240,7 @@ def _connect(network: Network, p: _Projection) -> None:
 
 
 def _form(found: _Form, where: str) -> Form:
-    arrays = {name: _array(a.data, "<f4", prod(a.shape), where).reshape(a.shape) for name, a in found.arrays.items()}
+    arrays = {name: _shaped(a, f"{where}.{name}") for name, a in found.arrays.items()}
     return Form(found.kind, found.shape_in, found.shape_out, arrays, found.settings)
 
 
@@ -255,3 +266,9 @@ def _array(raw: bytes, dtype: str, size: int, where: str) -> NDArray:
     if len(raw) != size * int(dtype[2]):
         raise ProtocolError(f"{where!r}: found {len(raw)} bytes; allowed: {size} numbers of type {dtype}")
     return np.frombuffer(raw, dtype)
+
+
+def _shaped(found: _Array, where: str) -> NDArray:
+    if prod(max(1, n) for n in found.shape) > MAX_SYNAPSES:  # a 0 among huge sizes: numpy cannot hold their product
+        raise ProtocolError(f"{where!r}: found the shape {found.shape}; allowed: {MAX_SYNAPSES} numbers at most")
+    return _array(found.data, "<f4", prod(found.shape), where).reshape(found.shape)

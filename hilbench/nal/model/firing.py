@@ -1,4 +1,4 @@
-"""What neurons do without input: whether they decay and can be silent, and whether it matters when they are tested."""
+"""What neurons do without input: whether they decay, and whether they can be silent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from hilbench.nal.model.neurons import OTHER_UNITS, Population, present, step_co
 
 
 def check_decay(p: Population, dt_s: float) -> None:
-    """Raise NetworkError where Euler's decay 1 - dt/tau is negative, as it is for times counted in other units."""
+    """Raise NetworkError where Euler's decay 1 - dt/tau is negative, as it is for times counted in other units.
+
+    Parameters
+    ----------
+    p : Population
+        The neurons.
+    dt_s : float
+        The network step, in seconds.
+    """
     for key, tau_s in (("tau_s", p.tau_s), ("tau_syn_s", p.tau_syn_s)):
         if tau_s is not None and p.behaviour.integrator != "exact" and tau_s.min() < dt_s * (1 - 1e-6):
             raise NetworkError(
@@ -20,12 +28,21 @@ def check_decay(p: Population, dt_s: float) -> None:
 
 
 def check_it_can_be_silent(p: Population, dt_s: float) -> None:
-    """Raise NetworkError for neurons that would fire in every step, without input, from their first spike on."""
+    """Raise NetworkError for neurons that would fire in every step, without input, from their first spike on.
+
+    Parameters
+    ----------
+    p : Population
+        The neurons.
+    dt_s : float
+        The network step, in seconds.
+    """
     b = p.behaviour
     if not p.spiking or p.kind == "poisson" or b.fires == "on_arrival":
         return
-    if b.threshold_noise or b.adapt_tau_s is not None or p.rule is not None:
-        return  # chance, or a threshold that rises, ends it
+    if b.threshold_noise or (b.adapt_tau_s is not None and b.adapt_step > 0) or p.rule is not None:
+        return  # noise, or a threshold that rises, ends the firing
+    _check_floor(p)
     step, after = step_constants(p, dt_s), after_reset(p)
     moved = after if b.reset_at == "next" else step.rest + (after - step.rest) * step.decay
     wrong = passes(p, after) & passes(p, moved)
@@ -42,8 +59,30 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
         )
 
 
+def _check_floor(p: Population) -> None:
+    """Raise NetworkError where v never falls to the threshold or below it: whatever a reset does, the floor undoes."""
+    floor = p.behaviour.v_floor
+    if floor is None or not (wrong := passes(p, np.full(p.size, floor))).any():
+        return
+    i = int(wrong.argmax())
+    allowed = (
+        f"{'less than' if p.behaviour.threshold == '>=' else 'up to'} its threshold of {present(p.v_threshold)[i]:g}"
+    )
+    raise NetworkError(
+        f"population {p.name!r}: v_floor: found {floor:g}, neuron {i} would fire for ever; allowed: {allowed}"
+    )
+
+
 def passes(p: Population, v: NDArray) -> NDArray:
-    """(size,) bool: whether membranes at v pass their thresholds."""
+    """(size,) bool: whether membranes at v pass their thresholds.
+
+    Parameters
+    ----------
+    p : Population
+        The neurons.
+    v : (size,) float64
+        Their membranes.
+    """
     threshold = present(p.v_threshold)
     return v >= threshold if p.behaviour.threshold == ">=" else v > threshold
 

@@ -1,4 +1,4 @@
-"""Linear nodes of a graph as sparse matrices: what a convolution, a pooling or a plain matrix does to its input.
+"""Linear nodes of a graph (convolutions, poolings, plain matrices) as sparse matrices.
 
 Images are (channels, height, width) and are read row by row, as NIR and PyTorch have them. Convolutions follow
 PyTorch's conventions; an average pooling counts the padding (`count_include_pad`), as PyTorch's default does.
@@ -23,7 +23,7 @@ MAX_SYNAPSES = 500_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
-    """How a graph writes a projection, so that it is written so again. `identity` is an edge without a node."""
+    """How a graph writes a projection, so that it is written the same again. `identity` is an edge without a node."""
 
     kind: FormKind
     shape_in: tuple[int, ...]
@@ -48,24 +48,24 @@ class Form:
 
 
 def identity(size: int) -> scipy.sparse.csc_array:
-    """Each number onto the one of the same place."""
+    """The (size, size) identity."""
     return diagonal(np.ones(size, np.float32))
 
 
 def diagonal(values: NDArray) -> scipy.sparse.csc_array:
-    """Each number times its own factor."""
+    """A diagonal matrix."""
     n = values.size
     return scipy.sparse.csc_array((np.ravel(values), np.arange(n), np.arange(n + 1)), shape=(n, n))
 
 
 def linear(weight: NDArray) -> scipy.sparse.csc_array:
-    """(..., n_out, n_in): a matrix, or one for each row of a larger input."""
+    """The matrix of a weight (..., n_out, n_in): a block on the diagonal for each row of a larger input."""
     blocks = [_columns(block) for block in weight.reshape(-1, *weight.shape[-2:])]
     return blocks[0] if len(blocks) == 1 else scipy.sparse.block_diag(blocks, format="csc")
 
 
 def _columns(dense: NDArray) -> scipy.sparse.csc_array:
-    """SciPy's own conversion, three times as fast."""
+    """A dense matrix in columns; three times as fast as SciPy's own conversion."""
     columns = np.ascontiguousarray(dense.T)
     mask = columns != 0
     starts = np.concatenate([[0], np.cumsum(np.count_nonzero(mask, axis=1))])
@@ -78,7 +78,17 @@ def _index(largest: int) -> type:
 
 
 def matrices(weights: scipy.sparse.csc_array, shape_in: Sequence[int], shape_out: Sequence[int]) -> NDArray:
-    """The dense weight that `linear` takes, (..., n_out, n_in)."""
+    """The dense weight that `linear` takes.
+
+    Parameters
+    ----------
+    weights : (n_target, n_source) csc_array
+        Blocks on the diagonal, one for each row of the input.
+    shape_in : sequence of int
+        (..., n_in).
+    shape_out : sequence of int
+        (..., n_out).
+    """
     n_out, n_in = shape_out[-1], shape_in[-1]
     rows = range(prod(shape_in[:-1]))
     blocks = [weights[i * n_out : (i + 1) * n_out, i * n_in : (i + 1) * n_in].toarray() for i in rows]
@@ -86,7 +96,17 @@ def matrices(weights: scipy.sparse.csc_array, shape_in: Sequence[int], shape_out
 
 
 def convolution(weight: NDArray, shape_in: Sequence[int], settings: dict[str, Any]) -> scipy.sparse.csc_array:
-    """`weight` (out channels, in channels of a group, *kernel) over `shape_in` (in channels, *sides)."""
+    """A convolution as a matrix.
+
+    Parameters
+    ----------
+    weight : (out channels, in channels of a group, *kernel) float32
+        The kernels.
+    shape_in : sequence of int
+        (in channels, *sides) of the input.
+    settings : dict
+        `stride`, `padding`, `dilation`, a number for each axis, and `groups`.
+    """
     outs, ins, kernel, sides = weight.shape[0], weight.shape[1], weight.shape[2:], tuple(shape_in[1:])
     taps = _taps(kernel, sides, settings)
     _check_number(outs * ins * taps[0].size)
@@ -103,7 +123,17 @@ def convolution(weight: NDArray, shape_in: Sequence[int], settings: dict[str, An
 
 
 def pooling(shape_in: Sequence[int], settings: dict[str, Any], average: bool) -> scipy.sparse.csc_array:
-    """The sum, or the average, of windows of each channel of `shape_in` (channels, height, width)."""
+    """A pooling as a matrix: the sum, or the average, of windows of each channel.
+
+    Parameters
+    ----------
+    shape_in : sequence of int
+        (channels, height, width) of the input.
+    settings : dict
+        `kernel_size`, `stride` and `padding`, a number for each axis.
+    average : bool
+        Whether it averages.
+    """
     kernel = settings["kernel_size"]
     factor = 1 / prod(kernel) if average else 1.0
     places, _, sources = _taps(kernel, shape_in[1:], settings)
@@ -114,7 +144,17 @@ def pooling(shape_in: Sequence[int], settings: dict[str, Any], average: bool) ->
 
 
 def sides_out(kernel: Sequence[int], sides: Sequence[int], settings: dict[str, Any]) -> tuple[int, ...]:
-    """How large the result of a window that moves over `sides` is. Raises NetworkError when it fits nowhere."""
+    """The size of the result of a window that moves over an input. Raises NetworkError where the window fits nowhere.
+
+    Parameters
+    ----------
+    kernel : sequence of int
+        The window's sides.
+    sides : sequence of int
+        The input's sides.
+    settings : dict
+        As `convolution` and `pooling` take them.
+    """
     found = []
     for axis, side in enumerate(sides):
         before, after = _padding(kernel, settings, axis)
@@ -126,7 +166,7 @@ def sides_out(kernel: Sequence[int], sides: Sequence[int], settings: dict[str, A
 
 
 def _padding(kernel: Sequence[int], settings: dict[str, Any], axis: int) -> tuple[int, int]:
-    """Before and after the input; what `same` cannot share evenly stands after it, as in PyTorch."""
+    """Padding before and after the input. With `same` and an odd sum, the larger part comes after, as in PyTorch."""
     padding = settings["padding"]
     if padding == "valid":
         return 0, 0
@@ -137,7 +177,7 @@ def _padding(kernel: Sequence[int], settings: dict[str, Any], axis: int) -> tupl
 
 
 def _taps(kernel: Sequence[int], sides: Sequence[int], settings: dict[str, Any]) -> tuple[NDArray, NDArray, NDArray]:
-    """(n,) each, of one channel: places in the result, the kernel and the input that meet."""
+    """Of one channel, (n,) each: places in the result, in the kernel and in the input that belong together."""
     outer = sides_out(kernel, sides, settings)
     places, steps, sources = (np.zeros(1, np.int64) for _ in range(3))
     for axis, side in enumerate(sides):

@@ -1,7 +1,6 @@
 """A Network's ports by name and its projections by their ends.
 
-What is asked of each of n parts must not look through all n of them: a program of 100 000 populations would take a
-device an hour to load.
+A look-up for each of n parts must not search all n parts: a program of 100 000 populations would take an hour to load.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Ports = tuple[Port, ...]
 
 
 class PortIndex:
-    """The ports of a tuple by name; made anew when another tuple comes."""
+    """The ports of a tuple by name, indexed again when it is asked for another tuple."""
 
     def __init__(self) -> None:
         self._made_of: Ports = ()
@@ -29,14 +28,22 @@ class PortIndex:
         return self._by_name
 
     def extended(self, ports: Ports, port: Port) -> Ports:
-        """These ports and one more."""
+        """These ports and one more.
+
+        Parameters
+        ----------
+        ports : tuple of Port
+            The ports so far.
+        port : Port
+            The new one.
+        """
         self.of(ports)[port.name] = port
         self._made_of = (*ports, port)
         return self._made_of
 
 
 class Groups:
-    """The names of a dict's entries by what `key` says of each; it follows a dict that grows."""
+    """The names of a dict's entries, grouped by `key(entry)`; the groups follow a dict that grows."""
 
     def __init__(self, key: Callable[[Any], str]) -> None:
         self._key = key
@@ -44,7 +51,15 @@ class Groups:
         self._n, self._last = 0, ""
 
     def of(self, entries: dict[str, Any], group: str) -> list[str]:
-        """The names of the entries of a group, in the dict's order."""
+        """The names of the entries of a group, in the dict's order.
+
+        Parameters
+        ----------
+        entries : dict
+            The dict that is followed; the same one in every call.
+        group : str
+            The group's value of `key`.
+        """
         n_new = len(entries) - self._n
         names = list(islice(reversed(entries), max(0, n_new) + (self._n > 0)))[::-1]
         if self._n and (n_new < 0 or names.pop(0) != self._last):  # some have been taken away

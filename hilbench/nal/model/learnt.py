@@ -15,7 +15,15 @@ from hilbench.nal.model.rule import Rule, bounds
 
 
 def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
-    """A copy of `network` with the weights and thresholds of a backend's snapshot. Raises NetworkError."""
+    """A copy of `network` with the weights and thresholds of a backend's snapshot. Raises NetworkError.
+
+    Parameters
+    ----------
+    network : Network
+        The network that the backend ran.
+    snapshot : mapping of str to NDArray
+        `weights/NAME`, (n_synapses,), and `thresholds/NAME`, (size,), for each part with a rule.
+    """
     return replace(
         network,
         projections={p.name: _with_weights(p, p.rule, snapshot) if p.rule else p for p in network.projections.values()},

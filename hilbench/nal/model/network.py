@@ -1,6 +1,6 @@
-"""The model: populations, projections, ports and the execution profile, built piece by piece and held sparsely.
+"""The model: populations, projections with sparse weights, ports and the execution profile, added one by one.
 
-It knows no backend, no file and no robot. What one network step means is written in `backends/reference.py`.
+It knows no backend, no file and no robot. `backends/reference.py` defines what one network step does.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_NEURONS = 50_000_000
 class Network(AddPopulations):
     """A spiking network with its execution profile. Its numbers are float32, whatever an engine computes with.
 
-    `dt_s` is the network step. `integrator` is what populations have that state none of their own.
+    `dt_s` is the network step in seconds. `integrator` is that of populations that state none of their own.
     `spike_amplitude` is the value a spike has for the one step it lasts: 1/dt_s makes it a unit impulse, so that
     weights do not depend on the step. `seed` is the construction seed, kept for the record.
     """
@@ -90,7 +90,19 @@ class Network(AddPopulations):
         kind: Literal["values", "events"] = "values",
         units: tuple[str, ...] = (),
     ) -> str:
-        """Add an input port; `values` are held over a tick, `events` act in the step they fall in."""
+        """Add an input port; `values` are held over a tick, `events` act in the step they fall in.
+
+        Parameters
+        ----------
+        name : str
+            The port's name.
+        size : int or tuple of int
+            How many values, or addresses of events; a tuple for what a graph arranges in more than one dimension.
+        kind : str
+            "values" are held over a tick; "events" act in the step that they fall in.
+        units : tuple of str
+            Units of the values.
+        """
         self._new_name(name)
         shape = size if isinstance(size, tuple) else (size,)
         self.inputs = self._inputs.extended(self.inputs, make_port(name, prod(shape), kind, units))
@@ -109,6 +121,17 @@ class Network(AddPopulations):
         """Add an output port: the spikes of a population that spikes, else its values.
 
         `values` of a spiking population are its membranes. Graded spikes have values, which events cannot carry.
+
+        Parameters
+        ----------
+        name : str
+            The port's name.
+        source : str
+            The population that it reads.
+        kind : str, optional
+            "values" or "events".
+        units : tuple of str
+            Units of the values.
         """
         if source not in self.populations:
             raise NetworkError(f"output {name!r}: source: found {source!r}; {allowed_hint(source, self.populations)}")
@@ -130,6 +153,7 @@ class Network(AddPopulations):
         self, name: str, kind: Kind, size: Size, stated: dict[str, Any], *, rule: Rule | None = None,
         output: bool = False, units: tuple[str, ...] = (),
     ) -> str:  # fmt: skip
+        """Add a population of which all is stated in one dict."""
         self._new_name(name)
         where = f"population {name!r}"
         if kind not in KINDS:
@@ -169,11 +193,33 @@ class Network(AddPopulations):
         form: Form | None = None,
         bulk: bool = False,
     ) -> str:
-        """Add synapses: `weights` (n_target, n_source), dense or sparse, and a constant `bias` (n_target,).
+        """Add synapses from a port or a population onto a population.
 
-        Zeros are no synapses, unless a rule may change them. `delay_steps` is one number or a matrix of them.
-        A rule's modulator becomes a port. `bulk` is for who adds many: their matrices are kept without a copy, and
-        loops without delay are left to one call of `order` after the last of them.
+        Zeros are no synapses, unless a rule may change them. A rule's modulator becomes a port.
+
+        Parameters
+        ----------
+        source : str
+            An input port or a population.
+        target : str
+            A population.
+        weights : (n_target, n_source) array_like or sparse matrix
+            The weight of each synapse.
+        bias : float or (n_target,), optional
+            A constant input beside them.
+        delay_steps : int, or a matrix of them
+            Network steps from a spike to its arrival.
+        late : bool
+            Whether what arrives acts after the threshold test of its step, not before the membrane's update.
+        rule : Rule, optional
+            A learning rule that changes the weights.
+        name : str, optional
+            The projection's name; SOURCE_to_TARGET without one.
+        form : Form, optional
+            How a graph writes these weights.
+        bulk : bool
+            For a caller that adds many: their matrices are kept without a copy, and loops without delay are left to
+            one call of `order` after the last of them.
         """
         name = name or f"{source}_to_{target}"
         self._new_name(name)

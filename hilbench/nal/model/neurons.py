@@ -1,4 +1,4 @@
-"""Kinds of neurons, what the execution profile says of them, and the arithmetic of one step.
+"""Kinds of neurons, their part of the execution profile, and the arithmetic of one step.
 
 The kinds are NIR's: `lif`, `li`, `if`, `i`, `cuba_lif`, `cuba_li` and `threshold`. Two are not: `sum` is its input and
 no neuron (where linear nodes of a graph meet), and `poisson` fires at random at the rate r, in Hz, that its input says:
@@ -64,7 +64,7 @@ Seconds = Annotated[float, Meta(ge=0)]
 OTHER_UNITS = (
     "does the file count time in other units? state tau_unit (--tau-unit s, dt, 1/dt) or another dt_s (--dt-s)"
 )
-"""What a refusal of a time ends with."""
+"""A hint at the end of a message that refuses a time."""
 
 
 class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,7 +175,15 @@ class StepConstants(NamedTuple):
 
 
 def step_constants(p: Population, dt_s: float) -> StepConstants:
-    """The constants of a population's step under its integrator."""
+    """The constants of a population's step under its integrator.
+
+    Parameters
+    ----------
+    p : Population
+        The neurons.
+    dt_s : float
+        The network step, in seconds.
+    """
     nothing, one = np.zeros(p.size), np.ones(p.size)
     if p.kind in ("threshold", "sum", "poisson"):
         return StepConstants(nothing, nothing, nothing, one, nothing, nothing)
@@ -214,7 +222,19 @@ def _with_current(
 
 
 def read_parameters(kind: str, size: int, found: dict[str, Any], where: str) -> dict[str, NDArray]:
-    """A kind's arrays from numbers or arrays, its defaults filled in. Raises NetworkError."""
+    """A kind's arrays from numbers or arrays, its defaults filled in. Raises NetworkError.
+
+    Parameters
+    ----------
+    kind : str
+        The kind of population.
+    size : int
+        How many neurons.
+    found : dict
+        By name, numbers or (size,) arrays.
+    where : str
+        What a refusal names.
+    """
     for name in found:
         if name not in PARAMETERS[kind]:
             allowed = (*PARAMETERS[kind], *Behaviour.__struct_fields__)
@@ -232,7 +252,17 @@ def read_parameters(kind: str, size: int, found: dict[str, Any], where: str) -> 
 
 
 def read_behaviour(found: dict[str, Any], dt_s: float, where: str) -> Behaviour:
-    """A Behaviour from its fields. Raises NetworkError."""
+    """A Behaviour from its fields. Raises NetworkError.
+
+    Parameters
+    ----------
+    found : dict
+        Fields of `Behaviour` by name.
+    dt_s : float
+        The network step, in seconds.
+    where : str
+        What a refusal names.
+    """
     for name, choices in CHOICES.items():
         if found.get(name, choices[0]) not in choices:
             raise NetworkError(f"{where}: {name}: found {found[name]!r}; {allowed_hint(str(found[name]), choices)}")

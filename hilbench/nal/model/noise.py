@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing but a key, a step and a neuron, so that every engine draws the same ones.
+"""Random numbers that depend on a key, a step and a neuron alone, so that every engine draws the same ones.
 
 The mixing function is the finaliser of SplitMix64: Steele, Lea & Flood (2014), "Fast splittable pseudorandom number
 generators", OOPSLA. The functions are plain arithmetic on uint64, for NumPy arrays and compiled scalars alike.
@@ -25,10 +25,30 @@ def mix(x):
 
 
 def uniform(key, step, neuron, mix=mix):
-    """A number between 0 and 1, neither included, from three uint64. Compiled code gives its own `mix`."""
+    """A number between 0 and 1, neither included, from three uint64.
+
+    Parameters
+    ----------
+    key : uint64
+        The key of the population's stream.
+    step : uint64
+        The network step.
+    neuron : uint64
+        The neuron's place in its population.
+    mix : function
+        The mixing function; compiled code gives its own.
+    """
     return ((mix(mix(key + step * GOLDEN) + neuron * GOLDEN) >> TO_53_BITS) + 0.5) * UNIT
 
 
 def key(seed: int, name: str) -> np.uint64:
-    """The key of a population's own stream under a RESET's seed."""
+    """The key of a population's own stream under a RESET's seed.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of a RESET.
+    name : str
+        The population's name.
+    """
     return stream(seed, name).integers(2**64, dtype=np.uint64)

@@ -14,9 +14,9 @@ from hilbench.nal.model.rule import Rule
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """Synapses from one node onto a population, and a constant input beside them (NIR's Linear and Affine).
+    """Synapses from a port or a population onto a population, with a constant input (NIR's Linear and Affine).
 
-    Its arrays are read-only: an engine may run on these very ones, by their addresses. Change one with `replace`.
+    Its arrays are read-only, because an engine may use them in place, by their addresses. Change one with `replace`.
     """
 
     name: str

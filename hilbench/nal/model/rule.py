@@ -1,4 +1,4 @@
-"""What every learning rule is. Those that there are stand in `nal/rules/`."""
+"""The base class of all learning rules. The rules themselves are in `nal/rules/`."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     modulator: Name | None = None
     """The signal that drives it, one value per target neuron unless the rule says otherwise."""
     w_min: float | None = None
-    """What it changes never falls below this."""
+    """Lower bound of what it changes."""
     w_max: float | None = None
-    """What it changes never rises above this."""
+    """Upper bound of what it changes."""
     softness: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """0: hard bounds, changes do not depend on the weight. 1: changes shrink in proportion to the distance from the
     bound ahead. Between: that distance to this power."""
@@ -52,56 +52,145 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     count. A rule on thresholds has change(c, z)."""
 
     def refuses(self, network: Any, part: Any) -> str | None:
-        """Why it cannot stand here, to follow the rule's name; None when it can."""
+        """Why the rule cannot stand here, to follow the rule's name; None when it can.
+
+        Parameters
+        ----------
+        network : Network
+            Where it would learn.
+        part : Projection or Population
+            What it would change.
+        """
         return _misplaced(self, network, part) or out_of_bounds(self, part.weights.data)
 
     def modulator_size(self, network: Any, part: Any) -> int:
-        """How many values its modulator has; 1 is for all target neurons alike."""
+        """How many values its modulator has; 1 where all target neurons share one.
+
+        Parameters
+        ----------
+        network : Network
+            Where it learns.
+        part : Projection or Population
+            What it changes.
+        """
         return network.populations[part.target].size
 
     def feedback(self, network: Any, part: Any) -> NDArray | str | None:
         """(n_target, modulator size) weights from modulator to neurons, or the projection whose transpose they are.
 
-        None where each neuron has its own value, or all have one.
+        None where each neuron has its own value, or all share one.
+
+        Parameters
+        ----------
+        network : Network
+            Where it learns.
+        part : Projection
+            What it changes.
         """
         return None
 
     def constants(self, network: Any, part: Any) -> tuple[float, ...]:
-        """What the functions take as `c`: a NamedTuple of floats."""
+        """What the functions below take as `c`: a NamedTuple of floats.
+
+        Parameters
+        ----------
+        network : Network
+            Where it learns.
+        part : Projection or Population
+            What it changes.
+        """
         return Nothing()
 
     @staticmethod
     def pre(c: Any, x: Any, s: Any) -> Any:
-        """Presynaptic traces one step on; `s` is how many spikes arrive."""
+        """Presynaptic traces one step on.
+
+        Parameters
+        ----------
+        c : NamedTuple
+            What `constants` gave.
+        x : tuple of float
+            The traces that `pre_traces` names.
+        s : float
+            How many spikes arrive in this step.
+        """
         return x
 
     @staticmethod
     def post(c: Any, y: Any, z: Any, excess: Any, m: Any) -> Any:
         """Postsynaptic traces one step on.
 
-        `z` is how many spikes the target made, `excess` how far its membrane stood above the threshold when it was
-        tested (minus infinity while held), `m` its modulator.
+        Parameters
+        ----------
+        c : NamedTuple
+            What `constants` gave.
+        y : tuple of float
+            The traces that `post_traces` names.
+        z : float
+            How many spikes the target made in this step.
+        excess : float
+            How far its membrane stood above the threshold when that was tested; minus infinity while it is held.
+        m : float
+            Its modulator.
         """
         return y
 
     @staticmethod
     def drive(c: Any, y: Any, m: Any) -> Any:
-        """What a target neuron's changes are in proportion to; where it is 0 no weight is updated."""
+        """What a target neuron's changes are in proportion to; where it is 0 no weight is updated.
+
+        Parameters
+        ----------
+        c : NamedTuple
+            What `constants` gave.
+        y : tuple of float
+            Postsynaptic traces.
+        m : float
+            The modulator.
+        """
         return m
 
     @staticmethod
     def change(c: Any, w: Any, e: Any, s: Any, x: Any, z: Any, y: Any, d: Any) -> Any:
-        """The weight's change in one step, and the synapse's traces one step on; not asked where `by_spikes`."""
+        """The weight's change in one step, and the synapse's traces one step on; for rules that are not `by_spikes`.
+
+        Parameters
+        ----------
+        c : NamedTuple
+            What `constants` gave.
+        w : float
+            The weight.
+        e : tuple of float
+            The traces that `synapse_traces` names.
+        s, z : float
+            How many spikes arrive, and how many the target made.
+        x, y : tuple of float
+            Presynaptic and postsynaptic traces, with this step's spikes in them.
+        d : float
+            What `drive` gave.
+        """
         raise NotImplementedError
 
     @staticmethod
     def on_pre(c: Any, w: Any, s: Any, x: Any, z: Any, y: Any) -> Any:
-        """The weight's change by an arriving spike, where `by_spikes`."""
+        """The weight's change by an arriving spike, for rules that are `by_spikes`.
+
+        Parameters
+        ----------
+        c, w, s, x, z, y
+            As in `change`.
+        """
         raise NotImplementedError
 
     @staticmethod
     def on_post(c: Any, w: Any, s: Any, x: Any, z: Any, y: Any) -> Any:
-        """The weight's change by a spike of the target, where `by_spikes`."""
+        """The weight's change by a spike of the target, for rules that are `by_spikes`.
+
+        Parameters
+        ----------
+        c, w, s, x, z, y
+            As in `change`.
+        """
         raise NotImplementedError
 
 
@@ -126,6 +215,15 @@ def _misplaced(rule: Rule, network: Any, p: Any) -> str | None:
 
 
 def out_of_bounds(rule: Rule, values: NDArray) -> str | None:
+    """Why the rule cannot start from these values, to follow the rule's name; None when it can.
+
+    Parameters
+    ----------
+    rule : Rule
+        It has the bounds.
+    values : NDArray
+        Weights or thresholds.
+    """
     low, high = bounds(rule)
     if not low < high:
         return f"has w_min {low} and w_max {high}; allowed: the first below the second"

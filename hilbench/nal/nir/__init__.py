@@ -6,34 +6,47 @@ damaged HDF5 file can crash the process that reads it.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from hilbench.errors import NetworkError, ProtocolError
+from hilbench.files import write_whole
 from hilbench.nal.model.codec import pack, unpack
 from hilbench.nal.model.network import Network
 
 if TYPE_CHECKING:
     import nir
 
+    from hilbench.nal.model.neurons import Arrival, Current, Fires, Integrator, Reset, ResetAt, Spikes, ThresholdTest
+    from hilbench.nal.nir.graph import Graph
+    from hilbench.nal.nir.presets import TauUnit
+    from hilbench.nal.nir.statements import PortKind
+
 REFUSED, FAILED = 3, 4
 READ_TIMEOUT_S = 120
 READ_MEMORY_BYTES = 8 << 30
-# Nothing in the working directory is run, as an h5py.py there would be: without -P (Python 3.10), '' stands first.
+# Modules in the working directory, as an h5py.py, must not be imported: without -P (Python 3.10), '' stands first.
 SAFE = ("-P",) if sys.version_info >= (3, 11) else ()
 ONLY_INSTALLED = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; "
 READ = "from hilbench.nal.nir import read_alone; sys.exit(read_alone(sys.argv[1]))"
 
 
 def save(network: Network, path: str | Path) -> None:
-    """Write `network` as NIR; the file appears whole or not at all. Raises NetworkError."""
+    """Write `network` as NIR; the file appears whole or not at all. Raises NetworkError.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    path : str or Path
+        The file.
+    """
     import nir
 
     from hilbench.nal.nir.export import to_nir
@@ -41,10 +54,10 @@ def save(network: Network, path: str | Path) -> None:
     graph = to_nir(network)
     path = Path(path)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix="hilbench-") as folder:
             draft = Path(folder) / "draft.nir"
             nir.write(draft, graph)
-            os.replace(draft, path)
+            write_whole(path, draft.read_bytes())
     except OSError as error:
         raise NetworkError(f"{path}: cannot be written ({error.strerror or error})") from None
 
@@ -57,16 +70,68 @@ def load(path: str | Path) -> Network:
     return read(path)
 
 
-def read(path: str | Path, **statements: Any) -> Network:
-    """Read a NIR file, with what must be stated of one that carries no profile: the fields of `Statements`.
+def read(
+    path: str | Path, *, preset: str | None = None, dt_s: float | None = None, tau_unit: TauUnit | None = None,
+    integrator: Integrator | None = None, reset: Reset | None = None, recurrent_delay: int | None = None,
+    reset_at: ResetAt | None = None, threshold: ThresholdTest | None = None, fires: Fires | None = None,
+    spikes: Spikes | None = None, arrival: Arrival | None = None, current: Current | None = None,
+    refractory_s: float | None = None, spike_amplitude: float | Literal["impulse"] | None = None,
+    inputs: PortKind | dict[str, PortKind] | None = None, seed: int | None = None,
+    nodes: dict[str, dict[str, Any]] | None = None, **unknown: Any,
+) -> Network:  # fmt: skip
+    """Read a NIR file, with what must be stated of one that carries no profile. Raises NetworkError.
 
-    `read("net.nir", dt_s=1e-4, integrator="euler", reset="zero")`. Raises NetworkError.
+    `read("net.nir", dt_s=1e-4, integrator="euler", reset="zero")`. What is None is not stated.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    preset : str, optional
+        The framework whose answers hold where nothing else is stated.
+    dt_s : float, optional
+        The network step, in seconds.
+    tau_unit : str, optional
+        What the file counts time constants and delays in: "s", "dt" or "1/dt".
+    integrator, reset, reset_at, threshold, fires, spikes, arrival, current, refractory_s : optional
+        Of all neurons: the fields of `neurons.Behaviour`.
+    recurrent_delay : int, optional
+        Steps from a spike to what it does through a loop, 0 or 1.
+    spike_amplitude : float or "impulse", optional
+        The value of a spike during its step; "impulse" is 1 / dt_s.
+    inputs : str or dict of str, optional
+        "values" or "events", of all Input nodes or of each by name.
+    seed : int, optional
+        The construction seed.
+    nodes : dict of dict, optional
+        What is stated of single nodes, by name.
+    **unknown
+        A name that stands here is refused, with the nearest one that there is.
     """
-    return read_with_notes(path, statements)[0]
+    stated = _stated(
+        preset=preset, dt_s=dt_s, tau_unit=tau_unit, integrator=integrator, reset=reset,
+        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold=threshold, fires=fires, spikes=spikes,
+        arrival=arrival, current=current, refractory_s=refractory_s, spike_amplitude=spike_amplitude, inputs=inputs,
+        seed=seed, nodes=nodes,
+    )  # fmt: skip
+    return read_with_notes(path, stated | unknown)[0]
+
+
+def _stated(**fields: Any) -> dict[str, Any]:
+    """The fields that are not None."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Network, list[str]]:
-    """`read`, and what the file itself did not say or what of it is not kept."""
+    """`read`, and notes on what the file did not say and on what of it is not kept.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    statements : dict
+        What is stated, as the keywords of `read`.
+    """
     from hilbench.nal.nir.own import plain
     from hilbench.nal.nir.statements import statements_from
 
@@ -77,13 +142,15 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
     answer = _ask_child(path, msgspec.json.encode(plain(statements), enc_hook=_listed))
     try:
         packed, notes = msgspec.msgpack.decode(answer, type=tuple[bytes, list[str]])
-        return unpack(packed), notes
+        network = unpack(packed)
     except (ProtocolError, msgspec.DecodeError) as error:
         raise NetworkError(f"{path}: {error}") from None
+    assert isinstance(network, Network)  # the child packs nothing else
+    return network, notes
 
 
 def _listed(value: Any) -> Any:
-    """NumPy's arrays, as JSON has them."""
+    """NumPy's arrays as lists, which JSON has."""
     return value.tolist()
 
 
@@ -103,14 +170,34 @@ def _ask_child(path: Path, statements: bytes) -> bytes:
     raise NetworkError(f"{path}: not a readable NIR file ({how})")
 
 
-def from_nir(graph: nir.NIRGraph, **statements: Any) -> Network:
-    """The network that a graph of the nir library stands for. Raises NetworkError, naming the node."""
+def from_nir(
+    graph: nir.NIRGraph, *, preset: str | None = None, dt_s: float | None = None, tau_unit: TauUnit | None = None,
+    integrator: Integrator | None = None, reset: Reset | None = None, recurrent_delay: int | None = None,
+    reset_at: ResetAt | None = None, threshold: ThresholdTest | None = None, fires: Fires | None = None,
+    spikes: Spikes | None = None, arrival: Arrival | None = None, current: Current | None = None,
+    refractory_s: float | None = None, spike_amplitude: float | Literal["impulse"] | None = None,
+    inputs: PortKind | dict[str, PortKind] | None = None, seed: int | None = None,
+    nodes: dict[str, dict[str, Any]] | None = None, **unknown: Any,
+) -> Network:  # fmt: skip
+    """The network that a graph of the nir library stands for. Raises NetworkError, naming the node.
+
+    Parameters
+    ----------
+    graph : nir.NIRGraph
+        The graph; what is stated of it besides is as in `read`.
+    """
     from hilbench.nal.nir.graph import graph_of, tree_of
 
-    return _network(graph_of(tree_of(graph)), statements)
+    stated = _stated(
+        preset=preset, dt_s=dt_s, tau_unit=tau_unit, integrator=integrator, reset=reset,
+        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold=threshold, fires=fires, spikes=spikes,
+        arrival=arrival, current=current, refractory_s=refractory_s, spike_amplitude=spike_amplitude, inputs=inputs,
+        seed=seed, nodes=nodes,
+    )  # fmt: skip
+    return _network(graph_of(tree_of(graph)), stated | unknown)
 
 
-def _network(graph: Any, statements: dict[str, Any]) -> Network:
+def _network(graph: Graph, statements: dict[str, Any]) -> Network:
     from hilbench.nal.nir.attach import attach
     from hilbench.nal.nir.build import build
     from hilbench.nal.nir.profile import profile_of
@@ -134,14 +221,22 @@ def read_alone(path: str) -> int:
     except MemoryError:
         sys.stderr.write(f"it takes more than {READ_MEMORY_BYTES >> 30} GiB to read")
         return REFUSED
-    except Exception as error:  # a fault of hilbench's own, which must not pass for one of the file
+    except Exception as error:  # an error in hilbench must not look like an error in the file
         sys.stderr.write(f"hilbench failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
         return FAILED
     return 0
 
 
 def packed_file(path: Path, statements: dict[str, Any]) -> bytes:
-    """The packed network in a file, and notes on it. Raises NetworkError, whatever HDF5 thinks of the file."""
+    """The packed network in a file, and notes on it. Raises NetworkError, whatever HDF5 thinks of the file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    statements : dict
+        What is stated, as the keywords of `read`.
+    """
     from hilbench.nal.nir.graph import graph_of
     from hilbench.nal.nir.hdf5 import read_tree
 

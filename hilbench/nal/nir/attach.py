@@ -10,6 +10,7 @@ import numpy as np
 
 from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.arrays import MAX_DELAY_STEPS
+from hilbench.nal.model.forms import FormKind
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import OTHER_UNITS, Behaviour
 from hilbench.nal.nir.build import build
@@ -26,7 +27,15 @@ from hilbench.types import Port
 
 
 def missing(statements: Statements, graph: Graph) -> dict[str, str]:
-    """What must be stated still, and the values that it may have."""
+    """What must still be stated, and the values that it may have.
+
+    Parameters
+    ----------
+    statements : Statements
+        What is stated.
+    graph : Graph
+        The graph.
+    """
     types = {node.type for node in graph.nodes.values()}
     found = {}
     if statements.dt_s is None:
@@ -41,7 +50,15 @@ def missing(statements: Statements, graph: Graph) -> dict[str, str]:
 
 
 def attach(graph: Graph, statements: Statements) -> Network:
-    """The network that a graph stands for under these statements. Raises NetworkError with all that is missing."""
+    """The network that a graph stands for under these statements. Raises NetworkError with all that is missing.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph, without a profile.
+    statements : Statements
+        What is stated of it.
+    """
     if profile_of(graph) is not None:
         raise NetworkError("carries an execution profile already, which says all of this; load it as it is")
     shapes = shapes_of(graph)
@@ -56,7 +73,8 @@ def attach(graph: Graph, statements: Statements) -> Network:
         )
     layout = lay_out(graph, shapes)
     graph.notes += [f"the node {node!r} is named {part}" for node, part in layout.names.items() if node != part]
-    network = build(graph, _profile(graph, statements, layout))
+    assert statements.dt_s is not None  # else `missing` had named it
+    network = build(graph, _profile(graph, statements, layout, statements.dt_s))
     graph.notes += _short_times(network)
     return network
 
@@ -77,9 +95,9 @@ def _short_times(network: Network) -> list[str]:
     return gathered([f"{what}: node {name}" for name in found])
 
 
-def _profile(graph: Graph, stated: Statements, layout: Partition) -> Profile:
+def _profile(graph: Graph, stated: Statements, layout: Partition, dt_s: float) -> Profile:
     integrator = stated.integrator or "exact"
-    amplitude = 1 / stated.dt_s if stated.spike_amplitude == "impulse" else stated.spike_amplitude
+    amplitude = 1 / dt_s if stated.spike_amplitude == "impulse" else stated.spike_amplitude
     names = layout.names
     populations = {
         names[name]: _population(graph, stated, names[name], name, node)
@@ -89,7 +107,7 @@ def _profile(graph: Graph, stated: Statements, layout: Partition) -> Profile:
     closing = {layout.carriers[edge] for edge in closing_edges(graph, delaying(graph, stated.nodes))}
     return Profile(
         version=2,
-        dt_s=stated.dt_s,
+        dt_s=dt_s,
         integrator=integrator,
         spike_amplitude=amplitude or 1.0,
         seed=stated.seed or 0,
@@ -97,7 +115,7 @@ def _profile(graph: Graph, stated: Statements, layout: Partition) -> Profile:
         outputs=_outputs(graph, layout, populations),
         populations=populations,
         projections={
-            name: _projection(graph, stated, name, parts, name in closing, layout)
+            name: _projection(graph, stated, name, parts, name in closing, layout, dt_s)
             for name, parts in layout.projections.items()
         },
     )
@@ -152,15 +170,16 @@ def _population(graph: Graph, stated: Statements, part: str, name: str, node: No
 
 
 def _projection(
-    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool, layout: Partition
-) -> ProjectionEntry:
+    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool, layout: Partition,
+    dt_s: float,
+) -> ProjectionEntry:  # fmt: skip
     source, target, node = parts
     own = dict(stated.nodes.get(node or "", {}))
     steps = own.get("delay_steps", 0)
     late = own.get("late", False)
-    form = "identity" if node is None else FORMS[graph.nodes[node].type]
-    if form == "delay":
-        steps = np.add(_whole_steps(graph.nodes[node], node, stated.dt_s), steps)  # what a preset delays beside
+    form: FormKind = "identity" if node is None else FORMS[graph.nodes[node].type]
+    if node is not None and form == "delay":
+        steps = np.add(_whole_steps(graph.nodes[node], node, dt_s), steps)  # what a preset delays beside
     if closing and stated.recurrent_delay and not own:
         steps = np.add(steps, stated.recurrent_delay)
     if closing and not stated.recurrent_delay and not own:

@@ -24,7 +24,15 @@ Shapes = dict[str, tuple[Shape, Shape]]
 
 
 def build(graph: Graph, profile: Profile) -> Network:
-    """The network that they stand for. Raises NetworkError, naming the node that does not fit."""
+    """The network that a graph and its profile stand for. Raises NetworkError, naming the node that does not fit.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    profile : Profile
+        Its execution profile.
+    """
     _check_complete(graph, profile)
     shapes = shapes_of(graph)
     network = Network(profile.dt_s, profile.integrator, profile.spike_amplitude, profile.seed)
@@ -36,16 +44,16 @@ def build(graph: Graph, profile: Profile) -> Network:
             raise NetworkError(f"node {node!r}: found shape {shape}; its port has {port.size} values")
         network.input(name, shape, kind=port.kind, units=port.units)
     network.modulators = profile.modulators
-    for name, entry in profile.populations.items():
-        _add_population(network, graph, shapes, name, entry)
-    for name, entry in profile.projections.items():
-        _add_projection(network, graph, shapes, name, entry)
+    for name, population in profile.populations.items():
+        _add_population(network, graph, shapes, name, population)
+    for name, projection in profile.projections.items():
+        _add_projection(network, graph, shapes, name, projection)
     network.order()
-    for name, entry in profile.outputs.items():
-        _typed(graph, entry.node or name, ("Output",))
-        network.output(name, entry.source, kind=entry.port.kind, units=entry.port.units)
-        if network.outputs[-1].size != entry.port.size:
-            raise NetworkError(f"output {name!r}: {entry.source!r} has {network.outputs[-1].size} values")
+    for name, output in profile.outputs.items():
+        _typed(graph, output.node or name, ("Output",))
+        network.output(name, output.source, kind=output.port.kind, units=output.port.units)
+        if network.outputs[-1].size != output.port.size:
+            raise NetworkError(f"output {name!r}: {output.source!r} has {network.outputs[-1].size} values")
     if profile.modulators:
         check_modulators(network, profile.modulators)
     _check_edges(graph, profile, network)
@@ -60,7 +68,7 @@ def _nodes(profile: Profile) -> dict[str, str]:
 
 
 def _check_complete(graph: Graph, profile: Profile) -> None:
-    """What the profile does not state would be dropped in silence. Ports are not: nir adds some where edges lack."""
+    """Raise NetworkError for a node without a profile. Ports are excepted: nir adds some where edges are missing."""
     stated = set(_nodes(profile).values())
     for name, node in graph.nodes.items():
         if name not in stated and node.type not in ("Input", "Output"):
@@ -93,7 +101,8 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
             raise NetworkError(
                 f"population {name!r}: {key!r} is no behaviour; {allowed_hint(key, Behaviour.__struct_fields__)}"
             )
-    kind, shape, arrays = entry.kind, entry.shape, {}
+    kind, shape = entry.kind, entry.shape
+    arrays: dict[str, Any] = {}
     if kind != "sum":
         node_name = entry.node or name
         node = _typed(graph, node_name, NEURONS if kind is None else ("Threshold",))
@@ -107,8 +116,8 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
     if initial is not None:
         arrays["v_initial"] = initial
     try:
-        network.add(name, kind, shape or (), rule=rule_from_dict(entry.rule), **arrays, **entry.behaviour)
-    except NetworkError as error:  # whoever reads this knows the graph's name of it
+        network.add_stated(name, kind, shape or (), arrays | entry.behaviour, rule=rule_from_dict(entry.rule))
+    except NetworkError as error:  # the reader of the message knows the graph's name
         raise NetworkError(str(error).replace(f"population {name!r}", f"node {entry.node or name!r}", 1)) from None
 
 
@@ -131,7 +140,7 @@ def _add_projection(network: Network, graph: Graph, shapes: Shapes, name: str, e
 
 
 def _form(found: Matrix, entry: ProjectionEntry, delay: Any, dt_s: float) -> Form | None:
-    """A delay keeps the seconds that its node says, where its steps do not give them again."""
+    """The form; a delay keeps its node's seconds where whole steps do not give them again."""
     if entry.form is None:
         return None
     if found.delay_s is not None and not np.array_equal(found.delay_s, delay_s(delay, dt_s, found.form.shape_in)):

@@ -15,7 +15,17 @@ def is_edge(p: Projection) -> bool:
 
 
 def edges_of(network: Network, node: Mapping[str, str], outputs: Mapping[str, str]) -> list[tuple[str, str]]:
-    """All edges; `node` names the parts' nodes and `outputs` those of the output ports."""
+    """All edges of the graph that a network stands for.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    node : mapping of str to str
+        Parts of the network and their nodes.
+    outputs : mapping of str to str
+        Output ports and their nodes.
+    """
     found = []
     into = defaultdict(list)
     for p in network.projections.values():

@@ -14,7 +14,7 @@ from hilbench.nal.model import forms
 from hilbench.nal.model.codec import rule_to_dict
 from hilbench.nal.model.forms import Form
 from hilbench.nal.model.network import Network
-from hilbench.nal.model.neurons import Behaviour, Population
+from hilbench.nal.model.neurons import Behaviour, Integrator, Population
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.nir.edges import edges_of, is_edge
 from hilbench.nal.nir.nodes import TYPES, delay_s
@@ -25,6 +25,7 @@ from hilbench.nal.nir.profile import (
     PopulationEntry,
     Profile,
     ProjectionEntry,
+    Stored,
 )
 from hilbench.nal.nir.shapes import Shape
 
@@ -46,15 +47,15 @@ def to_nir(network: Network) -> nir.NIRGraph:
     for p in network.populations.values():
         if p.kind != "sum":
             nodes[p.name] = _neurons(p, shapes[p.name])
-    for p in network.projections.values():
-        if is_edge(p):
-            _check_edge(p)
+    for q in network.projections.values():
+        if is_edge(q):
+            _check_edge(q)
         else:
-            _check_image(network, p)
-            nodes[p.name] = _weights(p, network.dt_s)
+            _check_image(network, q)
+            nodes[q.name] = _weights(q, network.dt_s)
     outputs = _output_names(network, set(nodes))
-    for port, node in outputs.items():
-        nodes[node] = nir.Output({"output": np.array(shapes[network.output_sources[port]])})
+    for name, node in outputs.items():
+        nodes[node] = nir.Output({"output": np.array(shapes[network.output_sources[name]])})
     metadata[KEY] = msgspec.json.encode(_profile(network, shapes, outputs, metadata)).decode()
     edges = edges_of(network, {name: name for name in nodes}, outputs)
     if len(set(edges)) < len(edges):
@@ -64,7 +65,7 @@ def to_nir(network: Network) -> nir.NIRGraph:
 
 
 def _shape(network: Network, p: Population) -> Shape:
-    """A population's shape in the graph: flat where all that touches it are matrices, which know no other."""
+    """A population's shape in the graph: flat where matrices alone touch it, because those have no other."""
     touching = [*network.onto(p.name), *network.leaving(p.name)]
     return p.shape if any(q.form is not None for q in touching) or not touching else (p.size,)
 
@@ -181,8 +182,16 @@ def _population(network: Network, p: Population, shape: Shape, metadata: dict[st
     )
 
 
-def stated(behaviour: Behaviour, integrator: str) -> dict[str, Any]:
-    """The fields that differ from the network's defaults."""
+def stated(behaviour: Behaviour, integrator: Integrator) -> dict[str, Any]:
+    """The fields that differ from the network's defaults.
+
+    Parameters
+    ----------
+    behaviour : Behaviour
+        Of one population.
+    integrator : str
+        The network's own.
+    """
     usual = msgspec.structs.asdict(Behaviour(integrator=integrator))
     return {key: value for key, value in msgspec.structs.asdict(behaviour).items() if value != usual[key]}
 
@@ -191,7 +200,7 @@ def _projection(p: Projection, metadata: dict[str, Any]) -> ProjectionEntry:
     delay = p.delay_steps
     if not isinstance(delay, int):
         metadata[f"{KEY}.delay.{p.name}"] = delay
-    stored = "nonzero"
+    stored: Stored = "nonzero"
     if not p.weights.data.all():
         stored = "all" if p.weights.nnz == np.prod(p.weights.shape) else "mask"
     if stored == "mask":
@@ -199,6 +208,6 @@ def _projection(p: Projection, metadata: dict[str, Any]) -> ProjectionEntry:
         mask = scipy.sparse.csc_array((ones, p.weights.indices, p.weights.indptr), shape=p.weights.shape)
         metadata[f"{KEY}.mask.{p.name}"] = mask.toarray()
     return ProjectionEntry(
-        source=p.source, target=p.target, form=p.form and p.form.kind,
+        source=p.source, target=p.target, form=None if p.form is None else p.form.kind,
         delay_steps=delay if isinstance(delay, int) else "array", late=p.late, rule=rule_to_dict(p.rule), stored=stored,
     )  # fmt: skip

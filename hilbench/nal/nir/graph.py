@@ -123,13 +123,14 @@ def graph_of(tree: dict[str, Any]) -> Graph:
     metadata = tree.get("metadata", {})
     if not isinstance(metadata, dict | None):
         raise NetworkError(f"metadata: found {type(metadata).__name__}; allowed: a group")
-    graph, through = Graph(metadata=dict(metadata or {})), set()
+    graph = Graph(metadata=dict(metadata or {}))
+    through: set[str] = set()
     if any(str(key).partition(".")[0] != KEY for key in graph.metadata):
         graph.notes.append("metadata is not kept: node of the graph itself")
     raw_edges = _flatten(tree, "", graph, through, 0)
     _pass_through(graph, raw_edges, through)
     _check_ends(graph)
-    # What a graph means must not hang on the order in which a file, or a dict, happens to hold it.
+    # The meaning of a graph must not depend on the order in which a file, or a dict, holds its parts.
     graph.nodes = dict(sorted(graph.nodes.items()))
     graph.edges.sort()
     graph.notes[:] = gathered(graph.notes)
@@ -226,7 +227,7 @@ def _pass_through(graph: Graph, edges: list[tuple[str, str]], through: set[str])
 
 
 def _stated(shape: Any) -> tuple[int, ...] | None:
-    """The shape that an inner port says; there are files that say none."""
+    """The shape that an inner port gives; some files give none."""
     return tuple(shape) if isinstance(shape, list) and shape else (shape,) if isinstance(shape, int) else None
 
 

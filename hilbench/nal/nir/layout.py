@@ -30,7 +30,15 @@ class Partition:
     taken: set[str] = field(default_factory=set)
 
     def relay(self, name: str, shape: Shape) -> str:
-        """Add a relay, under this name or one like it."""
+        """Add a relay, under this name or one like it.
+
+        Parameters
+        ----------
+        name : str
+            The name that is wanted.
+        shape : tuple of int
+            The relay's shape.
+        """
         name = self.free(name)
         self.relays[name] = shape
         return name
@@ -41,7 +49,15 @@ class Partition:
 
 
 def lay_out(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Partition:
-    """A linear node between two populations is a projection; where linear nodes meet, relays stand."""
+    """The network's parts: a linear node between two populations is a projection; relays stand where such nodes meet.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph, without a profile.
+    shapes : dict
+        (shape in, shape out) of each node.
+    """
     out = Partition(_names(graph.nodes))
     out.taken.update(out.names.values())
     before, after = graph.sources(), graph.targets()

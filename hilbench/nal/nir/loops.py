@@ -23,10 +23,17 @@ Edge = tuple[str, str]
 
 
 def closing_edges(graph: Graph, delaying: set[str]) -> list[Edge]:
-    """The edges that close loops, sorted. `delaying` nodes hold what passes them back: a loop through one is closed.
+    """The edges that close loops, sorted.
 
     A loop that is entered in several places is closed where the spikes of its neurons leave, if it holds one node of
     neurons alone. Raises NetworkError for any other, as its delay could be put in several places.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    delaying : set of str
+        Nodes that delay what passes them: a loop through one needs no other delay.
     """
     looped = {edge for loop in _loops(edge for edge in graph.edges if edge[1] not in delaying) for edge in loop}
     if not looped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
 from hilbench.nal.model import forms
-from hilbench.nal.model.forms import Form
+from hilbench.nal.model.forms import Form, FormKind
 from hilbench.nal.model.neurons import Kind
 from hilbench.nal.nir.graph import Node
 from hilbench.nal.nir.shapes import Shape, window
@@ -30,7 +30,7 @@ NEURONS: dict[str, tuple[Kind, dict[str, str]]] = {
 }
 """Type of node -> kind of population, and NIR's names of its parameters -> ours."""
 TYPES = {kind: (name, names) for name, (kind, names) in NEURONS.items()}
-FORMS = {
+FORMS: dict[str, FormKind] = {
     "Linear": "linear",
     "Affine": "linear",
     "Scale": "scale",
@@ -53,13 +53,31 @@ class Matrix(NamedTuple):
 
 
 def parameters(node: Node, shape: Shape) -> dict[str, NDArray]:
-    """A population's arrays, (size,) each; single numbers are everyone's."""
+    """A population's arrays, (size,) each. A single number holds for all neurons.
+
+    Parameters
+    ----------
+    node : Node
+        A node of neurons.
+    shape : tuple of int
+        The node's shape.
+    """
     names = NEURONS[node.type][1]
     return {names[key]: np.broadcast_to(value, shape).ravel() for key, value in node.arrays.items()}
 
 
 def matrix(name: str, node: Node, shape_in: Shape, shape_out: Shape) -> Matrix:
-    """A linear node as a projection's parts. Raises NetworkError."""
+    """A linear node as a projection's parts. Raises NetworkError.
+
+    Parameters
+    ----------
+    name : str
+        The node's name.
+    node : Node
+        A linear node.
+    shape_in, shape_out : tuple of int
+        What it takes in and gives out.
+    """
     try:
         return _matrix(node, shape_in, shape_out)
     except NetworkError as error:
@@ -68,7 +86,7 @@ def matrix(name: str, node: Node, shape_in: Shape, shape_out: Shape) -> Matrix:
 
 def _matrix(node: Node, shape_in: Shape, shape_out: Shape) -> Matrix:
     kind, arrays = FORMS[node.type], node.arrays
-    flat = {key: node.settings[key] for key in ("start_dim", "end_dim") if key in node.settings}
+    flat: dict[str, Any] = {key: node.settings[key] for key in ("start_dim", "end_dim") if key in node.settings}
     form = Form(kind, shape_in, shape_out, settings=flat)
     if kind == "linear":
         return Matrix(form, forms.linear(arrays["weight"]), _bias(arrays.get("bias"), shape_out))
@@ -99,7 +117,17 @@ def _bias(bias: NDArray | None, shape_out: Shape) -> NDArray | None:
 
 
 def delay_s(steps: int | NDArray, dt_s: float, shape: Shape) -> NDArray:
-    """Delays as a Delay node has them, in seconds."""
+    """Delays as a Delay node has them, in seconds, float32.
+
+    Parameters
+    ----------
+    steps : int or NDArray
+        Network steps.
+    dt_s : float
+        The network step, in seconds.
+    shape : tuple of int
+        The node's shape.
+    """
     return np.broadcast_to(np.reshape(np.float64(steps) * dt_s, shape if np.ndim(steps) else ()), shape).astype(
         np.float32
     )

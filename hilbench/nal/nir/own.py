@@ -26,12 +26,20 @@ BEHAVIOUR = {
     "fires": SPIKING,
     "spikes": SPIKING,
 }
-"""What is stated for all nodes, and of which types it speaks."""
+"""What can be stated for all nodes, and the types of node that it applies to."""
 MAX_STEPS = 2**31 - 1
 
 
 def plain(value: Any, where: str = "") -> Any:
-    """Statements with NumPy's numbers as Python's. Raises NetworkError for what JSON would drop in silence."""
+    """Statements with NumPy's numbers as Python's. Raises NetworkError for what JSON would drop in silence.
+
+    Parameters
+    ----------
+    value : Any
+        A statement, or a part of one.
+    where : str
+        What a refusal names.
+    """
     if isinstance(value, dict):
         return {key: plain(each, f"{where}.{key}".lstrip(".")) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -51,7 +59,15 @@ def plain(value: Any, where: str = "") -> Any:
 
 
 def check_nodes(graph: Graph, stated: dict[str, dict[str, Any]]) -> None:
-    """Raise NetworkError for what cannot be stated of a node, naming it."""
+    """Raise NetworkError for what cannot be stated of a node, naming it.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    stated : dict of dict
+        What is stated of single nodes, by name.
+    """
     for name, own in stated.items():
         if name not in graph.nodes:
             raise NetworkError(f"nodes: found {name!r}; {allowed_hint(name, graph.nodes)}")
@@ -74,7 +90,7 @@ def _fields(node: Node) -> tuple[str, ...]:
         kind = ("kind",) if node.type == "Threshold" else ()
         return (*Behaviour.__struct_fields__, "v_initial", *kind)
     if node.type == "Delay":
-        return ("late",)  # how long it delays, it says itself
+        return ("late",)  # its array has the delay
     return ("delay_steps", "late") if node.type in FORMS else ()
 
 
@@ -84,14 +100,22 @@ def _are_steps(value: Any) -> bool:
         array = np.asarray(value)
     except ValueError:
         return False
-    cells = [] if isinstance(value, np.ndarray) else np.asarray(value, object).ravel()
+    cells: list[Any] = [] if isinstance(value, np.ndarray) else np.asarray(value, object).ravel().tolist()
     if array.dtype.kind not in "iuf" or any(isinstance(cell, bool) for cell in cells):
         return False
     return array.ndim <= 2 and bool(((array >= 0) & (array <= MAX_STEPS) & (array == np.floor(array))).all())
 
 
 def delaying(graph: Graph, stated: dict[str, dict[str, Any]]) -> set[str]:
-    """Linear nodes that hold all that passes them back, so that a loop through one is closed already."""
+    """Linear nodes that delay all that passes them, so that a loop through one needs no other delay.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    stated : dict of dict
+        What is stated of single nodes, by name.
+    """
     found = set()
     for name, node in graph.nodes.items():
         own = stated.get(name, {})
@@ -111,7 +135,17 @@ def _shortest(node: Node, steps: Any) -> float:
 
 
 def in_full(node: Node, own: dict[str, Any], for_all: Any) -> bool:
-    """Whether all that must be known of these neurons is stated, so that no preset is asked."""
+    """Whether all that must be known of these neurons is stated, so that no preset is asked.
+
+    Parameters
+    ----------
+    node : Node
+        A node of neurons.
+    own : dict
+        What is stated of this node.
+    for_all : Statements
+        What is stated of all nodes.
+    """
     if own.get("kind") is not None:
         return True
     needed = ["threshold"] if node.type == "Threshold" else ["integrator", "reset"]

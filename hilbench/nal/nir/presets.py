@@ -40,7 +40,17 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     notes: tuple[str, ...] = ()
 
     def of(self, kind: Kind, dt_s: float, looped: bool = False) -> Fields:
-        """Fields of `Behaviour` for a population. Raises NetworkError for a kind that the framework has not."""
+        """Fields of `Behaviour` for a population. Raises NetworkError for a kind that the framework has not.
+
+        Parameters
+        ----------
+        kind : str
+            The kind of population.
+        dt_s : float
+            The network step, in seconds.
+        looped : bool
+            Whether the neurons feed themselves through one projection.
+        """
         if kind not in self.behaviour:
             raise NetworkError(f"this preset says nothing of a {kind}; {allowed_hint(kind, self.behaviour)}")
         fields = self.behaviour[kind] | (self.looped.get(kind, {}) if looped else {})
@@ -50,7 +60,15 @@ class Preset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def tau_unit_s(unit: TauUnit, dt_s: float) -> float:
-    """How many seconds a 1 in a file's time constants stands for."""
+    """How many seconds a 1 in a file's time constants stands for.
+
+    Parameters
+    ----------
+    unit : str
+        "s", "dt" or "1/dt".
+    dt_s : float
+        The network step, in seconds.
+    """
     return {"s": 1.0, "dt": dt_s, "1/dt": 1 / dt_s}[unit]
 
 

@@ -26,16 +26,16 @@ class NodeEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     node: str | None = None
 
 
-class InputEntry(NodeEntry):
+class InputEntry(NodeEntry, frozen=True):
     port: Port
 
 
-class OutputEntry(NodeEntry):
+class OutputEntry(NodeEntry, frozen=True):
     port: Port
     source: Name
 
 
-class PopulationEntry(NodeEntry):
+class PopulationEntry(NodeEntry, frozen=True):
     kind: Kind | None = None
     """Where the node does not say it: `poisson` is written as a Threshold, and `sum` is no node."""
     shape: tuple[int, ...] | None = None
@@ -44,7 +44,7 @@ class PopulationEntry(NodeEntry):
     rule: dict[str, Any] | None = None
 
 
-class ProjectionEntry(NodeEntry):
+class ProjectionEntry(NodeEntry, frozen=True):
     source: Name
     target: Name
     form: FormKind | None = None
@@ -113,7 +113,7 @@ def profile_of(graph: Graph) -> Profile | None:
 
 
 def _from_version_1(old: _Profile1, graph: Graph) -> Profile:
-    """Ports had their population's name, and edges alone said what a projection connects."""
+    """In version 1 a port had its population's name, and edges alone gave the ends of a projection."""
     before, after = graph.sources(), graph.targets()
 
     def projection(name: str, found: _Synapses1) -> ProjectionEntry:

@@ -24,7 +24,7 @@ def shapes_of(graph: Graph) -> dict[str, tuple[Shape, Shape]]:
     """
     found: dict[str, tuple[Shape, Shape]] = {}
     after = graph.targets()
-    waiting = deque((name, None) for name in graph.nodes)
+    waiting: deque[tuple[str, Shape | None]] = deque((name, None) for name in graph.nodes)
     while waiting:
         name, given = waiting.popleft()
         if name in found:
@@ -43,7 +43,15 @@ def shapes_of(graph: Graph) -> dict[str, tuple[Shape, Shape]]:
 
 
 def check_shapes(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> None:
-    """Raise NetworkError for an edge whose ends do not fit. An Output takes any shape of as many numbers."""
+    """Raise NetworkError for an edge whose ends do not fit. An Output takes any shape of as many numbers.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph.
+    shapes : dict
+        (shape in, shape out) of each node.
+    """
     for a, b in graph.edges:
         out, into = shapes[a][1], shapes[b][0]
         if out == into:
@@ -77,12 +85,11 @@ def _shapes(node: Node, given: Shape | None) -> tuple[Shape, Shape] | None:
 
 def _own_shape(node: Node, given: Shape | None) -> tuple[Shape, Shape] | None:
     try:
-        shape = np.broadcast_shapes(*(value.shape for value in node.arrays.values()))
+        own: Shape = np.broadcast_shapes(*(value.shape for value in node.arrays.values()))
     except ValueError:
         found = ", ".join(f"{key} {value.shape}" for key, value in node.arrays.items())
         raise NetworkError(f"its parameters have different shapes: {found}; allowed: one for all") from None
-    if shape == ():
-        shape = given
+    shape = given if own == () else own
     return None if shape is None else (shape, shape)
 
 
@@ -103,7 +110,8 @@ def _windowed(node: Node, given: Shape | None) -> tuple[Shape, Shape] | None:
     n_axes = 1 if node.type == "Conv1d" else 2
     if node.type in ("SumPool2d", "AvgPool2d"):
         if given is None or len(given) != 3:
-            return _no_image(given, 3)
+            _check_no_image(given, 3)
+            return None
         settings = window(node, 2)
         return given, (given[0], *forms.sides_out(settings["kernel_size"], given[1:], settings))
     weight = node.arrays["weight"]
@@ -115,7 +123,8 @@ def _windowed(node: Node, given: Shape | None) -> tuple[Shape, Shape] | None:
     if "input_shape" in node.settings:
         shape = (weight.shape[1] * settings["groups"], *_sides(node, "input_shape"))
     if shape is None or len(shape) != 1 + n_axes:
-        return _no_image(shape, 1 + n_axes)
+        _check_no_image(shape, 1 + n_axes)
+        return None
     if shape[0] != weight.shape[1] * settings["groups"] or weight.shape[0] % settings["groups"]:
         raise NetworkError(
             f"weight: found shape {weight.shape} in {settings['groups']} groups; allowed: {shape[0]} channels in all"
@@ -123,13 +132,22 @@ def _windowed(node: Node, given: Shape | None) -> tuple[Shape, Shape] | None:
     return shape, (weight.shape[0], *forms.sides_out(weight.shape[2:], shape[1:], settings))
 
 
-def _no_image(shape: Shape | None, n_axes: int) -> None:
+def _check_no_image(shape: Shape | None, n_axes: int) -> None:
+    """Raise NetworkError for a shape that is known and is no image."""
     if shape is not None:
         raise NetworkError(f"found an input of shape {shape}; allowed: {n_axes} dimensions, channels first")
 
 
 def window(node: Node, n_axes: int) -> dict[str, Any]:
-    """The settings of a moving window: one number for each axis."""
+    """The settings of a moving window: one number for each axis.
+
+    Parameters
+    ----------
+    node : Node
+        A convolution or a pooling.
+    n_axes : int
+        1 or 2.
+    """
     lowest = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": 0}
     found: dict[str, Any] = {}
     for key, low in lowest.items():

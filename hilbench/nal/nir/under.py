@@ -20,9 +20,17 @@ TIMES = ("tau", "tau_mem", "tau_syn", "delay")
 
 
 def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
-    """The graph with its times in seconds, and the statements with all that their preset adds. Raises NetworkError."""
+    """The graph with its times in seconds, and the statements with all that their preset adds. Raises NetworkError.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph, its times as the file has them.
+    stated : Statements
+        What is stated of it.
+    """
     p = None if stated.preset is None else preset(stated.preset)
-    dt_s = stated.dt_s or (p and p.dt_s)
+    dt_s = stated.dt_s or (None if p is None else p.dt_s)
     if dt_s is None:
         if p is None:
             return graph, stated
@@ -32,7 +40,17 @@ def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
 
 
 def in_seconds(graph: Graph, unit: TauUnit, dt_s: float) -> Graph:
-    """The graph with all times in seconds. Raises NetworkError for one that float32 cannot hold then."""
+    """The graph with all times in seconds. Raises NetworkError for a time that float32 cannot hold then.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph, its times as the file has them.
+    unit : str
+        "s", "dt" or "1/dt".
+    dt_s : float
+        The network step, in seconds.
+    """
     factor = tau_unit_s(unit, dt_s)
 
     def scaled(name: str, node: Node) -> Node:
@@ -98,7 +116,7 @@ def _looped(graph: Graph) -> set[str]:
 
 
 def _carries(graph: Graph, name: str) -> bool:
-    """Whether a linear node takes what neurons send; it must be told apart from a bare edge between neurons."""
+    """Whether a linear node takes what neurons send. Raises NetworkError where neurons feed neurons without one."""
     sources = [graph.nodes[a].type in NEURONS for a, b in graph.edges if b == name]
     if graph.nodes[name].type in NEURONS and any(sources):
         raise NetworkError(f"node {name!r}: neurons feed it directly; this preset delays spikes at linear nodes alone")

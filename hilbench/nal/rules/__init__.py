@@ -26,12 +26,29 @@ def after_test(network: Network, part: Projection) -> float:
 
     So it is where the projection is late, or where the target takes it into a current that its membrane sees in the
     next step (a CUBA kind with arrival "jump" or current "old"). Such a spike has not caused one of the same step.
+
+    Parameters
+    ----------
+    network : Network
+        The network that holds the target population.
+    part : Projection
+        The synapses that learn.
     """
     return float(part.late or not step_constants(network.populations[part.target], network.dt_s).from_input.any())
 
 
 def softened(w, dw, low, high, softness):
-    """A change that shrinks near the bound it moves towards: Gütig et al. (2003), J. Neurosci. 23: 3697."""
+    """A change that shrinks near the bound it moves towards: Gütig et al. (2003), J. Neurosci. 23: 3697.
+
+    Parameters
+    ----------
+    w, dw : float
+        The weight and its change.
+    low, high : float
+        The rule's bounds.
+    softness : float
+        0 to 1, the power of the distance from the bound ahead.
+    """
     span = high - low
     up = (np.maximum(high - w, 0.0) / span) ** softness
     down = (np.maximum(w - low, 0.0) / span) ** softness
@@ -39,5 +56,13 @@ def softened(w, dw, low, high, softness):
 
 
 def bounded(w, low, high):
-    """A weight held within its bounds."""
+    """A weight held within its bounds.
+
+    Parameters
+    ----------
+    w : float
+        The weight.
+    low, high : float
+        The rule's bounds.
+    """
     return np.minimum(np.maximum(w, low), high)

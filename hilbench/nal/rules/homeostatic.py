@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Constants(NamedTuple):
-    """Of one population."""
+    """The numbers that the functions of the rule use, of one population."""
 
     step: float
     per_step: float

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Constants(NamedTuple):
-    """Of one projection."""
+    """The numbers that the functions of the rule use, of one projection."""
 
     decay: float
     dt_s: float

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Constants(NamedTuple):
-    """Of one projection."""
+    """The numbers that the functions of the rule use, of one projection."""
 
     x_decay: float
     y_decay: float

@@ -12,7 +12,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.bridge.transport.spin import DEVICE_SPIN_S
-from hilbench.cli import main
+from hilbench.cli import COMMANDS, main
 from hilbench.cli._shared import print_json
 from hilbench.cli.impair import _settled
 
@@ -381,3 +381,20 @@ def test_a_reader_that_stops_early_gets_no_traceback() -> None:
         child.stdout.close()
         assert child.stderr.read() == ""
         assert child.wait(timeout=60) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_option_offers_none_as_a_value(command: str, capsys: pytest.CaptureFixture) -> None:
+    assert call(command, "--help") == 0
+    assert "None" not in capsys.readouterr().out
+
+
+def test_an_option_names_the_values_that_it_takes_in_their_order(capsys: pytest.CaptureFixture) -> None:
+    """`None` is what an option is that is not there: as a word it is as wrong as any other."""
+    for wrong in ("ms", "None"):
+        assert call("import", "net.nir", "--tau-unit", wrong) == 2
+        assert f"invalid choice '{wrong}'" in (err := capsys.readouterr().err)
+        assert "Expected one of ('s', 'dt', '1/dt')" in err
+    for option in ("--refractory-s", "--dt-s"):
+        assert call("import", "net.nir", option, "None") == 2
+        assert option in capsys.readouterr().err

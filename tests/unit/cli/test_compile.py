@@ -152,3 +152,19 @@ def test_a_network_that_rounding_erases_ends_with_1_and_a_little_of_it_with_a_wa
     assert call("compile", path, "--target", "loihi1", "--json") == 1
     found = json.loads(capsys.readouterr().out)
     assert (found["weights"][0]["zeros"], len(found["populations"][0]["inputless"])) == (229, 11)
+
+
+def test_thresholds_that_become_0_fail_beyond_a_share(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    net = Network(0.001)
+    net.input("e", 1, kind="events")
+    net.lif("a", 20, tau_s=0.02, v_threshold=np.r_[1e6, np.ones(19)])
+    net.connect("e", "a", np.ones((20, 1)))
+    save(net, tmp_path / "net.nir")
+    line = "19 of 20 thresholds become 0, counted from the reset"
+    assert call("compile", tmp_path / "net.nir", "--target", "loihi1") == 1
+    found = capsys.readouterr()
+    assert f"population 'a': {line}; allowed: up to 50% (zeros_max)" in found.err
+    assert f"erased: a: {line}" in found.out
+    assert "but rounding erases parts of it" in found.out
+    assert call("compile", tmp_path / "net.nir", "--target", "loihi1", "--zeros-max", "0.95") == 0
+    assert f"warning: a: {line}" in capsys.readouterr().err

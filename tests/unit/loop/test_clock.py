@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hilbench.loop.clock import (
+    NEVER,
     SPIN_MOST_NS,
     SPIN_NS,
     Delayed,
@@ -38,7 +39,7 @@ def delayed(delay=NONE, seed=0, ticks=1000, trace=None, **loop):
 
 
 def due_steps(clock, n=1000):
-    return [clock.due_step(k) for k in range(n)]
+    return [clock.assign_due_step(k) for k in range(n)]
 
 
 @given(us=st.integers(0, 100_000))
@@ -77,8 +78,8 @@ def test_each_delay_of_a_trace_belongs_to_its_own_tick():
     for k in (0, 5):  # the trace, and again
         assert [clock.skips(k + i, 0) for i in range(5)] == [False, True, False, False, False]
         assert [clock.reaches(k + i) for i in (0, 2, 3, 4)] == [True, False, True, True]
-        due = [clock.due_step(k + i) for i in (0, 3, 4)]  # what was skipped or lost is never asked for
-        assert due == [STEPS * k + 1, clock.NEVER, STEPS * (k + 4) + 12]
+        due = [clock.assign_due_step(k + i) for i in (0, 3, 4)]  # what was skipped or lost is never asked for
+        assert due == [STEPS * k + 1, NEVER, STEPS * (k + 4) + 12]
     clock.start(1)  # the next episode has its own, and the third the first one's again
     assert due_steps(clock, 2) == [3, 7]
     clock.start(2)
@@ -91,13 +92,13 @@ def test_a_device_that_is_busy_beside_a_trace_skips_more():
     for k in range(8):
         skipped.append(clock.skips(k, 0))
         if not skipped[-1]:
-            clock.due_step(k)
+            clock.assign_due_step(k)
     assert skipped == [False, True, False, True, False, True, False, True]
 
 
 def test_a_tick_is_never_skipped_by_a_delay_alone():
     clock = delayed(ConstantDelay(s=0.1), max_in_flight=1)
-    assert not any(clock.skips(k, 0) or not clock.due_step(k) for k in range(100))
+    assert not any(clock.skips(k, 0) or not clock.assign_due_step(k) for k in range(100))
 
 
 @pytest.mark.parametrize(("service_us", "most"), [(500, 1), (1000, 1), (1500, 1), (2500, 1), (2500, 2), (3700, 3)])
@@ -110,19 +111,19 @@ def test_a_busy_device_skips_ticks_as_a_queue_with_fixed_times_does(service_us, 
         if len(in_system) < most:
             free_us = max(free_us, 1000 * k) + service_us
             in_system.append(free_us)
-            assert clock.due_step(k) == ceil((free_us + 200) / 250), k
+            assert clock.assign_due_step(k) == ceil((free_us + 200) / 250), k
 
 
 @pytest.mark.parametrize(("service_us", "share"), [(900, 1.0), (1000, 1.0), (2000, 1 / 2), (4000, 1 / 4)])
 def test_an_overloaded_device_serves_the_ratio_of_its_period_to_its_service(service_us, share):
     clock = delayed(service_s=service_us * 1e-6, max_in_flight=2)
-    served = [k for k in range(1000) if not clock.skips(k, 0) and clock.due_step(k) is not None]
+    served = [k for k in range(1000) if not clock.skips(k, 0) and clock.assign_due_step(k) is not None]
     assert len(served) / 1000 == pytest.approx(share, abs=0.003)
 
 
 def test_a_new_episode_starts_with_an_idle_device():
     clock = delayed(service_s=0.1, max_in_flight=1)
-    clock.due_step(0)
+    clock.assign_due_step(0)
     assert clock.skips(1, 0)
     clock.start(1)
     assert not clock.skips(0, 0)
@@ -145,12 +146,12 @@ def test_recorded_repeats_its_columns_episode_by_episode():
         [episode((0, 3, False, True, True), (1, -1, True, False, False)), episode((0, 9, False, 1, 0))], True
     )
     clock.start(0)
-    assert (clock.ticks, clock.due_step(0), clock.due_step(1)) == (2, 3, clock.NEVER)
+    assert (clock.ticks, clock.assign_due_step(0), clock.assign_due_step(1)) == (2, 3, NEVER)
     assert [clock.skips(k, 0) for k in (0, 1)] == [False, True]
     assert [clock.reaches(k) for k in (0, 1)] == [True, False]
     assert [clock.late(k, overdue=k == 1) for k in (0, 1)] == [True, False]
     clock.start(1)
-    assert (clock.ticks, clock.due_step(0)) == (1, 9)
+    assert (clock.ticks, clock.assign_due_step(0)) == (1, 9)
 
 
 def test_the_wall_counts_from_its_start_and_leaves_a_moment_before_it():

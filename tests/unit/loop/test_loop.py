@@ -229,6 +229,19 @@ def test_a_period_longer_than_the_timeout_is_no_silence(tmp_path):
     assert bench.outcome.status == "done"
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_link_that_is_cut_at_the_end_of_an_episode_loses_no_device_that_still_answers(tmp_path, answers):
+    """The last replies can no longer come: those ticks stay unanswered, and the next episode runs."""
+    bench = Bench(
+        tmp_path, lambda seq: (0,) if seq < 10 else None, ticks=20, episodes=2, silence_s=0.005, max_in_flight=50,
+        device={"timeout_s": 0.05, "answers": answers},
+    )  # fmt: skip
+    bench.run()
+    assert bench.outcome.status == ("done" if answers else "fault")
+    found = [episode["answered"].tolist() for episode in read_run(tmp_path).episodes]
+    assert found == [[True] * 10 + [False] * 10] * (2 if answers else 1)
+
+
 @pytest.mark.parametrize("lost_at", [1, 2])
 def test_a_device_lost_at_a_reset_is_a_fault_of_that_episode(tmp_path, lost_at):
     bench = Bench(tmp_path, always(0), episodes=3, device={"faults": {"reset": (lost_at, LinkError("gone"))}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hilbench.loop import recovery
 from hilbench.loop.clock import Lockstep
 from hilbench.record.reader import read_run
 from hilbench.runs.replay import check_repeatable
-from hilbench.types import SAFE, Checkpoint, LoadReport
+from hilbench.types import SAFE, LoadReport
 
 pytestmark = pytest.mark.timeout(30)
 LOST_AT = 5
@@ -40,9 +41,11 @@ class Mortal(Device):
     def abandon(self):
         pass
 
-    def request_checkpoint(self, episode, tick):
+    def request_checkpoint(self, received):
         """It comes when the next one is asked for."""
-        self.kept, self.coming = self.coming, Checkpoint({"weights/w": np.array([self.sent[-1][0]])}, episode, tick)
+        if self.coming is not None:
+            self.coming()
+        self.coming = partial(received, {"weights/w": np.array([self.sent[-1][0]])})
 
     def restore(self, arrays, carry):
         self.restored.append((arrays["weights/w"][0], carry))

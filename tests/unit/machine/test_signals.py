@@ -61,8 +61,15 @@ def ended_by(folder, *numbers, way="foreground"):
 
 @pytest.mark.parametrize(
     "numbers",
-    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP], [signal.SIGHUP, signal.SIGTERM]],
-    ids=["INT", "TERM", "HUP", "HUP and TERM"],
+    [
+        [signal.SIGINT],
+        [signal.SIGTERM],
+        [signal.SIGHUP],
+        [signal.SIGHUP, signal.SIGTERM],
+        [signal.SIGINT, signal.SIGHUP],
+        [signal.SIGTERM, signal.SIGINT],
+    ],
+    ids=["INT", "TERM", "HUP", "HUP and TERM", "INT and HUP", "TERM and INT"],
 )
 def test_a_run_that_is_asked_to_end_keeps_its_last_rows(tmp_path, numbers):
     """Batches have 10 rows: the last 5 would be lost with the process."""
@@ -75,6 +82,45 @@ def test_a_run_that_is_asked_to_end_keeps_its_last_rows(tmp_path, numbers):
 def test_a_run_under_nohup_goes_on_when_its_terminal_closes(tmp_path):
     code, said, run = ended_by(tmp_path, signal.SIGHUP, way="nohup")
     assert (code, said, run.meta["status"], len(run.episodes[0]["seq"])) == (0, "", "done", 36)
+
+
+def signals_taken_while_closing(first, more):
+    """Which of these signals did not interrupt what is being closed because of the first one."""
+    taken = []
+
+    def end():
+        try:
+            os.kill(os.getpid(), first)
+        finally:
+            for number in more:
+                os.kill(os.getpid(), number)
+                taken.append(number)
+
+    with pytest.raises(KeyboardInterrupt), as_interrupts():
+        end()
+    return taken
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_is_being_closed_is_not_interrupted_by_a_second_signal(first, second, ctrl_c):
+    assert signals_taken_while_closing(first, [second]) == [second]
+
+
+def test_the_third_ctrl_c_ends_even_what_is_being_closed(ctrl_c):
+    number = signal.SIGINT
+    assert signals_taken_while_closing(number, [number] * 5) == [number]  # the one after it got out
+
+
+@pytest.fixture
+def ctrl_c():
+    """Python's own handlers, whatever this test was started by."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_handlers_are_as_they_were_afterwards():

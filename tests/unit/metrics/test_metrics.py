@@ -445,6 +445,22 @@ def test_a_device_that_counts_instructions_has_no_time():
     assert not [name for name in timed if name.startswith("instructions")]
 
 
+@pytest.mark.parametrize("received_ns", [0, 10**12 - 1, 10**12 + 2 * MS, 2**63 - 1])
+def test_a_device_that_received_before_the_tick_or_after_the_reply_has_another_clock(received_ns):
+    start = MS * np.arange(3) + 10**12
+    rows = episode(
+        3, applied_step=np.arange(3), scheduled_ns=start, captured_ns=start, encoded_ns=start,
+        received_ns=np.array([start[0] + 10, received_ns, start[2] + 10]),
+        compute_ns=np.full(3, 40_000), arrived_ns=start + 100_000, decoded_ns=start + 100_000,
+        applied_ns=start + 100_000,
+    )  # fmt: skip
+    found = measure(run(rows, mode="realtime", more={"same_clock": True}))
+    parts = {name: m["value"] for name, m in found.items() if name.startswith("latency_part[") and "mean" in name}
+    assert parts["latency_part[link mean]"] == pytest.approx(60e-6)
+    assert min(parts.values()) >= 0
+    assert not {"latency_part[link out mean]", "latency_part[link back mean]"} & parts.keys()
+
+
 @pytest.mark.parametrize("same_clock", [True, False])
 def test_the_latency_is_split_by_its_stamps(same_clock):
     n, unanswered = 1000, 7

@@ -16,8 +16,9 @@ from recorded_rows import SHAPE, check, write_reply, write_tick
 
 from hilbench.cli import guard
 from hilbench.errors import RecordError
+from hilbench.files import write_whole
 from hilbench.record.reader import read_run
-from hilbench.record.sealed import RESERVE_BYTES, write_whole
+from hilbench.record.sealed import RESERVE_BYTES
 from hilbench.record.writer import Recorder
 from hilbench.studies.evaluation import evaluate
 
@@ -80,15 +81,15 @@ def test_the_last_word_has_room_of_its_own(tmp_path):
 
 
 def test_a_file_that_cannot_be_replaced_stays_as_it_was(tmp_path, monkeypatch):
-    write_whole(tmp_path / "a", "old")
+    write_whole(tmp_path / "a", b"old")
 
     def full(path, *_):
         path.touch()
         raise FULL
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left") as error:
-        write_whole(tmp_path / "a", "new")
+        write_whole(tmp_path / "a", b"new")
     assert error.value.filename == str(tmp_path / "a")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_text() == "old"

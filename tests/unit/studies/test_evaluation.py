@@ -290,7 +290,7 @@ def test_references_are_repeated_when_the_run_they_follow_is(tmp_path: Path) -> 
     summary = evaluate(REALTIME, tmp_path)
     assert {step.status for step in steps_of(tmp_path, REALTIME)} == {"was there"}
     place = tmp_path / summary["cells"][0]["runs"][0]
-    said_more(place, stamp="of a run that took its place")
+    said_more(place, run_id="of a run that took its place")
     again = {step.name.split("__")[0]: step.status for step in steps_of(tmp_path, REALTIME)}
     assert again == {"pid": "was there", "pd": "done", "told": "done"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from hilbench.errors import ScenarioError
 from hilbench.scenario import files as scenarios
-from hilbench.studies.suite import cells, command, load_suite, override
+from hilbench.studies.suite import Suite, cells, command, load_suite, override
 
 SMALL = {
     "name": "small",
@@ -182,3 +182,9 @@ def test_a_scenario_that_is_nowhere_is_one_line_with_both_places(tmp_path, monke
     assert text.startswith(f"{path}: scenarios: cartpole_laddr.toml: no such file; ")
     assert "did you mean 'cartpole_ladder'?" in text
     assert text.endswith(f"; looked for in {tmp_path / 'there'} and here")
+
+
+@pytest.mark.parametrize(("given", "missing"), [({}, "scenarios"), ({"scenarios": ["cartpole_ladder"]}, "seeds")])
+def test_a_suite_made_in_python_without_scenarios_or_seeds_is_refused(given, missing) -> None:
+    with pytest.raises(ScenarioError, match=rf"^own\.{missing}: found nothing; expected a list"):
+        cells(Suite(name="own", summary="", **given))

@@ -41,6 +41,9 @@ def test_other_byte_orders_are_turned():
         ["|O", [1], bytes(8)],
         ["<f8", [-1], b""],
         ["<f8", [2**41], b""],
+        ["<f4", [0, 2**40, 2**40, 2**40], b""],
+        ["<f4", [0, 2**29, 2**29, 2**29], b""],
+        ["<f4", [2**29, 2**29, 0], b""],
     ],
 )
 def test_an_array_that_is_none_is_refused(array):

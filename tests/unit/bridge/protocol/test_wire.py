@@ -291,3 +291,11 @@ def test_numbers_are_fixed():
     assert [code.value for code in Code] == list(range(1, 13))
     layouts = wire.HEADER.size, wire.HELLO.size, wire.RESET.size, wire.REPLY.size, EVENT.itemsize
     assert layouts == (32, 64, 16, 80, 8)
+
+
+@pytest.mark.parametrize("name", ["exact", "approximated", "dropped", "warnings"])
+def test_lines_of_a_report_are_printable_and_few(name):
+    lines = ("\x1b[31mred\nhilbench: forged", *(str(k) for k in range(30)))
+    report = wire.decode_report(wire.encode_report(1, 2, LoadReport("\x1bx", **{name: lines})))
+    assert getattr(report, name) == (" [31mred hilbench: forged", *(str(k) for k in range(19)), "and 11 more")
+    assert report.backend == " x"

@@ -14,6 +14,9 @@ from hilbench.backends.reference import Reference
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, read
 from hilbench.nal.compile.fold import exact_parts, fold
+from hilbench.nal.compile.report import compile_network
+from hilbench.nal.compile.target import load_target
+from hilbench.nal.nir import from_nir
 from hilbench.types import EVENT, Empty, Probes, Tick
 
 RANDOM = np.random.default_rng(4)
@@ -116,3 +119,56 @@ def test_several_ways_through_one_relay_have_names_of_their_own():
     assert {p.name for p in folded.projections.values()} == set(folded.projections)
     assert exact_parts(net, folded, ["e>from_e+w: off", "f>from_f+v@1: off"]) == ("a", "b")
     assert exact_parts(net, folded, ["from_e+w: off"]) == ("a", "b", "from_f", "v")
+
+
+def drawn(nodes: dict[str, nir.NIRNode], edges: list[str], inputs: str = "events") -> Network:
+    """A graph whose edges are written as "a b", of parts with two lines."""
+    kinds = {"x": nir.Input({"input": np.array([2])}), "c": cells(2)} | nodes
+    ends = {name: nir.Output({"output": np.array([2])}) for edge in edges for name in edge.split() if name[0] == "o"}
+    graph = nir.NIRGraph(kinds | ends, [tuple(edge.split()) for edge in edges])
+    return from_nir(graph, dt_s=1e-3, integrator="discrete", reset="zero", inputs=inputs)
+
+
+def linear() -> nir.Linear:
+    return nir.Linear(np.ones((2, 2)))
+
+
+def test_a_loop_of_linear_nodes_is_named_by_its_nodes():
+    """Only b and l are in it; neither relays nor folded projections have a name that a user gave."""
+    nodes = {"a": linear(), "b": linear(), "w": linear(), "l": nir.Delay(np.full(2, 1e-3))}
+    net = drawn(nodes, ["x a", "a b", "b l", "l b", "b w", "w c", "c o"])
+    found = "found a loop of linear nodes without a neuron: 'b', 'l'; allowed"
+    with pytest.raises(NetworkError, match=f"^network: {found} on backend 'loihi': a neuron in every loop$"):
+        Loihi(LoihiConfig()).load(net, 1000, Probes())
+    for target in ("loihi2", "cortexm4"):
+        broken = [str(b) for b in compile_network(net, target, load_target(target)).broken]
+        assert broken == [f"network: kinds: {found}: a neuron in every loop"]
+
+
+@pytest.mark.parametrize("inputs", ["values", "events"])
+@pytest.mark.parametrize(
+    ("nodes", "edges", "says"),
+    [
+        ({}, ["x o2"], "the input 'x' itself, which the host must pass on"),
+        ({"v": linear()}, ["x v", "v o2"], "a sum of inputs, which the host must add up"),
+        ({}, ["x o2", "c o2"], "a sum of inputs and other outputs, which the host must add up"),
+        ({"v": linear()}, ["c v", "v o2"], "a sum of other outputs, which the host must add up"),
+    ],
+)
+def test_an_output_that_the_host_computes_says_of_what(inputs, nodes, edges, says):
+    net = drawn({"w": linear()} | nodes, ["x w", "w c", "c o", *edges], inputs)
+    assert compile_network(net, "loihi2", load_target("loihi2")).dropped == [f"output 'o2': {says}"]
+
+
+def test_an_output_that_copies_an_input_is_refused_as_that():
+    net = drawn({"w": linear()}, ["x w", "w c", "c o", "x o2"])
+    with pytest.raises(NetworkError, match=r"^output 'o2': found the input 'x' itself, which no neuron takes up"):
+        Loihi(LoihiConfig()).load(net, 1000, Probes())
+
+
+def test_a_delay_is_part_of_the_name_of_what_it_is_folded_into():
+    """So that what is said of the one is said of the other, and neither is called exact."""
+    net = drawn({"w": linear(), "l": nir.Delay(np.full(2, 2e-3))}, ["x l", "l w", "w c", "c o"])
+    folded = fold(net)
+    assert list(folded.projections) == ["l+w"]
+    assert exact_parts(net, folded, ["l+w: off"]) == ("c",)

@@ -125,7 +125,7 @@ def test_a_relay_that_is_read_is_computed_beside_the_chip():
     net = read_sum(chain(3))
     net.output("spikes", "a")
     report = compile_network(net, "loihi1", LOIHI1)
-    assert report.dropped == ["output 'total': a sum of other outputs, which the host must add up"]
+    assert report.dropped == ["output 'total': a sum of inputs and other outputs, which the host must add up"]
     assert report.broken == []
     assert report.neurons == 3
 

@@ -142,6 +142,14 @@ def test_a_lie_in_one_field_is_found(path, value):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("shape", [[0, *[10**6] * 4], [1] * 65, [0] * 65])
+def test_a_shape_that_no_array_can_have_is_refused(shape):
+    form = {"kind": "linear", "shape_in": [3], "shape_out": [3], "settings": {}}
+    data = bytes(0 if 0 in shape else 4)
+    with pytest.raises(ProtocolError):
+        unpack(tampered(("projections", 0, "form"), form | {"arrays": {"weight": {"shape": shape, "data": data}}}))
+
+
 def test_starts_whose_differences_wrap_around_are_found():
     # Each difference overflows to a positive number; read as an index, the values would leave the arrays.
     net = Network(0.001)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 
+import h5py
 import msgspec
 import nir
 import numpy as np
@@ -325,3 +326,45 @@ def test_a_constant_input_is_none_of_what_arrives():
     net.input("more", 1)
     net.connect("more", "a", [[1.0]], bias=[0.5])
     assert awaits_arrivals(net, net.populations["a"])
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    kind=st.sampled_from(["lif", "if"]), threshold=NUMBERS, floor=NUMBERS, comparison=st.sampled_from([">", ">="]),
+    refractory_s=st.sampled_from([0.0, 3 * DT_S]), reset_at=st.sampled_from(["now", "next"]),
+)  # fmt: skip
+def test_a_floor_that_passes_the_threshold_is_refused(kind, threshold, floor, comparison, refractory_s, reset_at):
+    """Reset and rest are far below, so that nothing but the floor can make a neuron go on without input."""
+    stated = {"threshold": comparison, "v_floor": floor, "integrator": "euler", "reset": "value", "v_reset": -9.0}
+    stated |= {"reset_at": reset_at, "refractory_s": refractory_s if reset_at == "now" else 0.0}
+    stated |= {"tau_s": 2 * DT_S, "v_leak": -9.0} if kind == "lif" else {}
+    accepted = cells(kind, v_threshold=1000.0, **stated)
+    a = accepted.populations["a"]
+    tried = replace(accepted, populations={"a": replace(a, v_threshold=np.float32([threshold]))})
+    above = floor >= threshold if comparison == ">=" else floor > threshold
+    assert any(step > 30 for step in fired("reference", tried, n_steps=40)) == above
+    limit = f"{'less than' if comparison == '>=' else 'up to'} its threshold of {threshold:g}"
+    says = f"v_floor: found {floor:g}, neuron 0 would fire for ever; allowed: {limit}"
+    with pytest.raises(NetworkError, match=says) if above else nullcontext():
+        cells(kind, v_threshold=threshold, **stated)
+
+
+def test_a_file_with_a_floor_above_its_threshold_is_refused(tmp_path):
+    """A file is refused as what is built is, and a Threshold node as a neuron is."""
+    net = cells(v_threshold=1.0, v_floor=-1.0)
+    save(net, tmp_path / "net.nir")
+    with h5py.File(tmp_path / "net.nir", "r+") as file:
+        text = file["node/metadata/hilbench"][()].decode()
+        del file["node/metadata/hilbench"]
+        file["node/metadata/hilbench"] = text.replace('"v_floor":-1.0', '"v_floor":2.0')
+    with pytest.raises(NetworkError, match="v_floor: found 2, neuron 0 would fire for ever"):
+        load(tmp_path / "net.nir")
+    with pytest.raises(NetworkError, match="v_floor: found 2, neuron 0 would fire for ever"):
+        cells("threshold", v_threshold=1.0, v_floor=2.0)
+
+
+def test_a_threshold_that_does_not_rise_ends_nothing():
+    for step in (0.0, -1.0):
+        with pytest.raises(NetworkError, match="v_floor: found 2, neuron 0 would fire for ever"):
+            cells(v_threshold=1.0, v_floor=2.0, adapt_tau_s=0.1, adapt_step=step)
+    cells(v_threshold=1.0, v_floor=2.0, adapt_tau_s=0.1, adapt_step=1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import scipy.sparse
 
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
-from hilbench.nal.model.neurons import MAX_REFRACTORY_STEPS
+from hilbench.nal.model.neurons import MAX_REFRACTORY_STEPS, PARAMETERS, Behaviour
 from hilbench.nal.rules.pes import PES
 
 
@@ -205,3 +206,29 @@ def test_delays_of_a_large_network_stay_sparse():
     net.lif("cells", n, tau_s=0.02)
     net.connect("x", "cells", weights, delay_steps=steps)
     np.testing.assert_array_equal(net.projections["x_to_cells"].delay_steps, np.arange(n) % 7)
+
+
+def test_keywords_name_every_array_and_every_field_of_behaviour():
+    """What an editor shows is all that can be stated."""
+    arrays = {name for names in PARAMETERS.values() for name in names}
+    stated = arrays | set(Behaviour.__struct_fields__)
+    others = {"self", "name", "kind", "size", "rule", "output", "units", "unknown"}
+    assert set(signature(Network.add).parameters) - others == stated
+    assert set(signature(Network.lif).parameters) - others == stated - {"tau_syn_s", "w_in", "current"}
+    assert set(signature(Network.cuba_lif).parameters) - others == stated
+
+
+def test_what_a_keyword_states_is_what_a_dict_states():
+    net = Network(0.001)
+    stated = {"tau_s": 0.02, "tau_syn_s": 0.01, "w_in": 2.0, "v_reset": -0.5, "current": "old", "integrator": "euler",
+              "refractory_s": 0.002, "v_floor": -1.0, "adapt_tau_s": 0.1, "adapt_step": 0.25}  # fmt: skip
+    net.cuba_lif("a", 2, **stated)
+    net.add_stated("b", "cuba_lif", 2, stated)
+    net.lif("c", 2, tau_s=0.02, v_floor=None)
+    a, b = net.populations["a"], net.populations["b"]
+    assert a.behaviour == b.behaviour
+    assert a.behaviour == Behaviour(current="old", integrator="euler", refractory_s=0.002, v_floor=-1.0,
+                                    adapt_tau_s=0.1, adapt_step=0.25)  # fmt: skip
+    for name in PARAMETERS["cuba_lif"]:
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    assert net.populations["c"].behaviour == Behaviour()

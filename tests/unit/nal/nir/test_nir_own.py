@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import nir
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hilbench.cli import main
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, load, read, save
 from hilbench.nal.nir import from_nir
+from hilbench.nal.nir.statements import Statements
 from hilbench.types import EVENT, Probes, Tick
 
 
@@ -183,3 +186,10 @@ def test_the_file_itself_is_not_written_over(tmp_path, capsys):
     assert end.value.code == 2
     assert "--out" in capsys.readouterr().err
     assert path.read_bytes() == before
+
+
+def test_keywords_name_every_statement_and_another_is_refused():
+    for function, first in ((read, "path"), (from_nir, "graph")):
+        assert set(signature(function).parameters) - {first, "unknown"} == set(Statements.__struct_fields__)
+    with pytest.raises(NetworkError, match=r"integrater: nothing of this name can be stated; allowed: .*'integrator'"):
+        from_nir(chain(lif()), **STATED, integrater="exact")

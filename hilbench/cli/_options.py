@@ -1,0 +1,28 @@
+"""What the option parser reads of types: an option that need not be given takes what it takes, and no `None`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import NoneType, UnionType
+from typing import Any, Union, get_args
+
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+OPTIONS = ConstructorRegistry()
+
+
+@OPTIONS.primitive_rule
+def _or_absent(info: PrimitiveTypeInfo) -> Any:
+    """The rule of X for X | None, whose None is the absence of the option and no word."""
+    kinds = get_args(info.type)
+    if info.type_origin not in (Union, UnionType) or NoneType not in kinds:
+        return None
+    others = tuple(kind for kind in kinds if kind is not NoneType)
+    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(Union[others], info.markers))  # noqa: UP007
+    if not isinstance(spec, PrimitiveConstructorSpec):
+        return spec
+    return replace(
+        spec,
+        is_instance=lambda value: value is None or spec.is_instance(value),
+        str_from_instance=lambda value: ["none"] if value is None else spec.str_from_instance(value),
+    )

@@ -1,0 +1,38 @@
+"""Files that are written whole or not at all, wherever their path leads."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file whole. Raises OSError with the file's path; what was there stays then.
+
+    A symbolic link stays, and what it leads to is replaced. What is there and is no regular file, as a pipe or
+    /dev/full, is written into: in its place a file would be of no use to anybody.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(Path(os.path.realpath(path)), data)
+    except OSError as error:
+        raise at(path, error) from None
+
+
+def at(path: Path, error: OSError) -> OSError:
+    """The same error with the path: one from a write does not say it, as one from `open` does."""
+    return OSError(error.errno, error.strerror or str(error), str(path))
+
+
+def _replace(path: Path, data: bytes) -> None:
+    draft = path.with_name(f".{path.name}")
+    try:
+        draft.write_bytes(data)
+        os.replace(draft, path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,42 @@
+"""The nouns that two layers share: Tick and Reply, ports, programs, plants, and the contracts that plug-ins fulfil.
+
+A type stands here only when two layers use it. Nothing here reads a clock, a file or a socket.
+"""
+
+from __future__ import annotations
+
+from hilbench.types.contracts import (
+    Backend,
+    BuiltController,
+    Coder,
+    Controller,
+    Empty,
+    Law,
+    Link,
+    Meter,
+    to_builtins,
+)
+from hilbench.types.plants import Observation, Plant, PlantSpec, SensingPlant
+from hilbench.types.programs import Carry, LawProgram, Lines, LoadReport, Name, Port, Probes, Program, size_of
+from hilbench.types.runs import RunData
+from hilbench.types.ticks import (
+    COUNTERS,
+    EVENT,
+    HELD,
+    NO_EVENTS,
+    NO_VALUES,
+    REPLIED,
+    SAFE,
+    Events,
+    Reply,
+    States,
+    Tick,
+    Values,
+)
+
+__all__ = [
+    "COUNTERS", "EVENT", "HELD", "NO_EVENTS", "NO_VALUES", "REPLIED", "SAFE",
+    "Backend", "BuiltController", "Carry", "Coder", "Controller", "Empty", "Events", "Law", "LawProgram", "Lines",
+    "Link", "LoadReport", "Meter", "Name", "Observation", "Plant", "PlantSpec", "Port", "Probes", "Program", "Reply",
+    "RunData", "SensingPlant", "States", "Tick", "Values", "size_of", "to_builtins",
+]  # fmt: skip
