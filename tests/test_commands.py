@@ -51,7 +51,7 @@ PARSED_ONLY = {
     "hilbench build cortexm": "needs a cross compiler; tests/unit/backends/test_cortexm.py builds",
     "hilbench evaluate devices": "minutes, and every device there is",
     "hilbench report runs/devices": "reads what `hilbench evaluate devices` leaves",
-    "hilbench conformance": "half a minute for all backends; docs/presets.md runs it for one",
+    "hilbench conformance": "minutes for all backends; docs/presets.md runs it for one",
     "hilbench doctor": "measures for half a minute; tests/unit/machine/test_doctor.py examines this machine",
     "hilbench serve": "serves until it is stopped",
     "hilbench impair": "impairs until it is stopped",

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
 MODULES = {"hilbench." + name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): name for name in FILES}
 """Full name of a module -> its file."""
 FunctionNode = (ast.FunctionDef, ast.AsyncFunctionDef)
+ANYTHING = re.compile(r"Any|[A-Z]")
+"""Annotations of what may be anything, which has no type to be named: Any, a type variable."""
 ENTRY = re.compile(r"(?P<names>\**\w+(?:, \**\w+)*)(?P<type> : \S.*)?")
 
 
@@ -57,7 +60,7 @@ def functions(file: str, body: list[ast.stmt], owner: ast.ClassDef | None = None
 
 
 def parameters(function: Function) -> list[str]:
-    """Names as numpydoc writes them, with stars; without `self`, `cls` and what the command line does not offer."""
+    """Names as numpydoc writes them, with stars; without `self` and `cls`."""
     given = function.node.args
     named = [*given.posonlyargs, *given.args]
     decorators = {ast.unparse(decorator) for decorator in function.node.decorator_list}
@@ -65,7 +68,7 @@ def parameters(function: Function) -> list[str]:
         named = named[1:]
     found = [arg.arg for arg in named]
     found += [f"*{given.vararg.arg}"] if given.vararg else []
-    found += [arg.arg for arg in given.kwonlyargs if "Suppress" not in ast.unparse(arg.annotation or ast.Constant(0))]
+    found += [arg.arg for arg in given.kwonlyargs]
     return found + ([f"**{given.kwarg.arg}"] if given.kwarg else [])
 
 
@@ -130,15 +133,23 @@ def overrides(function: Function) -> tuple[bool, bool]:
     return any_base, documented
 
 
-def section(docstring: str) -> dict[str, str | None] | None:
-    """Parameter -> its type, of the section Parameters; None without one."""
+def annotations(function: Function) -> dict[str, str]:
+    """Parameter -> how it is annotated; `Any` without."""
+    given = function.node.args
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    return {arg.arg: "Any" if arg.annotation is None else ast.unparse(arg.annotation) for arg in named}
+
+
+def section(docstring: str) -> dict[str, bool] | None:
+    """Parameter -> whether its type is given, or that it is as in another function; None without a section."""
     match = re.search(r"^Parameters\n-{10}\n(.*?)(?=^\w[^\n]*\n---|\Z)", docstring, re.M | re.S)
     if match is None:
         return None
     found = {}
-    for line in match[1].splitlines():
-        if line and not line.startswith(" ") and (entry := ENTRY.fullmatch(line)):
-            found |= dict.fromkeys(entry["names"].split(", "), entry["type"])
+    for line, below in pairwise([*match[1].splitlines(), ""]):
+        if entry := ENTRY.fullmatch(line):
+            known = entry["type"] is not None or below.startswith("    As in `")
+            found |= dict.fromkeys(entry["names"].split(", "), known)
     return found
 
 
@@ -154,14 +165,18 @@ def complaint(function: Function) -> str | None:
     found = section(docstring or "")
     if found is None:
         return "no section Parameters"
-    if missing := [name for name in expected if name not in found]:
+    annotated = annotations(function)
+    offered = [name for name in expected if "tyro.conf.Suppress" not in annotated.get(name, "")]
+    if missing := [name for name in offered if name not in found]:
         return f"not in the section: {', '.join(missing)}"
     if strange := [name for name in found if name not in expected]:
         return f"in the section, but no parameter: {', '.join(strange)}"
-    untyped = [name for name, type_ in found.items() if type_ is None and not name.startswith("*")]
-    if untyped and not function.file.startswith("cli/"):  # whose options have their types from the signature
-        return f"no type, shape or unit: {', '.join(untyped)}"
-    return None
+    if function.file.startswith("cli/"):  # options have their types from the signature
+        return None
+    untyped = [
+        name for name, known in found.items() if not known and not ANYTHING.fullmatch(annotated.get(name, "Any"))
+    ]
+    return f"no type, shape or unit: {', '.join(untyped)}" if untyped else None
 
 
 @pytest.mark.parametrize("file", [name for name in FILES if in_the_open(name)])
@@ -213,14 +228,17 @@ class Derived(Base):
 
 def few(a): ...
 
-def untyped(a, b):
-    """Has no types.
+def untyped(a: int, b: Any, c: int, d: int):
+    """Has one type.
 
     Parameters
     ----------
     a
         The first.
-    b : int
+    b
+    c
+        As in `own`.
+    d : int
     """
 
 def lacking(a, b):

@@ -74,3 +74,9 @@ def test_make_targets_and_files_that_the_readme_names_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.M), target
     for link in re.findall(r"\]\(([^):]+)\)", text):
         assert (ROOT / link).exists(), link
+
+
+def test_tests_that_the_pages_name_exist() -> None:
+    for page in PAGES:
+        for name in re.findall(r"\btests/[\w/]+(?:\.py)?", page.read_text("utf-8")):
+            assert (ROOT / name).exists(), f"{page.name}: {name}"
