@@ -87,11 +87,11 @@ def _standard(config: SB3Config, plant: PlantSpec) -> tuple[Standard | None, tup
     if config.statistics is None:
         if not (files := beside(Path(config.path))):
             return None, ()
-        file = " or ".join(map(str, files))
+        named = " or ".join(map(str, files))
         note = (
-            f"controller 'sb3': {file} lies beside the policy: trained behind VecNormalize, it acts rightly only with"
+            f"controller 'sb3': {named} lies beside the policy: trained behind VecNormalize, it acts rightly only with"
         )
-        return None, (f"{note} statistics = {str(file)!r}",)
+        return None, (f"{note} statistics = {named!r}",)
     needs, file = "what VecNormalize saved at statistics", Path(config.statistics)
     if not file.is_file():
         raise _refusal(needs, f"no file {config.statistics!r}")

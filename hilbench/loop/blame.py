@@ -12,7 +12,7 @@ from hilbench.types import LawProgram
 
 
 def blamed(error: BaseException, plant: Any, agent: Agent) -> str:
-    """Name the plug-in that raised, or whose answer is wrong; empty where none did, so that the fault is our own.
+    """Name the plug-in that raised, or whose answer is wrong. Raises the error itself where it is no plug-in's.
 
     Parameters
     ----------
@@ -29,12 +29,14 @@ def blamed(error: BaseException, plant: Any, agent: Agent) -> str:
         type(coder).__module__: f"coder {type(coder).__name__!r}",
     }
     through = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
     if wrong := _wrong_answer(plant):
         return f"plant {type(plant).__name__!r}: {wrong}"
-    if {"send", "collect", "submit"} & {*names}:
-        return f"law {program.name!r}" if isinstance(program, LawProgram) else ""
-    return next((modules[name] for name in reversed(through) if name in modules), "")
+    if "hilbench.backends.law" in through and isinstance(program, LawProgram):
+        return f"law {program.name!r}"
+    for name in reversed(through):
+        if name in modules:
+            return modules[name]
+    raise error
 
 
 def _wrong_answer(plant: Any) -> str:

@@ -30,8 +30,7 @@ from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Plant, Reply, Sensing
 class Loop:
     """One run of a plant and an agent. Build it, call `run` once."""
 
-    _episode: Episode
-    """The one under way."""
+    _episode: Episode  # the one under way
 
     def __init__(
         self, plant: Plant | SensingPlant, agent: Agent, config: LoopConfig, recorder: Recorder, clock: Clock,
@@ -280,8 +279,7 @@ class Loop:
 
     def _broken(self, number: int, error: BaseException) -> Outcome:
         """Put on record what a plug-in raised or answered, in the safe action. Raises what is no plug-in's."""
-        if not (culprit := blamed(error, self._plant, self._agent)):
-            raise error
+        culprit = blamed(error, self._plant, self._agent)
         with suppress(Exception, SystemExit):  # the plant itself may be what is broken
             self._plant.advance(1, self._safe)
         k = getattr(getattr(self, "_episode", None), "next_step", 0) // self._steps

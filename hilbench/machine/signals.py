@@ -26,7 +26,7 @@ def as_interrupts() -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in ENDING}
     heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
-    came = {number: 0 for number in ENDING}
+    came: dict[int, int] = dict.fromkeys(ENDING, 0)
 
     def interrupt(number: int, frame: Any) -> None:
         came[number] += 1

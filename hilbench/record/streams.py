@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.record.sealed import at
+from hilbench.files import at
 from hilbench.types import EVENT
 
 try:

@@ -117,6 +117,7 @@ class _Code:
         self.imports: set[str] = set()
         if {_plain(owner) for owner in owners} & {*COUNTS, *ENGINES}:
             return
+        assert spec.origin is not None, "_locate finds only modules that have a file"
         origin = Path(spec.origin)
         if origin.is_file():
             self._read_files(spec, origin, owners, plugin)
@@ -142,7 +143,9 @@ class _Code:
     def _read_archive(self, name: str, archive: Path | None) -> None:
         """A module that lies in a zip file: the whole of that, and what anything in it imports."""
         try:
-            with ZipFile(archive or "") as opened:
+            if archive is None:
+                raise OSError
+            with ZipFile(archive) as opened:
                 sources = [opened.read(inside) for inside in opened.namelist() if inside.endswith(".py")]
         except (OSError, BadZipFile, RuntimeError):  # no archive, or one under a password
             self.digests = {name: NOT_SEEN}

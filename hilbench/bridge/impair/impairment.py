@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError, allowed_hint
-from hilbench.scenario.delays import ConstantDelay, Delay, Seconds, endless_ns, to_delay
+from hilbench.scenario.delays import ConstantDelay, GammaDelay, Seconds, TraceDelay, endless_ns, to_delay
 from hilbench.seeding import stream
 from hilbench.settings import to_config
 
@@ -29,7 +29,7 @@ WAYS = ("to_device", "to_plant")
 class Way(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What happens to the frames that go one way."""
 
-    delay: Delay = ConstantDelay()
+    delay: ConstantDelay | GammaDelay | TraceDelay = ConstantDelay()
     """How long a frame waits, stated as the loop's delay is; a trace is that of the same way in a recorded run."""
     jitter_s: Seconds = 0.0
     """A frame waits up to so much longer, every time being as likely."""
@@ -148,17 +148,6 @@ class Lane:
     def put(self, frame: Frame, now_ns: int, *, delayed: bool = True, fragile: bool = True) -> None:
         """Take a frame in. One that is not `delayed` only waits for those before it; one that is not `fragile` is
         neither lost nor doubled, passes none and is passed by none.
-
-        Parameters
-        ----------
-        frame : any
-            What is to be passed on.
-        now_ns : int
-            When it came, in nanoseconds.
-        delayed : bool
-            Whether it waits as the way's delay says.
-        fragile : bool
-            Whether it may be lost, doubled or passed.
         """
         lost = doubled = passes = False
         if fragile:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic_ns
 
-import numpy as np
 import zmq
 from numpy.typing import NDArray
 
@@ -23,9 +22,6 @@ from hilbench.bridge.protocol.wire import HEADER, MAGIC, Kind
 from hilbench.bridge.transport.sockets import QUEUE, dial, tune
 from hilbench.errors import LinkError
 
-Socket = zmq.Socket[bytes]
-Traces = Mapping[str, NDArray[np.float64]]
-"""Latencies of a way, (n,) in seconds, by its name."""
 ADDRESS = re.compile(r"(tcp|ipc)://.+")
 PLANTS_MAX = 16
 """Plants that are remembered; one more replaces the one that was silent longest."""
@@ -42,7 +38,7 @@ class Tally:
 
 
 class _Plant:
-    """A plant's two lanes, and its own connection to the device."""
+    """A plant's two lanes, and its own connection to the device while there is one."""
 
     def __init__(self, impairment: Impairment, tally: Tally, traces_s: Mapping[str, NDArray]) -> None:
         self.out = Lane(impairment, "to_device", tally.to_device, traces_s.get("to_device"))
@@ -55,7 +51,8 @@ class _Plant:
         """Close its connection; what is on the way is dropped."""
         self.out.clear()
         self.back.clear()
-        self.socket.close()
+        if self.socket is not None:
+            self.socket.close()
 
 
 def impair_link(
@@ -64,30 +61,15 @@ def impair_link(
     impairment: Impairment,
     *,
     ready: Callable[[str], None],
-    traces_s: Traces | None = None,
+    traces_s: Mapping[str, NDArray] | None = None,
     insecure: bool = False,
     stop_fd: int | None = None,
 ) -> Tally:
     """Stand between plants that connect to `listen` and the device at `device`, until a signal ends it.
 
-    Raises LinkError for an address that `serve` would not bind, and for one that cannot be a device's.
-
-    Parameters
-    ----------
-    listen : str
-        Where plants connect, as tcp://HOST:PORT or ipc://PATH.
-    device : str
-        Where the device is.
-    shape : Impairment
-        What happens to the frames.
-    ready : callable
-        Is told the endpoint, with its real port, once plants can connect.
-    traces_s : dict of (n,) float64, optional
-        The latencies, in seconds, of each way whose delay is a trace.
-    insecure : bool
-        Whether other machines may reach it.
-    stop_fd : int, optional
-        A file descriptor that ends it when it can be read, as a signal does.
+    `ready` is told the endpoint, with its real port, once plants can connect. `traces_s` holds the latencies of each
+    way whose delay is a trace. `stop_fd` ends it as a signal does. Raises LinkError for an address that `serve` would
+    not bind, and for one that cannot be a device's.
     """
     check_bind(listen, insecure, takes_keys=False)
     for where, address in (("listen on", listen), ("reach a device at", device)):
@@ -117,13 +99,13 @@ class _Relay:
         self._plants: dict[bytes, _Plant] = {}
         self._cuts: list[tuple[int, int]] = []
 
-    def run(self, router: Socket) -> bool:
+    def run(self, router: zmq.Socket) -> bool:
         """Pass frames on until a cut; False when one of the ends was readable before."""
         self._router = router
         router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # a frame to a plant that is away is counted
         try:
             for name, plant in self._plants.items():
-                plant.socket = self._connect(name)
+                self._connect(name, plant)
             while not self._sleep(self._pass_on()):
                 if self._cuts and self._cuts[0][0] <= monotonic_ns():
                     router.setsockopt(zmq.LINGER, 0)
@@ -161,7 +143,7 @@ class _Relay:
         """
         sockets = [self._router, *(plant.socket for plant in self._plants.values())]
         left_s = None if until_ns is None else max(0, until_ns - monotonic_ns()) * 1e-9
-        if any(socket.getsockopt(_EVENTS) & _READABLE for socket in sockets):  # type: ignore[operator]  # this option is an int
+        if any(socket.getsockopt(_EVENTS) & _READABLE for socket in sockets):
             left_s = 0
         readable = select.select([socket.FD for socket in sockets] + self._ends, (), (), left_s)[0]
         return any(fd in readable for fd in self._ends)
@@ -196,12 +178,12 @@ class _Relay:
         self._connect(name, plant)
         return plant
 
-    def _connect(self, name: bytes) -> Socket:
+    def _connect(self, name: bytes, plant: _Plant) -> None:
         # The device knows the plant by its own name; one that libzmq made up begins with a zero, which none may give.
-        return _dial(self._router.context, self._device, name if name[0] else b"S" + name[1:])
+        plant.socket = _dial(self._router.context, self._device, name if name[0] else b"S" + name[1:])
 
 
-def _dial(context: zmq.Context[Socket], device: str, name: bytes) -> Socket:
+def _dial(context: zmq.Context, device: str, name: bytes) -> zmq.Socket:
     socket = context.socket(zmq.DEALER)
     tune(socket, device)
     socket.setsockopt(zmq.LINGER, 0)
@@ -214,7 +196,7 @@ def _dial(context: zmq.Context[Socket], device: str, name: bytes) -> Socket:
     return socket
 
 
-def _received(socket: Socket) -> Iterator[list[bytes]]:
+def _received(socket: zmq.Socket) -> Iterator[list[bytes]]:
     """The messages that have come, but no more than a queue of them: others want their turn."""
     for _ in range(QUEUE):
         try:
@@ -223,7 +205,7 @@ def _received(socket: Socket) -> Iterator[list[bytes]]:
             return
 
 
-def _send(socket: Socket, parts: list[bytes], counts: Counts) -> None:
+def _send(socket: zmq.Socket, parts: list[bytes], counts: Counts) -> None:
     try:
         socket.send_multipart(parts, _AT_ONCE)
     except zmq.ZMQError as error:
