@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from hilbench import plugins
 from hilbench.errors import ScenarioError
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.files import assignments, dump, find, load, parse_value, resolve
@@ -158,7 +159,7 @@ def test_every_shipped_scenario_is_found_by_its_name_and_path(tmp_path, monkeypa
 
 
 def test_the_packages_own_copy_comes_before_the_checkout(tmp_path, monkeypatch):
-    monkeypatch.setattr(scenarios, "PACKAGE", tmp_path / "hilbench")
+    monkeypatch.setattr(plugins, "PACKAGE", tmp_path / "hilbench")
     beside, inside = tmp_path / "scenarios", tmp_path / "hilbench" / "scenarios"
     for folder in (beside, inside):
         folder.mkdir(parents=True)
