@@ -64,7 +64,15 @@ def printable(text: str, limit: int = 1000) -> str:
 
 
 def printable_lines(lines: Sequence[str], most: int = 20) -> tuple[str, ...]:
-    """The first lines of another party's, each printable and cut, and how many more there were."""
+    """The first lines of another party's, each printable and cut, and how many more there were.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        What the other party said.
+    most : int
+        How many lines are kept.
+    """
     kept = tuple(printable(line) for line in lines[:most])
     return kept if len(lines) <= most else (*kept, f"and {len(lines) - most} more")
 

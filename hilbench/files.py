@@ -12,6 +12,13 @@ def write_whole(path: Path, data: bytes) -> None:
 
     A symbolic link stays, and what it leads to is replaced. What is there and is no regular file, as a pipe or
     /dev/full, is written into: in its place a file would be of no use to anybody.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or a link to it.
+    data : bytes
+        All that it is to hold.
     """
     try:
         if path.exists() and not path.is_file():
@@ -23,7 +30,15 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def at(path: Path, error: OSError) -> OSError:
-    """The same error with the path: one from a write does not say it, as one from `open` does."""
+    """The same error with the path: one from a write does not say it, as one from `open` does.
+
+    Parameters
+    ----------
+    path : Path
+        The file that was written.
+    error : OSError
+        What the system raised.
+    """
     return OSError(error.errno, error.strerror or str(error), str(path))
 
 

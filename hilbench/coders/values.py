@@ -43,6 +43,15 @@ class Scaled:
         """Nothing is kept between ticks."""
 
     def encode(self, obs: NDArray, values: NDArray) -> NDArray:
+        """Write the chosen entries, centred and scaled, into `values`; return no events.
+
+        Parameters
+        ----------
+        obs : (n_obs,) float32
+            What the plant showed.
+        values : (n_values,) float32
+            Written in place.
+        """
         np.multiply(obs[self._columns], self._factor, out=values)
         if self._shifted:
             np.subtract(values, self._shift, out=values)
@@ -56,6 +65,15 @@ class Whole:
         """Nothing is kept between ticks."""
 
     def encode(self, obs: NDArray, values: NDArray) -> NDArray:
+        """Write the observation into `values`; return no events.
+
+        Parameters
+        ----------
+        obs : (n_obs,) float32
+            What the plant showed.
+        values : (n_obs,) float32
+            Written in place.
+        """
         values[:] = obs
         return NO_EVENTS
 

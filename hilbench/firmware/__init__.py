@@ -158,8 +158,8 @@ def parts(folded: Folded, weight_bits: int, largest_value: float) -> Parts:
 
     Parameters
     ----------
-    network : Network
-        The network, without relays.
+    folded : Folded
+        The network, without relays, and what folding them made approximate.
     weight_bits : int
         Bits of a weight, 1 to 8.
     largest_value : float

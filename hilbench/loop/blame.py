@@ -24,18 +24,16 @@ def blamed(error: BaseException, plant: Any, agent: Agent) -> str:
         Its controller.
     """
     program, coder = agent.control.program, agent.control.coder
-    modules = {
-        type(plant).__module__: f"plant {type(plant).__name__!r}",
-        type(coder).__module__: f"coder {type(coder).__name__!r}",
-    }
-    through = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    named = {id(plant): f"plant {type(plant).__name__!r}", id(coder): f"coder {type(coder).__name__!r}"}
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    through = [frame.f_globals.get("__name__", "") for frame in frames]
     if wrong := _wrong_answer(plant):
         return f"plant {type(plant).__name__!r}: {wrong}"
     if "hilbench.backends.law" in through and isinstance(program, LawProgram):
         return f"law {program.name!r}"
-    for name in reversed(through):
-        if name in modules:
-            return modules[name]
+    for frame in reversed(frames):
+        if (name := named.get(id(frame.f_locals.get("self")))) is not None:
+            return name
     raise error
 
 

@@ -45,7 +45,15 @@ def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
 
 
 def close_plant(scenario: Scenario, plant: Any) -> None:
-    """Close a plant. One that cannot be closed is a warning: what it did before stands."""
+    """Close a plant. One that cannot be closed is a warning: what it did before stands.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The plant's, for the message.
+    plant : Plant
+        The plant.
+    """
     try:
         plant.close()
     except (Exception, SystemExit) as error:

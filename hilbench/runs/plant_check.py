@@ -104,7 +104,15 @@ KINDS = ("values", "events")
 
 
 def check_built(control: Any, where: str) -> None:
-    """Raise PluginFault for what a controller's `build` gave and is no BuiltController."""
+    """Raise PluginFault for what a controller's `build` gave and is no BuiltController.
+
+    Parameters
+    ----------
+    control : object
+        What `build` gave.
+    where : str
+        The controller's place, for the message.
+    """
     with _place(where):
         if not isinstance(control, BuiltController):
             raise _wrong("build", f"a {type(control).__name__}", "a BuiltController")
@@ -122,7 +130,15 @@ def check_built(control: Any, where: str) -> None:
 
 
 def check_close(plant: Any, where: str) -> None:
-    """Close a plant. Raises PluginFault for one that raises then."""
+    """Close a plant. Raises PluginFault for one that raises then.
+
+    Parameters
+    ----------
+    plant : object
+        The plant.
+    where : str
+        Its place, for the message.
+    """
     with _place(where), _call("close()"):
         plant.close()
 

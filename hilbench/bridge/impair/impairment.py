@@ -77,7 +77,15 @@ class Impairment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def to_impairment(table: Mapping[str, Any], where: str) -> Impairment:
-    """An `[impairment]` table. A field of a way in the table itself holds for both ways. Raises ScenarioError."""
+    """An `[impairment]` table. A field of a way in the table itself holds for both ways. Raises ScenarioError.
+
+    Parameters
+    ----------
+    table : dict
+        What the file says.
+    where : str
+        Its place in the file, for messages.
+    """
     known = {*Impairment.__struct_fields__, *Way.__struct_fields__}
     if unknown := sorted(set(table) - known):
         raise ScenarioError(f"{where}.{unknown[0]}: no such field; {allowed_hint(unknown[0], known)}")
@@ -148,6 +156,17 @@ class Lane:
     def put(self, frame: Frame, now_ns: int, *, delayed: bool = True, fragile: bool = True) -> None:
         """Take a frame in. One that is not `delayed` only waits for those before it; one that is not `fragile` is
         neither lost nor doubled, passes none and is passed by none.
+
+        Parameters
+        ----------
+        frame : Frame
+            The frame, and who it is from.
+        now_ns : int
+            Now, in nanoseconds.
+        delayed : bool
+            Whether it waits for the way's delay and jitter.
+        fragile : bool
+            Whether it may be lost, doubled or passed.
         """
         lost = doubled = passes = False
         if fragile:

@@ -67,9 +67,24 @@ def impair_link(
 ) -> Tally:
     """Stand between plants that connect to `listen` and the device at `device`, until a signal ends it.
 
-    `ready` is told the endpoint, with its real port, once plants can connect. `traces_s` holds the latencies of each
-    way whose delay is a trace. `stop_fd` ends it as a signal does. Raises LinkError for an address that `serve` would
-    not bind, and for one that cannot be a device's.
+    Raises LinkError for an address that `serve` would not bind, and for one that cannot be a device's.
+
+    Parameters
+    ----------
+    listen : str
+        Where plants connect.
+    device : str
+        Where the device is.
+    impairment : Impairment
+        What is done to frames.
+    ready : callable
+        Is told the endpoint, with its real port, once plants can connect.
+    traces_s : dict of str to (n,) float64, optional
+        The latencies, in seconds, of each way whose delay is a trace.
+    insecure : bool
+        Whether it may listen beyond this machine without keys.
+    stop_fd : int, optional
+        A file descriptor; that it can be read ends the relay as a signal does.
     """
     check_bind(listen, insecure, takes_keys=False)
     for where, address in (("listen on", listen), ("reach a device at", device)):

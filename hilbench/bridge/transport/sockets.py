@@ -27,7 +27,15 @@ _OPTIONS = (
 
 
 def tune(socket: zmq.Socket, address: str) -> None:
-    """Bounds and liveness, before the socket meets its address."""
+    """Bounds and liveness, before the socket meets its address.
+
+    Parameters
+    ----------
+    socket : zmq.Socket
+        The socket.
+    address : str
+        Where it will bind or connect.
+    """
     for option, value in (*_OPTIONS, (zmq.IPV6, "[" in address)):
         socket.setsockopt(option, value)
 

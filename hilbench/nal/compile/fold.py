@@ -86,7 +86,15 @@ def folded_for(network: Network, backend: str) -> Folded:
 
 
 def early_constants(network: Network, folded: Network) -> Iterator[tuple[str, str]]:
-    """Each projection through which a constant comes later than it does in the folded network, and how much."""
+    """Each projection through which a constant comes later than it does in the folded network, and how much.
+
+    Parameters
+    ----------
+    network : Network
+        As stated.
+    folded : Network
+        Without its relays.
+    """
     steady = _steady(network, network.populations.keys() - folded.populations.keys())
     for q in network.projections.values():
         if q.source not in steady:
@@ -120,7 +128,15 @@ def _steady(network: Network, relays: Iterable[str]) -> dict[str, NDArray]:
 
 
 def loops(network: Network, folded: Network) -> list[str]:
-    """Loops of linear nodes, which nothing can fold, each by the nodes' own names."""
+    """Loops of linear nodes, which nothing can fold, each by the nodes' own names.
+
+    Parameters
+    ----------
+    network : Network
+        As stated.
+    folded : Network
+        Without its relays.
+    """
     left = [p.name for p in folded.populations.values() if p.kind == "sum"]
     looped = [name for name in left if any(q.source == name for q in folded.onto(name))]
     found = dict.fromkeys(_around(network, name) for name in looped)
@@ -168,7 +184,15 @@ def _parts_of(name: str) -> list[str]:
 
 
 def copied_input(network: Network, relay: str) -> str | None:
-    """The input port that a relay passes on as it is; None where it adds up anything or changes it."""
+    """The input port that a relay passes on as it is; None where it adds up anything or changes it.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    relay : str
+        The relay's name.
+    """
     while relay in network.populations and network.populations[relay].kind == "sum":
         into = network.onto(relay)
         if len(into) != 1 or not _is_edge(into[0]) or into[0].max_delay_steps:
@@ -194,7 +218,15 @@ def _what_leads_to(network: Network, relay: str) -> str:
 
 
 def sum_sources(network: Network, relay: str) -> set[str]:
-    """The inputs and the populations whose sum a relay gives, through other relays too."""
+    """The inputs and the populations whose sum a relay gives, through other relays too.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    relay : str
+        The relay's name.
+    """
     found, relays = set(), [relay]
     for name in relays:
         for q in network.onto(name):

@@ -52,7 +52,15 @@ def held_back(q: Projection) -> tuple[str, str] | None:
 
 
 def check_at_once(q: Projection, where: str) -> None:
-    """Raise NetworkError for a projection of values that acts late or after a delay, which nothing there does."""
+    """Raise NetworkError for a projection of values that acts late or after a delay, which nothing there does.
+
+    Parameters
+    ----------
+    q : Projection
+        The projection.
+    where : str
+        Where it is to run, for the message.
+    """
     if found := held_back(q):
         text = f"found {found[1]} for values; allowed {where}: values that act at once"
         remedy = "delay them before they are sent, or send events (backends numba and reference delay values)"

@@ -14,7 +14,15 @@ def _read_relays(network: Network, folded: Network) -> dict[str, str]:
 
 
 def dropped(network: Network, folded: Network) -> list[str]:
-    """A line for each output that the host must compute."""
+    """A line for each output that the host must compute.
+
+    Parameters
+    ----------
+    network : Network
+        As stated.
+    folded : Network
+        Without its relays.
+    """
     return [
         f"output {name!r}: {_what_it_gives(network, relay)}"
         for name, relay in _read_relays(network, folded).items()
@@ -33,7 +41,15 @@ def _what_it_gives(network: Network, relay: str) -> str:
 
 
 def unreadable(network: Network, folded: Network) -> list[Broken]:
-    """Outputs that the host cannot add up either, as what they sum does not leave the hardware."""
+    """Outputs that the host cannot add up either, as what they sum does not leave the hardware.
+
+    Parameters
+    ----------
+    network : Network
+        As stated.
+    folded : Network
+        Without its relays.
+    """
     broken = []
     for name, relay in _read_relays(network, folded).items():
         if hidden := _hidden(network, relay):

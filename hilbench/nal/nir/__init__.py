@@ -184,7 +184,11 @@ def from_nir(
     Parameters
     ----------
     graph : nir.NIRGraph
-        The graph; what is stated of it besides is as in `read`.
+        The graph.
+    preset, dt_s, tau_unit, integrator, reset, recurrent_delay, reset_at, threshold, fires, spikes, arrival, current
+        As in `read`.
+    refractory_s, spike_amplitude, inputs, seed, nodes, **unknown
+        As in `read`.
     """
     from hilbench.nal.nir.graph import graph_of, tree_of
 
