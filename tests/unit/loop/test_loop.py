@@ -306,14 +306,14 @@ def test_the_collector_is_off_in_real_time_and_as_before_afterwards(tmp_path, en
     def script(seq):
         seen.append(gc.isenabled())
         if seq == 10:
-            raise RuntimeError("a bug")
+            raise OSError("a full disk")
         return [0]
 
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
         frozen = gc.get_freeze_count()
-        with pytest.raises(RuntimeError):
+        with pytest.raises(OSError, match="a full disk"):
             Bench(tmp_path, script).run()
         assert gc.isenabled() == enabled
         assert gc.get_freeze_count() == frozen
