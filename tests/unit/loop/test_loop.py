@@ -306,21 +306,22 @@ def test_the_collector_is_off_in_real_time_and_as_before_afterwards(tmp_path, en
     def script(seq):
         seen.append(gc.isenabled())
         if seq == 10:
-            raise RuntimeError("a bug")
+            raise OSError("a full disk")
         return [0]
 
+    Bench(tmp_path / "first", always(0)).run()  # what only the first run frees was frozen too
     before = gc.isenabled()
     try:
         (gc.enable if enabled else gc.disable)()
         frozen = gc.get_freeze_count()
-        with pytest.raises(RuntimeError):
-            Bench(tmp_path, script).run()
+        with pytest.raises(OSError, match="a full disk"):
+            Bench(tmp_path / "run", script).run()
         assert gc.isenabled() == enabled
         assert gc.get_freeze_count() == frozen
     finally:
         (gc.enable if before else gc.disable)()
     assert seen == [False] * 11
-    assert read_run(tmp_path).meta["status"] == "failed"
+    assert read_run(tmp_path / "run").meta["status"] == "failed"
 
 
 FATES = st.one_of(
