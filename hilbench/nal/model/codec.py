@@ -5,6 +5,9 @@ No code, no pickle: msgpack, checked against types and bounds before anything is
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Annotated, Any
 
@@ -135,7 +138,22 @@ def unpack(data: bytes) -> Network | LawProgram:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"program: {error}") from None
     _check_claims(program, len(data))
-    return program if isinstance(program, LawProgram) else _build(program)
+    if isinstance(program, LawProgram):
+        return program
+    with _collector_off():
+        return _build(program)
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Without the garbage collector: it would look through all the parts again and again, and every one stays."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _check_claims(found: _Network | LawProgram, n_bytes: int) -> None:
