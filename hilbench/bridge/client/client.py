@@ -178,7 +178,7 @@ class FrameLink(Link):
         self._loaded()
         deadline_ns = monotonic_ns() + timeout_ns
         while (data := self._next(deadline_ns)) is not None:
-            header = wire.read_header(data)
+            header = self._decoded(wire.read_header, data)
             if header.kind == Kind.ECHO:
                 return header.seq
             if header.kind == Kind.BYE or (header.kind == Kind.ERROR and header.seq >= FIRST_REQUEST):
