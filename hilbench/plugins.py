@@ -42,6 +42,8 @@ KINDS = {
     "disturbances": Kind("envs/disturbances.py", "Disturbance", many=True),
     "controllers": Kind("controllers", "Controller"),
     "laws": Kind("controllers", "Law"),
+    "encoders": Kind("coders", "Encoder"),
+    "decoders": Kind("coders", "Decoder"),
     "backends": Kind("backends", "Backend"),
     "links": Kind("bridge", "Link"),
     "meters": Kind("meters", "Meter"),

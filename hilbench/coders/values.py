@@ -1,91 +1,115 @@
-"""Coders between observations and ticks. They run beside the loop, hold no weights and never learn."""
+"""Observations as values, and values as actions: what classical controllers and networks with analogue ports use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
-from hilbench.types import NO_EVENTS, PlantSpec, Reply
+from hilbench.coders._names import columns_of, spread
+from hilbench.errors import ScenarioError
+from hilbench.types import NO_EVENTS, Decoder, Encoder, Events, PlantSpec, Port
+from hilbench.types import Values as ValueArray
 
 
-class Scaled:
-    """Values are chosen observation entries, centred and scaled; no events.
+class ValuesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the encoder `values`."""
 
-    Parameters
-    ----------
-    plant : PlantSpec
-        The plant, whose observations have names.
-    names : sequence of str
-        The observations to send, in the order of the values.
-    centre : float or (n_names,) float
-        What is subtracted, in the observations' units.
-    scale : float or (n_names,) float
-        What the difference is divided by, in the observations' units.
-    """
+    observations: tuple[str, ...] = ()
+    """Which observations, in the order of the values; all when empty."""
+    centre: float | tuple[float, ...] = 0.0
+    """What is subtracted, in the observations' units: one for all, or one each."""
+    scale: float | tuple[float, ...] = 1.0
+    """What the difference is divided by, in the observations' units: one for all, or one each."""
 
-    def __init__(
-        self,
-        plant: PlantSpec,
-        names: Sequence[str],
-        centre: Sequence[float] | float = 0.0,
-        scale: Sequence[float] | float = 1.0,
-    ) -> None:
-        columns = [plant.obs_names.index(name) for name in names]
-        in_order = columns == list(range(len(columns)))
-        self._columns = slice(len(columns)) if in_order else np.array(columns)
-        self._factor = (1 / np.broadcast_to(np.asarray(scale, float), len(names))).astype(np.float32)
-        self._shift = (np.asarray(centre, float) * self._factor).astype(np.float32)
+
+class Values(Encoder):
+    """Chosen observations as values, centred and scaled."""
+
+    Config = ValuesConfig
+
+    def __init__(self, config: ValuesConfig, plant: PlantSpec, period_us: int) -> None:
+        super().__init__(config, plant, period_us)
+        columns = columns_of(config.observations, plant.obs_names, "observations")
+        self.size = len(columns)
+        scale = np.array(spread(config.scale, self.size, "scale"))
+        if not scale.all():
+            raise ScenarioError("scale: found 0; allowed: any other number")
+        in_order = columns == list(range(self.size))
+        self._columns: Any = slice(self.size) if in_order else np.array(columns)
+        self._factor = (1 / scale).astype(np.float32)
+        self._shift = (np.array(spread(config.centre, self.size, "centre")) * self._factor).astype(np.float32)
         self._shifted = bool(self._shift.any())
 
-    def reset(self) -> None:
-        """Nothing is kept between ticks."""
-
-    def encode(self, obs: NDArray, values: NDArray) -> NDArray:
-        """Write the chosen entries, centred and scaled, into `values`; return no events.
-
-        Parameters
-        ----------
-        obs : (n_obs,) float32
-            What the plant showed.
-        values : (n_values,) float32
-            Written in place.
-        """
+    def encode(self, obs: ValueArray, events: Events, values: ValueArray) -> Events:
         np.multiply(obs[self._columns], self._factor, out=values)
         if self._shifted:
             np.subtract(values, self._shift, out=values)
         return NO_EVENTS
 
 
-class Whole:
-    """Values are the observation as it is; no events."""
+class ValuesDecoderConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the decoder `values`."""
 
-    def reset(self) -> None:
-        """Nothing is kept between ticks."""
-
-    def encode(self, obs: NDArray, values: NDArray) -> NDArray:
-        """Write the observation into `values`; return no events.
-
-        Parameters
-        ----------
-        obs : (n_obs,) float32
-            What the plant showed.
-        values : (n_obs,) float32
-            Written in place.
-        """
-        values[:] = obs
-        return NO_EVENTS
+    scale: float | tuple[float, ...] = 1.0
+    """What each value is multiplied by: one for all, or one each."""
+    offset: float | tuple[float, ...] = 0.0
+    """What is then added, in the actions' units: one for all, or one each."""
 
 
-def values_to_action(reply: Reply, action: NDArray) -> None:
-    """Take the reply's values as the action.
+class ValuesDecoder(Decoder):
+    """A value for each action; a discrete one takes the nearest choice, or the largest of a value for each choice."""
+
+    Config = ValuesDecoderConfig
+
+    def __init__(self, config: ValuesDecoderConfig, port: Port, plant: PlantSpec, period_us: int) -> None:
+        super().__init__(config, port, plant, period_us)
+        n = len(plant.action_names)
+        self._largest = plant.choices[0] if n == 1 and 1 < plant.choices[0] == port.size else 0
+        if port.kind != "values" or not (port.size == n or self._largest):
+            raise ScenarioError(
+                f"the program's outputs: found {port.size} {port.kind} at {port.name!r}; allowed: {n} values, one for"
+                f" each action of the plant{', or one for each choice' if any(plant.choices) else ''}"
+            )
+        self._low = plant.action_low[0] if n else 0.0
+        self._scale = np.array(spread(config.scale, port.size, "scale"))
+        self._offset = np.array(spread(config.offset, port.size, "offset"))
+        self._plain = bool((self._scale == 1).all() and not self._offset.any())
+
+    def decode(self, values: NDArray[np.floating[Any]], events: Events, action: NDArray[np.float64]) -> None:
+        if not self._plain:
+            values = values * self._scale + self._offset
+        if self._largest:
+            action[0] = self._low + int(np.argmax(values))
+        else:
+            action[:] = values
+
+
+def whole(plant: PlantSpec, period_us: int) -> Values:
+    """The encoder that gives the whole observation as it is.
 
     Parameters
     ----------
-    reply : Reply
-        The device's reply, with (n_actions,) values.
-    action : (n_actions,) float64
-        Written in place, in the plant's units.
+    plant : PlantSpec
+    period_us : int
+        The control period, in microseconds.
     """
-    action[:] = reply.values
+    return Values(ValuesConfig(), plant, period_us)
+
+
+def direct(outputs: Sequence[Port], plant: PlantSpec, period_us: int) -> ValuesDecoder:
+    """The decoder that takes a program's values as the action.
+
+    Parameters
+    ----------
+    outputs : sequence of Port
+        The program's; they have a value for each action together.
+    plant : PlantSpec
+    period_us : int
+        The control period, in microseconds.
+    """
+    port = Port("+".join(port.name for port in outputs), sum(port.size for port in outputs))
+    return ValuesDecoder(ValuesDecoderConfig(), port, plant, period_us)

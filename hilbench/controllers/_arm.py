@@ -10,7 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
-from hilbench.types import LawProgram, PlantSpec, Port, to_builtins
+from hilbench.types import PlantSpec
 
 
 class ArmModel(Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,16 +76,6 @@ def command_nm(arm: ArmModel, s: State) -> tuple[float, float]:
 def state(values: NDArray) -> State:
     """The observation as plain floats."""
     return State(*values.tolist())
-
-
-def arm_law(name: str, config: Struct, plant: PlantSpec) -> LawProgram:
-    """A law that reads the whole observation and writes both joints."""
-    return LawProgram(
-        name,
-        to_builtins(config),
-        inputs=(Port("observation", len(plant.obs_names), units=plant.obs_units),),
-        outputs=(Port("torque", 2, units=plant.action_units),),
-    )
 
 
 def torque(first: float, second: float) -> NDArray:

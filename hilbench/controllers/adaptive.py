@@ -16,13 +16,12 @@ from collections.abc import Mapping
 from math import cos, sin
 from typing import Annotated, Any
 
-import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.coders.values import Whole, values_to_action
-from hilbench.controllers._arm import ArmModel, State, arm_law, arm_model, command_nm, state
+from hilbench.controllers._arm import ArmModel, State, arm_model, command_nm, state
+from hilbench.controllers._law import around, law_program
 from hilbench.errors import ScenarioError
 from hilbench.types import BuiltController, Controller, Law, PlantSpec, Port
 
@@ -124,13 +123,12 @@ class Adaptive(Controller):
             arm=arm_model(plant, "adaptive"),
             period_s=period_us * 1e-6,
         )
-        program = arm_law("adaptive", law, plant)
         if not config.knows_change:
-            return BuiltController(program, Whole(), values_to_action)
+            return around(law_program("adaptive", law, plant, "torque"), plant, period_us)
         if "payload_kg" not in plant.info_units:
             raise ScenarioError("knows_change: this plant's info has no payload_kg")
-        program = msgspec.structs.replace(program, modulators=(Port("payload", 1, units=("kg",)),))
-        return BuiltController(program, Whole(), values_to_action, _give_payload)
+        told = law_program("adaptive", law, plant, "torque", modulators=(Port("payload", 1, units=("kg",)),))
+        return around(told, plant, period_us, _give_payload)
 
 
 def _give_payload(obs: NDArray, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:

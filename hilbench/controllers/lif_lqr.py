@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.coders.values import Scaled, values_to_action
+from hilbench.coders.values import Values, ValuesConfig, direct
 from hilbench.controllers._population import PopulationConfig, Positive, rates_hz, solve_readout, tune
 from hilbench.controllers.lqr import LQRConfig, NotNegative, cart_pole_gain
 from hilbench.nal import Network
@@ -50,7 +50,8 @@ class LIFLQR(Controller):
         net.connect(x, neurons, weights, bias=bias, name="encoders")
         decoders = _decoders(config, weights, bias, -k * np.array(config.state_scale), random)
         net.connect(neurons, force, decoders, name="decoders")
-        return BuiltController(net, Scaled(plant, plant.obs_names, scale=config.state_scale), values_to_action)
+        encoder = Values(ValuesConfig(scale=config.state_scale), plant, period_us)
+        return BuiltController(net, encoder, direct(net.outputs, plant, period_us))
 
 
 def _decoders(config: LIFLQRConfig, weights: NDArray, bias: NDArray, law: NDArray, random: np.random.Generator):

@@ -9,9 +9,9 @@ import scipy.linalg
 from msgspec import Meta, Struct
 from numpy.typing import ArrayLike, NDArray
 
-from hilbench.coders.values import Whole, values_to_action
+from hilbench.controllers._law import around, law_program
 from hilbench.errors import ScenarioError
-from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
 NotNegative = Annotated[float, Meta(ge=0)]
 
@@ -122,10 +122,4 @@ class LQR(Controller):
     def build(config: LQRConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         k = cart_pole_gain(config, plant, "lqr")
         law = LinearLawConfig(gain=tuple(k.tolist()), limit=plant.action_high[0])
-        program = LawProgram(
-            "lqr",
-            to_builtins(law),
-            inputs=(Port("observation", 4, units=plant.obs_units),),
-            outputs=(Port("force", 1, units=plant.action_units),),
-        )
-        return BuiltController(program, Whole(), values_to_action)
+        return around(law_program("lqr", law, plant, "force"), plant, period_us)

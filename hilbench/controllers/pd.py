@@ -6,8 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hilbench.coders.values import Whole, values_to_action
-from hilbench.controllers._arm import ArmModel, arm_law, arm_model, command_nm, state, torque
+from hilbench.controllers._arm import ArmModel, arm_model, command_nm, state, torque
+from hilbench.controllers._law import around, law_program
 from hilbench.types import BuiltController, Controller, Empty, Law, PlantSpec
 
 
@@ -28,4 +28,4 @@ class PD(Controller):
 
     @staticmethod
     def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        return BuiltController(arm_law("pd", arm_model(plant, "pd"), plant), Whole(), values_to_action)
+        return around(law_program("pd", arm_model(plant, "pd"), plant, "torque"), plant, period_us)

@@ -13,13 +13,13 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.coders.values import Scaled, values_to_action
-from hilbench.controllers._arm import ArmModel, arm_model, command_nm, pd_nm, state
+from hilbench.coders.values import Values, ValuesConfig, direct
+from hilbench.controllers._arm import arm_model, command_nm, pd_nm, state
 from hilbench.controllers._population import PopulationConfig, Positive, tune
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES as PESRule
 from hilbench.seeding import stream
-from hilbench.types import BuiltController, Controller, PlantSpec, Reply
+from hilbench.types import BuiltController, Controller, Decoder, Events, PlantSpec
 
 
 class PESConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,15 +47,17 @@ class PES(Controller):
         arm = arm_model(plant, "pes")
         names = ("q_1", "q_2", "qd_1", "qd_2")
         centre = (plant.parameters["q_centre_1_rad"], plant.parameters["q_centre_2_rad"], 0.0, 0.0)
-        scaled = Scaled(plant, names, centre, (config.angle_scale_rad,) * 2 + config.rate_scale_rad_s)
+        scale = (config.angle_scale_rad,) * 2 + config.rate_scale_rad_s
+        settings = ValuesConfig(observations=names, centre=centre, scale=scale)
         network = _network(config, seed, whole=not arm.inner_loop)
-        coder, decode = (scaled, values_to_action) if arm.inner_loop else (_WithCommand(scaled, arm), _sum_of_both)
+        encoder = (Values if arm.inner_loop else _WithCommand)(settings, plant, period_us)
+        decoder = direct(network.outputs, plant, period_us) if arm.inner_loop else _SumOfBoth()
 
         def error(obs: NDArray, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
             pd_1, pd_2 = pd_nm(arm, state(obs))
             modulators[0], modulators[1] = -pd_1, -pd_2
 
-        return BuiltController(network, coder, decode, error)
+        return BuiltController(network, encoder, decoder, error)
 
 
 def _network(config: PESConfig, seed: int, *, whole: bool) -> Network:
@@ -76,19 +78,24 @@ def _network(config: PESConfig, seed: int, *, whole: bool) -> Network:
     return net
 
 
-class _WithCommand:
+class _WithCommand(Values):
     """The scaled state, followed by PD and nominal gravity of the same observation."""
 
-    def __init__(self, scaled: Scaled, arm: ArmModel) -> None:
-        self._scaled, self._arm = scaled, arm
+    def __init__(self, config: ValuesConfig, plant: PlantSpec, period_us: int) -> None:
+        super().__init__(config, plant, period_us)
+        self._arm, self._n = arm_model(plant, "pes"), self.size
+        self.size += 2
 
-    def reset(self) -> None:
-        """Nothing is kept between ticks."""
-
-    def encode(self, obs: NDArray, values: NDArray) -> NDArray:
-        values[4:] = command_nm(self._arm, state(obs))
-        return self._scaled.encode(obs, values[:4])
+    def encode(self, obs: NDArray, events: Events, values: NDArray) -> Events:
+        values[self._n :] = command_nm(self._arm, state(obs))
+        return super().encode(obs, events, values[: self._n])
 
 
-def _sum_of_both(reply: Reply, action: NDArray) -> None:
-    action[:] = reply.values[:2] + reply.values[2:]
+class _SumOfBoth(Decoder):
+    """The residual and the command, one after the other, added up."""
+
+    def __init__(self) -> None:
+        """It has no settings."""
+
+    def decode(self, values: NDArray, events: Events, action: NDArray) -> None:
+        np.add(values[:2], values[2:], out=action)

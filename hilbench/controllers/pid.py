@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.coders.values import Whole, values_to_action
-from hilbench.controllers._arm import ArmModel, arm_law, arm_model, command_nm, state, torque
+from hilbench.controllers._arm import ArmModel, arm_model, command_nm, state, torque
+from hilbench.controllers._law import around, law_program
 from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
 
@@ -62,4 +62,4 @@ class PID(Controller):
     def build(config: PIDConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         arm = arm_model(plant, "pid")
         law: Any = PIDLawConfig(arm=arm, ki=config.ki, limit_nm=config.limit_nm, period_s=period_us * 1e-6)
-        return BuiltController(arm_law("pid", law, plant), Whole(), values_to_action)
+        return around(law_program("pid", law, plant, "torque"), plant, period_us)

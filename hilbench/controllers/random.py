@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from hilbench.coders.values import Whole, values_to_action
+from hilbench.controllers._law import around, law_program
 from hilbench.seeding import stream
-from hilbench.types import BuiltController, Controller, Empty, Law, LawProgram, PlantSpec, Port, to_builtins
+from hilbench.types import BuiltController, Controller, Empty, Law, PlantSpec
 
 
 class RandomLawConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,10 +38,4 @@ class Random(Controller):
     @staticmethod
     def build(config: Empty, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         law = RandomLawConfig(low=plant.action_low, high=plant.action_high)
-        program = LawProgram(
-            "random",
-            to_builtins(law),
-            inputs=(Port("observation", len(plant.obs_names), units=plant.obs_units),),
-            outputs=(Port("action", len(plant.action_names), units=plant.action_units),),
-        )
-        return BuiltController(program, Whole(), values_to_action)
+        return around(law_program("random", law, plant), plant, period_us)

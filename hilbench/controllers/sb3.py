@@ -14,12 +14,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from hilbench.coders.values import Whole, values_to_action
+from hilbench.controllers._law import around, law_program
 from hilbench.controllers._vecnormalize import beside, read_statistics
 from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Activation, Layer, MLPConfig, Standard
 from hilbench.errors import MissingExtra, ScenarioError
 from hilbench.settings import File
-from hilbench.types import BuiltController, Controller, LawProgram, PlantSpec, Port, to_builtins
+from hilbench.types import BuiltController, Controller, PlantSpec
 
 ACTIVATIONS: dict[str, Activation] = {"Tanh": "tanh", "ReLU": "relu"}
 """The law's name for each module that may be between two layers."""
@@ -49,13 +49,8 @@ class SB3(Controller):
         policy = _load(config)
         _check_sizes(policy, plant)
         standard, notes = _standard(config, plant)
-        program = LawProgram(
-            "mlp",
-            to_builtins(_law(policy, *_limits(policy, plant, config.rescale), standard)),
-            inputs=(Port("observation", len(plant.obs_names), units=plant.obs_units),),
-            outputs=(Port("action", len(plant.action_names), units=plant.action_units),),
-        )
-        return BuiltController(program, Whole(), values_to_action, notes=notes)
+        law = _law(policy, *_limits(policy, plant, config.rescale), standard)
+        return around(law_program("mlp", law, plant), plant, period_us, notes=notes)
 
 
 def _load(config: SB3Config) -> Any:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from hilbench.errors import HilbenchError, LinkError, ScenarioError, stays_here
 from hilbench.types import (
+    NO_EVENTS,
     BuiltController,
     Carry,
     Events,
     Link,
     LoadReport,
+    PlantSpec,
     Probes,
     Reply,
     Tick,
@@ -37,14 +39,13 @@ class Agent:
     """
 
     def __init__(
-        self, control: BuiltController, link: Link, period_us: int, probes: Probes, safe_action: NDArray[np.float64],
-        obs_names: tuple[str, ...] | None = None,
-    ) -> None:  # fmt: skip
-        self.control, self.link, self.period_us = control, link, period_us
-        self._obs_names, self._shape = obs_names or (), None if obs_names is None else (len(obs_names),)
+        self, control: BuiltController, link: Link, period_us: int, probes: Probes, plant_spec: PlantSpec
+    ) -> None:
+        self.control, self.link, self.period_us, self._plant_spec = control, link, period_us, plant_spec
+        self._shape = (len(plant_spec.obs_names),)
         self._t_s: float | None = None  # the plant's time at the last `act`
-        self.safe_action = safe_action
-        self.action = safe_action.copy()  # (n_actions,) float64: what the newest decoded reply says
+        self.safe_action = np.array(plant_spec.safe_action)
+        self.action = self.safe_action.copy()  # (n_actions,) float64: what the newest decoded reply says
         program = control.program
         self._values, self._modulators = (
             np.zeros(size_of(ports, "values"), np.float32)[:] for ports in (program.inputs, program.modulators)
@@ -69,7 +70,8 @@ class Agent:
         catch_up : int
             Periods of a gap between ticks through which the device advances its network.
         """
-        self.control.coder.reset()
+        self.control.encoder.reset(seed)
+        self.control.decoder.reset(seed)
         self.action[:] = self.safe_action
         self._seq, self._t_s = 0, None
         self.link.reset(seed, carry, catch_up)
@@ -95,13 +97,12 @@ class Agent:
         learning : bool
             Whether the controller may learn in this tick.
         events : (n,) EVENT, optional
-            What the plant's event sensors told; they come before the coder's of the same time.
+            What the plant's event sensors told; the encoder decides what of it the program gets.
         """
         tick, control = self.tick, self.control
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, learning
         tick.values, tick.modulators = self._values, self._modulators
-        coded = control.coder.encode(obs, tick.values)
-        tick.events = coded if events is None or not events.size else _merged(events, coded)
+        tick.events = control.encoder.encode(obs, NO_EVENTS if events is None else events, tick.values)
         if control.modulate is not None:
             control.modulate(obs, reward, info, tick.modulators)
         return tick
@@ -124,7 +125,7 @@ class Agent:
         action : (n_actions,) float64
             Written in place, in the units of the plant's actions.
         """
-        self.control.decode(reply, action)
+        self.control.decoder.decode(reply.values, reply.events, action)
 
     def act(
         self, obs: Values, reward: float = 0.0, info: Mapping[str, float] | None = None, events: Events | None = None
@@ -160,8 +161,8 @@ class Agent:
 
     def _check(self, obs: Values, reward: float, t_s: float | None) -> None:
         """Raise ScenarioError for what the plant that this agent was built for would not say now."""
-        if self._shape is not None and obs.shape != self._shape:
-            names = ", ".join(self._obs_names)
+        if obs.shape != self._shape:
+            names = ", ".join(self._plant_spec.obs_names)
             raise ScenarioError(f"act: found an observation of shape {obs.shape}; allowed: {self._shape}, {names}")
         if obs.dtype.kind not in "biuf" or not isinstance(reward, Real):
             raise ScenarioError(f"act: found {obs.tolist()} with reward {reward!r}; allowed: finite numbers")
@@ -215,11 +216,3 @@ class Agent:
 def _finite(values: NDArray[Any]) -> bool:
     """Whether all are finite. Of a few numbers Python's own sum tells it in a tenth of the time that NumPy takes."""
     return (values.size <= FEW and isfinite(sum(values.tolist()))) or bool(np.isfinite(values).all())
-
-
-def _merged(sensed: Events, coded: Events) -> Events:
-    """Events of sensors and coders in one array by time; of equal times the sensors' come first."""
-    if not coded.size:
-        return sensed
-    both = np.concatenate([sensed, coded])
-    return both[np.argsort(both["t_us"], kind="stable")]

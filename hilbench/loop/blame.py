@@ -23,8 +23,9 @@ def blamed(error: BaseException, plant: Any, agent: Agent) -> str:
     agent : Agent
         Its controller.
     """
-    program, coder = agent.control.program, agent.control.coder
-    named = {id(plant): f"plant {type(plant).__name__!r}", id(coder): f"coder {type(coder).__name__!r}"}
+    control, program = agent.control, agent.control.program
+    parts = {"plant": plant, "encoder": control.encoder, "decoder": control.decoder}
+    named = {id(part): f"{what} {type(part).__name__!r}" for what, part in parts.items()}
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     through = [frame.f_globals.get("__name__", "") for frame in frames]
     if wrong := _wrong_answer(plant):

@@ -106,7 +106,9 @@ class Episode:
         return min((seq for _, seq, _ in self.ready), default=oldest) if self.ready else oldest
 
 
-def bounded(values: list[float], limits: Sequence[tuple[float, float]], safe: Action) -> tuple[Action, bool, bool]:
+def bounded(
+    values: list[float], limits: Sequence[tuple[float, float]], safe: Action, discrete: Sequence[int] = ()
+) -> tuple[Action, bool, bool]:
     """An action within a plant's limits, whether it was outside them, and whether it was no number: then `safe`.
 
     Parameters
@@ -117,6 +119,8 @@ def bounded(values: list[float], limits: Sequence[tuple[float, float]], safe: Ac
         The lowest and the highest value of each.
     safe : (n_actions,) tuple of float
         The plant's safe action.
+    discrete : sequence of int
+        Which actions are whole numbers: another one is rounded, and counts as outside.
     """
     clipped = False
     for i, (low, high) in enumerate(limits):
@@ -125,4 +129,7 @@ def bounded(values: list[float], limits: Sequence[tuple[float, float]], safe: Ac
                 return safe, False, True
             values[i] = min(max(values[i], low), high)
             clipped = True
+    for i in discrete:
+        if values[i] != (whole := float(round(values[i]))):
+            values[i], clipped = whole, True
     return tuple(values), clipped, False

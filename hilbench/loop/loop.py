@@ -51,8 +51,8 @@ class Loop:
         freeze_s = config.freeze_at_s if config.learning else 0.0
         self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
-        self._safe = tuple(plant_spec.safe_action)
-        self._decoded_action = np.zeros(len(plant_spec.safe_action))
+        self._safe, self._decoded_action = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
+        self._discrete = tuple(i for i, n in enumerate(plant_spec.choices) if n)
         self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
         self._sense = getattr(plant, "events", lambda: NO_EVENTS)
         self._batch = max(1, 1_000_000_000 // self._period_ns)
@@ -66,7 +66,7 @@ class Loop:
                         return fault
                 except (OSError, RecordError):  # no room for the record, which says so itself
                     raise
-                except (Exception, SystemExit) as error:  # of a plant, a law or a coder
+                except (Exception, SystemExit) as error:  # of a plant, a law, an encoder or a decoder
                     return self._broken(number, error)
         return Outcome("done", notes=tuple(self._recovery.notes))
 
@@ -158,7 +158,7 @@ class Loop:
         episode, clock = self._episode, self._clock
         (obs, reward, _, _, info), events, _ = seen
         reaches = clock.reaches(k)
-        np.copyto(self._obs, obs)  # a coder may work in place, and the record keeps what was observed
+        np.copyto(self._obs, obs)  # an encoder may work in place, and the record keeps what was observed
         tick = self._agent.encode(k, k * self._period_ns, self._obs, reward, info, k < self._freeze_tick, events)
         encoded_ns = clock.now_ns()
         if reaches:
@@ -251,7 +251,7 @@ class Loop:
     def _decoded(self, reply: Reply) -> tuple[Action, bool, bool]:
         """The reply's action within the plant's limits, and whether it was outside them, or no number."""
         self._agent.decode(reply, self._decoded_action)
-        return bounded(self._decoded_action.tolist(), self._limits, self._safe)
+        return bounded(self._decoded_action.tolist(), self._limits, self._safe, self._discrete)
 
     def _choose(self, step: int) -> tuple[Action, int]:
         """The action of this physics step: the newest reply's that is due, the one held, or the safe one."""

@@ -6,13 +6,12 @@ import logging
 from copy import deepcopy
 from typing import Any
 
-import numpy as np
-
 from hilbench import plugins
 from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioError, said
 from hilbench.loop.agent import Agent
 from hilbench.nal import Network
-from hilbench.runs.plant_check import check_built, check_close, check_control, check_plant
+from hilbench.runs.control_check import check_built, check_control
+from hilbench.runs.plant_check import check_close, check_plant
 from hilbench.scenario.files import PluginPart, Scenario
 from hilbench.types import BuiltController, Empty, LawProgram, PlantSpec, Program, to_builtins
 
@@ -169,9 +168,7 @@ def make_agent(scenario: Scenario, plant_spec: PlantSpec, control: BuiltControll
     backend = scenario.chosen.backend
     link = plugins.get("links", scenario.link.kind)(scenario.link.config, backend.kind, to_builtins(backend.config))
     try:
-        return Agent(
-            control, link, scenario.period_us, scenario.record, np.array(plant_spec.safe_action), plant_spec.obs_names
-        )
+        return Agent(control, link, scenario.period_us, scenario.record, plant_spec)
     except BaseException:
         link.close()
         raise

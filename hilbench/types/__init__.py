@@ -5,18 +5,19 @@ A type stands here only when two layers use it. Nothing here reads a clock, a fi
 
 from __future__ import annotations
 
+from hilbench.types.coders import Decoder, Encoder
 from hilbench.types.contracts import (
     Backend,
     BuiltController,
-    Coder,
     Controller,
     Empty,
     Law,
     Link,
     Meter,
+    Modulate,
     to_builtins,
 )
-from hilbench.types.plants import Observation, Plant, PlantSpec, SensingPlant
+from hilbench.types.plants import EventSensor, Observation, Plant, PlantSpec, SensingPlant
 from hilbench.types.programs import Carry, LawProgram, Lines, LoadReport, Name, Port, Probes, Program, size_of
 from hilbench.types.runs import RunData
 from hilbench.types.ticks import (
@@ -36,7 +37,8 @@ from hilbench.types.ticks import (
 
 __all__ = [
     "COUNTERS", "EVENT", "HELD", "NO_EVENTS", "NO_VALUES", "REPLIED", "SAFE",
-    "Backend", "BuiltController", "Carry", "Coder", "Controller", "Empty", "Events", "Law", "LawProgram", "Lines",
-    "Link", "LoadReport", "Meter", "Name", "Observation", "Plant", "PlantSpec", "Port", "Probes", "Program", "Reply",
-    "RunData", "SensingPlant", "States", "Tick", "Values", "size_of", "to_builtins",
+    "Backend", "BuiltController", "Carry", "Controller", "Decoder", "Empty", "Encoder", "EventSensor", "Events", "Law",
+    "LawProgram", "Lines", "Link", "LoadReport", "Meter", "Modulate", "Name", "Observation", "Plant", "PlantSpec",
+    "Port", "Probes", "Program", "Reply", "RunData", "SensingPlant", "States", "Tick", "Values", "size_of",
+    "to_builtins",
 ]  # fmt: skip

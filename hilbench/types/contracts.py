@@ -1,11 +1,11 @@
-"""The contracts that plug-ins fulfil: laws, backends, links, meters, coders and controllers."""
+"""The contracts that plug-ins fulfil: laws, backends, links, meters and controllers."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -13,9 +13,10 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hilbench.errors import LinkError, NetworkError, stays_here
+from hilbench.types.coders import Decoder, Encoder
 from hilbench.types.plants import PlantSpec
 from hilbench.types.programs import Carry, LoadReport, Probes, Program
-from hilbench.types.ticks import Events, Reply, States, Tick, Values
+from hilbench.types.ticks import Reply, States, Tick, Values
 
 
 class Law(ABC):
@@ -259,22 +260,8 @@ class Meter(ABC):
         """Joules since the first reading."""
 
 
-class Coder(Protocol):
-    """Turns an observation into a tick's values and events. It runs beside the loop and never learns."""
-
-    def reset(self) -> None:
-        """Start an episode: forget what earlier observations left."""
-
-    def encode(self, obs: Values, values: Values) -> Events:
-        """Encode one observation: values are written, and the events of the tick's window returned, (n,) EVENT.
-
-        Parameters
-        ----------
-        obs : (n_obs,) float32
-            What the plant's sensors show now.
-        values : (n_values,) float32
-            The program's input values, written in place.
-        """
+Modulate = Callable[[Values, float, Mapping[str, float], Values], None]
+"""A function of obs, reward, info and the modulators, (n_modulators,) float32, which it writes in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +269,11 @@ class BuiltController:
     """A controller, built: a Program with its coders and learning signals."""
 
     program: Program
-    coder: Coder
-    decode: Callable[[Reply, NDArray[np.float64]], None]
-    """Writes the action (n_actions,) float64 in place."""
-    modulate: Callable[[Values, float, Mapping[str, float], Values], None] | None = None
+    encoder: Encoder
+    """Fills the program's inputs."""
+    decoder: Decoder
+    """Reads all of its outputs."""
+    modulate: Modulate | None = None
     """Writes the modulators (n_modulators,) float32 in place from obs, reward and info."""
     notes: tuple[str, ...] = ()
     """A line for whatever its user should know of it."""

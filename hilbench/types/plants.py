@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,21 @@ from hilbench.types.ticks import Events, Values
 
 Observation = tuple[Values, float, bool, bool, Mapping[str, float]]
 """Gymnasium's five-tuple: observation (n_obs,) float32, reward, terminated, truncated, info."""
+
+
+class EventSensor(Struct, frozen=True):
+    """An event sensor as its readers know it: a pixel array, an ear, a row of contacts."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Its addresses count an array of this shape in C order: (y, x, polarity) for a camera, (channel,) for an ear."""
+    axes: tuple[str, ...]
+    """What each dimension is: "y", "x", "polarity" with 0 for OFF and 1 for ON, "channel"."""
+
+    @property
+    def size(self) -> int:
+        """How many addresses it has."""
+        return prod(self.shape)
 
 
 class PlantSpec(Struct, frozen=True):
@@ -28,9 +44,22 @@ class PlantSpec(Struct, frozen=True):
     physics_step_s: float
     info_units: dict[str, str]
     error: str
-    """The info key that holds the tracking error."""
+    """The info key that holds the tracking error; empty for a plant that has none."""
     parameters: dict[str, float]
     """Nominal constants with units in their names, as a designer would know them. Never a disturbance."""
+    action_choices: tuple[int, ...] = ()
+    """How many choices each action has, 0 for a continuous one; empty when all are continuous.
+
+    A choice is a whole number from `action_low` to `action_high`."""
+    event_sensors: tuple[EventSensor, ...] = ()
+    """Its event sensors. Their addresses lie side by side in this order."""
+    state_meaning: str = "exact physical state"
+    """What `Plant.state` returns, as a record states it."""
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """`action_choices` with a 0 for each action of a plant that states none."""
+        return self.action_choices or (0,) * len(self.action_names)
 
 
 class Plant(Protocol):
@@ -68,7 +97,11 @@ class Plant(Protocol):
 
 
 class SensingPlant(Plant, Protocol):
-    """A plant with event sensors."""
+    """A plant with event sensors, which its `plant_spec.event_sensors` names."""
 
     def events(self) -> Events:
-        """The events since the last call: reading empties the sensors."""
+        """The events since the last call, (n,) EVENT in order of `t_us`: reading empties the sensors.
+
+        The window is (t - T, t] for the present instant t and the control period T. An event at its end has
+        `t_us` = T - 1 us. Before the first period there are none.
+        """

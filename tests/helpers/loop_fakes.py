@@ -6,8 +6,8 @@ import heapq
 
 import msgspec
 import numpy as np
+from coder_fakes import built
 
-from hilbench.coders.values import Whole, values_to_action
 from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Recorded, Wall
 from hilbench.loop.loop import Loop
@@ -17,7 +17,6 @@ from hilbench.scenario.loop import LoopConfig
 from hilbench.types import (
     EVENT,
     NO_EVENTS,
-    BuiltController,
     LawProgram,
     Link,
     LoadReport,
@@ -155,7 +154,7 @@ class Bench:
         return self
 
     def drive(self, clock, link, folder):
-        agent = Agent(BuiltController(PROGRAM, Whole(), values_to_action), link, 1000, Probes(), np.array(SAFE_ACTION))
+        agent = Agent(built(PROGRAM), link, 1000, Probes(), self.plant.plant_spec)
         config = self.config
         if isinstance(clock, Recorded):
             config = msgspec.structs.replace(config, episodes=len(self.data.episodes))

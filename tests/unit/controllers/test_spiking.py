@@ -10,7 +10,7 @@ from hilbench.backends.reference import Reference
 from hilbench.controllers import lif_lqr, pes
 from hilbench.controllers.lqr import LQRConfig, cart_pole_gain
 from hilbench.errors import ScenarioError
-from hilbench.types import Empty, PlantSpec, Probes, Tick, size_of
+from hilbench.types import NO_EVENTS, Empty, PlantSpec, Probes, Tick, size_of
 
 
 def plant_spec(name: str, **config) -> PlantSpec:
@@ -25,12 +25,12 @@ def reply_to(control, obs, n: int = 1, period_us: int = 1000):
     values = np.zeros(size_of(program.inputs, "values"), np.float32)
     errors = np.zeros(size_of(program.modulators, "values"), np.float32)
     for k in range(n):
-        events = control.coder.encode(obs, values)
+        events = control.encoder.encode(obs, NO_EVENTS, values)
         if control.modulate is not None:
             control.modulate(obs, 0.0, {}, errors)
         reply = backend.step(Tick(k, events=events, values=values, modulators=errors, learning=False))
     action = np.zeros(size_of(program.outputs, "values") if control.modulate is None else 2)
-    control.decode(reply, action)
+    control.decoder.decode(reply.values, reply.events, action)
     return action, errors
 
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from coder_fakes import Direct, Whole, built
 from mistreatment import mistreat, untouched
 
 from hilbench import plugins
-from hilbench.coders.values import values_to_action
 from hilbench.errors import LinkError, ScenarioError
 from hilbench.loop.agent import Agent
 from hilbench.nal import Network
@@ -20,8 +20,12 @@ from hilbench.record.reader import read_run
 from hilbench.runs.build import learns, make_agent, make_plant
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
-from hilbench.types import EVENT, NO_EVENTS, BuiltController, LawProgram, LoadReport, Port, Probes, Reply
+from hilbench.types import EVENT, LawProgram, LoadReport, PlantSpec, Port, Probes, Reply
 
+PLANT_SPEC = PlantSpec(
+    obs_names=("x",), obs_units=("m",), action_names=("force",), action_units=("N",), action_low=(-9.0,),
+    action_high=(9.0,), safe_action=(-1.0,), physics_step_s=0.001, info_units={}, error="", parameters={},
+)  # fmt: skip
 PROGRAM = LawProgram("fake", {}, inputs=(Port("obs", 1), Port("ears", 9, "events")), outputs=(Port("action", 1),))
 
 
@@ -29,18 +33,25 @@ def events(*pairs):
     return np.array(list(pairs), EVENT)
 
 
-class Coder:
-    """Emits what it was given."""
+class Both(Whole):
+    """The observation as values, and the sensors' events shifted by three addresses."""
 
-    def __init__(self, coded):
-        self.coded, self.resets = coded, 0
+    def encode(self, obs, events, values):
+        super().encode(obs, events, values)
+        events = events.copy()
+        events["address"] += 3
+        return events
 
-    def reset(self):
-        self.resets += 1
 
-    def encode(self, obs, values):
-        values[:] = obs
-        return self.coded
+class Smooth(Direct):
+    """The mean of all values of an episode."""
+
+    def reset(self, seed):
+        self.seen = []
+
+    def decode(self, values, events, action):
+        self.seen.append(float(values[0]))
+        action[0] = np.mean(self.seen)
 
 
 class Link:
@@ -71,22 +82,24 @@ class Link:
         self.closed += 1
 
 
-def agent(link, coded=NO_EVENTS):
-    return Agent(BuiltController(PROGRAM, Coder(coded), values_to_action), link, 2000, Probes(), np.array([-1.0]))
+def agent(link, encoder=None, decoder=None, plant_spec=PLANT_SPEC):
+    return Agent(built(PROGRAM, encoder, decoder), link, 2000, Probes(), plant_spec)
 
 
-def test_events_of_sensors_and_coders_come_in_one_array_by_time():
-    sensed, coded = events((5, 1), (7, 2)), events((0, 3), (5, 4), (9, 5))
+def test_an_encoder_gets_the_sensors_events_and_says_what_is_sent():
     link = Link()
-    agent(link, coded).act(np.zeros(1, "f4"), events=sensed)
-    assert link.sent[0][3].tolist() == [(0, 3), (5, 1), (5, 4), (7, 2), (9, 5)]
+    found = agent(link, Both())
+    found.act(np.zeros(1, "f4"), events=events((5, 1), (7, 2)))
+    found.act(np.zeros(1, "f4"))
+    assert [tick[3].tolist() for tick in link.sent] == [[(5, 4), (7, 5)], []]
 
 
-@pytest.mark.parametrize(("sensed", "coded"), [(events((1, 1)), NO_EVENTS), (NO_EVENTS, events((1, 1)))])
-def test_one_side_alone_passes_as_it_is(sensed, coded):
-    link = Link()
-    agent(link, coded).act(np.zeros(1, "f4"), events=sensed)
-    assert link.sent[0][3].tolist() == [(1, 1)]
+def test_what_a_decoder_keeps_ends_with_its_episode():
+    found = agent(Link(), decoder=Smooth())
+    found.reset(1)
+    assert [float(found.act(np.float32([x]))[0]) for x in (2, 4)] == [2, 3]
+    found.reset(2)
+    assert float(found.act(np.float32([8]))[0]) == 8
 
 
 def test_act_counts_ticks_and_waits_for_its_own():
@@ -107,7 +120,6 @@ def test_a_reset_starts_from_the_safe_action_and_tick_0():
     found.act(np.float32([5]))
     found.reset(3)
     assert found.action.tolist() == [-1.0]
-    assert found.control.coder.resets == 1
     found.act(np.float32([5]))
     assert [seq for seq, *_ in link.sent] == [0, 0]
 

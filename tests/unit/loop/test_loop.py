@@ -11,11 +11,11 @@ from math import ceil, inf, nan
 import msgspec
 import numpy as np
 import pytest
+from coder_fakes import built
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from loop_fakes import GRAIN_NS, PROGRAM, SAFE_ACTION, STEPS, Bench, Device, FakeTime, Plant, always
 
-from hilbench.coders.values import Whole, values_to_action
 from hilbench.errors import LinkError, ProtocolError, RecordError
 from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Delayed, Lockstep, Recorded, Traced, Wall
@@ -32,7 +32,6 @@ from hilbench.types import (
     NO_EVENTS,
     REPLIED,
     SAFE,
-    BuiltController,
     Probes,
     Reply,
 )
@@ -425,9 +424,7 @@ def test_a_lost_reply_is_told_from_a_lost_tick(tmp_path):
 def test_progress_is_told_once_a_second(tmp_path):
     told = []
     bench = Bench(tmp_path, always(0), period_s=0.1, ticks=35)
-    agent = Agent(
-        BuiltController(PROGRAM, Whole(), values_to_action), bench.link, 1000, Probes(), np.array(SAFE_ACTION)
-    )
+    agent = Agent(built(PROGRAM), bench.link, 1000, Probes(), bench.plant.plant_spec)
     with Recorder(tmp_path, {}) as recorder:
         config = msgspec.structs.replace(bench.config, mode="lockstep")
         Loop(bench.plant, agent, config, recorder, Lockstep(STEPS), told.append).run()
@@ -530,14 +527,14 @@ def test_a_plant_that_breaks_its_promise_later_ends_the_run_in_one_line_on_recor
         assert bench.acted[-1] == -7.0
 
 
-def test_a_coder_that_works_in_place_leaves_the_recorded_observation_alone(tmp_path, monkeypatch):
-    def encode(self, obs, values):
+def test_an_encoder_that_works_in_place_leaves_the_recorded_observation_alone(tmp_path, monkeypatch):
+    def encode(self, obs, events, values):
         obs *= 0
         values[:] = obs
         return NO_EVENTS
 
     before = Bench(tmp_path / "a", always(100_000), device={"act": lambda seq: (1.0, 1.0)}).run().rows["obs"]
-    monkeypatch.setattr("hilbench.coders.values.Whole.encode", encode)
+    monkeypatch.setattr("coder_fakes.Whole.encode", encode)
     after = Bench(tmp_path / "b", always(100_000), device={"act": lambda seq: (1.0, 1.0)}).run().rows["obs"]
     assert before.any()
     assert np.array_equal(before, after)

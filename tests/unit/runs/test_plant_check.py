@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from coder_fakes import Direct, Whole, built
 from msgspec import structs
 
 import hilbench
 from hilbench import plugins
 from hilbench.cli import main
-from hilbench.coders.values import Whole, values_to_action
+from hilbench.coders.values import whole
 from hilbench.envs.cartpole_ladder import CartpoleLadder
 from hilbench.errors import HilbenchError, PluginFault, ScenarioError
 from hilbench.runs.build import check_whole, make_agent, make_plant
 from hilbench.studies.evaluation import run_job
 from hilbench.studies.plan import Planner
 from hilbench.studies.suite import cells, load_suite
-from hilbench.types import EVENT, BuiltController, Controller, Empty, Law, LawProgram, Port
+from hilbench.types import EVENT, BuiltController, Controller, Decoder, Empty, Encoder, Law, LawProgram, Port
 
 
 class Broken(CartpoleLadder):
@@ -76,9 +77,8 @@ class Threes(Controller):
     @staticmethod
     def build(config: Any, plant: Any, period_us: int, seed: int) -> BuiltController:
         law = {"low": (-1.0,), "high": (1.0,)}
-        return BuiltController(
-            LawProgram("random", law, (Port("obs", 3),), (Port("force", 1),)), Whole(), values_to_action
-        )
+        program = LawProgram("random", law, (Port("obs", 3),), (Port("force", 1),))
+        return BuiltController(program, whole(plant, period_us), Direct())
 
 
 @pytest.fixture(autouse=True)
@@ -217,17 +217,30 @@ def test_a_plant_without_a_physics_step_is_named(tmp_path: Path, capsys: pytest.
 def test_a_program_with_three_inputs_on_a_plant_of_four_is_named(capsys: pytest.CaptureFixture) -> None:
     given = ["cartpole_ladder", "--controller", "threes", "--controllers.threes.kind", "threes"]
     line = line_of(["check", *given], capsys)
-    assert "controllers.threes: the program's inputs: found 3 values; allowed: 4, one for each observation" in line
+    assert (
+        "controllers.threes: the program's inputs: found 3 values; allowed: 4, as many as encoder 'Values' gives"
+        in line
+    )
 
 
-class Coded:
+class Coded(Encoder):
     """Encodes as it is told."""
 
     def __init__(self, encode: Any) -> None:
-        self.encode = encode
+        self._encode = encode
 
-    def reset(self) -> None:
-        """Nothing is kept."""
+    def encode(self, obs: Any, events: Any, values: Any) -> Any:
+        return self._encode(obs, values)
+
+
+class Decoded(Decoder):
+    """Decodes as it is told."""
+
+    def __init__(self, decode: Any) -> None:
+        self._decode = decode
+
+    def decode(self, values: Any, events: Any, action: Any) -> None:
+        self._decode(values, action)
 
 
 def fill(value: float) -> Any:
@@ -242,15 +255,15 @@ def fill(value: float) -> Any:
     ("parts", "words"),
     [
         (
-            {"coder": Coded(lambda obs, values: values.__setitem__(slice(None), obs[:3]))},
+            {"encoder": Coded(lambda obs, values: values.__setitem__(slice(None), obs[:3]))},
             "and inputs of 4 values, raised",
         ),
-        ({"coder": Coded(fill(np.inf))}, "encode: values[0]: found inf; allowed: finite numbers"),
-        ({"coder": Coded(lambda obs, values: None)}, "encode: events: found NoneType; allowed: an array of hilbench"),
-        ({"coder": Coded(lambda obs, values: np.zeros(1, EVENT))}, "address: found 0; allowed: less than 0"),
+        ({"encoder": Coded(fill(np.inf))}, "encode: values[0]: found inf; allowed: finite numbers"),
+        ({"encoder": Coded(lambda obs, values: None)}, "encode: events: found NoneType; allowed: an array of hilbench"),
+        ({"encoder": Coded(lambda obs, values: np.zeros(1, EVENT))}, "address: found 0; allowed: less than 0"),
         ({"modulate": lambda obs, reward, info, out: info["tip_m"]}, "the modulators raised KeyError: 'tip_m'"),
-        ({"decode": lambda reply, action: None}, "decode of a reply of zeros: action[0]: found nan"),
-        ({"decode": lambda reply, action: reply.values[9]}, "1 values and 1 actions, raised IndexError"),
+        ({"decoder": Decoded(lambda values, action: None)}, "decode of a reply of zeros: action[0]: found nan"),
+        ({"decoder": Decoded(lambda values, action: values[9])}, "1 values and 1 actions, raised IndexError"),
     ],
 )
 def test_a_coder_that_does_not_fit_is_named(
@@ -258,7 +271,7 @@ def test_a_coder_that_does_not_fit_is_named(
 ) -> None:
     def build(config: Any, plant: Any, period_us: int, seed: int) -> BuiltController:
         law = LawProgram("random", {"low": (-1.0,), "high": (1.0,)}, (Port("obs", 4),), (Port("force", 1),))
-        return BuiltController(law, **{"coder": Whole(), "decode": values_to_action} | parts)
+        return built(law, **parts)
 
     monkeypatch.setattr(Threes, "build", build)
     given = ["cartpole_ladder", "--controller", "threes", "--controllers.threes.kind", "threes"]
@@ -314,11 +327,11 @@ class Own(Controller):
         if isinstance(cls.gives, BaseException):
             raise cls.gives
         program = LawProgram("made", {}, (Port("obs", 4),), (Port("force", 1),))
-        return BuiltController(program, Whole(), values_to_action) if cls.gives is None else cls.gives
+        return built(program) if cls.gives is None else cls.gives
 
 
 class Unreset(Whole):
-    def reset(self) -> None:
+    def reset(self, seed: int) -> None:
         raise KeyError("filter")
 
 
@@ -328,14 +341,18 @@ WRONG = {
     "build leaves": ({"gives": SystemExit("no")}, "controllers.own: build raised SystemExit: no"),
     "build gives a tuple": ({"gives": (PROGRAM, Whole())}, "build: found a tuple; allowed: a BuiltController"),
     "no program": (
-        {"gives": BuiltController(None, Whole(), values_to_action)},
+        {"gives": built(None)},
         "build: program: found a NoneType; allowed: a Network or a LawProgram",
     ),
-    "no coder": ({"gives": BuiltController(PROGRAM, None, values_to_action)}, "a NoneType without reset; allowed"),
-    "a coder that cannot reset": (
-        {"gives": BuiltController(PROGRAM, Unreset(), values_to_action)},
-        "coder.reset() raised KeyError: 'filter'",
+    "no encoder": (
+        {"gives": BuiltController(PROGRAM, None, Direct())},
+        "build: encoder: found a NoneType; allowed: a hilbench.types.Encoder",
     ),
+    "no decoder": (
+        {"gives": BuiltController(PROGRAM, Whole(), print)},
+        "build: decoder: found a builtin_function_or_method; allowed: a hilbench.types.Decoder",
+    ),
+    "an encoder that cannot reset": ({"gives": built(PROGRAM, Unreset())}, "reset() raised KeyError: 'filter'"),
     **{
         f"the law's {where}": ({"raises": where}, f"law 'made': its {where} raised KeyError: 'gain'")
         for where in ("making", "reset", "step")

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from coder_fakes import built
 from loop_fakes import Device, FakeTime, Plant, always
 
 from hilbench import plugins
 from hilbench.bridge.device import process
 from hilbench.bridge.inprocess import InProcess
-from hilbench.coders.values import Whole, values_to_action
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.loop.agent import Agent
 from hilbench.loop.clock import SPIN_MOST_NS, SPIN_NS, Wall
@@ -29,7 +29,7 @@ from hilbench.runs.replay import replay
 from hilbench.runs.run import behind, run, tick_times
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.loop import LoopConfig
-from hilbench.types import EVENT, NO_EVENTS, BuiltController, LawProgram, Port, Probes, RunData, to_builtins
+from hilbench.types import EVENT, LawProgram, Port, Probes, RunData, to_builtins
 
 
 def short(controller="pd", **overrides):
@@ -280,12 +280,6 @@ class Flickering(Plant):
         return np.zeros(300 * self.seen, EVENT)
 
 
-class Sparse(Whole):
-    def encode(self, obs, values):
-        values[:] = obs
-        return NO_EVENTS
-
-
 @pytest.mark.parametrize("events", [(), (Port("dvs", 4096, "events"),)], ids=["values alone", "events"])
 def test_the_echo_has_frames_of_the_runs_own_size(tmp_path, monkeypatch, events):
     """20 ticks of 2 values, which with a DVS carry 0, 300, ... 5700 events beside them; 10 echoes before and after."""
@@ -294,9 +288,7 @@ def test_the_echo_has_frames_of_the_runs_own_size(tmp_path, monkeypatch, events)
     time = FakeTime()
     plant = Flickering(time, 0.001) if events else Plant(time, 0.001)
     program = LawProgram("fake", {}, inputs=(Port("obs", 2), *events), outputs=(Port("action", 2),))
-    agent = Agent(
-        BuiltController(program, Sparse(), values_to_action), Device(time, always(0)), 1000, Probes(), np.zeros(2)
-    )
+    agent = Agent(built(program), Device(time, always(0)), 1000, Probes(), plant.plant_spec)
     loop = LoopConfig(mode="realtime", period_s=0.001, duration_s=0.02, echo_s=0.01)
     clock = Wall(loop, time, time.sleep)
     meta = {"scenario": {"loop": to_builtins(loop), "phases": {}}, "plant_spec": to_builtins(plant.plant_spec)}

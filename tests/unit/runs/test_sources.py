@@ -26,7 +26,7 @@ from hilbench.types import Empty
 CONTROLLER = """
 import numpy as np
 from msgspec import Struct
-from hilbench.coders.values import Whole, values_to_action
+from hilbench.coders.values import direct, whole
 from hilbench.settings import File
 from hilbench.types import BuiltController, Controller, Empty, LawProgram, Port
 from .gains import GAIN
@@ -42,7 +42,8 @@ class Push(Controller):
     @staticmethod
     def build(config, plant, period_us, seed):
         ports = (Port("observation", len(plant.obs_names)),), (Port("action", 1),)
-        return BuiltController(LawProgram("push", {}, *ports), Whole(), values_to_action)
+        coders = whole(plant, period_us), direct(ports[1], plant, period_us)
+        return BuiltController(LawProgram("push", {}, *ports), *coders)
 """
 LAW = """
 import numpy as np
