@@ -36,6 +36,10 @@ class PortEncoders(Encoder):
     def sizes(self) -> dict[str, int]:
         return self._sizes
 
+    @property
+    def parts(self) -> tuple[Encoder, ...]:
+        return tuple(encoder for encoder, _ in (*self._values, *self._events))
+
     def reset(self, seed: int) -> None:
         for encoder, _ in (*self._values, *self._events):
             encoder.reset(seed)
@@ -72,6 +76,10 @@ class PortDecoders(Decoder):
             if decoder is not None:
                 own = np.zeros(len(columns))
                 self._parts.append((decoder, values, addresses, own, np.array(columns, int)))
+
+    @property
+    def parts(self) -> tuple[Decoder, ...]:
+        return tuple(decoder for decoder, *_ in self._parts)
 
     def reset(self, seed: int) -> None:
         for decoder, *_ in self._parts:

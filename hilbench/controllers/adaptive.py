@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from hilbench.controllers._arm import ArmModel, State, arm_model, command_nm, state
 from hilbench.controllers._law import around, law_program
 from hilbench.errors import ScenarioError
-from hilbench.types import BuiltController, Controller, Law, PlantSpec, Port
+from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
 
 
 class AdaptiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,5 +131,5 @@ class Adaptive(Controller):
         return around(told, plant, period_us, _give_payload)
 
 
-def _give_payload(obs: NDArray, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
+def _give_payload(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
     modulators[0] = info["payload_kg"]

@@ -53,7 +53,7 @@ class PES(Controller):
         encoder = (Values if arm.inner_loop else _WithCommand)(settings, plant, period_us)
         decoder = direct(network.outputs, plant, period_us) if arm.inner_loop else _SumOfBoth()
 
-        def error(obs: NDArray, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
+        def error(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
             pd_1, pd_2 = pd_nm(arm, state(obs))
             modulators[0], modulators[1] = -pd_1, -pd_2
 

@@ -102,9 +102,10 @@ class Agent:
         tick, control = self.tick, self.control
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, learning
         tick.values, tick.modulators = self._values, self._modulators
-        tick.events = control.encoder.encode(obs, NO_EVENTS if events is None else events, tick.values)
+        sensed = NO_EVENTS if events is None else events
+        tick.events = control.encoder.encode(obs, sensed, tick.values)
         if control.modulate is not None:
-            control.modulate(obs, reward, info, tick.modulators)
+            control.modulate(obs, sensed, reward, info, tick.modulators)
         return tick
 
     def submit(self, tick: Tick) -> None:

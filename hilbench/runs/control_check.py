@@ -49,7 +49,7 @@ def check_control(scenario: Scenario, plant: Any, control: BuiltController) -> N
         check_events("encode: events", tick.events, sizes["inputs events"], "the program", scenario.period_us)
         if control.modulate is not None:
             with call("the modulators"):
-                control.modulate(obs, reward, info, tick.modulators)
+                control.modulate(obs, NO_EVENTS, reward, info, tick.modulators)
             check_finite("modulators", tick.modulators)
         action = np.full(n_actions, np.nan)
         with call(f"decode, for outputs of {n_out} values and {n_actions} actions,"):

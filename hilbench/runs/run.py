@@ -134,7 +134,7 @@ def open_recorder(
         "scenario": dump(scenario),
         "plant_spec": to_builtins(plant.plant_spec),
         "report": to_builtins(agent.report),
-        "sources": Reader()(scenario, modules_of(agent.control.program)),
+        "sources": Reader()(scenario, modules_of(agent.control)),
         "program": _ports(agent),
         "notes": list(agent.control.notes),
         "network": network_facts(agent.control.program, scenario.period_us),

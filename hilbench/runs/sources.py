@@ -27,7 +27,7 @@ from hilbench.machine.packages import installed_version
 from hilbench.runs.build import rules_of
 from hilbench.scenario.files import ControllerPart, PluginPart, Scenario
 from hilbench.settings import files_named, to_config
-from hilbench.types import LawProgram, Program
+from hilbench.types import BuiltController, LawProgram
 
 COUNTS = ("gymnasium", "llvmlite", "nir", "numba", "numpy", "pybullet", "scipy")
 """Libraries that affect the numbers of every run."""
@@ -175,11 +175,13 @@ def source_of(kind: str, name: str) -> dict[str, str]:
     return {key: value for code in Reader().walk(modules) for key, value in code.digests.items()}
 
 
-def modules_of(program: Program) -> tuple[str, ...]:
-    """The modules of the plug-ins that a program consists of: its law, or its learning rules."""
+def modules_of(control: BuiltController) -> tuple[str, ...]:
+    """The modules of the plug-ins that a controller consists of: its law or learning rules, its encoders, decoders."""
+    program, coders = control.program, (*control.encoder.parts, *control.decoder.parts)
+    found = {type(coder).__module__ for coder in coders}
     if isinstance(program, LawProgram):
-        return (plugins.all_of("laws")[program.name].module,)
-    return tuple({type(rule).__module__ for rule in rules_of(program)})
+        return (*sorted(found), plugins.all_of("laws")[program.name].module)
+    return tuple(sorted(found | {type(rule).__module__ for rule in rules_of(program)}))
 
 
 def _modules(scenario: Scenario) -> list[str]:

@@ -127,7 +127,7 @@ class Planner:
             for note in set(control.notes) - self._noted:
                 log.warning("%s", note)
             self._noted |= {*control.notes}
-            self._built[key] = learns(control.program), modules_of(control.program)
+            self._built[key] = learns(control.program), modules_of(control)
         return self._built[key]
 
     def _check_trace(self, scenario: Scenario) -> None:

@@ -46,6 +46,11 @@ class Encoder(ABC):
         """How many values and event addresses a program needs for it; empty where any number will do."""
         return {self.kind: self.size} if hasattr(self, "size") else {}
 
+    @property
+    def parts(self) -> tuple[Encoder, ...]:
+        """The encoders it consists of: itself, or those that it runs."""
+        return (self,)
+
     def reset(self, seed: int) -> None:
         """Start an episode: forget what earlier ticks left. `seed` feeds all of its randomness."""
 
@@ -85,6 +90,11 @@ class Decoder(ABC):
 
     def __init__(self, config: Any, port: Port, plant: PlantSpec, period_us: int) -> None:
         self.config, self.period_us = config, period_us
+
+    @property
+    def parts(self) -> tuple[Decoder, ...]:
+        """The decoders it consists of: itself, or those that it runs."""
+        return (self,)
 
     def reset(self, seed: int) -> None:
         """Start an episode: forget what earlier replies left. `seed` feeds all of its randomness."""

@@ -16,7 +16,7 @@ from hilbench.errors import LinkError, NetworkError, stays_here
 from hilbench.types.coders import Decoder, Encoder
 from hilbench.types.plants import PlantSpec
 from hilbench.types.programs import Carry, LoadReport, Probes, Program
-from hilbench.types.ticks import Reply, States, Tick, Values
+from hilbench.types.ticks import Events, Reply, States, Tick, Values
 
 
 class Law(ABC):
@@ -260,8 +260,8 @@ class Meter(ABC):
         """Joules since the first reading."""
 
 
-Modulate = Callable[[Values, float, Mapping[str, float], Values], None]
-"""A function of obs, reward, info and the modulators, (n_modulators,) float32, which it writes in place."""
+Modulate = Callable[[Values, Events, float, Mapping[str, float], Values], None]
+"""A function of obs, sensor events, reward, info and the modulators, (n_modulators,) float32, written in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,9 +274,11 @@ class BuiltController:
     decoder: Decoder
     """Reads all of its outputs."""
     modulate: Modulate | None = None
-    """Writes the modulators (n_modulators,) float32 in place from obs, reward and info."""
+    """Writes the learning signals."""
     notes: tuple[str, ...] = ()
     """A line for whatever its user should know of it."""
+    steps_per_period: int | None = None
+    """How many steps its network runs in a control period, where those are not plant time."""
 
 
 class Controller(ABC):

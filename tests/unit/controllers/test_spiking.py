@@ -27,7 +27,7 @@ def reply_to(control, obs, n: int = 1, period_us: int = 1000):
     for k in range(n):
         events = control.encoder.encode(obs, NO_EVENTS, values)
         if control.modulate is not None:
-            control.modulate(obs, 0.0, {}, errors)
+            control.modulate(obs, NO_EVENTS, 0.0, {}, errors)
         reply = backend.step(Tick(k, events=events, values=values, modulators=errors, learning=False))
     action = np.zeros(size_of(program.outputs, "values") if control.modulate is None else 2)
     control.decoder.decode(reply.values, reply.events, action)

@@ -261,7 +261,7 @@ def fill(value: float) -> Any:
         ({"encoder": Coded(fill(np.inf))}, "encode: values[0]: found inf; allowed: finite numbers"),
         ({"encoder": Coded(lambda obs, values: None)}, "encode: events: found NoneType; allowed: an array of hilbench"),
         ({"encoder": Coded(lambda obs, values: np.zeros(1, EVENT))}, "address: found 0; allowed: less than 0"),
-        ({"modulate": lambda obs, reward, info, out: info["tip_m"]}, "the modulators raised KeyError: 'tip_m'"),
+        ({"modulate": lambda obs, events, reward, info, out: info["tip_m"]}, "the modulators raised KeyError: 'tip_m'"),
         ({"decoder": Decoded(lambda values, action: None)}, "decode of a reply of zeros: action[0]: found nan"),
         ({"decoder": Decoded(lambda values, action: values[9])}, "1 values and 1 actions, raised IndexError"),
     ],
