@@ -1,4 +1,4 @@
-"""Every command line in the README and the docs: it runs as it stands, or a list says why not and it is parsed.
+"""Every command line of every page: it runs as it stands, or a list says why not and it is parsed.
 
 A command line is a line of an indented or a fenced block that begins with `hilbench`, `make`, `python` or `pip`.
 test_readme.py runs blocks marked `console`.
@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import wraps
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +33,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 COMMAND = re.compile(r"((?:[A-Z_]+=\S+ )*(?:hilbench|make|python|pip) .*)")
 MARKED = {"python", "toml", "console"}
@@ -46,6 +47,8 @@ PARSED_ONLY = {
     "pip install": "changes this Python",
     "python -m pytest": "part of this suite",
     "HILBENCH_REQUIRE=frameworks python -m pytest": "part of this suite",
+    "python -m hatchling build": "leaves dist/; tests/unit/test_package.py builds",
+    "python docs/scripts/architecture.py": "writes into docs/; tests/test_architecture.py draws the picture, too",
     "python benchmarks/engine.py": "minutes, and the peers installed",
     "hilbench device install lava": "downloads Lava into a Python 3.10 of its own; CI does it",
     "hilbench build cortexm": "needs a cross compiler; tests/unit/backends/test_cortexm.py builds",
@@ -143,9 +146,10 @@ def known_to_make(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def known_to_python(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is there, and has every option by name."""
-    if words[:2] == ["-m", "pytest"]:
-        assert all((ROOT / word).exists() for word in words[2:])
+    """The file is there, and has every option by name; or the module is installed, and its files are there."""
+    if words[0] == "-m":
+        assert find_spec(words[1]), words[1]
+        assert words[1] != "pytest" or all((ROOT / word).exists() for word in words[2:])
         return
     text = (ROOT / words[0]).read_text("utf-8")
     for word in words[1:]:

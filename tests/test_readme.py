@@ -1,4 +1,4 @@
-"""Every block of the README and the docs runs as it stands."""
+"""Every block of the README, of CONTRIBUTING.md and the docs runs as it stands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(language: str) -> list:
@@ -76,7 +76,15 @@ def test_make_targets_and_files_that_the_readme_names_exist() -> None:
         assert (ROOT / link).exists(), link
 
 
+def test_the_readme_lists_every_page_with_a_line() -> None:
+    listed = dict(re.findall(r"^- \[(.+)\]\(\1\): (.+)$", (ROOT / "README.md").read_text("utf-8"), re.M))
+    pages = {page.relative_to(ROOT).as_posix() for page in PAGES} - {"README.md"}
+    assert pages | {"CITATION.cff"} == set(listed)
+    assert all(len(line) > 10 for line in listed.values())
+
+
 def test_tests_that_the_pages_name_exist() -> None:
+    """NAME stands for any."""
     for page in PAGES:
         for name in re.findall(r"\btests/[\w/]+(?:\.py)?", page.read_text("utf-8")):
-            assert (ROOT / name).exists(), f"{page.name}: {name}"
+            assert list(ROOT.glob(name.replace("NAME", "*"))), f"{page.name}: {name}"
