@@ -132,7 +132,7 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
     statements : dict
         What is stated, as the keywords of `read`.
     """
-    from hilbench.nal.nir.own import plain
+    from hilbench.nal.nir.per_node import plain
     from hilbench.nal.nir.statements import statements_from
 
     path = Path(path)

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.neurons import Integrator, Reset, Seconds
-from hilbench.nal.nir.own import plain
+from hilbench.nal.nir.per_node import plain
 from hilbench.nal.nir.presets import TauUnit
 
 PortKind = Literal["values", "events"]

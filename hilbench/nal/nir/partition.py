@@ -48,7 +48,7 @@ class Partition:
         return _free(name, self.taken)
 
 
-def lay_out(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Partition:
+def partition_of(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Partition:
     """The network's parts: a linear node between two populations is a projection; relays stand where such nodes meet.
 
     Parameters

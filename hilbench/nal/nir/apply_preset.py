@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError
 from hilbench.nal.nir.graph import Graph, Node
 from hilbench.nal.nir.nodes import FORMS, NEURONS
-from hilbench.nal.nir.own import in_full
+from hilbench.nal.nir.per_node import in_full
 from hilbench.nal.nir.presets import Preset, TauUnit, preset, tau_unit_s
 from hilbench.nal.nir.statements import Statements
 
 TIMES = ("tau", "tau_mem", "tau_syn", "delay")
 
 
-def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
+def apply_preset(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
     """The graph with its times in seconds, and the statements with all that their preset adds. Raises NetworkError.
 
     Parameters
