@@ -215,9 +215,10 @@ class Numba(Backend):
         sizes: dict[str, NDArray | int] = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
-            "N_COUNTED": sum(p.size for p in flat.order if p.kind != "sum"), "N_READOUTS": flat.readouts.size,
+            "N_COUNTED": sum(p.size for p in flat.order if p.kind != "passthrough"), "N_READOUTS": flat.readouts.size,
             "N_VALUES": self._values.size, "N_MODULATORS": self._modulators.size, "N_PLANS": len(plans),
-            "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_LATE": flat.late, "ANY_RULE": len(plans) + len(moves) > 0,
+            "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_AFTER_THRESHOLD": flat.after_threshold,
+            "ANY_RULE": len(plans) + len(moves) > 0,
             "N_PARTS": n_parts, "PART": 0, "N_STEPS": self._steps,
             "N_MARK_SLOTS": flat.n_mark_slots,
         }  # fmt: skip

@@ -42,7 +42,9 @@ def test_a_preset_states_everything(file):
 @pytest.mark.parametrize("name", ["spyx", "lava-float"])
 def test_delays_of_a_preset_count_once_around_a_loop(file, name):
     net = read(file, preset=name, dt_s=1e-3, tau_unit="s")
-    assert [(net.projections[w].delay_steps, net.projections[w].late) for w in ("around", "onward")] == [(1, False)] * 2
+    assert [(net.projections[w].delay_steps, net.projections[w].after_threshold) for w in ("around", "onward")] == [
+        (1, False)
+    ] * 2
 
 
 def test_what_is_stated_stands_over_the_preset(file):

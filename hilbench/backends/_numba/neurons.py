@@ -320,8 +320,10 @@ def _reset(c, k, v, count, subtract):
 
 
 @inner
-def act_late(table, part, now, arrived):
-    """Let late input (n,) act on this part's membranes that are free, or that fired in this step and keep their v.
+def act_after_threshold(table, part, now, arrived):
+    """Add input that acts after the threshold test to this part's membranes.
+
+    It acts on those that are free, and on those that fired in this step and keep their v.
 
     Parameters
     ----------
@@ -332,7 +334,7 @@ def act_late(table, part, now, arrived):
     now : int
         The clock, in network steps.
     arrived : (n,) float64
-        The late input of all neurons.
+        What arrives after the test, of all neurons; set to 0.
     """
     n = table[Argument.N]
     populations = i64(table[Argument.POPULATIONS], (table[Argument.N_POPULATIONS], N_COLUMNS))
@@ -341,7 +343,7 @@ def act_late(table, part, now, arrived):
     v, i, release = f64(table[Argument.V], n), f64(table[Argument.CURRENT], n), i64(table[Argument.RELEASE], n)
     for q in range(table[Argument.N_POPULATIONS]):
         row = populations[q]
-        if not row[Column.LATE_INPUT]:
+        if not row[Column.AFTER_THRESHOLD]:
             continue
         fired_now = now + row[Column.REFRACTORY_STEPS] + 1
         for k in range(bounds[q, part], bounds[q, part + 1]):

@@ -125,4 +125,4 @@ def _carries(graph: Graph, name: str) -> bool:
 
 def _carrying(graph: Graph, name: str, p: Preset) -> dict[str, Any]:
     onto_output = all(graph.nodes[b].type == "Output" for b in graph.targets()[name])
-    return {} if onto_output else {"delay_steps": p.delay_steps, "late": False}
+    return {} if onto_output else {"delay_steps": p.delay_steps, "after_threshold": False}

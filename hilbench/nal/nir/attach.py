@@ -103,7 +103,7 @@ def _profile(graph: Graph, stated: Statements, partition: Partition, dt_s: float
         names[name]: _population(graph, stated, names[name], name, node)
         for name, node in graph.nodes.items()
         if node.type in NEURONS
-    } | {name: PopulationEntry(kind="sum", shape=shape) for name, shape in partition.relays.items()}
+    } | {name: PopulationEntry(kind="passthrough", shape=shape) for name, shape in partition.relays.items()}
     closing = {partition.carriers[edge] for edge in closing_edges(graph, delaying(graph, stated.nodes))}
     return Profile(
         version=2,
@@ -170,20 +170,20 @@ def _population(graph: Graph, stated: Statements, part: str, name: str, node: No
 
 
 def _projection(
-    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool, partition: Partition,
-    dt_s: float,
+    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool,
+    partition: Partition, dt_s: float,
 ) -> ProjectionEntry:  # fmt: skip
     source, target, node = parts
     own = dict(stated.nodes.get(node or "", {}))
     steps = own.get("delay_steps", 0)
-    late = own.get("late", False)
+    after_threshold = own.get("after_threshold", False)
     form: FormKind = "identity" if node is None else FORMS[graph.nodes[node].type]
     if node is not None and form == "delay":
         steps = np.add(_whole_steps(graph.nodes[node], node, dt_s), steps)  # what a preset delays beside
     if closing and stated.recurrent_delay and not own:
         steps = np.add(steps, stated.recurrent_delay)
     if closing and not stated.recurrent_delay and not own:
-        late = True
+        after_threshold = True
         if target in partition.relays:
             raise NetworkError(
                 f"recurrent_delay: found 0, but the loop closes at {target!r}, which keeps nothing; allowed: 1"
@@ -192,7 +192,7 @@ def _projection(
         graph.metadata[f"{KEY}.delay.{name}"] = np.asarray(steps)
     return ProjectionEntry(
         source=source, target=target, node=None if node is None else _other(node, name), form=form,
-        delay_steps="array" if np.ndim(steps) else int(steps), late=late,
+        delay_steps="array" if np.ndim(steps) else int(steps), after_threshold=after_threshold,
     )  # fmt: skip
 
 

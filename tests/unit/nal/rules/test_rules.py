@@ -32,7 +32,7 @@ def small() -> Network:
     net.lif("hard", 2, tau_s=0.02)
     net.readout("y", 2, tau_s=0.1)
     net.readout("two", 2, tau_s=[0.1, 0.2])
-    net.add("relay", "sum", 2)
+    net.add("relay", "passthrough", 2)
     net.connect("a", "y", ONES, name="out")
     net.connect("a", "y", ONES, name="slow", delay_steps=1)
     net.connect("a", "two", ONES, name="apart")
@@ -57,7 +57,7 @@ REFUSED = {
     "homeostatic": (Homeostatic(target_rate_hz=1.0), "e", "a", {}, "Homeostatic moves thresholds; these are none"),
     "e-prop reset": (EPROP, "e", "hard", {}, "needs reset 'subtract'"),
     "e-prop tau": (EPROP, "e", "mixed", {}, "needs one tau_s for all neurons of its target; found 0.02 to 0.03"),
-    "e-prop late": (EPROP, "e", "a", {"late": True}, "this one is late"),
+    "e-prop after the threshold test": (EPROP, "e", "a", {"after_threshold": True}, "this one acts after it"),
     "e-prop readout": (EProp(modulator="e1", readout="outt"), "e", "a", {}, "did you mean 'out'"),
     "e-prop delay": (EProp(modulator="e1", readout="slow"), "e", "a", {}, "'slow' has a delay"),
     "e-prop outputs": (EProp(modulator="e1", readout="apart"), "e", "a", {}, "one r for all neurons of 'two'"),
