@@ -31,9 +31,10 @@ from hilbench.backends._numba.plans import Move, Plans, check_rules
 from hilbench.backends._numba.table import RELEASED, Address, Argument, addresses, fill, io, state
 from hilbench.errors import NetworkError, said
 from hilbench.nal import rules
-from hilbench.nal.compile import lower as lowering
+from hilbench.nal.compile import lowered
 from hilbench.nal.compile.cuts import part_bounds, part_cuts
-from hilbench.nal.compile.lower import Column, ConstantColumn, Lowered, lower
+from hilbench.nal.compile.lower import lower
+from hilbench.nal.compile.lowered import Column, ConstantColumn, Lowered
 from hilbench.nal.model import noise
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.rule import Rule
@@ -285,7 +286,7 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
 
 def _sources() -> list[Path]:
     """The files with the kernels' equations."""
-    return [Path(lowering.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
+    return [Path(lowered.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
 
 
 @cache

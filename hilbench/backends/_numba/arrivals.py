@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hilbench.backends._numba.pointers import i32, i64, inner, u8, u16
 from hilbench.backends._numba.table import Address, Argument
-from hilbench.nal.compile.lower import ProjectionRow
+from hilbench.nal.compile.lowered import ProjectionRow
 
 
 @inner

@@ -13,13 +13,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from hilbench.backends._numba.general import act_after_threshold, general
 from hilbench.backends._numba.learning import learn
-from hilbench.backends._numba.neurons import act_after_threshold, general, plain
 from hilbench.backends._numba.parts import wait
+from hilbench.backends._numba.plain import plain
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8, u32, u64
 from hilbench.backends._numba.sending import hold_values, send_event, send_spikes, send_v, send_values
 from hilbench.backends._numba.table import Argument
-from hilbench.nal.compile.lower import Column
+from hilbench.nal.compile.lowered import Column
 
 # Places in COUNTS.
 SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES, MULTIPLICATIONS = range(5)

@@ -9,7 +9,7 @@ from hilbench.backends._numba.plans import Move, Plan
 from hilbench.backends._numba.pointers import call, f32, f64, finite, i32, i64, inner, u8, u32
 from hilbench.backends._numba.rules import moved
 from hilbench.backends._numba.table import Address, Argument
-from hilbench.nal.compile.lower import ConstantColumn, ProjectionRow
+from hilbench.nal.compile.lowered import ConstantColumn, ProjectionRow
 from hilbench.nal.rules import homeostatic
 
 N_LINK_COLUMNS, N_CONSTANTS, N_PLAN, N_MOVE, N_ADDRESSES = (

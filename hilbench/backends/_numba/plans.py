@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError
-from hilbench.nal.compile.lower import Column, Lowered, ProjectionRow
+from hilbench.nal.compile.lowered import Column, Lowered, ProjectionRow
 from hilbench.nal.model.columns import table_of
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population

@@ -19,7 +19,7 @@ from hilbench.backends._numba.plans import Plan
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8
 from hilbench.backends._numba.table import Address, Argument
 from hilbench.nal import rules
-from hilbench.nal.compile.lower import ProjectionRow
+from hilbench.nal.compile.lowered import ProjectionRow
 
 N_ENTRIES, N_LINK_COLUMNS, N_PLAN = len(Argument), len(ProjectionRow), len(Plan)
 N_ADDRESSES = len(Address)

@@ -8,7 +8,7 @@ from numba import njit
 from hilbench.backends._numba.arrivals import mark
 from hilbench.backends._numba.pointers import f32, f64, finite, i32, i64, inner, u16
 from hilbench.backends._numba.table import Address, Argument
-from hilbench.nal.compile.lower import Column, ProjectionRow
+from hilbench.nal.compile.lowered import Column, ProjectionRow
 
 N_LINK_COLUMNS, N_ADDRESSES = len(ProjectionRow), len(Address)
 

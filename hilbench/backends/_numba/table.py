@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.backends._network import MAX_SPIKES
-from hilbench.nal.compile.lower import Column, Lowered, Synapses
+from hilbench.nal.compile.lowered import Column, Lowered, Synapses
 from hilbench.nal.model.network import Network
 from hilbench.types import EVENT, size_of
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from random_networks import everything, networks
 
 from hilbench.nal import Network
-from hilbench.nal.compile.lower import Column, ConstantColumn, ProjectionRow, lower
+from hilbench.nal.compile.lower import lower
+from hilbench.nal.compile.lowered import Column, ConstantColumn, ProjectionRow
 from hilbench.nal.model.neurons import step_constants
 from hilbench.types import Probes
 
