@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.per_node import in_full
 from hilbench.nal.nir.presets import Preset, TauUnit, preset, tau_unit_s

@@ -15,7 +15,8 @@ from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import OTHER_UNITS, Behaviour
 from hilbench.nal.nir.apply_preset import apply_preset
 from hilbench.nal.nir.build import build
-from hilbench.nal.nir.graph import Graph, Node, gathered
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph, gathered
 from hilbench.nal.nir.loops import closing_edges
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 from hilbench.nal.nir.partition import Partition, partition_of

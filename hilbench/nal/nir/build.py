@@ -15,7 +15,8 @@ from hilbench.nal.model.forms import Form
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Behaviour
 from hilbench.nal.nir.edges import edges_of
-from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph
 from hilbench.nal.nir.nodes import FORMS, NEURONS, Matrix, delay_s, matrix, parameters
 from hilbench.nal.nir.profile import KEY, PopulationEntry, Profile, ProjectionEntry
 from hilbench.nal.nir.shapes import Shape, shapes_of

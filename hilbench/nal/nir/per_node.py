@@ -9,7 +9,8 @@ import numpy as np
 
 from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.neurons import Behaviour
-from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 
 RESETTING = ("LIF", "IF", "CubaLIF")

@@ -10,7 +10,8 @@ import numpy as np
 
 from hilbench.errors import NetworkError
 from hilbench.nal.model import forms
-from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph
 
 Shape = tuple[int, ...]
 OWN = ("LIF", "LI", "IF", "I", "CubaLIF", "CubaLI", "Threshold", "Scale", "Delay")

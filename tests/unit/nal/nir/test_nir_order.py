@@ -19,7 +19,8 @@ from hilbench.errors import NetworkError
 from hilbench.nal import Network, save
 from hilbench.nal.model.codec import unpack
 from hilbench.nal.nir import from_nir, packed_file
-from hilbench.nal.nir.graph import Graph, Node, tree_of
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph, tree_of
 from hilbench.nal.nir.loops import closing_edges
 from hilbench.types import Empty, Probes, Tick
 
