@@ -17,7 +17,6 @@ from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules import Rule, bounds
-from hilbench.nal.rules.homeostatic import Homeostatic
 
 Plan = IntEnum(
     "Plan",
@@ -30,7 +29,7 @@ Plan = IntEnum(
 )  # fmt: skip
 """Columns of PLANS, a row for each plastic projection: numbers, then addresses (0 where there is no array)."""
 
-Move = IntEnum("Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS"], start=0)
+Move = IntEnum("Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS", "STEP"], start=0)
 """Columns of MOVES, a row for each population whose thresholds move."""
 
 
@@ -90,6 +89,7 @@ class Plans:
         return {
             "LO": row[Column.LO], "HI": row[Column.HI], "AT_LEAST": p.behaviour.threshold_test == ">=",
             "SUBTRACT": p.behaviour.reset == "subtract", "CONSTANTS": constants, "BOUNDS": limits,
+            "STEP": self._compiled(type(p.rule)),
         }  # fmt: skip
 
     def _rule(self, rule: Rule, network: Network, part: object) -> tuple[int, int]:
@@ -120,23 +120,21 @@ class Plans:
 
 def check_rules(network: Network) -> None:
     """Refuse rules that are not compiled. Raises NetworkError."""
-    on_weights = [(p.name, p.rule) for p in network.projections.values() if p.rule is not None]
-    on_thresholds = [(p.name, p.rule) for p in network.populations.values() if p.rule is not None]
-    for kind, parts, known in (
-        ("projection", on_weights, weight_rules() if on_weights else ()),
-        ("population", on_thresholds, (Homeostatic,)),
-    ):
-        for name, rule in parts:
-            if type(rule) not in known:
-                raise NetworkError(
-                    f"{kind} {name!r}: 'numba' has not compiled the rule {type(rule).__name__}; it runs in 'reference'"
-                )
+    on_weights = [("projection", p.name, p.rule) for p in network.projections.values() if p.rule is not None]
+    on_thresholds = [("population", p.name, p.rule) for p in network.populations.values() if p.rule is not None]
+    parts = on_weights + on_thresholds
+    known = compiled_rules() if parts else ()
+    for kind, name, rule in parts:
+        if type(rule) not in known:
+            raise NetworkError(
+                f"{kind} {name!r}: 'numba' has not compiled the rule {type(rule).__name__}; it runs in 'reference'"
+            )
 
 
-def weight_rules() -> tuple[type[Rule], ...]:
-    """The rules on projections that are compiled: every plug-in that loads."""
+def compiled_rules() -> tuple[type[Rule], ...]:
+    """The rules that are compiled: every plug-in that loads and says what it moves."""
     found = []
     for plugin in plugins.all_of("rules").values():
         with suppress(PluginError):
             found.append(plugin.load())
-    return tuple(rule for rule in found if getattr(rule, "moves", "") == "weights")
+    return tuple(rule for rule in found if hasattr(rule, "moves"))

@@ -1,4 +1,4 @@
-"""Filling cores with neurons within what a core holds: in a given order, or by groups of targets with shared sources."""
+"""Filling cores with neurons within what a core holds: in an order, or by groups of targets with shared sources."""
 
 from __future__ import annotations
 

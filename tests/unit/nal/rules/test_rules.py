@@ -45,7 +45,7 @@ REFUSED = {
     "values": (STDP(), "x", "a", {}, "STDP learns from spikes; 'x' sends values"),
     "membranes": (RSTDP(modulator="r"), "y", "a", {"delay_steps": 1}, "learns from spikes; 'y' sends values"),
     "readout": (STDP(), "a", "y", {}, "learns onto lif, if, cuba_lif; 'y' is a li, which does not spike"),
-    "relay": (Triplet(), "e", "relay", {}, "'relay' is a sum, which does not spike"),
+    "relay": (Triplet(), "e", "relay", {}, "'relay' is a passthrough, which does not spike"),
     "PES onto spikes": (PES_ERROR, "e", "a", {}, "PES learns onto li, cuba_li; 'a' is a lif"),
     "delays": (STDP(), "e", "a", {"delay_steps": [[0, 1], [2, 3]]}, "one delay for all synapses"),
     "shared": (STDP(), "e", "a", {"form": Form("conv1d", (1, 2), (1, 2))}, "those of a conv1d are shared"),
