@@ -250,7 +250,7 @@ def test_what_is_built_imported_sent_and_saved_is_checked_alike(case, tmp_path):
         cells(kind, **stated)
     usual = {"tau_s": 0.01} if kind == "lif" else {}
     good = cells(
-        kind, **usual | {"v_threshold": 3.0} | {k: v for k, v in stated.items() if k in ("reset", "threshold")}
+        kind, **usual | {"v_threshold": 3.0} | {k: v for k, v in stated.items() if k in ("reset", "threshold_test")}
     )
     a = good.populations["a"]
     arrays = {key: np.float32([value]) for key, value in stated.items() if key in ("v_threshold", "v_reset", "tau_s")}

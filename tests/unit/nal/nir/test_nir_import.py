@@ -235,7 +235,7 @@ def test_graded_spikes_leave_as_values():
         (STATED | {"nodes": {"n1": {"rest": 1}}}, "nodes: n1: found 'rest'.*did you mean 'reset'"),
         (STATED | {"nodes": {"n1": {"reset": "one"}}}, "node 'n1': reset: found 'one'"),
         (STATED | {"nodes": {"n1": {"kind": "poisson"}}}, "nodes: n1: found 'kind'"),
-        (STATED | {"nodes": {"back": {"reset": "zero"}}}, "back: found 'reset'; allowed: delay_steps, after_threshold"),
+        (STATED | {"nodes": {"back": {"reset": "zero"}}}, "back: found 'reset'; allowed: after_threshold, delay_steps"),
         (STATED | {"nodes": {"back": {"delay_steps": -1}}}, "projection 'back'|delay_steps"),
         (STATED | {"refractory_s": 0.0005}, "refractory_s"),
         (STATED | {"reset_at": "next", "refractory_s": 0.001}, "reset_at 'next' leaves nothing to hold"),
