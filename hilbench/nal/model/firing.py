@@ -64,7 +64,7 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
 
 
 def _check_floor(p: Population) -> None:
-    """Raise NetworkError where v never falls to the threshold or below it: whatever a reset does, the floor undoes."""
+    """Raise NetworkError where v_floor passes the threshold: it lifts v over the threshold again after each reset."""
     floor = p.behaviour.v_floor
     if floor is None or not (wrong := passes(p, np.full(p.size, floor))).any():
         return

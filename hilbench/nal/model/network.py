@@ -230,7 +230,7 @@ class Network(AddPopulations):
         constant = None if bias is None else per_neuron(bias, shape[0], f"{where}: bias")
         if after_threshold and self.populations[target].kind in ("passthrough", "threshold", "poisson"):
             raise NetworkError(
-                f"{where}: after_threshold: {target!r} keeps nothing from step to step, so nothing can act later"
+                f"{where}: after_threshold: found True; allowed onto {target!r}, which has no membrane: False"
             )
         before = self.modulators
         projection = Projection(name, source, target, matrix, constant, steps, after_threshold, form=form)

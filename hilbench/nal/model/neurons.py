@@ -276,7 +276,7 @@ def read_behaviour(found: dict[str, Any], dt_s: float, where: str) -> Behaviour:
     except msgspec.ValidationError as error:
         raise NetworkError(f"{where}: {error}") from None
     if behaviour.reset_at == "next" and behaviour.refractory_s:
-        raise NetworkError(f"{where}: reset_at 'next' leaves nothing to hold; allowed: refractory_s 0 beside it")
+        raise NetworkError(f"{where}: refractory_s: found {behaviour.refractory_s}; allowed with reset_at 'next': 0")
     steps = behaviour.refractory_s / dt_s
     if not (0 <= steps <= MAX_REFRACTORY_STEPS and abs(steps - round(steps)) < 1e-6):
         allowed = f"0 to {MAX_REFRACTORY_STEPS} whole steps of {dt_s} s"

@@ -260,7 +260,7 @@ def accepted(rule: Rule, network: Any, part: Any, moves: Literal["weights", "thr
     except (msgspec.ValidationError, TypeError) as error:
         raise NetworkError(f"{where}: rule: {error}") from None
     if rule.moves != moves:
-        raise NetworkError(f"{where}: {type(rule).__name__} moves {rule.moves}; these are none")
+        raise NetworkError(f"{where}: {type(rule).__name__} changes {rule.moves}; allowed: a rule that changes {moves}")
     if (reason := rule.refuses(network, part)) is not None:
         raise NetworkError(f"{where}: {type(rule).__name__} {reason}")
     return rule

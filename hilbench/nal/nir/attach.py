@@ -187,7 +187,7 @@ def _projection(
         after_threshold = True
         if target in partition.relays:
             raise NetworkError(
-                f"recurrent_delay: found 0, but the loop closes at {target!r}, which keeps nothing; allowed: 1"
+                f"recurrent_delay: found 0, but the loop closes at {target!r}, which has no membrane; allowed: 1"
             )
     if np.ndim(steps):
         graph.metadata[f"{KEY}.delay.{name}"] = np.asarray(steps)

@@ -1,4 +1,4 @@
-"""How a graph without a profile becomes populations and projections: where relays stand."""
+"""How a graph without a profile becomes populations and projections, and where relays (`passthrough`) stand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Edge = tuple[str, str]
 
 @dataclass(slots=True)
 class Partition:
-    """Names are those of the network's parts; a projection without a node is an edge."""
+    """The parts of a network that a graph is cut into, by name. A projection without a node stands for an edge."""
 
     names: dict[str, str]
     """Node -> its part."""

@@ -39,7 +39,7 @@ def shapes_of(graph: Graph) -> dict[str, tuple[Shape, Shape]]:
             waiting.extend((target, shapes[1]) for target in after[name])
     for name in graph.nodes:
         if name not in found:
-            raise NetworkError(f"node {name!r}: its shape follows neither from itself nor from what leads to it")
+            raise NetworkError(f"node {name!r}: neither the node nor one before it states its shape")
     return found
 
 

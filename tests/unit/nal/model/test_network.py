@@ -81,14 +81,14 @@ REFUSED = {
     "needs": (lambda n: n.add("z", "cuba_li", 2, tau_s=0.1), "a cuba_li needs tau_syn_s"),
     "next and refractory": (
         lambda n: n.lif("z", 2, tau_s=0.1, reset_at="next", refractory_s=0.001),
-        "reset_at 'next' leaves nothing",
+        "found 0.001; allowed with reset_at 'next': 0",
     ),
     "relay after the threshold test": (
         lambda n: (
             n.add("relay", "passthrough", 2),
             n.connect("cells", "relay", np.ones((2, 3)), after_threshold=True),
         )[1],
-        "keeps nothing",
+        "after_threshold: found True; allowed onto 'relay', which has no membrane: False",
     ),
     "output source": (lambda n: n.output("out", "cell"), "did you mean 'cells'"),
     "output twice": (lambda n: n.output("y", "cells"), "stands twice"),

@@ -238,7 +238,7 @@ def test_graded_spikes_leave_as_values():
         (STATED | {"nodes": {"back": {"reset": "zero"}}}, "back: found 'reset'; allowed: after_threshold, delay_steps"),
         (STATED | {"nodes": {"back": {"delay_steps": -1}}}, "projection 'back'|delay_steps"),
         (STATED | {"refractory_s": 0.0005}, "refractory_s"),
-        (STATED | {"reset_at": "next", "refractory_s": 0.001}, "reset_at 'next' leaves nothing to hold"),
+        (STATED | {"reset_at": "next", "refractory_s": 0.001}, "found 0.001; allowed with reset_at 'next': 0"),
     ],
 )  # fmt: skip
 def test_what_is_stated_wrongly_or_not_at_all_is_one_line(stated, says):

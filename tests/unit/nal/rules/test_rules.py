@@ -54,7 +54,9 @@ REFUSED = {
     "outside": (STDP(w_max=0.5), "e", "a", {}, "starts from 1; allowed: w_min 0 to w_max 0.5"),
     "softness": (STDP(softness=2.0), "e", "a", {}, "softness"),
     "no number": (STDP(a_plus=1j), "e", "a", {}, "rule: found complex"),
-    "homeostatic": (Homeostatic(target_rate_hz=1.0), "e", "a", {}, "Homeostatic moves thresholds; these are none"),
+    "homeostatic": (
+        Homeostatic(target_rate_hz=1.0), "e", "a", {}, "changes thresholds; allowed: a rule that changes weights",
+    ),
     "e-prop reset": (EPROP, "e", "hard", {}, "needs reset 'subtract'"),
     "e-prop tau": (EPROP, "e", "mixed", {}, "needs one tau_s for all neurons of its target; found 0.02 to 0.03"),
     "e-prop after the threshold test": (EPROP, "e", "a", {"after_threshold": True}, "this one acts after it"),
@@ -80,7 +82,7 @@ def test_where_a_rule_cannot_stand_it_is_refused_in_one_line(case):
     [
         ("li", Homeostatic(target_rate_hz=1.0), "moves thresholds of lif, if, cuba_lif; 'z' is a li"),
         ("lif", Homeostatic(target_rate_hz=1.0, w_max=0.5), "starts from 1; allowed"),
-        ("lif", STDP(), "STDP moves weights; these are none"),
+        ("lif", STDP(), "STDP changes weights; allowed: a rule that changes thresholds"),
     ],
 )
 def test_what_a_population_refuses(kind, rule, says):
