@@ -96,7 +96,7 @@ def test_the_command_saves_what_a_preset_means(file, capsys):
     assert not end.value.code
     said = capsys.readouterr().out
     assert "norse" in said
-    for what in ("euler", "reset value", "threshold >", "0.001 s"):
+    for what in ("euler", "reset value", "threshold_test >", "0.001 s"):
         assert what in said
     assert (
         load(file.with_name("out.nir")).populations["a"].behaviour
