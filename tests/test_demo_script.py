@@ -70,7 +70,7 @@ def test_a_failed_seed_is_against_every_claim_about_its_cell(demo: ModuleType) -
     assert verdicts(demo, found) == [False, False, True]
 
 
-def test_the_device_needs_its_latency_its_misses_and_its_echo_floor(demo: ModuleType) -> None:
+def test_the_device_needs_its_latency_its_misses_and_its_links_round_trip(demo: ModuleType) -> None:
     for name in demo.DEVICE:
         found = summary(demo)
         del found["cells"][3]["metrics"][name]

@@ -160,8 +160,8 @@ class Loihi(Backend):
 
     def _room(self, taps: NDArray) -> NDArray:
         """Room for the events of one tick in which every tapped neuron fires at every step."""
-        spans = self._flat.populations[taps[:, lower.TAPPED]]
-        n = int((spans[:, lower.HI] - spans[:, lower.LO]).sum())
+        spans = self._flat.populations[taps[:, lower.TapColumn.POPULATION]]
+        n = int((spans[:, lower.PopulationColumn.HI] - spans[:, lower.PopulationColumn.LO]).sum())
         return np.zeros((n * self._steps, 2), np.uint32)
 
     def _new_counts(self) -> None:

@@ -31,9 +31,10 @@ from hilbench.backends._numba.plans import Move, Plans, check_rules
 from hilbench.backends._numba.table import RELEASED, Address, Argument, addresses, fill, io, state
 from hilbench.errors import NetworkError, said
 from hilbench.nal import rules
-from hilbench.nal.compile import lower as lowering
+from hilbench.nal.compile import lowered
 from hilbench.nal.compile.cuts import part_bounds, part_cuts
-from hilbench.nal.compile.lower import Column, ConstantColumn, Lowered, lower
+from hilbench.nal.compile.lower import lower
+from hilbench.nal.compile.lowered import Column, ConstantColumn, Lowered
 from hilbench.nal.model import noise
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.rule import Rule
@@ -215,9 +216,10 @@ class Numba(Backend):
         sizes: dict[str, NDArray | int] = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
-            "N_COUNTED": sum(p.size for p in flat.order if p.kind != "sum"), "N_READOUTS": flat.readouts.size,
+            "N_COUNTED": sum(p.size for p in flat.order if p.kind != "passthrough"), "N_READOUTS": flat.readouts.size,
             "N_VALUES": self._values.size, "N_MODULATORS": self._modulators.size, "N_PLANS": len(plans),
-            "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_LATE": flat.late, "ANY_RULE": len(plans) + len(moves) > 0,
+            "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_AFTER_THRESHOLD": flat.after_threshold,
+            "ANY_RULE": len(plans) + len(moves) > 0,
             "N_PARTS": n_parts, "PART": 0, "N_STEPS": self._steps,
             "N_MARK_SLOTS": flat.n_mark_slots,
         }  # fmt: skip
@@ -284,7 +286,7 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
 
 def _sources() -> list[Path]:
     """The files with the kernels' equations."""
-    return [Path(lowering.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
+    return [Path(lowered.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
 
 
 @cache

@@ -8,9 +8,9 @@ One network step, in this order:
    was when it was sent. A value or modulator that is no finite number counts as 0.
 2. neurons, populations in `Network.order()`, by `StepConstants`, unless the membrane is held after a spike.
    Past its threshold a neuron spikes; one that `fires` on arrival does so only where something has come in over its
-   synapses: in this step, or late in the last one. What it sends reaches later populations in this step where there is
-   no delay.
-3. late input: what `late` projections bring acts on the membranes now, past the threshold test.
+   synapses: in this step, or after the test of the last one. What it sends reaches later populations in this step
+   where there is no delay.
+3. what `after_threshold` projections bring acts on the membranes now, past the threshold test.
 4. resets, holds and adaptation, for all populations that spiked.
 5. learning, as `_reference/learning.py` says; weights and thresholds change while the tick says so.
 """
@@ -89,7 +89,7 @@ class Reference(Backend):
             self._clock = np.zeros(1, int)
             n_slots = 1 + max((p.max_delay_steps for p in net.projections.values()), default=0)
             self._arriving = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
-            self._arriving_late = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
+            self._arriving_after_threshold = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
             on_arrival = [p for p in self._order if p.behaviour.fires == "on_arrival"]
             self._called_for = {p.name: np.zeros((n_slots + 1, p.size), bool) for p in on_arrival}
         self._keys = {p.name: np.array([noise.key(seed, p.name)]) for p in self._order if p.draws}
@@ -134,7 +134,8 @@ class Reference(Backend):
         found |= {f"thresholds/{p.name}": self._thresholds[p.name] for p in self._order if p.rule}
         states = {
             "v": self._v, "current": self._current, "held": self._held, "pending": self._pending,
-            "adapted": self._adapted, "arriving": self._arriving, "arriving_late": self._arriving_late,
+            "adapted": self._adapted, "arriving": self._arriving,
+            "arriving_after_threshold": self._arriving_after_threshold,
             "called_for": self._called_for, "keys": self._keys,
         }  # fmt: skip
         found |= {f"{kind}/{name}": array for kind, by_name in states.items() for name, array in by_name.items()}
@@ -158,9 +159,9 @@ class Reference(Backend):
             spikes[p.name] = self._neurons(p, arrived)
             self._send(p.name, *self._sent(p, spikes[p.name]))
         for p in self._order:
-            self._act_late(p, self._take(self._arriving_late, p.name))
+            self._act_after_threshold(p, self._take(self._arriving_after_threshold, p.name))
             self._after_spikes(p, spikes[p.name])
-            if p.kind != "sum":
+            if p.kind != "passthrough":
                 self._counters[0] += np.uint64(spikes[p.name].sum())
                 self._counters[2] += np.uint64(p.size)
         updates = self._learning.step(
@@ -207,12 +208,12 @@ class Reference(Backend):
         for p in self._network.leaving(source):
             weights = self._weights[p.name]
             sources = np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
-            ring = (self._arriving_late if p.late else self._arriving)[p.target]
+            ring = (self._arriving_after_threshold if p.after_threshold else self._arriving)[p.target]
             arrives = self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)
             np.add.at(ring, (arrives % len(ring), weights.indices), weights.data * sent[sources])
             if p.target in self._called_for:
                 tests, something = self._called_for[p.target], sent[sources] != 0
-                tests[((arrives + p.late) % len(tests))[something], weights.indices[something]] = True
+                tests[((arrives + p.after_threshold) % len(tests))[something], weights.indices[something]] = True
             if p.name in self._counted:
                 self._count((crossings[sources] * (weights.data != 0)).sum(), graded)
 
@@ -268,18 +269,18 @@ class Reference(Backend):
             drawn = self._drawn(p)
             threshold += b.threshold_noise * np.log(drawn / (1 - drawn))
         self._excess[p.name][:] = v - threshold
-        over = v >= threshold if b.threshold == ">=" else v > threshold
+        over = v >= threshold if b.threshold_test == ">=" else v > threshold
         if b.spikes != "multiple":
             return over.astype(float)
         fit = v / np.where(threshold > 0, threshold, np.inf)
-        count = np.floor(fit) if b.threshold == ">=" else np.ceil(fit) - 1
+        count = np.floor(fit) if b.threshold_test == ">=" else np.ceil(fit) - 1
         return over * np.clip(count, 1, MAX_SPIKES)
 
     def _drawn(self, p: Population) -> NDArray:
         neurons = np.arange(p.size, dtype=np.uint64)
         return noise.uniform(self._keys[p.name], self._since_reset.astype(np.uint64), neurons)
 
-    def _act_late(self, p: Population, x: NDArray) -> None:
+    def _act_after_threshold(self, p: Population, x: NDArray) -> None:
         c, free = self._constants[p.name], self._free[p.name]
         self._v[p.name][free] += (c.from_input * x)[free]
         self._current[p.name] += c.syn_gain * x

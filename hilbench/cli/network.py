@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 USUAL = {
-    "tau_unit": "s", "spike_amplitude": 1.0, "reset_at": "now", "threshold": ">", "fires": "always",
-    "spikes": "single", "arrival": "held", "current": "new", "refractory_s": 0.0, "inputs": "values",
+    "tau_unit": "s", "spike_amplitude": 1.0, "reset_at": "now", "threshold_test": ">", "fires": "always",
+    "spikes": "single", "synapse": "current", "synapse_update": "before", "refractory_s": 0.0, "inputs": "values",
 }  # fmt: skip
 """What holds of a network where nothing else is stated."""
 
@@ -37,11 +37,11 @@ def import_network(
     reset: Literal["value", "zero", "subtract"] | None = None,
     recurrent_delay: Literal[0, 1] | None = None,
     reset_at: Literal["now", "next"] | None = None,
-    threshold: Literal[">", ">="] | None = None,
+    threshold_test: Literal[">", ">="] | None = None,
     fires: Literal["always", "on_arrival"] | None = None,
     spikes: Literal["single", "multiple", "graded"] | None = None,
-    arrival: Literal["held", "jump"] | None = None,
-    current: Literal["new", "old"] | None = None,
+    synapse: Literal["current", "delta"] | None = None,
+    synapse_update: Literal["before", "after"] | None = None,
     refractory_s: float | None = None,
     spike_amplitude: str | None = None,
     inputs: Literal["values", "events"] | None = None,
@@ -69,16 +69,16 @@ def import_network(
         steps from a spike to what it does through a loop; 0 acts after the threshold test of its own step
     reset_at
         whether the reset acts in the spike's step, as usual, or in the next one
-    threshold
+    threshold_test
         what the membrane must pass, `>` as usual, or reach
     fires
         whether the threshold is tested in every step, as usual, or only in those in which something arrives
     spikes
         one spike in a step, as usual, as many as thresholds fit, or one that carries the membrane's value
-    arrival
-        whether what arrives is a current held over the step, as usual, or jumps onto the state that it meets
-    current
-        whether the membrane sees the synaptic current of this step, as usual, or the one before
+    synapse
+        whether what arrives is a current over the step, as usual, or a delta pulse: the state that it meets jumps
+    synapse_update
+        whether the synaptic current is updated before the membrane in a step, as usual, or after it
     refractory_s
         how long the membrane is held after a spike, usually 0
     spike_amplitude
@@ -98,10 +98,11 @@ def import_network(
     from hilbench.nal.nir.statements import read_statements
 
     options = {
-        "preset": preset, "tau_unit": tau_unit, "arrival": arrival,
+        "preset": preset, "tau_unit": tau_unit, "synapse": synapse,
         "dt_s": dt_s, "integrator": integrator, "reset": reset, "recurrent_delay": recurrent_delay,
-        "reset_at": reset_at, "threshold": threshold, "fires": fires, "spikes": spikes, "current": current,
-        "refractory_s": refractory_s, "spike_amplitude": _amplitude(spike_amplitude), "inputs": inputs,
+        "reset_at": reset_at, "threshold_test": threshold_test, "fires": fires, "spikes": spikes,
+        "synapse_update": synapse_update, "refractory_s": refractory_s,
+        "spike_amplitude": _amplitude(spike_amplitude), "inputs": inputs,
     }  # fmt: skip
     stated = {} if profile is None else read_statements(profile)
     stated |= {name: value for name, value in options.items() if value is not None}
@@ -133,7 +134,7 @@ def _described(network: Network, notes: list[str]) -> dict[str, Any]:
         "populations": {
             p.name: {"kind": p.kind, "shape": list(p.shape), "times_s": _times_s(p), "behaviour": _behaviour(p)}
             for p in network.populations.values()
-            if p.kind != "sum"
+            if p.kind != "passthrough"
         },
         "projections": {
             p.name: {
@@ -143,7 +144,7 @@ def _described(network: Network, notes: list[str]) -> dict[str, Any]:
                 "synapses": int(p.weights.nnz),
                 "delay_steps": [p.min_delay_steps, p.max_delay_steps],
                 "delay_s": [p.min_delay_steps * network.dt_s, p.max_delay_steps * network.dt_s],
-                "late": p.late,
+                "after_threshold": p.after_threshold,
             }
             for p in network.projections.values()
         },
@@ -165,7 +166,7 @@ def _behaviour(p: Population) -> dict[str, Any]:
     from hilbench.nal.nir.export import stated
 
     chief = {"integrator": p.tau_s is not None or p.r is not None, "reset": p.v_reset is not None,
-             "threshold": p.v_threshold is not None}  # fmt: skip
+             "threshold_test": p.v_threshold is not None}  # fmt: skip
     return {key: getattr(p.behaviour, key) for key, has in chief.items() if has} | stated(
         p.behaviour, p.behaviour.integrator
     )
@@ -185,7 +186,8 @@ def _print(said: dict[str, Any]) -> None:
     for name, p in said["projections"].items():
         steps, seconds = p["delay_steps"], p["delay_s"]
         delay = f", {_range(steps)} steps ({_range(seconds)} s)" if any(steps) else ""
-        what = f"{p['form']} {p['source']} -> {p['target']}, {p['synapses']} synapses{delay}{', late' * p['late']}"
+        late = ", after the threshold test" * p["after_threshold"]
+        what = f"{p['form']} {p['source']} -> {p['target']}, {p['synapses']} synapses{delay}{late}"
         rows.append(("projection", name, what))
     for way in ("inputs", "outputs"):
         rows += [(way[:-1], name, f"{port['size']} {port['kind']}") for name, port in said[way].items()]

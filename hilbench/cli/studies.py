@@ -22,7 +22,7 @@ COLUMNS = {
     "error_rms": "error",
     "latency[p50]": "latency p50",
     "latency[p99]": "p99",
-    "echo_floor[p50]": "echo p50",
+    "link_round_trip[p50]": "link round trip p50",
     "misses": "misses",
 }
 """What the table on the terminal shows; the report and summary.json have the rest."""

@@ -14,14 +14,14 @@ from hilbench.nal.rules.pes import PES
 
 DT_S = 1e-3
 N, N_NEXT, N_VALUES, N_EVENTS = 6, 4, 3, 2
-PLAIN = ("threshold", "sum", "poisson")
+PLAIN = ("threshold", "passthrough", "poisson")
 """Kinds without an equation to integrate."""
 
 BEHAVIOURS: dict[str, tuple[Kind, dict[str, Any]]] = {
     "reset zero": ("lif", {"reset": "zero"}),
     "reset by subtraction": ("lif", {"reset": "subtract"}),
     "reset in the next step": ("lif", {"reset": "subtract", "reset_at": "next"}),
-    "threshold >=": ("lif", {"threshold": ">="}),
+    "threshold >=": ("lif", {"threshold_test": ">="}),
     "threshold tested on arrival": ("lif", {"fires": "on_arrival"}),
     "threshold tested on arrival, and a current that goes on": ("cuba_lif", {"fires": "on_arrival"}),
     "refractory period": ("lif", {"refractory_s": 3 * DT_S}),
@@ -30,9 +30,9 @@ BEHAVIOURS: dict[str, tuple[Kind, dict[str, Any]]] = {
     "floor under v": ("lif", {"v_floor": -0.25}),
     "noisy threshold": ("lif", {"threshold_noise": 0.1}),
     "adaptive threshold": ("lif", {"adapt_tau_s": 20 * DT_S, "adapt_step": 0.25}),
-    "arrival as a jump": ("lif", {"arrival": "jump"}),
-    "arrival as a jump of the current": ("cuba_lif", {"arrival": "jump"}),
-    "membrane sees the old current": ("cuba_lif", {"integrator": "euler", "current": "old"}),
+    "delta synapse": ("lif", {"synapse": "delta"}),
+    "delta synapse onto the current": ("cuba_lif", {"synapse": "delta"}),
+    "synaptic current updated after the membrane": ("cuba_lif", {"integrator": "euler", "synapse_update": "after"}),
 }
 
 
@@ -56,12 +56,12 @@ def _connected() -> dict[str, Network]:
     found = {
         "delay": _network("lif", {}, delay_steps=3),
         "delay per synapse": _network("lif", {}, delay_steps=random.integers(0, 6, (N_NEXT, N))),
-        "late input": _network("lif", {}, late=True),
+        "input after the threshold test": _network("lif", {}, after_threshold=True),
         "delayed value input": _network("lif", {}, of_values={"delay_steps": 6}),
-        "late value input": _network("lif", {}, of_values={"late": True}),
+        "value input after the threshold test": _network("lif", {}, of_values={"after_threshold": True}),
         "constant input": _network("lif", {}, bias=np.linspace(0.5, 2, N_NEXT)),
         "loop": _network("lif", {}, loop={"delay_steps": 1}),
-        "loop of late input": _network("lif", {}, loop={"late": True}),
+        "loop of input after the threshold test": _network("lif", {}, loop={"after_threshold": True}),
         "spikes as unit impulses": _network("lif", {}, amplitude=1 / DT_S),
         "rule pes": _network("lif", {}, learns=True),
     }

@@ -18,7 +18,8 @@ TOLERANCE = 1e-4
 SPIKES_APART, VALUES_APART = 0.4, 0.75
 """What `approximated` may cover: the share of the larger number of spikes, the RMS difference by reference's RMS.
 
-Wide enough for a chip that resets to zero where a network subtracts (0.38) or takes late input early (0.59)."""
+Wide enough for a chip that resets to zero where a network subtracts (0.38), or for which input acts before the
+threshold test that should act after it (0.59)."""
 
 Verdict = Literal["same", "approximated", "dropped", "refused", "differs"]
 

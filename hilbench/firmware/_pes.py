@@ -93,8 +93,8 @@ def _refuse(network: Network, q: Projection) -> None:
     if q.source in network.populations and not network.populations[q.source].spiking:
         text = f"source: found {q.source!r}, which does not spike; {ALLOWED} onto a readout that learns: spikes"
         raise NetworkError(f"{where_}: {text}, events and input values")
-    if q.late:
-        raise NetworkError(f"{where_}: late: found True; {ALLOWED} onto a readout that learns: False")
+    if q.after_threshold:
+        raise NetworkError(f"{where_}: after_threshold: found True; {ALLOWED} onto a readout that learns: False")
     if isinstance(q.rule, PES) and q.rule.pre_tau_s > LONGEST_STEPS * network.dt_s:
         text = f"{ALLOWED}: up to {LONGEST_STEPS * network.dt_s:g}, {LONGEST_STEPS} steps of the network"
         raise NetworkError(f"{where_}: rule: pre_tau_s: found {q.rule.pre_tau_s:g}; {text}")

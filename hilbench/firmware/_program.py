@@ -9,7 +9,7 @@ from hilbench.firmware._pes import Learnt, learnt_c
 from hilbench.firmware._text import array, doubles, floats, structs
 from hilbench.nal.loihi import IntegerNetwork, lower
 from hilbench.nal.loihi.equations import UNITY
-from hilbench.nal.loihi.lower import DELAY, EXPONENT, POPULATION, ROW, SOURCE_HI, SOURCE_LO, TARGET_HI, TARGET_LO, Flat
+from hilbench.nal.loihi.lower import BundleColumn, Flat
 from hilbench.nal.model.network import Network
 from hilbench.types import Port, Probes, size_of
 
@@ -65,11 +65,11 @@ def _neurons(net: IntegerNetwork, flat: Flat) -> list[str]:
 
 def _synapses(net: IntegerNetwork, flat: Flat) -> list[str]:
     names = [p.name for p in net.projections.values() for _ in np.unique(p.delay_steps)]
-    columns = (SOURCE_LO, SOURCE_HI, TARGET_LO, TARGET_HI, ROW, POPULATION, DELAY, EXPONENT)
     rows = []
-    for bundle, name in zip(flat.bundles[:, columns].tolist(), names, strict=True):
-        first, end = bundle[2:4]
-        rows.append(((*bundle[:2], first, end - first, *bundle[4:]), name))
+    for bundle, name in zip(flat.bundles.tolist(), names, strict=True):
+        c = {column.name: bundle[column] for column in BundleColumn}
+        ends = c["SOURCE_LO"], c["SOURCE_HI"], c["TARGET_LO"], c["TARGET_HI"] - c["TARGET_LO"]
+        rows.append(((*ends, c["ROW"], c["POPULATION"], c["DELAY"], c["EXPONENT"]), name))
     heads = "first source, the one after the last, first target, targets, row, population, delay in steps, exponent"
     starts, targets, weights = flat.synapses
     return [
@@ -122,8 +122,8 @@ def _readings(net: IntegerNetwork, flat: Flat, port: Port) -> list[tuple[tuple, 
 
 def _room(flat: Flat, taps: NDArray, n_steps: int) -> int:
     """Events of a period in which every tapped neuron fires in every step; no array is without elements."""
-    spans = flat.populations[taps[:, lower.TAPPED]]
-    return max(1, int((spans[:, lower.HI] - spans[:, lower.LO]).sum()) * n_steps)
+    spans = flat.populations[taps[:, lower.TapColumn.POPULATION]]
+    return max(1, int((spans[:, lower.PopulationColumn.HI] - spans[:, lower.PopulationColumn.LO]).sum()) * n_steps)
 
 
 def _state(net: IntegerNetwork, flat: Flat, period_us: int, whole: IntegerNetwork | Network) -> str:

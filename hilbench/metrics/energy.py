@@ -57,7 +57,7 @@ def _modelled(part: EnergyPart, n: int, note: str) -> Measure:
 
 def _share(network: dict[str, Any], target: Target) -> float:
     """The part of a chip whose cores the neurons fill; memory and axons, which a placement knows, may need more."""
-    neurons = sum(p["size"] for p in network["populations"].values() if p["kind"] != "sum")
+    neurons = sum(p["size"] for p in network["populations"].values() if p["kind"] != "passthrough")
     cores = ceil(neurons / target.neurons_per_core) if target.neurons_per_core else 1
     return cores / target.cores_per_chip
 

@@ -89,7 +89,7 @@ def latency_margin(run: RunData) -> Measures:
 
 
 @metric("s", "lower", modes=("realtime",), wall=True)
-def echo_floor(run: RunData) -> Measures:
+def link_round_trip(run: RunData) -> Measures:
     """From a bare echo's scheduled instant to its return, over the run's own link at its rate: what the link costs."""
     return _percentiles(run.echo_ns * 1e-9)
 

@@ -63,7 +63,7 @@ def _marks(scenario: dict[str, Any], ms: NDArray, echo_ms: NDArray) -> list[Mark
     if ms.size >= 1000:
         found["p99"] = float(np.quantile(ms, 0.99))
     if echo_ms.size:
-        found["echo p50"] = float(np.median(echo_ms))
+        found["link round trip p50"] = float(np.median(echo_ms))
     critical = scenario.get("score", {}).get("critical_delay_s", {}).get(scenario["controller"])
     if critical:
         found["fails from"] = critical * 1e3

@@ -184,7 +184,11 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
         ),
         ("latency\np50", "latency[p50]", "scheduled instant to the first action of that tick or a newer one, median"),
         ("latency\np99", "latency[p99]", "the same, 99th percentile"),
-        ("echo\np50", "echo_floor[p50]", "the link's bare echo at the same rate: what no controller can beat"),
+        (
+            "link round\ntrip p50",
+            "link_round_trip[p50]",
+            "a bare echo over the link at the same rate: what no controller can beat",
+        ),
         ("misses", "misses", "ticks without an action in time, per run; those that were not sent are among them"),
         ("spikes", "spikes", "spikes of all neurons per decision"),
         ("spikes\nagreed", "spike_agreement", "share of them that the reference makes too, on the same ticks; 1: all"),
@@ -244,7 +248,7 @@ def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str
 def _family(name: str) -> str:
     """Metrics with equal answers share a unit and its prefix, so that their columns can be compared."""
     stem, _, label = name.partition("[")
-    if stem in ("latency", "echo_floor"):
+    if stem in ("latency", "link_round_trip"):
         return "lateness" if label in ("p50]", "p99]") else name
     return stem if stem == "error_rms" else name
 

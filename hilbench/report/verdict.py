@@ -101,9 +101,9 @@ def _real_time(cells: Sequence[ReportCell]) -> Card | None:
     if not live:
         return None
     median_s, cell = min(live, key=itemgetter(0))
-    echo, late, missed = (cell.value(name) for name in ("echo_floor[p50]", "latency[p99]", "misses"))
+    echo, late, missed = (cell.value(name) for name in ("link_round_trip[p50]", "latency[p99]", "misses"))
     said = [f"p99 {words.quantity(late, 's')}"] if late is not None else []
-    said += [f"the link's bare echo {words.quantity(echo, 's')}"] if echo is not None else []
+    said += [f"the link's round trip alone {words.quantity(echo, 's')}"] if echo is not None else []
     said += [f"{words.counted(missed, 'missed deadline')} per run"] if missed is not None else []
     return Card(
         "shortest latency, p50",

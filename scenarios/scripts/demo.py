@@ -29,7 +29,7 @@ ROWS = (
     ("PES on a device", "pes", DEVICE_TRAITS),
 )  # fmt: skip
 """Of the README's table: what it calls a cell, whose controller it is, and where that ran."""
-DEVICE = ("latency[p50]", "misses", "echo_floor[p50]")
+DEVICE = ("latency[p50]", "misses", "link_round_trip[p50]")
 
 
 def main() -> int:
@@ -71,7 +71,7 @@ def judge(summary: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     yield "PES wins back at least 0.9 of what the load costs its frozen twin, on every seed, and PID less", holds
     device = _cell(summary, "pes", **DEVICE_TRAITS)
     yield (
-        "PES on a ZeroMQ device in real time has its latency, misses and echo floor",
+        "PES on a ZeroMQ device in real time has its latency, misses and link round trip",
         bool(device and not device["failed"] and all(name in device["metrics"] for name in DEVICE)),
     )
 

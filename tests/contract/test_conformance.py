@@ -41,10 +41,10 @@ def test_every_kind_and_choice_and_preset_has_a_feature():
     for field in ("refractory_s", "v_floor", "threshold_noise", "adapt_tau_s"):
         assert any(getattr(p.behaviour, field) for p in populations)
     assert {p.form.kind for p in projections if p.form} == set(FormKind.__args__)
-    assert any(p.late for p in projections)
+    assert any(p.after_threshold for p in projections)
     values = [p for net in networks.values() for port in net.inputs if port.kind == "values"
               for p in net.leaving(port.name)]  # fmt: skip
-    assert any(p.late for p in values)
+    assert any(p.after_threshold for p in values)
     assert any(p.max_delay_steps > STEPS_PER_TICK for p in values)
     assert any(np.ndim(p.delay_steps) for p in projections)
     for name, preset in PRESETS.items():

@@ -16,7 +16,7 @@ def spikes(net: Network, inputs: np.ndarray) -> dict[str, np.ndarray]:
     """
     watched = tuple(p.name for p in net.populations.values() if p.spiking)
     for p in net.populations.values():
-        if not p.spiking and p.kind != "sum" and p.name not in net.output_sources.values():
+        if not p.spiking and p.kind != "passthrough" and p.name not in net.output_sources.values():
             net.output(p.name, p.name)
     backend = Reference(Empty())
     backend.load(net, net.dt_us, Probes(spikes=watched))

@@ -23,7 +23,13 @@ def assert_equal(found, expected) -> None:
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), strict=True)
     assert list(found.projections) == list(expected.projections)
     for a, b in zip(found.projections.values(), expected.projections.values(), strict=True):
-        assert (a.name, a.source, a.target, a.late, a.rule) == (b.name, b.source, b.target, b.late, b.rule)
+        assert (a.name, a.source, a.target, a.after_threshold, a.rule) == (
+            b.name,
+            b.source,
+            b.target,
+            b.after_threshold,
+            b.rule,
+        )
         np.testing.assert_array_equal(a.delay_steps, b.delay_steps, strict=True)
         same_form(a.form, b.form)
         assert a.weights.shape == b.weights.shape

@@ -55,7 +55,10 @@ class Maker:
         stated = {key: value for key, value in arrays.items() if key in PARAMETERS[kind]}
         spiking = kind in SPIKING
         behaviour = self.behaviour(kind) if spiking else {}
-        behaviour |= {"integrator": self.integrator(), "current": self.draw(st.sampled_from(["new", "old"]))}
+        behaviour |= {
+            "integrator": self.integrator(),
+            "synapse_update": self.draw(st.sampled_from(["before", "after"])),
+        }
         output = behaviour.get("spikes") != "graded" and self.draw(st.booleans())
         return self.net.add(name, kind, size, output=output, **stated, **behaviour)
 
@@ -67,7 +70,7 @@ class Maker:
         found = {
             "reset": self.draw(st.sampled_from(["value", "zero", "subtract"])),
             "reset_at": reset_at,
-            "threshold": self.draw(st.sampled_from([">", ">="])),
+            "threshold_test": self.draw(st.sampled_from([">", ">="])),
             "fires": self.draw(st.sampled_from(["always", "always", "on_arrival"])),
             "refractory_s": self.draw(st.integers(0, 3)) * self.dt_s if reset_at == "now" else 0.0,
         }
@@ -97,8 +100,8 @@ class Maker:
         name = f"p{len(self.net.projections)}"
         self.net.connect(source, target, self.weights(target, size, scale), name=name, **more)
 
-    def late(self, target: str) -> bool:
-        keeps = self.net.populations[target].kind not in ("sum", "threshold", "poisson")
+    def after_threshold(self, target: str) -> bool:
+        keeps = self.net.populations[target].kind not in ("passthrough", "threshold", "poisson")
         return keeps and self.draw(st.integers(0, 3)) == 0
 
     def delay(self, low: int) -> int:
@@ -128,7 +131,11 @@ def networks(draw) -> Network:
                 size = net.populations[target].size
                 bias = make.numbers(0, 1, size) if draw(st.booleans()) else None
                 make.connect(
-                    port.name, target, bias=bias, delay_steps=make.steps(0, size, port.size), late=make.late(target)
+                    port.name,
+                    target,
+                    bias=bias,
+                    delay_steps=make.steps(0, size, port.size),
+                    after_threshold=make.after_threshold(target),
                 )
     for i, source in enumerate(cells):
         for j, target in enumerate(cells):
@@ -137,8 +144,13 @@ def networks(draw) -> Network:
             if draw(st.booleans()) and ahead and net.populations[source].behaviour.spikes != "graded":
                 shape = (net.populations[target].size, net.populations[source].size)
                 # Backwards without a delay as well, so that step order and order of building differ.
-                late = make.late(target)
-                make.connect(source, target, delay_steps=make.steps(0 if i > j or late else 1, *shape), late=late)
+                after_threshold = make.after_threshold(target)
+                make.connect(
+                    source,
+                    target,
+                    delay_steps=make.steps(0 if i > j or after_threshold else 1, *shape),
+                    after_threshold=after_threshold,
+                )
     spiking = [name for name in cells if net.populations[name].spiking]
     for i in range(draw(st.integers(0, 2))):
         size = draw(st.integers(1, 3))
@@ -206,7 +218,7 @@ def learners(draw) -> Network:
     net.lif(
         "b", n_b, tau_s=random.uniform(3, 20, n_b) * dt_s, r=10.0, output=True,
         rule=draw(st.sampled_from([None, settles])), reset=draw(st.sampled_from(["value", "subtract"])),
-        threshold=draw(st.sampled_from([">", ">="])), refractory_s=draw(st.integers(0, 2)) * dt_s,
+        threshold_test=draw(st.sampled_from([">", ">="])), refractory_s=draw(st.integers(0, 2)) * dt_s,
     )  # fmt: skip
     net.readout("y", 2, tau_s=20 * dt_s, r=20.0)
 

@@ -149,7 +149,7 @@ def test_a_current_based_neuron_fires_when_nests_does(nest, engine):
     net = Network(1e-4)
     net.input("pre", 1, kind="events")
     net.add(
-        "cell", "cuba_lif", 1, tau_s=0.02, tau_syn_s=0.005, r=20.0 / 200.0, arrival="jump", threshold=">=",
+        "cell", "cuba_lif", 1, tau_s=0.02, tau_syn_s=0.005, r=20.0 / 200.0, synapse="delta", threshold_test=">=",
         refractory_s=0.002,
     )  # fmt: skip
     net.connect("pre", "cell", [[20.0]])

@@ -161,15 +161,15 @@ def _real_neurons(network: Network, p: Population) -> tuple[Neurons, NDArray, ND
     step, zero = step_constants(p, network.dt_s), _zero(p)
     scale = step.from_input
     if not np.allclose(scale * step.syn_decay, step.from_current * step.syn_gain, rtol=1e-9):
-        found = f"found integrator {p.behaviour.integrator!r} with current {p.behaviour.current!r}"
-        text = f"{found}; {ALLOWED}: euler or discrete, where the new current acts"
-        raise NetworkError(f"population {p.name!r}: current: {text}")
+        found = f"found integrator {p.behaviour.integrator!r} with synapse_update {p.behaviour.synapse_update!r}"
+        text = f"{found}; {ALLOWED}: euler or discrete, with 'before'"
+        raise NetworkError(f"population {p.name!r}: synapse_update: {text}")
     inputs = onto(network, p)
     constant = scale * sum((q.bias.astype(np.float64) for q in inputs if q.bias is not None), np.zeros(p.size))
     through_u = bool(step.syn_decay.any() and constant.any())
     bias = (1 - step.decay) * (step.rest - zero) + (0 if through_u else constant)
     threshold = _one(p, "v_threshold", p.v_threshold.astype(np.float64) - zero)
-    if p.behaviour.threshold == ">=":
+    if p.behaviour.threshold_test == ">=":
         threshold = float(np.nextafter(threshold, -np.inf))
     refractory = round(p.behaviour.refractory_s / network.dt_s)
     neurons = Neurons(
@@ -219,8 +219,8 @@ def _refuse(network: Network, p: Population) -> None:
 
 
 def _real_wires(network: Network, q: Projection, scale: NDArray, first: dict[str, int], lines: list[str]) -> Wires:
-    if q.late:
-        raise NetworkError(f"projection {q.name!r}: late: found True; {ALLOWED}: False")
+    if q.after_threshold:
+        raise NetworkError(f"projection {q.name!r}: after_threshold: found True; {ALLOWED}: False")
     weights = q.weights.astype(np.float64)
     weights.data *= (amplitude(network, q) * scale)[weights.indices]
     delays = np.broadcast_to(np.asarray(q.delay_steps, np.int64), weights.data.shape)

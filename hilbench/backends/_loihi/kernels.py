@@ -11,24 +11,7 @@ from numba import njit
 
 from hilbench.nal.loihi import equations
 from hilbench.nal.loihi.equations import ALIGN_BITS
-from hilbench.nal.loihi.lower import (
-    ADDRESS,
-    DELAY,
-    DU,
-    DV,
-    EXPONENT,
-    HI,
-    LO,
-    POPULATION,
-    REFRACTORY,
-    ROW,
-    SOURCE_HI,
-    SOURCE_LO,
-    TAPPED,
-    TARGET_HI,
-    TARGET_LO,
-    THRESHOLD,
-)
+from hilbench.nal.loihi.lower import BundleColumn, NeuronRow, PopulationColumn, TapColumn
 
 _decayed = njit(inline="always")(equations.decayed)
 _wrapped = njit(inline="always")(equations.wrapped)
@@ -75,10 +58,10 @@ def hold(values, constant, bias, held, scales, starts, targets, weights, total):
     bias[:] = constant
     first_scale = 0
     for h in range(held.shape[0]):
-        lo, hi, row = held[h, TARGET_LO], held[h, TARGET_HI], held[h, ROW]
+        lo, hi, row = held[h, BundleColumn.TARGET_LO], held[h, BundleColumn.TARGET_HI], held[h, BundleColumn.ROW]
         total[: hi - lo] = 0
-        for s in range(held[h, SOURCE_HI] - held[h, SOURCE_LO]):
-            x = values[held[h, SOURCE_LO] + s]
+        for s in range(held[h, BundleColumn.SOURCE_HI] - held[h, BundleColumn.SOURCE_LO]):
+            x = values[held[h, BundleColumn.SOURCE_LO] + s]
             for k in range(starts[row + s], starts[row + s + 1]):
                 total[targets[k]] += weights[k] * x
         for i in range(hi - lo):
@@ -91,7 +74,7 @@ def hold(values, constant, bias, held, scales, starts, targets, weights, total):
 @njit(cache=True)
 def _update(neurons, bias, arriving, u, v, held):
     """One step of one population (views), spikes not yet looked for. Each loop is simple, so that it vectorises."""
-    du, dv = neurons[DU], neurons[DV]
+    du, dv = neurons[NeuronRow.DU], neurons[NeuronRow.DV]
     for i in range(u.size):
         u[i] = _wrapped(_decayed(u[i], du[i] + 1) + (arriving[i] << ALIGN_BITS))
     for i in range(v.size):
@@ -102,7 +85,7 @@ def _update(neurons, bias, arriving, u, v, held):
 @njit(cache=True)
 def _fire(first, neurons, v, held, fired, n_fired):
     """Reset the neurons whose v is past its threshold and append them to `fired`; returns how many stand there then."""
-    threshold, refractory = neurons[THRESHOLD], neurons[REFRACTORY]
+    threshold, refractory = neurons[NeuronRow.THRESHOLD], neurons[NeuronRow.REFRACTORY]
     for i in range(v.size):
         if held[i] > 0:
             held[i] -= 1
@@ -119,15 +102,15 @@ def _deliver(bundle, senders, starts, targets, weights, total, ring, slot):
     """Add up what a bundle's sources send, then put the sum, shifted, where its delay says. Returns the operations."""
     operations = 0
     for sender in senders:
-        if bundle[SOURCE_LO] <= sender < bundle[SOURCE_HI]:
-            row = bundle[ROW] + sender - bundle[SOURCE_LO]
+        if bundle[BundleColumn.SOURCE_LO] <= sender < bundle[BundleColumn.SOURCE_HI]:
+            row = bundle[BundleColumn.ROW] + sender - bundle[BundleColumn.SOURCE_LO]
             for k in range(starts[row], starts[row + 1]):
                 total[targets[k]] += weights[k]
                 operations += weights[k] != 0
     if operations:
-        at = ring[(slot + bundle[DELAY]) % ring.shape[0]]
-        for i in range(bundle[TARGET_HI] - bundle[TARGET_LO]):
-            at[bundle[TARGET_LO] + i] += _shifted(total[i], bundle[EXPONENT])
+        at = ring[(slot + bundle[BundleColumn.DELAY]) % ring.shape[0]]
+        for i in range(bundle[BundleColumn.TARGET_HI] - bundle[BundleColumn.TARGET_LO]):
+            at[bundle[BundleColumn.TARGET_LO] + i] += _shifted(total[i], bundle[BundleColumn.EXPONENT])
             total[i] = 0
     return operations
 
@@ -136,9 +119,9 @@ def _deliver(bundle, senders, starts, targets, weights, total, ring, slot):
 def _write(taps, populations, fired, fired_to, t_us, rows, n):
     """Write the spikes of tapped populations as events; returns how many rows are written then."""
     for t in range(taps.shape[0]):
-        q = taps[t, TAPPED]
+        q = taps[t, TapColumn.POPULATION]
         for k in range(fired_to[q], fired_to[q + 1]):
-            rows[n, 0], rows[n, 1] = t_us, taps[t, ADDRESS] + fired[k] - populations[q, LO]
+            rows[n, 0], rows[n, 1] = t_us, taps[t, TapColumn.ADDRESS] + fired[k] - populations[q, PopulationColumn.LO]
             n += 1
     return n
 
@@ -199,7 +182,7 @@ def run(
         while next_event < times_us.size and times_us[next_event] < t_us + dt_us:
             next_event += 1
         for q in range(populations.shape[0]):
-            lo, hi = populations[q, LO], populations[q, HI]
+            lo, hi = populations[q, PopulationColumn.LO], populations[q, PopulationColumn.HI]
             of, at = neurons[:, lo:hi], ring[slot, lo:hi]
             _update(of, bias[lo:hi], at, u[lo:hi], v[lo:hi], held[lo:hi])
             fired_to[q + 1] = _fire(lo, of, v[lo:hi], held[lo:hi], fired, fired_to[q])
@@ -208,7 +191,7 @@ def run(
         n_out = _write(outputs, populations, fired, fired_to, t_us, out, n_out)
         n_probe = _write(probes, populations, fired, fired_to, t_us, probe, n_probe)
         for b in range(bundles.shape[0]):
-            q = bundles[b, POPULATION]
+            q = bundles[b, BundleColumn.POPULATION]
             senders = addresses[first_event:next_event] if q < 0 else fired[fired_to[q] : fired_to[q + 1]]
             counts[SYNAPTIC_OPERATIONS] += _deliver(bundles[b], senders, starts, targets, weights, total, ring, slot)
         slot = slot + 1 if slot + 1 < ring.shape[0] else 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from hilbench.backends._numba.pointers import i32, i64, inner, u8, u16
 from hilbench.backends._numba.table import Address, Argument
-from hilbench.nal.compile.lower import ProjectionRow
+from hilbench.nal.compile.lowered import ProjectionRow
 
 
 @inner
 def mark(table, part, link, addresses, source, now):
-    """Mark the neurons of this part that one source reaches in this step. Late input counts a step later.
+    """Mark the neurons of this part that one source reaches in this step.
+
+    Input that acts after the threshold test counts a step later.
 
     The weights are not read: a projection that does not learn stores no zeros, and a weight that learns is a synapse
     even at 0.
@@ -32,7 +34,7 @@ def mark(table, part, link, addresses, source, now):
     a, b = i64(addresses[Address.CUTS] + 8 * (source * table[Argument.N_PARTS] + part), 2)
     n, n_slots, lo = b - a, table[Argument.N_MARK_SLOTS], link[ProjectionRow.TARGET_LO]
     targets, mask = i32(addresses[Address.TARGETS] + 4 * a, n), n_slots - 1
-    marks, now = u8(table[Argument.MARKS], (n_slots, table[Argument.N])), now + link[ProjectionRow.LATE]
+    marks, now = u8(table[Argument.MARKS], (n_slots, table[Argument.N])), now + link[ProjectionRow.AFTER_THRESHOLD]
     if addresses[Address.DELAYS] == 0:
         here = marks[(now + link[ProjectionRow.DELAY]) & mask]
         for k in range(n):

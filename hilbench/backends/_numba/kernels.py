@@ -13,13 +13,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from hilbench.backends._numba.general import act_after_threshold, general
 from hilbench.backends._numba.learning import learn
-from hilbench.backends._numba.neurons import act_late, general, plain
 from hilbench.backends._numba.parts import wait
+from hilbench.backends._numba.plain import plain
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8, u32, u64
 from hilbench.backends._numba.sending import hold_values, send_event, send_spikes, send_v, send_values
 from hilbench.backends._numba.table import Argument
-from hilbench.nal.compile.lower import Column
+from hilbench.nal.compile.lowered import Column
 
 # Places in COUNTS.
 SPIKES, SYNAPTIC_OPERATIONS, NEURON_UPDATES, WEIGHT_UPDATES, MULTIPLICATIONS = range(5)
@@ -62,13 +63,13 @@ def _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe):
 
 
 @inner
-def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
+def _populations(table, part, t_us, now, before_test, after_test, bounds, n_out, n_probe):
     """Step every population in order. Returns (spikes, operations, multiplications, events out, probe events)."""
     n, n_populations = table[Argument.N], table[Argument.N_POPULATIONS]
     populations = i64(table[Argument.POPULATIONS], (n_populations, N_COLUMNS))
     n_fired = i64(table[Argument.N_FIRED], (n_populations, table[Argument.N_PARTS]))
     fired, amount = i32(table[Argument.FIRED], n), f64(table[Argument.AMOUNT], n)
-    arriving = early[now & (early.shape[0] - 1)]
+    arriving = before_test[now & (before_test.shape[0] - 1)]
     spikes, operations, multiplied = 0, 0, 0
     for q in range(n_populations):
         row, lo, hi = populations[q], bounds[q, part], bounds[q, part + 1]
@@ -83,11 +84,11 @@ def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
         if row[Column.SPIKING]:
             for j in range(table[Argument.N_PARTS]):
                 a = bounds[q, j]
-                sent = send_spikes(table, part, row, fired[a:], amount[a:], n_fired[q, j], early, late, now)
+                sent = send_spikes(table, part, row, fired[a:], amount[a:], n_fired[q, j], before_test, after_test, now)
                 operations += sent
                 multiplied += sent if row[Column.GRADED] else 0
         else:
-            sent, of_them = send_v(table, part, row, early, late, now)
+            sent, of_them = send_v(table, part, row, before_test, after_test, now)
             operations += sent
             multiplied += of_them
         if part == 0:
@@ -97,12 +98,12 @@ def _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe):
 
 
 @inner
-def _end_step(table, part, learning, now, late, first_event, next_event):
-    """Late input, learning and the clock. Returns how many weights learning changed."""
+def _end_step(table, part, learning, now, after_test, first_event, next_event):
+    """Input that acts after the threshold test, learning and the clock. Returns how many weights learning changed."""
     updates = 0
-    if table[Argument.ANY_LATE]:
+    if table[Argument.ANY_AFTER_THRESHOLD]:
         wait(table)
-        act_late(table, part, now, late[now & (late.shape[0] - 1)])
+        act_after_threshold(table, part, now, after_test[now & (after_test.shape[0] - 1)])
     wait(table)
     if part == 0:
         if table[Argument.ANY_RULE]:
@@ -165,8 +166,8 @@ def run(table_at, n_events, how):
         table[Argument.PART],
     )
     bounds = i64(table[Argument.BOUNDS], (table[Argument.N_POPULATIONS], n_parts + 1))
-    early = f64(table[Argument.DELAY_RING], (n_slots, n))
-    late = f64(table[Argument.LATE], (n_slots if table[Argument.ANY_LATE] else 0, n))
+    before_test = f64(table[Argument.DELAY_RING], (n_slots, n))
+    after_test = f64(table[Argument.AFTER_THRESHOLD], (n_slots if table[Argument.ANY_AFTER_THRESHOLD] else 0, n))
     events, begun = u32(table[Argument.EVENTS], (n_events, 2)), i64(table[Argument.CLOCKS], 2)[0]
     wait(table)
     operations, multiplied = hold_values(table, part, bounds, f64(table[Argument.HELD_CURRENT], n))
@@ -176,18 +177,20 @@ def run(table_at, n_events, how):
     for step in range(table[Argument.N_STEPS]):
         now, t_us = begun + step, step * table[Argument.DT_US]
         if table[Argument.N_FROM_VALUES] > table[Argument.N_HELD]:
-            sent, of_them = send_values(table, part, early, late, now)
+            sent, of_them = send_values(table, part, before_test, after_test, now)
             operations += sent
             multiplied += of_them
         first_event = next_event
         while next_event < n_events and events[next_event, 0] < t_us + table[Argument.DT_US]:
-            operations += send_event(table, part, np.int64(events[next_event, 1]), early, late, now)
+            operations += send_event(table, part, np.int64(events[next_event, 1]), before_test, after_test, now)
             next_event += 1
-        more, sent, of_them, n_out, n_probe = _populations(table, part, t_us, now, early, late, bounds, n_out, n_probe)
+        more, sent, of_them, n_out, n_probe = _populations(
+            table, part, t_us, now, before_test, after_test, bounds, n_out, n_probe
+        )
         spikes += more
         operations += sent
         multiplied += of_them
-        updates += _end_step(table, part, how == LEARN, now, late, first_event, next_event)
+        updates += _end_step(table, part, how == LEARN, now, after_test, first_event, next_event)
     totals = i64(table[Argument.TOTALS], (n_parts, 2))[part]
     totals[0], totals[1] = operations, multiplied
     wait(table)

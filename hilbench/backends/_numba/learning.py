@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from hilbench.backends._numba.plans import Move, Plan
 from hilbench.backends._numba.pointers import call, f32, f64, finite, i32, i64, inner, u8, u32
-from hilbench.backends._numba.rules import moved
 from hilbench.backends._numba.table import Address, Argument
-from hilbench.nal.compile.lower import ConstantColumn, ProjectionRow
-from hilbench.nal.rules import homeostatic
+from hilbench.nal.compile.lowered import ProjectionRow
 
-N_LINK_COLUMNS, N_CONSTANTS, N_PLAN, N_MOVE, N_ADDRESSES = (
+N_LINK_COLUMNS, N_PLAN, N_MOVE, N_ADDRESSES = (
     len(ProjectionRow),
-    len(ConstantColumn),
     len(Plan),
     len(Move),
     len(Address),
@@ -106,26 +102,11 @@ def _send(table, plan, n, first_event, next_event):
             sent[s] = spiked[s]
 
 
-_theta_change = inner(homeostatic.Homeostatic.change)
-_Theta, _N_THETA = homeostatic.Constants, len(homeostatic.Constants._fields)
-
-
 @inner
 def _move_thresholds(table):
     """Thresholds that a rule moves, with the constants that follow from them. Returns how many."""
-    n, updates = table[Argument.N], 0
+    updates = 0
     moves = i64(table[Argument.MOVES], (table[Argument.N_MOVES], N_MOVE))
-    constants, spiked = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n)), u8(table[Argument.SPIKED], n)
     for q in range(table[Argument.N_MOVES]):
-        move = moves[q]
-        c = _Theta(*to_fixed_tuple(f64(move[Move.CONSTANTS], _N_THETA), _N_THETA))
-        bounds = f64(move[Move.BOUNDS], 3)
-        for k in range(move[Move.LO], move[Move.HI]):
-            change = _theta_change(c, np.float64(spiked[k]))
-            theta = moved(constants[ConstantColumn.THRESHOLD, k], change, bounds)
-            constants[ConstantColumn.THRESHOLD, k] = theta
-            constants[ConstantColumn.LIMIT, k] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
-            if move[Move.SUBTRACT]:
-                constants[ConstantColumn.ADD, k] = -theta
-        updates += move[Move.HI] - move[Move.LO]
+        updates += call(moves[q, Move.STEP], table.ctypes.data, table[Argument.MOVES] + 8 * N_MOVE * q, 1)
     return updates

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError
-from hilbench.nal.compile.lower import Lowered, ProjectionRow
+from hilbench.nal.compile.lowered import Column, Lowered, ProjectionRow
+from hilbench.nal.model.columns import table_of
 from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.rules import Rule, bounds
-from hilbench.nal.rules.homeostatic import Homeostatic
 
 Plan = IntEnum(
     "Plan",
@@ -28,7 +29,7 @@ Plan = IntEnum(
 )  # fmt: skip
 """Columns of PLANS, a row for each plastic projection: numbers, then addresses (0 where there is no array)."""
 
-Move = IntEnum("Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS"], start=0)
+Move = IntEnum("Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS", "STEP"], start=0)
 """Columns of MOVES, a row for each population whose thresholds move."""
 
 
@@ -53,12 +54,9 @@ class Plans:
         starts = np.cumsum([0, *(port.size for port in network.modulators)]).tolist()
         self._modulators = {port.name: at for port, at in zip(network.modulators, starts, strict=False)}
         rows = [self._plan(i, p, p.rule, flat, network) for i, p in enumerate(flat.projections) if p.rule is not None]
-        self.plans = np.array([[row[column.name] for column in Plan] for row in rows], np.int64).reshape(-1, len(Plan))
-        self.moves = np.array(
-            [(*row[:2], p.behaviour.threshold == ">=", p.behaviour.reset == "subtract", *self._rule(p.rule, network, p))
-             for p, row in zip(flat.order, flat.populations, strict=True) if p.rule is not None],
-            np.int64,
-        ).reshape(-1, len(Move))  # fmt: skip
+        self.plans = table_of(Plan, rows, np.int64)
+        moves = [self._move(p, row, network) for p, row in zip(flat.order, flat.populations, strict=True) if p.rule]
+        self.moves = table_of(Move, moves, np.int64)
 
     def reset(self) -> None:
         """Empty every trace."""
@@ -84,6 +82,15 @@ class Plans:
             "SIGNAL": self._keep(np.zeros(n_target)), "DRIVE": self._keep(np.zeros(n_target)),
             "FEEDBACK": self._keep(feedback) if isinstance(feedback, np.ndarray) else 0,
         } | (self._by_target(p) if rule.by_spikes else {"BY_TARGET": 0, "AT_SYNAPSE": 0, "AT_SOURCE": 0})  # fmt: skip
+
+    def _move(self, p: Population, row: NDArray, network: Network) -> dict[str, int]:
+        assert p.rule is not None
+        constants, limits = self._rule(p.rule, network, p)
+        return {
+            "LO": row[Column.LO], "HI": row[Column.HI], "AT_LEAST": p.behaviour.threshold_test == ">=",
+            "SUBTRACT": p.behaviour.reset == "subtract", "CONSTANTS": constants, "BOUNDS": limits,
+            "STEP": self._compiled(type(p.rule)),
+        }  # fmt: skip
 
     def _rule(self, rule: Rule, network: Network, part: object) -> tuple[int, int]:
         """Addresses of its constants, and of its bounds with its softness."""
@@ -113,23 +120,21 @@ class Plans:
 
 def check_rules(network: Network) -> None:
     """Refuse rules that are not compiled. Raises NetworkError."""
-    on_weights = [(p.name, p.rule) for p in network.projections.values() if p.rule is not None]
-    on_thresholds = [(p.name, p.rule) for p in network.populations.values() if p.rule is not None]
-    for kind, parts, known in (
-        ("projection", on_weights, weight_rules() if on_weights else ()),
-        ("population", on_thresholds, (Homeostatic,)),
-    ):
-        for name, rule in parts:
-            if type(rule) not in known:
-                raise NetworkError(
-                    f"{kind} {name!r}: 'numba' has not compiled the rule {type(rule).__name__}; it runs in 'reference'"
-                )
+    on_weights = [("projection", p.name, p.rule) for p in network.projections.values() if p.rule is not None]
+    on_thresholds = [("population", p.name, p.rule) for p in network.populations.values() if p.rule is not None]
+    parts = on_weights + on_thresholds
+    known = compiled_rules() if parts else ()
+    for kind, name, rule in parts:
+        if type(rule) not in known:
+            raise NetworkError(
+                f"{kind} {name!r}: 'numba' has not compiled the rule {type(rule).__name__}; it runs in 'reference'"
+            )
 
 
-def weight_rules() -> tuple[type[Rule], ...]:
-    """The rules on projections that are compiled: every plug-in that loads."""
+def compiled_rules() -> tuple[type[Rule], ...]:
+    """The rules that are compiled: every plug-in that loads and says what it moves."""
     found = []
     for plugin in plugins.all_of("rules").values():
         with suppress(PluginError):
             found.append(plugin.load())
-    return tuple(rule for rule in found if getattr(rule, "moves", "") == "weights")
+    return tuple(rule for rule in found if hasattr(rule, "moves"))

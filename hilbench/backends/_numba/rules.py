@@ -15,19 +15,17 @@ import numpy as np
 from numba import cfunc
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from hilbench.backends._numba.changes import HIGH, LOW, SOFTNESS, kept, kept_softly, moved, named
 from hilbench.backends._numba.plans import Plan
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8
 from hilbench.backends._numba.table import Address, Argument
-from hilbench.nal import rules
-from hilbench.nal.compile.lower import ProjectionRow
+from hilbench.backends._numba.thresholds import threshold_kernel
+from hilbench.nal.compile.lowered import ProjectionRow
 
 N_ENTRIES, N_LINK_COLUMNS, N_PLAN = len(Argument), len(ProjectionRow), len(Plan)
 N_ADDRESSES = len(Address)
-LOW, HIGH, SOFTNESS = range(3)
 FEW = 8
 """With at most this many targets, a dense projection is updated column by column."""
-
-_bounded, _softened = inner(rules.bounded), inner(rules.softened)
 
 # How a neuron's or a synapse's traces are read and written, by how many it has.
 
@@ -68,51 +66,12 @@ def _put_two(traces, k, after):
 _PUT = (_put_none, _put_one, _put_two)
 
 
-@inner
-def _kept(w, dw, low, high, softness):
-    """A weight or threshold after a change, within hard bounds."""
-    return _bounded(w + dw, low, high)
+def kernel(rule):
+    """The compiled step of one rule on one projection, or on one population's thresholds."""
+    return threshold_kernel(rule) if rule.moves == "thresholds" else _weight_kernel(rule)
 
 
-@inner
-def _kept_softly(w, dw, low, high, softness):
-    return _bounded(w + _softened(w, dw, low, high, softness), low, high)
-
-
-@inner
-def moved(w, dw, bounds):
-    """A weight or threshold after a change, within its bounds of either kind.
-
-    Parameters
-    ----------
-    w : float
-        The weight or threshold.
-    dw : float
-        How much it is to change.
-    bounds : (3,) float64
-        The lower and the upper bound, and the softness.
-    """
-    keep_softly = bounds[SOFTNESS] > 0
-    low, high = bounds[LOW], bounds[HIGH]
-    return _kept_softly(w, dw, low, high, bounds[SOFTNESS]) if keep_softly else _kept(w, dw, low, high, 0.0)
-
-
-def _named(rule, part):
-    """Put the rule's name into the name of a function that is compiled for it.
-
-    numba links functions by their name and a number that starts anew in each process. Without the rule in the name,
-    kernels that two processes left in the disk cache would run each other's functions when a third process loads both.
-    """
-
-    def name(function):
-        function.__qualname__ = f"{rule.__module__}.{rule.__qualname__}.{part}"
-        return function
-
-    return name
-
-
-def _kernel(rule):
-    """The compiled step of one rule on one projection."""
+def _weight_kernel(rule):
     constants = sys.modules[rule.__module__].Constants
     n_constants, n_pre, n_post = len(constants._fields), len(rule.pre_traces), len(rule.post_traces)
     pre, post, drive = (inner(f) for f in (rule.pre, rule.post, rule.drive))
@@ -120,7 +79,7 @@ def _kernel(rule):
     change = (_by_spikes if rule.by_spikes else _every_step)(rule, take_x, take_y)
 
     @inner
-    @_named(rule, "step")
+    @named(rule, "step")
     def step(table_at, plan_at, learning):
         table, plan = i64(table_at, N_ENTRIES), i64(plan_at, N_PLAN)
         link = i64(table[Argument.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
@@ -148,10 +107,10 @@ def _kernel(rule):
 def _every_step(rule, take_x, take_y):
     """The compiled changes of a rule that moves all weights in every step. Counts those with a drive."""
     n_traces = len(rule.synapse_traces)
-    hard, soft = _synapses(rule, take_x, take_y, _kept), _synapses(rule, take_x, take_y, _kept_softly)
+    hard, soft = _synapses(rule, take_x, take_y, kept), _synapses(rule, take_x, take_y, kept_softly)
 
     @inner
-    @_named(rule, "change")
+    @named(rule, "change")
     def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
         if n_traces == 0 and not learning:
             return 0
@@ -205,7 +164,7 @@ def _synapses(rule, take_x, take_y, keep):
     take_e, put_e = _TAKE[n_traces], _PUT[n_traces]
 
     @inner
-    @_named(rule, f"{keep.__name__}.one")
+    @named(rule, f"{keep.__name__}.one")
     def one(c, weights, e, k, came, x, z, y, drive, live, bounds):
         w = weights[k]
         dw, after = change(c, w, take_e(e, k), came, x, z, y, drive)
@@ -214,7 +173,7 @@ def _synapses(rule, take_x, take_y, keep):
         weights[k] = kept if live else w
 
     @inner
-    @_named(rule, f"{keep.__name__}.synapses")
+    @named(rule, f"{keep.__name__}.synapses")
     def run(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, live, bounds):
         if dense and drives.size <= FEW:  # short rows: column by column
             for t in range(drives.size):
@@ -255,7 +214,7 @@ def _by_spikes(rule, take_x, take_y):
     on_pre, on_post = inner(rule.on_pre), inner(rule.on_post)
 
     @inner
-    @_named(rule, "change")
+    @named(rule, "change")
     def run(c, plan, link, addresses, arrived, fired, x, y, drives, learning):
         if not learning:
             return 0
@@ -298,5 +257,5 @@ def compiled(rule):
     numba finds a kernel in its disk cache by a function's name and by the bytes of what it closes over, which differ
     from process to process. So each rule has a copy of `_run` under a name of its own, with its step as a global.
     """
-    run = FunctionType(_run.__code__, globals() | {"_step": _kernel(rule)})
-    return cfunc("int64(int64, int64, int64)", cache=True)(_named(rule, "run")(run))
+    run = FunctionType(_run.__code__, globals() | {"_step": kernel(rule)})
+    return cfunc("int64(int64, int64, int64)", cache=True)(named(rule, "run")(run))

@@ -8,7 +8,7 @@ from numba import njit
 from hilbench.backends._numba.arrivals import mark
 from hilbench.backends._numba.pointers import f32, f64, finite, i32, i64, inner, u16
 from hilbench.backends._numba.table import Address, Argument
-from hilbench.nal.compile.lower import Column, ProjectionRow
+from hilbench.nal.compile.lowered import Column, ProjectionRow
 
 N_LINK_COLUMNS, N_ADDRESSES = len(ProjectionRow), len(Address)
 
@@ -147,8 +147,8 @@ def _hold_columns(table, part, link, addresses, n, values, held_current):
 
 
 @inner
-def send_values(table, part, early, late, now):
-    """Send the values that have a delay or act late, which is done in each step.
+def send_values(table, part, before_test, after_test, now):
+    """Send the values that have a delay or act after the threshold test, which is done in each step.
 
     Returns (operations, multiplications).
 
@@ -158,9 +158,9 @@ def send_values(table, part, early, late, now):
         The kernel's table: sizes and addresses.
     part : int
         The number of this part, from 0 on.
-    early : (n_slots, n) float64
+    before_test : (n_slots, n) float64
         The ring of input that acts before the threshold test.
-    late : (n_slots, n) float64
+    after_test : (n_slots, n) float64
         The ring of input that acts after it.
     now : int
         The clock, in network steps.
@@ -173,7 +173,7 @@ def send_values(table, part, early, late, now):
         for s in range(links[p, ProjectionRow.N_SOURCE]):
             x = finite(values[links[p, ProjectionRow.SOURCE_LO] + s])
             if x != 0:
-                ring = late if links[p, ProjectionRow.LATE] else early
+                ring = after_test if links[p, ProjectionRow.AFTER_THRESHOLD] else before_test
                 operations += _send(table, part, links[p], synapses[p], s, x, ring, now)
                 if links[p, ProjectionRow.MARKS]:
                     mark(table, part, links[p], synapses[p], s, now)
@@ -183,7 +183,7 @@ def send_values(table, part, early, late, now):
 
 
 @inner
-def send_event(table, part, address, early, late, now):
+def send_event(table, part, address, before_test, after_test, now):
     """Send an event over the projections of its port. Returns the operations.
 
     Parameters
@@ -194,9 +194,9 @@ def send_event(table, part, address, early, late, now):
         The number of this part, from 0 on.
     address : int
         The address of the event.
-    early : (n_slots, n) float64
+    before_test : (n_slots, n) float64
         The ring of input that acts before the threshold test.
-    late : (n_slots, n) float64
+    after_test : (n_slots, n) float64
         The ring of input that acts after it.
     now : int
         The clock, in network steps.
@@ -206,7 +206,7 @@ def send_event(table, part, address, early, late, now):
     for p in range(table[Argument.N_FROM_VALUES], table[Argument.N_FROM_EVENTS]):
         source = address - links[p, ProjectionRow.SOURCE_LO]
         if 0 <= source < links[p, ProjectionRow.N_SOURCE]:
-            ring = late if links[p, ProjectionRow.LATE] else early
+            ring = after_test if links[p, ProjectionRow.AFTER_THRESHOLD] else before_test
             operations += _send_spike(table, part, links[p], synapses[p], source, 1.0, ring, now)
             if links[p, ProjectionRow.MARKS]:
                 mark(table, part, links[p], synapses[p], source, now)
@@ -214,7 +214,7 @@ def send_event(table, part, address, early, late, now):
 
 
 @inner
-def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
+def send_spikes(table, part, row, fired, amount, n_fired, before_test, after_test, now):
     """Send one part's spikes. Returns the operations.
 
     Parameters
@@ -231,9 +231,9 @@ def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
         How often each of them fired, or its v where spikes are graded.
     n_fired : int
         How many neurons fired.
-    early : (n_slots, n) float64
+    before_test : (n_slots, n) float64
         The ring of input that acts before the threshold test.
-    late : (n_slots, n) float64
+    after_test : (n_slots, n) float64
         The ring of input that acts after it.
     now : int
         The clock, in network steps.
@@ -242,7 +242,7 @@ def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
     amplitude = f64(table[Argument.NUMBERS], 2)[1]
     operations = 0
     for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
-        ring = late if links[p, ProjectionRow.LATE] else early
+        ring = after_test if links[p, ProjectionRow.AFTER_THRESHOLD] else before_test
         for j in range(n_fired):
             x = amount[j] if row[Column.GRADED] else amplitude * amount[j]
             if x != 0:
@@ -254,7 +254,7 @@ def send_spikes(table, part, row, fired, amount, n_fired, early, late, now):
 
 
 @inner
-def send_v(table, part, row, early, late, now):
+def send_v(table, part, row, before_test, after_test, now):
     """Send the values of a population that does not spike. Returns (operations, multiplications).
 
     Parameters
@@ -265,9 +265,9 @@ def send_v(table, part, row, early, late, now):
         The number of this part, from 0 on.
     row : (n,) int64
         The row of one population in POPULATIONS.
-    early : (n_slots, n) float64
+    before_test : (n_slots, n) float64
         The ring of input that acts before the threshold test.
-    late : (n_slots, n) float64
+    after_test : (n_slots, n) float64
         The ring of input that acts after it.
     now : int
         The clock, in network steps.
@@ -276,7 +276,7 @@ def send_v(table, part, row, early, late, now):
     v = f64(table[Argument.V], table[Argument.N])[row[Column.LO] : row[Column.HI]]
     operations = 0
     for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
-        ring = late if links[p, ProjectionRow.LATE] else early
+        ring = after_test if links[p, ProjectionRow.AFTER_THRESHOLD] else before_test
         for s in range(v.size):
             if v[s] != 0:
                 operations += _send(table, part, links[p], synapses[p], s, v[s], ring, now)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.backends._network import MAX_SPIKES
-from hilbench.nal.compile.lower import Column, Lowered, Synapses
+from hilbench.nal.compile.lowered import Column, Lowered, Synapses
 from hilbench.nal.model.network import Network
 from hilbench.types import EVENT, size_of
 
@@ -18,15 +18,15 @@ Argument = IntEnum(
     [
         # sizes
         "N", "N_SLOTS", "N_POPULATIONS", "N_LINKS", "N_HELD", "N_FROM_VALUES", "N_FROM_EVENTS", "N_COUNTED",
-        "N_READOUTS", "N_VALUES", "N_MODULATORS", "N_PLANS", "N_MOVES", "DT_US", "ANY_LATE", "ANY_RULE", "N_PARTS",
-        "PART", "N_STEPS", "N_MARK_SLOTS",
+        "N_READOUTS", "N_VALUES", "N_MODULATORS", "N_PLANS", "N_MOVES", "DT_US", "ANY_AFTER_THRESHOLD", "ANY_RULE",
+        "N_PARTS", "PART", "N_STEPS", "N_MARK_SLOTS",
         # what stays
         "CONSTANTS", "POPULATIONS", "TRAITS", "LINKS", "SYNAPSES", "BIAS", "READOUTS", "KEYS", "NUMBERS",
         "PLANS", "MOVES", "BOUNDS",
         # what changes
-        "V", "CURRENT", "DELAY_RING", "LATE", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE", "PENDING",
-        "ADAPTED", "ACTIVE_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH", "N_FIRED",
-        "TOTALS", "ARRIVED", "MARKS",
+        "V", "CURRENT", "DELAY_RING", "AFTER_THRESHOLD", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE",
+        "PENDING", "ADAPTED", "ACTIVE_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH",
+        "N_FIRED", "TOTALS", "ARRIVED", "MARKS",
         # in and out
         "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS", "COUNTS_OUT",
     ],
@@ -74,7 +74,7 @@ def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
         "ACTIVE_BLOCKS": np.zeros((n_parts, n), np.uint8),
         "OVER": np.zeros((n_parts, BLOCK // 8), np.uint64),
         "DELAY_RING": np.zeros((flat.n_slots, n)),
-        "LATE": np.zeros((flat.n_slots if flat.late else 0, n)),
+        "AFTER_THRESHOLD": np.zeros((flat.n_slots if flat.after_threshold else 0, n)),
         "QUEUE": np.zeros((len(flat.order), n_parts, 2), np.int64),
         "N_FIRED": np.zeros((len(flat.order), n_parts), np.int64),
         "TOTALS": np.zeros((n_parts, 2), np.int64),

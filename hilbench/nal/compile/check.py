@@ -74,8 +74,8 @@ def approximated(network: Network, target: Target) -> list[str]:
         if limits.delay_steps is not None and _steps(q)[0] < limits.delay_steps.low:
             low = limits.delay_steps.low
             said.append(f"projection {q.name!r}: delays below {low} step{'s' * (low > 1)} become {low}")
-        if q.late:
-            said.append(f"projection {q.name!r}: late input acts in the next step, as a delay of one step more")
+        if q.after_threshold:
+            said.append(f"projection {q.name!r}: input after the threshold test acts a step later")
     if "weights" in target.approximates and network.projections:
         said.append(f"weights: {target.approximates['weights']}")
     hosted = [port.name for port in network.inputs if port.kind == "values"]
@@ -101,7 +101,7 @@ def _ports(network: Network, target: Target) -> Iterator[Broken]:
 
 def _population(network: Network, p: Population, target: Target) -> Iterator[Broken]:
     limits, b, where = target.limits, p.behaviour, f"population {p.name!r}"
-    if p.kind != "sum" or all(q.source != p.name for q in network.onto(p.name)):  # `fold.loops` names loops
+    if p.kind != "passthrough" or all(q.source != p.name for q in network.onto(p.name)):  # `fold.loops` names loops
         yield from _chosen("kinds", limits.kinds, p.kind, where)
     if p.rule is not None:
         yield from _chosen("rules", limits.rules, type(p.rule).__name__, where)
@@ -158,10 +158,10 @@ def _between_neurons(network: Network) -> list[Projection]:
 
 
 def _steps(p: Projection) -> tuple[int, int]:
-    """The shortest and the longest delay in steps; late input counts as a step more."""
+    """The shortest and the longest delay in steps; input after the threshold test counts as a step more."""
     if not p.weights.nnz:
         return 1, 1
-    return p.min_delay_steps + p.late, p.max_delay_steps + p.late
+    return p.min_delay_steps + p.after_threshold, p.max_delay_steps + p.after_threshold
 
 
 def _fans(network: Network, wiring: Wiring, target: Target) -> Iterator[Broken]:
@@ -207,7 +207,7 @@ def _delays(network: Network, wiring: Wiring, low: int) -> np.ndarray:
     pairs = [np.empty((0, 2), np.int64)]
     for p in _between_neurons(network):
         sources = np.repeat(np.arange(p.weights.shape[1]), np.diff(p.weights.indptr)) + wiring.slices[p.source].start
-        steps = np.maximum(np.broadcast_to(p.delay_steps, sources.shape) + p.late, low)
+        steps = np.maximum(np.broadcast_to(p.delay_steps, sources.shape) + p.after_threshold, low)
         pairs.append(np.column_stack([sources, steps])[p.weights.data != 0])
     return np.bincount(np.unique(np.concatenate(pairs), axis=0)[:, 0], minlength=wiring.n_neurons)
 

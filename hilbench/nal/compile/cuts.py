@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.nal.compile.lower import Column, Lowered, ProjectionRow
+from hilbench.nal.compile.lowered import Column, Lowered, ProjectionRow
 
 
 def part_bounds(flat: Lowered, n_parts: int) -> NDArray:

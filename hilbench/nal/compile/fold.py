@@ -1,4 +1,4 @@
-"""Relays taken out: a `sum` is where linear nodes meet and no hardware, so the matrices around it become one."""
+"""Relays taken out: a `passthrough` is where linear nodes meet, not hardware, so its matrices become one."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Folded(NamedTuple):
 def fold(network: Network) -> Network:
     """The same network without its relays. One that learns, feeds itself or is fed by nothing stays.
 
-    A constant that comes through a delay, or acts late, becomes one that is there from the first step on
-    (`early_constants`).
+    A constant that comes through a delay, or acts after the threshold test, becomes one that is there from the first
+    step on (`early_constants`).
 
     A projection made of several is named after those that compute or delay, as `linear+scale`. Output ports that read
     a relay keep its name: what they give is computed beside the hardware.
@@ -49,7 +49,7 @@ def fold(network: Network) -> Network:
     for p in network.projections.values():
         add(p, (p,))
     populations = dict(network.populations)
-    for name in [p.name for p in populations.values() if p.kind == "sum"]:
+    for name in [p.name for p in populations.values() if p.kind == "passthrough"]:
         into, out = list(onto[name].values()), list(leaving[name].values())
         if not into or any(p.rule is not None for p, _ in into + out) or any(p.source == name for p, _ in into):
             continue
@@ -104,7 +104,7 @@ def early_constants(network: Network, folded: Network) -> Iterator[tuple[str, st
         if n := int(delays.max(initial=0)):
             size = f"{'up to ' if delays.min() < n else ''}{n} step{'s' * (n > 1)} early"
             yield q.name, f"the constant input through it acts {size}, from the first step on"
-        if q.late and crossed.any():
+        if q.after_threshold and crossed.any():
             yield q.name, "the constant input through it acts before the threshold test, not after it"
 
 
@@ -137,7 +137,7 @@ def loops(network: Network, folded: Network) -> list[str]:
     folded : Network
         Without its relays.
     """
-    left = [p.name for p in folded.populations.values() if p.kind == "sum"]
+    left = [p.name for p in folded.populations.values() if p.kind == "passthrough"]
     looped = [name for name in left if any(q.source == name for q in folded.onto(name))]
     found = dict.fromkeys(_around(network, name) for name in looped)
     return [f"a loop of linear nodes without a neuron: {names}" for names in found]
@@ -156,7 +156,9 @@ def _reached(network: Network, relay: str, forward: bool) -> set[str]:
     found = [relay]
     for name in found:
         near = (q.target for q in network.leaving(name)) if forward else (q.source for q in network.onto(name))
-        found += {p for p in near if p in network.populations and network.populations[p].kind == "sum"} - {*found}
+        found += {p for p in near if p in network.populations and network.populations[p].kind == "passthrough"} - {
+            *found
+        }
     return set(found)
 
 
@@ -193,7 +195,7 @@ def copied_input(network: Network, relay: str) -> str | None:
     relay : str
         The relay's name.
     """
-    while relay in network.populations and network.populations[relay].kind == "sum":
+    while relay in network.populations and network.populations[relay].kind == "passthrough":
         into = network.onto(relay)
         if len(into) != 1 or not _is_edge(into[0]) or into[0].max_delay_steps:
             return None
@@ -210,7 +212,7 @@ def _what_leads_to(network: Network, relay: str) -> str:
         for q in network.onto(name):
             if not _is_edge(q):
                 names.add(q.name)
-            elif q.source not in network.populations or network.populations[q.source].kind != "sum":
+            elif q.source not in network.populations or network.populations[q.source].kind != "passthrough":
                 names.add(q.source)
             elif q.source not in relays:
                 relays.append(q.source)
@@ -230,7 +232,7 @@ def sum_sources(network: Network, relay: str) -> set[str]:
     found, relays = set(), [relay]
     for name in relays:
         for q in network.onto(name):
-            if q.source not in network.populations or network.populations[q.source].kind != "sum":
+            if q.source not in network.populations or network.populations[q.source].kind != "passthrough":
                 found.add(q.source)
             elif q.source not in relays:
                 relays.append(q.source)
@@ -255,7 +257,7 @@ def _named(ways: Iterable[tuple[Projection, Chain]]) -> dict[str, Projection]:
 def _names(p: Projection, chain: Chain, n: int) -> Iterator[str]:
     """What a projection made of several may be called, the plainest first."""
     nodes = [q for q in chain if not _is_edge(q)]
-    computing = [q for q in nodes if q.form is None or q.form.computes or q.late or q.max_delay_steps]
+    computing = [q for q in nodes if q.form is None or q.form.computes or q.after_threshold or q.max_delay_steps]
     plain = "+".join(q.name for q in computing or nodes) or f"{p.source}_to_{p.target}"
     yield plain
     yield f"{p.source}>{plain}"
@@ -279,7 +281,7 @@ def _joined(first: Projection, then: Projection, constant_too: bool) -> Iterator
         matrix = scipy.sparse.csc_array(ways[delay], dtype=np.float32)
         matrix.sum_duplicates()
         constant = None if number or bias is None else np.asarray(bias, np.float32)
-        yield Projection(name, first.source, then.target, matrix, constant, delay, then.late)
+        yield Projection(name, first.source, then.target, matrix, constant, delay, then.after_threshold)
 
 
 def _by_delay(p: Projection) -> dict[int, scipy.sparse.csc_array]:

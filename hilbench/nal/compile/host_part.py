@@ -46,13 +46,13 @@ def held_back(q: Projection) -> tuple[str, str] | None:
     """What makes a projection of values act later than at once, and how: a constant input, as a chip has it, cannot."""
     if not q.weights.nnz:
         return None
-    if q.late:
-        return "late", "True"
+    if q.after_threshold:
+        return "after_threshold", "True"
     return ("delay_steps", str(q.max_delay_steps)) if q.max_delay_steps else None
 
 
 def check_at_once(q: Projection, where: str) -> None:
-    """Raise NetworkError for a projection of values that acts late or after a delay, which nothing there does.
+    """Raise NetworkError for values that act after a delay or after the threshold test: nothing there does so.
 
     Parameters
     ----------

@@ -6,131 +6,18 @@ Synapses of static projections are the Network's own arrays, not copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum, auto
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.nal.compile.lowered import Column, ConstantColumn, Lowered, ProjectionRow, Synapses, Trait
 from hilbench.nal.compile.operations import counted
+from hilbench.nal.model.columns import table_of
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population, step_constants
 from hilbench.nal.model.projection import Projection
 from hilbench.types import Probes
-
-
-class _From0(IntEnum):
-    @staticmethod
-    def _generate_next_value_(name: str, start: int, count: int, last_values: list[int]) -> int:
-        return count
-
-
-class ConstantColumn(_From0):
-    """Rows of `Lowered.constants`; the first six are those of `neurons.StepConstants`."""
-
-    REST = auto()
-    DECAY = auto()
-    FROM_CURRENT = auto()
-    FROM_INPUT = auto()
-    SYN_DECAY = auto()
-    SYN_GAIN = auto()
-    THRESHOLD = auto()
-    LIMIT = auto()  # what v is greater than where it reaches the threshold
-    KEEP = auto()  # a reset makes v into KEEP v + ADD
-    ADD = auto()
-
-
-class Column(_From0):
-    """Columns of `Lowered.populations`: addresses are -1 where no port takes the spikes, the rest are flags."""
-
-    LO = auto()
-    HI = auto()
-    FIRST_PROJECTION = auto()
-    LAST_PROJECTION = auto()
-    OUT_ADDRESS = auto()
-    PROBE_ADDRESS = auto()
-    REFRACTORY_STEPS = auto()
-    SPIKING = auto()
-    COUNTED = auto()
-    CURRENT = auto()
-    UNIFORM = auto()  # the constants of all neurons are those of the first
-    PLAIN = auto()
-    HELD_INPUT = auto()
-    LATE_INPUT = auto()
-    AT_LEAST = auto()
-    NEXT = auto()
-    SUBTRACT = auto()
-    MULTIPLE = auto()
-    GRADED = auto()
-    POISSON = auto()
-    EXCESS = auto()  # a rule looks at the membranes when they are tested
-    ON_ARRIVAL = auto()  # they are tested only where something arrives
-
-
-class Trait(_From0):
-    """Columns of `Lowered.traits`; 0 or infinite where a population has none."""
-
-    FLOOR = auto()
-    NOISE = auto()
-    ADAPT_DECAY = auto()
-    ADAPT_STEP = auto()
-
-
-class ProjectionRow(_From0):
-    """Columns of `Lowered.links`, a row for each projection."""
-
-    SOURCE_LO = auto()
-    N_SOURCE = auto()
-    TARGET_LO = auto()
-    N_TARGET = auto()
-    DELAY = auto()  # of all synapses, where `delays` has none
-    DENSE = auto()
-    PLASTIC = auto()
-    LATE = auto()
-    COUNTED = auto()
-    MARKS = auto()  # what it sends calls for a test of its targets
-
-
-@dataclass(slots=True, eq=False)
-class Synapses:
-    """One projection's synapses: those of source s lie from starts[s] to starts[s + 1]."""
-
-    starts: NDArray  # (n_source + 1,) int64
-    targets: NDArray  # (n_synapses,) int32, within the target population
-    weights: NDArray  # (n_synapses,) float32; float64 where they learn
-    delays: NDArray | None  # (n_synapses,) uint16 where they differ
-
-
-@dataclass(slots=True, eq=False)
-class Lowered:
-    """Flat arrays of one network.
-
-    Weights are float32, those that learn float64: a change in one step may be far below a float32's last place. Neuron
-    constants are float64, because float32 membranes move spikes: rounding of 1e-7 at the threshold can shift a spike
-    by a step.
-    """
-
-    order: list[Population]
-    constants: NDArray  # (10, n) float64
-    populations: NDArray  # (n_populations, 22) int64, in step order
-    traits: NDArray  # (n_populations, 4) float64
-    projections: list[Projection]  # from held values, other values, events, then by population in step order
-    links: NDArray  # (n_projections, 10) int64
-    n_held: int
-    n_from_values: int
-    n_from_events: int
-    bias: NDArray  # (n,) float64: constant input
-    v_initial: NDArray  # (n,) float64
-    readouts: NDArray  # (n_values_out,) int64: neuron behind each output value
-    n_slots: int  # of the ring that holds what is on its way, a power of two
-    n_mark_slots: int  # of the ring that marks in which steps something arrives; 0 where no population asks for it
-    synapses: list[Synapses] = field(default_factory=list)
-
-    @property
-    def late(self) -> bool:
-        """Whether any projection acts late."""
-        return bool(self.links[:, ProjectionRow.LATE].any())
 
 
 def lower(network: Network, probes: Probes) -> Lowered:
@@ -157,9 +44,9 @@ def lower(network: Network, probes: Probes) -> Lowered:
         order=order,
         constants=constants,
         populations=_population_rows(network, order, constants, ends, ordered, held, probes),
-        traits=_table(Trait, [_traits(p, network) for p in order], np.float64),
+        traits=table_of(Trait, [_traits(p, network) for p in order], np.float64),
         projections=ordered,
-        links=_table(ProjectionRow, _projection_rows(ordered, network, at), np.int64),
+        links=table_of(ProjectionRow, _projection_rows(ordered, network, at), np.int64),
         n_held=int(ends[0]),
         n_from_values=int(ends[1]),
         n_from_events=int(ends[2]),
@@ -170,12 +57,6 @@ def lower(network: Network, probes: Probes) -> Lowered:
         n_mark_slots=_mark_slots(network),
         synapses=[_synapses(p) for p in ordered],
     )
-
-
-def _table(columns: type[IntEnum], rows: Iterable[Mapping[str, float]], dtype: type) -> NDArray:
-    """(n_rows, n_columns) from rows that give each column by its name."""
-    names = [column.name for column in columns]
-    return np.array([[row[name] for name in names] for row in rows], dtype).reshape(-1, len(names))
 
 
 def _population_rows(
@@ -189,7 +70,7 @@ def _population_rows(
 ) -> NDArray:
     """`Lowered.populations`; `ends` says where each group of projections ends, as `_by_source` makes them."""
     out, probe = _addresses(network), _probe_addresses(network, probes)
-    late = {p.target for p in ordered if p.late}
+    after_threshold = {p.target for p in ordered if p.after_threshold}
     watched = {p.target for p in ordered if p.rule is not None and p.rule.reads_membrane}
     rows, lo = [], 0
     for i, p in enumerate(order):
@@ -205,12 +86,12 @@ def _population_rows(
                 "PROBE_ADDRESS": probe.get(p.name, -1),
                 "UNIFORM": _uniform(constants[:, lo:hi]) and p.rule is None,
                 "HELD_INPUT": p.name in held,
-                "LATE_INPUT": p.name in late,
+                "AFTER_THRESHOLD": p.name in after_threshold,
                 "EXCESS": p.name in watched,
             }
         )
         lo = hi
-    return _table(Column, rows, np.int64)
+    return table_of(Column, rows, np.int64)
 
 
 def _behaviour(p: Population, dt_s: float) -> dict[str, int]:
@@ -219,10 +100,10 @@ def _behaviour(p: Population, dt_s: float) -> dict[str, int]:
     return {
         "REFRACTORY_STEPS": round(b.refractory_s / dt_s),
         "SPIKING": p.spiking,
-        "COUNTED": p.kind != "sum",
+        "COUNTED": p.kind != "passthrough",
         "CURRENT": p.tau_syn_s is not None,
         "PLAIN": b.plain and p.kind != "poisson",
-        "AT_LEAST": b.threshold == ">=",
+        "AT_LEAST": b.threshold_test == ">=",
         "NEXT": b.reset_at == "next",
         "SUBTRACT": b.reset == "subtract" and p.v_reset is not None,
         "MULTIPLE": b.spikes == "multiple",
@@ -255,7 +136,7 @@ def _by_source(network: Network, order: list[Population]) -> list[list[Projectio
 
 def _holds(network: Network, p: Projection) -> bool:
     """Whether what it brings is the same in all steps of a tick, and its target is tested in every step."""
-    return p.max_delay_steps == 0 and not p.late and not _marks(network, p)
+    return p.max_delay_steps == 0 and not p.after_threshold and not _marks(network, p)
 
 
 def _marks(network: Network, p: Projection) -> bool:
@@ -264,7 +145,7 @@ def _marks(network: Network, p: Projection) -> bool:
 
 
 def _mark_slots(network: Network) -> int:
-    steps = [p.max_delay_steps + p.late for p in network.projections.values() if _marks(network, p)]
+    steps = [p.max_delay_steps + p.after_threshold for p in network.projections.values() if _marks(network, p)]
     any_tested = any(p.behaviour.fires == "on_arrival" for p in network.populations.values())
     return 1 << max(steps, default=0).bit_length() if any_tested else 0
 
@@ -282,7 +163,7 @@ def _constant_input(network: Network, at: dict[str, int], n: int, held: list[Pro
 def _constants(p: Population, network: Network) -> NDArray:
     threshold = np.full(p.size, np.inf) if p.v_threshold is None else p.v_threshold.astype(np.float64)
     # The engine compares with ">".
-    limit = np.nextafter(threshold, -np.inf) if p.behaviour.threshold == ">=" else threshold
+    limit = np.nextafter(threshold, -np.inf) if p.behaviour.threshold_test == ">=" else threshold
     keep, add = np.ones(p.size), np.zeros(p.size)
     if p.v_reset is not None:
         keep[:] = p.behaviour.reset == "subtract"
@@ -333,7 +214,7 @@ def _projection_rows(ordered: list[Projection], network: Network, at: dict[str, 
             "DELAY": p.max_delay_steps,
             "DENSE": p.weights.nnz == n_target * n_source,
             "PLASTIC": p.rule is not None,
-            "LATE": p.late,
+            "AFTER_THRESHOLD": p.after_threshold,
             "COUNTED": counted(network, p),
             "MARKS": _marks(network, p),
         }

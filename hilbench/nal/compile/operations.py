@@ -32,7 +32,7 @@ def counted(network: Network, p: Projection) -> bool:
         return p.form.kind != "scale" or not (p.weights.data == 1).all()
     port = network.port(p.source)
     spikes = network.populations[p.source].spiking if port is None else port.kind == "events"
-    return spikes and network.populations[p.target].kind != "sum"
+    return spikes and network.populations[p.target].kind != "passthrough"
 
 
 def dense(network: Network, p: Projection) -> int:

@@ -215,8 +215,8 @@ def _comparisons(network: Network, target: Target, found: list[NeuronError]) -> 
         p = network.populations[n.population]
         if target.comparison is None or p.v_threshold is None or n.on_grid or p.behaviour.threshold_noise:
             continue
-        if p.behaviour.threshold != target.comparison.value:
-            text = f"a spike needs v {target.comparison.value} v_threshold, not {p.behaviour.threshold}"
+        if p.behaviour.threshold_test != target.comparison.value:
+            text = f"a spike needs v {target.comparison.value} v_threshold, not {p.behaviour.threshold_test}"
             yield f"population {p.name!r}: {text}, and v moves on no grid that the target can hold"
 
 
@@ -258,7 +258,7 @@ def _synapses(network: Network) -> int:
     hosted = {port.name for port in network.inputs if port.kind == "values"}
     for name in network.order():
         into = {p.source for p in network.onto(name)}
-        if network.populations[name].kind == "sum" and into and into <= hosted:
+        if network.populations[name].kind == "passthrough" and into and into <= hosted:
             hosted.add(name)
     return sum(p.weights.nnz for p in network.projections.values() if p.source not in hosted and counted(network, p))
 

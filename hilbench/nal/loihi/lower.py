@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum, auto
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,17 +13,47 @@ from numpy.typing import NDArray
 
 from hilbench.nal.loihi.equations import ALIGN_BITS
 from hilbench.nal.loihi.model import IntegerNetwork, IntegerProjection, ValueInput
+from hilbench.nal.model.columns import Columns, table_of
 from hilbench.types import Port, Probes
 
-# Rows of `Flat.neurons`.
-DU, DV, THRESHOLD, REFRACTORY = range(4)
-# Columns of `Flat.populations`.
-LO, HI = range(2)
-# Columns of `Flat.outputs` and `Flat.probes`: whose spikes are written, counted from which address.
-TAPPED, ADDRESS = range(2)
-# Columns of `Flat.bundles`, the first five also of `Flat.held`. `ROW` is the first source's row in `starts`. Of what is
-# held sources are values. A population of -1 means event ports: sources are then counted by address.
-SOURCE_LO, SOURCE_HI, TARGET_LO, TARGET_HI, ROW, POPULATION, DELAY, EXPONENT = range(8)
+
+class NeuronRow(Columns):
+    """Rows of `Flat.neurons`."""
+
+    DU = auto()
+    DV = auto()
+    THRESHOLD = auto()
+    REFRACTORY = auto()
+
+
+class PopulationColumn(Columns):
+    """Columns of `Flat.populations`."""
+
+    LO = auto()
+    HI = auto()
+
+
+class TapColumn(Columns):
+    """Columns of `Flat.outputs` and `Flat.probes`: whose spikes are written, counted from which address."""
+
+    POPULATION = auto()
+    ADDRESS = auto()
+
+
+class BundleColumn(Columns):
+    """Columns of `Flat.bundles`; those of `Flat.held`, whose sources are values, are the first five."""
+
+    SOURCE_LO = auto()
+    SOURCE_HI = auto()
+    TARGET_LO = auto()
+    TARGET_HI = auto()
+    ROW = auto()  # the first source's row in `starts`
+    POPULATION = auto()  # -1 for an event port: its sources are then counted by address
+    DELAY = auto()
+    EXPONENT = auto()
+
+
+HELD_COLUMNS = tuple(BundleColumn)[:5]
 
 NEVER = 1 << 40
 """A threshold that no v reaches."""
@@ -56,7 +87,7 @@ class Flat:
     @property
     def n_slots(self) -> int:
         """How many steps of input wait in the ring."""
-        return 1 + int(self.bundles[:, DELAY].max(initial=0))
+        return 1 + int(self.bundles[:, BundleColumn.DELAY].max(initial=0))
 
 
 def lower(network: IntegerNetwork, probes: Probes) -> Flat:
@@ -72,12 +103,19 @@ def lower(network: IntegerNetwork, probes: Probes) -> Flat:
     populations = list(network.populations.values())
     ends = np.cumsum([0, *(p.size for p in populations)]).tolist()
     at = {p.name: slice(ends[i], ends[i + 1]) for i, p in enumerate(populations)}
-    constants = [(p.du, p.dv, NEVER if p.vth is None else p.vth << ALIGN_BITS, p.refractory_steps) for p in populations]
+    constants = [
+        {
+            "DU": p.du, "DV": p.dv, "THRESHOLD": NEVER if p.vth is None else p.vth << ALIGN_BITS,
+            "REFRACTORY": p.refractory_steps,
+        }
+        for p in populations
+    ]  # fmt: skip
+    spans = [{"LO": at[p.name].start, "HI": at[p.name].stop} for p in populations]
     return Flat(
-        neurons=np.repeat(np.array(constants, np.int64).T, [p.size for p in populations], axis=1).copy(),
+        neurons=np.repeat(table_of(NeuronRow, constants, np.int64).T, [p.size for p in populations], axis=1).copy(),
         bias=np.concatenate([p.bias for p in populations]),
         v_initial=np.concatenate([p.v_initial for p in populations]),
-        populations=np.array([(at[p.name].start, at[p.name].stop) for p in populations], np.int64),
+        populations=table_of(PopulationColumn, spans, np.int64),
         outputs=_taps(
             network, [network.output_sources[port.name] for port in network.outputs if port.kind == "events"]
         ),
@@ -91,8 +129,8 @@ def lower(network: IntegerNetwork, probes: Probes) -> Flat:
 def _taps(network: IntegerNetwork, names: Sequence[str]) -> NDArray:
     place = {name: i for i, name in enumerate(network.populations)}
     starts = np.cumsum([0, *(network.populations[name].size for name in names)])
-    rows = [(place[name], start) for name, start in zip(names, starts.tolist(), strict=False)]
-    return np.array(rows, np.int64).reshape(-1, 2)
+    rows = [{"POPULATION": place[name], "ADDRESS": at} for name, at in zip(names, starts.tolist(), strict=False)]
+    return table_of(TapColumn, rows, np.int64)
 
 
 def first_of(ports: tuple[Port, ...], kind: str) -> dict[str, int]:
@@ -120,28 +158,32 @@ def _bundles(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
         first = at[p.source].start if p.source in at else ports[p.source]
         for delay in np.unique(p.delay_steps).tolist():
             parts.append(where(p.weights, p.delay_steps == delay).astype(np.int32))
-            rows.append((*_ends(p, first, at), source, delay, p.weight_exp))
-    return {"bundles": _table(rows, 8), "synapses": _side_by_side(parts, np.int32)}
+            more = {"POPULATION": source, "DELAY": delay, "EXPONENT": p.weight_exp}
+            rows.append(_ends(p, first, at) | more)
+    return {"bundles": _with_rows(BundleColumn, rows), "synapses": _side_by_side(parts, np.int32)}
 
 
 def _held(network: IntegerNetwork, at: dict[str, slice]) -> dict[str, Any]:
     inputs, ports = network.value_inputs, first_of(network.inputs, "values")
     return {
-        "held": _table([_ends(p, ports[p.source], at) for p in inputs], 5),
+        "held": _with_rows(HELD_COLUMNS, [_ends(p, ports[p.source], at) for p in inputs]),
         "held_synapses": _side_by_side([p.weights for p in inputs], np.float32),
         "held_scales": np.concatenate([*(p.scale for p in inputs), np.zeros(0)]),
     }
 
 
-def _ends(p: IntegerProjection | ValueInput, first: int, at: dict[str, slice]) -> tuple[int, ...]:
-    return first, first + p.weights.shape[1], at[p.target].start, at[p.target].stop, 0
+def _ends(p: IntegerProjection | ValueInput, first: int, at: dict[str, slice]) -> dict[str, int]:
+    """Where its sources lie, the first one at `first`, and its targets."""
+    target = at[p.target]
+    n_source = p.weights.shape[1]
+    return {"SOURCE_LO": first, "SOURCE_HI": first + n_source, "TARGET_LO": target.start, "TARGET_HI": target.stop}
 
 
-def _table(rows: list[tuple], n_columns: int) -> NDArray:
-    table = np.array(rows, np.int64).reshape(-1, n_columns)
-    sizes = table[:, SOURCE_HI] - table[:, SOURCE_LO]
-    table[:, ROW] = np.cumsum(sizes) - sizes
-    return table
+def _with_rows(columns: Iterable[IntEnum], ends: list[dict[str, int]]) -> NDArray:
+    """A table of these rows; their matrices lie side by side, so each one's ROW follows from the sizes before it."""
+    sizes = [row["SOURCE_HI"] - row["SOURCE_LO"] for row in ends]
+    starts = np.cumsum([0, *sizes]).tolist()
+    return table_of(columns, [row | {"ROW": start} for row, start in zip(ends, starts, strict=False)], np.int64)
 
 
 def _side_by_side(matrices: list[scipy.sparse.csc_array], dtype: type) -> Synapses:

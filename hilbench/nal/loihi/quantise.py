@@ -112,7 +112,7 @@ class _Work:
         """The register of a threshold that is `vth` of its steps high, and in `lines` what is approximate in it."""
         if not p.spiking:
             return None
-        if p.behaviour.threshold == ">":
+        if p.behaviour.threshold_test == ">":
             return vth
         if n is None and vth < FINE_STEPS:
             lines.append("a spike needs v > v_threshold, not >=: v moves on no grid that the chip can hold")
@@ -203,8 +203,8 @@ class _Work:
 
     def _delays(self, q: Projection) -> NDArray:
         """Steps until a spike acts. On the chip, as behind Lava's Dense, that is the next step at the earliest."""
-        delays = np.asarray(q.delay_steps, np.int64) + q.late
-        if q.late:
+        delays = np.asarray(q.delay_steps, np.int64) + q.after_threshold
+        if q.after_threshold:
             self.lines.append(f"{q.name}: acts before the next step, not after the threshold test of this one")
         elif (delays == 0).any():
             self.lines.append(f"{q.name}: a spike without delay acts in the next step")

@@ -7,14 +7,14 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from hilbench.nal.model.neurons import (
-    Arrival,
-    Current,
     Fires,
     Integrator,
     Kind,
     Reset,
     ResetAt,
     Spikes,
+    Synapse,
+    SynapseUpdate,
     ThresholdTest,
 )
 from hilbench.nal.model.rule import Rule
@@ -32,8 +32,8 @@ class AddPopulations:
     def lif(
         self, name: str, size: Size, *, tau_s: ArrayLike, r: PerNeuron = None, v_leak: PerNeuron = None,
         v_initial: PerNeuron = None, v_threshold: PerNeuron = None, v_reset: PerNeuron = None,
-        integrator: Integrator | None = None, arrival: Arrival | None = None, reset: Reset | None = None,
-        reset_at: ResetAt | None = None, threshold: ThresholdTest | None = None, fires: Fires | None = None,
+        integrator: Integrator | None = None, synapse: Synapse | None = None, reset: Reset | None = None,
+        reset_at: ResetAt | None = None, threshold_test: ThresholdTest | None = None, fires: Fires | None = None,
         refractory_s: float | None = None, spikes: Spikes | None = None, v_floor: float | None = None,
         threshold_noise: float | None = None, adapt_tau_s: float | None = None, adapt_step: float | None = None,
         rule: Rule | None = None, output: bool = False, units: tuple[str, ...] = (), **unknown: Any,
@@ -50,9 +50,9 @@ class AddPopulations:
             Membrane time constant, in seconds.
         r, v_leak, v_initial, v_threshold, v_reset : float or (size,)
             The other arrays of the kind; defaults are 1, 0, 0, 1 and 0.
-        integrator, arrival, reset, reset_at, threshold, fires, refractory_s, spikes, v_floor : optional
+        integrator, synapse, reset, reset_at, threshold_test, fires : optional
             Fields of `neurons.Behaviour`, which explains them and has their defaults.
-        threshold_noise, adapt_tau_s, adapt_step : optional
+        refractory_s, spikes, v_floor, threshold_noise, adapt_tau_s, adapt_step : optional
             More fields of `neurons.Behaviour`.
         rule : Rule, optional
             A learning rule that moves the thresholds.
@@ -65,8 +65,8 @@ class AddPopulations:
         """
         return self.add(
             name, "lif", size, tau_s=tau_s, r=r, v_leak=v_leak, v_initial=v_initial, v_threshold=v_threshold,
-            v_reset=v_reset, integrator=integrator, arrival=arrival, reset=reset, reset_at=reset_at,
-            threshold=threshold, fires=fires, refractory_s=refractory_s, spikes=spikes, v_floor=v_floor,
+            v_reset=v_reset, integrator=integrator, synapse=synapse, reset=reset, reset_at=reset_at,
+            threshold_test=threshold_test, fires=fires, refractory_s=refractory_s, spikes=spikes, v_floor=v_floor,
             threshold_noise=threshold_noise, adapt_tau_s=adapt_tau_s, adapt_step=adapt_step, rule=rule, output=output,
             units=units, **unknown,
         )  # fmt: skip
@@ -74,9 +74,9 @@ class AddPopulations:
     def cuba_lif(
         self, name: str, size: Size, *, tau_s: ArrayLike, tau_syn_s: ArrayLike, r: PerNeuron = None,
         v_leak: PerNeuron = None, v_initial: PerNeuron = None, w_in: PerNeuron = None, v_threshold: PerNeuron = None,
-        v_reset: PerNeuron = None, integrator: Integrator | None = None, arrival: Arrival | None = None,
-        current: Current | None = None, reset: Reset | None = None, reset_at: ResetAt | None = None,
-        threshold: ThresholdTest | None = None, fires: Fires | None = None, refractory_s: float | None = None,
+        v_reset: PerNeuron = None, integrator: Integrator | None = None, synapse: Synapse | None = None,
+        synapse_update: SynapseUpdate | None = None, reset: Reset | None = None, reset_at: ResetAt | None = None,
+        threshold_test: ThresholdTest | None = None, fires: Fires | None = None, refractory_s: float | None = None,
         spikes: Spikes | None = None, v_floor: float | None = None, threshold_noise: float | None = None,
         adapt_tau_s: float | None = None, adapt_step: float | None = None, rule: Rule | None = None,
         output: bool = False, units: tuple[str, ...] = (), **unknown: Any,
@@ -91,17 +91,17 @@ class AddPopulations:
             Time constant of the synaptic current, in seconds.
         w_in : float or (size,)
             What each input is multiplied by before it enters the current; 1 by default.
-        integrator, arrival, current, reset, reset_at, threshold, fires, refractory_s, spikes, v_floor : optional
+        integrator, synapse, synapse_update, reset, reset_at, threshold_test, fires : optional
             Fields of `neurons.Behaviour`, which explains them and has their defaults.
-        threshold_noise, adapt_tau_s, adapt_step : optional
+        refractory_s, spikes, v_floor, threshold_noise, adapt_tau_s, adapt_step : optional
             More fields of `neurons.Behaviour`.
         **unknown
             A name that stands here is refused, with the nearest one that there is.
         """
         return self.add(
             name, "cuba_lif", size, tau_s=tau_s, tau_syn_s=tau_syn_s, r=r, v_leak=v_leak, v_initial=v_initial,
-            w_in=w_in, v_threshold=v_threshold, v_reset=v_reset, integrator=integrator, arrival=arrival,
-            current=current, reset=reset, reset_at=reset_at, threshold=threshold, fires=fires,
+            w_in=w_in, v_threshold=v_threshold, v_reset=v_reset, integrator=integrator, synapse=synapse,
+            synapse_update=synapse_update, reset=reset, reset_at=reset_at, threshold_test=threshold_test, fires=fires,
             refractory_s=refractory_s, spikes=spikes, v_floor=v_floor, threshold_noise=threshold_noise,
             adapt_tau_s=adapt_tau_s, adapt_step=adapt_step, rule=rule, output=output, units=units, **unknown,
         )  # fmt: skip
@@ -130,8 +130,8 @@ class AddPopulations:
         self, name: str, kind: Kind, size: Size, *, tau_s: PerNeuron = None, tau_syn_s: PerNeuron = None,
         r: PerNeuron = None, v_leak: PerNeuron = None, v_initial: PerNeuron = None, w_in: PerNeuron = None,
         v_threshold: PerNeuron = None, v_reset: PerNeuron = None, integrator: Integrator | None = None,
-        arrival: Arrival | None = None, current: Current | None = None, reset: Reset | None = None,
-        reset_at: ResetAt | None = None, threshold: ThresholdTest | None = None, fires: Fires | None = None,
+        synapse: Synapse | None = None, synapse_update: SynapseUpdate | None = None, reset: Reset | None = None,
+        reset_at: ResetAt | None = None, threshold_test: ThresholdTest | None = None, fires: Fires | None = None,
         refractory_s: float | None = None, spikes: Spikes | None = None, v_floor: float | None = None,
         threshold_noise: float | None = None, adapt_tau_s: float | None = None, adapt_step: float | None = None,
         rule: Rule | None = None, output: bool = False, units: tuple[str, ...] = (), **unknown: Any,
@@ -148,9 +148,9 @@ class AddPopulations:
             How many neurons, or the shape that they stand in.
         tau_s, tau_syn_s, r, v_leak, v_initial, w_in, v_threshold, v_reset : float or (size,)
             The kind's arrays; time constants in seconds.
-        integrator, arrival, current, reset, reset_at, threshold, fires, refractory_s, spikes, v_floor : optional
+        integrator, synapse, synapse_update, reset, reset_at, threshold_test, fires : optional
             Fields of `neurons.Behaviour`, which explains them and has their defaults.
-        threshold_noise, adapt_tau_s, adapt_step : optional
+        refractory_s, spikes, v_floor, threshold_noise, adapt_tau_s, adapt_step : optional
             More fields of `neurons.Behaviour`.
         rule : Rule, optional
             A learning rule that moves the thresholds.
@@ -163,10 +163,10 @@ class AddPopulations:
         """
         stated = {
             "tau_s": tau_s, "tau_syn_s": tau_syn_s, "r": r, "v_leak": v_leak, "v_initial": v_initial, "w_in": w_in,
-            "v_threshold": v_threshold, "v_reset": v_reset, "integrator": integrator, "arrival": arrival,
-            "current": current, "reset": reset, "reset_at": reset_at, "threshold": threshold, "fires": fires,
-            "refractory_s": refractory_s, "spikes": spikes, "v_floor": v_floor, "threshold_noise": threshold_noise,
-            "adapt_tau_s": adapt_tau_s, "adapt_step": adapt_step,
+            "v_threshold": v_threshold, "v_reset": v_reset, "integrator": integrator, "synapse": synapse,
+            "synapse_update": synapse_update, "reset": reset, "reset_at": reset_at, "threshold_test": threshold_test,
+            "fires": fires, "refractory_s": refractory_s, "spikes": spikes, "v_floor": v_floor,
+            "threshold_noise": threshold_noise, "adapt_tau_s": adapt_tau_s, "adapt_step": adapt_step,
         }  # fmt: skip
         found = {key: value for key, value in stated.items() if value is not None} | unknown
         return self.add_stated(name, kind, size, found, rule=rule, output=output, units=units)

@@ -74,7 +74,7 @@ class _Projection(Struct, frozen=True, forbid_unknown_fields=True):
     weights: Numbers
     bias: Parameter | None
     delay_steps: Annotated[int, Meta(ge=0, le=MAX_DELAY_STEPS)] | Numbers
-    late: bool
+    after_threshold: bool
     rule: dict[str, Any] | None
     form: _Form | None
 
@@ -122,7 +122,7 @@ def _pack_projection(p: Projection) -> _Projection:
         p.name, p.source, p.target, p.weights.shape, _raw(p.weights.indptr, "<i8"), _raw(p.weights.indices, "<i4"),
         _raw(p.weights.data, "<f4"), None if p.bias is None else _raw(p.bias, "<f4"),
         p.delay_steps if isinstance(p.delay_steps, int) else _raw(p.delay_steps, "<u2"),
-        p.late, rule_to_dict(p.rule), None if p.form is None else _pack_form(p.form),
+        p.after_threshold, rule_to_dict(p.rule), None if p.form is None else _pack_form(p.form),
     )  # fmt: skip
 
 
@@ -250,7 +250,7 @@ def _connect(network: Network, p: _Projection) -> None:
         delay_steps = p.delay_steps
     network.connect(
         p.source, p.target, _matrix(p), bias=None if p.bias is None else _array(p.bias, "<f4", p.shape[0], p.name),
-        delay_steps=delay_steps, late=p.late, rule=rule_from_dict(p.rule), name=p.name,
+        delay_steps=delay_steps, after_threshold=p.after_threshold, rule=rule_from_dict(p.rule), name=p.name,
         form=None if p.form is None else _form(p.form, p.name), bulk=True,
     )  # fmt: skip
     if network.projections[p.name].weights.nnz * 4 != len(p.weights):

@@ -50,9 +50,13 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
         wrong = present(p.v_threshold) <= 0  # a spike takes nothing away
     if wrong.any():
         i = int(wrong.argmax())
-        above = b.threshold == ">=" or (b.reset == "subtract" and p.kind != "threshold")
+        above = b.threshold_test == ">=" or (b.reset == "subtract" and p.kind != "threshold")
         allowed = f"more than {after[i]:g}" if above else f"{after[i]:g} or more"
-        how = f"threshold {b.threshold!r}" if p.v_reset is None else f"reset {b.reset!r} and threshold {b.threshold!r}"
+        how = (
+            f"threshold_test {b.threshold_test!r}"
+            if p.v_reset is None
+            else f"reset {b.reset!r} and threshold_test {b.threshold_test!r}"
+        )
         raise NetworkError(
             f"population {p.name!r}: v_threshold: found {present(p.v_threshold)[i]:g}, neuron {i} would fire for ever;"
             f" allowed: {allowed} with {how}, or fires 'on_arrival'"
@@ -60,14 +64,13 @@ def check_it_can_be_silent(p: Population, dt_s: float) -> None:
 
 
 def _check_floor(p: Population) -> None:
-    """Raise NetworkError where v never falls to the threshold or below it: whatever a reset does, the floor undoes."""
+    """Raise NetworkError where v_floor passes the threshold: it lifts v over the threshold again after each reset."""
     floor = p.behaviour.v_floor
     if floor is None or not (wrong := passes(p, np.full(p.size, floor))).any():
         return
     i = int(wrong.argmax())
-    allowed = (
-        f"{'less than' if p.behaviour.threshold == '>=' else 'up to'} its threshold of {present(p.v_threshold)[i]:g}"
-    )
+    at_most = "less than" if p.behaviour.threshold_test == ">=" else "up to"
+    allowed = f"{at_most} its threshold of {present(p.v_threshold)[i]:g}"
     raise NetworkError(
         f"population {p.name!r}: v_floor: found {floor:g}, neuron {i} would fire for ever; allowed: {allowed}"
     )
@@ -84,7 +87,7 @@ def passes(p: Population, v: NDArray) -> NDArray:
         Their membranes.
     """
     threshold = present(p.v_threshold)
-    return v >= threshold if p.behaviour.threshold == ">=" else v > threshold
+    return v >= threshold if p.behaviour.threshold_test == ">=" else v > threshold
 
 
 def after_reset(p: Population) -> NDArray:

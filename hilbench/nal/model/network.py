@@ -187,7 +187,7 @@ class Network(AddPopulations):
         *,
         bias: ArrayLike | None = None,
         delay_steps: int | ArrayLike = 0,
-        late: bool = False,
+        after_threshold: bool = False,
         rule: Rule | None = None,
         name: str | None = None,
         form: Form | None = None,
@@ -209,7 +209,7 @@ class Network(AddPopulations):
             A constant input beside them.
         delay_steps : int, or a matrix of them
             Network steps from a spike to its arrival.
-        late : bool
+        after_threshold : bool
             Whether what arrives acts after the threshold test of its step, not before the membrane's update.
         rule : Rule, optional
             A learning rule that changes the weights.
@@ -228,10 +228,12 @@ class Network(AddPopulations):
         matrix = sparse(weights, shape, keep_zeros=rule is not None, where=where, copy=not bulk)
         steps = delays(delay_steps, matrix, where)
         constant = None if bias is None else per_neuron(bias, shape[0], f"{where}: bias")
-        if late and self.populations[target].kind in ("sum", "threshold", "poisson"):
-            raise NetworkError(f"{where}: late: {target!r} keeps nothing from step to step, so nothing can act later")
+        if after_threshold and self.populations[target].kind in ("passthrough", "threshold", "poisson"):
+            raise NetworkError(
+                f"{where}: after_threshold: found True; allowed onto {target!r}, which has no membrane: False"
+            )
         before = self.modulators
-        projection = Projection(name, source, target, matrix, constant, steps, late, form=form)
+        projection = Projection(name, source, target, matrix, constant, steps, after_threshold, form=form)
         if rule is not None:
             projection = replace(projection, rule=self._take_rule(rule, projection, where))
         if not bulk and self._closes_loop(projection):

@@ -1,8 +1,9 @@
 """Kinds of neurons, their part of the execution profile, and the arithmetic of one step.
 
-The kinds are NIR's: `lif`, `li`, `if`, `i`, `cuba_lif`, `cuba_li` and `threshold`. Two are not: `sum` is its input and
-no neuron (where linear nodes of a graph meet), and `poisson` fires at random at the rate r, in Hz, that its input says:
-in each step once, with probability r dt, and always where r dt is 1 or more. So it never fires faster than 1 / dt.
+The kinds are NIR's: `lif`, `li`, `if`, `i`, `cuba_lif`, `cuba_li` and `threshold`. Two are not. A `passthrough` passes
+on the sum of its input; it stands where linear nodes of a graph meet, and is no neuron. A `poisson` neuron fires at
+random, at the rate r, in Hz, that its input says: in each step once, with probability r dt, and always where r dt is 1
+or more. So it never fires faster than 1 / dt.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.arrays import per_neuron
 from hilbench.nal.model.rule import Rule
 
-Kind = Literal["lif", "li", "if", "i", "cuba_lif", "cuba_li", "threshold", "sum", "poisson"]
+Kind = Literal["lif", "li", "if", "i", "cuba_lif", "cuba_li", "threshold", "passthrough", "poisson"]
 Integrator = Literal["exact", "euler", "discrete"]
-Arrival = Literal["held", "jump"]
-Current = Literal["new", "old"]
+Synapse = Literal["current", "delta"]
+SynapseUpdate = Literal["before", "after"]
 Reset = Literal["value", "zero", "subtract"]
 ResetAt = Literal["now", "next"]
 ThresholdTest = Literal[">", ">="]
@@ -41,7 +42,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "cuba_lif": _CURRENT + _MEMBRANE + _RESET,
     "cuba_li": _CURRENT + _MEMBRANE,
     "threshold": ("v_threshold",),
-    "sum": (),
+    "passthrough": (),
     "poisson": (),
 }
 """Which per-neuron arrays a kind has."""
@@ -49,11 +50,11 @@ DEFAULTS = {"r": 1.0, "v_leak": 0.0, "v_initial": 0.0, "w_in": 1.0, "v_threshold
 KINDS = get_args(Kind)
 CHOICES: dict[str, tuple[str, ...]] = {
     "integrator": get_args(Integrator),
-    "arrival": get_args(Arrival),
-    "current": get_args(Current),
+    "synapse": get_args(Synapse),
+    "synapse_update": get_args(SynapseUpdate),
     "reset": get_args(Reset),
     "reset_at": get_args(ResetAt),
-    "threshold": get_args(ThresholdTest),
+    "threshold_test": get_args(ThresholdTest),
     "fires": get_args(Fires),
     "spikes": get_args(Spikes),
 }
@@ -73,19 +74,23 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     integrator: Integrator = "exact"
     """`exact`: the differential equation's solution for an input held over the step. `euler`: forward Euler.
     `discrete`: decay as in euler, and the input is added whole, without dt: v <- (1 - dt/tau) v + r I."""
-    arrival: Arrival = "held"
-    """`held`: what arrives is a current over the step. `jump`: it is added whole, without dt, to the first state it
-    meets, once that has decayed: v <- decay v + r x, or i <- decay i + w_in x."""
-    current: Current = "new"
-    """Whether the membrane sees this step's synaptic current, or what it was before. `exact` solves both as one."""
+    synapse: Synapse = "current"
+    """`current`: what arrives is a current over the step. `delta`: it is a delta pulse, by which a state jumps, without
+    dt, after its decay: the membrane, v <- decay v + r x, or the synaptic current where there is one,
+    i <- decay i + w_in x. `discrete` adds its input so in any case."""
+    synapse_update: SynapseUpdate = "before"
+    """Whether a step updates the synaptic current before the membrane, which then sees the new current, or after it, so
+    that the membrane sees the old one. `exact` solves both as one."""
     reset: Reset = "value"
     reset_at: ResetAt = "now"
     """`next`: in the following step, after the decay and before the input."""
-    threshold: ThresholdTest = ">"
+    threshold_test: ThresholdTest = ">"
+    """What v must do for a spike: pass `v_threshold`, or reach it."""
     fires: Fires = "always"
     """When the threshold is tested. `always`: in every step. `on_arrival`: only in a step in which an event, a spike or
-    a value other than 0 comes in over a synapse, whatever the weights add up to; what is late counts for the next step.
-    Constant inputs and noise are no arrivals, and what arrives while the membrane is held is not kept for later."""
+    a value other than 0 comes in over a synapse, whatever the weights add up to; what acts after the threshold
+    test counts for the next step. Constant inputs and noise are no arrivals, and what arrives while the membrane is
+    held is not kept for later."""
     refractory_s: Seconds = 0.0
     """How long the membrane is held after a spike, whole network steps."""
     spikes: Spikes = "single"
@@ -185,10 +190,10 @@ def step_constants(p: Population, dt_s: float) -> StepConstants:
         The network step, in seconds.
     """
     nothing, one = np.zeros(p.size), np.ones(p.size)
-    if p.kind in ("threshold", "sum", "poisson"):
+    if p.kind in ("threshold", "passthrough", "poisson"):
         return StepConstants(nothing, nothing, nothing, one, nothing, nothing)
     r, b = present(p.r).astype(np.float64), p.behaviour
-    whole = b.integrator == "discrete" or (b.arrival == "jump" and p.tau_syn_s is None)
+    whole = b.integrator == "discrete" or (b.synapse == "delta" and p.tau_syn_s is None)
     if p.kind in ("if", "i"):
         return StepConstants(nothing, one, nothing, r if whole else r * dt_s, nothing, nothing)
     rest, ratio = present(p.v_leak).astype(np.float64), dt_s / present(p.tau_s).astype(np.float64)
@@ -210,13 +215,13 @@ def _with_current(
         syn_decay = np.exp(-syn_ratio)
         apart = np.abs(ratio - syn_ratio) > 1e-9 * ratio
         off = np.where(apart, ratio * (syn_decay - decay) / np.where(apart, ratio - syn_ratio, 1.0), ratio * decay)
-        if p.behaviour.arrival == "jump":
+        if p.behaviour.synapse == "delta":
             return r * off, np.zeros(p.size), syn_decay, w_in
         return r * off, r * w_in * (1 - decay - off), syn_decay, w_in * (1 - syn_decay)
     syn_decay = 1 - syn_ratio
-    whole = p.behaviour.integrator == "discrete" or p.behaviour.arrival == "jump"
+    whole = p.behaviour.integrator == "discrete" or p.behaviour.synapse == "delta"
     syn_gain = w_in if whole else w_in * syn_ratio
-    if p.behaviour.current == "old":
+    if p.behaviour.synapse_update == "after":
         return gain, np.zeros(p.size), syn_decay, syn_gain
     return gain * syn_decay, gain * syn_gain, syn_decay, syn_gain
 
@@ -271,7 +276,7 @@ def read_behaviour(found: dict[str, Any], dt_s: float, where: str) -> Behaviour:
     except msgspec.ValidationError as error:
         raise NetworkError(f"{where}: {error}") from None
     if behaviour.reset_at == "next" and behaviour.refractory_s:
-        raise NetworkError(f"{where}: reset_at 'next' leaves nothing to hold; allowed: refractory_s 0 beside it")
+        raise NetworkError(f"{where}: refractory_s: found {behaviour.refractory_s}; allowed with reset_at 'next': 0")
     steps = behaviour.refractory_s / dt_s
     if not (0 <= steps <= MAX_REFRACTORY_STEPS and abs(steps - round(steps)) < 1e-6):
         allowed = f"0 to {MAX_REFRACTORY_STEPS} whole steps of {dt_s} s"

@@ -27,7 +27,7 @@ class Projection:
     bias: NDArray | None = None
     delay_steps: int | NDArray = 0
     """One for all, or (n_synapses,) uint16 in the order of `weights.data`."""
-    late: bool = False
+    after_threshold: bool = False
     """Whether what arrives acts after the threshold test of its step, instead of before the membrane's update."""
     rule: Rule | None = None
     form: Form | None = None
@@ -41,7 +41,7 @@ class Projection:
     @property
     def at_once(self) -> bool:
         """Whether anything acts on the target's threshold test in the step in which the source sends it."""
-        return bool(self.weights.nnz) and not self.late and self.min_delay_steps == 0
+        return bool(self.weights.nnz) and not self.after_threshold and self.min_delay_steps == 0
 
     @property
     def min_delay_steps(self) -> int:

@@ -49,7 +49,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         change(c, w, e, s, x, z, y, d) -> the weight's change, and the synapse's traces one step on
 
     for a weight w, s arriving spikes, z spikes of the target, and the target's `drive` d. Learning off, only traces
-    count. A rule on thresholds has change(c, z)."""
+    count. A rule that moves thresholds has change(c, z) alone, the threshold's change."""
 
     def refuses(self, network: Any, part: Any) -> str | None:
         """Why the rule cannot stand here, to follow the rule's name; None when it can.
@@ -61,6 +61,10 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         part : Projection or Population
             What it would change.
         """
+        if self.moves == "thresholds":
+            if part.kind not in self.targets:
+                return f"moves thresholds of {', '.join(self.targets)}; {part.name!r} is a {part.kind}"
+            return out_of_bounds(self, part.v_threshold)
         return _misplaced(self, network, part) or out_of_bounds(self, part.weights.data)
 
     def modulator_size(self, network: Any, part: Any) -> int:
@@ -256,7 +260,7 @@ def accepted(rule: Rule, network: Any, part: Any, moves: Literal["weights", "thr
     except (msgspec.ValidationError, TypeError) as error:
         raise NetworkError(f"{where}: rule: {error}") from None
     if rule.moves != moves:
-        raise NetworkError(f"{where}: {type(rule).__name__} moves {rule.moves}; these are none")
+        raise NetworkError(f"{where}: {type(rule).__name__} changes {rule.moves}; allowed: a rule that changes {moves}")
     if (reason := rule.refuses(network, part)) is not None:
         raise NetworkError(f"{where}: {type(rule).__name__} {reason}")
     return rule

@@ -23,7 +23,16 @@ from hilbench.nal.model.network import Network
 if TYPE_CHECKING:
     import nir
 
-    from hilbench.nal.model.neurons import Arrival, Current, Fires, Integrator, Reset, ResetAt, Spikes, ThresholdTest
+    from hilbench.nal.model.neurons import (
+        Fires,
+        Integrator,
+        Reset,
+        ResetAt,
+        Spikes,
+        Synapse,
+        SynapseUpdate,
+        ThresholdTest,
+    )
     from hilbench.nal.nir.graph import Graph
     from hilbench.nal.nir.presets import TauUnit
     from hilbench.nal.nir.statements import PortKind
@@ -73,8 +82,8 @@ def load(path: str | Path) -> Network:
 def read(
     path: str | Path, *, preset: str | None = None, dt_s: float | None = None, tau_unit: TauUnit | None = None,
     integrator: Integrator | None = None, reset: Reset | None = None, recurrent_delay: int | None = None,
-    reset_at: ResetAt | None = None, threshold: ThresholdTest | None = None, fires: Fires | None = None,
-    spikes: Spikes | None = None, arrival: Arrival | None = None, current: Current | None = None,
+    reset_at: ResetAt | None = None, threshold_test: ThresholdTest | None = None, fires: Fires | None = None,
+    spikes: Spikes | None = None, synapse: Synapse | None = None, synapse_update: SynapseUpdate | None = None,
     refractory_s: float | None = None, spike_amplitude: float | Literal["impulse"] | None = None,
     inputs: PortKind | dict[str, PortKind] | None = None, seed: int | None = None,
     nodes: dict[str, dict[str, Any]] | None = None, **unknown: Any,
@@ -93,7 +102,7 @@ def read(
         The network step, in seconds.
     tau_unit : str, optional
         What the file counts time constants and delays in: "s", "dt" or "1/dt".
-    integrator, reset, reset_at, threshold, fires, spikes, arrival, current, refractory_s : optional
+    integrator, reset, reset_at, threshold_test, fires, spikes, synapse, synapse_update, refractory_s : optional
         Of all neurons: the fields of `neurons.Behaviour`.
     recurrent_delay : int, optional
         Steps from a spike to what it does through a loop, 0 or 1.
@@ -110,9 +119,9 @@ def read(
     """
     stated = _stated(
         preset=preset, dt_s=dt_s, tau_unit=tau_unit, integrator=integrator, reset=reset,
-        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold=threshold, fires=fires, spikes=spikes,
-        arrival=arrival, current=current, refractory_s=refractory_s, spike_amplitude=spike_amplitude, inputs=inputs,
-        seed=seed, nodes=nodes,
+        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold_test=threshold_test, fires=fires, spikes=spikes,
+        synapse=synapse, synapse_update=synapse_update, refractory_s=refractory_s, spike_amplitude=spike_amplitude,
+        inputs=inputs, seed=seed, nodes=nodes,
     )  # fmt: skip
     return read_with_notes(path, stated | unknown)[0]
 
@@ -132,7 +141,7 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
     statements : dict
         What is stated, as the keywords of `read`.
     """
-    from hilbench.nal.nir.own import plain
+    from hilbench.nal.nir.per_node import plain
     from hilbench.nal.nir.statements import statements_from
 
     path = Path(path)
@@ -173,8 +182,8 @@ def _ask_child(path: Path, statements: bytes) -> bytes:
 def from_nir(
     graph: nir.NIRGraph, *, preset: str | None = None, dt_s: float | None = None, tau_unit: TauUnit | None = None,
     integrator: Integrator | None = None, reset: Reset | None = None, recurrent_delay: int | None = None,
-    reset_at: ResetAt | None = None, threshold: ThresholdTest | None = None, fires: Fires | None = None,
-    spikes: Spikes | None = None, arrival: Arrival | None = None, current: Current | None = None,
+    reset_at: ResetAt | None = None, threshold_test: ThresholdTest | None = None, fires: Fires | None = None,
+    spikes: Spikes | None = None, synapse: Synapse | None = None, synapse_update: SynapseUpdate | None = None,
     refractory_s: float | None = None, spike_amplitude: float | Literal["impulse"] | None = None,
     inputs: PortKind | dict[str, PortKind] | None = None, seed: int | None = None,
     nodes: dict[str, dict[str, Any]] | None = None, **unknown: Any,
@@ -185,18 +194,18 @@ def from_nir(
     ----------
     graph : nir.NIRGraph
         The graph.
-    preset, dt_s, tau_unit, integrator, reset, recurrent_delay, reset_at, threshold, fires, spikes, arrival, current
+    preset, dt_s, tau_unit, integrator, reset, recurrent_delay, reset_at, threshold_test, fires, spikes
         As in `read`.
-    refractory_s, spike_amplitude, inputs, seed, nodes, **unknown
+    synapse, synapse_update, refractory_s, spike_amplitude, inputs, seed, nodes, **unknown
         As in `read`.
     """
     from hilbench.nal.nir.graph import graph_of, tree_of
 
     stated = _stated(
         preset=preset, dt_s=dt_s, tau_unit=tau_unit, integrator=integrator, reset=reset,
-        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold=threshold, fires=fires, spikes=spikes,
-        arrival=arrival, current=current, refractory_s=refractory_s, spike_amplitude=spike_amplitude, inputs=inputs,
-        seed=seed, nodes=nodes,
+        recurrent_delay=recurrent_delay, reset_at=reset_at, threshold_test=threshold_test, fires=fires, spikes=spikes,
+        synapse=synapse, synapse_update=synapse_update, refractory_s=refractory_s, spike_amplitude=spike_amplitude,
+        inputs=inputs, seed=seed, nodes=nodes,
     )  # fmt: skip
     return _network(graph_of(tree_of(graph)), stated | unknown)
 

@@ -13,16 +13,17 @@ from hilbench.nal.model.arrays import MAX_DELAY_STEPS
 from hilbench.nal.model.forms import FormKind
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import OTHER_UNITS, Behaviour
+from hilbench.nal.nir.apply_preset import apply_preset
 from hilbench.nal.nir.build import build
-from hilbench.nal.nir.graph import Graph, Node, gathered
-from hilbench.nal.nir.layout import Partition, lay_out
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph, gathered
 from hilbench.nal.nir.loops import closing_edges
 from hilbench.nal.nir.nodes import FORMS, NEURONS
-from hilbench.nal.nir.own import BEHAVIOUR, RESETTING, SPIKING, check_nodes, delaying
+from hilbench.nal.nir.partition import Partition, partition_of
+from hilbench.nal.nir.per_node import BEHAVIOUR, RESETTING, SPIKING, check_nodes, delaying
 from hilbench.nal.nir.profile import KEY, InputEntry, OutputEntry, PopulationEntry, Profile, ProjectionEntry, profile_of
 from hilbench.nal.nir.shapes import check_shapes, shapes_of
 from hilbench.nal.nir.statements import Statements
-from hilbench.nal.nir.under import under
 from hilbench.types import Port
 
 
@@ -64,17 +65,17 @@ def attach(graph: Graph, statements: Statements) -> Network:
     shapes = shapes_of(graph)
     check_shapes(graph, shapes)
     check_nodes(graph, statements.nodes)
-    graph, statements = under(graph, statements)
+    graph, statements = apply_preset(graph, statements)
     if absent := missing(statements, graph):
         options = " ".join(f"--{name.replace('_', '-')} ..." for name in absent)
         raise NetworkError(
             f"no execution profile in this file, and nothing is guessed; state"
             f" {', '.join(f'{name} ({allowed})' for name, allowed in absent.items())}: hilbench import FILE {options}"
         )
-    layout = lay_out(graph, shapes)
-    graph.notes += [f"the node {node!r} is named {part}" for node, part in layout.names.items() if node != part]
+    partition = partition_of(graph, shapes)
+    graph.notes += [f"the node {node!r} is named {part}" for node, part in partition.names.items() if node != part]
     assert statements.dt_s is not None  # else `missing` had named it
-    network = build(graph, _profile(graph, statements, layout, statements.dt_s))
+    network = build(graph, _profile(graph, statements, partition, statements.dt_s))
     graph.notes += _short_times(network)
     return network
 
@@ -95,16 +96,16 @@ def _short_times(network: Network) -> list[str]:
     return gathered([f"{what}: node {name}" for name in found])
 
 
-def _profile(graph: Graph, stated: Statements, layout: Partition, dt_s: float) -> Profile:
+def _profile(graph: Graph, stated: Statements, partition: Partition, dt_s: float) -> Profile:
     integrator = stated.integrator or "exact"
     amplitude = 1 / dt_s if stated.spike_amplitude == "impulse" else stated.spike_amplitude
-    names = layout.names
+    names = partition.names
     populations = {
         names[name]: _population(graph, stated, names[name], name, node)
         for name, node in graph.nodes.items()
         if node.type in NEURONS
-    } | {name: PopulationEntry(kind="sum", shape=shape) for name, shape in layout.relays.items()}
-    closing = {layout.carriers[edge] for edge in closing_edges(graph, delaying(graph, stated.nodes))}
+    } | {name: PopulationEntry(kind="passthrough", shape=shape) for name, shape in partition.relays.items()}
+    closing = {partition.carriers[edge] for edge in closing_edges(graph, delaying(graph, stated.nodes))}
     return Profile(
         version=2,
         dt_s=dt_s,
@@ -112,11 +113,11 @@ def _profile(graph: Graph, stated: Statements, layout: Partition, dt_s: float) -
         spike_amplitude=amplitude or 1.0,
         seed=stated.seed or 0,
         inputs=_inputs(graph, stated, names),
-        outputs=_outputs(graph, layout, populations),
+        outputs=_outputs(graph, partition, populations),
         populations=populations,
         projections={
-            name: _projection(graph, stated, name, parts, name in closing, layout, dt_s)
-            for name, parts in layout.projections.items()
+            name: _projection(graph, stated, name, parts, name in closing, partition, dt_s)
+            for name, parts in partition.projections.items()
         },
     )
 
@@ -139,13 +140,13 @@ def _inputs(graph: Graph, stated: Statements, names: dict[str, str]) -> dict[str
     return found
 
 
-def _outputs(graph: Graph, layout: Partition, populations: dict[str, PopulationEntry]) -> dict[str, OutputEntry]:
-    types = {part: graph.nodes[node].type for node, part in layout.names.items()}
+def _outputs(graph: Graph, partition: Partition, populations: dict[str, PopulationEntry]) -> dict[str, OutputEntry]:
+    types = {part: graph.nodes[node].type for node, part in partition.names.items()}
     shapes = shapes_of(graph)
     found = {}
-    for node, source in layout.output_sources.items():
+    for node, source in partition.output_sources.items():
         spikes = types.get(source) in SPIKING and populations[source].behaviour.get("spikes") != "graded"
-        name = layout.names[node]
+        name = partition.names[node]
         port = Port(name, prod(shapes[node][0]), "events" if spikes else "values")
         found[name] = OutputEntry(port=port, source=source, node=_other(node, name))
     return found
@@ -170,29 +171,29 @@ def _population(graph: Graph, stated: Statements, part: str, name: str, node: No
 
 
 def _projection(
-    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool, layout: Partition,
-    dt_s: float,
+    graph: Graph, stated: Statements, name: str, parts: tuple[str, str, str | None], closing: bool,
+    partition: Partition, dt_s: float,
 ) -> ProjectionEntry:  # fmt: skip
     source, target, node = parts
     own = dict(stated.nodes.get(node or "", {}))
     steps = own.get("delay_steps", 0)
-    late = own.get("late", False)
+    after_threshold = own.get("after_threshold", False)
     form: FormKind = "identity" if node is None else FORMS[graph.nodes[node].type]
     if node is not None and form == "delay":
         steps = np.add(_whole_steps(graph.nodes[node], node, dt_s), steps)  # what a preset delays beside
     if closing and stated.recurrent_delay and not own:
         steps = np.add(steps, stated.recurrent_delay)
     if closing and not stated.recurrent_delay and not own:
-        late = True
-        if target in layout.relays:
+        after_threshold = True
+        if target in partition.relays:
             raise NetworkError(
-                f"recurrent_delay: found 0, but the loop closes at {target!r}, which keeps nothing; allowed: 1"
+                f"recurrent_delay: found 0, but the loop closes at {target!r}, which has no membrane; allowed: 1"
             )
     if np.ndim(steps):
         graph.metadata[f"{KEY}.delay.{name}"] = np.asarray(steps)
     return ProjectionEntry(
         source=source, target=target, node=None if node is None else _other(node, name), form=form,
-        delay_steps="array" if np.ndim(steps) else int(steps), late=late,
+        delay_steps="array" if np.ndim(steps) else int(steps), after_threshold=after_threshold,
     )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from hilbench.nal.model.forms import Form
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Behaviour
 from hilbench.nal.nir.edges import edges_of
-from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph
 from hilbench.nal.nir.nodes import FORMS, NEURONS, Matrix, delay_s, matrix, parameters
 from hilbench.nal.nir.profile import KEY, PopulationEntry, Profile, ProjectionEntry
 from hilbench.nal.nir.shapes import Shape, shapes_of
@@ -63,7 +64,7 @@ def build(graph: Graph, profile: Profile) -> Network:
 def _nodes(profile: Profile) -> dict[str, str]:
     """Parts of the network -> their nodes in the graph, for those that have one."""
     found = {name: entry.node or name for name, entry in profile.inputs.items()}
-    found |= {name: e.node or name for name, e in profile.populations.items() if e.kind != "sum"}
+    found |= {name: e.node or name for name, e in profile.populations.items() if e.kind != "passthrough"}
     return found | {name: e.node or name for name, e in profile.projections.items() if e.form != "identity"}
 
 
@@ -103,7 +104,7 @@ def _add_population(network: Network, graph: Graph, shapes: Shapes, name: str, e
             )
     kind, shape = entry.kind, entry.shape
     arrays: dict[str, Any] = {}
-    if kind != "sum":
+    if kind != "passthrough":
         node_name = entry.node or name
         node = _typed(graph, node_name, NEURONS if kind is None else ("Threshold",))
         given = shapes[node_name][0]
@@ -134,8 +135,9 @@ def _add_projection(network: Network, graph: Graph, shapes: Shapes, name: str, e
     if delay is None:
         raise NetworkError(f"projection {name!r}: its delays are missing from the file")
     network.connect(
-        entry.source, entry.target, found.weights, bias=found.bias, delay_steps=delay, late=entry.late,
-        rule=rule_from_dict(entry.rule), name=name, form=_form(found, entry, delay, network.dt_s), bulk=True,
+        entry.source, entry.target, found.weights, bias=found.bias, delay_steps=delay,
+        after_threshold=entry.after_threshold, rule=rule_from_dict(entry.rule), name=name,
+        form=_form(found, entry, delay, network.dt_s), bulk=True,
     )  # fmt: skip
 
 

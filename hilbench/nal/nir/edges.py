@@ -1,4 +1,4 @@
-"""The edges of the graph that a Network stands for: relays (`sum`) and identity projections are no nodes of it."""
+"""The edges of the graph that a Network stands for: relays (`passthrough`) and identity projections are no nodes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def edges_of(network: Network, node: Mapping[str, str], outputs: Mapping[str, st
 
 
 def _is_relay(network: Network, name: str) -> bool:
-    return name in network.populations and network.populations[name].kind == "sum"
+    return name in network.populations and network.populations[name].kind == "passthrough"
 
 
 def _heads(network: Network, name: str, into: Mapping[str, list[Projection]], node: Mapping[str, str]) -> list[str]:

@@ -45,7 +45,7 @@ def to_nir(network: Network) -> nir.NIRGraph:
         nodes[port.name] = nir.Input({"input": np.array(network.shapes.get(port.name, (port.size,)))})
     shapes = {p.name: _shape(network, p) for p in network.populations.values()}
     for p in network.populations.values():
-        if p.kind != "sum":
+        if p.kind != "passthrough":
             nodes[p.name] = _neurons(p, shapes[p.name])
     for q in network.projections.values():
         if is_edge(q):
@@ -175,8 +175,8 @@ def _population(network: Network, p: Population, shape: Shape, metadata: dict[st
     if p.v_initial is not None and p.v_initial.any():
         metadata[f"{KEY}.v_initial.{p.name}"] = p.v_initial
     return PopulationEntry(
-        kind=p.kind if p.kind in ("sum", "poisson") else None,
-        shape=p.shape if p.kind == "sum" or p.shape != shape else None,
+        kind=p.kind if p.kind in ("passthrough", "poisson") else None,
+        shape=p.shape if p.kind == "passthrough" or p.shape != shape else None,
         behaviour=stated(p.behaviour, network.integrator),
         rule=rule_to_dict(p.rule),
     )
@@ -209,5 +209,6 @@ def _projection(p: Projection, metadata: dict[str, Any]) -> ProjectionEntry:
         metadata[f"{KEY}.mask.{p.name}"] = mask.toarray()
     return ProjectionEntry(
         source=p.source, target=p.target, form=None if p.form is None else p.form.kind,
-        delay_steps=delay if isinstance(delay, int) else "array", late=p.late, rule=rule_to_dict(p.rule), stored=stored,
+        delay_steps=delay if isinstance(delay, int) else "array", after_threshold=p.after_threshold,
+        rule=rule_to_dict(p.rule), stored=stored,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """A NIR graph as plain, checked data: nodes with finite float32 arrays, and edges between nodes that are there.
 
-Nested graphs are flattened to `outer.inner` names. Files of older versions of NIR (0.0.1 and later) are understood.
+Nested graphs are flattened to `outer.inner` names.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError, allowed_hint
+from hilbench.nal.nir.fields import Node, node_of, says_anything
 
 if TYPE_CHECKING:
     import nir
@@ -24,51 +24,6 @@ KEY = "hilbench"
 """Of the graph's metadata: the execution profile; arrays that belong to it stand under `hilbench.WHAT.NAME`."""
 GRAPH = ("type", "nodes", "edges", "metadata", "version")
 """What a graph holds, and a file of an old version beside it."""
-
-
-class Fields(NamedTuple):
-    """What a type of node holds. `optional`: older versions of NIR wrote files without these."""
-
-    arrays: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-
-
-_CONV = Fields(("weight", "bias"), ("input_shape", "stride", "padding", "dilation", "groups"), ("bias", "input_shape"))
-_POOL = Fields((), ("kernel_size", "stride", "padding"))
-_CUBA = ("tau_mem", "tau_syn", "r", "v_leak", "w_in")
-_SPIKE = ("v_threshold", "v_reset")
-TYPES = {
-    "Input": Fields((), ("shape",)),
-    "Output": Fields((), ("shape",), ("shape",)),
-    "Affine": Fields(("weight", "bias")),
-    "Linear": Fields(("weight",)),
-    "Scale": Fields(("scale",)),
-    "Conv1d": _CONV,
-    "Conv2d": _CONV,
-    "SumPool2d": _POOL,
-    "AvgPool2d": _POOL,
-    "Flatten": Fields((), ("start_dim", "end_dim", "input_type"), ("start_dim", "end_dim", "input_type")),
-    "Delay": Fields(("delay",)),
-    "Threshold": Fields(("threshold",)),
-    "I": Fields(("r",)),
-    "IF": Fields(("r", *_SPIKE), (), ("v_reset",)),
-    "LI": Fields(("tau", "r", "v_leak")),
-    "LIF": Fields(("tau", "r", "v_leak", *_SPIKE), (), ("v_reset",)),
-    "CubaLI": Fields(_CUBA, (), ("w_in",)),
-    "CubaLIF": Fields((*_CUBA, *_SPIKE), (), ("w_in", "v_reset")),
-}
-OLD_NAMES = {"weights": "weight", "theta": "v_threshold"}
-"""Before NIR 0.0.6."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One node: `arrays` are float32 and finite, `settings` whole numbers, lists of them, or words."""
-
-    type: str
-    arrays: dict[str, NDArray]
-    settings: dict[str, Any]
 
 
 class Inner(NamedTuple):
@@ -146,7 +101,7 @@ def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: in
         raise NetworkError(f"nodes: found {type(nodes).__name__}; allowed: a group")
     where = prefix[:-1] or "of the graph itself"
     graph.notes += [f"{key} is not kept: node {where}" for key in tree if key not in GRAPH]
-    if prefix and _says(tree.get("metadata")):
+    if prefix and says_anything(tree.get("metadata")):
         graph.notes.append(f"metadata is not kept: node {where}")
     for name, raw in nodes.items():
         full = f"{prefix}{name}"
@@ -159,7 +114,7 @@ def _flatten(tree: dict, prefix: str, graph: Graph, through: set[str], depth: in
             continue
         if full in graph.nodes:
             raise NetworkError(f"node {full!r} stands twice: once by itself and once in a graph within the graph")
-        graph.nodes[full] = _node(full, raw, graph.notes)
+        graph.nodes[full] = node_of(full, raw, graph.notes)
         if prefix and graph.nodes[full].type in ("Input", "Output"):
             through.add(full)
     return edges + [
@@ -172,11 +127,6 @@ def _is(raw: Any, kind: str) -> bool:
     """Whether this is a node of a type."""
     found = raw.get("type") if isinstance(raw, dict) else None
     return isinstance(found, str) and found == kind
-
-
-def _says(metadata: Any) -> bool:
-    """Whether there is any; a file may hold a number or an array for it."""
-    return metadata is not None and not (isinstance(metadata, dict) and not metadata)
 
 
 def _edge_names(edges: Any) -> Iterator[tuple[str, str]]:
@@ -252,63 +202,6 @@ def _check_ends(graph: Graph) -> None:
         seen.add((a, b))
         if graph.nodes[b].type == "Input" or graph.nodes[a].type == "Output":
             raise NetworkError(f"the edge from {a!r} to {b!r}: nothing leads to an Input, or away from an Output")
-
-
-def _node(name: str, raw: dict[str, Any], notes: list[str]) -> Node:
-    where = f"node {name!r}"
-    found = {OLD_NAMES.get(key, key): value for key, value in raw.items()}
-    kind = found.pop("type", None)
-    if not isinstance(kind, str) or kind not in TYPES:
-        raise NetworkError(f"{where}: found type {str(kind)[:80]!r}; {allowed_hint(str(kind), TYPES)}")
-    if kind == "Linear" and "bias" in found:
-        kind = "Affine"  # before NIR 0.0.5
-    if _says(found.pop("metadata", None)):
-        notes.append(f"metadata is not kept: node {name}")
-    fields = TYPES[kind]
-    known = fields.arrays + fields.settings
-    for key in found:
-        if key not in known:
-            raise NetworkError(f"{where}: a {kind} has no {key!r}; {allowed_hint(key, known)}")
-    found = {key: value for key, value in found.items() if value is not None}
-    for key in known:
-        if key not in found and key not in fields.optional:
-            raise NetworkError(f"{where}: a {kind} needs {key!r}")
-    for key in fields.arrays:
-        if key not in found:
-            notes.append(f"{kind}.{key} is absent, {1 if key == 'w_in' else 0} taken: node {name}")
-    arrays = {key: _array(found[key], f"{where}: {key}", notes) for key in fields.arrays if key in found}
-    settings = {key: _setting(found[key], f"{where}: {key}") for key in fields.settings if key in found}
-    return Node(kind, arrays, settings)
-
-
-def _array(value: Any, where: str, notes: list[str]) -> NDArray:
-    given = np.asarray(value)
-    if given.dtype.kind not in "biuf":
-        raise NetworkError(f"{where}: found {given.dtype}; allowed: numbers")
-    with np.errstate(over="ignore"):
-        array = given.astype(np.float32)
-    # A threshold may be infinite: such a neuron never fires.
-    if np.isnan(array).any() or (np.isinf(array).any() and not where.endswith("v_threshold")):
-        raise NetworkError(f"{where}: found NaN, infinity or more than float32 holds; allowed: finite numbers")
-    lost = np.count_nonzero(array != given)
-    if lost:
-        name = where.split("'")[1]
-        notes.append(f"numbers are rounded to float32, {lost} of {where.rpartition(': ')[2]}: node {name}")
-    return array
-
-
-def _setting(value: Any, where: str) -> Any:
-    """A word, a whole number or a list of them."""
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict):  # nir's own types: {"input": array}
-        value = next(iter(value.values()), None)
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf" or array.ndim > 1 or not (array == np.floor(array)).all():
-        raise NetworkError(f"{where}: found {str(value)[:80]!r}; allowed: whole numbers")
-    return array.astype(np.int64).tolist()
 
 
 def gathered(notes: list[str]) -> list[str]:

@@ -13,7 +13,7 @@ from hilbench.errors import NetworkError
 from hilbench.nal.model import forms
 from hilbench.nal.model.forms import Form, FormKind
 from hilbench.nal.model.neurons import Kind
-from hilbench.nal.nir.graph import Node
+from hilbench.nal.nir.fields import Node
 from hilbench.nal.nir.shapes import Shape, window
 
 _LI = {"tau": "tau_s", "r": "r", "v_leak": "v_leak"}

@@ -97,7 +97,7 @@ def _snntorch(summary: str, leaky: Fields, others: Fields) -> Preset:
         behaviour={
             "lif": {"integrator": "euler"} | leaky,
             "li": {"integrator": "euler"},
-            "if": {"integrator": "euler", "arrival": "jump"} | leaky,
+            "if": {"integrator": "euler", "synapse": "delta"} | leaky,
             "cuba_lif": {"integrator": "euler"} | others,
             "cuba_li": {"integrator": "euler"},
         },
@@ -115,9 +115,9 @@ def _norse(summary: str, tau_unit: TauUnit) -> Preset:
         behaviour={
             "lif": value,
             "li": {"integrator": "euler"},
-            "if": value | {"arrival": "jump"},
-            "cuba_lif": value | {"arrival": "jump"},
-            "cuba_li": {"integrator": "euler", "arrival": "jump"},
+            "if": value | {"synapse": "delta"},
+            "cuba_lif": value | {"synapse": "delta"},
+            "cuba_li": {"integrator": "euler", "synapse": "delta"},
         },
         notes=(
             "Norse 1.1.0's to_nir writes dt / tau_inv: time constants times dt. With dt=1 it writes seconds.",
@@ -128,15 +128,15 @@ def _norse(summary: str, tau_unit: TauUnit) -> Preset:
     )
 
 
-def _sinabs(summary: str, arrival: Literal["held", "jump"]) -> Preset:
-    spikes = {"reset": "subtract", "threshold": ">=", "spikes": "multiple"}
+def _sinabs(summary: str, synapse: Literal["current", "delta"]) -> Preset:
+    spikes = {"reset": "subtract", "threshold_test": ">=", "spikes": "multiple"}
     return Preset(
         summary=summary,
         tau_unit="dt",
         behaviour={
-            "lif": {"integrator": "exact", "arrival": arrival} | spikes,
-            "li": {"integrator": "exact", "arrival": "jump"},
-            "if": {"integrator": "exact", "arrival": "jump"} | spikes,
+            "lif": {"integrator": "exact", "synapse": synapse} | spikes,
+            "li": {"integrator": "exact", "synapse": "delta"},
+            "if": {"integrator": "exact", "synapse": "delta"} | spikes,
         },
         notes=(
             "sinabs 3.1.3 counts time constants in steps, so the step must be stated.",
@@ -172,7 +172,7 @@ _NENGO = Preset(
     behaviour={
         "lif": {"integrator": "exact", "reset": "zero", "v_floor": 0.0},
         "li": {"integrator": "exact"},
-        "if": {"integrator": "exact", "reset": "subtract", "threshold": ">=", "spikes": "multiple"},
+        "if": {"integrator": "exact", "reset": "subtract", "threshold_test": ">=", "spikes": "multiple"},
     },
     notes=(
         "Nengo 4.1.0 has no NIR export. Its neurons have threshold 1: gain and bias are weights and biases here.",
@@ -194,7 +194,7 @@ def _lava(summary: str, **more: Any) -> Preset:
     return Preset(
         summary=summary,
         delay_steps=1,
-        behaviour={"lif": neuron, "if": neuron | {"arrival": "jump"}, "cuba_lif": neuron},
+        behaviour={"lif": neuron, "if": neuron | {"synapse": "delta"}, "cuba_lif": neuron},
         notes=_LAVA_NOTES + more.pop("notes", ()),
         **more,
     )
@@ -212,8 +212,8 @@ PRESETS: dict[str, Preset] = {
     "snntorch-zero-now": _snntorch("snnTorch with reset_mechanism 'zero', reset_delay=False", _ZERO, _ZERO),
     "norse": _norse("Norse, from a file in seconds, as to_nir(..., dt=1) writes it", "s"),
     "norse-export": _norse("Norse, from a file that to_nir wrote with the dt of the network", "1/dt"),
-    "sinabs": _sinabs("sinabs' layers as they come: LIF with norm_input=True, ExpLeak, IAF", "held"),
-    "sinabs-unnormalised": _sinabs("sinabs with norm_input=False", "jump"),
+    "sinabs": _sinabs("sinabs' layers as they come: LIF with norm_input=True, ExpLeak, IAF", "current"),
+    "sinabs-unnormalised": _sinabs("sinabs with norm_input=False", "delta"),
     "spyx": _SPYX,
     "nengo": _NENGO,
     "lava-float": _lava("Lava's floating-point LIF and Dense"),

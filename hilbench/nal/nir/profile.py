@@ -37,7 +37,7 @@ class OutputEntry(NodeEntry, frozen=True):
 
 class PopulationEntry(NodeEntry, frozen=True):
     kind: Kind | None = None
-    """Where the node does not say it: `poisson` is written as a Threshold, and `sum` is no node."""
+    """Where the node does not say it: `poisson` is written as a Threshold, and `passthrough` is no node."""
     shape: tuple[int, ...] | None = None
     """Where the node does not say it."""
     behaviour: dict[str, Any] = {}
@@ -50,7 +50,7 @@ class ProjectionEntry(NodeEntry, frozen=True):
     form: FormKind | None = None
     """None is a matrix that no graph wrote; `identity` is an edge without a node."""
     delay_steps: Steps | Literal["array"] = 0
-    late: bool = False
+    after_threshold: bool = False
     rule: dict[str, Any] | None = None
     stored: Stored = "nonzero"
     """Which entries of a dense matrix are synapses; `mask` stands under the key hilbench.mask.NAME."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from hilbench.errors import NetworkError
 from hilbench.nal.model import forms
-from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph
 
 Shape = tuple[int, ...]
 OWN = ("LIF", "LI", "IF", "I", "CubaLIF", "CubaLI", "Threshold", "Scale", "Delay")
@@ -38,7 +39,7 @@ def shapes_of(graph: Graph) -> dict[str, tuple[Shape, Shape]]:
             waiting.extend((target, shapes[1]) for target in after[name])
     for name in graph.nodes:
         if name not in found:
-            raise NetworkError(f"node {name!r}: its shape follows neither from itself nor from what leads to it")
+            raise NetworkError(f"node {name!r}: neither the node nor one before it states its shape")
     return found
 
 

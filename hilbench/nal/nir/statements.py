@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.neurons import Integrator, Reset, Seconds
-from hilbench.nal.nir.own import plain
+from hilbench.nal.nir.per_node import plain
 from hilbench.nal.nir.presets import TauUnit
 
 PortKind = Literal["values", "events"]
@@ -30,11 +30,11 @@ class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     recurrent_delay: Annotated[int, Meta(ge=0, le=1)] | None = None
     """Steps from a spike to what it does through a loop. 0: after the threshold test of its own step."""
     reset_at: Literal["now", "next"] | None = None
-    threshold: Literal[">", ">="] | None = None
+    threshold_test: Literal[">", ">="] | None = None
     fires: Literal["always", "on_arrival"] | None = None
     spikes: Literal["single", "multiple", "graded"] | None = None
-    arrival: Literal["held", "jump"] | None = None
-    current: Literal["new", "old"] | None = None
+    synapse: Literal["current", "delta"] | None = None
+    synapse_update: Literal["before", "after"] | None = None
     refractory_s: Seconds | None = None
     spike_amplitude: Annotated[float, Meta(gt=0)] | Literal["impulse"] | None = None
     """`impulse` is 1/dt_s."""
@@ -42,8 +42,8 @@ class Statements(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of all Input nodes, or of each by name."""
     seed: Annotated[int, Meta(ge=0)] | None = None
     nodes: dict[str, dict[str, Any]] = {}
-    """By name: fields of Behaviour, v_initial and kind (poisson) of neurons; delay_steps and late of linear nodes,
-    which stand as they are, in a loop too."""
+    """By name: fields of Behaviour, v_initial and kind (poisson) of neurons; delay_steps and after_threshold of linear
+    nodes, which stand as they are, in a loop too."""
 
 
 def statements_from(found: dict[str, Any]) -> Statements:

@@ -24,8 +24,8 @@ __all__ = ["Amplitude", "Rate", "Rule", "Seconds", "after_test", "bounded", "bou
 def after_test(network: Network, part: Projection) -> float:
     """1 where a spike that arrives reaches the membrane only after the threshold test of its step, else 0.
 
-    So it is where the projection is late, or where the target takes it into a current that its membrane sees in the
-    next step (a CUBA kind with arrival "jump" or current "old"). Such a spike has not caused one of the same step.
+    So it is over an `after_threshold` projection, and where the target's membrane sees what arrives only in the next
+    step (a CUBA kind with synapse "delta" or synapse_update "after"). Such a spike has not caused one of the same step.
 
     Parameters
     ----------
@@ -34,7 +34,9 @@ def after_test(network: Network, part: Projection) -> float:
     part : Projection
         The synapses that learn.
     """
-    return float(part.late or not step_constants(network.populations[part.target], network.dt_s).from_input.any())
+    return float(
+        part.after_threshold or not step_constants(network.populations[part.target], network.dt_s).from_input.any()
+    )
 
 
 def softened(w, dw, low, high, softness):

@@ -143,7 +143,7 @@ def _neurons(target: Population, part: Projection) -> str | None:
     threshold = present(target.v_threshold)[0]
     if not 0 < threshold < np.inf:
         return f"needs a finite threshold above 0; found {threshold:g}"
-    return "needs input that acts before the threshold test; this one is late" if part.late else None
+    return "needs input that acts before the threshold test; this one acts after it" if part.after_threshold else None
 
 
 def _readout(network: Network, part: Projection, name: str) -> str | None:
@@ -152,8 +152,8 @@ def _readout(network: Network, part: Projection, name: str) -> str | None:
     if name not in readouts:
         return f"has readout {name!r}, no projection from {part.target!r} onto an li; {allowed_hint(name, readouts)}"
     readout = readouts[name]
-    if readout.max_delay_steps or readout.late:
-        return f"needs a readout that spikes reach at once; {name!r} has a delay or is late"
+    if readout.max_delay_steps or readout.after_threshold:
+        return f"needs a readout that spikes reach at once; {name!r} has a delay or acts after the threshold test"
     out = network.populations[readout.target]
     same = all((values == values[0]).all() for values in (present(out.tau_s), present(out.r)))
     return None if same else f"needs one tau_s and one r for all neurons of {readout.target!r}"

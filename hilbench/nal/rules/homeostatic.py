@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 from msgspec import Meta
 
-from hilbench.nal.model.neurons import present
-from hilbench.nal.model.rule import Rule, out_of_bounds
+from hilbench.nal.model.rule import Rule
 
 if TYPE_CHECKING:
     from hilbench.nal.model.network import Network
@@ -39,12 +38,6 @@ class Homeostatic(Rule, frozen=True, kw_only=True):
     """How far one spike lifts the threshold."""
 
     moves: ClassVar[Literal["weights", "thresholds"]] = "thresholds"
-
-    def refuses(self, network: Network, part: Population) -> str | None:
-        """It needs a threshold to move."""
-        if part.kind not in self.targets:
-            return f"moves thresholds of {', '.join(self.targets)}; {part.name!r} is a {part.kind}"
-        return out_of_bounds(self, present(part.v_threshold))
 
     def constants(self, network: Network, part: Population) -> Constants:
         """The step, and the spikes that a neuron at its target makes in one."""

@@ -68,7 +68,7 @@ def test_the_instant_at_which_a_membrane_equals_its_threshold(engine, threshold,
     # An Euler step of dt / tau = 1/2 towards 2: v = 1, 1.5, 1.75, 1.875, all exact.
     net = Network(2.0**-6, "euler")
     net.input("x", 1)
-    net.lif("a", 1, tau_s=2.0**-5, v_threshold=1.75, threshold=threshold)
+    net.lif("a", 1, tau_s=2.0**-5, v_threshold=1.75, threshold_test=threshold)
     net.connect("x", "a", [[2]])
     assert spike_steps(engine, net, [1], 8)[0, 0] == first - 1
 

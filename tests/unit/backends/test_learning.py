@@ -218,17 +218,17 @@ def acting_after_the_test(kind: str, rule) -> tuple[Network, int]:
     net = Network(DT_S)
     net.input("pre", 1, kind="events")
     net.input("teacher", 1, kind="events")
-    if kind == "late":
+    if kind == "after_threshold":
         net.lif("post", 1, tau_s=1e-7, v_threshold=5.0)
     else:
-        seen = {"arrival": "jump"} if kind == "jump" else {"integrator": "euler", "current": "old"}
+        seen = {"synapse": "delta"} if kind == "delta" else {"integrator": "euler", "synapse_update": "after"}
         net.add("post", "cuba_lif", 1, tau_s=0.001, tau_syn_s=0.001, v_threshold=5.0, **seen)
-    net.connect("pre", "post", [[0.0]], rule=rule, late=kind == "late", name="w")
+    net.connect("pre", "post", [[0.0]], rule=rule, after_threshold=kind == "after_threshold", name="w")
     net.connect("teacher", "post", [[20]])
-    return net, int(kind != "late")
+    return net, int(kind != "after_threshold")
 
 
-@pytest.mark.parametrize("kind", ["late", "jump", "old"])
+@pytest.mark.parametrize("kind", ["after_threshold", "delta", "updated after"])
 @pytest.mark.parametrize("name", ["stdp", "triplet", "rstdp"])
 def test_a_spike_that_acts_after_the_threshold_test_counts_as_later(engine, kind, name):
     """In pairs of one step it cannot have caused the target's spike; all other pairs are as they were."""

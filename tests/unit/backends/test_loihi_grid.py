@@ -23,7 +23,7 @@ def whole(threshold: str, seed: int = 0, high: float = 10.0, unit: float = 1.0, 
     net = Network(DT_S)
     net.input("e", N_EVENTS, kind="events")
     stated = {"integrator": "discrete", "reset": "zero", "v_threshold": high * unit} | more
-    net.add("a", "if", N, threshold=threshold, output=True, **stated)
+    net.add("a", "if", N, threshold_test=threshold, output=True, **stated)
     net.connect("e", "a", unit * random.integers(-3, 6, (N, N_EVENTS)), delay_steps=1)
     net.connect("a", "a", unit * random.integers(-4, 4, (N, N)), delay_steps=2, name="loop")
     return net
@@ -105,7 +105,7 @@ def test_tenths_are_tenths_and_it_is_said():
 def test_where_v_keeps_to_no_grid_it_is_said():
     leaky = Network(DT_S)
     leaky.input("e", N_EVENTS, kind="events")
-    leaky.lif("a", N, tau_s=0.02, threshold=">=", output=True)
+    leaky.lif("a", N, tau_s=0.02, threshold_test=">=", output=True)
     leaky.connect("e", "a", np.ones((N, N_EVENTS)), delay_steps=1)
     assert "of it, not >=: v moves on no grid" in lines(leaky)
     assert "of it, not >=" in lines(whole(">=", high=10.1234))
@@ -116,7 +116,7 @@ def test_where_v_keeps_to_no_grid_it_is_said():
 def test_a_weight_that_reaches_the_threshold_of_a_leaky_neuron_makes_it_fire():
     net = Network(DT_S, integrator="discrete")
     net.input("e", 1, kind="events")
-    net.lif("a", 1, tau_s=0.02, threshold=">=", reset="zero", output=True)
+    net.lif("a", 1, tau_s=0.02, threshold_test=">=", reset="zero", output=True)
     net.connect("e", "a", [[1.0]], delay_steps=1)
     for backend in (Reference(Empty()), Loihi(LoihiConfig())):
         backend.load(net, DT_US, Probes())
@@ -128,7 +128,7 @@ def test_a_weight_that_reaches_the_threshold_of_a_leaky_neuron_makes_it_fire():
 def test_a_threshold_of_few_steps_is_not_lowered_where_v_keeps_to_no_grid():
     net = Network(DT_S, integrator="euler")
     net.input("e", 200, kind="events")
-    net.lif("a", 1, tau_s=0.002, threshold=">=", output=True)
+    net.lif("a", 1, tau_s=0.002, threshold_test=">=", output=True)
     net.connect("e", "a", np.full((1, 200), 50.0), delay_steps=1)
     # With all 200 inputs v must stay below 2^23: 2^23 / (200 x 50 / 2) / 64 = 26 steps of 64 to the threshold.
     integers, said, *_ = from_network(net)

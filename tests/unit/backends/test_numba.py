@@ -191,6 +191,44 @@ def test_a_rule_from_elsewhere_is_compiled_as_it_is_found(monkeypatch, tmp_path)
         np.testing.assert_array_equal(backend.snapshot()["weights/w"], [1.25, 1.5])
 
 
+RULE_OF_THRESHOLDS = """
+from typing import ClassVar, NamedTuple
+from hilbench.nal.rules import Rule
+
+class Constants(NamedTuple):
+    step: float
+
+class Rise(Rule, frozen=True, kw_only=True):
+    "Thresholds rise in each step, by more where the neuron spiked."
+
+    modulator: None = None
+    moves: ClassVar[str] = "thresholds"
+
+    def constants(self, network, part):
+        return Constants(0.25)
+
+    @staticmethod
+    def change(c, z):
+        return c.step * (1.0 + 2.0 * z)
+"""
+
+
+def test_a_rule_of_thresholds_from_elsewhere_is_compiled_too(monkeypatch, tmp_path):
+    """By hand: each of two steps adds 0.25, and 0.5 more where the neuron spikes: the first one in the first step."""
+    (tmp_path / "rule_that_rises.py").write_text(RULE_OF_THRESHOLDS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [EntryPoint("rise", "rule_that_rises:Rise", group)])
+    monkeypatch.setattr(plugins, "all_of", plugins.all_of.__wrapped__)
+    net = Network(0.001)
+    net.input("e", 1, kind="events")
+    net.add("a", "if", 2, integrator="discrete", reset="zero", rule=plugins.get("rules", "rise")())
+    net.connect("e", "a", [[1.5], [0.5]])
+    for backend in (Numba(NumbaConfig()), Reference(Empty())):
+        backend.load(net, 2000, Probes())
+        backend.step(Tick(events=np.array([(0, 0)], EVENT)))
+        np.testing.assert_array_equal(backend.snapshot()["thresholds/a"], [2.0, 1.5])
+
+
 def test_a_rule_that_numba_cannot_compile_is_refused_with_the_reason(monkeypatch, tmp_path):
     net = plug_in(monkeypatch, tmp_path, "rule_of_text", "float(open('x').read())")
     with pytest.raises(NetworkError, match=r"'numba' cannot compile the rule Up .*; it runs in 'reference'"):

@@ -199,7 +199,10 @@ def another(net: Network) -> None:
         (learner(lambda net: net.connect("e", "a", np.ones((3, 2)), rule=STDP(), name="s")), "'s': rule: found STDP"),
         (learner(lambda net: net.connect("y", "a", np.ones((3, 2)), delay_steps=1)), "source: found 'y'"),
         (learner(another), "source: found 'y', which does not spike"),
-        (learner(lambda net: net.connect("e", "y", np.ones((2, 2)), late=True)), "late: found True"),
+        (
+            learner(lambda net: net.connect("e", "y", np.ones((2, 2)), after_threshold=True)),
+            "after_threshold: found True",
+        ),
         (learner(v_floor=-1.0), "population 'y': v_floor: found -1"),
         (learner(rule=PES(modulator="error", w_min=-1, w_max=1, softness=0.5)), "softness: found 0.5"),
         (learner(rule=PES(modulator="error", pre_tau_s=1.5)), "pre_tau_s: found 1.5"),

@@ -128,17 +128,17 @@ def test_a_stall_is_not_omitted(mode):
     assert value(metrics, "round_trip[p90]")[1] == 900
 
 
-def test_the_echo_floor_is_that_of_the_runs_own_link():
+def test_the_link_round_trip_is_that_of_the_runs_own_link():
     """By hand: 1 ... 1000 us have their median at 500.5 us and, at position 989.01, their p99 at 990.01 us."""
     echoed = replace(run(mode="realtime"), echo_ns=np.arange(1, 1001) * 1000)
     metrics = measure(echoed)
-    assert value(metrics, "echo_floor[p50]") == (pytest.approx(500.5e-6), 1000)
-    assert value(metrics, "echo_floor[p99]") == (pytest.approx(990.01e-6), 1000)
-    assert value(metrics, "echo_floor[max]") == (pytest.approx(1e-3), 1000)
-    assert "echo_floor[p99.9]" not in metrics
-    assert not [name for name in measure(echoed, wall=False) if name.startswith("echo_floor")]
+    assert value(metrics, "link_round_trip[p50]") == (pytest.approx(500.5e-6), 1000)
+    assert value(metrics, "link_round_trip[p99]") == (pytest.approx(990.01e-6), 1000)
+    assert value(metrics, "link_round_trip[max]") == (pytest.approx(1e-3), 1000)
+    assert "link_round_trip[p99.9]" not in metrics
+    assert not [name for name in measure(echoed, wall=False) if name.startswith("link_round_trip")]
     echoed.meta["replay_of"] = "runs/a"
-    assert not [name for name in measure(echoed) if name.startswith("echo_floor")]
+    assert not [name for name in measure(echoed) if name.startswith("link_round_trip")]
 
 
 def test_a_replay_is_measured_by_its_schedule():

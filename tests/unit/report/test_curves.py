@@ -107,5 +107,12 @@ def test_latency_shows_the_echo_behind_the_replies() -> None:
     columns = {"answered": np.ones(n, bool), "arrived_ns": arrived, "scheduled_ns": np.zeros(n, np.int64)}
     run = RunData({"scenario": scenario}, [columns], np.full(500, 100_000, np.int64))
     drawn = latency.chart([run]).to_json()
-    for text in ("deadline 0.800", "echo p50 0.100", "p50 0.300", "p99 0.398", "fails from 10", latency.ECHO):
+    for text in (
+        "deadline 0.800",
+        "link round trip p50 0.100",
+        "p50 0.300",
+        "p99 0.398",
+        "fails from 10",
+        latency.ECHO,
+    ):
         assert f'"{text}"' in drawn

@@ -148,8 +148,8 @@ def test_a_program_written_from_the_page_alone_runs():
     """As another language would write it: msgpack and raw bytes, nothing of this package."""
     lif = {"tau_s": 0.02, "r": 1.0, "v_leak": 0.0, "v_initial": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
     behaviour = {
-        "integrator": "exact", "arrival": "held", "current": "new", "reset": "value", "reset_at": "now",
-        "threshold": ">", "refractory_s": 0.0, "spikes": "single", "v_floor": None, "threshold_noise": 0.0,
+        "integrator": "exact", "synapse": "current", "synapse_update": "before", "reset": "value", "reset_at": "now",
+        "threshold_test": ">", "refractory_s": 0.0, "spikes": "single", "v_floor": None, "threshold_noise": 0.0,
         "adapt_tau_s": None, "adapt_step": 0.0,
     }  # fmt: skip
     cells = {
@@ -159,7 +159,7 @@ def test_a_program_written_from_the_page_alone_runs():
     drive = {
         "name": "drive", "source": "x", "target": "cells", "shape": [2, 1], "starts": struct.pack("<2q", 0, 2),
         "targets": struct.pack("<2i", 0, 1), "weights": struct.pack("<2f", 100.0, 0.5), "bias": None, "delay_steps": 0,
-        "late": False, "rule": None, "form": None,
+        "after_threshold": False, "rule": None, "form": None,
     }  # fmt: skip
     program = {
         "type": "network", "dt_s": 0.001, "integrator": "exact", "spike_amplitude": 1.0, "seed": 0,

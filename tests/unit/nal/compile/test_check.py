@@ -149,11 +149,11 @@ def test_what_is_approximated_is_said():
     net.input("x", 1)
     net.lif("a", 1, tau_s=0.02, reset_at="next")
     net.connect("x", "a", [[1.0]])
-    net.connect("a", "a", [[1.0]], late=True, name="loop")
+    net.connect("a", "a", [[1.0]], after_threshold=True, name="loop")
     assert approximated(net, load_target("truenorth")) == [
         "population 'a': the leak takes a constant from v in each step, not a share of v",
         "population 'a': the reset acts at once, not in the next step",
-        "projection 'loop': late input acts in the next step, as a delay of one step more",
+        "projection 'loop': input after the threshold test acts a step later",
         "weights: each core's axons have one of four types, on which all its neurons must agree: this is not checked",
         "input 'x': its values become constant inputs, which the host computes",
     ]
@@ -167,8 +167,8 @@ def through_relays() -> Network:
     """Events through two relays in a row, with constant inputs and delays that differ."""
     net = Network(0.001)
     net.input("e", 2, kind="events")
-    net.add("s", "sum", 2)
-    net.add("t", "sum", 3)
+    net.add("s", "passthrough", 2)
+    net.add("t", "passthrough", 3)
     net.lif("a", 1, tau_s=0.02)
     net.connect("e", "s", [[1, 2], [3, 4]], delay_steps=np.array([[0, 1], [2, 0]]), bias=[1.0, 0.0])
     net.connect("s", "t", [[1, 0], [0, 1], [1, 1]], delay_steps=1, bias=[0.0, 0.0, 5.0])
@@ -192,7 +192,7 @@ def test_a_folded_network_spikes_as_the_whole_one_does(net, seed):
     kept = tuple(name for name, p in folded.populations.items() if p.spiking)
     assume(kept and net.dt_s == DYADIC_DT_S)  # where sums are exact in any order
     constant = {p.target for p in net.projections.values() if p.bias is not None and p.target not in folded.populations}
-    assume(not any(p.source in constant and (p.late or p.max_delay_steps) for p in net.projections.values()))
+    assume(not any(p.source in constant and (p.after_threshold or p.max_delay_steps) for p in net.projections.values()))
     found = []
     for network in (net, folded):
         network = replace(network, outputs=(), output_sources={})
@@ -205,7 +205,7 @@ def test_a_folded_network_spikes_as_the_whole_one_does(net, seed):
 
 def test_a_relay_that_feeds_itself_stays_and_is_refused():
     net = chain(3)
-    net.add("s", "sum", 1)
+    net.add("s", "passthrough", 1)
     net.connect("a", "s", np.ones((1, 3)))
     net.connect("s", "s", [[0.5]], delay_steps=1)
     assert "s" in fold(net).populations

@@ -42,7 +42,7 @@ def chain(tmp_path: Path, *middle: str, end: bool = True) -> Network:
     way = ["input", "flatten", *middle, "cells", "fc2", *(["last"] if end else []), "output"]
     graph = nir.NIRGraph({name: nodes[name] for name in way}, list(pairwise(way)))
     nir.write(tmp_path / "net.nir", graph)
-    stated = {"dt_s": 1e-3, "integrator": "discrete", "reset": "zero", "threshold": ">=", "inputs": "events"}
+    stated = {"dt_s": 1e-3, "integrator": "discrete", "reset": "zero", "threshold_test": ">=", "inputs": "events"}
     return read(tmp_path / "net.nir", **stated)
 
 
@@ -105,7 +105,7 @@ def test_several_ways_through_one_relay_have_names_of_their_own():
     net = Network(1e-3)
     for name in ("e", "f"):
         net.input(name, 2, kind="events")
-    net.add("s", "sum", 2)
+    net.add("s", "passthrough", 2)
     net.lif("a", 2, tau_s=0.02)
     net.lif("b", 2, tau_s=0.02)
     for name in ("e", "f"):

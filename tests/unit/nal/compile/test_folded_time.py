@@ -69,7 +69,11 @@ def test_a_value_acts_where_its_delay_puts_it(name, how, counts):
 
 
 @pytest.mark.parametrize(
-    ("how", "found"), [({"delay_steps": 30}, "delay_steps: found 30 for values"), ({"late": True}, "late: found True")]
+    ("how", "found"),
+    [
+        ({"delay_steps": 30}, "delay_steps: found 30 for values"),
+        ({"after_threshold": True}, "after_threshold: found True"),
+    ],
 )
 def test_hardware_refuses_values_that_are_held_back(how, found):
     net = adds_up(**how)
@@ -138,10 +142,10 @@ def test_a_constant_that_crosses_a_delay_is_said_with_its_size(steps, size):
 def test_a_constant_that_acts_late_is_said():
     net = Network(DT_S)
     net.input("e", 1, kind="events")
-    net.add("s", "sum", 1)
+    net.add("s", "passthrough", 1)
     net.add("a", "if", 1, integrator="discrete", reset="zero", v_threshold=3.0, output=True)
     net.connect("e", "s", [[2.0]], bias=[1.0], name="affine")
-    net.connect("s", "a", [[1.0]], late=True, name="then")
+    net.connect("s", "a", [[1.0]], after_threshold=True, name="then")
     report = Loihi(LoihiConfig()).load(net, 20_000, Probes())
     line = "the constant input through it acts before the threshold test, not after it"
     assert f"then: {line}" in report.approximated
@@ -202,7 +206,7 @@ def whole_graphs(draw) -> Network:
         edges.append((name, f"output{i}"))
     stated = {
         "reset": draw(st.sampled_from(["zero", "value"])),
-        "threshold": draw(st.sampled_from([">", ">="])),
+        "threshold_test": draw(st.sampled_from([">", ">="])),
         "integrator": "discrete",
     }
     return from_nir(nir.NIRGraph(nodes, edges), dt_s=DT_S, inputs="events", **stated)

@@ -52,7 +52,7 @@ def relays(n):
     net = Network(1e-3)
     for i in range(n):
         net.input(f"event{i}", 1, kind="events")
-        net.add(f"relay{i}", "sum", 1)
+        net.add(f"relay{i}", "passthrough", 1)
         net.lif(f"cells{i}", 1, tau_s=0.02)
         net.connect(f"event{i}", f"relay{i}", np.ones((1, 1)))
         net.connect(f"relay{i}", f"cells{i}", np.ones((1, 1)))

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from random_networks import everything, networks
 
 from hilbench.nal import Network
-from hilbench.nal.compile.lower import Column, ConstantColumn, ProjectionRow, lower
+from hilbench.nal.compile.lower import lower
+from hilbench.nal.compile.lowered import Column, ConstantColumn, ProjectionRow
 from hilbench.nal.model.neurons import step_constants
 from hilbench.types import Probes
 
@@ -31,7 +32,7 @@ def test_every_synapse_and_constant_is_in_its_place(net):
         np.testing.assert_array_equal(delays, p.delay_steps)
         assert p.max_delay_steps < flat.n_slots
         assert link[ProjectionRow.DENSE] == (p.weights.nnz == np.prod(p.weights.shape))
-        assert (link[ProjectionRow.TARGET_LO], link[ProjectionRow.LATE]) == (lo[p.target], p.late)
+        assert (link[ProjectionRow.TARGET_LO], link[ProjectionRow.AFTER_THRESHOLD]) == (lo[p.target], p.after_threshold)
         if p.bias is not None:
             bias[lo[p.target] : lo[p.target] + p.bias.size] += p.bias
     np.testing.assert_allclose(flat.bias, bias, rtol=1e-12)
@@ -65,7 +66,7 @@ def test_projections_lie_by_their_source():
 def test_a_threshold_with_equality_is_the_next_number_below():
     net = Network(0.001)
     net.lif("strict", 1, tau_s=0.1, v_threshold=0.5)
-    net.lif("even", 1, tau_s=0.1, v_threshold=0.5, threshold=">=")
+    net.lif("even", 1, tau_s=0.1, v_threshold=0.5, threshold_test=">=")
     strict, even = lower(net, Probes()).constants[ConstantColumn.LIMIT]
     assert strict == 0.5
     assert even < 0.5

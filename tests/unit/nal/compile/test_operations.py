@@ -119,7 +119,7 @@ def test_what_leads_spikes_straight_to_neurons_is_their_synapses_and_nothing_bef
     net = Network(DT_S)
     net.input("x", 4)
     net.input("e", 4, kind="events")
-    for name, kind in (("a", "lif"), ("b", "lif"), ("relay", "sum")):
+    for name, kind in (("a", "lif"), ("b", "lif"), ("relay", "passthrough")):
         net.add(name, kind, 4, **({"tau_s": 0.02} if kind == "lif" else {}))
     edge = Form("identity", (4,), (4,))
     ends = [("x", "a"), ("e", "a"), ("a", "b"), ("a", "relay"), ("relay", "b")]
@@ -176,7 +176,7 @@ def test_spikes_accumulate_whatever_they_are_worth_also_behind_a_relay(counts, a
     net = Network(DT_S, spike_amplitude=amplitude)
     net.input("x", 3)
     net.add("a", "threshold", 3, v_threshold=0.5)
-    net.add("relay", "sum", 3)
+    net.add("relay", "passthrough", 3)
     net.lif("b", 2, tau_s=0.02, v_threshold=1e9)
     net.connect("x", "a", forms.identity(3), form=Form("identity", (3,), (3,)))
     net.connect("a", "relay", forms.identity(3), form=Form("flatten", (3,), (3,)))

@@ -56,8 +56,8 @@ def test_a_network_without_spikes_has_the_layers_as_they_are_however_they_are_fo
     net = Network(0.001)
     net.input("e", 8, kind="events")
     net.input("x", 2)
-    net.add("pooled", "sum", 2)
-    net.add("values", "sum", 2)
+    net.add("pooled", "passthrough", 2)
+    net.add("values", "passthrough", 2)
     net.lif("a", 3, tau_s=0.02)
     windows = np.kron(np.eye(2), np.full((1, 4), 0.25))
     net.connect("e", "pooled", windows, form=Form("avg_pool2d", (1, 2, 4), (1, 1, 2)))
@@ -113,8 +113,8 @@ def test_a_microcontroller_needs_room_for_what_changes():
 def read_sum(net: Network) -> Network:
     """A sum of the spikes of population a, behind another sum, with an input's values added."""
     net.input("more", 1)
-    net.add("part", "sum", 2)
-    net.add("total", "sum", 1, output=True)
+    net.add("part", "passthrough", 2)
+    net.add("total", "passthrough", 1, output=True)
     net.connect("a", "part", np.ones((2, 3)))
     net.connect("part", "total", np.ones((1, 2)))
     net.connect("more", "total", [[1.0]])
@@ -157,7 +157,7 @@ def whole(threshold: str, high: float = 10.0, kind: str = "if", **more) -> Netwo
     net = Network(0.001)
     net.input("e", 2, kind="events")
     stated = {"integrator": "discrete", "reset": "zero", "v_threshold": high} | more
-    net.add("a", kind, 3, threshold=threshold, output=True, **stated)
+    net.add("a", kind, 3, threshold_test=threshold, output=True, **stated)
     net.connect("e", "a", [[5.0, -3.0], [1.0, 0.0], [2.0, 7.0]], delay_steps=1)
     return net
 

@@ -152,7 +152,7 @@ def test_a_current_of_its_own_becomes_u():
     assert not any("synaptic current" in line for line in lines)
     old = Network(0.001, integrator="euler")
     old.input("e", 2, kind="events")
-    old.cuba_lif("a", 3, tau_s=0.02, tau_syn_s=0.005, current="old")
+    old.cuba_lif("a", 3, tau_s=0.02, tau_syn_s=0.005, synapse_update="after")
     assert any("synaptic current" in line for line in from_network(old)[1])
 
 
@@ -184,10 +184,10 @@ def test_fewer_bits_are_less_exact():
 def test_delays_are_one_step_at_the_least():
     net = real()
     net.connect("e", "a", np.ones((4, 3)), delay_steps=np.arange(12).reshape(4, 3), name="some")
-    net.connect("e", "a", np.ones((4, 3)), late=True, delay_steps=2, name="late")
+    net.connect("e", "a", np.ones((4, 3)), after_threshold=True, delay_steps=2, name="after")
     integers, lines, *_ = from_network(net)
     assert sorted(integers.projections["some"].delay_steps.tolist()) == [1, 1, *range(2, 12)]
-    assert set(integers.projections["late"].delay_steps.tolist()) == {3}
+    assert set(integers.projections["after"].delay_steps.tolist()) == {3}
     assert "some: a spike without delay acts in the next step" in lines
     far = real()
     far.connect("e", "a", np.ones((4, 3)), delay_steps=65)
@@ -195,9 +195,9 @@ def test_delays_are_one_step_at_the_least():
         from_network(far)
 
 
-def sums() -> Network:
+def relayed() -> Network:
     net = real()
-    net.add("s", "sum", 3)
+    net.add("s", "passthrough", 3)
     return net
 
 
@@ -218,7 +218,7 @@ def driven_by_values() -> Network:
 @pytest.mark.parametrize(
     ("net", "says"),
     [
-        (sums(), "population 's': kind: found 'sum'; allowed in Loihi's integers: lif"),
+        (relayed(), "population 's': kind: found 'passthrough'; allowed in Loihi's integers: lif"),
         (learning(), "projection 'a_to_y': rule: found PES; allowed in Loihi's integers: none"),
         (driven_by_values(), "projection 'y_to_a': source of spikes: found 'y'; allowed: a, e"),
         (real(spikes="multiple"), "spikes: found 'multiple'; allowed in Loihi's integers: 'single'"),
@@ -238,7 +238,7 @@ def test_what_the_chip_cannot_do_is_refused(net, says):
     [
         ({"reset": "subtract"}, "takes no threshold away"),
         ({"reset_at": "next"}, "in its own step"),
-        ({"threshold": ">="}, "not >="),
+        ({"threshold_test": ">="}, "not >="),
     ],
 )
 def test_what_it_does_in_its_own_way_is_said(more, says):

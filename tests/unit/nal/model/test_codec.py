@@ -181,7 +181,7 @@ def claiming(n_neurons: int = 1, delay_steps: int = 0, n_nodes: int = 1, n_port:
     net = Network(0.001)
     net.input("x", 1)
     for i in range(n_nodes):
-        net.add(f"s{i}", "sum", 1)
+        net.add(f"s{i}", "passthrough", 1)
     net.connect("x", "s0", [[1.0]], delay_steps=delay_steps)
     tree = msgspec.msgpack.decode(pack(net))
     for population in tree["populations"]:

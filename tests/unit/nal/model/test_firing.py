@@ -56,14 +56,14 @@ def fired(engine: str, net: Network, events=(), values=None, n_steps=8) -> list[
 @ENGINES
 @pytest.mark.parametrize("threshold", [0.0, -3.0])
 def test_a_threshold_that_is_always_passed_is_tested_on_arrival_alone(engine, threshold):
-    net = cells(v_threshold=threshold, threshold=">=", fires="on_arrival")
+    net = cells(v_threshold=threshold, threshold_test=">=", fires="on_arrival")
     assert fired(engine, net) == []
     assert fired(engine, net, [(2, 0), (5, 0)]) == [2, 5]
 
 
 @ENGINES
 def test_arrivals_that_cancel_out_are_arrivals(engine):
-    net = cells(threshold=">=", fires="on_arrival")
+    net = cells(threshold_test=">=", fires="on_arrival")
     assert fired(engine, net, [(2, 0), (2, 1), (4, 1)]) == [2]  # 1 - 1 is at the threshold, and -1 below
 
 
@@ -89,7 +89,7 @@ def replaced(net: Network, **fields) -> Network:
 
 @ENGINES
 def test_values_arrive_in_every_step_of_their_tick_unless_they_are_0(engine):
-    net = cells(threshold=">=", fires="on_arrival")
+    net = cells(threshold_test=">=", fires="on_arrival")
     net.input("x", 2)
     net.connect("x", "a", [[1.0, 0.0]])
     assert fired(engine, net, values=[0, 0]) == []
@@ -99,13 +99,13 @@ def test_values_arrive_in_every_step_of_their_tick_unless_they_are_0(engine):
 
 @ENGINES
 def test_delayed_input_counts_when_it_arrives_and_late_input_for_the_next_step(engine):
-    stated = {"threshold": ">=", "fires": "on_arrival"}
+    stated = {"threshold_test": ">=", "fires": "on_arrival"}
     for n_lines, connect, expected in (
         (1, {"delay_steps": 3}, [4]),
         (2, {"delay_steps": [[3, 5]]}, [4, 6]),
-        (1, {"late": True}, [2]),
-        (1, {"late": True, "delay_steps": 3}, [5]),
-        (2, {"late": True, "delay_steps": [[0, 5]]}, [2, 7]),
+        (1, {"after_threshold": True}, [2]),
+        (1, {"after_threshold": True, "delay_steps": 3}, [5]),
+        (2, {"after_threshold": True, "delay_steps": [[0, 5]]}, [2, 7]),
     ):
         net = Network(DT_S)
         net.input("e", n_lines, kind="events")
@@ -116,7 +116,7 @@ def test_delayed_input_counts_when_it_arrives_and_late_input_for_the_next_step(e
 
 @ENGINES
 def test_what_arrives_while_a_membrane_is_held_is_not_kept(engine):
-    net = cells(threshold=">=", fires="on_arrival", refractory_s=2 * DT_S)
+    net = cells(threshold_test=">=", fires="on_arrival", refractory_s=2 * DT_S)
     assert fired(engine, net, [(1, 0), (2, 0), (3, 0), (6, 0)]) == [1, 6]
 
 
@@ -130,8 +130,20 @@ def test_noise_is_no_arrival(engine):
 @ENGINES
 def test_spikes_values_and_graded_spikes_of_other_populations_arrive(engine):
     """Those that are 0 do not; what a rule may change is a synapse, whatever its weight."""
-    stated = {"v_threshold": 0.0, "threshold": ">=", "fires": "on_arrival", "reset": "zero", "integrator": "discrete"}
-    for kind, behaviour in (("if", {}), ("if", {"spikes": "graded"}), ("threshold", {}), ("i", {}), ("sum", {})):
+    stated = {
+        "v_threshold": 0.0,
+        "threshold_test": ">=",
+        "fires": "on_arrival",
+        "reset": "zero",
+        "integrator": "discrete",
+    }
+    for kind, behaviour in (
+        ("if", {}),
+        ("if", {"spikes": "graded"}),
+        ("threshold", {}),
+        ("i", {}),
+        ("passthrough", {}),
+    ):
         net = Network(DT_S)
         net.input("e", 2, kind="events")
         whole = {"integrator": "discrete"} if kind in ("if", "i") else {}
@@ -143,7 +155,7 @@ def test_spikes_values_and_graded_spikes_of_other_populations_arrive(engine):
         net.connect("b", "a", [[1.0]], delay_steps=1)
         found = fired(engine, net, [(1, 0), (3, 0), (3, 1), (5, 1)])
         # An integrator is at 1 from step 1 to 4, sends that all the time, and is at 0 again from step 5 on.
-        assert found == {"i": [2, 3, 4, 5], "sum": [2]}.get(kind, [2])
+        assert found == {"i": [2, 3, 4, 5], "passthrough": [2]}.get(kind, [2])
     net = Network(DT_S)
     net.input("e", 1, kind="events")
     net.add("a", "if", 1, **stated)
@@ -158,7 +170,7 @@ def test_the_marks_are_part_of_a_state_and_shared_by_threads(threads):
     net = Network(DT_S)
     net.input("e", 3, kind="events")
     net.add(
-        "a", "if", 50, integrator="discrete", v_threshold=0.0, threshold=">=", reset="zero", fires="on_arrival",
+        "a", "if", 50, integrator="discrete", v_threshold=0.0, threshold_test=">=", reset="zero", fires="on_arrival",
         output=True,
     )  # fmt: skip
     net.connect("e", "a", random.integers(-1, 3, (50, 3)), delay_steps=random.integers(0, 9, (50, 3)))
@@ -192,7 +204,7 @@ NUMBERS = st.integers(-4, 4).map(lambda n: n / 2)
 def test_what_is_refused_is_what_a_reset_leaves_above_its_threshold_for_ever(
     kind, threshold, v_reset, v_leak, tau, comparison, reset, reset_at
 ):
-    stated = {"threshold": comparison}
+    stated = {"threshold_test": comparison}
     if kind != "threshold":
         stated |= {"integrator": "euler", "reset": reset, "reset_at": reset_at, "v_reset": v_reset, "r": 1000.0}
     if kind == "lif":
@@ -210,15 +222,23 @@ def test_what_is_refused_is_what_a_reset_leaves_above_its_threshold_for_ever(
 
 
 REFUSED = {
-    "at the threshold": ("if", {"v_threshold": 0.0, "threshold": ">="}, "found 0, .* more than 0 with reset 'zero'"),
+    "at the threshold": (
+        "if",
+        {"v_threshold": 0.0, "threshold_test": ">="},
+        "found 0, .* more than 0 with reset 'zero'",
+    ),
     "below": (
         "lif",
         {"tau_s": 0.01, "v_threshold": -1.0},
-        "found -1, .* 0 or more with reset 'zero' and threshold '>'",
+        "found -1, .* 0 or more with reset 'zero' and threshold_test '>'",
     ),
     "nothing to take": ("if", {"v_threshold": 0.0, "reset": "subtract"}, "more than 0 with reset 'subtract'"),
     "reset above": ("if", {"v_threshold": 1.0, "v_reset": 2.0, "reset": "value"}, "2 or more with reset 'value'"),
-    "threshold node": ("threshold", {"v_threshold": 0.0, "threshold": ">="}, "more than 0 with threshold '>='"),
+    "threshold node": (
+        "threshold",
+        {"v_threshold": 0.0, "threshold_test": ">="},
+        "more than 0 with threshold_test '>='",
+    ),
     "decay": ("lif", {"tau_s": 1e-4, "v_threshold": 1.0}, "tau_s: found 0.0001; allowed: the network step"),
 }
 
@@ -230,7 +250,7 @@ def test_what_is_built_imported_sent_and_saved_is_checked_alike(case, tmp_path):
         cells(kind, **stated)
     usual = {"tau_s": 0.01} if kind == "lif" else {}
     good = cells(
-        kind, **usual | {"v_threshold": 3.0} | {k: v for k, v in stated.items() if k in ("reset", "threshold")}
+        kind, **usual | {"v_threshold": 3.0} | {k: v for k, v in stated.items() if k in ("reset", "threshold_test")}
     )
     a = good.populations["a"]
     arrays = {key: np.float32([value]) for key, value in stated.items() if key in ("v_threshold", "v_reset", "tau_s")}
@@ -247,7 +267,7 @@ def test_what_is_built_imported_sent_and_saved_is_checked_alike(case, tmp_path):
 @pytest.mark.parametrize("rule", [None, PES(modulator="error")])
 def test_a_threshold_at_what_a_reset_leaves_is_a_threshold_for_any_input(rule, tmp_path):
     """With `>` it passes at nothing: such a neuron is silent until something lifts it."""
-    net = cells(v_threshold=0.0, threshold=">")
+    net = cells(v_threshold=0.0, threshold_test=">")
     assert fired("reference", net, [(3, 0), (5, 1), (6, 0)]) == [3]
     net.readout("y", 1, tau_s=0.01)
     net.connect("a", "y", [[1.0]], rule=rule)
@@ -278,7 +298,7 @@ def test_it_travels_with_the_file_and_is_stated_on_import(tmp_path):
 
 
 ALIKE = {
-    "no leak": ("if", {"v_threshold": 3.0, "threshold": ">="}),
+    "no leak": ("if", {"v_threshold": 3.0, "threshold_test": ">="}),
     "a leak": ("lif", {"v_threshold": 3.0, "tau_s": 0.01, "v_leak": -1.0, "v_reset": -2.0, "reset": "value"}),
     "held": ("if", {"v_threshold": 2.0, "refractory_s": 2 * DT_S}),
 }
@@ -288,7 +308,7 @@ APART = {
     "a start above": ("if", {"v_threshold": 3.0, "v_initial": 4.0}),
     "a current": ("cuba_lif", {"v_threshold": 3.0, "tau_s": 0.01, "tau_syn_s": 0.01}),
     "noise": ("if", {"v_threshold": 3.0, "threshold_noise": 0.1}),
-    "any threshold": ("if", {"v_threshold": 0.0, "threshold": ">="}),
+    "any threshold": ("if", {"v_threshold": 0.0, "threshold_test": ">="}),
 }
 
 
@@ -335,7 +355,7 @@ def test_a_constant_input_is_none_of_what_arrives():
 )  # fmt: skip
 def test_a_floor_that_passes_the_threshold_is_refused(kind, threshold, floor, comparison, refractory_s, reset_at):
     """Reset and rest are far below, so that nothing but the floor can make a neuron go on without input."""
-    stated = {"threshold": comparison, "v_floor": floor, "integrator": "euler", "reset": "value", "v_reset": -9.0}
+    stated = {"threshold_test": comparison, "v_floor": floor, "integrator": "euler", "reset": "value", "v_reset": -9.0}
     stated |= {"reset_at": reset_at, "refractory_s": refractory_s if reset_at == "now" else 0.0}
     stated |= {"tau_s": 2 * DT_S, "v_leak": -9.0} if kind == "lif" else {}
     accepted = cells(kind, v_threshold=1000.0, **stated)

@@ -48,7 +48,7 @@ REFUSED = {
     "parameter kind": (lambda n: n.lif("z", 2, tau_s="fast"), "tau_s: found str"),
     "parameter NaN": (lambda n: n.lif("z", 2, tau_s=0.1, v_threshold=math.nan), "v_threshold: found NaN"),
     "reset": (lambda n: n.lif("z", 2, tau_s=0.1, reset="substract"), "did you mean 'subtract'"),
-    "threshold": (lambda n: n.lif("z", 2, tau_s=0.1, threshold="=>"), "found '=>'; allowed: >, >="),
+    "threshold": (lambda n: n.lif("z", 2, tau_s=0.1, threshold_test="=>"), "found '=>'; allowed: >, >="),
     "refractory": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=0.0015), "whole steps of 0.001 s"),
     "refractory endless": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=math.inf), "whole steps"),
     "refractory long": (lambda n: n.lif("z", 2, tau_s=0.1, refractory_s=MAX_REFRACTORY_STEPS), "whole steps"),
@@ -81,11 +81,14 @@ REFUSED = {
     "needs": (lambda n: n.add("z", "cuba_li", 2, tau_s=0.1), "a cuba_li needs tau_syn_s"),
     "next and refractory": (
         lambda n: n.lif("z", 2, tau_s=0.1, reset_at="next", refractory_s=0.001),
-        "reset_at 'next' leaves nothing",
+        "found 0.001; allowed with reset_at 'next': 0",
     ),
-    "late sum": (
-        lambda n: (n.add("sum", "sum", 2), n.connect("cells", "sum", np.ones((2, 3)), late=True))[1],
-        "keeps nothing",
+    "relay after the threshold test": (
+        lambda n: (
+            n.add("relay", "passthrough", 2),
+            n.connect("cells", "relay", np.ones((2, 3)), after_threshold=True),
+        )[1],
+        "after_threshold: found True; allowed onto 'relay', which has no membrane: False",
     ),
     "output source": (lambda n: n.output("out", "cell"), "did you mean 'cells'"),
     "output twice": (lambda n: n.output("y", "cells"), "stands twice"),
@@ -105,7 +108,7 @@ def test_what_is_refused_says_so_in_one_line_and_changes_nothing(case):
     with pytest.raises(NetworkError, match=says) as error:
         wrong(net)
     assert "\n" not in str(error.value)
-    first = [name for name in net.populations if name not in ("sum", "z")]
+    first = [name for name in net.populations if name not in ("relay", "z")]
     assert before == (net.inputs, net.outputs, net.modulators, first, list(net.projections))
 
 
@@ -214,20 +217,21 @@ def test_keywords_name_every_array_and_every_field_of_behaviour():
     stated = arrays | set(Behaviour.__struct_fields__)
     others = {"self", "name", "kind", "size", "rule", "output", "units", "unknown"}
     assert set(signature(Network.add).parameters) - others == stated
-    assert set(signature(Network.lif).parameters) - others == stated - {"tau_syn_s", "w_in", "current"}
+    assert set(signature(Network.lif).parameters) - others == stated - {"tau_syn_s", "w_in", "synapse_update"}
     assert set(signature(Network.cuba_lif).parameters) - others == stated
 
 
 def test_what_a_keyword_states_is_what_a_dict_states():
     net = Network(0.001)
-    stated = {"tau_s": 0.02, "tau_syn_s": 0.01, "w_in": 2.0, "v_reset": -0.5, "current": "old", "integrator": "euler",
-              "refractory_s": 0.002, "v_floor": -1.0, "adapt_tau_s": 0.1, "adapt_step": 0.25}  # fmt: skip
+    stated = {"tau_s": 0.02, "tau_syn_s": 0.01, "w_in": 2.0, "v_reset": -0.5, "synapse_update": "after",
+              "integrator": "euler", "refractory_s": 0.002, "v_floor": -1.0, "adapt_tau_s": 0.1,
+              "adapt_step": 0.25}  # fmt: skip
     net.cuba_lif("a", 2, **stated)
     net.add_stated("b", "cuba_lif", 2, stated)
     net.lif("c", 2, tau_s=0.02, v_floor=None)
     a, b = net.populations["a"], net.populations["b"]
     assert a.behaviour == b.behaviour
-    assert a.behaviour == Behaviour(current="old", integrator="euler", refractory_s=0.002, v_floor=-1.0,
+    assert a.behaviour == Behaviour(synapse_update="after", integrator="euler", refractory_s=0.002, v_floor=-1.0,
                                     adapt_tau_s=0.1, adapt_step=0.25)  # fmt: skip
     for name in PARAMETERS["cuba_lif"]:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))

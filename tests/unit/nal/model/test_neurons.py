@@ -51,8 +51,8 @@ def test_exact_solves_current_and_membrane_as_one(tau_syn_s):
 @pytest.mark.parametrize("integrator", ["euler", "discrete"])
 def test_the_membrane_sees_the_new_or_the_old_current(integrator):
     stated = {"tau_s": 2.0**-4, "tau_syn_s": 2.0**-5, "r": 2.0, "w_in": 0.5, "integrator": integrator}
-    _, decay, from_current, from_input, syn_decay, syn_gain = constants("cuba_li", **stated, current="new")
+    _, decay, from_current, from_input, syn_decay, syn_gain = constants("cuba_li", **stated, synapse_update="before")
     gain = 2.0 if integrator == "discrete" else 0.5
     assert (decay, syn_decay, syn_gain) == (0.75, 0.5, 0.5 if integrator == "discrete" else 0.25)
     assert (from_current, from_input) == (gain * syn_decay, gain * syn_gain)
-    assert constants("cuba_li", **stated, current="old")[2:4] == [gain, 0]
+    assert constants("cuba_li", **stated, synapse_update="after")[2:4] == [gain, 0]

@@ -93,7 +93,7 @@ def test_a_chain_of_matrices_is_their_product():
     last = np.array([[1, 0, 2], [0, 1, 1]], np.float32)
     net = from_nir(chain(nir.Linear(weight), nir.Scale(scale), nir.Affine(last, ones(2)), lif()), **STATED)
     short = from_nir(chain(nir.Affine(last @ np.diag(scale) @ weight, ones(2)), lif()), **STATED)
-    assert [p.kind for p in net.populations.values()] == ["lif", "sum", "sum"]
+    assert [p.kind for p in net.populations.values()] == ["lif", "passthrough", "passthrough"]
     assert [p.kind for p in short.populations.values()] == ["lif"]
     assert replies(net) == replies(short)
     assert any(events for events, _ in replies(net))
@@ -119,18 +119,18 @@ def test_what_meets_is_added_and_what_forks_is_not():
     np.testing.assert_allclose(replies(net, 1)[0][1], [*(5 * first[:2] + 3 * first[2:]), *first[:2]])
 
 
-@pytest.mark.parametrize(("delay", "steps", "late"), [(1, 1, False), (0, 0, True)])
-def test_a_loop_is_closed_as_stated(delay, steps, late):
+@pytest.mark.parametrize(("delay", "steps", "after_threshold"), [(1, 1, False), (0, 0, True)])
+def test_a_loop_is_closed_as_stated(delay, steps, after_threshold):
     net = from_nir(looped(), **STATED | {"recurrent_delay": delay})
     back = net.projections["back"]
-    assert (back.delay_steps, back.late) == (steps, late)
+    assert (back.delay_steps, back.after_threshold) == (steps, after_threshold)
     others = [p for p in net.projections.values() if p is not back]
-    assert all((p.delay_steps, p.late) == (0, False) for p in others)
+    assert all((p.delay_steps, p.after_threshold) == (0, False) for p in others)
     by_hand = Network(DT_S, "euler")
     by_hand.input("in", 2)
     by_hand.lif("n1", 2, tau_s=1 / 64, reset="subtract")
     by_hand.connect("in", "n1", [[3, 1], [0, 2]])
-    by_hand.connect("n1", "n1", [[1.5, 0.5], [0, 1]], bias=0.25, delay_steps=steps, late=late)
+    by_hand.connect("n1", "n1", [[1.5, 0.5], [0, 1]], bias=0.25, delay_steps=steps, after_threshold=after_threshold)
     by_hand.output("out", "n1")
     assert replies(net) == replies(by_hand)
 
@@ -191,13 +191,13 @@ def test_a_pooling_of_what_is_no_image_is_not_saved():
 def test_every_convention_can_be_stated():
     graph = chain(nir.Linear(np.eye(2)), nir.IF(ones(2), 3 * ones(2)), nir.Threshold(ones(2)))
     net = from_nir(
-        graph, dt_s=DT_S, integrator="discrete", reset="zero", threshold=">=", spikes="multiple", refractory_s=0.002,
-        spike_amplitude="impulse", inputs={"in": "events"}, seed=5,
+        graph, dt_s=DT_S, integrator="discrete", reset="zero", threshold_test=">=", spikes="multiple",
+        refractory_s=0.002, spike_amplitude="impulse", inputs={"in": "events"}, seed=5,
         nodes={"n0": {"delay_steps": [[1, 9], [9, 3]]}, "n1": {"v_floor": -3.0, "v_initial": [1.0, 2.0]},
                "n2": {"kind": "poisson"}},
     )  # fmt: skip
     cells = net.populations["n1"].behaviour
-    assert (cells.integrator, cells.reset, cells.threshold, cells.spikes) == ("discrete", "zero", ">=", "multiple")
+    assert (cells.integrator, cells.reset, cells.threshold_test, cells.spikes) == ("discrete", "zero", ">=", "multiple")
     assert (cells.refractory_s, cells.v_floor, net.spike_amplitude, net.seed) == (0.002, -3.0, 1000.0, 5)
     np.testing.assert_array_equal(net.populations["n1"].v_initial, [1, 2])
     assert (net.populations["n2"].kind, net.inputs[0].kind) == ("poisson", "events")
@@ -207,7 +207,7 @@ def test_every_convention_can_be_stated():
 
 def test_an_integer_neuron_fires_at_its_threshold_in_the_step_of_its_input():
     graph = chain(nir.Linear(np.eye(2)), nir.IF(ones(2), np.float32([2, 3])))
-    net = from_nir(graph, dt_s=DT_S, integrator="discrete", reset="zero", threshold=">=", inputs="events")
+    net = from_nir(graph, dt_s=DT_S, integrator="discrete", reset="zero", threshold_test=">=", inputs="events")
     backend = plugins.get("backends", "reference")(Empty())
     backend.load(net, net.dt_us, Probes())
     two = np.array([(0, 0), (0, 0), (0, 1), (0, 1)], EVENT)
@@ -235,10 +235,10 @@ def test_graded_spikes_leave_as_values():
         (STATED | {"nodes": {"n1": {"rest": 1}}}, "nodes: n1: found 'rest'.*did you mean 'reset'"),
         (STATED | {"nodes": {"n1": {"reset": "one"}}}, "node 'n1': reset: found 'one'"),
         (STATED | {"nodes": {"n1": {"kind": "poisson"}}}, "nodes: n1: found 'kind'"),
-        (STATED | {"nodes": {"back": {"reset": "zero"}}}, "nodes: back: found 'reset'; allowed: delay_steps, late"),
+        (STATED | {"nodes": {"back": {"reset": "zero"}}}, "back: found 'reset'; allowed: after_threshold, delay_steps"),
         (STATED | {"nodes": {"back": {"delay_steps": -1}}}, "projection 'back'|delay_steps"),
         (STATED | {"refractory_s": 0.0005}, "refractory_s"),
-        (STATED | {"reset_at": "next", "refractory_s": 0.001}, "reset_at 'next' leaves nothing to hold"),
+        (STATED | {"reset_at": "next", "refractory_s": 0.001}, "found 0.001; allowed with reset_at 'next': 0"),
     ],
 )  # fmt: skip
 def test_what_is_stated_wrongly_or_not_at_all_is_one_line(stated, says):
@@ -249,7 +249,7 @@ def test_what_is_stated_wrongly_or_not_at_all_is_one_line(stated, says):
 
 def test_only_what_a_graph_needs_must_be_stated():
     net = from_nir(chain(nir.Scale(ones(2))), dt_s=DT_S)
-    assert [p.kind for p in net.populations.values()] == ["sum"]
+    assert [p.kind for p in net.populations.values()] == ["passthrough"]
 
 
 def test_a_profile_is_not_stated_over():
@@ -279,10 +279,10 @@ def test_notes_say_what_the_file_did_not(tmp_path):
 def conventions(draw):
     return {
         "integrator": draw(st.sampled_from(["exact", "euler", "discrete"])),
-        "current": draw(st.sampled_from(["new", "old"])),
+        "synapse_update": draw(st.sampled_from(["before", "after"])),
         "reset": draw(st.sampled_from(["value", "zero", "subtract"])),
         "reset_at": draw(st.sampled_from(["now", "next"])),
-        "threshold": draw(st.sampled_from([">", ">="])),
+        "threshold_test": draw(st.sampled_from([">", ">="])),
         "spikes": draw(st.sampled_from(["single", "multiple", "graded"])),
         "recurrent_delay": 1,
         "inputs": draw(st.sampled_from(["values", "events"])),

@@ -19,7 +19,8 @@ from hilbench.errors import NetworkError
 from hilbench.nal import Network, save
 from hilbench.nal.model.codec import unpack
 from hilbench.nal.nir import from_nir, packed_file
-from hilbench.nal.nir.graph import Graph, Node, tree_of
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph, tree_of
 from hilbench.nal.nir.loops import closing_edges
 from hilbench.types import Empty, Probes, Tick
 
@@ -258,7 +259,7 @@ def delayed(graph: nir.NIRGraph) -> set[tuple[str, str]]:
     return {(p.source, p.target) for p in net.projections.values() if p.delay_steps}
 
 
-def test_where_one_population_is_in_a_loop_its_spikes_come_back_late():
+def test_where_one_population_is_in_a_loop_its_spikes_come_back_delayed():
     """Values of another Input pass the loop's matrix in the step in which they come."""
     graph = chain(nir.Linear(EYE), lif(), nir.Linear(EYE))
     graph.nodes |= {"back": nir.Linear(EYE), "more": port(nir.Input, 2)}

@@ -25,7 +25,7 @@ def learner() -> Network:
     net = Network(0.001, "euler", spike_amplitude=1000.0, seed=7)
     net.input("x", 2, units=("rad", "rad/s"))
     net.input("e", 1, kind="events")
-    net.lif("a", 3, tau_s=[0.02, 0.03, 0.04], v_reset=-0.5, refractory_s=0.002, threshold=">=", output=True)
+    net.lif("a", 3, tau_s=[0.02, 0.03, 0.04], v_reset=-0.5, refractory_s=0.002, threshold_test=">=", output=True)
     net.lif("a_output", 2, tau_s=0.02, reset="subtract")
     net.readout("y", 2, tau_s=0.1, units=("N m", "N m"))
     net.connect("x", "a", [[1, 0], [0, 2], [0, 0]], bias=[1, 2, 3])
@@ -94,7 +94,7 @@ def changed(**what) -> nir.NIRGraph:
         ({"populations__a__behaviour": {"tau_s": 1}}, "'tau_s' is no behaviour; allowed: adapt_step"),
         ({"populations__a__shape": [2, 2]}, r"node 'a': found shape \(3,\); its profile says \(2, 2\)"),
         ({"populations__a__kind": "poisson"}, "node 'a': found LIF; allowed: Threshold"),
-        ({"populations__a__kind": "sum"}, "node 'a': absent from the profile"),
+        ({"populations__a__kind": "passthrough"}, "node 'a': absent from the profile"),
         ({"projections__e_to_a__target": "b"}, "target: found 'b'"),
         ({"projections__e_to_a__target": "a_output"}, "weights: found shape"),
         ({"projections__e_to_a__form": "scale"}, "node 'e_to_a': found Linear; allowed: Scale"),
@@ -119,7 +119,7 @@ def test_a_profile_that_does_not_fit_its_graph_is_refused(what, says):
 def test_a_file_of_hilbench_0_1_opens_still(tmp_path):
     net = Network(0.001, "euler", spike_amplitude=1000.0, seed=7)
     net.input("x", 2, units=("rad", "rad/s"))
-    net.lif("a", 3, tau_s=[0.02, 0.03, 0.04], refractory_s=0.002, reset="subtract", threshold=">=", output=True)
+    net.lif("a", 3, tau_s=[0.02, 0.03, 0.04], refractory_s=0.002, reset="subtract", threshold_test=">=", output=True)
     net.readout("y", 2, tau_s=0.1, units=("N m", "N m"))
     net.connect("x", "a", [[1, 0], [0, 2], [0, 0]], bias=[1, 2, 3], delay_steps=4)
     net.connect("a", "y", np.zeros((2, 3)), rule=PES(modulator="error"), name="learnt")
@@ -130,8 +130,8 @@ def test_a_file_of_hilbench_0_1_opens_still(tmp_path):
         "inputs": [{"name": "x", "size": 2, "kind": "values", "units": ["rad", "rad/s"]}],
         "outputs": [{"name": "a", "size": 3, "kind": "events", "units": []}, {"name": "y", "size": 2, **ports}],
         "populations": {
-            "a": {"refractory_s": 0.002, "reset": "subtract", "threshold": ">="},
-            "y": {"refractory_s": 0.0, "reset": "value", "threshold": ">"},
+            "a": {"refractory_s": 0.002, "reset": "subtract", "threshold_test": ">="},
+            "y": {"refractory_s": 0.0, "reset": "value", "threshold_test": ">"},
         },
         "projections": {
             "x_to_a": {"delay_steps": 4, "rule": None, "stored": "nonzero"},

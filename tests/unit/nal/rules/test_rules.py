@@ -32,7 +32,7 @@ def small() -> Network:
     net.lif("hard", 2, tau_s=0.02)
     net.readout("y", 2, tau_s=0.1)
     net.readout("two", 2, tau_s=[0.1, 0.2])
-    net.add("relay", "sum", 2)
+    net.add("relay", "passthrough", 2)
     net.connect("a", "y", ONES, name="out")
     net.connect("a", "y", ONES, name="slow", delay_steps=1)
     net.connect("a", "two", ONES, name="apart")
@@ -45,7 +45,7 @@ REFUSED = {
     "values": (STDP(), "x", "a", {}, "STDP learns from spikes; 'x' sends values"),
     "membranes": (RSTDP(modulator="r"), "y", "a", {"delay_steps": 1}, "learns from spikes; 'y' sends values"),
     "readout": (STDP(), "a", "y", {}, "learns onto lif, if, cuba_lif; 'y' is a li, which does not spike"),
-    "relay": (Triplet(), "e", "relay", {}, "'relay' is a sum, which does not spike"),
+    "relay": (Triplet(), "e", "relay", {}, "'relay' is a passthrough, which does not spike"),
     "PES onto spikes": (PES_ERROR, "e", "a", {}, "PES learns onto li, cuba_li; 'a' is a lif"),
     "delays": (STDP(), "e", "a", {"delay_steps": [[0, 1], [2, 3]]}, "one delay for all synapses"),
     "shared": (STDP(), "e", "a", {"form": Form("conv1d", (1, 2), (1, 2))}, "those of a conv1d are shared"),
@@ -54,10 +54,12 @@ REFUSED = {
     "outside": (STDP(w_max=0.5), "e", "a", {}, "starts from 1; allowed: w_min 0 to w_max 0.5"),
     "softness": (STDP(softness=2.0), "e", "a", {}, "softness"),
     "no number": (STDP(a_plus=1j), "e", "a", {}, "rule: found complex"),
-    "homeostatic": (Homeostatic(target_rate_hz=1.0), "e", "a", {}, "Homeostatic moves thresholds; these are none"),
+    "homeostatic": (
+        Homeostatic(target_rate_hz=1.0), "e", "a", {}, "changes thresholds; allowed: a rule that changes weights",
+    ),
     "e-prop reset": (EPROP, "e", "hard", {}, "needs reset 'subtract'"),
     "e-prop tau": (EPROP, "e", "mixed", {}, "needs one tau_s for all neurons of its target; found 0.02 to 0.03"),
-    "e-prop late": (EPROP, "e", "a", {"late": True}, "this one is late"),
+    "e-prop after the threshold test": (EPROP, "e", "a", {"after_threshold": True}, "this one acts after it"),
     "e-prop readout": (EProp(modulator="e1", readout="outt"), "e", "a", {}, "did you mean 'out'"),
     "e-prop delay": (EProp(modulator="e1", readout="slow"), "e", "a", {}, "'slow' has a delay"),
     "e-prop outputs": (EProp(modulator="e1", readout="apart"), "e", "a", {}, "one r for all neurons of 'two'"),
@@ -80,7 +82,7 @@ def test_where_a_rule_cannot_stand_it_is_refused_in_one_line(case):
     [
         ("li", Homeostatic(target_rate_hz=1.0), "moves thresholds of lif, if, cuba_lif; 'z' is a li"),
         ("lif", Homeostatic(target_rate_hz=1.0, w_max=0.5), "starts from 1; allowed"),
-        ("lif", STDP(), "STDP moves weights; these are none"),
+        ("lif", STDP(), "STDP changes weights; allowed: a rule that changes thresholds"),
     ],
 )
 def test_what_a_population_refuses(kind, rule, says):

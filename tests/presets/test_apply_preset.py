@@ -42,7 +42,9 @@ def test_a_preset_states_everything(file):
 @pytest.mark.parametrize("name", ["spyx", "lava-float"])
 def test_delays_of_a_preset_count_once_around_a_loop(file, name):
     net = read(file, preset=name, dt_s=1e-3, tau_unit="s")
-    assert [(net.projections[w].delay_steps, net.projections[w].late) for w in ("around", "onward")] == [(1, False)] * 2
+    assert [(net.projections[w].delay_steps, net.projections[w].after_threshold) for w in ("around", "onward")] == [
+        (1, False)
+    ] * 2
 
 
 def test_what_is_stated_stands_over_the_preset(file):
@@ -94,7 +96,7 @@ def test_the_command_saves_what_a_preset_means(file, capsys):
     assert not end.value.code
     said = capsys.readouterr().out
     assert "norse" in said
-    for what in ("euler", "reset value", "threshold >", "0.001 s"):
+    for what in ("euler", "reset value", "threshold_test >", "0.001 s"):
         assert what in said
     assert (
         load(file.with_name("out.nir")).populations["a"].behaviour

@@ -19,20 +19,20 @@ def constants(kind: str, **stated) -> list[float]:
 
 @pytest.mark.parametrize("kind", ["lif", "li"])
 def test_a_jump_of_the_membrane_is_whole_whatever_the_decay(kind):
-    assert constants(kind, integrator="euler", arrival="jump") == [0, 0.75, 0, 3, 0, 0]
-    assert constants(kind, integrator="exact", arrival="jump") == [0, np.exp(-0.25), 0, 3, 0, 0]
+    assert constants(kind, integrator="euler", synapse="delta") == [0, 0.75, 0, 3, 0, 0]
+    assert constants(kind, integrator="exact", synapse="delta") == [0, np.exp(-0.25), 0, 3, 0, 0]
     assert constants(kind, integrator="euler") == [0, 0.75, 0, 0.75, 0, 0]
 
 
 def test_a_jump_without_a_leak():
-    assert constants("if", arrival="jump") == [0, 1, 0, 3, 0, 0]
+    assert constants("if", synapse="delta") == [0, 1, 0, 3, 0, 0]
     assert constants("if") == [0, 1, 0, 3 * DT_S, 0, 0]
 
 
 def test_a_jump_of_the_current_leaves_the_membrane_its_equation():
-    stated = {"arrival": "jump", "w_in": 2.0}
+    stated = {"synapse": "delta", "w_in": 2.0}
     assert constants("cuba_li", integrator="euler", **stated) == [0, 0.75, 0.75 * 0.5, 0.75 * 2, 0.5, 2]
-    assert constants("cuba_li", integrator="euler", current="old", **stated) == [0, 0.75, 0.75, 0, 0.5, 2]
+    assert constants("cuba_li", integrator="euler", synapse_update="after", **stated) == [0, 0.75, 0.75, 0, 0.5, 2]
     rest, decay, from_current, from_input, syn_decay, syn_gain = constants("cuba_li", integrator="exact", **stated)
     assert (rest, decay, from_input, syn_gain) == (0, np.exp(-0.25), 0, 2)
     assert syn_decay == np.exp(-0.5)

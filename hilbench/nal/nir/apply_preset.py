@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph
 from hilbench.nal.nir.nodes import FORMS, NEURONS
-from hilbench.nal.nir.own import in_full
+from hilbench.nal.nir.per_node import in_full
 from hilbench.nal.nir.presets import Preset, TauUnit, preset, tau_unit_s
 from hilbench.nal.nir.statements import Statements
 
 TIMES = ("tau", "tau_mem", "tau_syn", "delay")
 
 
-def under(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
+def apply_preset(graph: Graph, stated: Statements) -> tuple[Graph, Statements]:
     """The graph with its times in seconds, and the statements with all that their preset adds. Raises NetworkError.
 
     Parameters
@@ -125,4 +126,4 @@ def _carries(graph: Graph, name: str) -> bool:
 
 def _carrying(graph: Graph, name: str, p: Preset) -> dict[str, Any]:
     onto_output = all(graph.nodes[b].type == "Output" for b in graph.targets()[name])
-    return {} if onto_output else {"delay_steps": p.delay_steps, "late": False}
+    return {} if onto_output else {"delay_steps": p.delay_steps, "after_threshold": False}

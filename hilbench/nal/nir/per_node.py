@@ -9,7 +9,8 @@ import numpy as np
 
 from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.model.neurons import Behaviour
-from hilbench.nal.nir.graph import Graph, Node
+from hilbench.nal.nir.fields import Node
+from hilbench.nal.nir.graph import Graph
 from hilbench.nal.nir.nodes import FORMS, NEURONS
 
 RESETTING = ("LIF", "IF", "CubaLIF")
@@ -17,12 +18,12 @@ SPIKING = (*RESETTING, "Threshold")
 DYNAMIC = tuple(kind for kind in NEURONS if kind != "Threshold")
 BEHAVIOUR = {
     "integrator": DYNAMIC,
-    "arrival": DYNAMIC,
-    "current": ("CubaLIF", "CubaLI"),
+    "synapse": DYNAMIC,
+    "synapse_update": ("CubaLIF", "CubaLI"),
     "reset": RESETTING,
     "reset_at": RESETTING,
     "refractory_s": RESETTING,
-    "threshold": SPIKING,
+    "threshold_test": SPIKING,
     "fires": SPIKING,
     "spikes": SPIKING,
 }
@@ -79,8 +80,8 @@ def check_nodes(graph: Graph, stated: dict[str, dict[str, Any]]) -> None:
         if "delay_steps" in own and not _are_steps(own["delay_steps"]):
             found = str(own["delay_steps"])[:80]
             raise NetworkError(f"{where}: delay_steps: found {found!r}; allowed: whole numbers from 0, or a matrix")
-        if not isinstance(own.get("late", False), bool):
-            raise NetworkError(f"{where}: late: found {own['late']!r}; allowed: true or false")
+        if not isinstance(own.get("after_threshold", False), bool):
+            raise NetworkError(f"{where}: after_threshold: found {own['after_threshold']!r}; allowed: true or false")
         if own.get("kind", "poisson") != "poisson":
             raise NetworkError(f"{where}: kind: found {own['kind']!r}; allowed: 'poisson'")
 
@@ -90,8 +91,8 @@ def _fields(node: Node) -> tuple[str, ...]:
         kind = ("kind",) if node.type == "Threshold" else ()
         return (*Behaviour.__struct_fields__, "v_initial", *kind)
     if node.type == "Delay":
-        return ("late",)  # its array has the delay
-    return ("delay_steps", "late") if node.type in FORMS else ()
+        return ("after_threshold",)  # its array has the delay
+    return ("delay_steps", "after_threshold") if node.type in FORMS else ()
 
 
 def _are_steps(value: Any) -> bool:
@@ -120,7 +121,9 @@ def delaying(graph: Graph, stated: dict[str, dict[str, Any]]) -> set[str]:
     for name, node in graph.nodes.items():
         own = stated.get(name, {})
         closed = node.type == "Delay" and node.arrays["delay"].min(initial=np.inf) > 0
-        if closed or (node.type in FORMS and (own.get("late") or _shortest(node, own.get("delay_steps", 0)) > 0)):
+        if closed or (
+            node.type in FORMS and (own.get("after_threshold") or _shortest(node, own.get("delay_steps", 0)) > 0)
+        ):
             found.add(name)
     return found
 
@@ -148,5 +151,5 @@ def in_full(node: Node, own: dict[str, Any], for_all: Any) -> bool:
     """
     if own.get("kind") is not None:
         return True
-    needed = ["threshold"] if node.type == "Threshold" else ["integrator", "reset"]
+    needed = ["threshold_test"] if node.type == "Threshold" else ["integrator", "reset"]
     return all(key in own or getattr(for_all, key) is not None for key in needed if node.type in BEHAVIOUR[key])

@@ -48,8 +48,8 @@ def test_another_simulators_conventions_are_stated_and_not_approximated(tmp_path
     graph.nodes["rec"] = nir.Linear(w_rec.astype("f4"))
     graph.edges += [("n1", "rec"), ("rec", "n1")]
     nir.write(tmp_path / "net.nir", graph)
-    net = read(tmp_path / "net.nir", dt_s=1e-3, integrator="discrete", reset="zero", threshold=">=", inputs="events",
-               nodes={"rec": {"delay_steps": delays}}, **more)  # fmt: skip
+    net = read(tmp_path / "net.nir", dt_s=1e-3, integrator="discrete", reset="zero", threshold_test=">=",
+               inputs="events", nodes={"rec": {"delay_steps": delays}}, **more)  # fmt: skip
     save(net, tmp_path / "stated.nir")
     kind = plugins.get("backends", engine)
     backend = kind(kind.Config())
@@ -65,11 +65,13 @@ def test_another_simulators_conventions_are_stated_and_not_approximated(tmp_path
 
 
 @pytest.mark.parametrize("recurrent_delay", [None, 0, 1])
-@pytest.mark.parametrize(("own", "steps", "late"), [({"delay_steps": 1}, 1, False), ({"late": True}, 0, True)])
-def test_what_is_stated_of_the_node_that_closes_a_loop_stands_as_it_is(recurrent_delay, own, steps, late):
+@pytest.mark.parametrize(
+    ("own", "steps", "after_threshold"), [({"delay_steps": 1}, 1, False), ({"after_threshold": True}, 0, True)]
+)
+def test_what_is_stated_of_the_node_that_closes_a_loop_stands_as_it_is(recurrent_delay, own, steps, after_threshold):
     more = {} if recurrent_delay is None else {"recurrent_delay": recurrent_delay}
     net = from_nir(looped(), dt_s=1e-3, integrator="euler", reset="zero", nodes={"back": own}, **more)
-    assert (net.projections["back"].delay_steps, net.projections["back"].late) == (steps, late)
+    assert (net.projections["back"].delay_steps, net.projections["back"].after_threshold) == (steps, after_threshold)
 
 
 def test_a_matrix_of_delays_closes_a_loop_where_there_are_synapses():
@@ -95,7 +97,7 @@ REFUSED = [
     ({"nodes": {"n0": {"delay_steps": [[1, 2], [3]]}}}, "nodes: n0: delay_steps: found"),
     ({"nodes": {"n0": {"delay_steps": "two"}}}, "nodes: n0: delay_steps: found 'two'"),
     ({"nodes": {"n0": {"delay_steps": 10**30}}}, "nodes: n0: delay_steps: found"),
-    ({"nodes": {"n0": {"late": "no"}}}, "nodes: n0: late: found 'no'; allowed: true or false"),
+    ({"nodes": {"n0": {"after_threshold": "no"}}}, "nodes: n0: after_threshold: found 'no'; allowed: true or false"),
     ({"nodes": {"in": {"reset": "zero"}}}, "nodes: in: found 'reset'; allowed: none"),
     ({"nodes": {"out": {"bogus": 3}}}, "nodes: out: found 'bogus'; allowed: none"),
 ]
@@ -124,7 +126,7 @@ def test_numbers_of_numpy_can_be_stated(tmp_path):
 
 def test_a_delay_node_says_its_delay_itself():
     graph = chain(nir.Delay(np.array([0.001, 0.002], np.float32)), lif())
-    with pytest.raises(NetworkError, match="nodes: n0: found 'delay_steps'; allowed: late"):
+    with pytest.raises(NetworkError, match="nodes: n0: found 'delay_steps'; allowed: after_threshold"):
         from_nir(graph, **STATED, nodes={"n0": {"delay_steps": 2}})
 
 
@@ -169,7 +171,7 @@ def test_two_outputs_of_the_same_spikes_are_refused():
 def test_a_relay_with_sides_is_saved_flat_between_matrices(tmp_path):
     net = Network(1e-3)
     net.input("in", 3)
-    net.add("relay", "sum", (2, 2))
+    net.add("relay", "passthrough", (2, 2))
     net.connect("in", "relay", np.ones((4, 3)), name="w")
     net.output("out", "relay")
     save(net, tmp_path / "net.nir")

@@ -1,4 +1,4 @@
-"""How a graph without a profile becomes populations and projections: where relays stand."""
+"""How a graph without a profile becomes populations and projections, and where relays (`passthrough`) stand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Edge = tuple[str, str]
 
 @dataclass(slots=True)
 class Partition:
-    """Names are those of the network's parts; a projection without a node is an edge."""
+    """The parts of a network that a graph is cut into, by name. A projection without a node stands for an edge."""
 
     names: dict[str, str]
     """Node -> its part."""
@@ -48,7 +48,7 @@ class Partition:
         return _free(name, self.taken)
 
 
-def lay_out(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Partition:
+def partition_of(graph: Graph, shapes: dict[str, tuple[Shape, Shape]]) -> Partition:
     """The network's parts: a linear node between two populations is a projection; relays stand where such nodes meet.
 
     Parameters
