@@ -194,7 +194,7 @@ class FrameLink(Link):
             for _ in range(ALIVE_TRIES)
         )
 
-    def snapshot(self) -> dict[str, NDArray]:
+    def snapshot(self) -> States:
         self._loaded()
         answer = self._ask(Kind.SNAPSHOT, lambda seq: wire.frame(Kind.SNAPSHOT, self._session, seq), Kind.SNAPSHOT)
         return self._decoded(lambda data: states.decode_states(data)[0], answer)
