@@ -18,8 +18,9 @@ from loop_fakes import GRAIN_NS, PROGRAM, SAFE_ACTION, STEPS, Bench, Device, Fak
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.errors import LinkError, ProtocolError, RecordError
 from hilbench.loop.agent import Agent
-from hilbench.loop.clock import Delayed, Lockstep, Recorded, Traced, Wall
+from hilbench.loop.clock import Wall
 from hilbench.loop.loop import Loop
+from hilbench.loop.virtual import Delayed, Lockstep, Recorded, Traced
 from hilbench.metrics import measure
 from hilbench.metrics.latency_breakdown import parts_s
 from hilbench.record.reader import read_run
