@@ -14,13 +14,14 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from hilbench.bridge.client import refusals
 from hilbench.bridge.device.process import DeviceProcess, scheduling
 from hilbench.bridge.protocol import handshakes, states, wire
-from hilbench.bridge.protocol.handshakes import Hello
+from hilbench.bridge.protocol.handshakes import Hello, encode_load
 from hilbench.bridge.protocol.identity import boot_id, program_hash
 from hilbench.bridge.protocol.states import Status
 from hilbench.bridge.protocol.ticks import ReplyReader, check_tick, encode_tick
-from hilbench.bridge.protocol.wire import Can, Code, FrameError, Kind, Sizes
+from hilbench.bridge.protocol.wire import Can, FrameError, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.nal.model.codec import pack
 from hilbench.nal.model.network import Network
@@ -110,10 +111,8 @@ class FrameLink(Link):
         else:
             n_probe_values = None  # a fixed device sends no REPORT
             report = self._accept_fixed(hello, sizes, program_hash(packed))
-        self._sizes, self._reader = (
-            sizes,
-            ReplyReader(sizes, _n_probe_addresses(program, probes), n_probe_values),
-        )
+        self._sizes = sizes
+        self._reader = ReplyReader(sizes, _n_probe_addresses(program, probes), n_probe_values)
         return report
 
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
@@ -268,29 +267,14 @@ class FrameLink(Link):
                 f"the program has {len(load.program)} bytes; a frame holds {wire.FRAME_MAX_BYTES} and no more"
             )
         answer = self._ask(
-            Kind.LOAD,
-            lambda seq: handshakes.encode_load(self._session, seq, load),
-            Kind.REPORT,
-            self.config.start_timeout_s,
+            Kind.LOAD, lambda seq: encode_load(self._session, seq, load), Kind.REPORT, self.config.start_timeout_s
         )
         report = self._decoded(handshakes.decode_report, answer)
-        if report.backend != (own := self._backend[0]):
-            raise LinkError(
-                f"{self._address}: this device runs the backend {report.backend!r}; allowed here: {own!r}; "
-                f"give --backend.kind {report.backend}, or `hilbench serve --backend {own}` there"
-            )
+        refusals.check_backend(self._address, report.backend, self._backend[0])
         return report
 
     def _accept_fixed(self, hello: Hello, sizes: Sizes, expected: bytes) -> LoadReport:
-        pairs = zip(sizes._fields, hello.sizes, sizes, strict=True)
-        other = [f"{name} is {there}, here {here}" for name, there, here in pairs if there != here]
-        if hello.program_hash != expected:
-            other.append(f"its hash is {hello.program_hash.hex()}, here {expected.hex()}")
-        if other:
-            raise LinkError(
-                f"{self._address}: this device has another program built in, and takes no other: {', '.join(other)}; "
-                "`hilbench program` prints what to build in"
-            )
+        refusals.check_built_in(self._address, hello, sizes, expected)
         return LoadReport(self._backend[0])
 
     def _ask(self, kind: Kind, encode: Callable[[int], bytes], answer: Kind, timeout_s: float | None = None) -> bytes:
@@ -339,9 +323,7 @@ class FrameLink(Link):
         if header.kind == Kind.BYE:
             raise LinkError(f"{self._address}: the device has ended")
         number, text = self._decoded(handshakes.decode_error, data)
-        name = Code(number).name if number in list(Code) else "unknown"
-        remedy = "; install the same hilbench on both sides" if number == Code.VERSION else ""
-        raise LinkError(f"{self._address}: {text} (error {number}, {name}){remedy}")
+        raise refusals.refused(self._address, number, text)
 
     def _loaded(self) -> Sizes:
         if self._sizes is None:
