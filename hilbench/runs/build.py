@@ -13,7 +13,7 @@ from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioEr
 from hilbench.loop.agent import Agent
 from hilbench.nal import Network
 from hilbench.runs.plant_check import check_built, check_close, check_control, check_plant
-from hilbench.scenario.files import PluginPart, Scenario
+from hilbench.scenario.resolved import PluginPart, Scenario
 from hilbench.types import BuiltController, Empty, LawProgram, PlantSpec, Program, to_builtins
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ import numpy as np
 from hilbench.coders.values import Whole, values_to_action
 from hilbench.errors import HilbenchError, PluginFault, ScenarioError, allowed_hint, said
 from hilbench.nal.model.network import Network
-from hilbench.scenario.files import Scenario
+from hilbench.scenario.resolved import Scenario
 from hilbench.settings import whole_steps
 from hilbench.types import EVENT, BuiltController, LawProgram, PlantSpec, Reply, Tick, size_of
 

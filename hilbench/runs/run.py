@@ -31,8 +31,8 @@ from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
 from hilbench.scenario.delays import TraceDelay
-from hilbench.scenario.files import Scenario, dump
 from hilbench.scenario.loop import LoopConfig
+from hilbench.scenario.resolved import Scenario, dump
 from hilbench.types import EVENT, RunData, size_of, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10

@@ -32,7 +32,7 @@ from hilbench.runs.imports import (
     plain_name,
     required_by,
 )
-from hilbench.scenario.files import ControllerPart, PluginPart, Scenario
+from hilbench.scenario.resolved import ControllerPart, PluginPart, Scenario
 from hilbench.settings import files_named, to_config
 from hilbench.types import LawProgram, Program
 
