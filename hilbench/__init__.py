@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from hilbench.record.frames import frame
     from hilbench.record.reader import read_run
     from hilbench.runs.build import make_agent, make_plant
-    from hilbench.scenario.files import Scenario, load
+    from hilbench.scenario.files import load
+    from hilbench.scenario.resolved import Scenario
     from hilbench.studies.evaluation import evaluate
 
 __version__ = "0.1.0"
@@ -70,7 +71,8 @@ def run(
     """
     from hilbench.errors import ScenarioError
     from hilbench.runs.run import run as run_resolved
-    from hilbench.scenario.files import Scenario, load
+    from hilbench.scenario.files import load
+    from hilbench.scenario.resolved import Scenario
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario, overrides, controller)

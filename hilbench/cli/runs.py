@@ -16,6 +16,7 @@ from hilbench.bridge.device.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
 from hilbench.errors import escaped, printable
 from hilbench.scenario import files as scenarios
+from hilbench.scenario import resolved
 
 
 def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
@@ -37,7 +38,7 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
     with watched(INTERRUPTED):
         found = scenarios.load(scenario, overrides, controller)
         control = check_whole(found)
-    print(tomli_w.dumps(scenarios.dump(found)), end="")
+    print(tomli_w.dumps(resolved.dump(found)), end="")
     for note in control.notes:
         complain(note)
     return 0
@@ -109,11 +110,11 @@ def replay(run: Run, /, *, out: Path | None = None) -> int:
     return 0 if same else 1
 
 
-def _folder(found: scenarios.Scenario) -> Path:
+def _folder(found: resolved.Scenario) -> Path:
     return Path("runs") / f"{found.name}__{found.controller}__s{found.loop.seed}__{now()}"
 
 
-def _progress(found: scenarios.Scenario, quiet: bool) -> Any:
+def _progress(found: resolved.Scenario, quiet: bool) -> Any:
     """A bar over simulated time; none when quiet, off a terminal, or in real time, where drawing would cost ticks."""
     if quiet or not sys.stdout.isatty() or found.loop.mode == "realtime":
         return nullcontext()

@@ -12,7 +12,7 @@ from hilbench.loop.agent import Agent
 from hilbench.nal import Network
 from hilbench.runs.control_check import check_built, check_control
 from hilbench.runs.plant_check import check_close, check_plant
-from hilbench.scenario.files import PluginPart, Scenario
+from hilbench.scenario.resolved import PluginPart, Scenario
 from hilbench.types import BuiltController, Empty, LawProgram, PlantSpec, Program, to_builtins
 
 log = logging.getLogger(__name__)

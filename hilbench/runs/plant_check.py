@@ -16,7 +16,7 @@ import numpy as np
 
 from hilbench.errors import PluginFault, allowed_hint
 from hilbench.runs.promises import call, check_events, check_finite, place, wrong
-from hilbench.scenario.files import Scenario
+from hilbench.scenario.resolved import Scenario
 from hilbench.settings import whole_steps
 from hilbench.types import PlantSpec
 

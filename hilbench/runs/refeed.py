@@ -16,8 +16,9 @@ from hilbench.errors import LinkError, RecordError
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import write_sealed
 from hilbench.runs.build import close_plant, make_agent, make_plant, nearest_link
-from hilbench.scenario.files import PluginPart, resolve
+from hilbench.scenario.files import resolve
 from hilbench.scenario.loop import LoopConfig
+from hilbench.scenario.resolved import PluginPart
 from hilbench.types import Link, Reply, RunData, Tick
 
 

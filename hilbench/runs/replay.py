@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from hilbench.errors import RecordError
-from hilbench.loop.clock import Recorded
+from hilbench.loop.virtual import Recorded
 from hilbench.record.reader import read_run
 from hilbench.record.writer import ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant, nearest_link

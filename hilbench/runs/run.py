@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
 from hilbench.loop.agent import Agent
-from hilbench.loop.clock import Clock, Delayed, Lockstep, TickTimes, Traced, Wall
+from hilbench.loop.clock import Clock, Wall
 from hilbench.loop.echo import echo_ns
 from hilbench.loop.loop import Loop
 from hilbench.loop.outcome import Outcome
+from hilbench.loop.virtual import Delayed, Lockstep, TickTimes, Traced
 from hilbench.machine.realtime_setup import granted
 from hilbench.metrics import column, timing
 from hilbench.nal.compile.facts import network_facts
@@ -30,8 +31,8 @@ from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
 from hilbench.scenario.delays import TraceDelay
-from hilbench.scenario.files import Scenario, dump
 from hilbench.scenario.loop import LoopConfig
+from hilbench.scenario.resolved import Scenario, dump
 from hilbench.types import EVENT, RunData, size_of, to_builtins
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10

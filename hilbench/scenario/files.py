@@ -1,4 +1,4 @@
-"""Scenario files: find, load, override, validate, dump. One TOML file names plant, loop, link, backend and controllers.
+"""Scenario files: find, load, override, validate. One TOML file names plant, loop, link, backend and controllers.
 
 Strict: an unknown field, a value out of range, a plug-in that does not exist or rates that do not divide are one line
 that names the file and the section. It builds nothing and runs nothing.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from hilbench import plugins
 from hilbench.errors import PluginError, ScenarioError, allowed_hint
 from hilbench.scenario.delays import Seconds, to_delay
 from hilbench.scenario.loop import LoopConfig, Positive
+from hilbench.scenario.resolved import ControllerPart, PluginPart, Scenario, dump_part
 from hilbench.scenario.score import ScoreConfig, check_score
 from hilbench.settings import to_config, whole_steps
 from hilbench.types import Probes, to_builtins
@@ -30,56 +30,6 @@ else:
     import tomli as tomllib
 NEEDS = {"controllers": ("backend", "build"), "backends": ("environment", "load", "step")}
 """What else a plug-in's class must have before a scenario can be read or run at all."""
-
-
-@dataclass(frozen=True)
-class PluginPart:
-    """A plug-in by kind, with its Config."""
-
-    kind: str
-    config: Any
-
-
-@dataclass(frozen=True)
-class ControllerPart:
-    """A controller as this scenario tunes it, and the backend it runs on."""
-
-    kind: str
-    config: Any
-    backend: PluginPart
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A resolved scenario. `where` is the file it came from, for messages."""
-
-    name: str
-    summary: str
-    where: str
-    plant: PluginPart
-    loop: LoopConfig
-    link: PluginPart
-    record: Probes
-    disturbances: dict[str, dict[str, Any]]
-    controllers: dict[str, ControllerPart]
-    controller: str
-    phases: dict[str, tuple[float, float]]
-    score: ScoreConfig
-
-    @property
-    def chosen(self) -> ControllerPart:
-        """The controller that runs."""
-        return self.controllers[self.controller]
-
-    @property
-    def period_us(self) -> int:
-        """The control period in microseconds."""
-        return round(self.loop.period_s * 1e6)
-
-    @property
-    def change_s(self) -> float | None:
-        """When the change comes that a learner is to adapt to; None where the scenario names none."""
-        return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
 
 
 NAME = "letters, digits, spaces and . _ -, the first a letter or a digit"
@@ -236,62 +186,6 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
     return scenario
 
 
-def choose_controller(scenario: Scenario, name: str) -> Scenario:
-    """The same scenario with another of its controllers. Raises ScenarioError.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The scenario.
-    name : str
-        One of `scenario.controllers`.
-    """
-    if name not in scenario.controllers:
-        raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {allowed_hint(name, scenario.controllers)}")
-    return replace(scenario, controller=name)
-
-
-def dump(scenario: Scenario) -> dict[str, Any]:
-    """Everything resolved, as a dict that `resolve` takes back."""
-    controllers = {
-        name: {"kind": c.kind, **to_builtins(c.config), "backend": _dump(c.backend)}
-        for name, c in scenario.controllers.items()
-    }
-    whole = {
-        "name": scenario.name,
-        "summary": scenario.summary,
-        "controller": scenario.controller,
-        "plant": _dump(scenario.plant),
-        "loop": to_builtins(scenario.loop),
-        "link": _dump(scenario.link),
-        "backend": _dump(scenario.chosen.backend),
-        "record": to_builtins(scenario.record),
-        "phases": {name: list(span) for name, span in scenario.phases.items()},
-        "score": to_builtins(scenario.score),
-        "disturbances": scenario.disturbances,
-        "controllers": controllers,
-    }
-    return _without_none(whole)
-
-
-def fingerprint(scenario: Scenario) -> dict[str, Any]:
-    """What decides a run and its numbers: everything but the controllers that do not run, and words."""
-    whole = dump(scenario)
-    whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
-    return {field: value for field, value in whole.items() if field != "summary"}
-
-
-def _dump(part: PluginPart) -> dict[str, Any]:
-    return {"kind": part.kind, **to_builtins(part.config)}
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null; an absent field means its default."""
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return value
-
-
 def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
     if not isinstance(table, Mapping):
         raise ScenarioError(f"{where}: found {table!r}, expected a table of fields")
@@ -318,8 +212,7 @@ def _part(kind: str, table: Mapping[str, Any], where: str) -> PluginPart:
 
 
 def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    part = _part("disturbances", table, where)
-    return _without_none(_dump(part))
+    return dump_part(_part("disturbances", table, where))
 
 
 def _controlled(table: Mapping[str, Any], backend: PluginPart, where: str) -> ControllerPart:
