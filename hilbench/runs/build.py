@@ -9,6 +9,7 @@ from typing import Any
 from hilbench import plugins
 from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioError, said
 from hilbench.loop.agent import Agent
+from hilbench.loop.network_time import NetworkTimeLink
 from hilbench.nal import Network
 from hilbench.runs.control_check import check_built, check_control
 from hilbench.runs.plant_check import check_close, check_plant
@@ -167,6 +168,8 @@ def make_agent(scenario: Scenario, plant_spec: PlantSpec, control: BuiltControll
     control = make_control(scenario, plant_spec) if control is None else control
     backend = scenario.chosen.backend
     link = plugins.get("links", scenario.link.kind)(scenario.link.config, backend.kind, to_builtins(backend.config))
+    if control.steps_per_period is not None and isinstance(control.program, Network):
+        link = NetworkTimeLink(link, control.steps_per_period, control.program.dt_us)
     try:
         return Agent(control, link, scenario.period_us, scenario.record, plant_spec)
     except BaseException:

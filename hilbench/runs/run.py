@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import ScenarioError
+from hilbench.errors import LinkError, NetworkError, ScenarioError
 from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Clock, Wall
 from hilbench.loop.echo import echo_ns
@@ -23,6 +23,7 @@ from hilbench.loop.virtual import Delayed, Lockstep, TickTimes, Traced
 from hilbench.machine.realtime_setup import granted
 from hilbench.metrics import column, timing
 from hilbench.nal.compile.facts import network_facts
+from hilbench.nal.model.learnt import write_learnt
 from hilbench.record.histogram import counted
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
@@ -182,6 +183,8 @@ def record_run(
         recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
     if outcome.status == "done":
         recorder.end_episode()
+        if scenario.loop.keep_weights:
+            outcome = replace(outcome, notes=(*outcome.notes, *_kept(agent, recorder.folder)))
         known = with_events and clock.realtime
         recorder.echo(echoes_ns(clock.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
@@ -192,6 +195,15 @@ def record_run(
         recorder.add(behind=bool(late))
         outcome = replace(outcome, notes=(*outcome.notes, *late))
     return replace(outcome, notes=(*agent.control.notes, *outcome.notes))
+
+
+def _kept(agent: Agent, folder: Path) -> tuple[str, ...]:
+    """Leave what the network has learnt in the run's folder; a note where there is nothing to leave."""
+    try:
+        names = write_learnt(folder, agent.link.snapshot())
+    except (LinkError, NetworkError) as error:
+        return (f"loop.keep_weights: nothing was kept: {error}",)
+    return () if names else ("loop.keep_weights: nothing was kept: the controller learns no weights",)
 
 
 def histograms_ns(folder: str | Path) -> dict[str, dict[str, int]]:
