@@ -75,14 +75,15 @@ class Delta(Encoder):
         """The events of this tick: crossing k = 1, 2, ... is `start_us + k * apart_us` after the window's start.
 
         They are evenly spaced: of those after the refractory period, each `stride`-th one gives an event.
+        The margin of 1e-6 of a spacing is for observations, which are float32.
         """
         moving = np.flatnonzero(crossed)
         per_us = (x - self._last)[moving] / self.period_us
         per_us[per_us == 0] = np.inf
         start_us, apart_us = (self._level - self._last)[moving] / per_us, step[moving] / per_us
         least_us = np.maximum(apart_us, 1e-9)
-        first = np.maximum(np.ceil((self._ready_us[moving] - start_us) / least_us - 1e-9), 1)
-        stride = np.maximum(np.ceil(self._refractory_us / least_us - 1e-9), 1)
+        first = np.maximum(np.ceil((self._ready_us[moving] - start_us) / least_us - 1e-6), 1)
+        stride = np.maximum(np.ceil(self._refractory_us / least_us - 1e-6), 1)
         counts = np.clip(np.floor((crossed[moving] - first) / stride) + 1, 0, self.config.max_events)
         which, k = repeats(counts.astype(np.int64))
         at_us = start_us[which] + (first[which] + k * stride[which]) * apart_us[which]
