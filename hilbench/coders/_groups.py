@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ class Scores:
         action[:] = np.where(self._discrete & ~np.isnan(top), self._low + best, top)
 
 
-def refused(port: Port, allowed: str) -> ScenarioError:
+def refused(port: Port, allowed: str, reads: Literal["values", "events"] = "events") -> ScenarioError:
     """The error for a port that a decoder cannot read.
 
     Parameters
@@ -89,8 +89,12 @@ def refused(port: Port, allowed: str) -> ScenarioError:
         The program's output.
     allowed : str
         What it may be.
+    reads : {"values", "events"}
+        What the decoder reads.
     """
-    return ScenarioError(f"the program's outputs: found {port.size} {port.kind} at {port.name!r}; allowed: {allowed}")
+    unit = "values" if port.kind == "values" else "event addresses"
+    other = "; decoder 'values' reads values" if port.kind == "values" != reads else ""
+    return ScenarioError(f"the program's outputs: found {port.size} {unit} at {port.name!r}; allowed: {allowed}{other}")
 
 
 def levels_of(given: Levels, port: Port, plant: PlantSpec, field: str) -> list[list[float]]:
@@ -118,7 +122,7 @@ def levels_of(given: Levels, port: Port, plant: PlantSpec, field: str) -> list[l
     n = sum(map(len, found))
     if port.kind != "events" or port.size != n:
         per = [f"{len(levels)} for {name!r}" for levels, name in zip(found, plant.action_names, strict=True)]
-        raise refused(port, f"{n} events, {', '.join(per)}")
+        raise refused(port, f"{n} event addresses, {', '.join(per)}")
     return found
 
 
@@ -153,7 +157,7 @@ def _spread(port: Port, plant: PlantSpec, continuous: list[int], field: str) -> 
     if port.kind != "events" or rest or n < 2:
         also = f"{choices} for the choices and " if choices else ""
         times = f"{len(continuous)} times " if len(continuous) > 1 else ""
-        raise refused(port, f"{also}{times}2 or more events, or those of {field!r}")
+        raise refused(port, f"{also}{times}2 or more event addresses, or those of {field!r}")
     return [np.linspace(*limits(plant, i, field), n).tolist() for i in continuous]
 
 

@@ -43,12 +43,15 @@ class Difference(Decoder):
                     " allowed: 2 or 3 choices, or a continuous action"
                 )
         if port.kind != "events" or n == 0 or port.size % (2 * n):
-            raise refused(port, f"a multiple of {2 * n} events, a plus and a minus group of one size for each action")
+            allowed = f"a multiple of {2 * n} event addresses, a plus and a minus group of one size for each action"
+            raise refused(port, allowed)
         self._counts = SpikeCounts(port.size, config.tau_s, period_us)
         self._shape = (n, 2, port.size // (2 * n))
         self._per_count_hz = self._counts.per_count_hz / self._shape[2]
         self._gain, self._offset = (np.array(spread(getattr(config, f), n, f)) for f in ("gain", "offset"))
-        self._choices, self._low = np.array(plant.choices), np.array(plant.action_low)
+        choices = np.array(plant.choices)
+        self._discrete, self._two, self._any_discrete = choices > 0, choices == 2, bool(choices.any())
+        self._low, self._half = np.array(plant.action_low), (choices - 1) / 2
         self._safe, self._held = np.array(plant.safe_action), np.array(plant.safe_action)
 
     def reset(self, seed: int) -> None:
@@ -61,13 +64,12 @@ class Difference(Decoder):
         if self.config.dead_zone_hz:
             difference_hz[np.abs(difference_hz) <= self.config.dead_zone_hz] = 0
         action[:] = difference_hz * self._gain + self._offset
-        if self._choices.any():
+        if self._any_discrete:
             self._choose(action)
 
     def _choose(self, action: NDArray[np.float64]) -> None:
         """Put choices in the place of drives: by their sign, where 0 is the middle of three and holds one of two."""
-        sign = np.sign(action)
-        by_sign = self._low + np.where(self._choices == 3, sign + 1, sign > 0)
-        choice = np.where((self._choices == 2) & (sign == 0), self._held, by_sign)
-        np.copyto(action, choice, where=self._choices > 0)
+        choice = (np.sign(action) + 1) * self._half + self._low
+        np.copyto(choice, self._held, where=self._two & (action == 0))
+        np.copyto(action, choice, where=self._discrete)
         self._held[:] = action

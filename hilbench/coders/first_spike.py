@@ -63,7 +63,7 @@ class FirstSpike(Decoder):
             for end, (field, given) in enumerate((("early", config.early), ("late", config.late)))
         )
         if port.kind != "events" or port.size != (n := sum(n or 1 for n in plant.choices)):
-            raise refused(port, f"{n} events, one for each continuous action and one for each choice")
+            raise refused(port, f"{n} event addresses, one for each continuous action and one for each choice")
         self._way = np.zeros(len(plant.choices))
         self._way[where] = np.subtract(late, early)
         levels = choices_of(plant)

@@ -35,7 +35,7 @@ class RateDecoder(Decoder):
         self._scores = Scores(plant)
         if port.kind != "events" or port.size != self._scores.size:
             choices = ", and one for each choice of a discrete one" if any(plant.choices) else ""
-            raise refused(port, f"{self._scores.size} events, one for each action{choices}")
+            raise refused(port, f"{self._scores.size} event addresses, one for each action{choices}")
         self._counts = SpikeCounts(port.size, config.tau_s, period_us)
         self._gain = np.array(spread(config.gain, port.size, "gain")) * self._counts.per_count_hz
         self._offset = np.array(spread(config.offset, port.size, "offset"))

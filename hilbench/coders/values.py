@@ -71,7 +71,7 @@ class ValuesDecoder(Decoder):
         n, scores = len(plant.action_names), Scores(plant)
         if port.kind != "values" or port.size not in (n, scores.size):
             one_each = f", or {scores.size}, one for each choice" if any(plant.choices) else ""
-            raise refused(port, f"{n} values, one for each action of the plant{one_each}")
+            raise refused(port, f"{n} values, one for each action of the plant{one_each}", "values")
         self._scores = scores if port.size != n else None
         discrete, low, high = map(np.array, (plant.choices, plant.action_low, plant.action_high))
         self._discrete = np.flatnonzero(discrete)
