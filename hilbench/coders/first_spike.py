@@ -92,6 +92,6 @@ def _levels(config: FirstSpikeConfig, port: Port, plant: PlantSpec) -> list[list
     for field in ("early", "late", "window_s"):
         if (found := getattr(config, field)) != getattr(FirstSpikeConfig(), field):
             raise ScenarioError(
-                f"{field}: found {found}; allowed: none, without tells = 'latency' for a continuous action"
+                f"{field}: found {found}; allowed: none, for it needs tells = 'latency' and a continuous action"
             )
     return levels_of(config.levels, port, plant, "levels")

@@ -25,6 +25,12 @@ PLANTS = {
     "both": plant_of(0, 3),
 }
 SIZES = range(1, 17)
+TAU_S = 0.05
+
+
+def filters(name: str) -> list[float]:
+    """The time constants to try: 0, and another one for a decoder that has a filter."""
+    return [0.0, TAU_S] if "tau_s" in plugins.get("decoders", name).Config.__struct_fields__ else [0.0]
 
 
 @cache
@@ -40,9 +46,10 @@ def fits(name: str, plant: str) -> dict[Port, str | None]:
     return found
 
 
-def build(name: str, plant: str, port: Port):
+def build(name: str, plant: str, port: Port, tau_s: float = 0.0):
     decoder = plugins.get("decoders", name)
-    built = decoder(decoder.Config(), port, PLANTS[plant], PERIOD_US)
+    config = decoder.Config(tau_s=tau_s) if tau_s else decoder.Config()
+    built = decoder(config, port, PLANTS[plant], PERIOD_US)
     built.reset(1)
     return built
 
@@ -71,8 +78,13 @@ def decoded(decoder, replies, n: int) -> np.ndarray:
     return actions
 
 
-def cases() -> list:
-    return [pytest.param(name, plant, id=f"{name}-{plant}") for name in DECODERS for plant in PLANTS]
+PAIRS = [pytest.param(name, plant, id=f"{name}-{plant}") for name in DECODERS for plant in PLANTS]
+CASES = [
+    pytest.param(name, plant, tau_s, id=f"{name}-{plant}{'-filtered' if tau_s else ''}")
+    for name in DECODERS
+    for plant in PLANTS
+    for tau_s in filters(name)
+]
 
 
 def test_decoders_are_found():
@@ -87,7 +99,7 @@ def test_each_takes_plants_with_continuous_and_with_discrete_actions(name):
     assert taken(name, "two discrete")
 
 
-@pytest.mark.parametrize(("name", "plant"), cases())
+@pytest.mark.parametrize(("name", "plant"), PAIRS)
 def test_what_it_does_not_take_is_refused_in_a_line_that_says_what_is_allowed(name, plant):
     refusals = [refusal for refusal in fits(name, plant).values() if refusal is not None]
     assert refusals
@@ -97,52 +109,51 @@ def test_what_it_does_not_take_is_refused_in_a_line_that_says_what_is_allowed(na
         assert "allowed: " in refusal
 
 
-@pytest.mark.parametrize(("name", "plant"), cases())
-def test_actions_are_finite_and_choices_are_choices(name, plant):
+@pytest.mark.parametrize(("name", "plant", "tau_s"), CASES)
+def test_actions_are_finite_and_choices_are_choices(name, plant, tau_s):
     facts = PLANTS[plant]
     for port in taken(name, plant):
-        actions = decoded(build(name, plant, port), replies_for(port, port.size), len(facts.choices))
+        actions = decoded(build(name, plant, port, tau_s), replies_for(port, port.size), len(facts.choices))
         assert np.isfinite(actions).all()
         for i, n in enumerate(facts.choices):
             if n:
                 assert set(actions[:, i]) <= {facts.action_low[i] + k for k in range(n)}
 
 
-@pytest.mark.parametrize(("name", "plant"), cases())
-def test_silence_from_the_start_gives_a_finite_action(name, plant):
+@pytest.mark.parametrize(("name", "plant", "tau_s"), CASES)
+def test_silence_from_the_start_gives_a_finite_action(name, plant, tau_s):
     n = len(PLANTS[plant].choices)
     for port in taken(name, plant):
         values = np.zeros(port.size if port.kind == "values" else 0, np.float32)
-        assert np.isfinite(decoded(build(name, plant, port), [(values, NO_EVENTS)] * 3, n)).all()
+        assert np.isfinite(decoded(build(name, plant, port, tau_s), [(values, NO_EVENTS)] * 3, n)).all()
 
 
-@pytest.mark.parametrize(("name", "plant"), cases())
-def test_same_replies_give_same_actions_and_what_an_episode_leaves_never_reaches_the_next(name, plant):
+@pytest.mark.parametrize(("name", "plant", "tau_s"), CASES)
+def test_same_replies_give_same_actions_and_what_an_episode_leaves_never_reaches_the_next(name, plant, tau_s):
     n = len(PLANTS[plant].choices)
     for port in taken(name, plant):
         replies = replies_for(port, 5)
-        used, fresh = build(name, plant, port), build(name, plant, port)
+        used, fresh = build(name, plant, port, tau_s), build(name, plant, port, tau_s)
         decoded(used, replies_for(port, 6), n)
         used.reset(1)
         first = decoded(fresh, replies, n)
         np.testing.assert_array_equal(decoded(used, replies, n), first)
         # From silence on, where whatever was left would show.
         used.reset(1)
-        fresh.reset(1)
         silence = [(np.zeros_like(replies[0][0]), NO_EVENTS)]
-        np.testing.assert_array_equal(decoded(used, silence, n), decoded(build(name, plant, port), silence, n))
+        np.testing.assert_array_equal(decoded(used, silence, n), decoded(build(name, plant, port, tau_s), silence, n))
 
 
-@pytest.mark.parametrize(("name", "plant"), cases())
-def test_what_it_is_given_is_not_changed_and_what_it_gave_stays(name, plant):
+@pytest.mark.parametrize(("name", "plant", "tau_s"), CASES)
+def test_what_it_is_given_is_not_changed_and_what_it_gave_stays(name, plant, tau_s):
     n = len(PLANTS[plant].choices)
     for port in taken(name, plant):
         replies = replies_for(port, 7)
         copies = [(values.copy(), events.copy()) for values, events in replies]
         for values, events in replies:
             values.flags.writeable = events.flags.writeable = False
-        decoder, action = build(name, plant, port), np.full(n, np.nan)
-        wanted = decoded(build(name, plant, port), copies, n)
+        decoder, action = build(name, plant, port, tau_s), np.full(n, np.nan)
+        wanted = decoded(build(name, plant, port, tau_s), copies, n)
         for (values, events), row in zip(replies, wanted, strict=True):
             decoder.decode(values, events, action)
             np.testing.assert_array_equal(action, row)
@@ -160,12 +171,12 @@ def test_any_events_give_a_finite_action(data):
     ports = [port for port in taken(name, plant) if port.kind == "events"]
     if not ports:
         return
-    port = data.draw(st.sampled_from(ports))
+    port, tau_s = data.draw(st.sampled_from(ports)), data.draw(st.sampled_from(filters(name)))
     event = st.tuples(st.integers(0, PERIOD_US - 1), st.integers(0, port.size - 1))
     replies = data.draw(st.lists(st.lists(event, max_size=8).map(sorted), min_size=1, max_size=4))
     events = [(np.empty(0, np.float32), np.array(reply, EVENT)) for reply in replies]
     facts = PLANTS[plant]
-    actions = decoded(build(name, plant, port), events, len(facts.choices))
+    actions = decoded(build(name, plant, port, tau_s), events, len(facts.choices))
     assert np.isfinite(actions).all()
     for i, n in enumerate(facts.choices):
         assert not n or set(actions[:, i]) <= {facts.action_low[i] + k for k in range(n)}

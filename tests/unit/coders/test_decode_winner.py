@@ -83,7 +83,7 @@ def test_continuous_levels_are_spread_over_the_range_or_given():
 
 
 def test_counts_fade_with_the_time_constant():
-    """One spike at the start of each of two periods against one fresh: q^2 + q < 1 where q = exp(-1), > 1 for exp(-1/4)."""
+    """Spikes that are one and two periods old against a fresh one: q + q^2 < 1 for q = exp(-1), > 1 for exp(-1/4)."""
     for tau_s, wanted in ((0.02, 1), (0.08, 0)):
         decoder = decoder_of("winner", 2, plant_of(2), tau_s=tau_s)
         assert action_of(decoder, 1, spikes((0, 0)), spikes((0, 0), (19_999, 1))) == [wanted]

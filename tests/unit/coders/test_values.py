@@ -98,7 +98,7 @@ def test_a_value_that_is_no_number_makes_no_choice():
 def test_the_decoder_refuses():
     with pytest.raises(ScenarioError, match="found 2 values at 'out'; allowed: 1 values, one for each action"):
         decoder_of("values", 2, plant_of(0), "values")
-    with pytest.raises(ScenarioError, match="found 3 values .*; allowed: 2 values, .*or 5, one for each choice"):
+    with pytest.raises(ScenarioError, match=r"found 3 values .*; allowed: 2 values, .*or 5, one for each choice"):
         decoder_of("values", 3, plant_of(2, 3), "values")
     with pytest.raises(ScenarioError, match="found 1 event addresses"):
         decoder_of("values", 1, plant_of(0))
