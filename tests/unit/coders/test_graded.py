@@ -29,7 +29,7 @@ def test_events_of_one_address_in_one_step_add_up(backend):
     """Six events over a weight of 1/4 bring a membrane without leak to 1.5."""
     net = Network(1e-3)
     net.input("x", 1, kind="events")
-    net.add("a", "i", 1, arrival="jump", output=True)
+    net.add("a", "i", 1, synapse="delta", output=True)
     net.connect("x", "a", [[0.25]])
     made = encoder("graded", observed("a"), low=0.0, high=1.0, levels=12)
     cls = plugins.get("backends", backend)
