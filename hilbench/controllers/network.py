@@ -58,16 +58,39 @@ class NIRNetwork(Controller):
     @staticmethod
     def build(config: NetworkConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         network, notes = _read(config)
-        network = _started(_learning(network, config), config)
-        _check_period(network, config, period_us)
-        return BuiltController(
-            network,
-            port_encoders(config.encoders, network.inputs, plant, period_us),
-            port_decoders(config.decoders, network.outputs, plant, period_us),
-            modulate(config.modulators, network.modulators, plant),
-            tuple(f"{config.path}: {note}" for note in notes),
-            config.steps_per_period,
-        )
+        return around(network, config, plant, period_us, tuple(f"{config.path}: {note}" for note in notes))
+
+
+def around(
+    network: Network, config: NetworkConfig, plant: PlantSpec, period_us: int, notes: tuple[str, ...] = ()
+) -> BuiltController:
+    """The controller that these settings make of a network in memory, instead of the one at `path`.
+
+    Raises ScenarioError where the settings do not fit the network or the plant.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    config : NetworkConfig
+        The settings.
+    plant : PlantSpec
+        The plant it is to control.
+    period_us : int
+        The control period, in microseconds.
+    notes : tuple of str
+        A line each for whatever its user should know.
+    """
+    network = _started(_learning(network, config), config)
+    _check_period(network, config, period_us)
+    return BuiltController(
+        network,
+        port_encoders(config.encoders, network.inputs, plant, period_us),
+        port_decoders(config.decoders, network.outputs, plant, period_us),
+        modulate(config.modulators, network.modulators, plant),
+        notes,
+        config.steps_per_period,
+    )
 
 
 def _read(config: NetworkConfig) -> tuple[Network, list[str]]:
