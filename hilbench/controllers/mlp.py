@@ -64,9 +64,9 @@ class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise ValueError(f"layers[{number}].bias: found {len(layer.bias)} numbers for {width} outputs")
         if (self.output == "largest") != bool(self.choices) or (self.choices and sum(self.choices) != width):
             raise ValueError(f"choices: found {list(self.choices)} for {width} outputs that are {self.output!r}")
-        n_actions = len(self.choices) or width
+        n_actions, what = (len(self.choices), "actions") if self.choices else (width, "outputs")
         if not len(self.low) == len(self.high) == n_actions:
-            raise ValueError(f"low, high: found {len(self.low)} and {len(self.high)} limits for {n_actions} actions")
+            raise ValueError(f"low, high: found {len(self.low)} and {len(self.high)} limits for {n_actions} {what}")
 
 
 class MLP(Law):
