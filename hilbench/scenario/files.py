@@ -249,7 +249,8 @@ def _check_rates(scenario: Scenario) -> None:
         raise ScenarioError(
             f"{where}: plant {scenario.plant.kind!r}: found no field physics_step_s in its Config; allowed: one, in s"
         )
-    whole_steps(loop.period_s, scenario.plant.config.physics_step_s, period)
+    if (physics_step_s := scenario.plant.config.physics_step_s) is not None:  # else a step takes the whole period
+        whole_steps(loop.period_s, physics_step_s, period)
     network_step_s = getattr(scenario.chosen.config, "dt_s", None)
     if network_step_s is not None:
         whole_steps(loop.period_s, network_step_s, period, f"network steps (controllers.{scenario.controller}.dt_s)")
