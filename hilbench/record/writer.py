@@ -21,7 +21,7 @@ from hilbench.record.columns import Chunk, RowLayout, Widths
 from hilbench.record.layout import ECHO_NAME, FORMAT, RUN, episode_name
 from hilbench.record.sealed import release, reserve, write_sealed
 from hilbench.record.streams import StreamWriter
-from hilbench.types import Reply, Tick, Values
+from hilbench.types import NO_EVENTS, Events, Reply, Tick, Values
 
 try:
     import pyarrow as pa
@@ -187,14 +187,14 @@ class EpisodeRows:
 
     def tick(
         self, row: tuple[Any, ...], tick: Tick | None, obs: Values, state: NDArray[np.float64],
-        info: Mapping[str, float],
+        info: Mapping[str, float], told: Events = NO_EVENTS,
     ) -> None:  # fmt: skip
         """Open the next tick's row.
 
         Parameters
         ----------
         row : tuple
-            The fields of `columns.TICK`, in their order.
+            The fields of `columns.TICK`, in their order, but `relayed`.
         tick : Tick or None
             What was sent; None for a tick that was skipped.
         obs : (n_obs,) float32
@@ -203,17 +203,22 @@ class EpisodeRows:
             The plant's exact state.
         info : dict of float
             The plant's info.
+        told : (n,) EVENT, optional
+            What its event sensors told.
         """
         chunk, i = self._at(self._rows)
         self._rows += 1
         values = self._layout.no_values if tick is None else (*tick.values.tolist(), *tick.modulators.tolist())
+        relayed = tick is not None and tick.events is told and told.size > 0
         part = self._layout.tick
         part.pack(
             chunk.memory, i * self._size + part.offset,
-            *row, *obs.tolist(), *state.tolist(), *[info[name] for name in self.info], *values,
+            *row, relayed, *obs.tolist(), *state.tolist(), *[info[name] for name in self.info], *values,
         )  # fmt: skip
         if tick is not None and tick.events.size:
             chunk.lists["events"][i] = tick.events.copy()
+        if told.size and not relayed:
+            chunk.lists["sensor_events"][i] = told.copy()
 
     def reply(
         self, reply: Reply, arrived_ns: int, decoded_ns: int, slip: int, late: bool, clipped: bool, not_finite: bool
