@@ -4,10 +4,10 @@ Two streams, each of 50 ticks of 20 ms with 50,000 events at random times, unifo
 64x64`, whose addresses are uniform over 4096 pixels, and `one address`, which all events share.
 
 - A link carries a tick to the backend `numba` and a reply back. Its network pools 8 x 8 pixels into each of 64 LIF
-  neurons, in steps of 1 ms. `compute` is the device's own time for a tick, as a run's record has it. Beside it stands the
-  whole trip, and as its floor one copy of the tick's bytes in memory. All links and the copy take turns.
-- `a row` is what the loop pays to keep a tick's events until their second is written, where the program was sent what the
-  sensors told; its floor is one copy. `a second` is the writing of 50 such rows, in real time and compressed.
+  neurons, in steps of 1 ms. `compute` is the device's own time for a tick, as a run's record has it. Beside it stands
+  the whole trip, and as its floor one copy of the tick's bytes in memory. All links and the copy take turns.
+- `a row` is what the loop pays to keep a tick's events until their second is written, where the program was sent what
+  the sensors told; its floor is one copy. `a second` is the writing of 50 such rows, in real time and compressed.
 - `on disk` is the file of such a second, compressed, over what zstd makes of the same events as a raw array of 8 bytes
   each, at level 3.
 
@@ -31,7 +31,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from peers.environments import ROOT
 from rich.console import Console
 from rich.table import Table
