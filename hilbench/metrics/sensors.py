@@ -27,5 +27,7 @@ def events_in(run: RunData) -> Measures:
 @metric("events", "lower")
 def events_lost(run: RunData) -> Measures:
     """Events of the plant's sensors whose tick was not sent, of all that they told before the plant ended."""
+    if not run.event_sensors:
+        return {}
     told = sum(sum(map(len, episode["sensor_events"][live(episode)])) for episode in run.episodes)
     return count(sum(episode["events_lost"][live(episode)].sum() for episode in run.episodes), told)
