@@ -22,6 +22,8 @@ SIDE = 250
 """The longer side of a heat map, in pixels of the page."""
 NONE, FEW, MANY = "#F1F1F1", "#CFE2F3", "#08306B"
 """The colours of pixels that told nothing, little and most."""
+HOT = 0.001
+"""The share of pixels that may be beyond the scale of colours."""
 POLARITIES = ("OFF", "ON")
 
 
@@ -43,15 +45,22 @@ def counts(recording: Recording) -> dict[str, NDArray[np.int64]]:
     return {"": found} if found.ndim == 2 else dict(zip(POLARITIES, np.moveaxis(found, 2, 0), strict=True))
 
 
-def heat_map(maps: dict[str, NDArray[np.int64]]) -> alt.HConcatChart:
+def darkest(maps: dict[str, NDArray[np.int64]]) -> int:
+    """The count from which on the colour is the darkest: few hot pixels take no colour from the others."""
+    told = np.concatenate([found[found > 0] for found in maps.values()])
+    return int(np.quantile(told, 1 - HOT, method="higher"))
+
+
+def heat_map(maps: dict[str, NDArray[np.int64]], most: int) -> alt.HConcatChart:
     """Counts of pixels as pictures side by side, in one scale of colours that goes with the square root of a count.
 
     Parameters
     ----------
     maps : dict of (y, x) int
         The counts, by what stands above each picture.
+    most : int
+        The count of the darkest colour.
     """
-    most = max(int(found.max()) for found in maps.values())
     panels = [_panel(name, found, most) for name, found in maps.items()]
     return alt.hconcat(*panels, spacing=36, autosize="pad")  # pictures have a size of their own
 
@@ -85,7 +94,9 @@ def _figure(cell: ReportCell, meta: dict[str, Any], told: Recording) -> Figure |
     if set(sensor.axes) in PIXELS:
         maps = counts(told)
         note += " Colours go with the square root of the count; grey pixels told nothing."
-        return Figure(name, heat_map(maps), heading, _said(maps), note)
+        if (most := darkest(maps)) < max(found.max() for found in maps.values()):
+            note += f" The darkest colour means {words.counted(most, 'event')} or more."
+        return Figure(name, heat_map(maps, most), heading, _said(maps), note)
     change = change_s(meta)
     t_s, address = told.t_us * 1e-6, told.address
     times, row, active = pick(t_s, address, float(np.median(t_s)) if change is None else change)
@@ -114,7 +125,7 @@ def _panel(name: str, found: NDArray[np.int64], most: int) -> alt.LayerChart:
     rows, columns = found.shape
     px = SIDE / max(rows, columns)
     size = {"width": round(columns * px), "height": round(rows * px)}
-    shades = np.where(found > 0, np.rint(1 + 254 * np.sqrt(found / most)), 0).astype(np.uint8)
+    shades = np.where(found > 0, np.rint(1 + 254 * np.sqrt(np.minimum(found / most, 1))), 0).astype(np.uint8)
     # Each pixel is several of the picture's, so that no browser smooths one into the next.
     times = max(1, round(2 * px))
     picture = png(np.kron(shades, np.ones((times, times), np.uint8)), _palette())

@@ -12,7 +12,7 @@ from event_camera import CAMERA
 
 from hilbench.record.recordings import Recording
 from hilbench.report import page
-from hilbench.report.events import FEW, MANY, NONE, counts, heat_map, png
+from hilbench.report.events import FEW, MANY, NONE, counts, darkest, heat_map, png
 from hilbench.report.page import gather, write
 from hilbench.runs.run import run
 from hilbench.types import EventSensor
@@ -53,7 +53,8 @@ def test_a_png_is_what_other_readers_take_it_for():
 
 def test_a_colour_goes_with_the_square_root_of_its_count():
     """Of 16 events at most: none is grey, and 4 are half way between the scale's two ends."""
-    spec = heat_map({"OFF": np.array([[0, 4]]), "ON": np.array([[16, 1]])}).to_dict(validate=False)
+    maps = {"OFF": np.array([[0, 4]]), "ON": np.array([[16, 1]])}
+    spec = heat_map(maps, darkest(maps)).to_dict(validate=False)
     on = spec["hconcat"][1]
     (few, many), scale = map(np.array, (rgb(FEW), rgb(MANY))), [on["layer"][1]["encoding"]["color"]["scale"]]
     assert scale == [{"type": "sqrt", "domain": [0, 16], "range": [FEW, MANY]}]
@@ -70,11 +71,21 @@ def test_a_colour_goes_with_the_square_root_of_its_count():
 def test_a_large_cameras_picture_has_its_own_pixels():
     found = np.zeros((480, 640), int)
     found[-1, -1] = 3
-    pixels, mark = picture(heat_map({"": found}).to_dict(validate=False))
+    pixels, mark = picture(heat_map({"": found}, 3).to_dict(validate=False))
     assert pixels.shape == (480, 640, 3)
     assert (mark["width"], mark["height"]) == (250, 188)
     assert tuple(pixels[-1, -1]) == rgb(MANY)
     assert (pixels.reshape(-1, 3)[:-1] == rgb(NONE)).all()
+
+
+def test_hot_pixels_take_no_colour_from_the_others():
+    """Two of 4000 pixels that told anything are hot, which is less than one in a thousand; of 1000 it is more."""
+    found = np.full(4000, 9)
+    found[:2], silent = 900, np.zeros(96, int)
+    assert darkest({"": np.append(found, silent).reshape(64, 64)}) == 9
+    assert darkest({"OFF": found[None, :1000], "ON": silent[None]}) == 900
+    pixels, _ = picture(heat_map({"": found.reshape(40, 100)}, 9).to_dict(validate=False))
+    assert (pixels == rgb(MANY)).all()
 
 
 @pytest.fixture
