@@ -4,8 +4,8 @@ Two streams, each of 50 ticks of 20 ms with 50,000 events at random times, unifo
 64x64`, whose addresses are uniform over 4096 pixels, and `one address`, which all events share.
 
 - A link carries a tick to the backend `numba` and a reply back. Its network pools 8 x 8 pixels into each of 64 LIF
-  neurons, in steps of 1 ms. `compute` is the device's own time for a tick, as a run's record has it. Beside it stands
-  the whole trip, and as its floor one copy of the tick's bytes in memory. All links and the copy take turns.
+  neurons, in steps of 1 ms. `compute` is the device's own time for a tick, as a run's record has it; the whole trip
+  stands below it. The floor of both is one copy of the tick's bytes in memory. All links and the copy take turns.
 - `a row` is what the loop pays to keep a tick's events until their second is written, where the program was sent what
   the sensors told; its floor is one copy. `a second` is the writing of 50 such rows, in real time and compressed.
 - `on disk` is the file of such a second, compressed, over what zstd makes of the same events as a raw array of 8 bytes
@@ -47,8 +47,8 @@ PERIOD_US, TICKS, EVENTS, SIDE = 20_000, 50, 50_000, 64
 STREAMS = ("random 64x64", "one address")
 LINKS = ("inprocess", "unix", "zmq")
 SHAPE = Widths(obs=1, state=1, info=(), actions=1, steps=1, values_in=0, modulators=0, values_out=0)
-MOST_S, MOST_ON_DISK = 0.70e-3, 1.1
-"""The targets: `compute` of a tick, and `on disk` over zstd."""
+MOST_COPIES, MOST_ON_DISK = 3.6, 1.1
+"""The targets. A tick's `compute` was 3.4 to 3.5 copies before the record held what sensors told."""
 OUT = ROOT / "runs" / "bench"
 TIMEOUT_NS = 5_000_000_000
 HEADER = ("what", "stream", "found", "beside", "ratio", "target", "")
@@ -119,7 +119,7 @@ def over_links(ticks: list[Events], rounds: int) -> list[tuple[str, ...]]:
                 trip_s[name].append(two)
             seq += len(ticks)
     for name in LINKS:
-        rows.append((f"compute, {name}", *cells(compute_s[name], compute_s["inprocess"], "in process", MOST_S)))
+        rows.append((f"compute, {name}", *cells(compute_s[name], copy_s, "a copy", MOST_COPIES)))
         rows.append((f"there and back, {name}", *cells(trip_s[name], copy_s, "a copy")))
     return rows
 
@@ -201,11 +201,11 @@ def on_disk(ticks: list[Events]) -> tuple[str, ...]:
     return f"{size / 1e6:.2f} MB", f"{zstd / 1e6:.2f} MB, zstd", f"{ratio:.2f}", f"{MOST_ON_DISK}", met
 
 
-def cells(mine_s: list[float], theirs_s: list[float], whose: str, most_s: float | None = None) -> tuple[str, ...]:
+def cells(mine_s: list[float], theirs_s: list[float], whose: str, most: float | None = None) -> tuple[str, ...]:
     """A row's cells: both times in ms, the ratio, and whether the target is met."""
     mine, theirs = statistics.median(mine_s), statistics.median(theirs_s)
     ratio = statistics.median(a / b for a, b in zip(mine_s, theirs_s, strict=False))
-    target = ("", "") if most_s is None else (f"{most_s * 1e3:g} ms", "met" if mine <= most_s else "missed")
+    target = ("", "") if most is None else (f"{most:g}", "met" if ratio <= most else "missed")
     return f"{mine * 1e3:.3g} ms", f"{theirs * 1e3:.3g} ms, {whose}", f"{ratio:.3g}", *target
 
 
