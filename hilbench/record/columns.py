@@ -172,8 +172,7 @@ def _lists(found: dict[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Ar
         rows = sorted(found)
         offsets[np.array(rows) + 1] = [found[row].size for row in rows]
         np.cumsum(offsets, out=offsets)
-        # Viewed as numbers, because joining structured arrays is slow.
-        flat = np.concatenate([found[row].view(flat_type) for row in rows])
+        flat = np.concatenate([found[row] for row in rows])
         if kind == EVENT:
             flat = packed(flat, offsets[rows])
     else:
