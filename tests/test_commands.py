@@ -50,6 +50,8 @@ PARSED_ONLY = {
     "python -m hatchling build": "leaves dist/; tests/unit/test_package.py builds",
     "python docs/scripts/architecture.py": "writes into docs/; tests/test_architecture.py draws the picture, too",
     "python benchmarks/engine.py": "minutes, and the peers installed",
+    "python benchmarks/events.py": "minutes",
+    "hilbench events runs/RUN": "needs a plant with event sensors; tests/unit/record/test_recordings.py has one",
     "hilbench device install lava": "downloads Lava into a Python 3.10 of its own; CI does it",
     "hilbench build cortexm": "needs a cross compiler; tests/unit/backends/test_cortexm.py builds",
     "hilbench evaluate devices": "minutes, and every device there is",

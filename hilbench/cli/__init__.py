@@ -27,6 +27,7 @@ from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import device, serve
 from hilbench.cli.doctor import doctor
+from hilbench.cli.events import events
 from hilbench.cli.impair import impair
 from hilbench.cli.keys import keys
 from hilbench.cli.meter import meter
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "replay": replay,
     "evaluate": evaluate,
     "report": report,
+    "events": events,
     "program": program,
     "import": import_network,
     "serve": serve,

@@ -115,7 +115,13 @@ def _raster(cell: ReportCell, meta: dict[str, Any], t_s: NDArray, address: NDArr
     populations = words.listed(meta["scenario"]["record"]["spikes"])
     heading = f"Spikes of {populations}: {cell.title} in {cell.group}"
     note = f"Seed {meta['scenario']['loop']['seed']}; neurons spread evenly over those that fired."
-    return Figure(f"spikes_{cell.group}", _strokes(times, row, shown, _marks(change)), heading, finding + ".", note)
+    return Figure(
+        f"spikes_{cell.group}",
+        strokes(times, row, shown, marks_at(change), f"neuron (1 to {shown})"),
+        heading,
+        finding + ".",
+        note,
+    )
 
 
 def _rates_hz(times: NDArray, change: float, n_neurons: int) -> list[float]:
@@ -124,14 +130,28 @@ def _rates_hz(times: NDArray, change: float, n_neurons: int) -> list[float]:
     return [float(some.sum() / n_neurons / length) if length > 0 else float("nan") for length, some in spans]
 
 
-def _strokes(times: NDArray, row: NDArray, n_neurons: int, marks: list[Mark]) -> alt.LayerChart:
-    """A stroke per spike, all of them one line with gaps: thousands of separate marks would take seconds to draw."""
+def strokes(times: NDArray, row: NDArray, n_neurons: int, marks: list[Mark], title: str) -> alt.LayerChart:
+    """A stroke per spike, all of them one line with gaps: thousands of separate marks would take seconds to draw.
+
+    Parameters
+    ----------
+    times : (n,) float64
+        The spikes' times, in s.
+    row : (n,) int
+        The row of each, from 0.
+    n_neurons : int
+        How many rows there are.
+    marks : list of Mark
+        Instants to point out.
+    title : str
+        What a row stands for.
+    """
     by_neuron = [{"neuron": n, "t": np.round(times[row == n], 4).tolist()} for n in range(n_neurons)]
     span = [float(times.min()), float(times.max())]
     top = n_neurons / (1 - headroom(len(marks), HEIGHT))
     y = alt.Y(
         "y:Q",
-        title=f"neuron (1 to {n_neurons})",
+        title=title,
         scale=alt.Scale(domain=[0, top], nice=False),
         axis=alt.Axis(labels=False, ticks=False, grid=False),
     )
@@ -155,7 +175,7 @@ def _norms(cell: ReportCell, meta: dict[str, Any], rows: list[dict[str, Any]]) -
         finding = f"The norm of {names[0]} is {words.figure(early[-1])} at the change and {end} at the end"
     heading = f"Recorded weights: {cell.title} in {cell.group}"
     note = f"Frobenius norm of {words.listed(names)}; seed {meta['scenario']['loop']['seed']}."
-    return Figure(f"weights_{cell.group}", _lines(rows, names, _marks(change)), heading, finding + ".", note)
+    return Figure(f"weights_{cell.group}", _lines(rows, names, marks_at(change)), heading, finding + ".", note)
 
 
 def _lines(rows: list[dict[str, Any]], names: list[str], marks: list[Mark]) -> alt.LayerChart:
@@ -176,5 +196,6 @@ def _lines(rows: list[dict[str, Any]], names: list[str], marks: list[Mark]) -> a
     return alt.layer(lines, *flags(marks, span)).properties(**wide(LOW))
 
 
-def _marks(change: float | None) -> list[Mark]:
+def marks_at(change: float | None) -> list[Mark]:
+    """The mark of the change; none where there is no change."""
     return [] if change is None else [Mark(change, "the change")]
