@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
+from dataclasses import fields, is_dataclass
 from functools import partial, wraps
 from importlib.metadata import version
 from inspect import signature
@@ -147,8 +148,9 @@ def _check_names(arguments: list[str]) -> None:
         return
     if arguments[0] not in COMMANDS:
         raise ScenarioError(f"{arguments[0]}: no such command; {allowed_hint(arguments[0], COMMANDS)}")
-    parameters = signature(COMMANDS[arguments[0]]).parameters.values()
-    named = {p.name.replace("as_json", "json") for p in parameters if p.kind is p.KEYWORD_ONLY} - {"overrides"}
+    parameters = [p for p in signature(COMMANDS[arguments[0]]).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    within = {field.name for p in parameters if is_dataclass(p.default) for field in fields(p.default)}
+    named = within | {p.name.replace("as_json", "json") for p in parameters} - {"overrides", "stated"}
     options = {f"--{name.replace('_', '-')}" for name in named | {"help"}}
     for argument in arguments[1:]:
         option = argument.partition("=")[0].replace("_", "-")
