@@ -36,6 +36,7 @@ from hilbench.cli.parts import list_plugins
 from hilbench.cli.program import program
 from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
+from hilbench.cli.simulate import simulate
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, allowed_hint
 from hilbench.machine.signals import as_interrupts
@@ -55,6 +56,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "report": report,
     "program": program,
     "import": import_network,
+    "simulate": simulate,
     "serve": serve,
     "device": device,
     "impair": impair,

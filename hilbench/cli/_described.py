@@ -38,8 +38,8 @@ def _population(p: dict[str, Any]) -> str:
         [
             f"{p['kind']} {' x '.join(map(str, p['shape']))}",
             *(f"{key} {_range(seconds)} s" for key, seconds in p["times_s"].items()),
-            *(f"{key} {_range(level)}" for key, level in p["levels"].items()),
             *(f"{key} {value}" for key, value in other.items()),
+            *(f"{key} {_range(level)}" for key, level in p["levels"].items()),
             *([f"learns by {p['rule']}"] if p["rule"] else []),
         ]
     )
@@ -47,18 +47,20 @@ def _population(p: dict[str, Any]) -> str:
 
 def _projection(p: dict[str, Any]) -> str:
     steps, seconds = p["delay_steps"], p["delay_s"]
-    delay = f", {_range(steps)} steps ({_range(seconds)} s)" if any(steps) else ""
+    plural = "" if steps == [1, 1] else "s"
+    delay = f", {_range(steps)} step{plural} ({_range(seconds)} s)" if any(steps) else ""
     late = ", after the threshold test" * p["after_threshold"]
-    share = f" ({p['density']:.3g} of all)" if p["density"] < 1 else ""
+    share = f", {p['density']:.3g} of all pairs" if p["density"] < 1 else ""
     weights = f", weights {_range(p['weights'])}" if p["weights"] else ""
     constant = f", constant input {_range(p['constant_input'])}" if p["constant_input"] else ""
     rule = f", learns by {p['rule']}" if p["rule"] else ""
-    what = f"{p['form']} {p['source']} -> {p['target']}, {p['synapses']} synapses{share}"
-    return f"{what}{weights}{delay}{late}{constant}{rule}"
+    what = f"{p['form']} {p['source']} -> {p['target']}, {p['synapses']} synapses{delay}{late}"
+    return f"{what}{share}{weights}{constant}{rule}"
 
 
 def _port(port: dict[str, Any]) -> str:
-    return " ".join([str(port["size"]), port["kind"], *([f"({', '.join(port['units'])})"] if any(port["units"]) else [])])
+    units = f" ({', '.join(port['units'])})" if any(port["units"]) else ""
+    return f"{port['size']} {port['kind']}{units}"
 
 
 def _range(ends: list[float]) -> str:

@@ -58,6 +58,7 @@ class Stated:
         return found | {name: value for name, value in options.items() if value is not None and name != "profile"}
 
 
+NOTHING = Stated()
 StatedOptions = Annotated[Stated, tyro.conf.arg(name="")]
 """The type of a command's parameter whose fields are options of their own."""
 

@@ -9,7 +9,7 @@ import tyro
 
 from hilbench.cli._described import rows, show
 from hilbench.cli._shared import print_json
-from hilbench.cli._stated import Stated, StatedOptions
+from hilbench.cli._stated import NOTHING, StatedOptions
 from hilbench.errors import ScenarioError
 
 USUAL = {
@@ -23,7 +23,7 @@ def import_network(
     network: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="NETWORK")],
     /,
     *,
-    stated: StatedOptions = Stated(),
+    stated: StatedOptions = NOTHING,
     out: Path | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:

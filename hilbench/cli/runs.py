@@ -14,7 +14,7 @@ from rich.table import Table
 
 from hilbench.bridge.device.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
-from hilbench.cli._stated import Stated, StatedOptions
+from hilbench.cli._stated import NOTHING, StatedOptions
 from hilbench.cli.explain import explain
 from hilbench.errors import ScenarioError, escaped, printable
 from hilbench.scenario import files as scenarios
@@ -25,7 +25,7 @@ def check(
     /,
     *,
     controller: str | None = None,
-    stated: StatedOptions = Stated(),
+    stated: StatedOptions = NOTHING,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     overrides: tyro.conf.Suppress[Any] = None,
 ) -> int:
@@ -54,7 +54,7 @@ def check(
         if controller or overrides:
             raise ScenarioError(f"{scenario}: a network has no fields of a scenario; allowed: what can be stated of it")
         return explain(Path(scenario), stated, as_json=as_json)
-    if stated != Stated() or as_json:
+    if stated != NOTHING or as_json:
         raise ScenarioError(f"{scenario}: statements and --json are for networks; allowed: --SECTION.FIELD VALUE")
     with watched(INTERRUPTED):
         found = scenarios.load(scenario, overrides, controller)

@@ -117,9 +117,8 @@ def feed(
         raise NetworkError(f"events: found one at {t_us[-1]} us; allowed: before the end at {end} us (duration_s)")
     ports = [*(port for port, _ in values), *(port for port, _ in held)]
     found = dict(zip(ports, rows, strict=True))
-    return Feed(
-        period_us, n, _side_by_side(network.inputs, found, n), _side_by_side(network.modulators, found, n), t_us, address
-    )  # fmt: skip
+    held_values, signals = (_side_by_side(ports, found, n) for ports in (network.inputs, network.modulators))
+    return Feed(period_us, n, held_values, signals, t_us, address)
 
 
 def column_names(ports: tuple[Port, ...]) -> list[str]:
@@ -136,17 +135,23 @@ Named = list[tuple[Port, Any]]
 
 
 def _by_kind(network: Network, inputs: Any) -> tuple[Named, Named]:
-    """What goes to the value ports, and what to the event ports; a single array or pair is for all ports of its kind."""
+    """What goes to value ports, and what to event ports; a single array or pair is for all ports of its kind."""
     n_values, n_addresses = size_of(network.inputs, "values"), size_of(network.inputs, "events")
     if _is_events(inputs):
         if not n_addresses:
-            raise NetworkError(f"inputs: found events; allowed: values of {_ports(network.inputs)}")
+            raise NetworkError(f"inputs: found events; this network takes {_sizes(network)}")
         return [], [(Port("events", n_addresses, "events"), inputs)]
     if inputs is not None and not isinstance(inputs, Mapping) and not n_values:
-        raise NetworkError(f"inputs: found numbers; allowed: events of {_ports(network.inputs)}, as (t_s, address)")
+        raise NetworkError(f"inputs: found numbers; this network takes {_sizes(network)}")
     found = _named(inputs, network.inputs, "input")
     events = [(port, given) for port, given in found if port.kind == "events"]
     return [pair for pair in found if pair[0].kind == "values"], events
+
+
+def _sizes(network: Network) -> str:
+    """Its input ports in words."""
+    ports = [f"{port.size} {port.kind} at {port.name!r}" for port in network.inputs]
+    return ", ".join(ports) or "no inputs, and a duration_s"
 
 
 def _named(given: Any, ports: tuple[Port, ...], what: str) -> Named:
@@ -289,4 +294,3 @@ def _finite(given: ArrayLike, where: str) -> NDArray:
     if bad := np.argwhere(~np.isfinite(array)).tolist():
         raise NetworkError(f"{where}: event {bad[0][0]}: found {array[tuple(bad[0])]}; allowed: finite numbers")
     return array
-

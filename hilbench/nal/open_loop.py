@@ -179,10 +179,17 @@ def drive(
     by_port = _by_port(watched, values)
     watching = {name: by_port.pop(f"{MEMBRANE}{name}") for name in membranes}
     return Simulation(
-        network, given.period_us / 1e6, given.n_periods, spikes.by_population(network, spiking, given.period_us * per_tick),
-        by_port, watching, _learnt(engine) if learning else {},
-        dict(zip(COUNTERS, counters.tolist(), strict=True)), report, tick_ns if clock_ns or engine.own_time else tick_ns[:0],
-    )  # fmt: skip
+        network=network,
+        period_s=given.period_us / 1e6,
+        n_periods=given.n_periods,
+        spikes=spikes.by_population(network, spiking, given.period_us * per_tick),
+        values=by_port,
+        membranes=watching,
+        learnt=_learnt(engine) if learning else {},
+        counters=dict(zip(COUNTERS, counters.tolist(), strict=True)),
+        report=report,
+        tick_ns=tick_ns if clock_ns or engine.own_time else tick_ns[:0],
+    )
 
 
 def _room(n_rows: int, n_values: int) -> NDArray[np.float32]:

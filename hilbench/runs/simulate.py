@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,14 +79,14 @@ class Comparison(Struct, frozen=True):
 def simulate(
     network: Network,
     given: Feed,
-    backends: Sequence[str],
+    backends: Mapping[str, Mapping[str, Any]],
     *,
     seed: int = 0,
     membranes: Sequence[str] = (),
     learning: bool = False,
     progress: Callable[[str, float], None] | None = None,
 ) -> list[Simulated]:
-    """Run a network on each backend in turn. Raises NetworkError or PluginError before the first one runs.
+    """Run a network on each backend in turn. Raises NetworkError, PluginError or ScenarioError.
 
     Parameters
     ----------
@@ -94,8 +94,8 @@ def simulate(
         What runs.
     given : Feed
         What it gets.
-    backends : sequence of str
-        Their names.
+    backends : dict
+        Name -> settings.
     seed : int
         Of the network's own randomness.
     membranes : sequence of str
@@ -106,6 +106,7 @@ def simulate(
         Is told the backend's name and the second of the network's time.
     """
     kinds = {name: plugins.get("backends", name) for name in backends}
+    configs = {name: to_config(kind.Config, backends[name], name, name) for name, kind in kinds.items()}
     found = []
     for name, kind in kinds.items():
         began_ns, first_ns = time.perf_counter_ns(), 0
@@ -120,10 +121,10 @@ def simulate(
             if progress:
                 progress(name, t_s)
 
-        engine = kind(to_config(kind.Config, {}, "settings", name))
         done = drive(
-            engine, network, given, seed=seed, membranes=membranes, learning=learning, progress=told, clock_ns=clock_ns
-        )
+            kind(configs[name]), network, given, seed=seed, membranes=membranes, learning=learning, progress=told,
+            clock_ns=clock_ns,
+        )  # fmt: skip
         found.append(Simulated(name, done, (first_ns - began_ns) * 1e-9))
     return found
 
@@ -187,7 +188,4 @@ def energy(done: Simulation) -> dict[str, dict[str, Any]]:
     rows = {name: np.full(n, done.counters[name] / n) for name in COUNTERS}
     live = {name: np.full(n, name == "answered") for name in ("answered", "terminated", "truncated")}
     found = energy_modelled(RunData(meta, [rows | live]))
-    return {
-        name: {"joules_per_period": m.value, "interval": m.interval, "note": m.note}
-        for name, m in found.items()
-    }  # fmt: skip
+    return {name: {"joules_per_period": m.value, "interval": m.interval, "note": m.note} for name, m in found.items()}
