@@ -47,12 +47,9 @@ def tables(
     return [
         Table(f"Spikes on {first.backend}", headings, fired),
         Table("Time and counts", ("", *(each.backend for each in found)), [*_times(found), *_counts(found)]),
-        *([Table(f"Against {first.backend}", COMPARED, [_compared(each) for each in compared])] if compared else []),
+        *([_comparisons(compared)] if compared else []),
         Table("Modelled energy of a period", ("target", "J", "range"), _joules(energy)),
     ]
-
-
-COMPARED = ("backend", "spikes", "in common", "first difference", "largest difference of values")
 
 
 def _fired(done: Simulation, name: str, fired: Spikes) -> tuple[str, ...]:
@@ -69,17 +66,25 @@ def _counts(found: Sequence[Simulated]) -> list[tuple[str, ...]]:
     return [(key.replace("_", " "), *(str(each.simulation.counters[key]) for each in found)) for key in COUNTED]
 
 
-def _compared(c: Comparison) -> tuple[str, ...]:
-    one, far = c.first_difference, c.largest_difference
-    where = "" if one is None else f"{one.t_s:g} s, {one.population} {one.neuron}, on {one.backend} alone"
-    largest = "no values" if far is None else f"{far.difference:.3g} ({far.port}[{far.index}] at {far.t_s:g} s)"
-    return (
-        c.backends[1],
-        f"{c.spikes[1]} ({c.spikes[0]} on {c.backends[0]})",
-        str(c.common),
-        where or "none: all equal",
-        largest,
-    )
+def _comparisons(compared: Sequence[Comparison]) -> Table:
+    first, n = compared[0].backends[0], compared[0].spikes[0]
+    rows = [
+        ("spikes", *(f"{c.spikes[1]}, {first} {n}" for c in compared)),
+        ("in common", *(str(c.common) for c in compared)),
+        ("first difference", *map(_first_difference, compared)),
+        ("largest difference of values", *map(_largest_difference, compared)),
+    ]
+    return Table(f"Against {first}", ("", *(c.backends[1] for c in compared)), rows)
+
+
+def _first_difference(c: Comparison) -> str:
+    one = c.first_difference
+    return "none: all equal" if one is None else f"{one.t_s:g} s: {one.population} {one.neuron}, on {one.backend} alone"
+
+
+def _largest_difference(c: Comparison) -> str:
+    far = c.largest_difference
+    return "no values" if far is None else f"{far.difference:.3g}: {far.port}[{far.index}] at {far.t_s:g} s"
 
 
 def _joules(energy: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
