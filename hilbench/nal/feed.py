@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -16,6 +17,9 @@ from hilbench.settings import whole_steps
 from hilbench.types import EVENT, NO_EVENTS, Port, Tick, size_of
 
 MODULATOR = "modulator"
+PERIODS_MAX = 100_000_000
+BLOCK = 65_536
+"""Ticks whose events are looked up at a time."""
 TICK_STEPS = 100
 """Network steps that one call of a backend runs at most, where more than a control period may pass in it."""
 TICK_SPIKES = 1 << 22
@@ -64,18 +68,19 @@ class Feed:
         learning : bool
             Whether weights may change.
         """
-        tick_us = self.period_us * periods_per_tick
-        starts_us = np.arange(self.n_periods // periods_per_tick + 1) * tick_us
-        bounds = np.searchsorted(self.t_us, starts_us).tolist()
+        tick_us, n_ticks = self.period_us * periods_per_tick, self.n_periods // periods_per_tick
         events = np.zeros(self.t_us.size, EVENT)
         events["t_us"], events["address"] = self.t_us % tick_us, self.address
         tick = Tick(learning=learning)
-        for seq in range(self.n_periods // periods_per_tick):
-            tick.seq, tick.t_ns = seq, seq * tick_us * 1000
-            tick.values, tick.modulators = self.values[seq * periods_per_tick], self.modulators[seq * periods_per_tick]
-            first, end = bounds[seq], bounds[seq + 1]
-            tick.events = events[first:end] if end > first else NO_EVENTS
-            yield tick
+        for block in range(0, n_ticks, BLOCK):
+            seqs = range(block, min(block + BLOCK, n_ticks))
+            bounds = np.searchsorted(self.t_us, np.arange(seqs.start, seqs.stop + 1) * tick_us).tolist()
+            for seq, (first, end) in zip(seqs, pairwise(bounds), strict=True):
+                row = seq * periods_per_tick
+                tick.seq, tick.t_ns = seq, seq * tick_us * 1000
+                tick.values, tick.modulators = self.values[row], self.modulators[row]
+                tick.events = events[first:end] if end > first else NO_EVENTS
+                yield tick
 
 
 def feed(
@@ -219,6 +224,9 @@ def _n_periods(rows: list[NDArray], t_us: NDArray, period_us: int, duration_s: f
         raise NetworkError("duration_s: not given, and no input says how long; allowed: seconds, as 1.0")
     if not n:
         raise NetworkError("inputs: found 0 rows; allowed: 1 or more")
+    if n > PERIODS_MAX:
+        since = "; times of events are since the start: subtract the first one's" if t_us.size else ""
+        raise NetworkError(f"duration_s: found {n} periods of {period_us / 1e6:g} s; allowed: {PERIODS_MAX}{since}")
     return n
 
 

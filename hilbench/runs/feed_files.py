@@ -124,6 +124,8 @@ def _addresses(path: Path, found: dict[str, NDArray[Any]], axes: list[str]) -> N
 def _csv(path: Path, names: list[str]) -> NDArray[Any]:
     with path.open(encoding="utf-8-sig") as file:
         first = next((line for line in file if line.strip()), "")
+    if not first:
+        raise ValueError("it is empty")
     comma = next((mark for mark in (",", ";", "\t") if mark in first), None)
     cells = [cell.strip(" \t\r\n\"'") for cell in first.lstrip("# ").strip().split(comma)]
     header = not all(map(_is_number, cells))

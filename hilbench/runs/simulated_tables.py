@@ -59,7 +59,10 @@ def _fired(done: Simulation, name: str, fired: Spikes) -> tuple[str, ...]:
 
 def _times(found: Sequence[Simulated]) -> list[tuple[str, ...]]:
     timings = [each.timing for each in found]
-    return [(title, *(f"{timing[key]:.4g}" for timing in timings)) for key, title in TIMES.items()]
+    return [
+        (title, *(f"{timing[key]:{'d' if isinstance(timing[key], int) else '.4g'}}" for timing in timings))
+        for key, title in TIMES.items()
+    ]
 
 
 def _counts(found: Sequence[Simulated]) -> list[tuple[str, ...]]:

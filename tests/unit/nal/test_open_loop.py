@@ -211,6 +211,7 @@ def test_what_does_not_fit_is_one_line(inputs, options, line: str) -> None:
         ((TIMES, [0, 0.5]), {}, "found an address that is no whole number"),
         ((TIMES, [0]), {}, r"found times \(2,\), addresses \(1,\)"),
         (([0.1, np.inf], [0, 0]), {}, "t_s: event 1: found inf; allowed: finite numbers"),
+        (([1.7e9], [0]), {}, "found 1700000000001 periods of 0.001 s; allowed: 100000000; .*subtract the first one's"),
         ((TIMES, [0, 0]), {"duration_s": 0.002}, "events: found one at 3000 us; allowed: before the end at 2000 us"),
         (np.ones((5, 2)), {}, "inputs: found numbers; this network takes 2 events at 'x'"),
         (np.zeros(3, [("t", "i8"), ("x", "i4")]), {}, "found fields t, x; allowed: t_us, address"),

@@ -72,7 +72,7 @@ def test_pixels_are_addresses_in_c_order(tmp_path: Path) -> None:
         ("x.csv", "1,2\n", r"x.csv: input: found shape \(1, 2\); allowed: \(n_periods, 3\), columns x\[0\], "),
         ("x.csv", "1,2,3\n1,2,z\n", "x.csv: not a file of numbers: could not convert string 'z'"),
         ("x.csv", "1,2,nan\n", "x.csv: input: row 0, column 2: found nan"),
-        ("x.csv", "", "x.csv: "),
+        ("x.csv", "", "x.csv: not a file of numbers: it is empty"),
         ("x.npy", "no array", "x.npy: not a file of numbers"),
         ("e.npz", "no archive", "e.npz: not a file of events"),
         ("e.npz", {"t_us": [0]}, "e.npz: found arrays t_us; allowed: t_us and address; or t_us, shape, and y, x"),
