@@ -23,9 +23,10 @@ import zmq
 from hilbench import plugins
 from hilbench.bridge import stream
 from hilbench.bridge.device.process import DeviceProcess
-from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol import handshakes, wire
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams
-from hilbench.bridge.protocol.wire import Hello, Kind
+from hilbench.bridge.protocol.handshakes import Hello
+from hilbench.bridge.protocol.wire import Kind
 from hilbench.types import LawProgram, Port, Probes, Tick
 
 PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))
@@ -100,7 +101,7 @@ def hostile_frames(n: int = 4096, seed: int = 0) -> list[bytes]:
     """A third of them noise, the rest frames of every kind with a few bytes changed, cut off or added."""
     rng = np.random.default_rng(seed)
     whole = [wire.frame(kind, 0, 7, rng.bytes(rng.integers(0, 100))) for kind in Kind]
-    whole += [wire.encode_hello(0, 1, Hello()), wire.encode_reset(0, 2, 3, "all", 4)]
+    whole += [handshakes.encode_hello(0, 1, Hello()), handshakes.encode_reset(0, 2, 3, "all", 4)]
     return [_noise(rng) if k % 3 == 0 else _damaged(rng, whole[k % len(whole)]) for k in range(n)]
 
 

@@ -20,12 +20,13 @@ from time import perf_counter_ns
 from typing import Any
 
 from hilbench.loop.agent import Agent
-from hilbench.loop.clock import Lockstep
 from hilbench.loop.loop import Loop
+from hilbench.loop.virtual import Lockstep
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder
 from hilbench.runs.build import make_agent, make_plant
-from hilbench.scenario.files import Scenario, load
+from hilbench.scenario.files import load
+from hilbench.scenario.resolved import Scenario
 
 TARGET = 2.0
 """What the whole loop may cost, as a multiple of the bare one."""

@@ -16,7 +16,8 @@ from time import monotonic_ns, process_time_ns, sleep
 
 import numpy as np
 
-from hilbench.loop.clock import SPIN_NS, collector_frozen, overslept_ns, spin_ns
+from hilbench.loop.clock import collector_frozen
+from hilbench.loop.waiting import SPIN_NS, overslept_ns, spin_ns
 from hilbench.machine.realtime_setup import granted
 from hilbench.scenario.loop import LoopConfig
 

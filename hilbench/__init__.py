@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from hilbench.record.frames import frame
     from hilbench.record.reader import read_run
     from hilbench.runs.build import make_agent, make_plant
-    from hilbench.scenario.files import Scenario, load
+    from hilbench.scenario.files import load
+    from hilbench.scenario.resolved import Scenario
     from hilbench.studies.evaluation import evaluate
 
 __version__ = "0.1.0"
@@ -50,6 +51,7 @@ def run(
     overrides: Mapping[str, Any] | None = None,
     controller: str | None = None,
     progress: Callable[[float], None] | None = None,
+    plant: Any = None,
 ) -> Outcome:
     """Run a scenario and leave its record in a folder.
 
@@ -67,16 +69,19 @@ def run(
         Which of the scenario's controllers runs; only with a name or path.
     progress : callable, optional
         Receives the simulated time in s, once a second of it.
+    plant : gymnasium.Env or Plant, optional
+        What to drive in place of the scenario's plant; it stays open, and the record says that it was given.
     """
     from hilbench.errors import ScenarioError
     from hilbench.runs.run import run as run_resolved
-    from hilbench.scenario.files import Scenario, load
+    from hilbench.scenario.files import load
+    from hilbench.scenario.resolved import Scenario
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario, overrides, controller)
     elif overrides or controller is not None:
         raise ScenarioError("overrides, controller: allowed with a scenario's name or path; give these to load() here")
-    return run_resolved(scenario, folder, progress)
+    return run_resolved(scenario, folder, progress, plant=plant)
 
 
 def __getattr__(name: str) -> Any:

@@ -70,7 +70,7 @@ class LawRunner(Backend):
             np.zeros(size_of(ports, "values"), np.float32) for ports in (program.inputs, program.modulators)
         )
         try:
-            with _guarded(program.name, "its step", but=(TypeError, ValueError)):
+            with _guarded(program.name, "its step", but=(HilbenchError, TypeError, ValueError)):
                 found = np.shape(self._law.step(values, modulators, False))
         except HilbenchError:
             raise
@@ -91,11 +91,11 @@ class LawRunner(Backend):
 
 
 @contextmanager
-def _guarded(name: str, what: str, but: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+def _guarded(name: str, what: str, but: tuple[type[Exception], ...] = (HilbenchError,)) -> Iterator[None]:
     """Whatever a law raises, `but` for some, as one line."""
     try:
         yield
-    except (HilbenchError, *but):
+    except but:
         raise
     except (Exception, SystemExit) as error:
         raise PluginFault(f"law {name!r}: {what} raised {said(error)}") from error

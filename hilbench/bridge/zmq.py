@@ -13,7 +13,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from hilbench.bridge.client.client import FrameLink, Limits
 from hilbench.bridge.keys import read_pair, read_public
-from hilbench.bridge.protocol.wire import Hello
+from hilbench.bridge.protocol.handshakes import Hello
 from hilbench.bridge.transport.addresses import LINKS
 from hilbench.bridge.transport.sockets import dial, tune
 from hilbench.errors import LinkError

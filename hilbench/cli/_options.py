@@ -18,7 +18,8 @@ def _or_absent(info: PrimitiveTypeInfo) -> Any:
     if info.type_origin not in (Union, UnionType) or NoneType not in kinds:
         return None
     others = tuple(kind for kind in kinds if kind is not NoneType)
-    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(Union[others], info.markers))  # noqa: UP007
+    either: Any = Union[others]  # noqa: UP007
+    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(either, info.markers))
     if not isinstance(spec, PrimitiveConstructorSpec):
         return spec
     return replace(

@@ -15,7 +15,8 @@ from hilbench.errors import ScenarioError
 from hilbench.types import to_builtins
 
 if TYPE_CHECKING:
-    from hilbench.machine.doctor import Lava, MachineReport, Spread
+    from hilbench.machine.doctor import Lava
+    from hilbench.machine.findings import MachineReport, Spread
 
 
 _ABOUT = """measuring for about {:.0f} s: clock, sleep, and the echo of a device that computes nothing over {}
@@ -38,8 +39,9 @@ def doctor(
     as_json
         print everything as JSON
     """
-    from hilbench.machine.doctor import LATE_SHARE, LINKS, examine, expected_s
+    from hilbench.machine.doctor import examine, expected_s
     from hilbench.machine.doctor import lava as time_lava
+    from hilbench.machine.findings import LATE_SHARE, LINKS
 
     if not 0.01 <= each_s <= 600:
         raise ScenarioError(f"--each-s: found {each_s}, expected a time from 0.01 s to 600 s")
@@ -68,7 +70,7 @@ def _print(report: MachineReport, timed: Lava | None) -> None:
 
 
 def _rows(report: MachineReport) -> Iterator[tuple[str, str]]:
-    from hilbench.machine.doctor import LINKS
+    from hilbench.machine.findings import LINKS
 
     clock, stalls = report.clock, report.stalls
     yield "monotonic clock", f"resolution {clock.resolution_s * 1e9:g} ns, a reading takes {clock.read_s * 1e9:.0f} ns"

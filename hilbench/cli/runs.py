@@ -18,6 +18,7 @@ from hilbench.cli._stated import NOTHING, StatedOptions
 from hilbench.cli.explain import explain
 from hilbench.errors import ScenarioError, escaped, printable
 from hilbench.scenario import files as scenarios
+from hilbench.scenario import resolved
 
 
 def check(
@@ -59,7 +60,7 @@ def check(
     with watched(INTERRUPTED):
         found = scenarios.load(scenario, overrides, controller)
         control = check_whole(found)
-    print(tomli_w.dumps(scenarios.dump(found)), end="")
+    print(tomli_w.dumps(resolved.dump(found)), end="")
     for note in control.notes:
         complain(note)
     return 0
@@ -131,11 +132,11 @@ def replay(run: Run, /, *, out: Path | None = None) -> int:
     return 0 if same else 1
 
 
-def _folder(found: scenarios.Scenario) -> Path:
+def _folder(found: resolved.Scenario) -> Path:
     return Path("runs") / f"{found.name}__{found.controller}__s{found.loop.seed}__{now()}"
 
 
-def _progress(found: scenarios.Scenario, quiet: bool) -> Any:
+def _progress(found: resolved.Scenario, quiet: bool) -> Any:
     """A bar over simulated time; none when quiet, off a terminal, or in real time, where drawing would cost ticks."""
     if quiet or not sys.stdout.isatty() or found.loop.mode == "realtime":
         return nullcontext()

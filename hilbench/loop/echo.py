@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import LinkError, ProtocolError
-from hilbench.loop.clock import SPIN_NS, collector_frozen
-from hilbench.loop.waiting import sleep_then_poll
+from hilbench.loop.clock import collector_frozen
+from hilbench.loop.waiting import SPIN_NS, sleep_then_poll
 from hilbench.types import Link
 
 

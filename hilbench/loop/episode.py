@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from math import isfinite
 
-from hilbench.record.writer import EpisodeRows
+from hilbench.record.rows import EpisodeRows
 from hilbench.types import Events, Observation
 
 Action = tuple[float, ...]

@@ -12,7 +12,7 @@ import numpy as np
 
 from hilbench.nal.model.network import Network
 from hilbench.runs.promises import call, check_events, check_finite, place, wrong
-from hilbench.scenario.files import Scenario
+from hilbench.scenario.resolved import Scenario
 from hilbench.types import NO_EVENTS, BuiltController, Decoder, Encoder, LawProgram, Tick, size_of
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from hilbench.errors import PluginFault, allowed_hint
 from hilbench.runs.promises import call, check_events, check_finite, place, wrong
-from hilbench.scenario.files import Scenario
+from hilbench.scenario.resolved import Scenario
 from hilbench.settings import whole_steps
 from hilbench.types import PlantSpec
 
@@ -38,7 +38,7 @@ def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
         with call("plant_spec"):
             plant_spec = plant.plant_spec
         _check_types(plant_spec)
-        _check_sheet(plant_spec, scenario.plant.config.physics_step_s)
+        _check_sheet(plant_spec, scenario.plant.config.physics_step_s or scenario.loop.period_s)
         _check_spaces(plant, plant_spec)
         _check_period(plant, plant_spec, scenario.loop.period_s)
         sensed_whole = all(

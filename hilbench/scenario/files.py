@@ -1,4 +1,4 @@
-"""Scenario files: find, load, override, validate, dump. One TOML file names plant, loop, link, backend and controllers.
+"""Scenario files: find, load, override, validate. One TOML file names plant, loop, link, backend and controllers.
 
 Strict: an unknown field, a value out of range, a plug-in that does not exist or rates that do not divide are one line
 that names the file and the section. It builds nothing and runs nothing.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,8 +19,9 @@ from hilbench import plugins
 from hilbench.errors import PluginError, ScenarioError, allowed_hint
 from hilbench.scenario.delays import Seconds, to_delay
 from hilbench.scenario.loop import LoopConfig, Positive
+from hilbench.scenario.resolved import ControllerPart, PluginPart, Scenario, dump_part
 from hilbench.scenario.score import ScoreConfig, check_score
-from hilbench.settings import to_config, whole_steps
+from hilbench.settings import beside, to_config, whole_steps
 from hilbench.types import Probes, to_builtins
 
 if sys.version_info >= (3, 11):
@@ -30,56 +30,6 @@ else:
     import tomli as tomllib
 NEEDS = {"controllers": ("backend", "build"), "backends": ("environment", "load", "step")}
 """What else a plug-in's class must have before a scenario can be read or run at all."""
-
-
-@dataclass(frozen=True)
-class PluginPart:
-    """A plug-in by kind, with its Config."""
-
-    kind: str
-    config: Any
-
-
-@dataclass(frozen=True)
-class ControllerPart:
-    """A controller as this scenario tunes it, and the backend it runs on."""
-
-    kind: str
-    config: Any
-    backend: PluginPart
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A resolved scenario. `where` is the file it came from, for messages."""
-
-    name: str
-    summary: str
-    where: str
-    plant: PluginPart
-    loop: LoopConfig
-    link: PluginPart
-    record: Probes
-    disturbances: dict[str, dict[str, Any]]
-    controllers: dict[str, ControllerPart]
-    controller: str
-    phases: dict[str, tuple[float, float]]
-    score: ScoreConfig
-
-    @property
-    def chosen(self) -> ControllerPart:
-        """The controller that runs."""
-        return self.controllers[self.controller]
-
-    @property
-    def period_us(self) -> int:
-        """The control period in microseconds."""
-        return round(self.loop.period_s * 1e6)
-
-    @property
-    def change_s(self) -> float | None:
-        """When the change comes that a learner is to adapt to; None where the scenario names none."""
-        return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
 
 
 NAME = "letters, digits, spaces and . _ -, the first a letter or a digit"
@@ -218,7 +168,9 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
         summary=top.summary,
         where=where,
         plant=_part("envs", top.plant, f"{where}: plant"),
-        loop=to_config(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"),
+        loop=beside(
+            to_config(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"), _folder(f"{where}: loop")
+        ),
         link=_part("links", {"kind": "inprocess"} | top.link, f"{where}: link"),
         record=to_config(Probes, top.record, f"{where}: record"),
         disturbances={
@@ -234,62 +186,6 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
     _check_rates(scenario)
     check_score(scenario.score, scenario.disturbances, scenario.controllers, scenario.loop.period_s, f"{where}: score")
     return scenario
-
-
-def choose_controller(scenario: Scenario, name: str) -> Scenario:
-    """The same scenario with another of its controllers. Raises ScenarioError.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The scenario.
-    name : str
-        One of `scenario.controllers`.
-    """
-    if name not in scenario.controllers:
-        raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {allowed_hint(name, scenario.controllers)}")
-    return replace(scenario, controller=name)
-
-
-def dump(scenario: Scenario) -> dict[str, Any]:
-    """Everything resolved, as a dict that `resolve` takes back."""
-    controllers = {
-        name: {"kind": c.kind, **to_builtins(c.config), "backend": _dump(c.backend)}
-        for name, c in scenario.controllers.items()
-    }
-    whole = {
-        "name": scenario.name,
-        "summary": scenario.summary,
-        "controller": scenario.controller,
-        "plant": _dump(scenario.plant),
-        "loop": to_builtins(scenario.loop),
-        "link": _dump(scenario.link),
-        "backend": _dump(scenario.chosen.backend),
-        "record": to_builtins(scenario.record),
-        "phases": {name: list(span) for name, span in scenario.phases.items()},
-        "score": to_builtins(scenario.score),
-        "disturbances": scenario.disturbances,
-        "controllers": controllers,
-    }
-    return _without_none(whole)
-
-
-def fingerprint(scenario: Scenario) -> dict[str, Any]:
-    """What decides a run and its numbers: everything but the controllers that do not run, and words."""
-    whole = dump(scenario)
-    whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
-    return {field: value for field, value in whole.items() if field != "summary"}
-
-
-def _dump(part: PluginPart) -> dict[str, Any]:
-    return {"kind": part.kind, **to_builtins(part.config)}
-
-
-def _without_none(value: Any) -> Any:
-    """TOML has no null; an absent field means its default."""
-    if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    return value
 
 
 def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
@@ -314,12 +210,12 @@ def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
 
 def _part(kind: str, table: Mapping[str, Any], where: str) -> PluginPart:
     name, found = _plugin(kind, table, where)
-    return PluginPart(name, to_config(found.Config, {k: v for k, v in table.items() if k != "kind"}, where, name))
+    settings = {k: v for k, v in table.items() if k != "kind"}
+    return PluginPart(name, beside(to_config(found.Config, settings, where, name), _folder(where)))
 
 
 def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    part = _part("disturbances", table, where)
-    return _without_none(_dump(part))
+    return dump_part(_part("disturbances", table, where))
 
 
 def _controlled(table: Mapping[str, Any], backend: PluginPart, where: str) -> ControllerPart:
@@ -329,7 +225,13 @@ def _controlled(table: Mapping[str, Any], backend: PluginPart, where: str) -> Co
         backend = _part("backends", table["backend"], f"{where}.backend")
     elif found.backend is not None:
         backend = _part("backends", {"kind": found.backend}, f"{where}.backend")
-    return ControllerPart(name, to_config(found.Config, settings, where, name), backend)
+    return ControllerPart(name, beside(to_config(found.Config, settings, where, name), _folder(where)), backend)
+
+
+def _folder(where: str) -> Path | None:
+    """The folder of the scenario's file that a place is in: what fields of the type File name may lie there."""
+    file = Path(where.rpartition(": ")[0])
+    return file.parent if file.suffix == ".toml" else None
 
 
 def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:
@@ -347,7 +249,8 @@ def _check_rates(scenario: Scenario) -> None:
         raise ScenarioError(
             f"{where}: plant {scenario.plant.kind!r}: found no field physics_step_s in its Config; allowed: one, in s"
         )
-    whole_steps(loop.period_s, scenario.plant.config.physics_step_s, period)
+    if (physics_step_s := scenario.plant.config.physics_step_s) is not None:  # else a step takes the whole period
+        whole_steps(loop.period_s, physics_step_s, period)
     network_step_s = getattr(scenario.chosen.config, "dt_s", None)
     if network_step_s is not None:
         whole_steps(loop.period_s, network_step_s, period, f"network steps (controllers.{scenario.controller}.dt_s)")

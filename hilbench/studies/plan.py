@@ -21,7 +21,7 @@ from hilbench.runs.build import check_whole, learns, nearest_link
 from hilbench.runs.run import TRACE, tick_times
 from hilbench.runs.sources import Reader, Sources, code_version, modules_of
 from hilbench.scenario.delays import TraceDelay
-from hilbench.scenario.files import Scenario, choose_controller, fingerprint
+from hilbench.scenario.resolved import Scenario, choose_controller, fingerprint
 from hilbench.studies.suite import SuiteCell
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario import files as scenarios
-from hilbench.scenario.files import Scenario
+from hilbench.scenario.resolved import Scenario, fingerprint
 from hilbench.settings import to_config
 
 Names = Annotated[list[str], Meta(min_length=1)]
@@ -136,7 +136,7 @@ def cells(suite: Suite) -> list[SuiteCell]:
     for grid in suite.grids:
         for cell in _of_grid(_filled(grid, suite)):
             seeds = [seed for seed, _ in cell.by_seed]
-            alike = scenarios.fingerprint(cell.scenario), cell.point, seeds, cell.label, cell.scored
+            alike = fingerprint(cell.scenario), cell.point, seeds, cell.label, cell.scored
             unlike.setdefault(repr(alike), cell)
     found = _labelled(list(unlike.values()))
     names = {cell.scenario.controller for cell in found}

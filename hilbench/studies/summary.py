@@ -7,7 +7,7 @@ from typing import Any
 
 from hilbench import plugins
 from hilbench.errors import PluginError
-from hilbench.scenario.files import fingerprint
+from hilbench.scenario.resolved import fingerprint
 from hilbench.studies.plan import Case, Job, Line
 from hilbench.studies.statistics import differences, over_seeds
 from hilbench.studies.suite import Suite, command

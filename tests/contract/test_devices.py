@@ -24,7 +24,7 @@ from device_plants import Plant, code_of
 from host_device import BYE, ECHO, ERROR, HELLO, RESET, TICK, framed, header
 
 from hilbench.bridge.device.process import DeviceProcess
-from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol import handshakes, wire
 from hilbench.bridge.protocol.identity import program_hash
 from hilbench.cli import main
 from hilbench.controllers.lqr import LQRLaw
@@ -147,8 +147,8 @@ def plant(meet):
 
 
 def load(plant, program):
-    body = wire.Load(PERIOD_US, Probes(), pack(program))
-    assert plant.ask(wire.encode_load(plant.session, 66, body))[3] == wire.Kind.REPORT
+    body = handshakes.Load(PERIOD_US, Probes(), pack(program))
+    assert plant.ask(handshakes.encode_load(plant.session, 66, body))[3] == wire.Kind.REPORT
 
 
 def law_of(program):

@@ -24,8 +24,9 @@ from hilbench.bridge.device import process, server
 from hilbench.bridge.device.device import Device
 from hilbench.bridge.device.listeners import MAX_CONNECTIONS
 from hilbench.bridge.device.server import check_bind, serve
-from hilbench.bridge.protocol import wire
-from hilbench.bridge.protocol.wire import Code, Hello, Kind
+from hilbench.bridge.protocol import handshakes, wire
+from hilbench.bridge.protocol.handshakes import Hello
+from hilbench.bridge.protocol.wire import Code, Kind
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError
 from hilbench.nal.model.codec import pack
@@ -195,7 +196,7 @@ def test_a_connection_that_is_only_half_dead_is_taken_over_by_its_own_plant():
             plant.setsockopt(zmq.LINGER, 0)
             plant.setsockopt(zmq.ROUTING_ID, b"Pthe same plant")
             plant.connect(address)
-            plant.send(wire.encode_hello(0, 1, Hello()))
+            plant.send(handshakes.encode_hello(0, 1, Hello()))
             assert plant.poll(5_000)
             assert wire.read_header(plant.recv()).kind == Kind.HELLO
 
@@ -276,7 +277,7 @@ def test_a_vanished_plant_makes_room_when_its_lease_is_over():
         with zmq.Context() as context, context.socket(zmq.DEALER) as gone:
             gone.setsockopt(zmq.LINGER, 0)
             gone.connect(address)
-            gone.send(wire.encode_hello(0, 1, Hello()))
+            gone.send(handshakes.encode_hello(0, 1, Hello()))
             assert gone.poll(20_000)
         with ZmqLink(Config(address=address), "fake", {}) as link:
             with pytest.raises(LinkError, match="BUSY"):
@@ -310,13 +311,13 @@ def test_garbage_on_the_socket_is_answered_and_forgotten():
         with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
             stranger.setsockopt(zmq.LINGER, 0)
             stranger.connect(address)
-            hello = wire.encode_hello(0, 1, Hello())
+            hello = handshakes.encode_hello(0, 1, Hello())
             for parts, code in (([b"GET / HTTP/1.1"], Code.FRAME), ([b"", hello], Code.FRAME), ([hello], Code.BUSY)):
                 stranger.send_multipart(parts)
                 assert stranger.poll(20_000)
                 answer = stranger.recv()
                 assert wire.read_header(answer).kind == Kind.ERROR
-                assert wire.decode_error(answer)[0] == code
+                assert handshakes.decode_error(answer)[0] == code
         with sockets.create_connection(tuple(address[6:].split(":"))) as raw:
             raw.sendall(os.urandom(4096))
         assert exchange(link, second).prev_seq == 0
@@ -326,9 +327,9 @@ def test_a_fixed_device_is_used_when_it_has_this_program(monkeypatch):
     def fixed(*arguments):
         device = Device(*arguments)
         sender = b"factory"
-        device.answer(sender, wire.encode_hello(0, 0, Hello()), 0)
-        body = wire.Load(fakes.PERIOD_US, fakes.PROBES, pack(fakes.PROGRAM))
-        device.answer(sender, wire.encode_load(device._number, 0, body), 0)
+        device.answer(sender, handshakes.encode_hello(0, 0, Hello()), 0)
+        body = handshakes.Load(fakes.PERIOD_US, fakes.PROBES, pack(fakes.PROGRAM))
+        device.answer(sender, handshakes.encode_load(device._number, 0, body), 0)
         device.answer(sender, wire.frame(Kind.BYE, device._number, 0), 0)
         device._hello = device._hello._replace(capabilities=0)
         return device

@@ -16,8 +16,9 @@ from fault_runs import LONG_S, end_after
 from hilbench.bridge.device.session import Session, build_backend
 from hilbench.bridge.impair.impairment import Counts, Cut, Impairment, Lane, Way
 from hilbench.bridge.impair.relay import impair_link
-from hilbench.bridge.protocol import wire
-from hilbench.bridge.protocol.wire import Code, Hello, Kind
+from hilbench.bridge.protocol import handshakes, wire
+from hilbench.bridge.protocol.handshakes import Hello
+from hilbench.bridge.protocol.wire import Code, Kind
 from hilbench.bridge.zmq import Config, ZmqLink
 from hilbench.errors import LinkError
 from hilbench.record.reader import read_run
@@ -237,13 +238,13 @@ def test_the_device_sees_each_plant_and_each_plant_the_device():
         with zmq.Context() as context, context.socket(zmq.DEALER) as stranger:
             stranger.setsockopt(zmq.LINGER, 0)
             stranger.connect(address)
-            hello = wire.encode_hello(0, 1, Hello())
+            hello = handshakes.encode_hello(0, 1, Hello())
             for parts, code in (([b"GET / HTTP/1.1"], Code.FRAME), ([b"", hello], Code.FRAME)):
                 stranger.send_multipart(parts)
                 assert stranger.poll(20_000)
                 answer = stranger.recv()
                 assert wire.read_header(answer).kind == Kind.ERROR
-                assert wire.decode_error(answer)[0] == code
+                assert handshakes.decode_error(answer)[0] == code
 
 
 def test_handshakes_are_impaired_on_demand():

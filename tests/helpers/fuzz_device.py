@@ -12,9 +12,10 @@ import numpy as np
 
 from hilbench.bridge.device.device import Device
 from hilbench.bridge.device.session import build_backend
-from hilbench.bridge.protocol import states, wire
+from hilbench.bridge.protocol import handshakes, states, wire
+from hilbench.bridge.protocol.handshakes import Hello
 from hilbench.bridge.protocol.ticks import encode_tick
-from hilbench.bridge.protocol.wire import Code, Hello, Kind
+from hilbench.bridge.protocol.wire import Code, Kind
 from hilbench.nal import Network
 from hilbench.nal.model.codec import pack
 from hilbench.nal.rules.pes import PES
@@ -53,7 +54,7 @@ class Target:
 
     def start(self) -> list[bytes]:
         """Open a session, load, reset and run three ticks; all answers."""
-        answers = [self.say(wire.encode_hello(0, 1, Hello()))]
+        answers = [self.say(handshakes.encode_hello(0, 1, Hello()))]
         for frame in self.frames()[:2]:
             answers.append(self.say(frame))
         return answers[1:] + [self.say(encode_tick(tick(seq), self.session)) for seq in range(3)]
@@ -68,10 +69,10 @@ class Target:
         arrays = self.device._session.snapshot() if self.device._session.sizes else {}
         empty = [wire.frame(kind, number, 9) for kind in Kind if kind not in (Kind.LOAD, Kind.RESET, Kind.TICK)]
         return [
-            wire.encode_load(number, 2, wire.Load(PERIOD_US, Probes(spikes=("a",)), PACKED)),
-            wire.encode_reset(number, 3, 5, "none", 2),
+            handshakes.encode_load(number, 2, handshakes.Load(PERIOD_US, Probes(spikes=("a",)), PACKED)),
+            handshakes.encode_reset(number, 3, 5, "none", 2),
             encode_tick(tick(3), number),
-            wire.encode_hello(0, 4, Hello()),
+            handshakes.encode_hello(0, 4, Hello()),
             states.encode_states(Kind.RESTORE, number, 5, arrays),
             *empty,
         ]
@@ -94,7 +95,7 @@ class Target:
         if header.kind != Kind.ERROR:
             assert plant == ME or header.kind == Kind.HELLO
             return
-        code, text = wire.decode_error(answer)
+        code, text = handshakes.decode_error(answer)
         assert code != Code.INTERNAL, text
         kind = frame[3] if len(frame) > 3 else 0
         if not (

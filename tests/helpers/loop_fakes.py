@@ -9,8 +9,9 @@ import numpy as np
 from coder_fakes import built
 
 from hilbench.loop.agent import Agent
-from hilbench.loop.clock import Recorded, Wall
+from hilbench.loop.clock import Wall
 from hilbench.loop.loop import Loop
+from hilbench.loop.virtual import Recorded
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder
 from hilbench.scenario.loop import LoopConfig

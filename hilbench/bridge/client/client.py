@@ -14,12 +14,14 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from hilbench.bridge.client import refusals
 from hilbench.bridge.device.process import DeviceProcess, scheduling
-from hilbench.bridge.protocol import states, wire
+from hilbench.bridge.protocol import handshakes, states, wire
+from hilbench.bridge.protocol.handshakes import Hello, encode_load
 from hilbench.bridge.protocol.identity import boot_id, program_hash
 from hilbench.bridge.protocol.states import Status
 from hilbench.bridge.protocol.ticks import ReplyReader, check_tick, encode_tick
-from hilbench.bridge.protocol.wire import Can, Code, FrameError, Hello, Kind, Sizes
+from hilbench.bridge.protocol.wire import Can, FrameError, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.nal.model.codec import pack
 from hilbench.nal.model.network import Network
@@ -104,24 +106,22 @@ class FrameLink(Link):
             self._reach()
         hello = self._meet()
         if hello.capabilities & Can.LOAD:
-            report = self._load(wire.Load(period_us, probes, packed))
+            report = self._load(handshakes.Load(period_us, probes, packed))
             n_probe_values = report.n_probe_values
         else:
             n_probe_values = None  # a fixed device sends no REPORT
             report = self._accept_fixed(hello, sizes, program_hash(packed))
-        self._sizes, self._reader = (
-            sizes,
-            ReplyReader(sizes, _n_probe_addresses(program, probes), n_probe_values),
-        )
+        self._sizes = sizes
+        self._reader = ReplyReader(sizes, _n_probe_addresses(program, probes), n_probe_values)
         return report
 
     def reset(self, seed: int, carry: Carry, catch_up: int) -> None:
         """Start an episode; replies of the last one are dropped. Raises LinkError when the device does not answer."""
         self._loaded()
         answer = self._ask(
-            Kind.RESET, lambda seq: wire.encode_reset(self._session, seq, seed, carry, catch_up), Kind.RESET
+            Kind.RESET, lambda seq: handshakes.encode_reset(self._session, seq, seed, carry, catch_up), Kind.RESET
         )
-        self._decoded(wire.check_bare, answer)
+        self._decoded(handshakes.check_bare, answer)
         self._checkpoints.clear()
 
     def send(self, tick: Tick) -> None:
@@ -169,7 +169,7 @@ class FrameLink(Link):
         if not self._can & Can.ECHO:
             return None
         self._request += 1
-        frame = wire.frame(Kind.ECHO, self._session, self._request, bytes(min(n_bytes, wire.ECHO_MAX_BYTES)))
+        frame = wire.frame(Kind.ECHO, self._session, self._request, bytes(min(n_bytes, handshakes.ECHO_MAX_BYTES)))
         self._write_by(frame, monotonic_ns() + round(self.config.timeout_s * 1e9))
         return self._request
 
@@ -194,7 +194,7 @@ class FrameLink(Link):
             for _ in range(ALIVE_TRIES)
         )
 
-    def snapshot(self) -> dict[str, NDArray]:
+    def snapshot(self) -> States:
         self._loaded()
         answer = self._ask(Kind.SNAPSHOT, lambda seq: wire.frame(Kind.SNAPSHOT, self._session, seq), Kind.SNAPSHOT)
         return self._decoded(lambda data: states.decode_states(data)[0], answer)
@@ -206,7 +206,7 @@ class FrameLink(Link):
             lambda seq: states.encode_states(Kind.RESTORE, self._session, seq, arrays, carry),
             Kind.RESTORE,
         )
-        self._decoded(wire.check_bare, answer)
+        self._decoded(handshakes.check_bare, answer)
 
     def status(self) -> Status:
         """What the device counts. Raises LinkError when it does not tell."""
@@ -250,8 +250,8 @@ class FrameLink(Link):
     def _meet(self) -> Hello:
         mine = Hello(boot_id=boot_id())
         try:
-            answer = self._ask(Kind.HELLO, lambda seq: wire.encode_hello(0, seq, mine), Kind.HELLO)
-            hello = wire.decode_answered_hello(answer)
+            answer = self._ask(Kind.HELLO, lambda seq: handshakes.encode_hello(0, seq, mine), Kind.HELLO)
+            hello = handshakes.decode_answered_hello(answer)
         except ProtocolError as error:
             what = "expected a device of this version of hilbench"
             raise LinkError(f"{self._address}: what answers there speaks otherwise ({error}); {what}") from None
@@ -261,32 +261,20 @@ class FrameLink(Link):
         self._can = hello.capabilities
         return hello
 
-    def _load(self, load: wire.Load) -> LoadReport:
+    def _load(self, load: handshakes.Load) -> LoadReport:
         if len(load.program) > wire.FRAME_MAX_BYTES - 2**16:
             raise LinkError(
                 f"the program has {len(load.program)} bytes; a frame holds {wire.FRAME_MAX_BYTES} and no more"
             )
         answer = self._ask(
-            Kind.LOAD, lambda seq: wire.encode_load(self._session, seq, load), Kind.REPORT, self.config.start_timeout_s
+            Kind.LOAD, lambda seq: encode_load(self._session, seq, load), Kind.REPORT, self.config.start_timeout_s
         )
-        report = self._decoded(wire.decode_report, answer)
-        if report.backend != (own := self._backend[0]):
-            raise LinkError(
-                f"{self._address}: this device runs the backend {report.backend!r}; allowed here: {own!r}; "
-                f"give --backend.kind {report.backend}, or `hilbench serve --backend {own}` there"
-            )
+        report = self._decoded(handshakes.decode_report, answer)
+        refusals.check_backend(self._address, report.backend, self._backend[0])
         return report
 
     def _accept_fixed(self, hello: Hello, sizes: Sizes, expected: bytes) -> LoadReport:
-        pairs = zip(sizes._fields, hello.sizes, sizes, strict=True)
-        other = [f"{name} is {there}, here {here}" for name, there, here in pairs if there != here]
-        if hello.program_hash != expected:
-            other.append(f"its hash is {hello.program_hash.hex()}, here {expected.hex()}")
-        if other:
-            raise LinkError(
-                f"{self._address}: this device has another program built in, and takes no other: {', '.join(other)}; "
-                "`hilbench program` prints what to build in"
-            )
+        refusals.check_built_in(self._address, hello, sizes, expected)
         return LoadReport(self._backend[0])
 
     def _ask(self, kind: Kind, encode: Callable[[int], bytes], answer: Kind, timeout_s: float | None = None) -> bytes:
@@ -334,10 +322,8 @@ class FrameLink(Link):
     def _refuse(self, data: bytes, header: wire.Header) -> None:
         if header.kind == Kind.BYE:
             raise LinkError(f"{self._address}: the device has ended")
-        number, text = self._decoded(wire.decode_error, data)
-        name = Code(number).name if number in list(Code) else "unknown"
-        remedy = "; install the same hilbench on both sides" if number == Code.VERSION else ""
-        raise LinkError(f"{self._address}: {text} (error {number}, {name}){remedy}")
+        number, text = self._decoded(handshakes.decode_error, data)
+        raise refusals.refused(self._address, number, text)
 
     def _loaded(self) -> Sizes:
         if self._sizes is None:

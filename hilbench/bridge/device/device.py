@@ -14,10 +14,11 @@ from time import monotonic_ns
 
 from hilbench.bridge.device.session import Session
 from hilbench.bridge.device.watchdog import Overdue
-from hilbench.bridge.protocol import states, wire
+from hilbench.bridge.protocol import handshakes, states, wire
+from hilbench.bridge.protocol.handshakes import Hello
 from hilbench.bridge.protocol.identity import boot_id, program_hash
 from hilbench.bridge.protocol.ticks import TickReader, encode_reply
-from hilbench.bridge.protocol.wire import Can, Code, FrameError, Header, Hello, Kind
+from hilbench.bridge.protocol.wire import Can, Code, FrameError, Header, Kind
 from hilbench.errors import HilbenchError
 from hilbench.nal.model.codec import unpack
 from hilbench.types import Backend
@@ -83,7 +84,7 @@ class Device:
             log.exception("a step or a load failed; the device goes on")
             code, text = Code.INTERNAL, f"{type(error).__name__}: {error}"
         self._refused += 1
-        return wire.encode_error(self._number if plant == self._plant else 0, wire.seq_of(data), code, text)
+        return handshakes.encode_error(self._number if plant == self._plant else 0, wire.seq_of(data), code, text)
 
     def farewell(self) -> tuple[bytes, bytes] | None:
         """The plant in session and the BYE for it, when the device ends first."""
@@ -109,7 +110,7 @@ class Device:
         return self._actions[header.kind](data, header)
 
     def _meet(self, plant: bytes, data: bytes, header: Header) -> bytes:
-        hello = wire.decode_hello(data)
+        hello = handshakes.decode_hello(data)
         wire.check_zeros(header)
         if header.session or hello._replace(boot_id=bytes(16)) != Hello():
             raise FrameError(Code.RANGE, "HELLO of a plant's side has more than a boot id; allowed: 0 elsewhere")
@@ -120,7 +121,7 @@ class Device:
         self._number = self._number % 0xFFFF + 1
         self._tick_mark = wire.mark(Kind.TICK, self._number)
         self._session.end()
-        return wire.encode_hello(self._number, header.seq, self._hello)
+        return handshakes.encode_hello(self._number, header.seq, self._hello)
 
     def _load(self, data: bytes, header: Header) -> bytes:
         """A LOAD that is refused, for whatever reason, leaves the device without a program."""
@@ -128,7 +129,7 @@ class Device:
         self._session.unload()
         try:
             with self._load_limit():
-                load = wire.decode_load(data)
+                load = handshakes.decode_load(data)
                 report = self._session.load(unpack(load.program), load.period_us, load.probes)
         except Overdue:
             self._session.unload()
@@ -137,10 +138,10 @@ class Device:
         assert sizes is not None, "a load that returns has set them"
         self._reader = TickReader(sizes)
         self._hello = Hello(CAPABILITIES, boot_id(), program_hash(load.program), sizes)
-        return wire.encode_report(self._number, header.seq, report)
+        return handshakes.encode_report(self._number, header.seq, report)
 
     def _reset(self, data: bytes, header: Header) -> bytes:
-        self._session.reset(*wire.decode_reset(data))
+        self._session.reset(*handshakes.decode_reset(data))
         return wire.frame(Kind.RESET, self._number, header.seq)
 
     def _tick(self, data: bytes, recv_ns: int) -> bytes | None:
@@ -151,11 +152,11 @@ class Device:
         return None if reply is None else encode_reply(reply, self._number)
 
     def _echo(self, data: bytes, header: Header) -> bytes:
-        wire.check_echo(data)
+        handshakes.check_echo(data)
         return data
 
     def _snapshot(self, data: bytes, header: Header) -> bytes:
-        wire.check_bare(data)
+        handshakes.check_bare(data)
         return states.encode_states(Kind.SNAPSHOT, self._number, header.seq, self._session.snapshot())
 
     def _restore(self, data: bytes, header: Header) -> bytes:
@@ -163,11 +164,11 @@ class Device:
         return wire.frame(Kind.RESTORE, self._number, header.seq)
 
     def _status(self, data: bytes, header: Header) -> bytes:
-        wire.check_bare(data)
+        handshakes.check_bare(data)
         return states.encode_status(self._number, header.seq, self._session.status(self._refused, self._broken()))
 
     def _part(self, data: bytes, header: Header) -> bytes:
-        wire.check_bare(data)
+        handshakes.check_bare(data)
         self._plant = None
         self._session.end()
         return wire.frame(Kind.BYE, self._number, header.seq)

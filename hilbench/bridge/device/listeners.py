@@ -18,14 +18,12 @@ from itertools import count
 from pathlib import Path
 from time import monotonic_ns
 
-import zmq
-
 from hilbench.bridge import stream, unix
 from hilbench.bridge.client.connection import push
-from hilbench.bridge.device.router import LINGER_MS, LOOK_MS, open_router
+from hilbench.bridge.device.router import LINGER_MS, LOOK_MS, binding, open_router
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams, Framing
-from hilbench.bridge.transport.addresses import LONG, LONGEST_PATH, make_way, refusal
+from hilbench.bridge.transport.addresses import LONG, LONGEST_PATH, make_way
 from hilbench.bridge.transport.listener import Listener
 from hilbench.bridge.transport.spin import Rhythm, poller, readable_by
 from hilbench.errors import LinkError
@@ -54,12 +52,8 @@ def listening(bind: str, spin_s: float, keys: DeviceKeys | None = None) -> Itera
         Who may connect, over ZeroMQ alone; anyone when absent.
     """
     with contextlib.ExitStack() as stack:
-        try:
+        with binding(bind):
             listener = _listener(bind, spin_s, keys, stack)
-        except (OSError, zmq.ZMQError) as error:
-            on_a_path = bind.partition("://")[2].startswith("/")
-            what = refusal(error, "is its folder there, and yours?" if on_a_path else "choose another address")
-            raise LinkError(f"cannot listen on {bind!r}: {what}") from None
         yield listener
 
 

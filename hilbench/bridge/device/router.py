@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import zmq
 
 from hilbench.bridge.keys import DeviceKeys
-from hilbench.bridge.transport.addresses import make_way
+from hilbench.bridge.transport.addresses import make_way, refusal
 from hilbench.bridge.transport.listener import Listener
 from hilbench.bridge.transport.sockets import tune
+from hilbench.errors import LinkError
 
 LOOK_MS = 100
 """How long a receive waits."""
@@ -58,6 +60,17 @@ class Router(Listener):
 
     def admit(self, plant: bytes) -> None:
         """Libzmq bounds every message alike."""
+
+
+@contextlib.contextmanager
+def binding(bind: str) -> Iterator[None]:
+    """Whatever refuses this endpoint, as a LinkError that says what to do."""
+    try:
+        yield
+    except (OSError, zmq.ZMQError) as error:
+        on_a_path = bind.partition("://")[2].startswith("/")
+        what = refusal(error, "is its folder there, and yours?" if on_a_path else "choose another address")
+        raise LinkError(f"cannot listen on {bind!r}: {what}") from None
 
 
 def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Router:

@@ -12,9 +12,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hilbench import plugins
+from hilbench.bridge.protocol.handshakes import check_reset
 from hilbench.bridge.protocol.states import Status
 from hilbench.bridge.protocol.ticks import check_tick
-from hilbench.bridge.protocol.wire import Code, FrameError, Sizes, check_reset
+from hilbench.bridge.protocol.wire import Code, FrameError, Sizes
 from hilbench.settings import to_config
 from hilbench.types import Backend, Carry, LoadReport, Probes, Program, Reply, States, Tick
 

@@ -12,6 +12,7 @@ from itertools import count, pairwise
 from operator import lt
 from typing import Annotated, Any
 
+import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
@@ -128,7 +129,9 @@ class Counts:
 class Lane:
     """The frames of one plant that go one way. Instants are in ns on any clock that does not go back."""
 
-    def __init__(self, impairment: Impairment, way: str, counts: Counts, trace_s: NDArray | None = None) -> None:
+    def __init__(
+        self, impairment: Impairment, way: str, counts: Counts, trace_s: NDArray[np.float64] | None = None
+    ) -> None:
         config: Way = getattr(impairment, way)
         self._counts, self._room = counts, impairment.queue
         self._chances = config.loss, config.duplicate, config.reorder
@@ -138,7 +141,8 @@ class Lane:
         self._delays_ns = endless_ns(config.delay, stream(impairment.seed, f"{way}.delay"), trace_s)
         self._waiting: list[tuple[int, int, Frame]] = []
         self._number = count()
-        self._bursts, self._storms = impairment.burst, []
+        self._bursts = impairment.burst
+        self._storms: list[tuple[int, int, float]] = []
         self._last_ns = self._kept_ns = 0
 
     @property

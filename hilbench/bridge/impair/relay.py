@@ -6,16 +6,18 @@ what becomes of a frame; this file does it to a real link.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import select
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic_ns
 
+import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from hilbench.bridge.device.listeners import listening
+from hilbench.bridge.device.router import Router, binding, open_router
 from hilbench.bridge.device.server import check_bind, signals
 from hilbench.bridge.impair.impairment import Counts, Impairment, Lane
 from hilbench.bridge.protocol.wire import HEADER, MAGIC, Kind
@@ -25,6 +27,8 @@ from hilbench.errors import LinkError
 ADDRESS = re.compile(r"(tcp|ipc)://.+")
 PLANTS_MAX = 16
 """Plants that are remembered; one more replaces the one that was silent longest."""
+Traces = Mapping[str, NDArray[np.float64]]
+"""The latencies, in seconds, of each way whose delay is a trace."""
 _AT_ONCE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
 
 
@@ -38,12 +42,12 @@ class Tally:
 
 
 class _Plant:
-    """A plant's two lanes, and its own connection to the device while there is one."""
+    """A plant's two lanes, and its own connection to the device: a cut closes it, and what follows makes a new one."""
 
-    def __init__(self, impairment: Impairment, tally: Tally, traces_s: Mapping[str, NDArray]) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], impairment: Impairment, tally: Tally, traces_s: Traces) -> None:
+        self.socket = socket
         self.out = Lane(impairment, "to_device", tally.to_device, traces_s.get("to_device"))
         self.back = Lane(impairment, "to_plant", tally.to_plant, traces_s.get("to_plant"))
-        self.socket: zmq.Socket | None = None
         self.started = False
         """Whether its first tick has come."""
 
@@ -51,8 +55,7 @@ class _Plant:
         """Close its connection; what is on the way is dropped."""
         self.out.clear()
         self.back.clear()
-        if self.socket is not None:
-            self.socket.close()
+        self.socket.close()
 
 
 def impair_link(
@@ -61,7 +64,7 @@ def impair_link(
     impairment: Impairment,
     *,
     ready: Callable[[str], None],
-    traces_s: Mapping[str, NDArray] | None = None,
+    traces_s: Traces | None = None,
     insecure: bool = False,
     stop_fd: int | None = None,
 ) -> Tally:
@@ -95,32 +98,40 @@ def impair_link(
     with signals() as signal_fd:
         ends = [signal_fd] if stop_fd is None else [signal_fd, stop_fd]
         relay = _Relay(device, impairment, traces_s or {}, ends)
-        with listening(listen, 0.0) as plants:
+        with _listening(listen) as plants:
             _dial(plants.socket.context, device, b"Sfirst").close()  # a malformed address is told before a plant comes
             ready(plants.address)
             cut = relay.run(plants.socket)
         while cut and relay.wait():
-            with listening(plants.address, 0.0) as plants:
+            with _listening(plants.address) as plants:
                 cut = relay.run(plants.socket)
     return relay.tally
+
+
+@contextlib.contextmanager
+def _listening(bind: str) -> Iterator[Router]:
+    with contextlib.ExitStack() as stack:
+        with binding(bind):
+            router = open_router(bind, None, stack)
+        yield router
 
 
 class _Relay:
     """The plants, and the cuts to come."""
 
-    def __init__(self, device: str, impairment: Impairment, traces_s: Mapping[str, NDArray], ends: list[int]) -> None:
+    def __init__(self, device: str, impairment: Impairment, traces_s: Traces, ends: list[int]) -> None:
         self.tally = Tally()
         self._device, self._impairment, self._traces_s, self._ends = device, impairment, traces_s, ends
         self._plants: dict[bytes, _Plant] = {}
         self._cuts: list[tuple[int, int]] = []
 
-    def run(self, router: zmq.Socket) -> bool:
+    def run(self, router: zmq.Socket[bytes]) -> bool:
         """Pass frames on until a cut; False when one of the ends was readable before."""
         self._router = router
         router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # a frame to a plant that is away is counted
         try:
             for name, plant in self._plants.items():
-                self._connect(name, plant)
+                plant.socket = self._connected(name)
             while not self._sleep(self._pass_on()):
                 if self._cuts and self._cuts[0][0] <= monotonic_ns():
                     router.setsockopt(zmq.LINGER, 0)
@@ -158,7 +169,7 @@ class _Relay:
         """
         sockets = [self._router, *(plant.socket for plant in self._plants.values())]
         left_s = None if until_ns is None else max(0, until_ns - monotonic_ns()) * 1e-9
-        if any(socket.getsockopt(_EVENTS) & _READABLE for socket in sockets):
+        if any(int(socket.getsockopt(_EVENTS)) & _READABLE for socket in sockets):
             left_s = 0
         readable = select.select([socket.FD for socket in sockets] + self._ends, (), (), left_s)[0]
         return any(fd in readable for fd in self._ends)
@@ -189,16 +200,14 @@ class _Relay:
     def _meet(self, name: bytes) -> _Plant:
         if len(self._plants) == PLANTS_MAX:
             self._plants.pop(next(iter(self._plants))).let_go()
-        plant = _Plant(self._impairment, self.tally, self._traces_s)
-        self._connect(name, plant)
-        return plant
+        return _Plant(self._connected(name), self._impairment, self.tally, self._traces_s)
 
-    def _connect(self, name: bytes, plant: _Plant) -> None:
+    def _connected(self, name: bytes) -> zmq.Socket[bytes]:
         # The device knows the plant by its own name; one that libzmq made up begins with a zero, which none may give.
-        plant.socket = _dial(self._router.context, self._device, name if name[0] else b"S" + name[1:])
+        return _dial(self._router.context, self._device, name if name[0] else b"S" + name[1:])
 
 
-def _dial(context: zmq.Context, device: str, name: bytes) -> zmq.Socket:
+def _dial(context: zmq.Context[zmq.Socket[bytes]], device: str, name: bytes) -> zmq.Socket[bytes]:
     socket = context.socket(zmq.DEALER)
     tune(socket, device)
     socket.setsockopt(zmq.LINGER, 0)
@@ -211,7 +220,7 @@ def _dial(context: zmq.Context, device: str, name: bytes) -> zmq.Socket:
     return socket
 
 
-def _received(socket: zmq.Socket) -> Iterator[list[bytes]]:
+def _received(socket: zmq.Socket[bytes]) -> Iterator[list[bytes]]:
     """The messages that have come, but no more than a queue of them: others want their turn."""
     for _ in range(QUEUE):
         try:
@@ -220,7 +229,7 @@ def _received(socket: zmq.Socket) -> Iterator[list[bytes]]:
             return
 
 
-def _send(socket: zmq.Socket, parts: list[bytes], counts: Counts) -> None:
+def _send(socket: zmq.Socket[bytes], parts: list[bytes], counts: Counts) -> None:
     try:
         socket.send_multipart(parts, _AT_ONCE)
     except zmq.ZMQError as error:

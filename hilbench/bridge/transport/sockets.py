@@ -26,7 +26,7 @@ _OPTIONS = (
 )
 
 
-def tune(socket: zmq.Socket, address: str) -> None:
+def tune(socket: zmq.Socket[bytes], address: str) -> None:
     """Bounds and liveness, before the socket meets its address.
 
     Parameters

@@ -11,7 +11,7 @@ from loop_fakes import SAFE_ACTION, STEPS, Bench, Device, always
 
 from hilbench.errors import LinkError, NetworkError, RecordError
 from hilbench.loop import recovery
-from hilbench.loop.clock import Lockstep
+from hilbench.loop.virtual import Lockstep
 from hilbench.record.reader import read_run
 from hilbench.runs.replay import check_repeatable
 from hilbench.types import SAFE, LoadReport

@@ -18,7 +18,8 @@ from hilbench.bridge.device import process
 from hilbench.bridge.inprocess import InProcess
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.loop.agent import Agent
-from hilbench.loop.clock import SPIN_MOST_NS, SPIN_NS, Wall
+from hilbench.loop.clock import Wall
+from hilbench.loop.waiting import SPIN_MOST_NS, SPIN_NS
 from hilbench.metrics import measure
 from hilbench.record.histogram import quantiles_ns
 from hilbench.record.reader import read_run

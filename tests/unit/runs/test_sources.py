@@ -17,7 +17,7 @@ from msgspec import Struct
 
 import hilbench
 from hilbench import plugins
-from hilbench.runs import sources
+from hilbench.runs import digests, imports, sources
 from hilbench.settings import File, files_named
 from hilbench.studies.plan import Planner
 from hilbench.studies.suite import cells, load_suite
@@ -155,7 +155,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def _forget() -> None:
     plugins.all_of.cache_clear()
-    sources._distributions.cache_clear()
+    imports.distributions.cache_clear()
     sources._version.cache_clear()
 
 
@@ -311,7 +311,7 @@ def test_the_libraries_of_a_trained_policy_count_where_it_runs(sb3: object) -> N
 
 def test_every_file_of_hilbench_itself_counts() -> None:
     package = plugins.PACKAGE
-    files = {path.relative_to(package).as_posix() for path in sources._tree(package, {"scenarios"})}
+    files = {path.relative_to(package).as_posix() for path in digests.tree(package, {"scenarios"})}
     assert {"loop/loop.py", "firmware/network.c", "firmware/memory.ld", "nal/targets/loihi1.toml"} <= files
     assert "envs/urdf/cartpole_ladder.urdf.template" in files
     assert not [name for name in files if "__pycache__" in name]

@@ -9,7 +9,7 @@ import pytest
 from hilbench import plugins
 from hilbench.errors import ScenarioError
 from hilbench.scenario import files as scenarios
-from hilbench.scenario.files import assignments, dump, find, load, parse_value, resolve
+from hilbench.scenario.files import assignments, find, load, parse_value
 from hilbench.scenario.loop import ConstantDelay, GammaDelay
 
 SHIPPED = sorted(scenarios.names())
@@ -136,13 +136,6 @@ def test_a_law_runs_on_the_backend_for_laws_whatever_the_scenario_says():
         "pid": "law",
         "pes": "reference",
     }
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_resolved_scenario_resolves_to_itself(name):
-    for controller in load(name).controllers:
-        found = load(name, controller=controller)
-        assert resolve(dump(found), found.where) == found
 
 
 def test_every_shipped_scenario_is_found_by_its_name_and_path(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 
 from hilbench.errors import ScenarioError
 from hilbench.scenario import files as scenarios
+from hilbench.scenario import resolved
 from hilbench.studies.suite import Suite, cells, command, load_suite, override
 
 SMALL = {
@@ -96,7 +97,7 @@ def test_overrides_reach_every_cell_whatever_its_grid_says() -> None:
         cells(override(suite, {"loop.durations": 1}))
 
 
-def repeated(text: str) -> scenarios.Scenario:
+def repeated(text: str) -> resolved.Scenario:
     """The scenario that a command runs."""
     program, run, source, flag, controller, *arguments = shlex.split(text)
     assert (program, run, flag) == ("hilbench", "run", "--controller")
@@ -108,7 +109,7 @@ def repeated(text: str) -> scenarios.Scenario:
 def test_a_cells_command_is_its_first_run() -> None:
     changes = {"record.spikes": ["neurons"], "controller.n_neurons": 50, "loop.delay": {"kind": "constant", "s": 0.01}}
     cell = found(controllers=["lif_lqr"], links=["zmq"], set=changes)[0]
-    assert scenarios.dump(repeated(command(cell, "lif_lqr", {}))) == scenarios.dump(cell.scenario)
+    assert resolved.dump(repeated(command(cell, "lif_lqr", {}))) == resolved.dump(cell.scenario)
     other = repeated(command(cell, "lqr", {"loop.freeze_at_s": 0.5}))
     assert (other.controller, other.loop.freeze_at_s, other.loop.seed) == ("lqr", 0.5, 10000)
     delayed = found(set={"loop.mode": "delayed"}, axes={"loop.delay.s": [0.01]})[0]

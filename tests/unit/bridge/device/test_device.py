@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from hilbench.bridge.device.device import Device
 from hilbench.bridge.device.session import Session
-from hilbench.bridge.protocol import wire
+from hilbench.bridge.protocol import handshakes, wire
+from hilbench.bridge.protocol.handshakes import Hello
 from hilbench.bridge.protocol.ticks import ReplyReader, encode_tick
-from hilbench.bridge.protocol.wire import Code, Hello, Kind, Sizes
+from hilbench.bridge.protocol.wire import Code, Kind, Sizes
 from hilbench.nal.model.codec import pack
 
 SIZES = Sizes.of(PROGRAM, PERIOD_US)
@@ -31,21 +32,21 @@ class Plant:
     def refused(self, frame):
         header, answer = self.say(frame)
         assert header.kind == Kind.ERROR
-        return wire.decode_error(answer)[0]
+        return handshakes.decode_error(answer)[0]
 
     def hello(self):
-        header, answer = self.say(wire.encode_hello(0, 1, Hello()))
+        header, answer = self.say(handshakes.encode_hello(0, 1, Hello()))
         self.session = header.session
-        return wire.decode_hello(answer)
+        return handshakes.decode_hello(answer)
 
     def load(self, program=None):
-        body = wire.Load(PERIOD_US, PROBES, pack(PROGRAM) if program is None else program)
-        return self.say(wire.encode_load(self.session, 2, body))
+        body = handshakes.Load(PERIOD_US, PROBES, pack(PROGRAM) if program is None else program)
+        return self.say(handshakes.encode_load(self.session, 2, body))
 
     def start(self):
         self.hello()
         self.load()
-        self.say(wire.encode_reset(self.session, 3, 5, "none", 0))
+        self.say(handshakes.encode_reset(self.session, 3, 5, "none", 0))
         return self
 
     def tick(self, tick):
@@ -95,8 +96,8 @@ BAD = {
     "last seq": (header_with(seq=wire.NO_SEQ), Code.RANGE),
     "tail": (header_with() + bytes(25), Code.FRAME),
     "reset": (header_with(kind=Kind.RESET), Code.FRAME),
-    "carry": (header_with(kind=Kind.RESET) + wire.RESET.pack(0, 0, 3), Code.RANGE),
-    "catch_up": (header_with(kind=Kind.RESET) + wire.RESET.pack(0, 2**32 - 1, 0), Code.RANGE),
+    "carry": (header_with(kind=Kind.RESET) + handshakes.RESET.pack(0, 0, 3), Code.RANGE),
+    "catch_up": (header_with(kind=Kind.RESET) + handshakes.RESET.pack(0, 2**32 - 1, 0), Code.RANGE),
     **{
         f"{kind.name} tail": (header_with(kind=kind) + b"x", Code.FRAME)
         for kind in (Kind.BYE, Kind.SNAPSHOT, Kind.STATUS)
@@ -106,9 +107,9 @@ BAD = {
         for kind in (Kind.ECHO, Kind.BYE, Kind.RESET, Kind.STATUS, Kind.SNAPSHOT)
         for name in ("flags", "t_ns", "n_events", "n_values", "n_modulators")
     },
-    "reset's pad": (header_with(kind=Kind.RESET) + wire.RESET.pack(0, 0, 0)[:-1] + b"\1", Code.RANGE),
+    "reset's pad": (header_with(kind=Kind.RESET) + handshakes.RESET.pack(0, 0, 0)[:-1] + b"\1", Code.RANGE),
     "hello": (header_with(kind=Kind.HELLO), Code.FRAME),
-    "echo": (header_with(kind=Kind.ECHO) + bytes(wire.ECHO_MAX_BYTES + 1), Code.FRAME),
+    "echo": (header_with(kind=Kind.ECHO) + bytes(handshakes.ECHO_MAX_BYTES + 1), Code.FRAME),
     **{
         kind.name: (header_with(kind=kind), Code.UNSUPPORTED)
         for kind in (Kind.SPIKES, Kind.REPLY, Kind.REPORT, Kind.ERROR)
@@ -150,14 +151,14 @@ def test_no_bytes_end_a_device(body, kind):
     ("frame", "code"),
     [
         (header_with(kind=Kind.LOAD) + b"\xc1", Code.BODY),
-        (wire.encode_load(0, 2, wire.Load(PERIOD_US, PROBES, b"no program")), Code.REFUSED),
+        (handshakes.encode_load(0, 2, handshakes.Load(PERIOD_US, PROBES, b"no program")), Code.REFUSED),
     ],
 )
 def test_a_load_that_is_refused_leaves_no_program(frame, code):
     plant = Plant(device()).start()
     frame = frame[:4] + plant.session.to_bytes(2, "little") + frame[6:]
     assert plant.refused(frame) == code
-    assert plant.refused(wire.encode_reset(plant.session, 3, 5, "none", 0)) == Code.STATE
+    assert plant.refused(handshakes.encode_reset(plant.session, 3, 5, "none", 0)) == Code.STATE
     assert plant.refused(encode_tick(next(ticks(1)), plant.session)) == Code.STATE
     assert plant.hello().program_hash == bytes(16)
 
@@ -165,11 +166,11 @@ def test_a_load_that_is_refused_leaves_no_program(frame, code):
 @pytest.mark.parametrize(
     "frame",
     [
-        wire.encode_hello(1, 1, Hello()),
-        wire.encode_hello(0, 1, Hello(capabilities=1)),
-        wire.encode_hello(0, 1, Hello(program_hash=b"h" * 16)),
-        wire.encode_hello(0, 1, Hello(sizes=Sizes(0, 0, 0, 0, 0, 1))),
-        wire.encode_hello(0, 1, Hello())[:-1] + b"\1",
+        handshakes.encode_hello(1, 1, Hello()),
+        handshakes.encode_hello(0, 1, Hello(capabilities=1)),
+        handshakes.encode_hello(0, 1, Hello(program_hash=b"h" * 16)),
+        handshakes.encode_hello(0, 1, Hello(sizes=Sizes(0, 0, 0, 0, 0, 1))),
+        handshakes.encode_hello(0, 1, Hello())[:-1] + b"\1",
     ],
 )
 def test_a_hello_of_a_plant_has_zeros_but_for_its_boot_id(frame):
@@ -180,7 +181,7 @@ def test_a_first_seq_above_0_is_a_gap():
     plant = Plant(device())
     plant.hello()
     plant.load()
-    plant.say(wire.encode_reset(plant.session, 3, 5, "none", 2))
+    plant.say(handshakes.encode_reset(plant.session, 3, 5, "none", 2))
     tick = next(ticks(1))
     tick.seq = 5
     reply = plant.tick(tick)
@@ -205,7 +206,7 @@ def test_one_plant_at_a_time_until_it_leaves_or_falls_silent():
     now = [0]
     box = device(lease_s=10.0, clock_ns=lambda: now[0])
     plant, second = Plant(box).start(), Plant(box, OTHER)
-    hello = wire.encode_hello(0, 1, Hello())
+    hello = handshakes.encode_hello(0, 1, Hello())
     now[0] = 9_000_000_000
     plant.tick(next(ticks(1)))
     now[0] = 19_000_000_000
@@ -230,7 +231,7 @@ def test_a_new_session_needs_a_reset_but_no_load():
     plant = Plant(device()).start()
     plant.hello()
     assert plant.refused(encode_tick(next(ticks(1)), plant.session)) == Code.STATE
-    plant.say(wire.encode_reset(plant.session, 3, 5, "none", 0))
+    plant.say(handshakes.encode_reset(plant.session, 3, 5, "none", 0))
     assert plant.tick(next(ticks(1))).seq == 0
 
 
@@ -238,7 +239,7 @@ def test_ticks_need_a_program():
     plant = Plant(device())
     plant.hello()
     assert plant.refused(encode_tick(next(ticks(1)), plant.session)) == Code.STATE
-    assert plant.refused(wire.encode_reset(plant.session, 3, 5, "none", 0)) == Code.STATE
+    assert plant.refused(handshakes.encode_reset(plant.session, 3, 5, "none", 0)) == Code.STATE
 
 
 def test_a_refused_program_gives_the_reason():
@@ -246,7 +247,7 @@ def test_a_refused_program_gives_the_reason():
     plant.hello()
     header, answer = plant.load()
     assert (header.kind, header.seq) == (Kind.ERROR, 2)
-    assert wire.decode_error(answer) == (Code.REFUSED, "projection 'a' has 9 synapses; allowed: 8")
+    assert handshakes.decode_error(answer) == (Code.REFUSED, "projection 'a' has 9 synapses; allowed: 8")
 
 
 def test_a_program_that_is_none_is_refused():
@@ -254,7 +255,7 @@ def test_a_program_that_is_none_is_refused():
     plant.hello()
     header, answer = plant.load(b"\x93\x01")
     assert header.kind == Kind.ERROR
-    assert wire.decode_error(answer)[0] == Code.REFUSED
+    assert handshakes.decode_error(answer)[0] == Code.REFUSED
 
 
 def test_a_backend_that_breaks_is_logged_and_the_device_lives_on(caplog):
@@ -262,7 +263,7 @@ def test_a_backend_that_breaks_is_logged_and_the_device_lives_on(caplog):
     first, second, third = ticks(3)
     plant.tick(first)
     header, answer = plant.say(encode_tick(second, plant.session))
-    assert (header.seq, wire.decode_error(answer)) == (1, (Code.INTERNAL, "RuntimeError: synapse on fire"))
+    assert (header.seq, handshakes.decode_error(answer)) == (1, (Code.INTERNAL, "RuntimeError: synapse on fire"))
     assert "synapse on fire" in caplog.text
     assert plant.tick(third).prev_seq == 0
 
@@ -283,7 +284,7 @@ def test_an_echo_is_the_same_frame_and_touches_nothing():
     plant.start()
     stream, answers = list(ticks(4)), []
     for tick in stream:
-        longest = wire.frame(Kind.ECHO, plant.session, tick.seq + 9, bytes(wire.ECHO_MAX_BYTES))
+        longest = wire.frame(Kind.ECHO, plant.session, tick.seq + 9, bytes(handshakes.ECHO_MAX_BYTES))
         assert plant.say(longest)[1] == longest
         answers.append(fields(plant.tick(tick)))
     assert answers == expected(stream)
@@ -298,4 +299,4 @@ def test_an_echo_needs_a_session_and_renews_its_lease():
     now[0] = 9_000_000_000
     plant.say(wire.frame(Kind.ECHO, plant.session, 1))
     now[0] = 18_000_000_000
-    assert stranger.refused(wire.encode_hello(0, 1, Hello())) == Code.BUSY
+    assert stranger.refused(handshakes.encode_hello(0, 1, Hello())) == Code.BUSY

@@ -15,10 +15,11 @@ import pytest
 from hilbench import plugins
 from hilbench.bridge.device.listeners import LINGER_MS, SLOWEST_BYTES_PER_S
 from hilbench.bridge.device.watchdog import LOAD_TIMEOUT_S
-from hilbench.bridge.protocol import framing, states, wire
+from hilbench.bridge.protocol import framing, handshakes, states, wire
+from hilbench.bridge.protocol.handshakes import Hello
 from hilbench.bridge.protocol.states import States, Status
 from hilbench.bridge.protocol.ticks import encode_reply
-from hilbench.bridge.protocol.wire import Can, Code, Hello, Kind, Sizes
+from hilbench.bridge.protocol.wire import Can, Code, Kind, Sizes
 from hilbench.nal.model import codec
 from hilbench.nal.model.arrays import MAX_DELAY_STEPS
 from hilbench.nal.model.forms import FormKind
@@ -52,14 +53,14 @@ def expanded(layout):
     ("title", "layout", "names"),
     [
         ("Header", wire.HEADER, wire.Header._fields),
-        ("HELLO", wire.HELLO, ("capabilities", "boot_id", "program_hash", *Sizes._fields, "reserved")),
-        ("RESET", wire.RESET, ("seed", "catch_up", "carry", "-")),
+        ("HELLO", handshakes.HELLO, ("capabilities", "boot_id", "program_hash", *Sizes._fields, "reserved")),
+        ("RESET", handshakes.RESET, ("seed", "catch_up", "carry", "-")),
         (
             "REPLY",
             wire.REPLY,
             ("recv_ns", "compute_ns", "prev_seq", "n_probe_events", "n_probe_values", *COUNTERS, "energy_j"),
         ),
-        ("ERROR", wire.ERROR, ("code",)),
+        ("ERROR", handshakes.ERROR, ("code",)),
     ],
 )
 def test_layouts(title, layout, names):
@@ -101,10 +102,10 @@ def test_keys_of_msgpack_bodies():
     keys = {"LOAD": [], "REPORT": []}
     for body, key, *_ in table("LOAD and REPORT"):
         keys[body].append(key)
-    assert keys == {"LOAD": list(wire.Load.__struct_fields__), "REPORT": list(LoadReport.__struct_fields__)}
+    assert keys == {"LOAD": list(handshakes.Load.__struct_fields__), "REPORT": list(LoadReport.__struct_fields__)}
     named = re.findall(r"`(\w+)`", next(row for row in table("LOAD and REPORT") if row[1] == "probes")[3])
     assert named == list(Probes.__struct_fields__)
-    body = msgspec.msgpack.decode(wire.encode_load(1, 2, wire.Load(1000, Probes(), b"x"))[32:])
+    body = msgspec.msgpack.decode(handshakes.encode_load(1, 2, handshakes.Load(1000, Probes(), b"x"))[32:])
     assert (type(body), body["program"]) == (dict, b"x")
 
 
@@ -183,7 +184,7 @@ def test_bounds_of_a_reply():
     assert "a counter above 2^53" in said
     assert wire.ENERGY_J_MAX == 1e9
     assert "above 10^9" in said
-    assert f"{wire.TEXT_MAX_BYTES} bytes at most" in said
+    assert f"{handshakes.TEXT_MAX_BYTES} bytes at most" in said
     assert f"{LOAD_TIMEOUT_S:g} by default" in section("LOAD and REPORT")
 
 
@@ -209,13 +210,13 @@ def test_byte_streams_are_as_the_page_says():
 
 
 def test_limits():
-    assert f"at most {wire.CATCH_UP_MAX}" in section("RESET")
-    assert f"at most {wire.TEXT_MAX_BYTES} bytes" in section("ERROR")
+    assert f"at most {handshakes.CATCH_UP_MAX}" in section("RESET")
+    assert f"at most {handshakes.TEXT_MAX_BYTES} bytes" in section("ERROR")
     assert f"at most {wire.FRAME_MAX_BYTES // 2**20} MiB" in section("Transport")
-    assert f"longer than {wire.ECHO_MAX_BYTES} bytes gets ERROR {wire.Code.FRAME}" in section("ECHO")
-    assert f"at most {wire.ECHO_MAX_BYTES}" in section("Kinds")
+    assert f"longer than {handshakes.ECHO_MAX_BYTES} bytes gets ERROR {wire.Code.FRAME}" in section("ECHO")
+    assert f"at most {handshakes.ECHO_MAX_BYTES}" in section("Kinds")
     assert all(f"{number} {what}" in section("RESET") for number, what in enumerate(("nothing", "learnt", "all")))
-    assert wire.CARRIES == ("none", "weights", "all")
+    assert handshakes.CARRIES == ("none", "weights", "all")
 
 
 def test_frames_lie_as_the_page_says():
@@ -229,5 +230,5 @@ def test_frames_lie_as_the_page_says():
     assert data[32 + at["REPLY"]["prev_seq"] :][:8] == b"\xff" * 8
     assert np.frombuffer(data, "<f8", 1, 32 + at["REPLY"]["energy_j"])[0] == 0.25
     assert data[32 + 80 :] == events.tobytes() + values.tobytes()
-    hello = wire.encode_hello(5, 6, Hello(1, b"b" * 16, b"h" * 16, Sizes(1000, 1, 2, 3, 4, 5)))
+    hello = handshakes.encode_hello(5, 6, Hello(1, b"b" * 16, b"h" * 16, Sizes(1000, 1, 2, 3, 4, 5)))
     assert int.from_bytes(hello[32 + at["HELLO"]["n_addresses_out"] :][:4], "little") == 5

@@ -1,0 +1,121 @@
+"""A resolved scenario: what `files.py` makes of a file. It may take another of its controllers, and can be dumped.
+
+It must not know files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hilbench.errors import ScenarioError, allowed_hint
+from hilbench.scenario.loop import LoopConfig
+from hilbench.scenario.score import ScoreConfig
+from hilbench.types import Probes, to_builtins
+
+
+@dataclass(frozen=True)
+class PluginPart:
+    """A plug-in by kind, with its Config."""
+
+    kind: str
+    config: Any
+
+
+@dataclass(frozen=True)
+class ControllerPart:
+    """A controller as this scenario tunes it, and the backend it runs on."""
+
+    kind: str
+    config: Any
+    backend: PluginPart
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A resolved scenario. `where` is the file it came from, for messages."""
+
+    name: str
+    summary: str
+    where: str
+    plant: PluginPart
+    loop: LoopConfig
+    link: PluginPart
+    record: Probes
+    disturbances: dict[str, dict[str, Any]]
+    controllers: dict[str, ControllerPart]
+    controller: str
+    phases: dict[str, tuple[float, float]]
+    score: ScoreConfig
+
+    @property
+    def chosen(self) -> ControllerPart:
+        """The controller that runs."""
+        return self.controllers[self.controller]
+
+    @property
+    def period_us(self) -> int:
+        """The control period in microseconds."""
+        return round(self.loop.period_s * 1e6)
+
+    @property
+    def change_s(self) -> float | None:
+        """When the change comes that a learner is to adapt to; None where the scenario names none."""
+        return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
+
+
+def choose_controller(scenario: Scenario, name: str) -> Scenario:
+    """The same scenario with another of its controllers. Raises ScenarioError.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario.
+    name : str
+        One of `scenario.controllers`.
+    """
+    if name not in scenario.controllers:
+        raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {allowed_hint(name, scenario.controllers)}")
+    return replace(scenario, controller=name)
+
+
+def dump(scenario: Scenario) -> dict[str, Any]:
+    """Everything resolved, as a dict that `resolve` takes back."""
+    controllers = {
+        name: {"kind": c.kind, **to_builtins(c.config), "backend": dump_part(c.backend)}
+        for name, c in scenario.controllers.items()
+    }
+    whole = {
+        "name": scenario.name,
+        "summary": scenario.summary,
+        "controller": scenario.controller,
+        "plant": dump_part(scenario.plant),
+        "loop": to_builtins(scenario.loop),
+        "link": dump_part(scenario.link),
+        "backend": dump_part(scenario.chosen.backend),
+        "record": to_builtins(scenario.record),
+        "phases": {name: list(span) for name, span in scenario.phases.items()},
+        "score": to_builtins(scenario.score),
+        "disturbances": scenario.disturbances,
+        "controllers": controllers,
+    }
+    return _without_none(whole)
+
+
+def fingerprint(scenario: Scenario) -> dict[str, Any]:
+    """What decides a run and its numbers: everything but the controllers that do not run, and words."""
+    whole = dump(scenario)
+    whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
+    return {field: value for field, value in whole.items() if field != "summary"}
+
+
+def dump_part(part: PluginPart) -> dict[str, Any]:
+    """A plug-in with its settings, as a table of a scenario's file."""
+    return _without_none({"kind": part.kind, **to_builtins(part.config)})
+
+
+def _without_none(value: Any) -> Any:
+    """TOML has no null; an absent field means its default."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return value
