@@ -14,20 +14,36 @@ from rich.table import Table
 
 from hilbench.bridge.device.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
-from hilbench.errors import escaped, printable
+from hilbench.cli._stated import NOTHING, StatedOptions
+from hilbench.cli.explain import explain
+from hilbench.errors import ScenarioError, escaped, printable
 from hilbench.scenario import files as scenarios
 from hilbench.scenario import resolved
 
 
-def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
-    """Validate a scenario, build its plant and controller, and print it with every field resolved.
+def check(
+    scenario: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO|NETWORK.nir")],
+    /,
+    *,
+    controller: str | None = None,
+    stated: StatedOptions = NOTHING,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    overrides: tyro.conf.Suppress[Any] = None,
+) -> int:
+    """Validate a scenario and print every field of it; or explain a network, and what backends would make of it.
+
+    A scenario's plant and controller are built for it. A network's backends and targets are asked without hardware.
 
     Parameters
     ----------
     scenario
-        a scenario's file or name
+        a scenario's file or name, or a network's file, NAME.nir
     controller
-        which of its controllers to build
+        which of the scenario's controllers to build
+    stated
+        what the network's file leaves open
+    as_json
+        print what there is to say of the network as JSON
     overrides
         SECTION.FIELD -> value, taken from the command line before the option parser
     """
@@ -35,6 +51,12 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
 
     from hilbench.runs.build import check_whole
 
+    if scenario.endswith(".nir"):
+        if controller or overrides:
+            raise ScenarioError(f"{scenario}: a network has no fields of a scenario; allowed: what can be stated of it")
+        return explain(Path(scenario), stated, as_json=as_json)
+    if stated != NOTHING or as_json:
+        raise ScenarioError(f"{scenario}: statements and --json are for networks; allowed: --SECTION.FIELD VALUE")
     with watched(INTERRUPTED):
         found = scenarios.load(scenario, overrides, controller)
         control = check_whole(found)
