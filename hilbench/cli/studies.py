@@ -37,6 +37,7 @@ def evaluate(
     out: Path | None = None,
     workers: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    trust: bool = False,
     overrides: tyro.conf.Suppress[Any] = None,
 ) -> int:
     """Run a suite: its scenarios, controllers, backends, links, modes and seeds, and what their scores need.
@@ -54,6 +55,8 @@ def evaluate(
         runs on the virtual clock at a time; one per core when absent
     as_json
         print the summary as JSON
+    trust
+        import modules that the suite or its scenarios name as MODULE:NAME, which runs their code
     overrides
         SECTION.FIELD -> value, taken from the command line before the option parser
     """
@@ -66,7 +69,7 @@ def evaluate(
     found = override(load_suite(suite), overrides or {})
     folder = out or Path("runs") / found.name
     with progress(found.name, quiet=as_json) as step:
-        summary = evaluate_suite(found, folder, step, workers)
+        summary = evaluate_suite(found, folder, step, workers, trust=trust)
     if as_json:
         print_json(summary)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from hilbench.record.sealed import write_sealed
 from hilbench.runs.build import close_plant, make_agent, make_plant, nearest_link
 from hilbench.scenario.files import resolve
 from hilbench.scenario.loop import LoopConfig
-from hilbench.scenario.resolved import PluginPart
+from hilbench.scenario.resolved import PluginPart, Scenario
 from hilbench.types import Link, Reply, RunData, Tick
 
 
@@ -39,7 +39,22 @@ def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick
     return recorded, ticks
 
 
-def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | None = None) -> tuple[Link, LoopConfig]:
+def recorded_scenario(meta: Mapping[str, Any], folder: str | Path, *, trust: bool = False) -> Scenario:
+    """The scenario of a recorded run. Raises ScenarioError.
+
+    Parameters
+    ----------
+    meta : mapping
+        What `run.json` says.
+    folder : str or Path
+        The run's folder, for messages.
+    trust : bool
+        Whether modules that it names as MODULE:NAME may be imported, also from where its scenario's file was.
+    """
+    return resolve(meta["scenario"], f"{folder}: run.json", trust=trust, folder=str(meta.get("folder", "")))
+
+
+def program_of(scenario: Scenario, stack: ExitStack, backend: str | None = None) -> tuple[Link, LoopConfig]:
     """Load a run's program on its own backend or on another one; return the link to it and the run's loop.
 
     The backend runs in this process, or on a device of its own where it needs another Python. The plant is made only
@@ -47,16 +62,13 @@ def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | N
 
     Parameters
     ----------
-    recorded : RunData
-        The run.
-    where : str
-        What an error names as the scenario's place.
+    scenario : Scenario
+        The run's.
     stack : ExitStack
         Closes the link when it closes.
     backend : str, optional
         Another backend's name, with its default settings.
     """
-    scenario = resolve(recorded.meta["scenario"], where)
     if backend is not None:
         part = PluginPart(backend, plugins.get("backends", backend).Config())
         scenario = replace(scenario, controllers={scenario.controller: replace(scenario.chosen, backend=part)})

@@ -15,12 +15,14 @@ from hilbench.loop.virtual import Recorded
 from hilbench.record.reader import read_run
 from hilbench.record.writer import ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant, nearest_link
+from hilbench.runs.refeed import recorded_scenario
 from hilbench.runs.run import open_recorder, record_run
-from hilbench.scenario.files import resolve
 from hilbench.types import RunData
 
 
-def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:
+def replay(
+    folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None, *, trust: bool = False
+) -> tuple[bool, int]:
     """Run a recorded run again on the virtual clock, and compare the plant's states.
 
     Returns whether they are equal bit for bit, and how many ticks were compared. Raises RecordError when the run cannot
@@ -34,6 +36,8 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
         Where the replay's own record goes.
     progress : callable, optional
         Receives the simulated time in s, once a second of it.
+    trust : bool
+        Whether modules that the run names as MODULE:NAME may be imported, which runs their code.
     """
     ensure_writable(Path(out))
     recorded = read_run(folder)
@@ -42,7 +46,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     if "scenario" not in recorded.meta:
         raise RecordError(f"{folder}: run.json has no scenario, so it is not a complete run")
     check_repeatable(recorded, folder)
-    scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
+    scenario = recorded_scenario(recorded.meta, folder, trust=trust)
     ticks = max(len(episode["seq"]) for episode in recorded.episodes)
     loop = msgspec.structs.replace(
         scenario.loop, duration_s=ticks * scenario.loop.period_s, episodes=len(recorded.episodes)

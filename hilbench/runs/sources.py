@@ -183,7 +183,7 @@ def modules_of(control: BuiltController) -> tuple[str, ...]:
     program, coders = control.program, (*control.encoder.parts, *control.decoder.parts)
     found = {type(coder).__module__ for coder in coders}
     if isinstance(program, LawProgram):
-        return (*sorted(found), plugins.all_of("laws")[program.name].module)
+        return (*sorted(found), plugins.find("laws", program.name).module)
     return tuple(sorted(found | {type(rule).__module__ for rule in rules_of(program)}))
 
 
@@ -192,7 +192,7 @@ def _modules(scenario: Scenario) -> list[str]:
     used = [("envs", scenario.plant.kind), ("links", scenario.link.kind), ("controllers", scenario.chosen.kind)]
     used += [("backends", scenario.chosen.backend.kind)]
     used += [("disturbances", table["kind"]) for table in scenario.disturbances.values()]
-    return [plugins.all_of(kind)[name].module for kind, name in used]
+    return [plugins.find(kind, name).module for kind, name in used]
 
 
 def _files(scenario: Scenario) -> set[str]:
@@ -201,9 +201,9 @@ def _files(scenario: Scenario) -> set[str]:
     configs += [("controllers", scenario.chosen), ("backends", scenario.chosen.backend)]
     found = files_named(scenario.loop)
     for kind, part in configs:
-        found |= files_named(part.config, any_text=plugins.all_of(kind)[part.kind].foreign)
+        found |= files_named(part.config, any_text=plugins.find(kind, part.kind).foreign)
     for name, table in scenario.disturbances.items():
-        plugin = plugins.all_of("disturbances")[table["kind"]]
+        plugin = plugins.find("disturbances", table["kind"])
         settings = {field: value for field, value in table.items() if field != "kind"}
         found |= files_named(to_config(plugin.load().Config, settings, name), any_text=plugin.foreign)
     return found
