@@ -122,12 +122,16 @@ def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
         The evaluation's folder.
     """
     from hilbench.report import words
+    from hilbench.report.data import asked_for
 
     cells = summary["cells"]
-    shown = [name for name in COLUMNS if any(cell["metrics"].get(name, {}).get("iqm") for cell in cells)]
+    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell["report"], cell["metrics"]))
+    headings = COLUMNS | {name: words.heading(name).replace("\n", " ") for name in asked if name not in COLUMNS}
+    told = {name for cell in cells for name, entry in cell["metrics"].items() if entry["iqm"]}
+    shown = [name for name in headings if name in asked or name in told]
     title = f"{summary['suite']}: interquartile means over seeds; summary.json has their intervals"
     table = Table(title=title, title_justify="left")
-    for heading in ("cell", *(COLUMNS[name] for name in shown), "seeds"):
+    for heading in ("cell", *(escape(printable(headings[name])) for name in shown), "seeds"):
         table.add_column(heading, justify="left" if heading == "cell" else "right")
     for cell in cells:
         point = "".join(f", {words.setting(key, value)}" for key, value in cell["point"].items())
