@@ -52,6 +52,7 @@ def run(
     controller: str | None = None,
     progress: Callable[[float], None] | None = None,
     trust: bool = False,
+    plant: Any = None,
 ) -> Outcome:
     """Run a scenario and leave its record in a folder.
 
@@ -72,6 +73,8 @@ def run(
     trust : bool
         Whether modules that the file names as MODULE:NAME may be imported, which runs their code; only with a name or
         path.
+    plant : gymnasium.Env or Plant, optional
+        What to drive in place of the scenario's plant; it stays open, and the record says that it was given.
     """
     from hilbench.errors import ScenarioError
     from hilbench.runs.run import run as run_resolved
@@ -82,7 +85,7 @@ def run(
         scenario = load(scenario, overrides, controller, trust=trust)
     elif overrides or controller is not None:
         raise ScenarioError("overrides, controller: allowed with a scenario's name or path; give these to load() here")
-    return run_resolved(scenario, folder, progress)
+    return run_resolved(scenario, folder, progress, plant=plant)
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,9 @@ ANY = "*"
 """Stands for every module."""
 HOW = "to run its code, add --trust (from Python: trust=True), if you trust that code"
 _FORM = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
-_FIELDS = ("kind", "metrics")
+_ENVIRONMENT = re.compile(r"(?!(hilbench|gymnasium):)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:.+")
+"""The id of an environment that Gymnasium imports a module for, as `my_module:Mine-v0`."""
+_FIELDS = ("kind", "metrics", "id")
 """The fields of a scenario that hold names of parts."""
 _allowed: dict[str, str] = {}
 
@@ -48,7 +50,7 @@ def named(table: Any, field: str = "") -> Iterator[tuple[str, str]]:
             yield from named(item, field)
     elif isinstance(table, str) and field.rpartition(".")[2] in _FIELDS:
         name = table.partition("[")[0]  # a metric's label follows
-        if is_module_name(name):
+        if is_module_name(name) or (field == "plant.id" and _ENVIRONMENT.fullmatch(table)):
             yield field, name
 
 

@@ -37,6 +37,7 @@ CLOCKS = (
     "runs/run.py",
     "runs/provenance.py",
     "runs/metering.py",
+    "runs/simulate.py",
     "machine/doctor.py",
     "cli/",
     "bridge/",

@@ -15,27 +15,37 @@ from rich.table import Table
 
 from hilbench.bridge.device.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
-from hilbench.errors import escaped, printable
+from hilbench.cli._stated import NOTHING, StatedOptions
+from hilbench.cli.explain import explain
+from hilbench.errors import ScenarioError, escaped, printable
 from hilbench.scenario import files as scenarios
 from hilbench.scenario import resolved
 
 
 def check(
-    scenario: Scenario,
+    scenario: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO|NETWORK.nir")],
     /,
     *,
     controller: str | None = None,
+    stated: StatedOptions = NOTHING,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     trust: bool = False,
     overrides: tyro.conf.Suppress[Any] = None,
 ) -> int:
-    """Validate a scenario, build its plant and controller, and print it with every field resolved.
+    """Validate a scenario and print every field of it; or explain a network, and what backends would make of it.
+
+    A scenario's plant and controller are built for it. A network's backends and targets are asked without hardware.
 
     Parameters
     ----------
     scenario
-        a scenario's file or name
+        a scenario's file or name, or a network's file, NAME.nir
     controller
-        which of its controllers to build
+        which of the scenario's controllers to build
+    stated
+        what the network's file leaves open
+    as_json
+        print what there is to say of the network as JSON
     trust
         import modules that the scenario names as MODULE:NAME, which runs their code
     overrides
@@ -45,6 +55,12 @@ def check(
 
     from hilbench.runs.build import check_whole
 
+    if scenario.endswith(".nir"):
+        if controller or overrides:
+            raise ScenarioError(f"{scenario}: a network has no fields of a scenario; allowed: what can be stated of it")
+        return explain(Path(scenario), stated, as_json=as_json)
+    if stated != NOTHING or as_json:
+        raise ScenarioError(f"{scenario}: statements and --json are for networks; allowed: --SECTION.FIELD VALUE")
     with watched(INTERRUPTED):
         found = scenarios.load(scenario, overrides, controller, trust=trust)
         control = check_whole(found)

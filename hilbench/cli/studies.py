@@ -20,6 +20,7 @@ from hilbench.errors import printable
 COLUMNS = {
     "adaptivity": "adaptivity",
     "error_rms": "error",
+    "return": "return",
     "latency[p50]": "latency p50",
     "latency[p99]": "p99",
     "link_round_trip[p50]": "link round trip p50",
@@ -128,6 +129,8 @@ def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
     asked = dict.fromkeys(name for cell in cells for name in asked_for(cell["report"], cell["metrics"]))
     headings = COLUMNS | {name: words.heading(name).replace("\n", " ") for name in asked if name not in COLUMNS}
     told = {name for cell in cells for name, entry in cell["metrics"].items() if entry["iqm"]}
+    if "error_rms" in told:  # the return is for plants that have none
+        told -= {"return"}
     shown = [name for name in headings if name in asked or name in told]
     title = f"{summary['suite']}: interquartile means over seeds; summary.json has their intervals"
     table = Table(title=title, title_justify="left")

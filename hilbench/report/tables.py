@@ -178,6 +178,7 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
         ("adaptivity", "adaptivity", "1: as good as the oracle from the change on; 0: no better than the frozen twin"),
         ("error\nbefore", before or "", "root mean square in the last phase before the change"),
         (f"error\n{phase(after)}".strip(), after, "root mean square of the plant's tracking error"),
+        ("return", "return", "mean over episodes of the sum of their rewards; shown where the plant has no error"),
         ("survival", "survival", "mean time until the plant ended an episode"),
         (
             "recovery",
@@ -192,6 +193,8 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
             "a bare echo over the link at the same rate: what no controller can beat",
         ),
         ("misses", "misses", "ticks without an action in time, per run; those that were not sent are among them"),
+        ("events\nin", "events_in", "events that the plant's sensors told, per second"),
+        ("events\nlost", "events_lost", "those of ticks that were not sent: no program has seen them"),
         ("spikes", "spikes", "spikes of all neurons per decision"),
         ("spikes\nagreed", "spike_agreement", "share of them that the reference makes too, on the same ticks; 1: all"),
         ("instructions\np50", "instructions[p50]", "instructions per tick that an emulated device ran, median"),
@@ -219,17 +222,22 @@ def _tell_missing(table: Table, cells: Sequence[ReportCell]) -> None:
 def _tells(cells: Sequence[ReportCell], name: str) -> bool:
     """Whether a column is worth showing.
 
-    Survival is where an episode ended early, lateness where the mode is not lockstep, and energy where there is a
-    number: the section on energy has the reasons for missing ones.
+    Survival is where an episode ended early, the return where there is no error, lateness and lost events where the
+    mode is not lockstep or there are any, and energy where there is a number: the section on energy has the reasons
+    for missing ones.
     """
     if name.startswith("energy_"):
         return any(cell.value(name) is not None for cell in cells)
+    if name == "return":
+        return not any("error_rms" in cell.metrics for cell in cells)
     if name == "survival":
         return any(
             survival_s < meta["scenario"]["loop"]["duration_s"]
             for survival_s, cell in with_value(cells, name)
             for meta in cell.metas
         )
+    if name == "events_lost":
+        return any(cell.value(name) or cell.mode != "lockstep" for cell in cells)
     return name not in FELT or any(cell.mode != "lockstep" for cell in cells)
 
 
@@ -249,7 +257,7 @@ def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str
         factor, shown = 1.0, "s"
     if len(units) > 1:  # one column has one unit; cells of one scenario share their plant's
         factor, shown = 1.0, " or ".join(units)
-    shown = {"1/tick": "", "ticks": ""}.get(shown, shown)
+    shown = {"1/tick": "", "ticks": "", "events": ""}.get(shown, shown)
     entries = [_number(cell, metric, factor, name) for cell, metric in zip(cells, found, strict=True)]
     for cell, metric in zip(cells, found, strict=True):
         if metric and metric.value is None and metric.note and not name.startswith("energy_"):  # those have a section

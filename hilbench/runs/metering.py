@@ -15,7 +15,8 @@ import numpy as np
 from hilbench import plugins
 from hilbench.errors import HilbenchError, MeterError, said
 from hilbench.record.layout import ENERGY
-from hilbench.runs.refeed import answer, program_of, recorded_run, recorded_scenario, write_beside
+from hilbench.runs.given import recorded_scenario
+from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
 from hilbench.runs.sources import source_of
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.resolved import Scenario
@@ -54,9 +55,9 @@ def measure_energy(
     if any(np.isfinite(episode["energy_j"]).any() for episode in recorded.episodes):
         raise MeterError(f"{folder}: its device metered itself; energy_measured gives that")
     meter = meter or _first_available()
-    scenario = scenario or recorded_scenario(recorded.meta, folder, trust=trust)
+    scenario = scenario or recorded_scenario(recorded.meta, f"{folder}: run.json", trust=trust)
     with ExitStack() as stack:
-        link, loop = program_of(scenario, stack)
+        link, loop = program_of(recorded, scenario, stack)
         idle_w = _idle_w(meter)
         n, seconds, total_j = _metered(meter, link, loop, ticks)
     name = type(meter).__name__.lower()

@@ -20,7 +20,7 @@ from hilbench.errors import PluginError, ScenarioError
 from hilbench.nal.model.codec import rule_from_dict
 from hilbench.record.reader import read_meta
 from hilbench.record.sealed import write_sealed
-from hilbench.runs.refeed import recorded_scenario
+from hilbench.runs.given import recorded_scenario
 from hilbench.studies.plan import Planner
 from hilbench.studies.suite import cells, load_suite
 
@@ -70,7 +70,7 @@ def test_a_name_is_no_installed_plug_in_without_a_colon_or_where_it_stands(tmp_p
 @pytest.mark.parametrize(
     "field",
     [
-        "plant.kind", "backend.kind", "link.kind", "controllers.lqr.kind", "controllers.lqr.backend.kind",
+        "plant.kind", "plant.id", "backend.kind", "link.kind", "controllers.lqr.kind", "controllers.lqr.backend.kind",
         "disturbances.x.kind", "controllers.lqr.encoders.observation.kind", "report.metrics",
     ],
 )  # fmt: skip
@@ -80,6 +80,19 @@ def test_every_field_that_names_code_is_refused_before_anything_of_it_is_importe
     with pytest.raises(ScenarioError, match=rf"{field}: found 'own_code:\w+', {LINE[:20]}"):
         hilbench.load("cartpole_ladder", {field: name})
     assert not (tmp_path / "left").exists()
+
+
+def test_an_environment_of_a_module_beside_its_scenario_is_a_plant_where_it_is_trusted(tmp_path: Path) -> None:
+    lines = ["import gymnasium", "from gymnasium.envs.classic_control import PendulumEnv"]
+    lines += ["gymnasium.register('OwnPendulum-v0', entry_point=PendulumEnv)"]
+    (tmp_path / "own_envs.py").write_text("\n".join(lines))
+    text = 'name = "own"\nsummary = "s"\ncontroller = "random"\nplant.kind = "gymnasium"\n'
+    text += 'plant.id = "own_envs:OwnPendulum-v0"'
+    (tmp_path / "own.toml").write_text(text + "\nloop = { period_s = 0.05 }\ncontrollers.random.kind = 'random'\n")
+    with pytest.raises(ScenarioError, match=r"plant\.id: found 'own_envs:OwnPendulum-v0', which is no installed"):
+        hilbench.load("own.toml")
+    assert hilbench.run("own.toml", "runs/a", overrides={"loop.duration_s": 0.5}, trust=True).status == "done"
+    assert "own_envs" in hilbench.read_run("runs/a").meta["sources"]["code"]
 
 
 def test_trust_of_one_scenario_is_no_trust_of_another(tmp_path: Path) -> None:
