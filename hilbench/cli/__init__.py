@@ -33,6 +33,7 @@ from hilbench.cli.impair import impair
 from hilbench.cli.keys import keys
 from hilbench.cli.meter import meter
 from hilbench.cli.network import import_network
+from hilbench.cli.new import new
 from hilbench.cli.parts import list_plugins
 from hilbench.cli.program import program
 from hilbench.cli.report import report
@@ -50,6 +51,7 @@ Any field of a scenario can be set on the command line: --SECTION.FIELD VALUE, a
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_plugins,
+    "new": new,
     "check": check,
     "run": run,
     "replay": replay,

@@ -9,9 +9,10 @@ from operator import itemgetter
 from typing import Any
 
 from hilbench.report import words
-from hilbench.report.data import Metric, ReportCell, phase, phases, with_value
+from hilbench.report.data import Metric, ReportCell, asked_for, phase, phases, with_value
 
 LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt"
+NOT_COMPUTED = "not computed with these runs; a report computes installed metrics only"
 FELT = ("latency[p50]", "latency[p99]", "misses")
 """What is 0 by definition in lockstep, where the plant waits."""
 
@@ -93,6 +94,7 @@ def overview(group: str, cells: Sequence[ReportCell], references: Sequence[Repor
         _add_number(table, cells, title, name, about)
         if name == after:
             _add_difference(table, cells, baseline, after)
+    _tell_missing(table, cells)
     return table
 
 
@@ -203,7 +205,18 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
         name for cell in cells for name in cell.metrics if name.startswith("energy_") and not name.endswith(" static]")
     )
     found += [(_energy(name), name, "joules per decision; origins and devices are never compared") for name in energies]
-    return [each for each in found if any(each[1] in cell.metrics for cell in cells) and _tells(cells, each[1])]
+    told = [each for each in found if any(each[1] in cell.metrics for cell in cells) and _tells(cells, each[1])]
+    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell.report, cell.metrics))
+    own = [name for name in asked if name not in {shown for _, shown, _ in told}]
+    return told + [(words.heading(name), name, f"{name}, which the scenario asks for") for name in own]
+
+
+def _tell_missing(table: Table, cells: Sequence[ReportCell]) -> None:
+    """Say which metrics a scenario asks for that nobody has computed: those that a file names are not imported here."""
+    for cell in cells:
+        for name in cell.report:
+            if not asked_for([name], cell.metrics):
+                table.refused.setdefault(f"{name}: {NOT_COMPUTED}", []).append(cell.title)
 
 
 def _tells(cells: Sequence[ReportCell], name: str) -> bool:
