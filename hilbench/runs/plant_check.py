@@ -38,7 +38,7 @@ def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
         with call("plant_spec"):
             plant_spec = plant.plant_spec
         _check_types(plant_spec)
-        _check_sheet(plant_spec, scenario.plant.config.physics_step_s)
+        _check_sheet(plant_spec, scenario.plant.config.physics_step_s or scenario.loop.period_s)
         _check_spaces(plant, plant_spec)
         _check_period(plant, plant_spec, scenario.loop.period_s)
         sensed_whole = all(

@@ -180,6 +180,8 @@ def record_run(
         outcome = Loop(plant, agent, scenario.loop, recorder, clock, progress).run()
     finally:
         recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
+        if hasattr(plant, "rest"):
+            recorder.meta["robot"] = plant.rest()
     if outcome.status == "done":
         recorder.end_episode()
         known = with_events and clock.realtime

@@ -240,7 +240,8 @@ def _check_rates(scenario: Scenario) -> None:
         raise ScenarioError(
             f"{where}: plant {scenario.plant.kind!r}: found no field physics_step_s in its Config; allowed: one, in s"
         )
-    whole_steps(loop.period_s, scenario.plant.config.physics_step_s, period)
+    if (step_s := scenario.plant.config.physics_step_s) is not None:  # a robot's is the period
+        whole_steps(loop.period_s, step_s, period)
     network_step_s = getattr(scenario.chosen.config, "dt_s", None)
     if network_step_s is not None:
         whole_steps(loop.period_s, network_step_s, period, f"network steps (controllers.{scenario.controller}.dt_s)")
