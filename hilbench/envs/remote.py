@@ -254,8 +254,8 @@ class Remote(Plant):
         robot = self._robot.description
         told = {"name": robot.name, "address": self.config.address, "same_clock": self._robot.same_clock}
         return told | {
-            "period_s": robot.period_us * 1e-6,
-            "watchdog_s": robot.watchdog_us * 1e-6,
+            "period_s": robot.period_us / 1e6,
+            "watchdog_s": robot.watchdog_us / 1e6,
             **self._robot.tally(),
         }
 

@@ -19,6 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "robots"
 PYTHON = (sys.executable, str(EXAMPLES / "python" / "robot.py"))
 example = load_script(EXAMPLES / "python" / "robot.py")
 NONE = 2**64 - 1
+ESTOPPED = "moves no more: its emergency stop is on"
 LONG_S = 30
 """Longer than any machine needs."""
 
