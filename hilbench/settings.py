@@ -16,7 +16,9 @@ from hilbench.errors import ScenarioError, allowed_hint
 S = TypeVar("S", bound=msgspec.Struct)
 _FILE = {"names": "file"}
 File = Annotated[str, Meta(min_length=1, extra=_FILE)]
-"""The type of a Config's field that names a file, or a folder of files, relative to the working directory.
+"""The type of a Config's field that names a file, or a folder of files.
+
+In a scenario it is looked for beside the scenario's file first, then in the working directory.
 
 Its contents count among what decides a run's numbers. Key files have another type: they change no number.
 """
@@ -73,6 +75,33 @@ def files_named(value: Any, any_text: bool = False, hint: Any = None) -> set[str
     else:
         inside = [(item, hint) for item in value] if isinstance(value, list | tuple | set | frozenset) else []
     return {path for item, its in inside for path in files_named(item, any_text, its)}
+
+
+def beside(config: S, folder: Path | None) -> S:
+    """The Config with the paths of those files that its File fields name and that lie in a folder.
+
+    Parameters
+    ----------
+    config : Struct
+        A Config.
+    folder : Path, optional
+        Where to look first, as the scenario's own folder.
+    """
+    if folder is None:
+        return config
+    hints = get_type_hints(type(config), include_extras=True)
+    fields = msgspec.structs.asdict(config)
+    found = {name: _beside(value, _names_file(hints[name]), folder) for name, value in fields.items()}
+    changed = {name: value for name, value in found.items() if value is not fields[name]}
+    return msgspec.structs.replace(config, **changed) if changed else config
+
+
+def _beside(value: Any, is_file: bool, folder: Path) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return beside(value, folder)
+    if is_file and isinstance(value, tuple | list):
+        return type(value)(_beside(item, is_file, folder) for item in value)
+    return str(folder / value) if is_file and isinstance(value, str) and (folder / value).exists() else value
 
 
 def _names_file(hint: Any) -> bool:

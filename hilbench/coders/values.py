@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from hilbench.coders._groups import Scores, refused
 from hilbench.coders._names import columns_of, spread
 from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS, Decoder, Encoder, Events, PlantSpec, Port
@@ -67,14 +68,14 @@ class ValuesDecoder(Decoder):
 
     def __init__(self, config: ValuesDecoderConfig, port: Port, plant: PlantSpec, period_us: int) -> None:
         super().__init__(config, port, plant, period_us)
-        n = len(plant.action_names)
-        self._largest = plant.choices[0] if n == 1 and 1 < plant.choices[0] == port.size else 0
-        if port.kind != "values" or not (port.size == n or self._largest):
-            raise ScenarioError(
-                f"the program's outputs: found {port.size} {port.kind} at {port.name!r}; allowed: {n} values, one for"
-                f" each action of the plant{', or one for each choice' if any(plant.choices) else ''}"
-            )
-        self._low = plant.action_low[0] if n else 0.0
+        n, scores = len(plant.action_names), Scores(plant)
+        if port.kind != "values" or port.size not in (n, scores.size):
+            one_each = f", or {scores.size}, one for each choice" if any(plant.choices) else ""
+            raise refused(port, f"{n} values, one for each action of the plant{one_each}", "values")
+        self._scores = scores if port.size != n else None
+        discrete, low, high = map(np.array, (plant.choices, plant.action_low, plant.action_high))
+        self._discrete = np.flatnonzero(discrete)
+        self._low, self._high = low[self._discrete], high[self._discrete]
         self._scale = np.array(spread(config.scale, port.size, "scale"))
         self._offset = np.array(spread(config.offset, port.size, "offset"))
         self._plain = bool((self._scale == 1).all() and not self._offset.any())
@@ -82,10 +83,12 @@ class ValuesDecoder(Decoder):
     def decode(self, values: NDArray[np.floating[Any]], events: Events, action: NDArray[np.float64]) -> None:
         if not self._plain:
             values = values * self._scale + self._offset
-        if self._largest:
-            action[0] = self._low + int(np.argmax(values))
-        else:
-            action[:] = values
+        if self._scores is not None:
+            self._scores.write(values, action)
+            return
+        action[:] = values
+        if self._discrete.size:
+            action[self._discrete] = np.clip(np.rint(action[self._discrete]), self._low, self._high)
 
 
 def whole(plant: PlantSpec, period_us: int) -> Values:

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import ArrayLike, NDArray
 
-from hilbench.envs._plant import Plant
+from hilbench.envs._plant import Plant, command
 from hilbench.errors import RobotError, ScenarioError, allowed_hint
 from hilbench.robot import frames
 from hilbench.robot.clocks import AGE, READ, STAMPS
@@ -120,7 +120,6 @@ class Remote(Plant):
         self._error_index, error, unit = _error_of(config.error, robot)
         self._spec = _spec_of(robot, step_s, {error: unit} if error else {}, config.parameters)
         self._period_us = round(period_s * 1e6)
-        self._low, self._high = np.array(self._spec.action_low), np.array(self._spec.action_high)
         self._safe = frames.encoded(self._spec.safe_action)
         self._sent, self._unsent_steps = b"", 0
         self._seen: Taken | None = None
@@ -164,12 +163,7 @@ class Remote(Plant):
         action : (n_actions,) float
             Held by the robot until the next one; values beyond the limits are clipped.
         """
-        values = np.asarray(action, float)
-        if values.shape != self._low.shape:
-            raise ValueError(f"action: found shape {values.shape}; expected {self._low.shape}")
-        if not np.isfinite(values).all():
-            raise ValueError(f"action: found {values.tolist()}; expected finite numbers")
-        self._send(frames.encoded(np.clip(values, self._low, self._high)), n_steps)
+        self._send(frames.encoded(command(action, self._spec.action_low, self._spec.action_high)), n_steps)
         self._seen = None
         self._robot.take()
 

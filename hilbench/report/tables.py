@@ -176,6 +176,7 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
         ("adaptivity", "adaptivity", "1: as good as the oracle from the change on; 0: no better than the frozen twin"),
         ("error\nbefore", before or "", "root mean square in the last phase before the change"),
         (f"error\n{phase(after)}".strip(), after, "root mean square of the plant's tracking error"),
+        ("return", "return", "mean over episodes of the sum of their rewards; shown where the plant has no error"),
         ("survival", "survival", "mean time until the plant ended an episode"),
         (
             "recovery",
@@ -206,11 +207,13 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
 def _tells(cells: Sequence[ReportCell], name: str) -> bool:
     """Whether a column is worth showing.
 
-    Survival is where an episode ended early, lateness where the mode is not lockstep, and energy where there is a
-    number: the section on energy has the reasons for missing ones.
+    Survival is where an episode ended early, the return where there is no error, lateness where the mode is not
+    lockstep, and energy where there is a number: the section on energy has the reasons for missing ones.
     """
     if name.startswith("energy_"):
         return any(cell.value(name) is not None for cell in cells)
+    if name == "return":
+        return not any("error_rms" in cell.metrics for cell in cells)
     if name == "survival":
         return any(
             survival_s < meta["scenario"]["loop"]["duration_s"]

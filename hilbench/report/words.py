@@ -110,7 +110,8 @@ def named(key: str) -> tuple[str, str]:
 
 def subject(info: str) -> str:
     """An info key without its unit, as words: `tip_error_m` is "tip error"."""
-    return info.rpartition("_")[0].replace("_", " ")
+    stem, _, ending = info.rpartition("_")
+    return (stem if stem and ending in SUFFIXES else info).replace("_", " ")
 
 
 def listed(names: Iterable[str]) -> str:

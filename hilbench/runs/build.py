@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from hilbench import plugins
 from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioError, said
 from hilbench.loop.agent import Agent
+from hilbench.loop.network_time import NetworkTimeLink
 from hilbench.nal import Network
 from hilbench.runs.control_check import check_built, check_control
+from hilbench.runs.given import with_given
 from hilbench.runs.plant_check import check_close, check_plant
 from hilbench.scenario.resolved import PluginPart, Scenario
 from hilbench.types import BuiltController, Empty, LawProgram, PlantSpec, Program, to_builtins
@@ -105,7 +108,18 @@ def checked(scenario: Scenario, plant: Any) -> BuiltController:
     """
     control = make_control(scenario, check_plant(scenario, plant))
     check_control(scenario, plant, control)
-    return control
+    return replace(control, notes=(*control.notes, *_notes(scenario, plant.plant_spec)))
+
+
+def _notes(scenario: Scenario, plant_spec: PlantSpec) -> tuple[str, ...]:
+    """What a delay costs where a step of the plant takes a whole control period."""
+    loop = scenario.loop
+    if loop.mode == "lockstep" or getattr(scenario.plant.config, "physics_step_s", None) is not None:
+        return ()
+    whole = f"{plant_spec.physics_step_s * 1e3:g} ms"
+    return (
+        f"plant: one step of it takes a whole control period of {whole}, so a reply that is late by less costs {whole}",
+    )
 
 
 def check(scenario: Scenario) -> Program:
@@ -158,20 +172,34 @@ def nearest_link(scenario: Scenario) -> PluginPart:
     return PluginPart(name, config(**{field: limit for field, limit in limits.items() if own and limit is not None}))
 
 
-def make_agent(scenario: Scenario, plant_spec: PlantSpec, control: BuiltController | None = None) -> Agent:
+def make_agent(
+    scenario: Scenario,
+    plant_spec: PlantSpec | None = None,
+    control: BuiltController | None = None,
+    *,
+    plant: Any = None,
+) -> Agent:
     """Put the scenario's controller on its link; a link that starts its own device starts it here.
 
     Parameters
     ----------
     scenario : Scenario
-    plant_spec : PlantSpec
+    plant_spec : PlantSpec, optional
         Of the plant that it will control.
     control : BuiltController, optional
         The controller, where it has been built already.
+    plant : gymnasium.Env or Plant, optional
+        The plant itself, in place of its spec: any environment of Gymnasium, wrapped or not.
     """
+    if plant is not None:
+        plant_spec = with_given(scenario, plant)[1].plant_spec
+    if plant_spec is None:
+        raise ScenarioError("make_agent: found neither plant_spec nor plant; allowed: one of them")
     control = make_control(scenario, plant_spec) if control is None else control
     backend = scenario.chosen.backend
     link = plugins.get("links", scenario.link.kind)(scenario.link.config, backend.kind, to_builtins(backend.config))
+    if control.steps_per_period is not None and isinstance(control.program, Network):
+        link = NetworkTimeLink(link, control.steps_per_period, control.program.dt_us)
     try:
         return Agent(control, link, scenario.period_us, scenario.record, plant_spec)
     except BaseException:

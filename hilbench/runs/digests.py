@@ -51,7 +51,9 @@ def digest(folder: Path, files: Iterable[Path]) -> str:
 def digest_of_path(path: Path) -> str | None:
     """The digest of a file, of a run by its record, or of any other folder; None where nothing is."""
     if path.is_dir():
-        return digest(path, sorted([*path.glob("run.json"), *path.glob("*.arrow")]) or tree(path))
+        return digest(
+            path, sorted([*path.glob("run.json"), *path.glob("*.arrow"), *path.glob("learnt.npz")]) or tree(path)
+        )
     return digest_of_file(path) if path.is_file() else None
 
 

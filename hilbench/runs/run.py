@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import ScenarioError
+from hilbench.errors import LinkError, NetworkError, ScenarioError
 from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Clock, Wall
 from hilbench.loop.echo import echo_ns
@@ -23,10 +23,12 @@ from hilbench.loop.virtual import Delayed, Lockstep, TickTimes, Traced
 from hilbench.machine.realtime_setup import granted
 from hilbench.metrics import column, timing
 from hilbench.nal.compile.facts import network_facts
+from hilbench.nal.model.learnt import write_learnt
 from hilbench.record.histogram import counted
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant
+from hilbench.runs.given import with_given
 from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
@@ -61,6 +63,7 @@ def run(
     folder: str | Path,
     progress: Callable[[float], None] | None = None,
     labels: RunLabels | None = None,
+    plant: Any = None,
 ) -> Outcome:
     """Run a scenario and leave its record in a folder.
 
@@ -75,11 +78,16 @@ def run(
         Receives the simulated time in s, once a second of it.
     labels : RunLabels, optional
         Added to `run.json`.
+    plant : gymnasium.Env or Plant, optional
+        What to drive in place of the scenario's plant; it stays open, and the record says that it was given.
     """
     ensure_writable(Path(folder))  # before a device is started for nothing
     with ExitStack() as stack:
-        plant = make_plant(scenario)
-        stack.callback(close_plant, scenario, plant)
+        if plant is None:
+            plant = make_plant(scenario)
+            stack.callback(close_plant, scenario, plant)
+        else:
+            scenario, plant = with_given(scenario, plant)
         control = checked(scenario, plant)
         trace = scenario.loop.delay
         times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, TraceDelay) else []
@@ -184,6 +192,8 @@ def record_run(
             recorder.meta["robot"] = plant.rest()
     if outcome.status == "done":
         recorder.end_episode()
+        if scenario.loop.keep_weights:
+            outcome = replace(outcome, notes=(*outcome.notes, *_kept(agent, recorder.folder)))
         known = with_events and clock.realtime
         recorder.echo(echoes_ns(clock.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
@@ -194,6 +204,15 @@ def record_run(
         recorder.add(behind=bool(late))
         outcome = replace(outcome, notes=(*outcome.notes, *late))
     return replace(outcome, notes=(*agent.control.notes, *outcome.notes))
+
+
+def _kept(agent: Agent, folder: Path) -> tuple[str, ...]:
+    """Leave what the network has learnt in the run's folder; a note where there is nothing to leave."""
+    try:
+        names = write_learnt(folder, agent.link.snapshot())
+    except (LinkError, NetworkError) as error:
+        return (f"loop.keep_weights: nothing was kept: {error}",)
+    return () if names else ("loop.keep_weights: nothing was kept: the controller learns no weights",)
 
 
 def histograms_ns(folder: str | Path) -> dict[str, dict[str, int]]:

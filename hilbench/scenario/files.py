@@ -21,7 +21,7 @@ from hilbench.scenario.delays import Seconds, to_delay
 from hilbench.scenario.loop import LoopConfig, Positive
 from hilbench.scenario.resolved import ControllerPart, PluginPart, Scenario, dump_part
 from hilbench.scenario.score import ScoreConfig, check_score
-from hilbench.settings import to_config, whole_steps
+from hilbench.settings import beside, to_config, whole_steps
 from hilbench.types import Probes, to_builtins
 
 if sys.version_info >= (3, 11):
@@ -168,7 +168,9 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
         summary=top.summary,
         where=where,
         plant=_part("envs", top.plant, f"{where}: plant"),
-        loop=to_config(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"),
+        loop=beside(
+            to_config(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"), _folder(f"{where}: loop")
+        ),
         link=_part("links", {"kind": "inprocess"} | top.link, f"{where}: link"),
         record=to_config(Probes, top.record, f"{where}: record"),
         disturbances={
@@ -208,7 +210,8 @@ def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
 
 def _part(kind: str, table: Mapping[str, Any], where: str) -> PluginPart:
     name, found = _plugin(kind, table, where)
-    return PluginPart(name, to_config(found.Config, {k: v for k, v in table.items() if k != "kind"}, where, name))
+    settings = {k: v for k, v in table.items() if k != "kind"}
+    return PluginPart(name, beside(to_config(found.Config, settings, where, name), _folder(where)))
 
 
 def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -222,7 +225,13 @@ def _controlled(table: Mapping[str, Any], backend: PluginPart, where: str) -> Co
         backend = _part("backends", table["backend"], f"{where}.backend")
     elif found.backend is not None:
         backend = _part("backends", {"kind": found.backend}, f"{where}.backend")
-    return ControllerPart(name, to_config(found.Config, settings, where, name), backend)
+    return ControllerPart(name, beside(to_config(found.Config, settings, where, name), _folder(where)), backend)
+
+
+def _folder(where: str) -> Path | None:
+    """The folder of the scenario's file that a place is in: what fields of the type File name may lie there."""
+    file = Path(where.rpartition(": ")[0])
+    return file.parent if file.suffix == ".toml" else None
 
 
 def _with_delay_kind(loop: dict[str, Any], where: str) -> dict[str, Any]:
@@ -240,8 +249,8 @@ def _check_rates(scenario: Scenario) -> None:
         raise ScenarioError(
             f"{where}: plant {scenario.plant.kind!r}: found no field physics_step_s in its Config; allowed: one, in s"
         )
-    if (step_s := scenario.plant.config.physics_step_s) is not None:  # a robot's is the period
-        whole_steps(loop.period_s, step_s, period)
+    if (physics_step_s := scenario.plant.config.physics_step_s) is not None:  # else a step takes the whole period
+        whole_steps(loop.period_s, physics_step_s, period)
     network_step_s = getattr(scenario.chosen.config, "dt_s", None)
     if network_step_s is not None:
         whole_steps(loop.period_s, network_step_s, period, f"network steps (controllers.{scenario.controller}.dt_s)")

@@ -29,6 +29,8 @@ class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What survives from one episode to the next in the controller."""
     learning: bool = True
     """Whether weights may change."""
+    keep_weights: bool = False
+    """Whether what the network has learnt by the end is left in the run's folder, for another run to start from."""
     freeze_at_s: Seconds | None = None
     """From here on learning is off: a run with this set is the twin of one without."""
     deadline_s: Positive | None = None

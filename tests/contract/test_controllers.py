@@ -10,7 +10,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.errors import ScenarioError
-from hilbench.nal import Network
+from hilbench.nal import Network, save
 from hilbench.nal.model.codec import pack, unpack
 from hilbench.record.reader import read_run
 from hilbench.runs.run import run
@@ -19,8 +19,10 @@ from hilbench.settings import to_config
 from hilbench.types import BuiltController, PlantSpec, Probes, Tick, size_of
 
 CONTROLLERS = sorted(plugins.all_of("controllers"))
-PLANTS = sorted(name for name in plugins.all_of("envs") if hasattr(plugins.get("envs", name), "env_id"))
+PLANTS = sorted(name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only"))
 PERIOD_US = 10_000
+NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
+"""Settings that a plant cannot be made without."""
 
 Table = dict[str, Any]
 """A controller as a scenario has it: its kind, and what it needs besides defaults."""
@@ -30,20 +32,35 @@ Table = dict[str, Any]
 def plant_specs() -> dict[str, PlantSpec]:
     found = {}
     for name in PLANTS:
-        with plugins.get("envs", name)() as plant:
+        with plugins.get("envs", name)(**NEEDS.get(name, {})) as plant:
             found[name] = plant.plant_spec
     return found
 
 
 @pytest.fixture(scope="module", params=CONTROLLERS)
 def controller(request) -> Table:
-    """`sb3` needs a file: an untrained policy for the cart-pole. The others have defaults."""
+    """Two need a file: `sb3` an untrained policy for the cart-pole, `network` a network for it."""
     needs = {}
+    if request.param == "network":
+        needs["path"] = str(request.getfixturevalue("tmp_path_factory").mktemp("nir") / "net.nir")
+        save_network(needs["path"])
     if request.param == "sb3":
         save = request.getfixturevalue("save_policy")
         with gymnasium.make("hilbench/CartPoleLadder-v0") as env:
             needs["path"] = str(save(env)[1])
     return {"kind": request.param, **needs}
+
+
+def save_network(path: str) -> None:
+    """Write a network that pushes a cart-pole somewhere."""
+    net = Network(0.001, spike_amplitude=1000.0, seed=1)
+    net.input("state", 4, units=("m", "m/s", "rad", "rad/s"))
+    net.lif("neurons", 20, tau_s=0.02)
+    net.readout("force", 1, tau_s=0.005, units=("N",))
+    random = np.random.default_rng(0)
+    net.connect("state", "neurons", random.normal(size=(20, 4)), bias=1.2)
+    net.connect("neurons", "force", random.normal(size=(1, 20)) * 0.01)
+    save(net, path)
 
 
 def build(controller: Table, plant_spec: PlantSpec, seed: int = 3) -> BuiltController:
@@ -70,7 +87,8 @@ def test_it_fits_some_plant_and_refuses_the_others_in_one_line(controller, plant
         except ScenarioError as error:
             refusals.append(str(error))
     assert len(refusals) < len(PLANTS)
-    assert all(text.startswith(f"controller {controller['kind']!r} needs") and "\n" not in text for text in refusals)
+    begins = "encoders." if controller["kind"] == "network" else f"controller {controller['kind']!r} needs"
+    assert all(text.startswith(begins) and "\n" not in text for text in refusals)
     assert not refusals or controller["kind"] != "random"
 
 
@@ -84,7 +102,8 @@ def test_ports_carry_units_for_each_value(pair, plant_specs):
 def test_a_seed_decides_the_program_and_a_network_follows_its_seed(pair, plant_specs):
     one, same, other = (pack(build(pair[0], plant_specs[pair[1]], seed).program) for seed in (3, 3, 4))
     assert one == same
-    if isinstance(build(pair[0], plant_specs[pair[1]]).program, Network):
+    in_a_file = pair[0]["kind"] == "network"
+    if isinstance(build(pair[0], plant_specs[pair[1]]).program, Network) and not in_a_file:
         assert one != other
 
 
@@ -114,7 +133,7 @@ def test_fifty_ticks_give_finite_actions_within_the_plants_limits(pair, plant_sp
         "name": "contract",
         "summary": "Fifty ticks.",
         "controller": controller["kind"],
-        "plant": {"kind": plant},
+        "plant": {"kind": plant, **NEEDS.get(plant, {})},
         "loop": {"period_s": 0.01, "duration_s": 0.5},
         "backend": {"kind": "numba"},
         "controllers": {controller["kind"]: controller},

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
+from hilbench.files import write_whole
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.model.rule import Rule, bounds
+
+LEARNT = "learnt.npz"
+"""What a run with `loop.keep_weights` leaves in its folder."""
 
 
 def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
@@ -34,6 +41,37 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
         output_sources=dict(network.output_sources),
         shapes=dict(network.shapes),
     )
+
+
+def write_learnt(folder: Path, snapshot: Mapping[str, NDArray]) -> list[str]:
+    """Write what a snapshot says of weights and thresholds into a folder; return their names, none where it has none.
+
+    Raises OSError.
+
+    Parameters
+    ----------
+    folder : Path
+        A run's folder.
+    snapshot : mapping of str to NDArray
+        A backend's, with `weights/NAME` and `thresholds/NAME` among its arrays.
+    """
+    found = {name: array for name, array in snapshot.items() if name.startswith(("weights/", "thresholds/"))}
+    if found:
+        data = BytesIO()
+        np.savez_compressed(data, **found)  # type: ignore[arg-type]  # its stub takes a flag among the arrays' names
+        write_whole(folder / LEARNT, data.getvalue())
+    return sorted(found)
+
+
+def read_learnt(path: Path) -> dict[str, NDArray]:
+    """What `write_learnt` wrote, from its file or the folder it is in. Raises NetworkError."""
+    file = path / LEARNT if path.is_dir() else path
+    try:
+        with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        needs = "the folder of a run with loop.keep_weights = true, or its learnt.npz"
+        raise NetworkError(f"{file.name} is not readable ({error}); allowed: {needs}") from None
 
 
 def _with_weights(p: Projection, rule: Rule, snapshot: Mapping[str, NDArray]) -> Projection:

@@ -168,7 +168,7 @@ class Network(AddPopulations):
         self.populations[name] = Population(name, kind, shape, behaviour, rule=None, **parameters)
         try:
             if rule is not None:
-                rule = self._take_rule(rule, self.populations[name], where)
+                rule = self.take_rule(rule, self.populations[name], where)
                 self.populations[name] = replace(self.populations[name], rule=rule)
             check_decay(self.populations[name], self.dt_s)
             check_it_can_be_silent(self.populations[name], self.dt_s)
@@ -235,7 +235,7 @@ class Network(AddPopulations):
         before = self.modulators
         projection = Projection(name, source, target, matrix, constant, steps, after_threshold, form=form)
         if rule is not None:
-            projection = replace(projection, rule=self._take_rule(rule, projection, where))
+            projection = replace(projection, rule=self.take_rule(rule, projection, where))
         if not bulk and self._closes_loop(projection):
             self.modulators = before
             self.projections[name] = projection
@@ -316,8 +316,18 @@ class Network(AddPopulations):
             raise NetworkError(f"{where}: target: found {target!r}; {allowed_hint(target, self.populations)}")
         return self.populations[target].size
 
-    def _take_rule(self, rule: Rule, part: Projection | Population, where: str) -> Rule:
-        """Check that a rule can stand here, and give its modulator a port. Returns it with plain numbers."""
+    def take_rule(self, rule: Rule, part: Projection | Population, where: str) -> Rule:
+        """Check that a rule can stand here, and give its modulator a port. Returns it with plain numbers.
+
+        Parameters
+        ----------
+        rule : Rule
+            The rule.
+        part : Projection or Population
+            What it would change.
+        where : str
+            What a refusal names.
+        """
         moves: Literal["weights", "thresholds"] = "weights" if isinstance(part, Projection) else "thresholds"
         rule = accepted(rule, self, part, moves, where)
         if rule.modulator is None:
