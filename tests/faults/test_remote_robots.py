@@ -21,6 +21,7 @@ from hilbench.envs.remote import Remote
 from hilbench.errors import RecordError, RobotError, ScenarioError
 from hilbench.metrics import measure
 from hilbench.record.reader import read_run
+from hilbench.report import page
 from hilbench.robot.clocks import offsets
 from hilbench.runs.replay import replay
 from hilbench.runs.run import run
@@ -240,6 +241,9 @@ def test_five_per_cent_loss_leaves_every_rule_in_force(pole, tmp_path):
         low_s, high_s = found[f"{name}[p50]"]["interval"]
         assert 0 <= low_s <= found[f"{name}[p50]"]["value"] <= high_s
     assert found["clock_uncertainty[max]"]["value"] >= 1e-4
+    html = page.render(page.gather([tmp_path / "run"]))
+    for said in ("To the robot and back", "no second run repeats these numbers", "SENSE lost on the way"):
+        assert said in html
 
 
 def test_the_offset_of_a_clock_that_is_known_lies_within_its_error(monkeypatch, pole, tmp_path):
