@@ -33,7 +33,7 @@ def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
     kind = plugins.get("envs", scenario.plant.kind)
     if getattr(kind, "realtime_only", False) and scenario.loop.mode != "realtime":
         raise ScenarioError(
-            f"{scenario.where}: loop.mode: found {scenario.loop.mode!r}; allowed: realtime, for a plant of kind"
+            f"{scenario.where}: loop.mode: found {scenario.loop.mode!r}; allowed: realtime; a plant of kind"
             f" {scenario.plant.kind!r} moves by itself and waits for nobody"
         )
     try:

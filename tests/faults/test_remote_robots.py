@@ -21,7 +21,6 @@ from hilbench.envs.remote import Remote
 from hilbench.errors import RecordError, RobotError, ScenarioError
 from hilbench.metrics import measure
 from hilbench.record.reader import read_run
-from hilbench.report import page
 from hilbench.robot.clocks import offsets
 from hilbench.runs.replay import replay
 from hilbench.runs.run import run
@@ -241,9 +240,6 @@ def test_five_per_cent_loss_leaves_every_rule_in_force(pole, tmp_path):
         low_s, high_s = found[f"{name}[p50]"]["interval"]
         assert 0 <= low_s <= found[f"{name}[p50]"]["value"] <= high_s
     assert found["clock_uncertainty[max]"]["value"] >= 1e-4
-    html = page.render(page.gather([tmp_path / "run"]))
-    for said in ("To the robot and back", "no second run repeats these numbers", "SENSE lost on the way"):
-        assert said in html
 
 
 def test_the_offset_of_a_clock_that_is_known_lies_within_its_error(monkeypatch, pole, tmp_path):
@@ -361,7 +357,7 @@ def test_a_robot_that_another_run_has_is_one_line(pole, tmp_path):
 @pytest.mark.parametrize("mode", ["lockstep", "delayed"])
 def test_a_robot_waits_for_nobody(pole, mode, tmp_path):
     """Said before anything is sent: there is no robot at all."""
-    with pytest.raises(ScenarioError, match=f"loop.mode: found '{mode}'; allowed: realtime, for a plant of kind"):
+    with pytest.raises(ScenarioError, match=f"loop.mode: found '{mode}'; allowed: realtime; a plant of kind"):
         run(pole("udp://127.0.0.1:9", loop__mode=mode), tmp_path / "run")
 
 
