@@ -31,6 +31,11 @@ def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
         As Gymnasium's: "rgb_array" or "human"; nothing is drawn without it.
     """
     kind = plugins.get("envs", scenario.plant.kind)
+    if getattr(kind, "realtime_only", False) and scenario.loop.mode != "realtime":
+        raise ScenarioError(
+            f"{scenario.where}: loop.mode: found {scenario.loop.mode!r}; allowed: realtime; a plant of kind"
+            f" {scenario.plant.kind!r} moves by itself and waits for nobody"
+        )
     try:
         return kind(
             render_mode=render_mode,

@@ -19,7 +19,7 @@ from hilbench.settings import to_config
 from hilbench.types import BuiltController, PlantSpec, Probes, Tick, size_of
 
 CONTROLLERS = sorted(plugins.all_of("controllers"))
-PLANTS = sorted(plugins.all_of("envs"))
+PLANTS = sorted(name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only"))
 PERIOD_US = 10_000
 NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""
