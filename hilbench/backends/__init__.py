@@ -9,9 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hilbench.backends._network import all_or_nothing, check_snapshot, detached, runnable
+    from hilbench.backends._network import (
+        all_or_nothing,
+        check_snapshot,
+        detached,
+        n_probe_values,
+        probe_ticks,
+        runnable,
+    )
 
-__all__ = ["all_or_nothing", "check_snapshot", "detached", "runnable"]
+__all__ = ["all_or_nothing", "check_snapshot", "detached", "n_probe_values", "probe_ticks", "runnable"]
 
 
 def __getattr__(name: str) -> Any:
