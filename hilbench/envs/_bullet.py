@@ -7,7 +7,6 @@ at 100 rad/s, inertias are recomputed from collision shapes, and only a full reb
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from msgspec import Meta, Struct
 from numpy.typing import ArrayLike, NDArray
 
 from hilbench.envs import _picture
-from hilbench.envs._plant import Plant, gymnasium
+from hilbench.envs._plant import Plant, command, gymnasium
 from hilbench.envs._schedule import Schedule
 from hilbench.envs.disturbances import Loads, Traits
 from hilbench.errors import HilbenchError, MissingExtra, ScenarioError, allowed_hint, escaped
@@ -126,6 +125,7 @@ class BulletPlant(Plant):
         self.render_mode = render_mode
         fps = max(1, round(1 / control_period_s))
         self.metadata = {**self.metadata, "render_fps": fps}  # type: ignore[misc]  # Gymnasium reads it of each plant
+        self.disturbances = self._arguments["disturbances"] or {}
         self._schedule = Schedule({} if disturbances is None else disturbances, self.traits, step_s)
         self._joints = list(range(len(self.traits.joints)))
         self._driven = list(self.driven)
@@ -194,9 +194,9 @@ class BulletPlant(Plant):
         """
         if self._body < 0:
             raise gymnasium.error.ResetNeeded("reset() this plant before it is advanced")
-        command = self._command(action)
+        values = command(action, self._low, self._high)
         for _ in range(n_steps):
-            self._forces = forces = self._drive(command)
+            self._forces = forces = self._drive(values)
             for disturbance in self._schedule.active:
                 disturbance.actuate(forces)
             bullet.setJointMotorControlArray(
@@ -296,22 +296,6 @@ class BulletPlant(Plant):
             )
         if self.traits.tip_link is not None:
             self._tip = bullet.getDynamicsInfo(body, self.traits.tip_link, client)
-
-    def _command(self, action: ArrayLike) -> list[float]:
-        values: list[float]
-        if type(action) is list or type(action) is tuple:
-            values = list(action)
-        else:
-            values = np.asarray(action, float).ravel().tolist()
-        low, high = self._low, self._high
-        if len(values) != len(low):
-            raise ValueError(f"action: found {len(values)} values, expected {len(low)}")
-        for index, value in enumerate(values):
-            if not low[index] <= value <= high[index]:
-                if not math.isfinite(value):
-                    raise ValueError(f"action: found {value} at {index}, expected a finite number")
-                values[index] = min(max(value, low[index]), high[index])
-        return values
 
     def _arrive(self) -> None:
         """Take in the instant that the physics has reached: what acts from now on, what is true, what is sensed."""

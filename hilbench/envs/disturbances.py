@@ -116,6 +116,10 @@ class JointFriction(Disturbance):
         """N m s/rad on a hinge, N s/m on a slide: one for all joints, a list, or a table by joint name."""
 
     def fit(self, traits: Traits) -> None:
+        if not traits.joints:
+            raise ScenarioError(
+                f"{self.where}: joint_friction needs a plant that names its joints; this one names none"
+            )
         self._damping = _spread(self.config.damping, traits.joints, 0.0, f"{self.where}.damping")
 
     def load(self, loads: Loads) -> None:
@@ -168,6 +172,9 @@ class ActuatorGain(Disturbance):
         """One for all actuators, a list, or a table by actuator name; 1 changes nothing."""
 
     def fit(self, traits: Traits) -> None:
+        if not traits.actuators:
+            text = "actuator_gain needs actions that are numbers; this plant's are choices, without a strength"
+            raise ScenarioError(f"{self.where}: {text}")
         self._factor = _spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
 
     def actuate(self, forces: list[float]) -> None:

@@ -28,6 +28,7 @@ from hilbench.record.histogram import counted
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant
+from hilbench.runs.given import with_given
 from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
@@ -62,6 +63,7 @@ def run(
     folder: str | Path,
     progress: Callable[[float], None] | None = None,
     labels: RunLabels | None = None,
+    plant: Any = None,
 ) -> Outcome:
     """Run a scenario and leave its record in a folder.
 
@@ -76,11 +78,16 @@ def run(
         Receives the simulated time in s, once a second of it.
     labels : RunLabels, optional
         Added to `run.json`.
+    plant : gymnasium.Env or Plant, optional
+        What to drive in place of the scenario's plant; it stays open, and the record says that it was given.
     """
     ensure_writable(Path(folder))  # before a device is started for nothing
     with ExitStack() as stack:
-        plant = make_plant(scenario)
-        stack.callback(close_plant, scenario, plant)
+        if plant is None:
+            plant = make_plant(scenario)
+            stack.callback(close_plant, scenario, plant)
+        else:
+            scenario, plant = with_given(scenario, plant)
         control = checked(scenario, plant)
         trace = scenario.loop.delay
         times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, TraceDelay) else []
@@ -142,6 +149,7 @@ def open_recorder(
         "network": network_facts(agent.control.program, scenario.period_us),
         "same_clock": agent.link.same_clock,
         "meters": meters(),
+        **({"folder": scenario.folder} if scenario.modules else {}),
         **provenance(),
         **(labels or {}),
     }

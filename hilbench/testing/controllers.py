@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hilbench import plugins
-from hilbench.errors import NetworkError, ScenarioError
+from hilbench.errors import HilbenchError, NetworkError, ScenarioError
 from hilbench.nal import Network
 from hilbench.nal.model.codec import pack, unpack
 from hilbench.record.reader import read_run
@@ -50,6 +50,14 @@ def spec_of(name: str, settings: Settings) -> PlantSpec:
         plant.close()
 
 
+def _can_be_made(name: str) -> bool:
+    try:
+        spec_of(name, {})
+    except HilbenchError:
+        return False
+    return True
+
+
 def replies(kind: str, program: Program, period_us: int) -> list[tuple[bytes, bytes]]:
     """What a backend answers to some random ticks.
 
@@ -81,8 +89,8 @@ def replies(kind: str, program: Program, period_us: int) -> list[tuple[bytes, by
 class ControllerContract(Contract):
     """What every controller promises.
 
-    `plants` are those to try it on, as (name, settings): every plant that is found when empty. `period_s` is the
-    control period. `backend` runs its programs where the controller names none.
+    `plants` are those to try it on, as (name, settings): when empty, every plant that can be made without settings.
+    `period_s` is the control period. `backend` runs its programs where the controller names none.
     """
 
     kind = "controllers"
@@ -94,7 +102,7 @@ class ControllerContract(Contract):
         return part.cls.build(part.config, plant_spec, round(self.period_s * 1e6), seed)
 
     def _tried(self) -> Sequence[tuple[str, Settings]]:
-        return self.plants or [(name, {}) for name in sorted(plugins.all_of("envs"))]
+        return self.plants or [(name, {}) for name in sorted(plugins.all_of("envs")) if _can_be_made(name)]
 
     @pytest.fixture
     def fitting(self, part: Part) -> list[Fitting]:

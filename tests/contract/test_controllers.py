@@ -17,10 +17,14 @@ from hilbench.testing.controllers import spec_of
 FOUND = plugins.all_of("controllers")
 NEEDS = {"network", "sb3"}
 """Controllers without a default for their `path`."""
+PLANTS = {name: {} for name in plugins.all_of("envs")} | {"gymnasium": {"id": "MountainCarContinuous-v0"}}
+"""Every plant that is found, and settings that it cannot be made without."""
 
 
 class TestControllers(ControllerContract):
     """Every controller that is found."""
+
+    plants = tuple(PLANTS.items())
 
     def cases(self):
         return [(name, {}) for name in FOUND]
