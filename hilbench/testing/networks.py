@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 from hypothesis import strategies as st
@@ -22,12 +24,12 @@ DYADIC_DT_S = 2.0**-6  # a whole number of microseconds and a power of two
 class Maker:
     """Draws one network. On the dyadic grid every sum is exact, so a membrane often equals its threshold."""
 
-    def __init__(self, draw) -> None:
+    def __init__(self, draw: Any) -> None:
         self.draw = draw
         self.random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         self.dyadic = draw(st.booleans())
         self.dt_s = DYADIC_DT_S if self.dyadic else draw(st.sampled_from([0.001, 0.0001, 0.000123]))
-        integrator = "euler" if self.dyadic else draw(st.sampled_from(["exact", "euler"]))
+        integrator: Any = "euler" if self.dyadic else draw(st.sampled_from(["exact", "euler"]))
         amplitude = draw(st.sampled_from([1.0, 0.5, 1 / self.dt_s]))
         self.net = Network(self.dt_s, integrator, amplitude, draw(st.integers(0, 2**64 - 1)))
 
@@ -40,7 +42,7 @@ class Maker:
             return self.dt_s * 2.0 ** self.random.integers(1, 4, size)
         return self.dt_s * self.random.uniform(1.5, 30, size)
 
-    def population(self, name: str, kind: str, shared: bool = False) -> str:
+    def population(self, name: str, kind: Any, shared: bool = False) -> str:
         """Neurons of any kind with any behaviour; with `shared` constants, all alike."""
         size = self.draw(st.integers(1, 11))
         n = 1 if shared else size
