@@ -31,6 +31,7 @@ delay: $(VENV)/installed
 bench: $(VENV)/tested
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/link.py
+	$(BIN)/python benchmarks/events.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/place.py
 	$(BIN)/python benchmarks/peers/environments.py

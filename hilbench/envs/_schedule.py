@@ -9,6 +9,7 @@ from typing import Any
 from hilbench import plugins
 from hilbench.envs.disturbances import Disturbance, Loads, Timing, Traits
 from hilbench.errors import PluginError, ScenarioError, allowed_hint
+from hilbench.modules import is_module_name
 from hilbench.settings import to_config
 
 NEVER = 2**62
@@ -85,10 +86,10 @@ def _window(name: str, table: Any, traits: Traits, step_s: float) -> _Window:
     where = f"disturbances.{name}"
     kinds = plugins.all_of("disturbances")
     kind = table.get("kind") if isinstance(table, Mapping) else None
-    if not isinstance(kind, str) or kind not in kinds:
+    if not isinstance(kind, str) or (kind not in kinds and not is_module_name(kind)):
         raise ScenarioError(f"{where}.kind: found {kind!r}; {allowed_hint(str(kind), kinds)}")
     try:
-        cls = kinds[kind].load()
+        cls = plugins.get("disturbances", kind)
     except PluginError as error:
         raise ScenarioError(f"{where}.kind: {error}") from None
     config: Timing = to_config(cls.Config, {key: value for key, value in table.items() if key != "kind"}, where)

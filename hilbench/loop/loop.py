@@ -181,7 +181,7 @@ class Loop:
             k, t_ns // 1000, tick is None, learning, scheduled_ns, captured_ns, encoded_ns, sent_ns,
             reward, terminated, truncated, lost,
         )  # fmt: skip
-        self._episode.rows.tick(row, tick, obs, self._plant.state(), info)
+        self._episode.rows.tick(row, tick, obs, self._plant.state(), info, events)
 
     def _advance(self, step: int, action: Action, source: int) -> None:
         episode = self._episode

@@ -65,6 +65,8 @@ class ReportCell(Struct, kw_only=True):
     """Of the failed ones, those whose record was damaged later; their numbers are from before that."""
     command: str = ""
     metrics: dict[str, Metric] = {}
+    report: list[str] = []
+    """Metrics that its scenario asks to show besides those that are always shown."""
     role: str | None = None
     suite: str = ""
     folder: str = ""
@@ -174,6 +176,21 @@ def with_value(cells: Iterable[ReportCell], name: str) -> list[tuple[float, Repo
     return [(value, cell) for cell in cells if (value := cell.value(name)) is not None]
 
 
+def asked_for(report: Iterable[str], metrics: Iterable[str]) -> list[str]:
+    """The metrics that a scenario's `report.metrics` means: one of a name, or all labels of a name.
+
+    Parameters
+    ----------
+    report : iterable of str
+        What it says.
+    metrics : iterable of str
+        The names that there are.
+    """
+    there = list(metrics)
+    found = (name for asked in report for name in there if asked in (name, name.partition("[")[0]))
+    return list(dict.fromkeys(found))
+
+
 def phases(cells: Sequence[ReportCell]) -> tuple[str | None, str]:
     """The error metrics of the last phase before the change and of the last one after it."""
     meta = next((meta for cell in cells for meta in cell.metas), None)
@@ -259,6 +276,7 @@ def _single(folder: Path) -> Summary:
         folder=str(folder),
         failed=[] if run.meta["status"] == "done" else [f"this run ended as {run.meta['status']!r}"],
         command=" ".join(["hilbench", *run.meta.get("command", [])]),
+        report=list(scenario.get("report", {}).get("metrics", ())),
         metrics={name: msgspec.convert({**m, "iqm": m["value"], "n": 1}, Metric) for name, m in measures.items()},
     )
     keys = ("versions", "commit", "host", "started", "command")

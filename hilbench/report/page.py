@@ -13,7 +13,20 @@ import vl_convert
 
 from hilbench.errors import MissingExtra, RecordError
 from hilbench.files import write_whole
-from hilbench.report import charts, curves, data, energy, latency, latency_breakdown, maps, robot, spikes, tables, words
+from hilbench.report import (
+    charts,
+    curves,
+    data,
+    energy,
+    events,
+    latency,
+    latency_breakdown,
+    maps,
+    robot,
+    spikes,
+    tables,
+    words,
+)
 from hilbench.report.charts import Figure
 from hilbench.report.data import ReportCell, Summary
 from hilbench.report.notes import notes
@@ -150,12 +163,15 @@ def render(report: Report) -> str:
 
 
 def _draw(report: Report, groups: dict[str, list[ReportCell]], baselines: dict[str, str | None]) -> None:
-    figures: dict[str, list[Figure | None]] = {name: [] for name in ("error", "latency", "delay", "energy", "network")}
+    figures: dict[str, list[Figure | None]] = {
+        name: [] for name in ("error", "latency", "delay", "energy", "events", "network")
+    }
     for number, (name, cells) in enumerate(groups.items()):
         figures["delay"] += maps.figures(cells)
         figures["energy"] += energy.figures(cells, baselines[name])
         if number < MOST_GROUPS:
             figures["error"].append(curves.figure(cells, baselines[name]))
+            figures["events"] += events.figures(cells)
             figures["network"] += [spikes.raster(cells), spikes.norms(cells)]
     live = [cell for cells in groups.values() for cell in cells if cell.mode == "realtime"]
     report.live = curves.choose(live, None, MOST_LATENCIES)

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
-from hilbench import plugins
+from hilbench import modules, plugins
 from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioError, said
 from hilbench.loop.agent import Agent
 from hilbench.loop.network_time import NetworkTimeLink
@@ -91,7 +91,17 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
     except (Exception, SystemExit) as error:  # a controller of somebody else's
         raise PluginFault(f"{where}: build raised {said(error)}") from error
     check_built(built, where)
+    if scenario.modules:
+        modules.allow(_named_by(built.program), scenario.folder)
     return built
+
+
+def _named_by(program: Program) -> set[str]:
+    """The modules that a trusted controller's program names: of its law, or of its learning rules."""
+    names = {plugins.name_of("rules", type(rule)) for rule in rules_of(program)}
+    if isinstance(program, LawProgram):
+        names = {program.name}
+    return {name.partition(":")[0] for name in names if modules.is_module_name(name)}
 
 
 def checked(scenario: Scenario, plant: Any) -> BuiltController:

@@ -62,7 +62,7 @@ def with_given(scenario: Scenario, plant: Any) -> tuple[Scenario, Any]:
     return replace(scenario, plant=PluginPart(GIVEN, config)), ready
 
 
-def recorded_scenario(meta: Mapping[str, Any], where: str) -> Scenario:
+def recorded_scenario(meta: Mapping[str, Any], where: str, *, trust: bool = False) -> Scenario:
     """The scenario of a run's record; of a plant that was given, only what does not need it.
 
     Parameters
@@ -71,11 +71,13 @@ def recorded_scenario(meta: Mapping[str, Any], where: str) -> Scenario:
         The run's `run.json`.
     where : str
         Its place, for messages.
+    trust : bool
+        Whether modules that it names as MODULE:NAME may be imported, also from where its scenario's file was.
     """
     raw = meta["scenario"]
     if was_given(meta):
         raw = raw | {"plant": {"kind": WRAPPER, **raw["plant"]["settings"]}}
-    return resolve(raw, where)
+    return resolve(raw, where, trust=trust, folder=str(meta.get("folder", "")))
 
 
 def was_given(meta: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from hilbench.errors import LinkError, RecordError
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import write_sealed
 from hilbench.runs.build import close_plant, make_agent, make_plant, nearest_link
-from hilbench.runs.given import recorded_scenario, was_given
+from hilbench.runs.given import was_given
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.resolved import PluginPart, Scenario
 from hilbench.types import Link, PlantSpec, Reply, RunData, Tick
@@ -40,7 +40,9 @@ def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick
     return recorded, ticks
 
 
-def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | None = None) -> tuple[Link, LoopConfig]:
+def program_of(
+    recorded: RunData, scenario: Scenario, stack: ExitStack, backend: str | None = None
+) -> tuple[Link, LoopConfig]:
     """Load a run's program on its own backend or on another one; return the link to it and the run's loop.
 
     The backend runs in this process, or on a device of its own where it needs another Python. The plant is made only
@@ -50,14 +52,13 @@ def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | N
     ----------
     recorded : RunData
         The run.
-    where : str
-        What an error names as the scenario's place.
+    scenario : Scenario
+        What it ran.
     stack : ExitStack
         Closes the link when it closes.
     backend : str, optional
         Another backend's name, with its default settings.
     """
-    scenario = recorded_scenario(recorded.meta, where)
     if backend is not None:
         part = PluginPart(backend, plugins.get("backends", backend).Config())
         scenario = replace(scenario, controllers={scenario.controller: replace(scenario.chosen, backend=part)})

@@ -22,7 +22,12 @@ from hilbench.types import RunData
 
 
 def replay(
-    folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None, plant: Any = None
+    folder: str | Path,
+    out: str | Path,
+    progress: Callable[[float], None] | None = None,
+    plant: Any = None,
+    *,
+    trust: bool = False,
 ) -> tuple[bool, int]:
     """Run a recorded run again on the virtual clock, and compare the plant's states.
 
@@ -39,6 +44,8 @@ def replay(
         Receives the simulated time in s, once a second of it.
     plant : gymnasium.Env or Plant, optional
         What the run was given from Python, where it was given a plant.
+    trust : bool
+        Whether modules that the run names as MODULE:NAME may be imported, which runs their code.
     """
     ensure_writable(Path(out))
     recorded = read_run(folder)
@@ -47,7 +54,7 @@ def replay(
     if "scenario" not in recorded.meta:
         raise RecordError(f"{folder}: run.json has no scenario, so it is not a complete run")
     check_repeatable(recorded, folder)
-    scenario = recorded_scenario(recorded.meta, f"{folder}: run.json")
+    scenario = recorded_scenario(recorded.meta, f"{folder}: run.json", trust=trust)
     if (name := was_given(recorded.meta)) and plant is None:
         text = f"its plant, {name}, was given from Python; give hilbench.runs.replay.replay one like it as plant"
         raise RecordError(f"{folder}: {text}")

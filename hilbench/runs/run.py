@@ -149,6 +149,7 @@ def open_recorder(
         "network": network_facts(agent.control.program, scenario.period_us),
         "same_clock": agent.link.same_clock,
         "meters": meters(),
+        **({"folder": scenario.folder} if scenario.modules else {}),
         **provenance(),
         **(labels or {}),
     }

@@ -184,7 +184,7 @@ def modules_of(control: BuiltController) -> tuple[str, ...]:
     program, coders = control.program, (*control.encoder.parts, *control.decoder.parts)
     found = {type(coder).__module__ for coder in coders}
     if isinstance(program, LawProgram):
-        return (*sorted(found), plugins.all_of("laws")[program.name].module)
+        return (*sorted(found), plugins.find("laws", program.name).module)
     return tuple(sorted(found | {type(rule).__module__ for rule in rules_of(program)}))
 
 
@@ -193,14 +193,14 @@ def _modules(scenario: Scenario) -> list[str]:
     used = [("links", scenario.link.kind), ("controllers", scenario.chosen.kind)]
     used += [("backends", scenario.chosen.backend.kind)]
     used += [("disturbances", table["kind"]) for table in scenario.disturbances.values()]
-    return [*_of_plant(scenario.plant), *(plugins.all_of(kind)[name].module for kind, name in used)]
+    return [*_of_plant(scenario.plant), *(plugins.find(kind, name).module for kind, name in used)]
 
 
 def _of_plant(plant: PluginPart) -> list[str]:
     """A plant's module, and those of what it drives, as an environment of Gymnasium's."""
     if plant.kind == GIVEN:
-        return [plant.config.plant.partition(":")[0], plugins.all_of("envs")[WRAPPER].module]
-    plugin = plugins.all_of("envs")[plant.kind]
+        return [plant.config.plant.partition(":")[0], plugins.find("envs", WRAPPER).module]
+    plugin = plugins.find("envs", plant.kind)
     driven = getattr(plugin.load(), "modules", None)
     return [plugin.module, *(driven(plant.config) if driven is not None else ())]
 
@@ -212,9 +212,9 @@ def _files(scenario: Scenario) -> set[str]:
     configs += [("controllers", scenario.chosen), ("backends", scenario.chosen.backend)]
     found = files_named(scenario.loop)
     for kind, part in configs:
-        found |= files_named(part.config, any_text=plugins.all_of(kind)[part.kind].foreign)
+        found |= files_named(part.config, any_text=plugins.find(kind, part.kind).foreign)
     for name, table in scenario.disturbances.items():
-        plugin = plugins.all_of("disturbances")[table["kind"]]
+        plugin = plugins.find("disturbances", table["kind"])
         settings = {field: value for field, value in table.items() if field != "kind"}
         found |= files_named(to_config(plugin.load().Config, settings, name), any_text=plugin.foreign)
     return found

@@ -5,9 +5,12 @@ It must not know files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import Struct
+
+from hilbench import modules
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.score import ScoreConfig
@@ -31,6 +34,13 @@ class ControllerPart:
     backend: PluginPart
 
 
+class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What tables and the report show besides their own columns."""
+
+    metrics: tuple[str, ...] = ()
+    """Names of metrics, as `torque_peak`, `latency[max]` or `my_metrics:jerk`."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A resolved scenario. `where` is the file it came from, for messages."""
@@ -47,6 +57,16 @@ class Scenario:
     controller: str
     phases: dict[str, tuple[float, float]]
     score: ScoreConfig
+    report: ReportConfig = field(default_factory=ReportConfig)
+    modules: tuple[str, ...] = ()
+    """Modules that it names and that its user allowed, beyond installed plug-ins."""
+    folder: str = ""
+    """Where those are looked for too: the folder of its file."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In another process too, what its user allowed is allowed."""
+        vars(self).update(state)
+        modules.allow(self.modules, self.folder)
 
     @property
     def chosen(self) -> ControllerPart:
@@ -96,6 +116,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
         "record": to_builtins(scenario.record),
         "phases": {name: list(span) for name, span in scenario.phases.items()},
         "score": to_builtins(scenario.score),
+        "report": to_builtins(scenario.report),
         "disturbances": scenario.disturbances,
         "controllers": controllers,
     }
@@ -103,10 +124,10 @@ def dump(scenario: Scenario) -> dict[str, Any]:
 
 
 def fingerprint(scenario: Scenario) -> dict[str, Any]:
-    """What decides a run and its numbers: everything but the controllers that do not run, and words."""
+    """What decides a run and its numbers: everything but the controllers that do not run, and what is said."""
     whole = dump(scenario)
     whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
-    return {field: value for field, value in whole.items() if field != "summary"}
+    return {field: value for field, value in whole.items() if field not in ("summary", "report")}
 
 
 def dump_part(part: PluginPart) -> dict[str, Any]:

@@ -349,7 +349,8 @@ def test_names_that_an_environment_states_are_taken() -> None:
 REFUSED = {
     "no id": ({}, {}, "plant.id: found none"),
     "a name near another": ({"id": "CartPol-v1"}, {}, "did you mean 'CartPole-v1'?"),
-    "no such module": ({"id": "no_module:Mine-v0"}, {}, "plant.id: found 'no_module:Mine-v0' (ModuleNotFoundError"),
+    "no such module": ({"id": "hilbench:Mine-v0"}, {}, "plant.id: found 'hilbench:Mine-v0'; allowed: the id of an"),
+    "a module": ({"id": "no_module:Mine-v0"}, {}, "plant.id: found 'no_module:Mine-v0', which is no installed plug-in"),
     "wrong kwargs": ({"id": "CartPole-v1", "kwargs": {"mass": 1}}, {}, "'CartPole-v1' with kwargs {'mass': 1}"),
     "another period": ({"id": "CartPole-v1"}, {"period_s": 0.01},
         "loop.period_s: found 0.01 s, and CartPole-v1 steps by 0.02 s; allowed: loop.period_s = 0.02, or"),
