@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from hilbench import plugins
+from hilbench import modules, plugins
 from hilbench.errors import ScenarioError
 from hilbench.nal import Network, save
 from hilbench.nal.model.codec import pack
@@ -34,6 +34,9 @@ class TestControllers(ControllerContract):
     def part(self, request):
         name = request.param[0]
         settings = {"path": request.getfixturevalue(f"path_for_{name}")} if name in NEEDS else {}
+        if name == "policy":
+            modules.allow(["policies"])
+            settings = {"function": "policies:push"}
         return part_of("controllers", name, settings)
 
     def test_refusals_begin_with_whose_they_are(self, part):
