@@ -14,7 +14,7 @@ from hilbench import load, measure, read_run, run
 from hilbench.nal import read, save
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-FOLDERS = ("pendulum", "rstdp")
+FOLDERS = ("cartpole", "pendulum", "rstdp")
 PERIODS = 20
 
 
