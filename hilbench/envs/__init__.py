@@ -1,13 +1,50 @@
 """The plants, as Gymnasium environments: `hilbench:hilbench/NAME-v0` to `gym.make`, which imports this package for it.
 
-Importing this loads neither PyBullet nor any plant.
+Importing this loads neither PyBullet nor any plant. What a plant of one's own derives from is here too, each name
+loaded by its first use.
 """
 
 from __future__ import annotations
 
 import ast
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hilbench.envs._bullet import BASE_NAMES, BASE_UNITS, BulletConfig, BulletPlant, Thruster
+    from hilbench.envs._picture import Mark, View
+    from hilbench.envs._plant import Plant
+    from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
+
+_HOMES = {
+    "_plant": ("Plant",),
+    "_stepped": ("Shown", "SteppedConfig", "SteppedPlant"),
+    "_bullet": ("BASE_NAMES", "BASE_UNITS", "BulletConfig", "BulletPlant", "Thruster"),
+    "_picture": ("Mark", "View"),
+}
+"""What is loaded by its first use, by file."""
+__all__ = [
+    "BASE_NAMES",
+    "BASE_UNITS",
+    "BulletConfig",
+    "BulletPlant",
+    "Mark",
+    "Plant",
+    "Shown",
+    "SteppedConfig",
+    "SteppedPlant",
+    "Thruster",
+    "View",
+    "register",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for file, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{file}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def register() -> None:

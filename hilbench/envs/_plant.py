@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -55,3 +57,27 @@ class Plant(gymnasium.Env, ABC):
         """One control period."""
         self.advance(self.control_steps, action)
         return self.observe()
+
+
+def command(action: ArrayLike, low: Sequence[float], high: Sequence[float]) -> list[float]:
+    """An action as a list of its own, clipped. Raises ValueError for another size, and for what is not finite.
+
+    Parameters
+    ----------
+    action : (n_actions,) float
+    low, high : (n_actions,) float
+        The plant's limits.
+    """
+    values: list[float]
+    if type(action) is list or type(action) is tuple:
+        values = list(action)
+    else:
+        values = np.asarray(action, float).ravel().tolist()
+    if len(values) != len(low):
+        raise ValueError(f"action: found {len(values)} values, expected {len(low)}")
+    for index, value in enumerate(values):
+        if not low[index] <= value <= high[index]:
+            if not math.isfinite(value):
+                raise ValueError(f"action: found {value} at {index}, expected a finite number")
+            values[index] = min(max(value, low[index]), high[index])
+    return values

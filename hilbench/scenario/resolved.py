@@ -5,7 +5,7 @@ It must not know files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hilbench.errors import ScenarioError, allowed_hint
@@ -47,6 +47,8 @@ class Scenario:
     controller: str
     phases: dict[str, tuple[float, float]]
     score: ScoreConfig
+    sensors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What its plant carries besides its own."""
 
     @property
     def chosen(self) -> ControllerPart:
@@ -96,6 +98,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
         "record": to_builtins(scenario.record),
         "phases": {name: list(span) for name, span in scenario.phases.items()},
         "score": to_builtins(scenario.score),
+        "sensors": scenario.sensors,
         "disturbances": scenario.disturbances,
         "controllers": controllers,
     }
