@@ -31,6 +31,7 @@ delay: $(VENV)/installed
 bench: $(VENV)/tested
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/link.py
+	$(BIN)/python benchmarks/events.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/place.py
 	$(BIN)/python benchmarks/peers/environments.py
@@ -67,4 +68,4 @@ $(VENV)/tested: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-* examples/devices/c/device runs dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) $(VENV)-* examples/devices/c/device examples/robots/c/robot runs dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -51,6 +51,8 @@ def run(
     overrides: Mapping[str, Any] | None = None,
     controller: str | None = None,
     progress: Callable[[float], None] | None = None,
+    trust: bool = False,
+    plant: Any = None,
 ) -> Outcome:
     """Run a scenario and leave its record in a folder.
 
@@ -68,6 +70,11 @@ def run(
         Which of the scenario's controllers runs; only with a name or path.
     progress : callable, optional
         Receives the simulated time in s, once a second of it.
+    trust : bool
+        Whether modules that the file names as MODULE:NAME may be imported, which runs their code; only with a name or
+        path.
+    plant : gymnasium.Env or Plant, optional
+        What to drive in place of the scenario's plant; it stays open, and the record says that it was given.
     """
     from hilbench.errors import ScenarioError
     from hilbench.runs.run import run as run_resolved
@@ -75,10 +82,10 @@ def run(
     from hilbench.scenario.resolved import Scenario
 
     if not isinstance(scenario, Scenario):
-        scenario = load(scenario, overrides, controller)
+        scenario = load(scenario, overrides, controller, trust=trust)
     elif overrides or controller is not None:
         raise ScenarioError("overrides, controller: allowed with a scenario's name or path; give these to load() here")
-    return run_resolved(scenario, folder, progress)
+    return run_resolved(scenario, folder, progress, plant=plant)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,8 @@
 A built-in plug-in is a class that derives from its kind's base, or a function under its kind's decorator, in its kind's
 folder or file. It may derive from the base over any number of classes between: they are followed through the imports of
 hilbench's own files. Its name is the file's, or its own in snake case where one file may hold many. A class or a file
-whose name starts with an underscore is no plug-in. Others come from entry points `hilbench.KIND`.
+whose name starts with an underscore is no plug-in. Others come from entry points `hilbench.KIND`. A part that is no
+plug-in has the name MODULE:NAME, and is imported only if `hilbench.modules` allows that module.
 
 Names, summaries and base classes of hilbench's own are read with `ast`, so finding imports nothing.
 """
@@ -13,13 +14,15 @@ from __future__ import annotations
 import ast
 import logging
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from inspect import getdoc
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
+from hilbench import modules
 from hilbench.errors import HilbenchError, PluginError, allowed_hint, said
 
 PACKAGE = Path(__file__).parent
@@ -73,8 +76,15 @@ class Plugin(NamedTuple):
             raise
         except (Exception, SystemExit) as error:  # what somebody else's module does when it is imported
             where = ":".join(filter(None, (self.module, self.attribute)))
-            raise PluginError(f"plug-in {self.name!r} ({where}) does not load: {said(error)}") from error
+            named = repr(self.name) if where == self.name else f"plug-in {self.name!r} ({where})"
+            raise PluginError(f"{named} does not load: {said(error)}{self._looked_for(error)}") from error
         return target
+
+    def _looked_for(self, error: BaseException) -> str:
+        """Where a module that was not found was looked for, besides Python's own path."""
+        folder = modules.allowed().get(self.module)
+        missing = isinstance(error, ModuleNotFoundError) and error.name == self.module.partition(".")[0]
+        return f"; looked for in {folder} and where Python looks" if missing and folder else ""
 
     @property
     def foreign(self) -> bool:
@@ -92,13 +102,59 @@ def get(kind: str, name: str) -> Any:
     kind : str
         A key of `KINDS`.
     name : str
-        The plug-in's name within its kind.
+        The plug-in's name within its kind, or MODULE:NAME.
+    """
+    found = find(kind, name)
+    _warn_of(kind, found)
+    return found.load()
+
+
+def find(kind: str, name: str) -> Plugin:
+    """Where the class or function behind a name is; nothing is imported. Raises PluginError as `get` does.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    name : str
+        The plug-in's name within its kind, or MODULE:NAME.
     """
     found = all_of(kind)
-    if name not in found:
+    if name in found:
+        return found[name]
+    if not modules.is_module_name(name):
         raise PluginError(f"no {kind} plug-in {name!r}; {allowed_hint(name, found)}")
-    _warn_of(kind, found[name])
-    return found[name].load()
+    module, _, attribute = name.partition(":")
+    if not modules.is_allowed(module) and not installed(name, [kind]):
+        raise PluginError(f"{name!r} is no installed plug-in: {modules.HOW}")
+    return Plugin(name, f"from {name}", module, attribute)
+
+
+def installed(name: str, kinds: Iterable[str] = KINDS) -> bool:
+    """Whether MODULE:NAME is where an installed plug-in stands.
+
+    Parameters
+    ----------
+    name : str
+    kinds : iterable of str
+        Of which kinds; of any when absent.
+    """
+    return any(name == f"{each.module}:{each.attribute}" for kind in kinds for each in all_of(kind).values())
+
+
+def name_of(kind: str, part: type) -> str:
+    """The name under which `get` finds a class: its plug-in's, or MODULE:NAME.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    part : type
+        The class.
+    """
+    place = part.__module__, part.__qualname__
+    own = (name for name, each in all_of(kind).items() if (each.module, each.attribute) == place)
+    return next(own, ":".join(place))
 
 
 @cache
@@ -139,7 +195,7 @@ def _summary(plugin: Plugin) -> str:
     if not plugin.foreign:
         return " ".join([plugin.summary, *(f"(not used, for its name is taken: {each})" for each in plugin.hidden)])
     try:
-        says = (getdoc(plugin.load()) or "").split("\n")[0]
+        says = cleandoc(plugin.load().__doc__ or "").split("\n")[0]  # its own, not its base's
     except HilbenchError as error:
         return str(error)
     return f"{says} ({plugin.summary})".strip()

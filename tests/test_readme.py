@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from robots import serving
 
 from hilbench.bridge.impair.impairment import Impairment, to_impairment
-from hilbench.scenario.files import load
+from hilbench.runs.run import run
+from hilbench.scenario.files import load, resolve
 from hilbench.studies.suite import cells, load_suite
 
 if sys.version_info >= (3, 11):
@@ -53,13 +55,19 @@ def test_console_block(session: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", blocks("toml"))
-def test_toml_block(text: str) -> None:
-    """A table with scenarios is a suite that could run, an impairment is valid, any other is part of a scenario."""
+def test_toml_block(text: str, tmp_path: Path) -> None:
+    """A suite could run, a whole scenario runs, an impairment is valid, and any other table is part of a scenario."""
     raw = tomllib.loads(text)
     if "scenarios" in raw:
         assert cells(load_suite(raw))
     elif "impairment" in raw:
         assert to_impairment(raw["impairment"], "impairment") != Impairment()
+    elif raw.get("plant", {}).get("kind") == "remote":
+        with serving() as (address, _):
+            raw["plant"]["address"] = address
+            assert run(resolve(raw, "block"), tmp_path / "run").status == "done"
+    elif "controller" in raw:
+        assert run(resolve(raw, "block"), tmp_path / "run").status == "done"
     else:
         assert set(raw) <= set(load("arm_payload").__dataclass_fields__)
 

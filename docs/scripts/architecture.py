@@ -33,15 +33,18 @@ PLACES = {
     "bridge": (648, "links, devices"),
     "envs": (753, "plants"),
     "firmware": (470, "a network as C"),
+    "robot": (640, "the wire to one"),
     "coders": (182, "encode, decode"),
     "nal": (388, "networks, NIR"),
-    "scenario": (612, "what a file says"),
-    "errors": (80, "one line each"),
-    "files": (202, "whole or not"),
-    "types": (330, "contracts"),
-    "seeding": (456, "random streams"),
-    "settings": (586, "a table checked"),
-    "plugins": (714, "found, not listed"),
+    "scenario": (590, "what a file says"),
+    "lines": (730, "COBS, serial"),
+    "errors": (66, "one line each"),
+    "files": (170, "whole or not"),
+    "types": (276, "contracts"),
+    "seeding": (388, "random streams"),
+    "settings": (510, "a table checked"),
+    "plugins": (632, "found, not listed"),
+    "modules": (740, "by permission"),
 }
 """Package -> the middle of its box in pixels, and a word on what is in it."""
 COLOURS = {
@@ -54,7 +57,8 @@ WIDTH, MARGIN = 800, 14
 BOX_WIDTH, BOX_HEIGHT = 104, 38
 WIDTHS = {
     "meters": 74, "controllers": 96, "conformance": 108, "backends": 90, "metrics": 98, "bridge": 92, "envs": 62,
-    "__main__": 132, "studies": 120, "runs": 120, "cli": 250, "__init__": 160, "plugins": 116, "seeding": 112,
+    "__main__": 132, "studies": 120, "runs": 120, "cli": 250, "__init__": 160, "plugins": 108,
+    "seeding": 104, "errors": 92, "files": 88, "types": 92, "modules": 92,
 }  # fmt: skip
 """Of boxes that are not as wide as most."""
 GAPS = {9: 84, 8: 58, 7: 50, 6: 44, 5: 40, 4: 56, 3: 50, 2: 38, 1: 30}

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
+from dataclasses import fields, is_dataclass
 from functools import partial, wraps
 from importlib.metadata import version
 from inspect import signature
@@ -27,14 +28,17 @@ from hilbench.cli.compile import compile_file
 from hilbench.cli.conformance import conformance
 from hilbench.cli.devices import device, serve
 from hilbench.cli.doctor import doctor
+from hilbench.cli.events import events
 from hilbench.cli.impair import impair
 from hilbench.cli.keys import keys
 from hilbench.cli.meter import meter
 from hilbench.cli.network import import_network
+from hilbench.cli.new import new
 from hilbench.cli.parts import list_plugins
 from hilbench.cli.program import program
 from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
+from hilbench.cli.simulate import simulate
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, allowed_hint
 from hilbench.machine.signals import as_interrupts
@@ -47,13 +51,16 @@ Any field of a scenario can be set on the command line: --SECTION.FIELD VALUE, a
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_plugins,
+    "new": new,
     "check": check,
     "run": run,
     "replay": replay,
     "evaluate": evaluate,
     "report": report,
+    "events": events,
     "program": program,
     "import": import_network,
+    "simulate": simulate,
     "serve": serve,
     "device": device,
     "impair": impair,
@@ -147,8 +154,9 @@ def _check_names(arguments: list[str]) -> None:
         return
     if arguments[0] not in COMMANDS:
         raise ScenarioError(f"{arguments[0]}: no such command; {allowed_hint(arguments[0], COMMANDS)}")
-    parameters = signature(COMMANDS[arguments[0]]).parameters.values()
-    named = {p.name.replace("as_json", "json") for p in parameters if p.kind is p.KEYWORD_ONLY} - {"overrides"}
+    parameters = [p for p in signature(COMMANDS[arguments[0]]).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    within = {field.name for p in parameters if is_dataclass(p.default) for field in fields(p.default)}
+    named = within | {p.name.replace("as_json", "json") for p in parameters} - {"overrides", "stated"}
     options = {f"--{name.replace('_', '-')}" for name in named | {"help"}}
     for argument in arguments[1:]:
         option = argument.partition("=")[0].replace("_", "-")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import tyro
@@ -12,6 +12,9 @@ import tyro
 from hilbench.bridge.device.watchdog import LOAD_TIMEOUT_S
 from hilbench.bridge.transport.spin import DEVICE_SPIN_S
 from hilbench.errors import ScenarioError, allowed_hint
+from hilbench.modules import ANY, allow
+
+T = TypeVar("T")
 
 
 def serve(
@@ -26,6 +29,8 @@ def serve(
     keys: Path | None = None,
     clients: Path | None = None,
     insecure: bool = False,
+    trust: bool = False,
+    modules: str = "{}",
 ) -> int:
     """Serve a backend on an address, for a link of a run elsewhere. Ends with Ctrl-C.
 
@@ -52,6 +57,10 @@ def serve(
         folder of the public keys (*.pub) of those plants
     insecure
         allow an address that other hosts can reach, without keys
+    trust
+        import any module that `backend`, or a program that a plant loads, names as MODULE:NAME, which runs its code
+    modules
+        the modules of which alone it may, as JSON: {MODULE: FOLDER}; a link gives them to a device that it starts
     """
     from hilbench.bridge.device.server import serve as serve_backend
     from hilbench.bridge.device.session import build_backend
@@ -65,10 +74,11 @@ def serve(
         raise ScenarioError(f"--spin-s: found {spin_s}, expected a time from 0 s to 1 s")
     if (keys is None) != (clients is None):
         raise ScenarioError("serve: --keys and --clients belong together; give both, or none on loopback")
-    try:
-        settings = msgspec.json.decode(config, type=dict)
-    except msgspec.DecodeError as error:
-        raise ScenarioError(f"--config: found {config!r}, expected a JSON object ({error})") from None
+    settings = _decoded("--config", config, dict)
+    for module, folder in _decoded("--modules", modules, dict[str, str]).items():
+        allow([module], folder)
+    if trust:
+        allow([ANY], os.getcwd())
 
     def ready(address: str) -> None:
         print(f"hilbench: serving {backend} on {address} (pid {os.getpid()})", flush=True)
@@ -80,6 +90,13 @@ def serve(
         spin_s=spin_s, load_timeout_s=load_timeout_s,
     )  # fmt: skip
     return 0
+
+
+def _decoded(option: str, text: str, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        raise ScenarioError(f"{option}: found {text!r}, expected a JSON object ({error})") from None
 
 
 def device(

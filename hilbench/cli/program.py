@@ -11,7 +11,14 @@ from hilbench.scenario import files as scenarios
 from hilbench.types import LawProgram
 
 
-def program(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
+def program(
+    scenario: Scenario,
+    /,
+    *,
+    controller: str | None = None,
+    trust: bool = False,
+    overrides: tyro.conf.Suppress[Any] = None,
+) -> int:
     """Print as JSON what a device with a program built in must know: its hash, its sizes, and a law's settings.
 
     Parameters
@@ -20,6 +27,8 @@ def program(scenario: Scenario, /, *, controller: str | None = None, overrides: 
         a scenario's file or name
     controller
         which of its controllers the device runs
+    trust
+        import modules that the scenario names as MODULE:NAME, which runs their code
     overrides
         SECTION.FIELD -> value, taken from the command line before the option parser
     """
@@ -28,7 +37,7 @@ def program(scenario: Scenario, /, *, controller: str | None = None, overrides: 
     from hilbench.nal.model.codec import pack
     from hilbench.runs.build import check
 
-    found = scenarios.load(scenario, overrides, controller)
+    found = scenarios.load(scenario, overrides, controller, trust=trust)
     built = check(found)
     law = {"law": built.name, "config": built.config} if isinstance(built, LawProgram) else {}
     sizes = Sizes.of(built, found.period_us)._asdict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,20 +15,39 @@ from rich.table import Table
 
 from hilbench.bridge.device.watchdog import watched
 from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, print_json
-from hilbench.errors import escaped, printable
+from hilbench.cli._stated import NOTHING, StatedOptions
+from hilbench.cli.explain import explain
+from hilbench.errors import ScenarioError, escaped, printable
 from hilbench.scenario import files as scenarios
 from hilbench.scenario import resolved
 
 
-def check(scenario: Scenario, /, *, controller: str | None = None, overrides: tyro.conf.Suppress[Any] = None) -> int:
-    """Validate a scenario, build its plant and controller, and print it with every field resolved.
+def check(
+    scenario: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SCENARIO|NETWORK.nir")],
+    /,
+    *,
+    controller: str | None = None,
+    stated: StatedOptions = NOTHING,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    trust: bool = False,
+    overrides: tyro.conf.Suppress[Any] = None,
+) -> int:
+    """Validate a scenario and print every field of it; or explain a network, and what backends would make of it.
+
+    A scenario's plant and controller are built for it. A network's backends and targets are asked without hardware.
 
     Parameters
     ----------
     scenario
-        a scenario's file or name
+        a scenario's file or name, or a network's file, NAME.nir
     controller
-        which of its controllers to build
+        which of the scenario's controllers to build
+    stated
+        what the network's file leaves open
+    as_json
+        print what there is to say of the network as JSON
+    trust
+        import modules that the scenario names as MODULE:NAME, which runs their code
     overrides
         SECTION.FIELD -> value, taken from the command line before the option parser
     """
@@ -35,8 +55,14 @@ def check(scenario: Scenario, /, *, controller: str | None = None, overrides: ty
 
     from hilbench.runs.build import check_whole
 
+    if scenario.endswith(".nir"):
+        if controller or overrides:
+            raise ScenarioError(f"{scenario}: a network has no fields of a scenario; allowed: what can be stated of it")
+        return explain(Path(scenario), stated, as_json=as_json)
+    if stated != NOTHING or as_json:
+        raise ScenarioError(f"{scenario}: statements and --json are for networks; allowed: --SECTION.FIELD VALUE")
     with watched(INTERRUPTED):
-        found = scenarios.load(scenario, overrides, controller)
+        found = scenarios.load(scenario, overrides, controller, trust=trust)
         control = check_whole(found)
     print(tomli_w.dumps(resolved.dump(found)), end="")
     for note in control.notes:
@@ -52,6 +78,7 @@ def run(
     seed: int | None = None,
     out: Path | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    trust: bool = False,
     overrides: tyro.conf.Suppress[Any] = None,
 ) -> int:
     """Run a scenario, leave its record in a folder and print the run's metrics.
@@ -68,6 +95,8 @@ def run(
         folder for the record; runs/NAME__CONTROLLER__sSEED__TIME when absent
     as_json
         print the metrics as JSON
+    trust
+        import modules that the scenario names as MODULE:NAME, which runs their code
     overrides
         SECTION.FIELD -> value, taken from the command line before the option parser
     """
@@ -76,14 +105,14 @@ def run(
     changes = dict(overrides or {})
     if seed is not None:
         changes["loop.seed"] = seed
-    found = scenarios.load(scenario, changes, controller)
+    found = scenarios.load(scenario, changes, controller, trust=trust)
     asked, used = changes.get("backend.kind"), found.chosen.backend.kind
     if asked not in (None, used):
         complain(f"controller {found.controller!r} runs on backend {used!r}; backend.kind {asked!r} is for the others")
     folder = out or _folder(found)
     with _progress(found, quiet=as_json) as advance:
         outcome = run_scenario(found, folder, advance)
-    _print_metrics(folder, outcome.status, as_json=as_json)
+    _print_metrics(folder, outcome.status, found.report.metrics, as_json=as_json)
     for note in outcome.notes:
         complain(note)
     if outcome.fault:
@@ -91,7 +120,7 @@ def run(
     return 1 if outcome.fault else 0
 
 
-def replay(run: Run, /, *, out: Path | None = None) -> int:
+def replay(run: Run, /, *, out: Path | None = None, trust: bool = False) -> int:
     """Run a recorded run again on the virtual clock, and say whether the plant's states came out bit for bit the same.
 
     Parameters
@@ -100,12 +129,14 @@ def replay(run: Run, /, *, out: Path | None = None) -> int:
         the folder of the recorded run
     out
         folder for the replay's record; RUN.replay-TIME when absent
+    trust
+        import modules that the run names as MODULE:NAME, which runs their code
     """
     from hilbench.runs.replay import replay as replay_run
 
     recorded = run.resolve()
     folder = out or recorded.with_name(f"{recorded.name}.replay-{now()}")
-    same, ticks = replay_run(run, folder)
+    same, ticks = replay_run(run, folder, trust=trust)
     print(f"{ticks} ticks: plant states {'equal bit for bit' if same else 'differ'} (record: {folder})")
     return 0 if same else 1
 
@@ -129,11 +160,11 @@ def _progress(found: resolved.Scenario, quiet: bool) -> Any:
     return Bar()
 
 
-def _print_metrics(folder: Path, status: str, as_json: bool) -> None:
+def _print_metrics(folder: Path, status: str, asked: Sequence[str], as_json: bool) -> None:
     from hilbench.metrics import measure
     from hilbench.record.reader import read_run
 
-    metrics = measure(read_run(folder))
+    metrics = measure(read_run(folder), asked=asked)
     if as_json:
         print_json({"run": escaped(folder), "status": status, "metrics": metrics})
         return

@@ -20,6 +20,7 @@ from hilbench.errors import printable
 COLUMNS = {
     "adaptivity": "adaptivity",
     "error_rms": "error",
+    "return": "return",
     "latency[p50]": "latency p50",
     "latency[p99]": "p99",
     "link_round_trip[p50]": "link round trip p50",
@@ -37,6 +38,7 @@ def evaluate(
     out: Path | None = None,
     workers: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    trust: bool = False,
     overrides: tyro.conf.Suppress[Any] = None,
 ) -> int:
     """Run a suite: its scenarios, controllers, backends, links, modes and seeds, and what their scores need.
@@ -54,6 +56,8 @@ def evaluate(
         runs on the virtual clock at a time; one per core when absent
     as_json
         print the summary as JSON
+    trust
+        import modules that the suite or its scenarios name as MODULE:NAME, which runs their code
     overrides
         SECTION.FIELD -> value, taken from the command line before the option parser
     """
@@ -66,7 +70,7 @@ def evaluate(
     found = override(load_suite(suite), overrides or {})
     folder = out or Path("runs") / found.name
     with progress(found.name, quiet=as_json) as step:
-        summary = evaluate_suite(found, folder, step, workers)
+        summary = evaluate_suite(found, folder, step, workers, trust=trust)
     if as_json:
         print_json(summary)
     else:
@@ -119,12 +123,18 @@ def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
         The evaluation's folder.
     """
     from hilbench.report import words
+    from hilbench.report.data import asked_for
 
     cells = summary["cells"]
-    shown = [name for name in COLUMNS if any(cell["metrics"].get(name, {}).get("iqm") for cell in cells)]
+    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell["report"], cell["metrics"]))
+    headings = COLUMNS | {name: words.heading(name).replace("\n", " ") for name in asked if name not in COLUMNS}
+    told = {name for cell in cells for name, entry in cell["metrics"].items() if entry["iqm"]}
+    if "error_rms" in told:  # the return is for plants that have none
+        told -= {"return"}
+    shown = [name for name in headings if name in asked or name in told]
     title = f"{summary['suite']}: interquartile means over seeds; summary.json has their intervals"
     table = Table(title=title, title_justify="left")
-    for heading in ("cell", *(COLUMNS[name] for name in shown), "seeds"):
+    for heading in ("cell", *(escape(printable(headings[name])) for name in shown), "seeds"):
         table.add_column(heading, justify="left" if heading == "cell" else "right")
     for cell in cells:
         point = "".join(f", {words.setting(key, value)}" for key, value in cell["point"].items())

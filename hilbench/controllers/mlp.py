@@ -43,10 +43,12 @@ class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     layers: Annotated[tuple[Layer, ...], Meta(min_length=1, max_length=MAX_LAYERS)]
     activation: Activation
     """The function between two layers."""
-    output: Literal["clip", "squash"]
-    """`squash` maps the output's tanh from [-1, 1] onto the limits."""
+    output: Literal["clip", "squash", "largest"]
+    """`squash` maps the output's tanh from [-1, 1] onto the limits; `largest` chooses by the largest output."""
     low: Row
     high: Row
+    choices: tuple[Annotated[int, Meta(ge=1, le=MAX_WIDTH)], ...] = ()
+    """With `largest`: how many outputs each action has, one for each choice from `low` on."""
     standard: Standard | None = None
     """How observations are standardised; None leaves them as they are."""
 
@@ -60,8 +62,11 @@ class MLPConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             width = len(layer.weights)
             if len(layer.bias) != width:
                 raise ValueError(f"layers[{number}].bias: found {len(layer.bias)} numbers for {width} outputs")
-        if not len(self.low) == len(self.high) == width:
-            raise ValueError(f"low, high: found {len(self.low)} and {len(self.high)} limits for {width} outputs")
+        if (self.output == "largest") != bool(self.choices) or (self.choices and sum(self.choices) != width):
+            raise ValueError(f"choices: found {list(self.choices)} for {width} outputs that are {self.output!r}")
+        n_actions, what = (len(self.choices), "actions") if self.choices else (width, "outputs")
+        if not len(self.low) == len(self.high) == n_actions:
+            raise ValueError(f"low, high: found {len(self.low)} and {len(self.high)} limits for {n_actions} {what}")
 
 
 class MLP(Law):
@@ -74,6 +79,8 @@ class MLP(Law):
         self._layers = [(np.array(x.weights, np.float32), np.array(x.bias, np.float32)) for x in config.layers]
         self._activate = ACTIVATIONS[config.activation]
         self._low, self._high = np.array(config.low, np.float32), np.array(config.high, np.float32)
+        ends = np.cumsum((0, *config.choices)).tolist()
+        self._groups = [slice(*ends[i : i + 2]) for i in range(len(config.choices))]
         if config.standard is not None:
             self._mean, self._sd = np.array(config.standard.mean), np.array(config.standard.sd)
 
@@ -84,6 +91,8 @@ class MLP(Law):
         for hidden_weights, hidden_bias in hidden:
             values = self._activate(hidden_weights @ values + hidden_bias)
         found = weights @ values + bias
+        if self._groups:
+            return self._low + np.array([np.argmax(found[group]) for group in self._groups], np.float32)
         if self.config.output == "clip":
             return np.clip(found, self._low, self._high)
         return self._low + np.float32(0.5) * (np.tanh(found) + np.float32(1)) * (self._high - self._low)

@@ -7,6 +7,7 @@ are read without running any code of their file.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ class SB3Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     path: File
     """The file that `model.save` wrote, as seen from the working directory. Loading it runs the code in it."""
-    algorithm: Literal["PPO", "A2C", "SAC", "TD3", "DDPG"] = "PPO"
+    algorithm: Literal["PPO", "A2C", "SAC", "TD3", "DDPG", "DQN"] = "PPO"
     """The algorithm that trained it."""
     rescale: bool = False
     """Whether it was trained behind Gymnasium's RescaleAction: its action bounds are stretched to the plant's."""
@@ -39,7 +40,7 @@ class SB3Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SB3(Controller):
-    """A saved stable-baselines3 policy (MlpPolicy of PPO, A2C, SAC, TD3 or DDPG), deterministic."""
+    """A saved stable-baselines3 policy (MlpPolicy of PPO, A2C, SAC, TD3, DDPG or DQN), deterministic."""
 
     Config = SB3Config
     backend = "law"
@@ -49,7 +50,10 @@ class SB3(Controller):
         policy = _load(config)
         _check_sizes(policy, plant)
         standard, notes = _standard(config, plant)
-        law = _law(policy, *_limits(policy, plant, config.rescale), standard)
+        if any(plant.choices):
+            law = _choosing(policy, plant, standard)
+        else:
+            law = _law(policy, *_limits(policy, plant, config.rescale), standard)
         return around(law_program("mlp", law, plant), plant, period_us, notes=notes)
 
 
@@ -70,7 +74,9 @@ def _load(config: SB3Config) -> Any:
         raise _refusal(f"a policy that {config.algorithm} saved", f"{file} ({reason})") from None
     # The exact class: those for pictures, for several inputs and with a memory derive from it.
     if type(policy) is not getattr(stable_baselines3, config.algorithm.lower()).MlpPolicy:
-        raise _refusal(f"{config.algorithm}'s MlpPolicy", type(policy).__name__)
+        name = type(policy).__name__
+        memory = ": it has a memory between steps, and the law has none" * bool(re.search("Recurrent|Lstm", name))
+        raise _refusal(f"{config.algorithm}'s MlpPolicy", name + memory)
     return policy
 
 
@@ -108,9 +114,20 @@ def _check_sizes(policy: Any, plant: PlantSpec) -> None:
         ("observations", policy.observation_space, plant.obs_names),
         ("actions", policy.action_space, plant.action_names),
     ):
+        if what == "actions" and any(plant.choices):
+            if (found := _sizes(space)) != list(plant.choices):
+                raise _refusal(f"a policy with choices of {list(plant.choices)}, as the plant has", found or space)
+            continue
         kind = type(space).__name__
         if kind != "Box" or space.shape != (len(names),):
             raise _refusal(f"a policy with a Box of {len(names)} {what}, as the plant has", f"{kind} {space.shape}")
+
+
+def _sizes(space: Any) -> list[int]:
+    """How many choices each action of a space has; empty for one of numbers."""
+    if type(space).__name__ == "MultiBinary":
+        return [2] * int(np.prod(space.shape))
+    return np.ravel(getattr(space, "nvec", getattr(space, "n", ()))).tolist()
 
 
 def _limits(policy: Any, plant: PlantSpec, rescale: bool) -> tuple[NDArray, NDArray]:
@@ -144,10 +161,33 @@ def _law(policy: Any, own: NDArray, limits: NDArray, standard: Standard | None) 
     )
 
 
+def _choosing(policy: Any, plant: PlantSpec, standard: Standard | None) -> MLPConfig:
+    """The deterministic actor of choices: the largest output of an action's, as its most likely choice."""
+    affine, activation = _layers(policy)
+    layers = [(module.weight.detach().numpy(), module.bias.detach().numpy()) for module in affine]
+    if type(policy.action_space).__name__ == "MultiBinary":  # one output says how much likelier 1 is than 0
+        weights, bias = layers[-1]
+        layers[-1] = (
+            np.stack([0 * weights, weights], 1).reshape(-1, weights.shape[1]),
+            np.stack([0 * bias, bias], 1).ravel(),
+        )
+    return MLPConfig(
+        layers=tuple(Layer(weights=weights.tolist(), bias=bias.tolist()) for weights, bias in layers),
+        activation=activation,
+        output="largest",
+        low=plant.action_low,
+        high=plant.action_high,
+        choices=plant.action_choices,
+        standard=standard,
+    )
+
+
 def _layers(policy: Any) -> tuple[list[Any], Activation]:
     """The actor's affine layers in order, and the activation between them. Raises ScenarioError for other layers."""
     if hasattr(policy, "mlp_extractor"):
         extractor, modules = policy.pi_features_extractor, [*policy.mlp_extractor.policy_net, policy.action_net]
+    elif hasattr(policy, "q_net"):
+        extractor, modules = policy.q_net.features_extractor, [*policy.q_net.q_net]
     elif hasattr(policy.actor, "latent_pi"):
         extractor, modules = policy.actor.features_extractor, [*policy.actor.latent_pi, policy.actor.mu]
     else:  # the last module is the tanh that `squash_output` tells of

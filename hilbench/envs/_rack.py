@@ -10,8 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.envs._schedule import NEVER
+from hilbench.envs._plant import gymnasium
+from hilbench.envs._schedule import NEVER, Schedule
 from hilbench.envs._tables import configured
+from hilbench.envs.disturbances import in_order
 from hilbench.envs.sensors import Carrier, Mount, Sensor
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.settings import whole_steps
@@ -36,10 +38,10 @@ class Rack:
         By name {"kind": ..., and that kind's fields}.
     plant : Carrier
         Who carries them; for the methods that they need.
-    state : dict of str
-        The plant's named state, in order, with units.
-    step_us : int
-        The physics step, in microseconds.
+    own : PlantSpec
+        The plant's own.
+    names : sequence of str
+        Its named state; units are those of the observations of the same names.
     period_us : int
         The control period, in microseconds: the window of events.
 
@@ -47,9 +49,12 @@ class Rack:
     """
 
     def __init__(
-        self, tables: Mapping[str, Any], plant: Carrier, state: Mapping[str, str], step_us: int, period_us: int
+        self, tables: Mapping[str, Any], plant: Carrier, own: PlantSpec, names: Sequence[str], period_us: int
     ) -> None:
+        step_us = round(own.physics_step_s * 1e6)
         self._step_us, self._period_us = step_us, period_us
+        units = dict(zip(own.obs_names, own.obs_units, strict=False))
+        state = {name: units.get(name, "") for name in names}
         self.sensors: dict[str, Sensor] = {}
         self._every: list[int] = []
         for name, (cls, config) in configured("sensors", tables).items():
@@ -57,7 +62,8 @@ class Rack:
             for method in cls.needs:
                 if not callable(getattr(plant, method, None)):
                     raise ScenarioError(f"{where}: found a plant without {method}(); allowed: one that has it")
-            every_s = step_us * 1e-6 if config.period_s is None else config.period_s
+            stated_s = getattr(config, "period_s", None)  # a foreign Config may have none
+            every_s = step_us * 1e-6 if stated_s is None else stated_s
             every = whole_steps(every_s, step_us * 1e-6, f"{where}.period_s")
             sensor = cls(config, Mount(where, tuple(state), tuple(state.values()), every * step_us))
             self.sensors[name] = _checked(sensor, f"{where}.kind")
@@ -84,15 +90,18 @@ class Rack:
             event_sensors=(*plant_spec.event_sensors, *self.event_sensors),
         )
 
-    def limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The least and the greatest value of each channel, (n,) and (n,); infinite where a sensor has none."""
-        low, high = np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)
-        for name, sensor in self._shown.items():
-            first = self._places[name]
-            for found, own in ((low, sensor.low), (high, sensor.high)):
-                if own is not None:
-                    found[first : first + len(own)] = own
-        return low, high
+    def beside(self, own_low: NDArray, own_high: NDArray) -> gymnasium.spaces.Box:
+        """The space of a plant's own observations, with these bounds, and of the channels beside them.
+
+        Parameters
+        ----------
+        own_low, own_high : (n,) float
+        """
+        low, high = [*np.ravel(own_low)], [*np.ravel(own_high)]
+        for sensor in self._shown.values():
+            low += [-np.inf] * len(sensor.channels) if sensor.low is None else sensor.low
+            high += [np.inf] * len(sensor.channels) if sensor.high is None else sensor.high
+        return gymnasium.spaces.Box(np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32)
 
     def reset(self, seed: int) -> None:
         """Start an episode; `sample` must be called at step 0."""
@@ -129,29 +138,34 @@ class Rack:
                 raise PluginFault(f"sensors.{name}: found {len(found)} values; allowed: {len(sensor.channels)}")
         self.wake = min(due)
 
-    def events(self, now_us: int) -> tuple[Events, int]:
-        """The events of the control period up to an instant that were not read yet, and the first `t_us` of those.
-
-        Events of a sample in that period which lie before it have the first one's time.
+    def events(self, step: int, schedule: Schedule) -> Events:
+        """The events of the control period up to a physics step that were not read yet, as `types.SensingPlant` says.
 
         Parameters
         ----------
-        now_us : int
-            The present instant of the episode, in microseconds.
+        step : int
+            The number of physics steps since the episode's start.
+        schedule : Schedule
+            The plant's disturbances, through which they pass.
         """
+        now_us = step * self._step_us
         start_us = now_us - self._period_us
         first_us = max(0, self._read_us - start_us)
         self._read_us = now_us
+        return schedule.tell(self._collected(start_us, first_us), first_us, start_us, self._period_us)
+
+    def _collected(self, start_us: int, first_us: int) -> Events:
+        """Those of all sensors in a window. Of a sample in it that tells of what was before, times become the first."""
         batches = [batch for batch in self._batches if batch.end_us > start_us]
         self._batches.clear()
         if not batches:
-            return NO_EVENTS, first_us
+            return NO_EVENTS
         found = np.concatenate([batch.events for batch in batches])
         sizes = [batch.events.size for batch in batches]
         t_us = found["t_us"].astype(np.int64) + np.repeat([batch.start_us - start_us for batch in batches], sizes)
         found["address"] += np.repeat(np.array([batch.first for batch in batches], np.uint32), sizes)
         found["t_us"] = np.maximum(t_us, first_us)
-        return found[np.argsort(found["t_us"], kind="stable")], first_us
+        return in_order(found)
 
     def _keep(self, batch: _Batch) -> None:
         """Keep a batch until it is read, and forget those that nobody read in a whole period."""
@@ -182,16 +196,3 @@ def _checked(sensor: Sensor, where: str) -> Sensor:
         if len(getattr(sensor, field)) != n:
             raise PluginFault(f"{where}: found {len(getattr(sensor, field))} {field}; allowed: {n}")
     return sensor
-
-
-def named_state(names: Sequence[str], plant_spec: PlantSpec) -> dict[str, str]:
-    """A plant's named state with units: those of the observations of the same names, empty for others.
-
-    Parameters
-    ----------
-    names : sequence of str
-    plant_spec : PlantSpec
-        The plant's own.
-    """
-    units = dict(zip(plant_spec.obs_names, plant_spec.obs_units, strict=False))
-    return {name: units.get(name, "") for name in names}

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from numpy.typing import ArrayLike, NDArray
 
 from hilbench.envs._plant import Plant, command, gymnasium
-from hilbench.envs._rack import Rack, named_state
+from hilbench.envs._rack import Rack
 from hilbench.envs._schedule import Schedule
 from hilbench.envs.disturbances import Loads, Traits
 from hilbench.errors import ScenarioError, allowed_hint
@@ -100,16 +100,16 @@ class SteppedPlant(Plant):
         kept: dict[str, Any] = {"render_mode": render_mode, "control_period_s": control_period_s}
         kept |= {"disturbances": disturbances, "sensors": sensors}
         self._arguments = deepcopy(kept | settings)  # its caller may write over its dicts, and a copy starts from these
+        self.disturbances = self._arguments["disturbances"] or {}
+        self.sensors = self._arguments["sensors"] or {}
         step_s = self.config.physics_step_s
         self._step_us = whole_steps(step_s, 1e-6, "plant.physics_step_s", "microseconds")
         self.control_steps = whole_steps(control_period_s, step_s, "control_period_s")
         self.render_mode = render_mode
         self._begun = False
         own = self.own_spec
-        self._rack = Rack(
-            {} if sensors is None else sensors, self, named_state(self.traits.sensors, own),
-            self._step_us, self.control_steps * self._step_us,
-        )  # fmt: skip
+        period_us = self.control_steps * self._step_us
+        self._rack = Rack({} if sensors is None else sensors, self, own, self.traits.sensors, period_us)
         self._plant_spec = self._rack.extended(own)
         self._n_own = len(self.traits.sensors)
         reach = self.traits._replace(
@@ -130,12 +130,7 @@ class SteppedPlant(Plant):
         self.action_space = gymnasium.spaces.Box(
             np.array(self._low, np.float32), np.array(self._high, np.float32), dtype=np.float32
         )
-        low, high = self._rack.limits()
-        self.observation_space = gymnasium.spaces.Box(
-            np.array([*(-bound for bound in self.obs_high), *low], np.float32),
-            np.array([*self.obs_high, *high], np.float32),
-            dtype=np.float32,
-        )
+        self.observation_space = self._rack.beside(-np.array(self.obs_high), np.array(self.obs_high))
 
     def __reduce__(self) -> tuple:
         return _made_anew, (type(self), self._arguments, self.spec)
@@ -263,7 +258,4 @@ class SteppedPlant(Plant):
 
     def _events(self) -> Events:
         """The events of the control period up to now that were not read yet, as `types.SensingPlant` says."""
-        now_us = self._index * self._step_us
-        period_us = self.control_steps * self._step_us
-        events, first_us = self._rack.events(now_us)
-        return self._schedule.tell(events, first_us, now_us - period_us, period_us)
+        return self._rack.events(self._index, self._schedule)

@@ -7,6 +7,7 @@ from typing import Any
 
 from hilbench import plugins
 from hilbench.errors import PluginError, ScenarioError, allowed_hint
+from hilbench.modules import is_module_name
 from hilbench.settings import to_config
 
 
@@ -30,7 +31,7 @@ def configured(kind: str, tables: Any) -> dict[str, tuple[Any, Any]]:
 def _configured(kind: str, where: str, table: Any) -> tuple[Any, Any]:
     kinds = plugins.all_of(kind)
     name = table.get("kind") if isinstance(table, Mapping) else None
-    if not isinstance(name, str) or name not in kinds:
+    if not isinstance(name, str) or (name not in kinds and not is_module_name(name)):
         raise ScenarioError(f"{where}.kind: found {name!r}; {allowed_hint(str(name), kinds)}")
     try:
         cls = plugins.get(kind, name)

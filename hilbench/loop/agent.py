@@ -29,6 +29,8 @@ from hilbench.types import (
 PERIOD_TOLERANCE_S = 0.5e-6
 """Periods are whole microseconds."""
 FEW = 64
+Action = NDArray[Any] | np.int64
+"""What `act` gives: float32 numbers, or the whole numbers of choices."""
 
 
 class Agent:
@@ -45,6 +47,8 @@ class Agent:
         self._shape = (len(plant_spec.obs_names),)
         self._t_s: float | None = None  # the plant's time at the last `act`
         self.safe_action = np.array(plant_spec.safe_action)
+        self._limits = np.array(plant_spec.action_low), np.array(plant_spec.action_high)
+        self._discrete = bool(plant_spec.action_choices) and all(plant_spec.action_choices)
         self.action = self.safe_action.copy()  # (n_actions,) float64: what the newest decoded reply says
         program = control.program
         self._values, self._modulators = (
@@ -130,8 +134,10 @@ class Agent:
 
     def act(
         self, obs: Values, reward: float = 0.0, info: Mapping[str, float] | None = None, events: Events | None = None
-    ) -> Values:
-        """The action for this observation, (n_actions,) float32.
+    ) -> Action:
+        """The action for this observation, as the plant's `step` takes it.
+
+        (n_actions,) float32; of a plant whose actions are choices (n_actions,) int64, and a single int64 of one alone.
 
         Raises ScenarioError, and sends nothing, for an observation of another size than the plant's, for one or a
         reward that is not finite, and where `info["t_s"]`, if there is one, has not gone on by the control period;
@@ -148,7 +154,7 @@ class Agent:
         events : (n,) EVENT, optional
             What the plant's event sensors told.
         """
-        info, obs = info or {}, np.asarray(obs)
+        info, obs = info or {}, np.atleast_1d(obs)
         self._check(obs, reward, info.get("t_s"))
         seq, self._seq = self._seq, self._seq + 1
         self.submit(self.encode(seq, seq * self.period_us * 1000, obs, reward, info, True, events))
@@ -157,8 +163,14 @@ class Agent:
                 self.decode(reply, self.action)
                 if not _finite(self.action):
                     raise HilbenchError(f"tick {seq}: the controller's action is {self.action.tolist()}, not finite")
-                return self.action.astype(np.float32)
+                return self._as_step_takes_it()
         raise LinkError(f"no reply to tick {seq} within {self.link.config.timeout_s} s")
+
+    def _as_step_takes_it(self) -> Action:
+        if not self._discrete:
+            return self.action.astype(np.float32)
+        chosen = np.clip(np.rint(self.action), *self._limits).astype(np.int64)
+        return chosen if chosen.size > 1 else np.int64(chosen[0])
 
     def _check(self, obs: Values, reward: float, t_s: float | None) -> None:
         """Raise ScenarioError for what the plant that this agent was built for would not say now."""
@@ -182,7 +194,7 @@ class Agent:
     def predict(
         self, observation: Values, state: Any = None, episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
-    ) -> tuple[Values, None]:  # fmt: skip
+    ) -> tuple[NDArray[Any], None]:  # fmt: skip
         """The action for one observation, as a policy of stable-baselines3 gives it; an episode start resets.
 
         Parameters
@@ -199,7 +211,7 @@ class Agent:
         if episode_start is not None and np.any(episode_start):
             self.reset()
         action = self.act(np.reshape(observation, -1))
-        return action.reshape((*np.shape(observation)[:-1], -1)), None
+        return np.reshape(action, (*np.shape(observation)[:-1], *action.shape)), None
 
     def close(self) -> None:
         """Release the link; may be called twice."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -90,7 +90,7 @@ def metric(
 
 
 def measure(
-    run: RunData, references: Mapping[str, RunData] | None = None, wall: bool = True
+    run: RunData, references: Mapping[str, RunData] | None = None, wall: bool = True, asked: Sequence[str] = ()
 ) -> dict[str, dict[str, Any]]:
     """Every metric that this run has: NAME or NAME[LABEL] -> value, unit, better, n, and what else a Measure says.
 
@@ -105,10 +105,14 @@ def measure(
         The runs to compare with, by role: "twin", "floor", "oracle".
     wall : bool
         Whether to compute metrics that read the wall clock.
+    asked : sequence of str
+        Names of further metrics, MODULE:NAME, of modules that this process may import. What a record names is never
+        imported for that alone.
     """
     found: dict[str, dict[str, Any]] = {}
     others = references or {}
-    for name in sorted(plugins.all_of("metrics")):
+    further = {name.partition("[")[0] for name in asked} - plugins.all_of("metrics").keys()
+    for name in sorted({*plugins.all_of("metrics"), *further}):
         try:
             found |= _answers(name, run, others, wall)
         except (Exception, SystemExit) as error:  # each stands alone, whoever wrote it

@@ -17,8 +17,10 @@ def spikes(run: RunData) -> Measures:
     found = _per_tick(run, "spikes")
     tolerance = run.meta["scenario"].get("score", {}).get("tolerance")
     if found and tolerance is not None:
+        if not (name := run.meta["plant_spec"]["error"]):
+            return found | {"in tolerance": Measure(None, 0, note="the plant has no error to compare with a tolerance")}
         answered = _answered(run)
-        error = column(run, f"info.{run.meta['plant_spec']['error']}")[answered]
+        error = column(run, f"info.{name}")[answered]
         inside = int((np.abs(error) <= tolerance).sum())
         per_correct = float(column(run, "spikes")[answered].sum()) / inside if inside else None
         note = "" if inside else "no decision was within the tolerance"

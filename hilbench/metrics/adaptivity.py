@@ -37,6 +37,8 @@ def judged(function: Any) -> Any:
     def answer(run: RunData, **references: RunData) -> Measures:
         if "change" not in run.meta["scenario"].get("score", {}) or not run.episodes:
             return {}
+        if not run.meta["plant_spec"]["error"]:
+            return {"": Measure(None, 0, note="the plant has no error, so nothing says how well it follows")}
         try:
             return function(run, **references)
         except Refused as reason:

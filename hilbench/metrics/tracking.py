@@ -10,8 +10,10 @@ from hilbench.types import RunData
 
 @metric("", "lower")
 def error_rms(run: RunData) -> Measures:
-    """Root mean square of the plant's tracking error, over the whole run and in each phase."""
+    """Root mean square of the plant's tracking error, over the whole run and in each phase; none without an error."""
     name = run.meta["plant_spec"]["error"]
+    if not name:
+        return {}
     unit = run.meta["plant_spec"]["info_units"][name]
     error, t_us = column(run, f"info.{name}"), column(run, "t_us")
     spans = {"": (0.0, 1e9), **run.meta["scenario"]["phases"]}

@@ -5,5 +5,6 @@ from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.nir import load, read, save
+from hilbench.nal.open_loop import Simulation, Spikes, run
 
-__all__ = ["Network", "Population", "Projection", "learnt", "load", "read", "save"]
+__all__ = ["Network", "Population", "Projection", "Simulation", "Spikes", "learnt", "load", "read", "run", "save"]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra
+from hilbench.record.events import packed
 from hilbench.types import COUNTERS, EVENT, Plant, Program, size_of
 
 try:
@@ -25,9 +26,9 @@ except ImportError as error:
 TICK = (
     ("seq", "i8"), ("t_us", "i8"), ("skipped", "?"), ("learning", "?"), ("scheduled_ns", "i8"), ("captured_ns", "i8"),
     ("encoded_ns", "i8"), ("sent_ns", "i8"), ("reward", "f8"), ("terminated", "?"), ("truncated", "?"),
-    ("events_lost", "i8"),
+    ("events_lost", "i8"), ("relayed", "?"),
 )  # fmt: skip
-"""What is known when a tick is sent or skipped."""
+"""What is known when a tick is sent or skipped; `relayed` says whether it was sent the sensors' events as they were."""
 REPLY = (
     ("answered", "?"), ("arrived_ns", "i8"), ("decoded_ns", "i8"), ("prev_seq", "i8"), ("received_ns", "i8"),
     ("compute_ns", "i8"), ("energy_j", "f8"), *((name, "u8") for name in COUNTERS), ("late", "?"), ("processed", "?"),
@@ -40,8 +41,14 @@ CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
 """The same types for `struct`, which fills a part of a row in one call."""
 WIDE = ("obs", "state", "info", "values_in", "modulators", "values_out", "actions", "sources")
 """Columns whose rows have as many numbers as the run's shape says."""
-LISTS = {"events": EVENT, "reply_events": EVENT, "probe_events": EVENT, "probe_values": np.dtype(np.float32)}
-"""Columns whose rows have any length, and what they hold."""
+LISTS: dict[str, np.dtype[Any]] = {
+    **dict.fromkeys(("events", "sensor_events", "reply_events", "probe_events"), EVENT),
+    "probe_values": np.dtype(np.float32),
+}
+"""Columns whose rows have any length, and what they hold.
+
+`events` were sent to the program, `sensor_events` came from the plant's sensors. A relayed tick has them in `events`
+alone; `read_run` fills them in."""
 
 
 @dataclass(frozen=True)
@@ -158,15 +165,16 @@ class Chunk:
 
 
 def _lists(found: dict[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Array:
-    """A list column of `n` rows; an event is t_us + 2^32 address, so that a list of events is one flat array."""
+    """A list column of `n` rows; an event is one number, so that a list of events is one flat array."""
     offsets = np.zeros(n + 1, np.int32)
     flat_type = np.uint64 if kind == EVENT else kind
     if found := {row: item for row, item in found.items() if row < n}:
         rows = sorted(found)
         offsets[np.array(rows) + 1] = [found[row].size for row in rows]
         np.cumsum(offsets, out=offsets)
-        # Viewed as numbers, because joining structured arrays is slow.
-        flat = np.concatenate([found[row].view(flat_type) for row in rows])
+        flat = np.concatenate([found[row] for row in rows])
+        if kind == EVENT:
+            flat = packed(flat, offsets[rows])
     else:
         flat = np.empty(0, flat_type)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))

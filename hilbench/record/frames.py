@@ -26,7 +26,7 @@ def frame(run: RunData) -> pandas.DataFrame:
       `values_out.0` and so on;
     - of a tick's physics steps the last one stays: its action as `action.NAME`, and where that came from as `source`
       (0 held, 1 a reply, 2 the safe action);
-    - lists become their lengths: `n_events`, `n_reply_events`, `n_probe_events` and `n_probe_values`.
+    - lists become their lengths: `n_events`, `n_sensor_events`, `n_reply_events`, `n_probe_events`, `n_probe_values`.
 
     Raises MissingExtra without pandas.
     """

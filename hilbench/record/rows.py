@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hilbench.record.columns import Chunk, RowLayout, Widths
 from hilbench.record.streams import StreamWriter
-from hilbench.types import Reply, Tick, Values
+from hilbench.types import NO_EVENTS, Events, Reply, Tick, Values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,14 +45,14 @@ class EpisodeRows:
 
     def tick(
         self, row: tuple[Any, ...], tick: Tick | None, obs: Values, state: NDArray[np.float64],
-        info: Mapping[str, float],
+        info: Mapping[str, float], told: Events = NO_EVENTS,
     ) -> None:  # fmt: skip
         """Open the next tick's row.
 
         Parameters
         ----------
         row : tuple
-            The fields of `columns.TICK`, in their order.
+            The fields of `columns.TICK`, in their order, but `relayed`.
         tick : Tick or None
             What was sent; None for a tick that was skipped.
         obs : (n_obs,) float32
@@ -61,17 +61,22 @@ class EpisodeRows:
             The plant's exact state.
         info : dict of float
             The plant's info.
+        told : (n,) EVENT, optional
+            What its event sensors told.
         """
         chunk, i = self._at(self._rows)
         self._rows += 1
         values = self._layout.no_values if tick is None else (*tick.values.tolist(), *tick.modulators.tolist())
+        relayed = tick is not None and tick.events is told and told.size > 0
         part = self._layout.tick
         part.pack(
             chunk.memory, i * self._size + part.offset,
-            *row, *obs.tolist(), *state.tolist(), *[info[name] for name in self.info], *values,
+            *row, relayed, *obs.tolist(), *state.tolist(), *[info[name] for name in self.info], *values,
         )  # fmt: skip
         if tick is not None and tick.events.size:
-            chunk.lists["events"][i] = tick.events.copy()
+            chunk.lists["events"][i] = _numbers(tick.events)
+        if told.size and not relayed:
+            chunk.lists["sensor_events"][i] = _numbers(told)
 
     def reply(
         self, reply: Reply, arrived_ns: int, decoded_ns: int, slip: int, late: bool, clipped: bool, not_finite: bool
@@ -104,9 +109,9 @@ class EpisodeRows:
         )  # fmt: skip
         lists = chunk.lists
         if reply.events.size:
-            lists["reply_events"][i] = reply.events.copy()
+            lists["reply_events"][i] = _numbers(reply.events)
         if reply.probe_events.size:
-            lists["probe_events"][i] = reply.probe_events.copy()
+            lists["probe_events"][i] = _numbers(reply.probe_events)
         if reply.probe_values.size:
             lists["probe_values"][i] = reply.probe_values.copy()
         # A tick whose reply was lost still reached the network when a later reply says so.
@@ -185,3 +190,8 @@ class EpisodeRows:
             self._chunks[number] = self._newest = chunk
             self._newest_at = k - i
         return chunk, i
+
+
+def _numbers(events: Events) -> NDArray[np.uint64]:
+    """A copy of events as numbers; one of events as they are takes ten times as long."""
+    return events.view(np.uint64).copy()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
 from hilbench.files import at
-from hilbench.types import EVENT
+from hilbench.record.events import unpacked
 
 try:
     import pyarrow as pa
@@ -207,11 +207,12 @@ def _array(column: pa.Array) -> NDArray[Any]:
         return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), width)
     if isinstance(column, pa.ListArray):
         flat, offsets = column.flatten().to_numpy(zero_copy_only=False), column.offsets.to_numpy()
-        flat = flat.view(EVENT) if flat.dtype == np.uint64 else flat
+        starts = offsets - offsets[0]
+        filled = np.flatnonzero(np.diff(offsets))  # most rows are empty, and to split them all takes long
+        flat = unpacked(flat, starts[filled]) if flat.dtype == np.uint64 else flat
         rows = np.empty(len(column), object)
         rows.fill(flat[:0])
-        starts = offsets - offsets[0]
-        for row in np.flatnonzero(np.diff(offsets)):  # most rows are empty, and to split them all takes long
+        for row in filled:
             rows[row] = flat[starts[row] : starts[row + 1]]
         return rows
     return column.to_numpy(zero_copy_only=False)

@@ -169,14 +169,19 @@ def save(chart: alt.TopLevelMixin, path: Path, title: str) -> None:
     title : str
         Stands above the chart.
     """
-    spec = chart.to_dict(validate=False)
-    spec |= {"config": CONFIG, "padding": 16, "title": {"text": title, "offset": 12}}
-    if spec.get("width") == "container":
-        spec["width"] = WIDTH
+    spec = picture(chart) | {"title": {"text": title, "offset": 12}}
     if path.suffix == ".svg":
         path.write_text(vl_convert.vegalite_to_svg(spec), "utf-8")
     else:
         path.write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
+
+
+def picture(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """A chart as Vega-Lite for a picture of a width of its own."""
+    spec = chart.to_dict(validate=False) | {"config": CONFIG, "padding": 16}
+    if spec.get("width") == "container":
+        spec["width"] = WIDTH
+    return spec
 
 
 def rounded(values: Any) -> list[float | None]:

@@ -57,7 +57,7 @@ class Series(NamedTuple):
 
 
 def figure(cells: Sequence[ReportCell], baseline: str | None) -> Figure | None:
-    """The chart of one scenario's cells; None where there is no run to draw.
+    """The chart of one scenario's cells; None where there is no run to draw, or the plant has no error.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ def figure(cells: Sequence[ReportCell], baseline: str | None) -> Figure | None:
     baseline : str, optional
         The label of the cell that is always drawn.
     """
-    drawn = choose([cell for cell in cells if cell.metas], baseline)
+    drawn = choose([cell for cell in cells if cell.metas and cell.metas[0]["plant_spec"]["error"]], baseline)
     series = [found for i, cell in enumerate(drawn) for found in _of_cell(cell, COLOURS[i])]
-    if not series:
+    if not any((one.curve.middle > 0).any() for one in series):  # a logarithmic axis has no place for 0
         return None
     series += _references(drawn)
     meta = drawn[0].metas[0]

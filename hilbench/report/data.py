@@ -65,6 +65,8 @@ class ReportCell(Struct, kw_only=True):
     """Of the failed ones, those whose record was damaged later; their numbers are from before that."""
     command: str = ""
     metrics: dict[str, Metric] = {}
+    report: list[str] = []
+    """Metrics that its scenario asks to show besides those that are always shown."""
     role: str | None = None
     suite: str = ""
     folder: str = ""
@@ -88,6 +90,16 @@ class ReportCell(Struct, kw_only=True):
     def behind(self) -> bool:
         """Whether the loop fell behind the clock in any of its runs."""
         return any(meta.get("behind") for meta in self.metas)
+
+    @property
+    def robot(self) -> bool:
+        """Whether its plant was a robot."""
+        return any("robot" in meta for meta in self.metas)
+
+    @property
+    def nondeterministic(self) -> bool:
+        """Whether the same seed may lead elsewhere, as with a robot."""
+        return any(meta.get("plant_spec", {}).get("nondeterministic") for meta in self.metas)
 
     @property
     def source(self) -> str:
@@ -162,6 +174,21 @@ def with_value(cells: Iterable[ReportCell], name: str) -> list[tuple[float, Repo
         The metric's.
     """
     return [(value, cell) for cell in cells if (value := cell.value(name)) is not None]
+
+
+def asked_for(report: Iterable[str], metrics: Iterable[str]) -> list[str]:
+    """The metrics that a scenario's `report.metrics` means: one of a name, or all labels of a name.
+
+    Parameters
+    ----------
+    report : iterable of str
+        What it says.
+    metrics : iterable of str
+        The names that there are.
+    """
+    there = list(metrics)
+    found = (name for asked in report for name in there if asked in (name, name.partition("[")[0]))
+    return list(dict.fromkeys(found))
 
 
 def phases(cells: Sequence[ReportCell]) -> tuple[str | None, str]:
@@ -249,6 +276,7 @@ def _single(folder: Path) -> Summary:
         folder=str(folder),
         failed=[] if run.meta["status"] == "done" else [f"this run ended as {run.meta['status']!r}"],
         command=" ".join(["hilbench", *run.meta.get("command", [])]),
+        report=list(scenario.get("report", {}).get("metrics", ())),
         metrics={name: msgspec.convert({**m, "iqm": m["value"], "n": 1}, Metric) for name, m in measures.items()},
     )
     keys = ("versions", "commit", "host", "started", "command")

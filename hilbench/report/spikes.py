@@ -56,7 +56,7 @@ def spikes(run: RunData) -> tuple[NDArray, NDArray]:
     return t_us * 1e-6, events["address"].astype(int)
 
 
-def pick(t_s: NDArray, address: NDArray, centre_s: float) -> tuple[NDArray, NDArray, int]:
+def pick(t_s: NDArray, address: NDArray, centre_s: float, half_s: float = AROUND_S) -> tuple[NDArray, NDArray, int]:
     """Select the spikes that a picture can show: of at most 60 neurons, spread evenly over those that fired.
 
     Returns their times, their rows from 0, and how many neurons fired. The time shown is shorter where there are too
@@ -70,8 +70,9 @@ def pick(t_s: NDArray, address: NDArray, centre_s: float) -> tuple[NDArray, NDAr
         Their neurons.
     centre_s : float
         The middle of the time shown, in s.
+    half_s : float
+        The most that is shown on either side of it, in s.
     """
-    half_s = AROUND_S
     near = np.abs(t_s - centre_s) <= half_s
     fired = np.unique(address[near])
     chosen = fired[np.unique(np.linspace(0, fired.size - 1, min(NEURONS, fired.size)).round().astype(int))]
@@ -97,6 +98,47 @@ def weight_norms(run: RunData) -> list[dict[str, Any]]:
     return rows
 
 
+def strokes(
+    times: NDArray, row: NDArray, n_neurons: int, marks: list[Mark], title: str,
+    span: tuple[float, float] | None = None,
+) -> alt.LayerChart:  # fmt: skip
+    """A stroke per spike, all of them one line with gaps: thousands of separate marks would take seconds to draw.
+
+    Parameters
+    ----------
+    times : (n,) float64
+        The spikes' times, in s.
+    row : (n,) int
+        Their rows, from 0.
+    n_neurons : int
+        How many rows there are.
+    marks : list of Mark
+        Instants with a label.
+    title : str
+        What a row stands for.
+    span : (2,) float, optional
+        The first and the last instant, in s; those of the spikes when absent.
+    """
+    by_neuron = [{"neuron": n, "t": np.round(times[row == n], 4).tolist()} for n in range(n_neurons)]
+    span = span or (float(times.min()), float(times.max()))
+    top = n_neurons / (1 - headroom(len(marks), HEIGHT))
+    y = alt.Y(
+        "y:Q",
+        title=title,
+        scale=alt.Scale(domain=[0, top], nice=False),
+        axis=alt.Axis(labels=False, ticks=False, grid=False),
+    )
+    strokes = (
+        alt.Chart(alt.Data(values=by_neuron))
+        .transform_flatten(["t"])
+        .transform_calculate(y="[datum.neuron + 0.1, datum.neuron + 0.9, null]")
+        .transform_flatten(["y"])
+        .mark_line(strokeWidth=1.1, color=INK, strokeCap="butt", invalid="break-paths-filter-domains")
+        .encode(x=time_axis(span), y=y, order=alt.value(None))
+    )
+    return alt.layer(strokes, *flags(marks, span)).properties(**wide(HEIGHT))
+
+
 def _weights_of(meta: dict[str, Any]) -> list[str]:
     record = meta["scenario"].get("record", {})
     return [*record.get("weights", []), *record.get("weight_norms", [])]
@@ -115,35 +157,19 @@ def _raster(cell: ReportCell, meta: dict[str, Any], t_s: NDArray, address: NDArr
     populations = words.listed(meta["scenario"]["record"]["spikes"])
     heading = f"Spikes of {populations}: {cell.title} in {cell.group}"
     note = f"Seed {meta['scenario']['loop']['seed']}; neurons spread evenly over those that fired."
-    return Figure(f"spikes_{cell.group}", _strokes(times, row, shown, _marks(change)), heading, finding + ".", note)
+    return Figure(
+        f"spikes_{cell.group}",
+        strokes(times, row, shown, marks_at(change), f"neuron (1 to {shown})"),
+        heading,
+        finding + ".",
+        note,
+    )
 
 
 def _rates_hz(times: NDArray, change: float, n_neurons: int) -> list[float]:
     """The mean rate of a neuron in the picture, before the change and after it, in Hz."""
     spans = ((change - times.min(), times < change), (times.max() - change, times >= change))
     return [float(some.sum() / n_neurons / length) if length > 0 else float("nan") for length, some in spans]
-
-
-def _strokes(times: NDArray, row: NDArray, n_neurons: int, marks: list[Mark]) -> alt.LayerChart:
-    """A stroke per spike, all of them one line with gaps: thousands of separate marks would take seconds to draw."""
-    by_neuron = [{"neuron": n, "t": np.round(times[row == n], 4).tolist()} for n in range(n_neurons)]
-    span = [float(times.min()), float(times.max())]
-    top = n_neurons / (1 - headroom(len(marks), HEIGHT))
-    y = alt.Y(
-        "y:Q",
-        title=f"neuron (1 to {n_neurons})",
-        scale=alt.Scale(domain=[0, top], nice=False),
-        axis=alt.Axis(labels=False, ticks=False, grid=False),
-    )
-    strokes = (
-        alt.Chart(alt.Data(values=by_neuron))
-        .transform_flatten(["t"])
-        .transform_calculate(y="[datum.neuron + 0.1, datum.neuron + 0.9, null]")
-        .transform_flatten(["y"])
-        .mark_line(strokeWidth=1.1, color=INK, strokeCap="butt", invalid="break-paths-filter-domains")
-        .encode(x=time_axis(span), y=y, order=alt.value(None))
-    )
-    return alt.layer(strokes, *flags(marks, span)).properties(**wide(HEIGHT))
 
 
 def _norms(cell: ReportCell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
@@ -155,7 +181,7 @@ def _norms(cell: ReportCell, meta: dict[str, Any], rows: list[dict[str, Any]]) -
         finding = f"The norm of {names[0]} is {words.figure(early[-1])} at the change and {end} at the end"
     heading = f"Recorded weights: {cell.title} in {cell.group}"
     note = f"Frobenius norm of {words.listed(names)}; seed {meta['scenario']['loop']['seed']}."
-    return Figure(f"weights_{cell.group}", _lines(rows, names, _marks(change)), heading, finding + ".", note)
+    return Figure(f"weights_{cell.group}", _lines(rows, names, marks_at(change)), heading, finding + ".", note)
 
 
 def _lines(rows: list[dict[str, Any]], names: list[str], marks: list[Mark]) -> alt.LayerChart:
@@ -176,5 +202,6 @@ def _lines(rows: list[dict[str, Any]], names: list[str], marks: list[Mark]) -> a
     return alt.layer(lines, *flags(marks, span)).properties(**wide(LOW))
 
 
-def _marks(change: float | None) -> list[Mark]:
+def marks_at(change: float | None) -> list[Mark]:
+    """The mark of the change; none where there is no change."""
     return [] if change is None else [Mark(change, "the change")]

@@ -9,9 +9,10 @@ from operator import itemgetter
 from typing import Any
 
 from hilbench.report import words
-from hilbench.report.data import Metric, ReportCell, phase, phases, with_value
+from hilbench.report.data import Metric, ReportCell, asked_for, phase, phases, with_value
 
 LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt"
+NOT_COMPUTED = "not computed with these runs; a report computes installed metrics only"
 FELT = ("latency[p50]", "latency[p99]", "misses")
 """What is 0 by definition in lockstep, where the plant waits."""
 
@@ -93,6 +94,7 @@ def overview(group: str, cells: Sequence[ReportCell], references: Sequence[Repor
         _add_number(table, cells, title, name, about)
         if name == after:
             _add_difference(table, cells, baseline, after)
+    _tell_missing(table, cells)
     return table
 
 
@@ -176,6 +178,7 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
         ("adaptivity", "adaptivity", "1: as good as the oracle from the change on; 0: no better than the frozen twin"),
         ("error\nbefore", before or "", "root mean square in the last phase before the change"),
         (f"error\n{phase(after)}".strip(), after, "root mean square of the plant's tracking error"),
+        ("return", "return", "mean over episodes of the sum of their rewards; shown where the plant has no error"),
         ("survival", "survival", "mean time until the plant ended an episode"),
         (
             "recovery",
@@ -190,6 +193,8 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
             "a bare echo over the link at the same rate: what no controller can beat",
         ),
         ("misses", "misses", "ticks without an action in time, per run; those that were not sent are among them"),
+        ("events\nin", "events_in", "events that the plant's sensors told, per second"),
+        ("events\nlost", "events_lost", "those of ticks that were not sent: no program has seen them"),
         ("spikes", "spikes", "spikes of all neurons per decision"),
         ("spikes\nagreed", "spike_agreement", "share of them that the reference makes too, on the same ticks; 1: all"),
         ("instructions\np50", "instructions[p50]", "instructions per tick that an emulated device ran, median"),
@@ -200,23 +205,39 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
         name for cell in cells for name in cell.metrics if name.startswith("energy_") and not name.endswith(" static]")
     )
     found += [(_energy(name), name, "joules per decision; origins and devices are never compared") for name in energies]
-    return [each for each in found if any(each[1] in cell.metrics for cell in cells) and _tells(cells, each[1])]
+    told = [each for each in found if any(each[1] in cell.metrics for cell in cells) and _tells(cells, each[1])]
+    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell.report, cell.metrics))
+    own = [name for name in asked if name not in {shown for _, shown, _ in told}]
+    return told + [(words.heading(name), name, f"{name}, which the scenario asks for") for name in own]
+
+
+def _tell_missing(table: Table, cells: Sequence[ReportCell]) -> None:
+    """Say which metrics a scenario asks for that nobody has computed: those that a file names are not imported here."""
+    for cell in cells:
+        for name in cell.report:
+            if not asked_for([name], cell.metrics):
+                table.refused.setdefault(f"{name}: {NOT_COMPUTED}", []).append(cell.title)
 
 
 def _tells(cells: Sequence[ReportCell], name: str) -> bool:
     """Whether a column is worth showing.
 
-    Survival is where an episode ended early, lateness where the mode is not lockstep, and energy where there is a
-    number: the section on energy has the reasons for missing ones.
+    Survival is where an episode ended early, the return where there is no error, lateness and lost events where the
+    mode is not lockstep or there are any, and energy where there is a number: the section on energy has the reasons
+    for missing ones.
     """
     if name.startswith("energy_"):
         return any(cell.value(name) is not None for cell in cells)
+    if name == "return":
+        return not any("error_rms" in cell.metrics for cell in cells)
     if name == "survival":
         return any(
             survival_s < meta["scenario"]["loop"]["duration_s"]
             for survival_s, cell in with_value(cells, name)
             for meta in cell.metas
         )
+    if name == "events_lost":
+        return any(cell.value(name) or cell.mode != "lockstep" for cell in cells)
     return name not in FELT or any(cell.mode != "lockstep" for cell in cells)
 
 
@@ -236,7 +257,7 @@ def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str
         factor, shown = 1.0, "s"
     if len(units) > 1:  # one column has one unit; cells of one scenario share their plant's
         factor, shown = 1.0, " or ".join(units)
-    shown = {"1/tick": "", "ticks": ""}.get(shown, shown)
+    shown = {"1/tick": "", "ticks": "", "events": ""}.get(shown, shown)
     entries = [_number(cell, metric, factor, name) for cell, metric in zip(cells, found, strict=True)]
     for cell, metric in zip(cells, found, strict=True):
         if metric and metric.value is None and metric.note and not name.startswith("energy_"):  # those have a section

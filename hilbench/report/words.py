@@ -97,6 +97,12 @@ def setting(key: str, value: Any) -> str:
     return f"{name} {value * factor:g} {shown}".strip()
 
 
+def heading(metric: str) -> str:
+    """A metric's name as a column's heading: `my_metrics:torque_peak[hip]` is "torque peak", and "hip" below it."""
+    stem, _, label = metric.partition("[")
+    return "\n".join(filter(None, (stem.rpartition(":")[2].replace("_", " "), label.rstrip("]"))))
+
+
 def named(key: str) -> tuple[str, str]:
     """The name of SECTION.FIELD as words, and its unit."""
     *sections, last = key.split(".")
@@ -110,7 +116,8 @@ def named(key: str) -> tuple[str, str]:
 
 def subject(info: str) -> str:
     """An info key without its unit, as words: `tip_error_m` is "tip error"."""
-    return info.rpartition("_")[0].replace("_", " ")
+    stem, _, ending = info.rpartition("_")
+    return (stem if stem and ending in SUFFIXES else info).replace("_", " ")
 
 
 def listed(names: Iterable[str]) -> str:

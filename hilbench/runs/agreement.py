@@ -11,25 +11,35 @@ from numpy.typing import NDArray
 
 from hilbench.errors import RecordError
 from hilbench.record.layout import AGREEMENT
+from hilbench.runs.given import recorded_scenario
 from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
+from hilbench.scenario.resolved import Scenario
 from hilbench.types import EVENT
 
 REFERENCE = "reference"
 
 
-def compare_spikes(folder: str | Path) -> dict[str, Any]:
+def compare_spikes(folder: str | Path, scenario: Scenario | None = None) -> dict[str, Any]:
     """Feed a run's ticks to the reference, write `agreement.json` into the run's folder, and return what it says.
 
     Raises RecordError for a run without recorded spikes, and NetworkError for a network that the reference cannot run.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The run's folder.
+    scenario : Scenario, optional
+        The run's, as it was run; the one in its record when absent.
     """
     recorded, ticks = recorded_run(folder, "compare")
     if not recorded.meta.get("scenario", {}).get("record", {}).get("spikes"):
         raise RecordError(f"{folder}: no spikes are recorded; name populations in record.spikes")
     if any("recovered" in fault for fault in recorded.meta["faults"]):
         raise RecordError(f"{folder}: its device was lost and came back, so its network went on from another state")
+    scenario = scenario or recorded_scenario(recorded.meta, f"{folder}: run.json")
     counts = np.zeros(3, np.int64)
     with ExitStack() as stack:
-        link, loop = program_of(recorded, f"{folder}: run.json", stack, REFERENCE)
+        link, loop = program_of(recorded, scenario, stack, REFERENCE)
         for number, (episode, sent) in enumerate(zip(recorded.episodes, ticks, strict=True)):
             link.reset(loop.seed + number, "none" if number == 0 else loop.carry, loop.catch_up)
             for tick in sent:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from copy import deepcopy
+from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any
 
-from hilbench import plugins
+from hilbench import modules, plugins
 from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioError, said
 from hilbench.loop.agent import Agent
 from hilbench.loop.network_time import NetworkTimeLink
 from hilbench.nal import Network
 from hilbench.runs.control_check import check_built, check_control
+from hilbench.runs.given import with_given
 from hilbench.runs.plant_check import check_close, check_plant
 from hilbench.scenario.resolved import PluginPart, Scenario
 from hilbench.types import BuiltController, Empty, LawProgram, PlantSpec, Program, to_builtins
@@ -30,6 +32,11 @@ def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
         As Gymnasium's: "rgb_array" or "human"; nothing is drawn without it.
     """
     kind = plugins.get("envs", scenario.plant.kind)
+    if getattr(kind, "realtime_only", False) and scenario.loop.mode != "realtime":
+        raise ScenarioError(
+            f"{scenario.where}: loop.mode: found {scenario.loop.mode!r}; allowed: realtime; a plant of kind"
+            f" {scenario.plant.kind!r} moves by itself and waits for nobody"
+        )
     carried = {"sensors": deepcopy(scenario.sensors)} if scenario.sensors else {}
     if carried and not _takes(kind, "sensors"):
         raise ScenarioError(f"{_named(scenario)}: found [sensors], which this plant cannot carry; allowed: none")
@@ -101,7 +108,17 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
     except (Exception, SystemExit) as error:  # a controller of somebody else's
         raise PluginFault(f"{where}: build raised {said(error)}") from error
     check_built(built, where)
+    if scenario.modules:
+        modules.allow(_named_by(built.program), scenario.folder)
     return built
+
+
+def _named_by(program: Program) -> set[str]:
+    """The modules that a trusted controller's program names: of its law, or of its learning rules."""
+    names = {plugins.name_of("rules", type(rule)) for rule in rules_of(program)}
+    if isinstance(program, LawProgram):
+        names = {program.name}
+    return {name.partition(":")[0] for name in names if modules.is_module_name(name)}
 
 
 def checked(scenario: Scenario, plant: Any) -> BuiltController:
@@ -118,7 +135,18 @@ def checked(scenario: Scenario, plant: Any) -> BuiltController:
     """
     control = make_control(scenario, check_plant(scenario, plant))
     check_control(scenario, plant, control)
-    return control
+    return replace(control, notes=(*control.notes, *_notes(scenario, plant.plant_spec)))
+
+
+def _notes(scenario: Scenario, plant_spec: PlantSpec) -> tuple[str, ...]:
+    """What a delay costs where a step of the plant takes a whole control period."""
+    loop = scenario.loop
+    if loop.mode == "lockstep" or getattr(scenario.plant.config, "physics_step_s", None) is not None:
+        return ()
+    whole = f"{plant_spec.physics_step_s * 1e3:g} ms"
+    return (
+        f"plant: one step of it takes a whole control period of {whole}, so a reply that is late by less costs {whole}",
+    )
 
 
 def check(scenario: Scenario) -> Program:
@@ -171,17 +199,29 @@ def nearest_link(scenario: Scenario) -> PluginPart:
     return PluginPart(name, config(**{field: limit for field, limit in limits.items() if own and limit is not None}))
 
 
-def make_agent(scenario: Scenario, plant_spec: PlantSpec, control: BuiltController | None = None) -> Agent:
+def make_agent(
+    scenario: Scenario,
+    plant_spec: PlantSpec | None = None,
+    control: BuiltController | None = None,
+    *,
+    plant: Any = None,
+) -> Agent:
     """Put the scenario's controller on its link; a link that starts its own device starts it here.
 
     Parameters
     ----------
     scenario : Scenario
-    plant_spec : PlantSpec
+    plant_spec : PlantSpec, optional
         Of the plant that it will control.
     control : BuiltController, optional
         The controller, where it has been built already.
+    plant : gymnasium.Env or Plant, optional
+        The plant itself, in place of its spec: any environment of Gymnasium, wrapped or not.
     """
+    if plant is not None:
+        plant_spec = with_given(scenario, plant)[1].plant_spec
+    if plant_spec is None:
+        raise ScenarioError("make_agent: found neither plant_spec nor plant; allowed: one of them")
     control = make_control(scenario, plant_spec) if control is None else control
     backend = scenario.chosen.backend
     link = plugins.get("links", scenario.link.kind)(scenario.link.config, backend.kind, to_builtins(backend.config))

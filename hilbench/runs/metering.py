@@ -15,9 +15,11 @@ import numpy as np
 from hilbench import plugins
 from hilbench.errors import HilbenchError, MeterError, said
 from hilbench.record.layout import ENERGY
+from hilbench.runs.given import recorded_scenario
 from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
 from hilbench.runs.sources import source_of
 from hilbench.scenario.loop import LoopConfig
+from hilbench.scenario.resolved import Scenario
 from hilbench.types import Link, Meter, Tick
 
 IDLE_S = 2.0
@@ -31,7 +33,9 @@ def meters() -> dict[str, str | None]:
     return {name: _asked(name)[1] for name in plugins.all_of("meters")}
 
 
-def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, Any]:
+def measure_energy(
+    folder: str | Path, meter: Meter | None = None, scenario: Scenario | None = None, *, trust: bool = False
+) -> dict[str, Any]:
     """Meter a run's program, write `energy.json` into the run's folder, and return what it says.
 
     Raises MeterError where no meter can be read, or where the run's device metered itself; nothing is written then.
@@ -42,13 +46,18 @@ def measure_energy(folder: str | Path, meter: Meter | None = None) -> dict[str, 
         The run's folder.
     meter : Meter, optional
         The first one that can be read here when absent.
+    scenario : Scenario, optional
+        The run's, as it was run; the one in its record when absent.
+    trust : bool
+        Whether modules that the record names as MODULE:NAME may be imported, which runs their code.
     """
     recorded, ticks = recorded_run(folder, "meter")
     if any(np.isfinite(episode["energy_j"]).any() for episode in recorded.episodes):
         raise MeterError(f"{folder}: its device metered itself; energy_measured gives that")
     meter = meter or _first_available()
+    scenario = scenario or recorded_scenario(recorded.meta, f"{folder}: run.json", trust=trust)
     with ExitStack() as stack:
-        link, loop = program_of(recorded, f"{folder}: run.json", stack)
+        link, loop = program_of(recorded, scenario, stack)
         idle_w = _idle_w(meter)
         n, seconds, total_j = _metered(meter, link, loop, ticks)
     name = type(meter).__name__.lower()

@@ -38,7 +38,7 @@ def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
         with call("plant_spec"):
             plant_spec = plant.plant_spec
         _check_types(plant_spec)
-        _check_sheet(plant_spec, scenario.plant.config.physics_step_s)
+        _check_sheet(plant_spec, scenario.plant.config.physics_step_s or scenario.loop.period_s)
         _check_spaces(plant, plant_spec)
         _check_period(plant, plant_spec, scenario.loop.period_s)
         sensed_whole = all(
@@ -184,10 +184,14 @@ def _check_sensors(plant: Any, plant_spec: PlantSpec, period_us: int) -> None:
     if hasattr(plant, "events") != bool(sensors):
         found = "a plant with events()" if hasattr(plant, "events") else "a plant without events()"
         raise wrong("plant_spec.event_sensors", f"{len(sensors)}, and {found}", "one or more with events(), else none")
+    if len({sensor.name for sensor in sensors}) < len(sensors):
+        raise wrong("plant_spec.event_sensors", [sensor.name for sensor in sensors], "each name once")
     for sensor in sensors:
-        if not sensor.shape or min(sensor.shape) < 1 or len(sensor.axes) != len(sensor.shape):
+        named = len(sensor.shape) == len(sensor.axes) == len(set(sensor.axes))
+        sizes = dict(zip(sensor.axes, sensor.shape, strict=False))
+        if not named or min(sensor.shape, default=0) < 1 or sizes.get("polarity", 2) != 2:
             raise wrong(f"plant_spec.event_sensors: {sensor.name!r}", f"shape {sensor.shape}, axes {sensor.axes}",
-                        "sizes of 1 or more, and a name for each axis")  # fmt: skip
+                        "sizes of 1 or more, 2 for a polarity, and a name of its own for each axis")  # fmt: skip
     if sensors:
         with call("events()"):
             events = plant.events()

@@ -13,7 +13,9 @@ from typing import Any
 from hilbench.machine.packages import installed_version
 from hilbench.plugins import PACKAGE
 
-PACKAGES = ("hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "pyarrow", "nir")
+PACKAGES = (
+    "hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "mujoco", "pyarrow", "nir",
+)  # fmt: skip
 
 
 def provenance() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +17,10 @@ from hilbench.errors import LinkError, RecordError
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import write_sealed
 from hilbench.runs.build import close_plant, make_agent, make_plant, nearest_link
-from hilbench.scenario.files import resolve
+from hilbench.runs.given import was_given
 from hilbench.scenario.loop import LoopConfig
-from hilbench.scenario.resolved import PluginPart
-from hilbench.types import Link, Reply, RunData, Tick
+from hilbench.scenario.resolved import PluginPart, Scenario
+from hilbench.types import Link, PlantSpec, Reply, RunData, Tick
 
 
 def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick]]]:
@@ -39,7 +40,9 @@ def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick
     return recorded, ticks
 
 
-def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | None = None) -> tuple[Link, LoopConfig]:
+def program_of(
+    recorded: RunData, scenario: Scenario, stack: ExitStack, backend: str | None = None
+) -> tuple[Link, LoopConfig]:
     """Load a run's program on its own backend or on another one; return the link to it and the run's loop.
 
     The backend runs in this process, or on a device of its own where it needs another Python. The plant is made only
@@ -49,24 +52,29 @@ def program_of(recorded: RunData, where: str, stack: ExitStack, backend: str | N
     ----------
     recorded : RunData
         The run.
-    where : str
-        What an error names as the scenario's place.
+    scenario : Scenario
+        What it ran.
     stack : ExitStack
         Closes the link when it closes.
     backend : str, optional
         Another backend's name, with its default settings.
     """
-    scenario = resolve(recorded.meta["scenario"], where)
     if backend is not None:
         part = PluginPart(backend, plugins.get("backends", backend).Config())
         scenario = replace(scenario, controllers={scenario.controller: replace(scenario.chosen, backend=part)})
     scenario = replace(scenario, link=nearest_link(scenario))
+    agent = stack.enter_context(make_agent(scenario, _plant_spec(scenario, recorded)))
+    return agent.link, scenario.loop
+
+
+def _plant_spec(scenario: Scenario, recorded: RunData) -> PlantSpec:
+    if was_given(recorded.meta) or recorded.meta["plant_spec"].get("nondeterministic"):  # no robot is asked for it
+        return msgspec.convert(recorded.meta["plant_spec"], PlantSpec)
     plant = make_plant(scenario)
     try:
-        agent = stack.enter_context(make_agent(scenario, plant.plant_spec))
+        return plant.plant_spec
     finally:
         close_plant(scenario, plant)
-    return agent.link, scenario.loop
 
 
 def answer(link: Link, tick: Tick) -> Reply:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,12 +16,19 @@ from hilbench.loop.virtual import Recorded
 from hilbench.record.reader import read_run
 from hilbench.record.writer import ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant, nearest_link
+from hilbench.runs.given import recorded_scenario, was_given, with_given
 from hilbench.runs.run import open_recorder, record_run
-from hilbench.scenario.files import resolve
 from hilbench.types import RunData
 
 
-def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None] | None = None) -> tuple[bool, int]:
+def replay(
+    folder: str | Path,
+    out: str | Path,
+    progress: Callable[[float], None] | None = None,
+    plant: Any = None,
+    *,
+    trust: bool = False,
+) -> tuple[bool, int]:
     """Run a recorded run again on the virtual clock, and compare the plant's states.
 
     Returns whether they are equal bit for bit, and how many ticks were compared. Raises RecordError when the run cannot
@@ -34,6 +42,10 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
         Where the replay's own record goes.
     progress : callable, optional
         Receives the simulated time in s, once a second of it.
+    plant : gymnasium.Env or Plant, optional
+        What the run was given from Python, where it was given a plant.
+    trust : bool
+        Whether modules that the run names as MODULE:NAME may be imported, which runs their code.
     """
     ensure_writable(Path(out))
     recorded = read_run(folder)
@@ -42,15 +54,21 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
     if "scenario" not in recorded.meta:
         raise RecordError(f"{folder}: run.json has no scenario, so it is not a complete run")
     check_repeatable(recorded, folder)
-    scenario = resolve(recorded.meta["scenario"], f"{folder}: run.json")
+    scenario = recorded_scenario(recorded.meta, f"{folder}: run.json", trust=trust)
+    if (name := was_given(recorded.meta)) and plant is None:
+        text = f"its plant, {name}, was given from Python; give hilbench.runs.replay.replay one like it as plant"
+        raise RecordError(f"{folder}: {text}")
     ticks = max(len(episode["seq"]) for episode in recorded.episodes)
     loop = msgspec.structs.replace(
         scenario.loop, duration_s=ticks * scenario.loop.period_s, episodes=len(recorded.episodes)
     )
     again = replace(scenario, loop=loop, link=nearest_link(scenario))
     with ExitStack() as stack:
-        plant = make_plant(again)
-        stack.callback(close_plant, again, plant)
+        if plant is None:
+            plant = make_plant(again)
+            stack.callback(close_plant, again, plant)
+        else:
+            again, plant = with_given(again, plant)
         agent = stack.enter_context(make_agent(again, plant.plant_spec, checked(again, plant)))
         clock = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
         recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, {"replay_of": str(folder)}))
@@ -60,7 +78,7 @@ def replay(folder: str | Path, out: str | Path, progress: Callable[[float], None
 
 
 def check_repeatable(run: RunData, folder: str | Path) -> None:
-    """Raise RecordError where replies were lost so that the record does not say which ticks the network has run.
+    """Raise RecordError for a robot's run, and where lost replies leave open which ticks the network has run.
 
     Parameters
     ----------
@@ -68,6 +86,10 @@ def check_repeatable(run: RunData, folder: str | Path) -> None:
     folder : str or Path
         What the error names as the run's place.
     """
+    if run.meta.get("plant_spec", {}).get("nondeterministic"):
+        raise RecordError(
+            f"{folder}: its plant is nondeterministic: a robot does nothing twice; such a run cannot be replayed"
+        )
     for fault in run.meta["faults"]:
         if "recovered" in fault:
             raise RecordError(

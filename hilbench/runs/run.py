@@ -28,6 +28,7 @@ from hilbench.record.histogram import counted
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant
+from hilbench.runs.given import with_given
 from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
@@ -62,6 +63,7 @@ def run(
     folder: str | Path,
     progress: Callable[[float], None] | None = None,
     labels: RunLabels | None = None,
+    plant: Any = None,
 ) -> Outcome:
     """Run a scenario and leave its record in a folder.
 
@@ -76,11 +78,16 @@ def run(
         Receives the simulated time in s, once a second of it.
     labels : RunLabels, optional
         Added to `run.json`.
+    plant : gymnasium.Env or Plant, optional
+        What to drive in place of the scenario's plant; it stays open, and the record says that it was given.
     """
     ensure_writable(Path(folder))  # before a device is started for nothing
     with ExitStack() as stack:
-        plant = make_plant(scenario)
-        stack.callback(close_plant, scenario, plant)
+        if plant is None:
+            plant = make_plant(scenario)
+            stack.callback(close_plant, scenario, plant)
+        else:
+            scenario, plant = with_given(scenario, plant)
         control = checked(scenario, plant)
         trace = scenario.loop.delay
         times = tick_times(read_run(trace.run, TRACE)) if isinstance(trace, TraceDelay) else []
@@ -142,6 +149,7 @@ def open_recorder(
         "network": network_facts(agent.control.program, scenario.period_us),
         "same_clock": agent.link.same_clock,
         "meters": meters(),
+        **({"folder": scenario.folder} if scenario.modules else {}),
         **provenance(),
         **(labels or {}),
     }
@@ -181,6 +189,8 @@ def record_run(
         outcome = Loop(plant, agent, scenario.loop, recorder, clock, progress).run()
     finally:
         recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
+        if hasattr(plant, "rest"):
+            recorder.meta["robot"] = plant.rest()
     if outcome.status == "done":
         recorder.end_episode()
         if scenario.loop.keep_weights:
@@ -229,9 +239,10 @@ def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
     late = int((lag_s > period_s).sum())
     if late < BEHIND_LEAST or late <= BEHIND_SHARE * lag_s.size:
         return ()
+    meanwhile = "robot went on" if "robot" in run.meta else "plant stood still"
     text = (
         f"the loop fell behind the clock: {late} of {lag_s.size} ticks began more than a period "
-        f"({period_s * 1e3:g} ms) late, up to {lag_s.max():.3g} s, and the plant stood still meanwhile"
+        f"({period_s * 1e3:g} ms) late, up to {lag_s.max():.3g} s, and the {meanwhile} meanwhile"
     )
     took_s = (column(run, "sent_ns") - column(run, "encoded_ns"))[column(run, "sent_ns") > 0] * 1e-9
     if scenario.link.kind != "inprocess" or not took_s.size or np.median(took_s) < period_s / 2:

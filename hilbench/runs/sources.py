@@ -22,6 +22,7 @@ from hilbench import plugins
 from hilbench.machine.packages import installed_version
 from hilbench.runs.build import rules_of
 from hilbench.runs.digests import digest, digest_of_file, digest_of_path, tree
+from hilbench.runs.given import GIVEN, WRAPPER
 from hilbench.runs.imports import (
     distributions,
     files_of,
@@ -36,7 +37,7 @@ from hilbench.scenario.resolved import ControllerPart, PluginPart, Scenario
 from hilbench.settings import files_named, to_config
 from hilbench.types import BuiltController, LawProgram
 
-COUNTS = ("gymnasium", "llvmlite", "nir", "numba", "numpy", "pybullet", "scipy")
+COUNTS = ("gymnasium", "llvmlite", "mujoco", "nir", "numba", "numpy", "pybullet", "scipy")
 """Libraries that affect the numbers of every run."""
 ENGINES = {"jax", "jaxlib", "mujoco", "onnxruntime", "stable-baselines3", "tensorflow", "torch"}
 """Libraries that affect numbers where a plug-in imports them, or where a library that it imports requires them."""
@@ -183,28 +184,38 @@ def modules_of(control: BuiltController) -> tuple[str, ...]:
     program, coders = control.program, (*control.encoder.parts, *control.decoder.parts)
     found = {type(coder).__module__ for coder in coders}
     if isinstance(program, LawProgram):
-        return (*sorted(found), plugins.all_of("laws")[program.name].module)
+        return (*sorted(found), plugins.find("laws", program.name).module)
     return tuple(sorted(found | {type(rule).__module__ for rule in rules_of(program)}))
 
 
 def _modules(scenario: Scenario) -> list[str]:
     """The modules of the plug-ins that a scenario names."""
-    used = [("envs", scenario.plant.kind), ("links", scenario.link.kind), ("controllers", scenario.chosen.kind)]
+    used = [("links", scenario.link.kind), ("controllers", scenario.chosen.kind)]
     used += [("backends", scenario.chosen.backend.kind)]
     used += [(kind, table["kind"]) for kind, tables in _tables(scenario) for table in tables.values()]
-    return [plugins.all_of(kind)[name].module for kind, name in used]
+    return [*_of_plant(scenario.plant), *(plugins.find(kind, name).module for kind, name in used)]
+
+
+def _of_plant(plant: PluginPart) -> list[str]:
+    """A plant's module, and those of what it drives, as an environment of Gymnasium's."""
+    if plant.kind == GIVEN:
+        return [plant.config.plant.partition(":")[0], plugins.find("envs", WRAPPER).module]
+    plugin = plugins.find("envs", plant.kind)
+    driven = getattr(plugin.load(), "modules", None)
+    return [plugin.module, *(driven(plant.config) if driven is not None else ())]
 
 
 def _files(scenario: Scenario) -> set[str]:
     """What fields of the type File name; of plug-ins that are not hilbench's, also any text that is a file's path."""
-    configs: list[tuple[str, PluginPart | ControllerPart]] = [("envs", scenario.plant), ("links", scenario.link)]
+    configs: list[tuple[str, PluginPart | ControllerPart]] = [("links", scenario.link)]
+    configs += [("envs", scenario.plant)] if scenario.plant.kind != GIVEN else []
     configs += [("controllers", scenario.chosen), ("backends", scenario.chosen.backend)]
     found = files_named(scenario.loop)
     for kind, part in configs:
-        found |= files_named(part.config, any_text=plugins.all_of(kind)[part.kind].foreign)
+        found |= files_named(part.config, any_text=plugins.find(kind, part.kind).foreign)
     for kind, tables in _tables(scenario):
         for name, table in tables.items():
-            plugin = plugins.all_of(kind)[table["kind"]]
+            plugin = plugins.find(kind, table["kind"])
             settings = {field: value for field, value in table.items() if field != "kind"}
             found |= files_named(to_config(plugin.load().Config, settings, name), any_text=plugin.foreign)
     return found

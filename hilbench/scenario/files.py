@@ -15,11 +15,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from hilbench import plugins
+from hilbench import modules, plugins
 from hilbench.errors import PluginError, ScenarioError, allowed_hint
 from hilbench.scenario.delays import Seconds, to_delay
 from hilbench.scenario.loop import LoopConfig, Positive
-from hilbench.scenario.resolved import ControllerPart, PluginPart, Scenario, dump_part
+from hilbench.scenario.resolved import ControllerPart, PluginPart, ReportConfig, Scenario, dump_part
 from hilbench.scenario.score import ScoreConfig, check_score
 from hilbench.settings import beside, to_config, whole_steps
 from hilbench.types import Probes, to_builtins
@@ -53,9 +53,16 @@ class _Top(Struct, frozen=True, forbid_unknown_fields=True):
     disturbances: dict[str, dict[str, Any]] = {}
     phases: dict[str, tuple[Seconds, Positive]] = {}
     score: dict[str, Any] = {}
+    report: dict[str, Any] = {}
 
 
-def load(name: str | Path, overrides: Mapping[str, Any] | None = None, controller: str | None = None) -> Scenario:
+def load(
+    name: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    controller: str | None = None,
+    *,
+    trust: bool = False,
+) -> Scenario:
     """Read, override and validate a scenario. Raises ScenarioError.
 
     Parameters
@@ -66,12 +73,15 @@ def load(name: str | Path, overrides: Mapping[str, Any] | None = None, controlle
         Values by `SECTION.FIELD`, in place of the file's.
     controller : str, optional
         Which of its controllers runs; the file's own choice when absent.
+    trust : bool
+        Whether modules that it names as MODULE:NAME may be imported, which runs their code.
     """
     path = find(name)
     raw = read_toml(path)
     if controller is not None:
         raw["controller"] = controller
-    return resolve(override(raw, overrides or {}, str(path)), str(path))
+    whole = override(raw, overrides or {}, str(path))
+    return resolve(whole, str(path), trust=trust, folder=str(path.resolve().parent))
 
 
 def find(name: str | Path, folder: str = "") -> Path:
@@ -148,7 +158,7 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
+def resolve(raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: str = "") -> Scenario:
     """Validate a scenario's dict. Raises ScenarioError.
 
     Parameters
@@ -157,7 +167,12 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
         What the file says, with its overrides.
     where : str
         The file, for messages.
+    trust : bool
+        Whether modules that it names as MODULE:NAME may be imported, which runs their code.
+    folder : str
+        Where those are looked for too, behind all else; nowhere else when empty.
     """
+    named = _allowed_modules(raw, where, trust, folder)
     top = to_config(_Top, raw, f"{where}: scenario")
     if top.controller not in top.controllers:
         raise ScenarioError(
@@ -182,10 +197,37 @@ def resolve(raw: Mapping[str, Any], where: str) -> Scenario:
         phases=top.phases,
         score=to_config(ScoreConfig, top.score, f"{where}: score"),
         sensors=_tables("sensors", top.sensors, where),
+        report=to_config(ReportConfig, top.report, f"{where}: report"),
+        modules=named,
+        folder=folder if named else "",
     )
+    _check_metrics(scenario)
     _check_rates(scenario)
     check_score(scenario.score, scenario.disturbances, scenario.controllers, scenario.loop.period_s, f"{where}: score")
     return scenario
+
+
+def _allowed_modules(raw: Mapping[str, Any], where: str, trusted: bool, folder: str) -> tuple[str, ...]:
+    """The modules that a scenario names beyond installed plug-ins. Raises ScenarioError unless it is trusted."""
+    named = [(field, name) for field, name in modules.named(raw) if not plugins.installed(name)]
+    if named and not trusted:
+        field, name = named[0]
+        raise ScenarioError(f"{where}: {field}: found {name!r}, which is no installed plug-in: {modules.HOW}")
+    found = tuple(sorted({name.partition(":")[0] for _, name in named}))
+    modules.allow(found, folder)
+    return found
+
+
+def _check_metrics(scenario: Scenario) -> None:
+    for name in scenario.report.metrics:
+        try:
+            found = plugins.get("metrics", name.partition("[")[0])
+        except PluginError as error:
+            raise ScenarioError(f"{scenario.where}: report.metrics: {error}") from None
+        if not hasattr(found, "over_seeds"):
+            raise ScenarioError(
+                f"{scenario.where}: report.metrics: found {name!r}; allowed: a function under @metric(unit, better)"
+            )
 
 
 def _plugin(kind: str, table: Mapping[str, Any], where: str) -> tuple[str, Any]:
@@ -250,7 +292,8 @@ def _check_rates(scenario: Scenario) -> None:
         raise ScenarioError(
             f"{where}: plant {scenario.plant.kind!r}: found no field physics_step_s in its Config; allowed: one, in s"
         )
-    whole_steps(loop.period_s, scenario.plant.config.physics_step_s, period)
+    if (physics_step_s := scenario.plant.config.physics_step_s) is not None:  # else a step takes the whole period
+        whole_steps(loop.period_s, physics_step_s, period)
     network_step_s = getattr(scenario.chosen.config, "dt_s", None)
     if network_step_s is not None:
         whole_steps(loop.period_s, network_step_s, period, f"network steps (controllers.{scenario.controller}.dt_s)")

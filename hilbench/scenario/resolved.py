@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import Struct
+
+from hilbench import modules
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.score import ScoreConfig
@@ -31,6 +34,13 @@ class ControllerPart:
     backend: PluginPart
 
 
+class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What tables and the report show besides their own columns."""
+
+    metrics: tuple[str, ...] = ()
+    """Names of metrics, as `torque_peak`, `latency[max]` or `my_metrics:jerk`."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A resolved scenario. `where` is the file it came from, for messages."""
@@ -49,6 +59,16 @@ class Scenario:
     score: ScoreConfig
     sensors: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What its plant carries besides its own."""
+    report: ReportConfig = field(default_factory=ReportConfig)
+    modules: tuple[str, ...] = ()
+    """Modules that it names and that its user allowed, beyond installed plug-ins."""
+    folder: str = ""
+    """Where those are looked for too: the folder of its file."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In another process too, what its user allowed is allowed."""
+        vars(self).update(state)
+        modules.allow(self.modules, self.folder)
 
     @property
     def chosen(self) -> ControllerPart:
@@ -99,6 +119,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
         "phases": {name: list(span) for name, span in scenario.phases.items()},
         "score": to_builtins(scenario.score),
         "sensors": scenario.sensors,
+        "report": to_builtins(scenario.report),
         "disturbances": scenario.disturbances,
         "controllers": controllers,
     }
@@ -106,10 +127,10 @@ def dump(scenario: Scenario) -> dict[str, Any]:
 
 
 def fingerprint(scenario: Scenario) -> dict[str, Any]:
-    """What decides a run and its numbers: everything but the controllers that do not run, and words."""
+    """What decides a run and its numbers: everything but the controllers that do not run, and what is said."""
     whole = dump(scenario)
     whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
-    return {field: value for field, value in whole.items() if field != "summary"}
+    return {field: value for field, value in whole.items() if field not in ("summary", "report")}
 
 
 def dump_part(part: PluginPart) -> dict[str, Any]:

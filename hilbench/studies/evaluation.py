@@ -52,6 +52,8 @@ def evaluate(
     folder: str | Path,
     progress: Callable[[Progress], None] | None = None,
     workers: int | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Run what a suite still lacks in a folder, write `summary.json` there and return it.
 
@@ -69,13 +71,15 @@ def evaluate(
         Receives a Progress after each run.
     workers : int, optional
         How many processes run at a time; one per core when absent.
+    trust : bool
+        Whether modules that it or its scenarios name as MODULE:NAME may be imported, which runs their code.
     """
     suite, folder = load_suite(suite), Path(folder)
     workers = (os.cpu_count() or 1) if workers is None else workers
     if workers < 1:
         raise ScenarioError(f"workers: found {workers}, expected 1 or more")
     planner = Planner(folder / "runs")
-    lines = planner.lines(cells(suite))
+    lines = planner.lines(cells(suite, trust=trust))
     with _claimed(folder, suite):
         results = _Results(list(planner.jobs.values()), progress)
         head = {"status": "interrupted", "provenance": {"code": planner.code, **provenance()}}
@@ -177,7 +181,7 @@ def _metered(job: Job) -> bool:
 
 def meter_job(job: Job) -> Any:
     """Meter one run in a worker process."""
-    return measure_energy(job.folder)
+    return measure_energy(job.folder, scenario=job.scenario)
 
 
 def _compare(lines: Iterable[Line], results: _Results, workers: int) -> None:
@@ -190,7 +194,7 @@ def _compare(lines: Iterable[Line], results: _Results, workers: int) -> None:
 
 def compare_job(job: Job) -> Any:
     """Compare one run's spikes with the reference's in a worker process."""
-    return compare_spikes(job.folder)
+    return compare_spikes(job.folder, job.scenario)
 
 
 def measure_case(case: Case) -> dict[str, Any]:
@@ -200,7 +204,8 @@ def measure_case(case: Case) -> dict[str, Any]:
         with suppress(HilbenchError):  # a reference that failed: its scores are absent
             found = read_run(job.folder)
             references |= {role: found} if found.meta["status"] == "done" else {}
-    return measure(read_run(case.job.folder), references, wall=case.job.exclusive)
+    asked = case.job.scenario.report.metrics
+    return measure(read_run(case.job.folder), references, wall=case.job.exclusive, asked=asked)
 
 
 def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Case, dict[str, Any]]:

@@ -129,12 +129,19 @@ def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
     return msgspec.structs.replace(suite, grids=grids)
 
 
-def cells(suite: Suite) -> list[SuiteCell]:
-    """Every cell, with every scenario resolved; equal cells are one. Raises ScenarioError."""
+def cells(suite: Suite, *, trust: bool = False) -> list[SuiteCell]:
+    """Every cell, with every scenario resolved; equal cells are one. Raises ScenarioError.
+
+    Parameters
+    ----------
+    suite : Suite
+    trust : bool
+        Whether modules that its scenarios name as MODULE:NAME may be imported, which runs their code.
+    """
     _checked(suite, suite.name)
     unlike: dict[str, SuiteCell] = {}
     for grid in suite.grids:
-        for cell in _of_grid(_filled(grid, suite)):
+        for cell in _of_grid(_filled(grid, suite), trust):
             seeds = [seed for seed, _ in cell.by_seed]
             alike = fingerprint(cell.scenario), cell.point, seeds, cell.label, cell.scored
             unlike.setdefault(repr(alike), cell)
@@ -177,7 +184,7 @@ def _filled(grid: Grid, suite: Suite) -> Grid:
     return Grid(**{**whole, "set": {**suite.set, **grid.set}})
 
 
-def _of_grid(grid: Grid) -> Iterator[SuiteCell]:
+def _of_grid(grid: Grid, trust: bool) -> Iterator[SuiteCell]:
     """The cells of a grid that `_filled` has filled in."""
     assert grid.scenarios is not None, "_checked has seen that there are scenarios"
     assert grid.seeds is not None, "_checked has seen that there are seeds"
@@ -191,7 +198,8 @@ def _of_grid(grid: Grid) -> Iterator[SuiteCell]:
         fields = zip(("backend.kind", "link.kind", "loop.mode"), kinds, strict=True)
         overrides = {**grid.set, **{field: kind for field, kind in fields if kind is not None}, **dict(point)}
         by_seed = tuple(
-            (seed, scenarios.load(name, {**overrides, "loop.seed": seed}, controller)) for seed in grid.seeds
+            (seed, scenarios.load(name, {**overrides, "loop.seed": seed}, controller, trust=trust))
+            for seed in grid.seeds
         )
         _check_episodes(by_seed)
         label = f"{by_seed[0][1].controller} {grid.label}".strip()
@@ -220,6 +228,7 @@ def command(cell: SuiteCell, controller: str, more: Mapping[str, Any]) -> str:
         Further overrides, SECTION.FIELD -> value.
     """
     words = ["hilbench", "run", cell.source, "--controller", controller]
+    words += ["--trust"] if cell.scenario.modules else []
     kept = {key: value for key, value in cell.overrides.items() if not key.startswith(tuple(f"{m}." for m in more))}
     for key, value in {**kept, "loop.seed": cell.by_seed[0][0], **more}.items():
         # `controller.X` stands for the chosen one's X, which another controller may not have.

@@ -67,6 +67,7 @@ def _entry(line: Line, answers: Answers, errors: Mapping[Job, str]) -> dict[str,
             f"seed {seed}: {errors[case.job]}" for seed, case in zip(seeds, line.cases, strict=True) if errors[case.job]
         ],
         "command": command(cell, scenario.controller, _differs(line)),
+        "report": list(scenario.report.metrics),
         "metrics": over_seeds([answers[case] for case in line.cases if case in answers], _statistic),
     }
 

@@ -63,7 +63,8 @@ class Encoder(ABC):
         obs : (n_obs,) float32
             What the plant's sensors show now.
         events : (n,) EVENT
-            What its event sensors told since the last tick, in the addresses of `PlantSpec.event_sensors`.
+            What its event sensors told since the last tick, in the addresses of `PlantSpec.event_sensors`. They go on
+            record afterwards: an encoder that changes them does so in a copy.
         values : (size,) float32
             Written in place by an encoder of values.
         """

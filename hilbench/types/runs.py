@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from msgspec import convert
 from numpy.typing import NDArray
+
+from hilbench.types.plants import EventSensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,13 @@ class RunData:
     def mode(self) -> str:
         """`lockstep`, `delayed` or `realtime`; `replay` for a real-time run that was run again on the virtual clock."""
         return "replay" if "replay_of" in self.meta else self.meta["scenario"]["loop"].get("mode", "lockstep")
+
+    @property
+    def event_sensors(self) -> dict[EventSensor, int]:
+        """Its plant's event sensors, each with the first of its addresses."""
+        sensors = convert(self.meta.get("plant_spec", {}).get("event_sensors", ()), tuple[EventSensor, ...])
+        sizes = [sensor.size for sensor in sensors]
+        return dict(zip(sensors, accumulate(sizes[:-1], initial=0), strict=False))
 
     @property
     def instruction_ns(self) -> int | None:

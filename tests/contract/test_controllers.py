@@ -19,8 +19,10 @@ from hilbench.settings import to_config
 from hilbench.types import BuiltController, PlantSpec, Probes, Tick, size_of
 
 CONTROLLERS = sorted(plugins.all_of("controllers"))
-PLANTS = sorted(plugins.all_of("envs"))
+PLANTS = sorted(name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only"))
 PERIOD_US = 10_000
+NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
+"""Settings that a plant cannot be made without."""
 
 Table = dict[str, Any]
 """A controller as a scenario has it: its kind, and what it needs besides defaults."""
@@ -30,14 +32,14 @@ Table = dict[str, Any]
 def plant_specs() -> dict[str, PlantSpec]:
     found = {}
     for name in PLANTS:
-        with plugins.get("envs", name)() as plant:
+        with plugins.get("envs", name)(**NEEDS.get(name, {})) as plant:
             found[name] = plant.plant_spec
     return found
 
 
 @pytest.fixture(scope="module", params=CONTROLLERS)
 def controller(request) -> Table:
-    """Two need a file: `sb3` an untrained policy for the cart-pole, `network` a network for it. Others have defaults."""
+    """Two need a file: `sb3` an untrained policy for the cart-pole, `network` a network for it."""
     needs = {}
     if request.param == "network":
         needs["path"] = str(request.getfixturevalue("tmp_path_factory").mktemp("nir") / "net.nir")
@@ -131,7 +133,7 @@ def test_fifty_ticks_give_finite_actions_within_the_plants_limits(pair, plant_sp
         "name": "contract",
         "summary": "Fifty ticks.",
         "controller": controller["kind"],
-        "plant": {"kind": plant},
+        "plant": {"kind": plant, **NEEDS.get(plant, {})},
         "loop": {"period_s": 0.01, "duration_s": 0.5},
         "backend": {"kind": "numba"},
         "controllers": {controller["kind"]: controller},

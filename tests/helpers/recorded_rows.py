@@ -19,7 +19,9 @@ def events(k, salt):
 def write_tick(rows, k):
     tick = Tick(seq=k, values=np.full(3, k, "f4"), modulators=np.full(1, -k, "f4"), events=events(k, 1))
     row = (k, 1000 * k, False, k % 2 == 0, 10 * k, 10 * k + 1, 10 * k + 2, 10 * k + 3, -0.5 * k, False, False, k % 3)
-    rows.tick(row, tick, np.full(3, 0.1 * k, "f4"), np.array([k, 1 / (k + 1)]), {"x": 2.0 * k, "error": 3.0 * k})
+    told = tick.events if k % 2 else events(k, 3)  # every other tick is sent what the sensors told
+    obs, state = np.full(3, 0.1 * k, "f4"), np.array([k, 1 / (k + 1)])
+    rows.tick(row, tick, obs, state, {"x": 2.0 * k, "error": 3.0 * k}, told)
     for j in range(2):
         rows.acted(k, j, np.array([k, j]), REPLIED * j)
 
@@ -40,7 +42,7 @@ def check(rows, n, answered):
     for name, expected in {
         "seq": k, "t_us": 1000 * k, "skipped": k < 0, "learning": k % 2 == 0, "scheduled_ns": 10 * k,
         "captured_ns": 10 * k + 1, "encoded_ns": 10 * k + 2, "sent_ns": 10 * k + 3, "reward": -0.5 * k,
-        "terminated": k < 0, "truncated": k < 0,
+        "terminated": k < 0, "truncated": k < 0, "relayed": k % 2 == 1,
         "events_lost": k % 3, "info.x": 2.0 * k, "info.error": 3.0 * k, "obs": np.float32(0.1 * k)[:, None] * [1, 1, 1],
         "state": np.stack([k, 1 / (k + 1)], 1), "values_in": k[:, None] * [1, 1, 1], "modulators": -k[:, None],
         "actions": np.stack([k, 0 * k, k, 0 * k + 1], 1), "sources": k[:, None] * 0 + [0, REPLIED],
@@ -64,4 +66,5 @@ def check(rows, n, answered):
             known = answered[i] or name == "events"
             np.testing.assert_array_equal(rows[name][i], events(i, salt) if known else NO_EVENTS, err_msg=name)
     for i in range(n):
+        np.testing.assert_array_equal(rows["sensor_events"][i], events(i, 1 if i % 2 else 3))
         np.testing.assert_array_equal(rows["probe_values"][i], np.full(i % 3 if answered[i] else 0, i))

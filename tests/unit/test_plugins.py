@@ -256,3 +256,15 @@ def test_a_plugin_with_the_name_of_a_built_in_one_is_named_and_warned_of_once(mo
         ]
     finally:
         plugins.all_of.cache_clear()
+
+
+class Silent(Smoky):
+    __doc__ = None
+
+
+def test_the_list_shows_a_part_s_own_words_and_not_its_base_s(monkeypatch):
+    points = [EntryPoint(name.lower(), f"{__name__}:{name}", "hilbench.meters") for name in ("Smoky", "Silent")]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: points if group == "hilbench.meters" else [])
+    found = plugins.summaries("meters")
+    assert found["smoky"] == f"A meter that fails when it is asked. (from {__name__}:Smoky)"
+    assert found["silent"] == f"(from {__name__}:Silent)"

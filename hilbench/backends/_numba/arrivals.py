@@ -18,18 +18,12 @@ def mark(table, part, link, addresses, source, now):
 
     Parameters
     ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
-    part : int
-        The number of this part, from 0 on.
     link : (n,) int64
         The row of one projection in LINKS.
     addresses : (n,) int64
         The row of one projection in SYNAPSES.
     source : int
         Which of the projection's sources sends.
-    now : int
-        The clock, in network steps.
     """
     a, b = i64(addresses[Address.CUTS] + 8 * (source * table[Argument.N_PARTS] + part), 2)
     n, n_slots, lo = b - a, table[Argument.N_MARK_SLOTS], link[ProjectionRow.TARGET_LO]
@@ -51,10 +45,6 @@ def take_mark(table, now, k):
 
     Parameters
     ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
-    now : int
-        The clock, in network steps.
     k : int
         The neuron, counted over all populations.
     """

@@ -29,8 +29,6 @@ class Kept(FunctionCache):
 
         Parameters
         ----------
-        sig : tuple of numba types
-            The signature.
         target_context : numba target context
             What the code is compiled for.
         """
@@ -50,8 +48,6 @@ class Kept(FunctionCache):
 
         Parameters
         ----------
-        sig : tuple of numba types
-            The signature.
         data : CompileResult
             What numba made of it.
         """
@@ -69,8 +65,6 @@ class Unkept(NullCache):
 
         Parameters
         ----------
-        sig : tuple of numba types
-            The signature.
         target_context : numba target context
             What the code is compiled for.
         """

@@ -23,8 +23,6 @@ def learn(table, learning, first_event, next_event):
 
     Parameters
     ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
     learning : bool
         Whether weights and thresholds change.
     first_event : int

@@ -105,20 +105,12 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
 
     Parameters
     ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
-    row : (n,) int64
-        The row of one population in POPULATIONS.
     q : int
         The number of the population, in the order of steps.
-    part : int
-        The number of this part, from 0 on.
     lo : int
         The first neuron.
     hi : int
         The first neuron after the last one.
-    now : int
-        The clock, in network steps.
     x : (hi - lo,) float64
         What arrives in this step; set to 0.
     fired : (hi - lo,) int32

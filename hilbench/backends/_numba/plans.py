@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import NetworkError, PluginError
+from hilbench.modules import is_allowed
 from hilbench.nal.compile.lowered import Column, Lowered, ProjectionRow
 from hilbench.nal.model.columns import table_of
 from hilbench.nal.model.network import Network
@@ -125,7 +126,7 @@ def check_rules(network: Network) -> None:
     parts = on_weights + on_thresholds
     known = compiled_rules() if parts else ()
     for kind, name, rule in parts:
-        if type(rule) not in known:
+        if type(rule) not in known and not is_allowed(type(rule).__module__):
             raise NetworkError(
                 f"{kind} {name!r}: 'numba' has not compiled the rule {type(rule).__name__}; it runs in 'reference'"
             )

@@ -83,10 +83,6 @@ def hold_values(table, part, bounds, held_current):
 
     Parameters
     ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
-    part : int
-        The number of this part, from 0 on.
     bounds : (n_populations, n_parts + 1) int64
         Where the parts of each population begin.
     held_current : (n,) float64
@@ -152,18 +148,6 @@ def send_values(table, part, before_test, after_test, now):
 
     Returns (operations, multiplications).
 
-    Parameters
-    ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
-    part : int
-        The number of this part, from 0 on.
-    before_test : (n_slots, n) float64
-        The ring of input that acts before the threshold test.
-    after_test : (n_slots, n) float64
-        The ring of input that acts after it.
-    now : int
-        The clock, in network steps.
     """
     links, synapses = _links(table)
     values = f32(table[Argument.VALUES], table[Argument.N_VALUES])
@@ -188,18 +172,8 @@ def send_event(table, part, address, before_test, after_test, now):
 
     Parameters
     ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
-    part : int
-        The number of this part, from 0 on.
     address : int
         The address of the event.
-    before_test : (n_slots, n) float64
-        The ring of input that acts before the threshold test.
-    after_test : (n_slots, n) float64
-        The ring of input that acts after it.
-    now : int
-        The clock, in network steps.
     """
     links, synapses = _links(table)
     operations = 0
@@ -219,24 +193,12 @@ def send_spikes(table, part, row, fired, amount, n_fired, before_test, after_tes
 
     Parameters
     ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
-    part : int
-        The number of this part, from 0 on.
-    row : (n,) int64
-        The row of one population in POPULATIONS.
     fired : (n,) int32
         The neurons that fired.
     amount : (n,) float64
         How often each of them fired, or its v where spikes are graded.
     n_fired : int
         How many neurons fired.
-    before_test : (n_slots, n) float64
-        The ring of input that acts before the threshold test.
-    after_test : (n_slots, n) float64
-        The ring of input that acts after it.
-    now : int
-        The clock, in network steps.
     """
     links, synapses = _links(table)
     amplitude = f64(table[Argument.NUMBERS], 2)[1]
@@ -255,23 +217,7 @@ def send_spikes(table, part, row, fired, amount, n_fired, before_test, after_tes
 
 @inner
 def send_v(table, part, row, before_test, after_test, now):
-    """Send the values of a population that does not spike. Returns (operations, multiplications).
-
-    Parameters
-    ----------
-    table : (n_entries,) int64
-        The kernel's table: sizes and addresses.
-    part : int
-        The number of this part, from 0 on.
-    row : (n,) int64
-        The row of one population in POPULATIONS.
-    before_test : (n_slots, n) float64
-        The ring of input that acts before the threshold test.
-    after_test : (n_slots, n) float64
-        The ring of input that acts after it.
-    now : int
-        The clock, in network steps.
-    """
+    """Send the values of a population that does not spike. Returns (operations, multiplications)."""
     links, synapses = _links(table)
     v = f64(table[Argument.V], table[Argument.N])[row[Column.LO] : row[Column.HI]]
     operations = 0

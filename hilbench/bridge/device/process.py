@@ -20,9 +20,9 @@ from typing import Any
 
 import msgspec
 
-from hilbench import plugins
+from hilbench import modules, plugins
 from hilbench.bridge.environments import python_of
-from hilbench.errors import LinkError
+from hilbench.errors import LinkError, PluginError
 
 COMMAND = (sys.executable, "-m", "hilbench", "serve")
 STOP_TIMEOUT_S = 2.0
@@ -72,6 +72,7 @@ class DeviceProcess:
             *("--backend", kind, "--bind", bind, "--exit-with-stdin"),
             *("--config", msgspec.json.encode(settings).decode()),
             *("--load-timeout-s", repr(float(timeout_s))),
+            *_modules(),
         ]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         self._passed_on = 0
@@ -150,9 +151,19 @@ class DeviceProcess:
         return f"; it said: {' | '.join(lines[-TAIL_LINES:])}" if lines else "; it said nothing"
 
 
+def _modules() -> tuple[str, ...]:
+    """What the device may import, besides plug-ins: what this process may."""
+    found = modules.allowed()
+    return ("--modules", msgspec.json.encode(found).decode()) if found else ()
+
+
 def _command(kind: str) -> tuple[str, ...]:
     """COMMAND, in the environment that a backend's device needs. Raises LinkError when that is not installed."""
-    environment = plugins.get("backends", kind).environment if kind in plugins.all_of("backends") else None
+    try:
+        plugins.find("backends", kind)
+    except PluginError:  # the device says so itself
+        return COMMAND
+    environment = plugins.get("backends", kind).environment
     return COMMAND if environment is None else (str(python_of(environment)), *COMMAND[1:])
 
 

@@ -11,7 +11,7 @@ from hilbench.envs.disturbances._base import (
     Traits,
     spread,
 )
-from hilbench.envs.disturbances._events import EventConfig, EventDisturbance
+from hilbench.envs.disturbances._events import EventConfig, EventDisturbance, in_order
 
 __all__ = [
     "Disturbance",
@@ -24,5 +24,6 @@ __all__ = [
     "Span",
     "Timing",
     "Traits",
+    "in_order",
     "spread",
 ]

@@ -184,7 +184,7 @@ def rule_to_dict(rule: Rule | None) -> dict[str, Any] | None:
     """A rule as its plug-in name and its fields."""
     if rule is None:
         return None
-    return {"kind": type(rule).__module__.rpartition(".")[2], **msgspec.to_builtins(rule)}
+    return {"kind": plugins.name_of("rules", type(rule)), **msgspec.to_builtins(rule)}
 
 
 def rule_from_dict(found: dict[str, Any] | None) -> Rule | None:

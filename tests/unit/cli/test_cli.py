@@ -293,7 +293,7 @@ def test_import_attaches_a_profile_and_says_what_it_says(tmp_path: Path, capsys:
     path = plain_nir(tmp_path / "net.nir")
     assert call("import", str(path), *STATED, "--recurrent-delay", "1", "--spike-amplitude", "impulse") == 0
     said = " ".join(capsys.readouterr().out.split())  # tables break lines
-    projection = "linear cells -> cells, 2 synapses, 1 steps (0.0001 s)"
+    projection = "linear cells -> cells, 2 synapses, 1 step (0.0001 s)"
     for word in ("cells", "lif 2, tau 0.1 s", projection, "impulse", "reset_at", "now", "tau_unit"):
         assert word in said
     net = load(tmp_path / "net.hilbench.nir")

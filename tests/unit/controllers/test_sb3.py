@@ -12,14 +12,16 @@ import gymnasium
 import msgspec
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete
 from gymnasium.wrappers import RescaleAction
 from numpy.typing import NDArray
 
 import hilbench
 from hilbench.controllers.mlp import MLP
 from hilbench.controllers.sb3 import SB3, SB3Config
+from hilbench.envs.gymnasium import Gymnasium
 from hilbench.errors import ScenarioError
+from hilbench.scenario.files import resolve
 from hilbench.types import PlantSpec
 
 CART_POLE = "hilbench/CartPoleLadder-v0"
@@ -115,6 +117,58 @@ class Strange(gymnasium.Env):
 OBS, FORCE = Box(-1, 1, (4,)), Box(-20, 20, (1,))
 
 
+CHOICES = {
+    "PPO": (Discrete(3), Discrete(3), MultiDiscrete([2, 4]), MultiBinary(3)),
+    "A2C": (Discrete(2), MultiDiscrete([3, 2, 2])),
+    "DQN": (Discrete(4),),
+}
+
+
+@pytest.mark.parametrize(("algorithm", "space"), [(name, space) for name, some in CHOICES.items() for space in some])
+def test_a_policy_of_choices_makes_the_same_ones(algorithm: str, space: gymnasium.Space, save_policy: Save) -> None:
+    import torch
+
+    model, file = save_policy(
+        Strange(OBS, space), algorithm, **SMALL, **(SIZES | {"DQN": {"buffer_size": 10}})[algorithm]
+    )
+    last = model.policy.q_net.q_net[-1] if algorithm == "DQN" else model.policy.action_net
+    with torch.no_grad():  # an untrained policy hardly tells one choice from another
+        last.weight *= 50
+    model.save(file)
+    spec = Gymnasium(env=Strange(OBS, space)).plant_spec
+    wanted = np.array([model.predict(obs, deterministic=True)[0] for obs in OBSERVATIONS]).reshape(
+        len(OBSERVATIONS), -1
+    )
+    found = actions(SB3Config(path=str(file), algorithm=algorithm), spec)
+    assert all(len(set(column)) > 1 for column in wanted.T)
+    np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_policy_of_choices_drives_the_stock_cart_pole(save_policy: Save, tmp_path: Path) -> None:
+    """The run's actions are those that the model predicts from the recorded observations."""
+    with gymnasium.make("CartPole-v1") as env:
+        model, file = save_policy(env, **SMALL, n_steps=64)
+    raw = {
+        "name": "cart", "summary": "The stock cart-pole.", "controller": "ppo",
+        "plant": {"kind": "gymnasium", "id": "CartPole-v1"}, "loop": {"period_s": 0.02, "duration_s": 0.4},
+        "controllers": {"ppo": {"kind": "sb3", "path": str(file)}},
+    }  # fmt: skip
+    assert hilbench.run(resolve(raw, "cart"), tmp_path / "run").status == "done"
+    rows = hilbench.read_run(tmp_path / "run").episodes[0]
+    wanted = [model.predict(obs, deterministic=True)[0] for obs in rows["obs"]]
+    live = ~rows["terminated"]
+    np.testing.assert_array_equal(rows["actions"][live, 0], np.array(wanted)[live])
+
+
+def test_choices_other_than_the_plants_are_refused(save_policy: Save, plant_spec: PlantSpec) -> None:
+    spec = Gymnasium(env=Strange(OBS, Discrete(3))).plant_spec
+    for space, found in ((Discrete(2), "[2]"), (MultiDiscrete([3, 3]), "[3, 3]"), (FORCE, "Box")):
+        file = save_policy(Strange(OBS, space), n_steps=8, batch_size=8)[1]
+        assert f"a policy with choices of [3], as the plant has; found {found}" in refused(
+            SB3Config(path=str(file)), spec
+        )
+
+
 def refused(config: SB3Config, plant_spec: PlantSpec) -> str:
     with pytest.raises(ScenarioError) as found:
         SB3.build(config, plant_spec, 10_000, 0)
@@ -152,7 +206,9 @@ def test_a_policy_of_another_class_is_refused(sb3: Any, plant_spec: PlantSpec, s
         """Stands for policies with a memory, which derive from the plain one."""
 
     file = save_policy(Strange(OBS, FORCE), policy=RecurrentPolicy)[1]
-    assert "PPO's MlpPolicy; found RecurrentPolicy" in refused(SB3Config(path=str(file)), plant_spec)
+    assert "PPO's MlpPolicy; found RecurrentPolicy: it has a memory between steps, and the law has none" in refused(
+        SB3Config(path=str(file)), plant_spec
+    )
 
 
 def test_layers_that_the_law_has_not_are_refused(plant_spec: PlantSpec, save_policy: Save) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
-from tests.helpers.small_plants import AXLE_M, BOX_KG, BOX_KG_M2, WHEEL_M, Box, Rover
+from small_plants import AXLE_M, BOX_KG, BOX_KG_M2, WHEEL_M, Box, Rover
 
 G = 9.81
 

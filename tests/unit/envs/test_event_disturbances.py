@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_plants import Mass
 
 from hilbench.envs._schedule import Schedule
 from hilbench.envs.disturbances import Traits
 from hilbench.errors import ScenarioError
 from hilbench.types import EVENT, NO_EVENTS, EventSensor
-from tests.helpers.small_plants import Mass
 
 EAR, EYE = EventSensor("ear", (10,), ("channel",)), EventSensor("eye", (8, 8, 2), ("y", "x", "polarity"))
 TRAITS = Traits(sensors=(), event_sensors=(EAR, EYE))

@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from small_plants import Box, Mass
 
 import hilbench
 from hilbench import plugins
@@ -14,7 +15,6 @@ from hilbench.envs.sensors import Sensor, SensorConfig
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.record.reader import read_run
 from hilbench.types import EVENT, EventSensor
-from tests.helpers.small_plants import Box, Mass
 
 
 def series(n_steps, sensors, speed_m_s=1.0, seed=0, **settings):

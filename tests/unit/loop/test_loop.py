@@ -283,6 +283,8 @@ def test_sensor_events_of_a_skipped_tick_are_lost_and_counted(tmp_path):
     assert bench.rows["events_lost"].tolist() == [3 if 2 <= k < 10 else 0 for k in range(20)]
     assert {n for *_, n in bench.link.sent} == {3}
     assert [len(events) for events in bench.rows["events"]] == [0 if 2 <= k < 10 else 3 for k in range(20)]
+    assert [len(events) for events in bench.rows["sensor_events"]] == [3] * 20
+    assert bench.rows["relayed"].tolist() == [not 2 <= k < 10 for k in range(20)]
 
 
 def test_a_plant_that_ends_ends_its_episode_and_not_the_run(tmp_path):

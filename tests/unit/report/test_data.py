@@ -100,9 +100,9 @@ MISTAKES = {
     "no cells": ({"summary.json": '{"format": 1, "cells": []}'}, "hold no cell"),
     "a wrong cell": ({"summary.json": '{"format": 1, "cells": [{"label": 3}]}'}, "$.cells[0].label"),
     "a broken run": ({"run.json": "{"}, "no readable run.json"),
-    "a run without a checksum": ({"run.json": '{"format": 3, "episodes": 0, "status": "done"}'}, "has no 'crc32'"),
-    "half a run": ({"run.json": {"format": 3, "episodes": 0, "faults": [], "status": "done"}}, "not a complete run"),
-    "an old run": ({"run.json": {"format": 2}}, "record format 2; allowed: 3"),
+    "a run without a checksum": ({"run.json": '{"format": 4, "episodes": 0, "status": "done"}'}, "has no 'crc32'"),
+    "half a run": ({"run.json": {"format": 4, "episodes": 0, "faults": [], "status": "done"}}, "not a complete run"),
+    "an old run": ({"run.json": {"format": 3}}, "record format 3; allowed: 4"),
 }
 
 

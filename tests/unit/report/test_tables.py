@@ -156,3 +156,18 @@ def test_a_difference_names_its_baseline_and_says_what_it_shows() -> None:
     assert entries[0].note == "the baseline itself"
     assert entries[1].note == "better"
     assert "no difference" in entries[2].note
+
+
+def test_metrics_that_a_scenario_asks_for_have_columns_and_missing_ones_a_line() -> None:
+    peak = {"m:force_peak": Metric(iqm=2.0, n=2, unit="N"), "latency[max]": Metric(iqm=0.02, n=2, unit="s")}
+    cells = [cell("a", error_rms=error(0.1)), cell("b", error_rms=error(0.2))]
+    for each in cells:
+        each.metrics |= peak | {"left[one]": error(1.0), "left[two]": error(2.0), "unasked": error(3.0)}
+        each.report = ["m:force_peak", "left", "latency[max]", "error_rms", "evil:gone"]
+        each.title = each.label
+    table = tables.overview("s", cells, [], None)
+    titles = [each.title for each in table.columns]
+    assert titles[-4:] == ["force peak", "left\none", "left\ntwo", "latency\nmax"]
+    assert titles.count("error") == 1
+    assert column(table, "force peak")[1][0].text == "2"
+    assert table.refused == {f"evil:gone: {tables.NOT_COMPUTED}": ["a", "b"]}

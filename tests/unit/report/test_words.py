@@ -39,7 +39,15 @@ def test_settings_as_words(key: str, value: object, text: str) -> None:
     assert words.setting(key, value) == text
 
 
-@pytest.mark.parametrize(("name", "text"), [("tip_error_m", "tip error"), ("theta_error_rad", "theta error")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tip_error_m", "tip error"),
+        ("theta_error_rad", "theta error"),
+        ("angle", "angle"),
+        ("negative_reward", "negative reward"),
+    ],
+)
 def test_info_keys_as_words(name: str, text: str) -> None:
     assert words.subject(name) == text
 

@@ -23,7 +23,18 @@ from hilbench.runs.build import check_whole, make_agent, make_plant
 from hilbench.studies.evaluation import run_job
 from hilbench.studies.plan import Planner
 from hilbench.studies.suite import cells, load_suite
-from hilbench.types import EVENT, BuiltController, Controller, Decoder, Empty, Encoder, Law, LawProgram, Port
+from hilbench.types import (
+    EVENT,
+    BuiltController,
+    Controller,
+    Decoder,
+    Empty,
+    Encoder,
+    EventSensor,
+    Law,
+    LawProgram,
+    Port,
+)
 
 
 class Broken(CartpoleLadder):
@@ -52,6 +63,12 @@ class Broken(CartpoleLadder):
         self._asked = getattr(self, "_asked", 0) + 1
         change = self.faults.get("observe", lambda plant, *found: found)
         return change(self, obs, reward, terminated, truncated, info)
+
+    def __getattr__(self, name: str) -> Any:
+        """`events` is there only where a test has put it in place."""
+        if name != "events" or "events" not in self.faults:
+            raise AttributeError(name)
+        return lambda: self.faults["events"]
 
     def state(self) -> Any:
         return self.faults.get("state", lambda plant, state: state)(self, super().state())
@@ -122,7 +139,24 @@ def set_first(value: float) -> Any:
     return change
 
 
+def sensing(*events: tuple[int, int], **fields: Any) -> dict[str, Any]:
+    """A plant with an event camera of 2 x 2 pixels, in which something is different."""
+    eye = EventSensor(**{"name": "eye", "shape": (2, 2, 2), "axes": ("y", "x", "polarity")} | fields)
+    return spec(event_sensors=(eye,)) | {"events": np.array(list(events), EVENT)}
+
+
 FAULTS = {
+    "a pixel that is none": (sensing((0, 8)), "events(): address: found 8; allowed: less than 8, the addresses of its"),
+    "an event after the window": (sensing((1000, 0)), "events(): t_us: found 1000; allowed: less than 1000, the contr"),
+    "events out of order": (sensing((3, 0), (2, 0)), "events(): t_us: found [3, 2]; allowed: an order that never"),
+    "sensors without events": (spec(event_sensors=sensing()["plant_spec"]["event_sensors"]),
+                               "plant_spec.event_sensors: found 1, and a plant without events(); allowed"),
+    "events without sensors": ({"events": np.zeros(0, EVENT)}, "event_sensors: found 0, and a plant with events()"),
+    "three polarities": (sensing(shape=(2, 2, 3)), "'eye': found shape (2, 2, 3), axes ('y', 'x', 'polarity')"),
+    "an axis twice": (sensing(axes=("x", "x", "polarity")), "found shape (2, 2, 2), axes ('x', 'x', 'polarity')"),
+    "a size without an axis": (sensing(axes=("y", "x")), "allowed: sizes of 1 or more, 2 for a polarity, and a name"),
+    "a sensor twice": (sensing() | spec(event_sensors=sensing()["plant_spec"]["event_sensors"] * 2),
+                       "plant_spec.event_sensors: found ['eye', 'eye']; allowed: each name once"),
     "observation too short": (seen(obs=lambda p, obs: obs[:3]), "observation: found 3 values; allowed: 4: x, xd"),
     "observation too long": (seen(obs=lambda p, obs: np.append(obs, obs[:1])), "observation: found 5 values"),
     "float64": (seen(obs=lambda p, obs: obs.astype(float)), "observation: found type float64; allowed: float32"),
