@@ -152,7 +152,7 @@ def test_importing_the_package_only_registers_plants():
 
 
 def test_pybullet_is_imported_in_one_file():
-    assert importers("pybullet", "pybullet_data") == {"envs/_bullet.py"}
+    assert importers("pybullet", "pybullet_data") == {"envs/_engine.py"}
 
 
 def test_sockets_live_where_devices_and_robots_are_reached():
@@ -196,7 +196,7 @@ def test_files_are_short(name):
 
 def test_importing_the_package_loads_nothing_heavy():
     heavy = ("numba", "zmq", "pybullet", "altair", "pyarrow", "pandas", "scipy", "nir", "torch")
-    heavy += ("hilbench.loop.loop", "hilbench.scenario.files", "hilbench.envs._bullet")
+    heavy += ("hilbench.loop.loop", "hilbench.scenario.files", "hilbench.envs._engine")
     code = f"import sys, hilbench; print([name for name in {heavy} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.strip() == "[]"

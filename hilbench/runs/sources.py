@@ -194,7 +194,7 @@ def _modules(scenario: Scenario) -> list[str]:
     """The modules of the plug-ins that a scenario names."""
     used = [("links", scenario.link.kind), ("controllers", scenario.chosen.kind)]
     used += [("backends", scenario.chosen.backend.kind)]
-    used += [("disturbances", table["kind"]) for table in scenario.disturbances.values()]
+    used += [(kind, table["kind"]) for kind, tables in _tables(scenario) for table in tables.values()]
     return [*_of_plant(scenario.plant), *(plugins.find(kind, name).module for kind, name in used)]
 
 
@@ -215,11 +215,17 @@ def _files(scenario: Scenario) -> set[str]:
     found = files_named(scenario.loop)
     for kind, part in configs:
         found |= files_named(part.config, any_text=plugins.find(kind, part.kind).foreign)
-    for name, table in scenario.disturbances.items():
-        plugin = plugins.find("disturbances", table["kind"])
-        settings = {field: value for field, value in table.items() if field != "kind"}
-        found |= files_named(to_config(plugin.load().Config, settings, name), any_text=plugin.foreign)
+    for kind, tables in _tables(scenario):
+        for name, table in tables.items():
+            plugin = plugins.find(kind, table["kind"])
+            settings = {field: value for field, value in table.items() if field != "kind"}
+            found |= files_named(to_config(plugin.load().Config, settings, name), any_text=plugin.foreign)
     return found
+
+
+def _tables(scenario: Scenario) -> tuple[tuple[str, dict[str, dict[str, Any]]], ...]:
+    """The sections that hold a plug-in a table, by kind."""
+    return ("disturbances", scenario.disturbances), ("sensors", scenario.sensors)
 
 
 @cache

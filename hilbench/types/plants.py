@@ -65,7 +65,7 @@ class PlantSpec(Struct, frozen=True):
 
 
 class Plant(Protocol):
-    """A robot and its sensors, as a run drives it. Plants of hilbench derive from `envs._plant.Plant`, a Gymnasium env.
+    """A robot and its sensors, as a run drives it. Plants of hilbench derive from `envs.Plant`, a Gymnasium env.
 
     One whose sensors give spike events is a SensingPlant.
     """
