@@ -99,8 +99,12 @@ class PlantContract(Contract):
         """A function that makes the plant."""
         ensure(hasattr(part.config, "physics_step_s"), "a plant's Config has a field physics_step_s, in s: found none")
         step_s = part.config.physics_step_s
-        period_s = self.period_s or round(step_s * max(1, round(0.01 / step_s)), 6)
-        return Maker(part, period_s, whole_steps(period_s, step_s, "period_s"))
+        if step_s is not None:
+            period_s = self.period_s or round(step_s * max(1, round(0.01 / step_s)), 6)
+            return Maker(part, period_s, whole_steps(period_s, step_s, "period_s"))
+        period_s = self.period_s or 0.01  # a plant that takes the step from the period, or knows its own
+        with closing(Maker(part, period_s, 1)()) as plant:
+            return Maker(part, period_s, whole_steps(period_s, plant.plant_spec.physics_step_s, "period_s"))
 
     @pytest.fixture
     def plant(self, make: Maker) -> Iterator[Any]:
