@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 from hilbench import plugins
-from hilbench.errors import HilbenchError, said
+from hilbench.errors import HilbenchError, PluginFault, said
+from hilbench.runs.run import run
+from hilbench.scenario.resolved import Scenario
 from hilbench.settings import to_config
 
 T = TypeVar("T")
@@ -72,6 +75,24 @@ def refusal(line: str, call: Any, *arguments: Any, errors: type[Exception] | tup
         allowed = errors if isinstance(errors, tuple) else (errors,)
         broken(f"{line} is refused by {' or '.join(e.__name__ for e in allowed)}: found {said(error)}")
     return None
+
+
+def run_whole(scenario: Scenario, folder: Path, which: str) -> None:
+    """Run a scenario to its end.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    folder : Path
+        Where the record goes.
+    which : str
+        Which run it is, for the failure.
+    """
+    try:
+        outcome = run(scenario, folder)
+    except PluginFault as error:
+        broken(f"a run {which} ends well: {error}")
+    ensure(outcome.status == "done", f"a run {which} ends well: {outcome.status}: {outcome.fault}")
 
 
 class Part(NamedTuple):

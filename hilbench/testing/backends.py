@@ -79,6 +79,7 @@ class BackendContract(NetworkPromises, LearningPromises, Contract):
             for name in ("values", "events", "modulators"):
                 a, b = getattr(then, name), getattr(now, name)
                 ensure(a.tobytes() == b.tobytes(), f"a backend leaves ticks as they are: {name} of tick {k} changed")
+            ensure(then.learning == now.learning, f"a backend leaves ticks as they are: learning of tick {k} changed")
 
     def test_what_a_reader_makes_of_ticks_and_replies_changes_nothing_later(self, loaded):
         """Every array of both is resized, overwritten and replaced, also before a gap, a reset and a snapshot."""

@@ -16,10 +16,9 @@ from hilbench.nal.model.codec import pack, unpack
 from hilbench.record.reader import read_run
 from hilbench.runs.build import check_whole
 from hilbench.runs.replay import replay
-from hilbench.runs.run import run
 from hilbench.scenario.files import resolve
 from hilbench.scenario.resolved import Scenario
-from hilbench.testing._parts import Contract, Part, Settings, brief, ensure, refusal
+from hilbench.testing._parts import Contract, Part, Settings, ensure, refusal, run_whole
 from hilbench.types import EVENT, BuiltController, PlantSpec, Probes, Program, Tick, size_of
 
 N_TICKS = 50
@@ -165,8 +164,7 @@ class ControllerContract(Contract):
         for plant in fitting:
             folder = tmp_path / plant.name
             with part.found() as name:
-                outcome = run(self._scenario(part, name, plant), folder / "run")
-                ensure(outcome.status == "done", f"a run of plant {plant.name!r} is done: found {brief(outcome.notes)}")
+                run_whole(self._scenario(part, name, plant), folder / "run", f"of plant {plant.name!r}")
                 equal, _ = replay(folder / "run", folder / "replay", trust=True)
             ensure(equal, f"a run of plant {plant.name!r} replays bit for bit: found other states")
             for episode in read_run(folder / "run").episodes:

@@ -27,7 +27,8 @@ def acted_on(
 
     Parameters
     ----------
-    choices : int
+    *choices : int
+        For each action.
     low, high, safe : sequence of float
         Limits and safe action, where they are to be others.
     """

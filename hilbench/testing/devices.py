@@ -134,7 +134,7 @@ def plug_in(monkeypatch: pytest.MonkeyPatch, **kinds: type[Backend]) -> None:
     Parameters
     ----------
     monkeypatch : pytest.MonkeyPatch
-    kinds : Backend classes
+    **kinds : type of Backend
         By name.
     """
     get = plugins.get
@@ -189,7 +189,7 @@ def serving(backend: Backend, bind: str = "tcp://127.0.0.1:*", **options: Any) -
     backend : Backend
     bind : str
         Where it listens.
-    options
+    **options : Any
         As `bridge.device.server.serve` has them.
     """
     with in_thread(lambda **ends: serve(backend, bind, **ends, **options)) as (address, _):

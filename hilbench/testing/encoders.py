@@ -28,7 +28,7 @@ def observed(*names: str, sensors: tuple[EventSensor, ...] = ()) -> PlantSpec:
 
     Parameters
     ----------
-    names : str
+    *names : str
         The observations.
     sensors : tuple of EventSensor
     """

@@ -11,9 +11,8 @@ import pytest
 
 from hilbench.metrics import MODES, Better, measure
 from hilbench.record.reader import read_run
-from hilbench.runs.run import run
 from hilbench.scenario.files import load
-from hilbench.testing._parts import Contract, Part, brief, ensure
+from hilbench.testing._parts import Contract, Part, brief, ensure, run_whole
 from hilbench.types import RunData
 
 ROLES = ("twin", "floor", "oracle")
@@ -53,8 +52,7 @@ class MetricContract(Contract):
 
     def _recorded(self, tmp_path_factory: pytest.TempPathFactory) -> RunData:
         folder: Path = tmp_path_factory.mktemp("contract") / "run"
-        outcome = run(load(self.scenario, self.overrides), folder)
-        ensure(outcome.status == "done", f"scenario {self.scenario!r} runs: found {brief(outcome.notes)}")
+        run_whole(load(self.scenario, self.overrides), folder, f"of scenario {self.scenario!r}")
         return read_run(folder)
 
     def _answers(self, part: Part, run: RunData) -> dict[str, dict[str, Any]]:

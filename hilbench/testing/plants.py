@@ -18,16 +18,12 @@ import pytest
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.runs.plant_check import check_plant, look
 from hilbench.runs.replay import replay
-from hilbench.runs.run import run
 from hilbench.scenario.files import resolve
 from hilbench.scenario.resolved import Scenario
 from hilbench.settings import whole_steps
-from hilbench.testing._parts import Contract, Part, brief, broken, ensure, part_of, refusal, same
+from hilbench.testing._parts import Contract, Part, brief, broken, ensure, part_of, refusal, run_whole, same
 from hilbench.testing._rollouts import N_TICKS, difference, digest, instant, random_actions, rollout
 from hilbench.types import to_builtins
-
-USUAL_PERIOD_S = 0.01
-"""The control period of a test, where a plant's physics step allows it."""
 
 
 class Maker(NamedTuple):
@@ -102,10 +98,12 @@ class PlantContract(Contract):
         """A function that makes the plant."""
         ensure(hasattr(part.config, "physics_step_s"), "a plant's Config has a field physics_step_s, in s: found none")
         step_s = part.config.physics_step_s
-        if step_s is None:  # one physics step in a control period, however long
-            return Maker(part, self.period_s or USUAL_PERIOD_S, 1)
-        period_s = self.period_s or round(step_s * max(1, round(USUAL_PERIOD_S / step_s)), 6)
-        return Maker(part, period_s, whole_steps(period_s, step_s, "period_s"))
+        if step_s is not None:
+            period_s = self.period_s or round(step_s * max(1, round(0.01 / step_s)), 6)
+            return Maker(part, period_s, whole_steps(period_s, step_s, "period_s"))
+        period_s = self.period_s or 0.01  # a plant that takes the step from the period, or knows its own
+        with closing(Maker(part, period_s, 1)()) as plant:
+            return Maker(part, period_s, whole_steps(period_s, plant.plant_spec.physics_step_s, "period_s"))
 
     @pytest.fixture
     def plant(self, make: Maker) -> Iterator[Any]:
@@ -171,8 +169,9 @@ class PlantContract(Contract):
         plant.reset(seed=1)
         for _ in range(n_steps):
             plant.advance(1, action)
-        found = f"found {brief(plant.state())} one by one, {brief(at_once)} at once"
-        ensure(same(plant.state(), at_once), f"advance(1) {n_steps} times is advance({n_steps}): {found}")
+        one_by_one = plant.state()
+        found = f"found {brief(one_by_one)} one by one, {brief(at_once)} at once"
+        ensure(same(one_by_one, at_once), f"advance(1) {n_steps} times is advance({n_steps}): {found}")
 
     def test_a_gymnasium_step_is_advance_and_observe(self, make, plant):
         if not hasattr(plant, "step"):
@@ -201,8 +200,9 @@ class PlantContract(Contract):
             if any(plain[k].ends):
                 return
             plant.advance(make.steps, action)
-            found = f"state {brief(plant.state())}, without that {brief(plain[k + 1].state)}"
-            ensure(same(plant.state(), plain[k + 1].state), f"observe() and state() change nothing: found {found}")
+            state = plant.state()
+            found = f"state {brief(state)}, without that {brief(plain[k + 1].state)}"
+            ensure(same(state, plain[k + 1].state), f"observe() and state() change nothing: found {found}")
         for k, obs, obs_then, state, state_then in kept:
             ensure(same(obs, obs_then), f"an observation stays as it was: that of tick {k} has changed since")
             ensure(same(state, state_then), f"a state stays as it was: that of tick {k} has changed since")
@@ -275,7 +275,6 @@ class PlantContract(Contract):
 
     def test_a_run_ends_well_and_replays_bit_for_bit(self, make, tmp_path: Path):
         with make.part.found() as name:
-            outcome = run(make.scenario(name), tmp_path / "run")
-            ensure(outcome.status == "done", f"a run under random actions is done: found {brief(outcome.notes)}")
+            run_whole(make.scenario(name), tmp_path / "run", "under random actions")
             equal, n = replay(tmp_path / "run", tmp_path / "replay", trust=True)
         ensure(equal and n, f"a run replays bit for bit: found other states among {n} ticks")
