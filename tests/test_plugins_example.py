@@ -1,4 +1,4 @@
-"""The package in `examples/plugins`, installed beside hilbench: its own tests, its runs in all modes, over all links."""
+"""The package in `examples/plugins`, installed beside hilbench: its own tests, runs in all modes and over all links."""
 
 from __future__ import annotations
 
