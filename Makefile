@@ -68,4 +68,4 @@ $(VENV)/tested: $(VENV)/installed
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-* examples/devices/c/device runs dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) $(VENV)-* examples/devices/c/device examples/robots/c/robot runs dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -39,6 +39,10 @@ class LinkError(HilbenchError, TimeoutError):
     """A device cannot be reached, refused a request, or stopped answering."""
 
 
+class RobotError(HilbenchError):
+    """A robot cannot be reached, is another than the scenario says, was stopped, or no longer answers."""
+
+
 class MeterError(HilbenchError):
     """No meter can be read here, or the run leaves nothing to meter."""
 

@@ -42,7 +42,8 @@ class Kind(NamedTuple):
 
 KINDS = {
     "envs": Kind("envs", "Plant"),
-    "disturbances": Kind("envs/disturbances.py", "Disturbance", many=True),
+    "disturbances": Kind("envs/disturbances", "Disturbance", many=True),
+    "sensors": Kind("envs/sensors", "Sensor"),
     "controllers": Kind("controllers", "Controller"),
     "laws": Kind("controllers", "Law"),
     "encoders": Kind("coders", "Encoder"),

@@ -140,7 +140,7 @@ def parsed_by_hilbench(words: list[str], monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(SystemExit) as end:
         main(words)
     assert end.value.code == 0
-    if asked.get("trust"):
+    if asked.get("trust") or asked["args"][:1] == ("slide.toml",):
         return  # what it names is a file that a line above it writes: both run below
     if words[0] in ("run", "check", "program") and not asked["args"][0].endswith(".nir"):
         load(asked["args"][0], asked["overrides"], asked["controller"])

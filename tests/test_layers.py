@@ -18,8 +18,8 @@ TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
 
 LAYERS = (
     ("errors", "files", "types", "seeding", "settings", "plugins", "modules"),
-    ("scenario", "coders", "nal"),
-    ("firmware",),
+    ("scenario", "coders", "nal", "lines"),
+    ("firmware", "robot"),
     ("envs", "controllers", "backends", "bridge", "metrics", "meters", "conformance"),
     ("record",),
     ("loop",),
@@ -42,6 +42,7 @@ CLOCKS = (
     "cli/",
     "bridge/",
     "meters/",
+    "robot/",
     "testing/",
 )
 SHARED = {"bridge": {"environments", "keys"}}
@@ -151,13 +152,14 @@ def test_importing_the_package_only_registers_plants():
 
 
 def test_pybullet_is_imported_in_one_file():
-    assert importers("pybullet", "pybullet_data") == {"envs/_bullet.py"}
+    assert importers("pybullet", "pybullet_data") == {"envs/_engine.py"}
 
 
-def test_sockets_live_in_the_bridge():
+def test_sockets_live_where_devices_and_robots_are_reached():
+    """A robot is below plants, for a plant may be one; a plant itself knows no socket, nor does it know the bridge."""
     found = importers("zmq", "socket", "socketserver", "asyncio", "http")
-    assert "bridge/zmq.py" in found
-    assert {name for name in found if not name.startswith("bridge/")} == set()
+    assert {"bridge/zmq.py", "robot/transport.py"} <= found
+    assert {name for name in found if not name.startswith(("bridge/", "robot/"))} == set()
 
 
 def test_only_the_command_line_prints():
@@ -194,7 +196,7 @@ def test_files_are_short(name):
 
 def test_importing_the_package_loads_nothing_heavy():
     heavy = ("numba", "zmq", "pybullet", "altair", "pyarrow", "pandas", "scipy", "nir", "torch")
-    heavy += ("hilbench.loop.loop", "hilbench.scenario.files", "hilbench.envs._bullet")
+    heavy += ("hilbench.loop.loop", "hilbench.scenario.files", "hilbench.envs._engine")
     code = f"import sys, hilbench; print([name for name in {heavy} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.strip() == "[]"

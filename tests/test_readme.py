@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from robots import serving
 
 from hilbench import plugins
 from hilbench.bridge.impair.impairment import Impairment, to_impairment
@@ -66,6 +67,10 @@ def test_toml_block(text: str, tmp_path: Path) -> None:
         assert cells(load_suite(raw))
     elif "impairment" in raw:
         assert to_impairment(raw["impairment"], "impairment") != Impairment()
+    elif raw.get("plant", {}).get("kind") == "remote":
+        with serving() as (address, _):
+            raw["plant"]["address"] = address
+            assert run(resolve(raw, "block"), tmp_path / "run").status == "done"
     elif "controller" in raw:
         assert run(resolve(raw, "block"), tmp_path / "run").status == "done"
     else:

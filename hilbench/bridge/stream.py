@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 from typing import Annotated
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
 from hilbench.bridge.client.connection import Connection, ConnectionLink, Settings
 from hilbench.bridge.protocol.framing import Cobs
 from hilbench.bridge.transport.addresses import LINKS
-from hilbench.errors import LinkError, MissingExtra, allowed_hint
-
-BAUD = 115_200
-_REMEDIES = {
-    errno.ENOENT: "is the board plugged in, and is this its name?",
-    errno.EACCES: "its group may, on Debian dialout: `adduser YOU dialout`, and log in again",
-    errno.EAGAIN: "another program has it open",
-}
+from hilbench.errors import LinkError
+from hilbench.lines.serial import open_serial
 
 
 class Config(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,7 +32,7 @@ class StreamLink(ConnectionLink):
 
     def _open(self, address: str) -> Connection:
         if address.startswith("serial://"):
-            return _serial(address)
+            return open_serial(address)
         host, port, path = split(address)
         if not (port or path):
             raise LinkError(f"no device can be at {address!r}; allowed: a PORT from 1 to 65535")
@@ -85,25 +77,3 @@ def split(address: str) -> tuple[str, int, str]:
     if not host and port is None and len(path) > 1:
         return "", 0, path
     raise LinkError(f"no byte stream is at {address!r}; allowed: stream://HOST:PORT or stream:///PATH")
-
-
-def _serial(address: str) -> Connection:
-    try:
-        import serial
-    except ModuleNotFoundError as error:
-        raise MissingExtra("pyserial", "serial") from error
-    parts = urlsplit(address)
-    if parts.netloc or not parts.path:
-        raise LinkError(f"no serial line is at {address!r}; allowed: serial:///dev/ttyACM0?baud={BAUD}")
-    settings = dict(parse_qsl(parts.query))
-    baud = settings.pop("baud", str(BAUD))
-    if settings:
-        raise LinkError(f"{address!r}: found {next(iter(settings))!r}; {allowed_hint(next(iter(settings)), ['baud'])}")
-    if not baud.isdecimal():
-        raise LinkError(f"{address!r}: baud: found {baud!r}; allowed: a whole number")
-    try:
-        return serial.Serial(parts.path, int(baud), timeout=0, exclusive=True)
-    except (serial.SerialException, ValueError) as error:
-        number = getattr(error, "errno", None)
-        said, remedy = os.strerror(number) if number else error, _REMEDIES.get(number or 0, "is it a serial line?")
-        raise LinkError(f"cannot open {parts.path!r}: {said}; {remedy}") from None

@@ -47,6 +47,9 @@ class State(NamedTuple):
     qd_ref_2: float
 
 
+N_OWN = len(State._fields)
+
+
 def arm_model(plant: PlantSpec, controller: str) -> ArmModel:
     """The plant's nominal arm. Raises ScenarioError when the plant is no arm."""
     missing = [name for name in ArmModel.__struct_fields__ if name not in plant.parameters]
@@ -74,8 +77,8 @@ def command_nm(arm: ArmModel, s: State) -> tuple[float, float]:
 
 
 def state(values: NDArray) -> State:
-    """The observation as plain floats."""
-    return State(*values.tolist())
+    """The arm's own observations as plain floats; behind them stand those of sensors that it carries."""
+    return State(*values[:N_OWN].tolist())
 
 
 def torque(first: float, second: float) -> NDArray:

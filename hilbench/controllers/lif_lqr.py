@@ -50,7 +50,7 @@ class LIFLQR(Controller):
         net.connect(x, neurons, weights, bias=bias, name="encoders")
         decoders = _decoders(config, weights, bias, -k * np.array(config.state_scale), random)
         net.connect(neurons, force, decoders, name="decoders")
-        encoder = Values(ValuesConfig(scale=config.state_scale), plant, period_us)
+        encoder = Values(ValuesConfig(observations=plant.obs_names[:4], scale=config.state_scale), plant, period_us)
         return BuiltController(net, encoder, direct(net.outputs, plant, period_us))
 
 

@@ -42,7 +42,7 @@ class LQRLaw(Law):
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
         limit = self.config.limit
-        return np.array((min(max(float(self._gain @ values), -limit), limit),))
+        return np.array((min(max(float(self._gain @ values[: self._gain.size]), -limit), limit),))
 
 
 def gain(a: ArrayLike, b: ArrayLike, q: ArrayLike, r: ArrayLike) -> NDArray:

@@ -12,12 +12,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hilbench.envs._bullet import BASE_NAMES, BASE_UNITS, BulletConfig, BulletPlant, Thruster
+    from hilbench.envs._picture import Mark, View
     from hilbench.envs._plant import Plant
     from hilbench.envs._schedule import Schedule
+    from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
 
-_HOMES = {"_plant": ("Plant",), "_schedule": ("Schedule",)}
+_HOMES = {
+    "_plant": ("Plant",),
+    "_stepped": ("Shown", "SteppedConfig", "SteppedPlant"),
+    "_bullet": ("BASE_NAMES", "BASE_UNITS", "BulletConfig", "BulletPlant", "Thruster"),
+    "_picture": ("Mark", "View"),
+    "_schedule": ("Schedule",),
+}
 """What is loaded by its first use, by file."""
-__all__ = ["Plant", "Schedule", "register"]
+__all__ = [
+    "BASE_NAMES",
+    "BASE_UNITS",
+    "BulletConfig",
+    "BulletPlant",
+    "Mark",
+    "Plant",
+    "Schedule",
+    "Shown",
+    "SteppedConfig",
+    "SteppedPlant",
+    "Thruster",
+    "View",
+    "register",
+]
 
 
 def __getattr__(name: str) -> Any:

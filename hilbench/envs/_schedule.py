@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hilbench import plugins
-from hilbench.envs.disturbances import Disturbance, Loads, Timing, Traits
-from hilbench.errors import PluginError, ScenarioError, allowed_hint
-from hilbench.modules import is_module_name
-from hilbench.settings import to_config
+from hilbench.envs._tables import configured
+from hilbench.envs.disturbances import Disturbance, Loads, Span, Timing, Traits
+from hilbench.errors import ScenarioError
+from hilbench.types import Events
 
 NEVER = 2**62
 
@@ -33,10 +32,10 @@ class Schedule:
     """
 
     def __init__(self, tables: Mapping[str, Any], traits: Traits, step_s: float) -> None:
-        if not isinstance(tables, Mapping):
-            raise ScenarioError(f"disturbances: found {tables!r}, expected a table of tables")
-        self._n_joints = len(traits.joints)
-        self._windows = [_window(name, table, traits, step_s) for name, table in tables.items()]
+        self._n_joints, self._step_us = len(traits.joints), round(step_s * 1e6)
+        found = configured("disturbances", tables)
+        self._windows = [_window(name, each, traits, step_s) for name, each in found.items()]
+        self._telling = [each for each in self._windows if type(each.disturbance).tell is not Disturbance.tell]
         self.active: list[Disturbance] = []
         self.wake = 0
         """The step at which `at` must be asked again; until then nothing changes."""
@@ -61,6 +60,25 @@ class Schedule:
                 self.active.append(window.disturbance)
         return loads
 
+    def tell(self, events: Events, first_us: int, start_us: int, period_us: int) -> Events:
+        """The events of a window, after the disturbances that act in it.
+
+        Parameters
+        ----------
+        events : (n,) EVENT
+            In order of `t_us`, which counts from the window's start.
+        first_us : int
+            The first `t_us` that was not read before.
+        start_us : int
+            When the window starts, in plant time; below 0 within the first period.
+        period_us : int
+            Its length.
+        """
+        for window in self._telling:
+            if (span := window.span(self._step_us, first_us, start_us, period_us)) is not None:
+                events = window.disturbance.tell(events, span)
+        return events
+
 
 @dataclass(frozen=True, slots=True)
 class _Window:
@@ -74,6 +92,17 @@ class _Window:
     def level(self, step: int) -> float:
         return (step - self.start) / (self.full - self.start) if step < self.full else 1.0
 
+    def span(self, step_us: int, first_us: int, start_us: int, period_us: int) -> Span | None:
+        """The part of a window of events in which it acts; None where it does not."""
+        begin_us = max(self.start * step_us - start_us, first_us, -start_us)
+        end_us = min(self.stop * step_us - start_us, period_us)
+        if begin_us >= end_us:
+            return None
+        if self.full == self.start:
+            return Span(begin_us, end_us, period_us=period_us)
+        per_us = 1 / ((self.full - self.start) * step_us)
+        return Span(begin_us, end_us, (start_us - self.start * step_us) * per_us, per_us, period_us)
+
     def wake(self, step: int) -> int:
         if step < self.start:
             return self.start
@@ -82,17 +111,8 @@ class _Window:
         return step + 1 if step < self.full else self.stop
 
 
-def _window(name: str, table: Any, traits: Traits, step_s: float) -> _Window:
-    where = f"disturbances.{name}"
-    kinds = plugins.all_of("disturbances")
-    kind = table.get("kind") if isinstance(table, Mapping) else None
-    if not isinstance(kind, str) or (kind not in kinds and not is_module_name(kind)):
-        raise ScenarioError(f"{where}.kind: found {kind!r}; {allowed_hint(str(kind), kinds)}")
-    try:
-        cls = plugins.get("disturbances", kind)
-    except PluginError as error:
-        raise ScenarioError(f"{where}.kind: {error}") from None
-    config: Timing = to_config(cls.Config, {key: value for key, value in table.items() if key != "kind"}, where)
+def _window(name: str, found: tuple[Any, Timing], traits: Traits, step_s: float) -> _Window:
+    (cls, config), where = found, f"disturbances.{name}"
     start = round(config.at_s / step_s)
     stop = NEVER if config.until_s is None else round(config.until_s / step_s)
     if stop <= start:

@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from hilbench.envs._bullet import GRAVITY_M_S2, BulletConfig, BulletPlant
 from hilbench.envs._picture import Mark, View
+from hilbench.envs._stepped import Shown
 from hilbench.envs.disturbances import Traits
 from hilbench.types import PlantSpec
 
@@ -114,7 +114,7 @@ class ArmPayload(BulletPlant):
     view = View(eye_m=(0.0, -4.0, 0.3), target_m=(0.0, 0.0, -0.06), fov_deg=28.0)
 
     @property
-    def plant_spec(self) -> PlantSpec:
+    def own_spec(self) -> PlantSpec:
         """Names, limits and nominal constants.
 
         `centre_*_m` is a link's joint to its centre of mass, `inertia_*_kg_m2` its inertia about that joint's axis
@@ -162,14 +162,14 @@ class ArmPayload(BulletPlant):
             },
         )
 
-    def _load(self) -> int:
+    def load(self) -> int:
         return self.load_urdf("arm_payload.urdf")
 
-    def _begin(self, random: np.random.Generator) -> Sequence[float]:
+    def pose(self, random: np.random.Generator) -> Sequence[float]:
         self._phase_1, self._phase_2 = random.uniform(0.0, 2 * pi, 2).tolist()
         return CENTRE_1_RAD, CENTRE_2_RAD
 
-    def _read(self, joints: Sequence[Sequence[Any]]) -> list[float]:
+    def read_joints(self, joints: Sequence[Sequence[Any]]) -> list[float]:
         angle_1 = SPEED_1_RAD_S * self.time_s + self._phase_1
         angle_2 = SPEED_2_RAD_S * self.time_s + self._phase_2
         self._reference = (
@@ -181,38 +181,37 @@ class ArmPayload(BulletPlant):
         shoulder, elbow = joints
         return [shoulder[0], elbow[0], shoulder[1], elbow[1]]
 
-    def _drive(self, command: list[float]) -> list[float]:
-        torque_1, torque_2 = command
+    def drive(self, values: list[float]) -> list[float]:
+        torque_1, torque_2 = values
         config = self.config
         if config.inner_loop:
-            q_1, q_2, qd_1, qd_2 = self._sensed
+            q_1, q_2, qd_1, qd_2 = self.sensed
             ref_1, ref_2, refd_1, refd_2 = self._reference
             elbow_nm = _G2 * cos(q_1 + q_2)
             torque_1 += config.kp_1 * (ref_1 - q_1) + config.kd_1 * (refd_1 - qd_1) + _G1 * cos(q_1) + elbow_nm
             torque_2 += config.kp_2 * (ref_2 - q_2) + config.kd_2 * (refd_2 - qd_2) + elbow_nm
         return [min(max(torque_1, -LIMIT_NM), LIMIT_NM), min(max(torque_2, -LIMIT_NM), LIMIT_NM)]
 
-    def observe(self) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, float]]:
-        """Gymnasium's five-tuple for the present instant; the observation (8,) is as sensed."""
-        q_1, q_2, _, _ = self._truth
+    def show(self) -> Shown:
+        q_1, q_2, _, _ = self.truth
         ref_1, ref_2, _, _ = self._reference
         (x, z), (x_ref, z_ref) = _tip(q_1, q_2), _tip(ref_1, ref_2)
         error_m = hypot(x - x_ref, z - z_ref)
         info = {
             "t_s": self.time_s,
             "tip_error_m": error_m,
-            "torque_1_nm": self._forces[0],
-            "torque_2_nm": self._forces[1],
-            "work_j": self._work_j,
-            "payload_kg": self._loads.tip_kg,
+            "torque_1_nm": self.forces[0],
+            "torque_2_nm": self.forces[1],
+            "work_j": self.work_j,
+            "payload_kg": self.loads.tip_kg,
             "disturbances": float(len(self._schedule.active)),
         }
-        return np.array([*self._sensed, *self._reference], np.float32), -error_m, False, False, info
+        return [*self.sensed, *self._reference], -error_m, False, info
 
-    def _marks(self) -> Sequence[Mark]:
-        x, z = _tip(self._truth[0], self._truth[1])
+    def marks(self) -> Sequence[Mark]:
+        x, z = _tip(self.truth[0], self.truth[1])
         x_ref, z_ref = _tip(self._reference[0], self._reference[1])
-        load_px = 12.0 * self._loads.tip_kg ** (1 / 3)
+        load_px = 12.0 * self.loads.tip_kg ** (1 / 3)
         return (
             Mark((x, 0.0, z), load_px, (70, 74, 84)),
             Mark((x_ref, 0.0, z_ref), 5.0, (233, 84, 32)),

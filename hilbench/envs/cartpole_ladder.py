@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from hilbench.envs._bullet import GRAVITY_M_S2, BulletConfig, BulletPlant
 from hilbench.envs._picture import View
+from hilbench.envs._stepped import Shown
 from hilbench.envs.disturbances import Traits
 from hilbench.types import PlantSpec
 
@@ -86,7 +86,7 @@ class CartpoleLadder(BulletPlant):
     obs_high = (5.0, 1e4, 1e5, 1e4)
 
     @property
-    def plant_spec(self) -> PlantSpec:
+    def own_spec(self) -> PlantSpec:
         """Names, limits and nominal constants; `pole_inertia_kg_m2` is about the pole's centre of mass."""
         config = self.config
         return PlantSpec(
@@ -121,11 +121,11 @@ class CartpoleLadder(BulletPlant):
     def view(self) -> View:
         """The whole rail for a pole of 1 m; for a shorter one nearer, and following the cart."""
         length_m = self.config.pole_m
-        x_m = self._truth[0] * max(0.0, 1.0 - length_m)
+        x_m = self.truth[0] * max(0.0, 1.0 - length_m)
         eye_m = (x_m, -1.5 - 5.8 * length_m, 0.1 + 0.6 * length_m)
         return View(eye_m, (x_m, 0.0, 0.05 + 0.3 * length_m), fov_deg=19.0, width=640, height=288)
 
-    def _load(self) -> int:
+    def load(self) -> int:
         length_m = self.config.pole_m
         inertia = POLE_KG * length_m**2 / 12
         cart_m = 0.32 * min(1.0, max(0.3, length_m))  # only its looks: a short pole would vanish before a large cart
@@ -144,28 +144,27 @@ class CartpoleLadder(BulletPlant):
         }
         return self.load_urdf("cartpole_ladder.urdf.template", values)
 
-    def _begin(self, random: np.random.Generator) -> Sequence[float]:
+    def pose(self, random: np.random.Generator) -> Sequence[float]:
         self._fallen = False
         return 0.0, random.uniform(-START_RAD, START_RAD)
 
-    def _read(self, joints: Sequence[Sequence[Any]]) -> list[float]:
+    def read_joints(self, joints: Sequence[Sequence[Any]]) -> list[float]:
         slide, hinge = joints
         if abs(hinge[0]) > FALLEN_RAD or abs(slide[0]) > RAIL_END_M:
             self._fallen = True
         return [slide[0], slide[1], hinge[0], hinge[1]]
 
-    def _drive(self, command: list[float]) -> list[float]:
-        return command[:]
+    def drive(self, values: list[float]) -> list[float]:
+        return values[:]
 
-    def observe(self) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, float]]:
-        """Gymnasium's five-tuple for the present instant; the observation (4,) is as sensed."""
-        x_m, _, theta_rad, _ = self._truth
+    def show(self) -> Shown:
+        x_m, _, theta_rad, _ = self.truth
         info = {
             "t_s": self.time_s,
             "theta_error_rad": abs(theta_rad),
             "x_m": x_m,
-            "force_n": self._forces[0],
-            "work_j": self._work_j,
+            "force_n": self.forces[0],
+            "work_j": self.work_j,
             "disturbances": float(len(self._schedule.active)),
         }
-        return np.array(self._sensed, np.float32), float(not self._fallen), self._fallen, False, info
+        return self.sensed, float(not self._fallen), self._fallen, info

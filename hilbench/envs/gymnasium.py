@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hilbench.envs import _spaces
 from hilbench.envs._environments import REWARD_ERROR, GymnasiumConfig, is_mujoco, made, modules_of, own_step_s, spec_of
 from hilbench.envs._plant import Plant, command
+from hilbench.envs._rack import Rack
 from hilbench.envs._schedule import Schedule
 from hilbench.envs.disturbances import Traits
 from hilbench.errors import PluginFault, ScenarioError, allowed_hint
@@ -47,6 +48,8 @@ class Gymnasium(Plant):
         Length of one `step` in seconds; the environment's own step when absent, and 0.02 s where it states none.
     disturbances : dict of dict, optional
         By name {"kind": ..., and that kind's fields}.
+    sensors : dict of dict, optional
+        What it carries, by name {"kind": ..., and that kind's fields}. Its observations are its named state.
     settings
         The fields of `Config`.
 
@@ -57,7 +60,8 @@ class Gymnasium(Plant):
 
     def __init__(
         self, *, env: gymnasium.Env | None = None, render_mode: str | None = None,
-        control_period_s: float | None = None, disturbances: Mapping[str, Any] | None = None, **settings: Any,
+        control_period_s: float | None = None, disturbances: Mapping[str, Any] | None = None,
+        sensors: Mapping[str, Any] | None = None, **settings: Any,
     ) -> None:  # fmt: skip
         self.config: GymnasiumConfig = to_config(GymnasiumConfig, settings, "plant")
         if not (env is None or isinstance(env, gymnasium.Env)):
@@ -65,18 +69,22 @@ class Gymnasium(Plant):
         self._closes = env is None
         self.env = env = made(self.config, render_mode) if env is None else env
         self.render_mode, self.name = env.render_mode, self.config.id or type(env.unwrapped).__name__
-        self.disturbances = deepcopy(dict(disturbances or {}))
+        self.disturbances, self.sensors = deepcopy(dict(disturbances or {})), deepcopy(dict(sensors or {}))
         try:
             self._actions = _spaces.actions(env.action_space)
-            self.observation_space = _spaces.observations(env.observation_space)
+            own_space = _spaces.observations(env.observation_space)
             self.action_space = self._actions.space
-            n_obs = self.observation_space.shape[0]
-            self._plant_spec = spec_of(self.config, env, self._actions, n_obs, self._rates(control_period_s))
-            self._schedule = Schedule(self.disturbances, self._traits(), self.plant_spec.physics_step_s)
+            own = spec_of(self.config, env, self._actions, own_space.shape[0], self._rates(control_period_s))
+            self._step_us = round(own.physics_step_s * 1e6)
+            self._rack = Rack(self.sensors, self, own, own.obs_names, self._step_us * self.control_steps)
+            self.observation_space = self._rack.beside(own_space.low, own_space.high)
+            self._plant_spec = self._rack.extended(own)
+            self._schedule = Schedule(self.disturbances, self._traits(), own.physics_step_s)
         except BaseException:
             self.close()
             raise
-        self._step_us = round(self.plant_spec.physics_step_s * 1e6)
+        if self._rack.event_sensors:
+            self.events = lambda: self._rack.events(self._index, self._schedule)
         facts = {name: getattr(self.plant_spec, name) for name in NAMED}
         self.metadata = {**env.metadata, **facts}
         self._data = getattr(env.unwrapped, "data", None) if is_mujoco(env) else None
@@ -86,6 +94,11 @@ class Gymnasium(Plant):
     def plant_spec(self) -> PlantSpec:
         """Names, units and limits; no nominal constants, for an environment states none."""
         return self._plant_spec
+
+    @property
+    def truth(self) -> list[float]:
+        """The environment's observation as it is, which its sensors measure."""
+        return self._truth.tolist()
 
     @staticmethod
     def modules(config: GymnasiumConfig) -> tuple[str, ...]:
@@ -108,6 +121,7 @@ class Gymnasium(Plant):
         episode = int(self.np_random.integers(2**31)) if seed is None else seed
         obs, info = self.env.reset(seed=episode, options=options)
         self._schedule.reset(episode)
+        self._rack.reset(episode)
         self._index, self._reward, self._ended = 0, 0.0, (False, False)
         self._take(obs, info, at_reset=True)
         self._arrive()
@@ -192,10 +206,12 @@ class Gymnasium(Plant):
             schedule.at(self._index)
         if self.config.error == "reward":
             self._told[REWARD_ERROR] = -self._reward if self._reward else 0.0
-        if not schedule.active:
+        if self._index >= self._rack.wake:
+            self._rack.sample(self._index, self)
+        if not schedule.active and not self._rack.values:
             self._sensed = self._truth.astype(np.float32)
             return
-        sensed = self._truth.tolist()
+        sensed = self.truth + self._rack.values
         for disturbance in schedule.active:
             disturbance.sense(sensed)
         self._sensed = np.array(sensed, np.float32)
@@ -217,7 +233,8 @@ class Gymnasium(Plant):
     def _traits(self) -> Traits:
         """Choices have no strength, so no disturbance of an actuator fits them."""
         actuators = () if self._actions.choices else self.plant_spec.action_names
-        return Traits(sensors=self.plant_spec.obs_names, joints=(), actuators=actuators)
+        spec = self.plant_spec
+        return Traits(sensors=spec.obs_names, actuators=actuators, event_sensors=spec.event_sensors)
 
     def _rates(self, control_period_s: float | None) -> float:
         """The physics step. Raises ScenarioError where the environment states another one."""

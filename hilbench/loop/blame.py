@@ -7,8 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from hilbench.errors import PluginFault, RobotError, said
 from hilbench.loop.agent import Agent
 from hilbench.types import LawProgram
+
+
+def fault_of(error: BaseException, plant: Any, agent: Agent) -> Exception:
+    """What a run's fault is: a robot's own error as it is, or else a PluginFault. Raises as `blamed` does.
+
+    Parameters
+    ----------
+    error : BaseException
+        What ended the run.
+    plant : Plant
+        The plant of the run.
+    agent : Agent
+        Its controller.
+    """
+    if isinstance(error, RobotError):
+        return error
+    return PluginFault(f"{blamed(error, plant, agent)}: {said(error)}")
 
 
 def blamed(error: BaseException, plant: Any, agent: Agent) -> str:

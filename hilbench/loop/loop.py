@@ -14,9 +14,9 @@ from typing import NoReturn
 
 import numpy as np
 
-from hilbench.errors import LinkError, PluginFault, RecordError, said
+from hilbench.errors import LinkError, RecordError
 from hilbench.loop.agent import Agent
-from hilbench.loop.blame import blamed
+from hilbench.loop.blame import fault_of
 from hilbench.loop.clock import NEVER, Clock
 from hilbench.loop.episode import Action, Episode, Seen, bounded
 from hilbench.loop.outcome import Outcome
@@ -54,7 +54,8 @@ class Loop:
         self._safe, self._decoded_action = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
         self._discrete = tuple(i for i, n in enumerate(plant_spec.choices) if n)
         self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
-        self._sense = getattr(plant, "events", lambda: NO_EVENTS)
+        self._sense, self._blind = getattr(plant, "events", lambda: NO_EVENTS), getattr(plant, "blind", bool)
+        self._learns = agent.control.modulate is not None
         self._batch = max(1, 1_000_000_000 // self._period_ns)
 
     def run(self) -> Outcome:
@@ -134,14 +135,13 @@ class Loop:
         clock, receive = self._clock, self._receive_until
         clock.pass_until(k * self._period_ns, receive)
         seen = self._look()
-        _, _, terminated, truncated, _ = seen[0]
-        if terminated or truncated:
-            self._row(k, seen)
-            return True
-        if clock.skips(k, self._episode.in_flight(k - self._give_up_ticks)):
+        ended = any(seen[0][2:4])
+        if clock.skips(k, self._episode.in_flight(k - self._give_up_ticks)) or (ended and not self._learns):
             self._row(k, seen)
         else:
-            self._send(k, seen)
+            self._send(k, seen)  # an episode's end too, for what learns: the reply comes too late to act
+        if ended:
+            return True
         for step in range(k * self._steps, (k + 1) * self._steps):
             clock.pass_until(step * self._step_ns, receive)
             self._advance(step, *self._choose(step))
@@ -262,9 +262,9 @@ class Loop:
         return (self._safe, SAFE) if self._must_be_safe(step) else (episode.action, source)
 
     def _must_be_safe(self, step: int) -> bool:
-        """Whether the newest reply that has acted is too old: by the late policy, or because the device is silent."""
+        """Whether what acts is too old: the newest reply, by late policy or silence, or what a robot shows."""
         acting = self._episode.acting
-        if acting < 0:
+        if acting < 0 or self._blind():
             return True
         now_ns = step * self._step_ns
         if self._silence_ns is not None and now_ns - acting * self._period_ns > self._silence_ns:
@@ -278,13 +278,13 @@ class Loop:
         return Outcome("fault", text, tuple(self._recovery.notes))
 
     def _broken(self, number: int, error: BaseException) -> Outcome:
-        """Put on record what a plug-in raised or answered, in the safe action. Raises what is no plug-in's."""
-        culprit = blamed(error, self._plant, self._agent)
+        """Put on record what a plug-in or a robot did, in the safe action. Raises what is neither's."""
+        what = fault_of(error, self._plant, self._agent)
         with suppress(Exception, SystemExit):  # the plant itself may be what is broken
             self._plant.advance(1, self._safe)
         k = getattr(getattr(self, "_episode", None), "next_step", 0) // self._steps
-        fault = self._fault(number, max(0, min(k, self._ticks - 1)), PluginFault(f"{culprit}: {said(error)}"))
-        return replace(fault, status="failed")
+        fault = self._fault(number, max(0, min(k, self._ticks - 1)), what)
+        return fault if what is error else replace(fault, status="failed")
 
     def _finish(self, k: int) -> None:
         """The rest of period `k` in the safe action, without the link. A tick whose row is not open is not sent."""

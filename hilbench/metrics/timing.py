@@ -96,7 +96,10 @@ def link_round_trip(run: RunData) -> Measures:
 
 @metric("ticks", "lower")
 def misses(run: RunData) -> Measures:
-    """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline."""
+    """Ticks without an action of theirs, or of a newer tick, in a physics step within the deadline.
+
+    By the plant's time, which stands still while the loop is behind; for a robot, by the clock.
+    """
     missed = [_missed(run, e) for e in run.episodes]
     return count(sum(m.sum() for m in missed), sum(m.size for m in missed))
 
@@ -185,7 +188,13 @@ def _felt_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
 
 
 def _due_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
-    """When each tick's reply first acted, by the schedule; infinite where it never did."""
+    """When each tick's reply first acted, by the schedule; infinite where it never did.
+
+    A robot keeps to no schedule but the clock's.
+    """
+    if "robot" in run.meta:
+        start_ns = episode["scheduled_ns"] - episode["t_us"] * 1000
+        return np.where(episode["applied_step"] >= 0, (episode["applied_ns"] - start_ns) / 1000, np.inf)
     step_us = round(run.meta["plant_spec"]["physics_step_s"] * 1e6)
     return np.where(episode["applied_step"] >= 0, episode["applied_step"] * float(step_us), np.inf)
 

@@ -92,6 +92,16 @@ class ReportCell(Struct, kw_only=True):
         return any(meta.get("behind") for meta in self.metas)
 
     @property
+    def robot(self) -> bool:
+        """Whether its plant was a robot."""
+        return any("robot" in meta for meta in self.metas)
+
+    @property
+    def nondeterministic(self) -> bool:
+        """Whether the same seed may lead elsewhere, as with a robot."""
+        return any(meta.get("plant_spec", {}).get("nondeterministic") for meta in self.metas)
+
+    @property
     def source(self) -> str:
         """The name of its evaluation's folder."""
         return escaped(Path(self.folder).resolve().name)

@@ -1,4 +1,4 @@
-"""What readers must know beside the numbers: which devices were emulated, and which loops fell behind the clock."""
+"""What readers must know beside the numbers: what was emulated, what no run repeats, and which loops fell behind."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ BEHIND = (
     "still meanwhile, so misses do not tell of it, but the latency does."
 )
 
+BEHIND_ROBOT = (
+    "the loop itself fell behind the clock. One tick in a hundred or more began over a period late; the robot went on "
+    "meanwhile, under its last action or its watchdog."
+)
+NONDETERMINISTIC = (
+    "nondeterministic. The plant need not do the same twice, as no robot does: no second run repeats these numbers, "
+    "and none can be replayed."
+)
+
 
 class Note(NamedTuple):
     """A sentence that names the cells it is about."""
@@ -27,6 +36,13 @@ class Note(NamedTuple):
 
 def notes(cells: Sequence[ReportCell]) -> list[Note]:
     """The notes that these cells' numbers need."""
-    behind, emulated = [cell.title for cell in cells if cell.behind], [cell.title for cell in cells if cell.emulated]
-    found = [Note(f"{words.some(behind)}: {BEHIND}", True)] if behind else []
-    return found + ([Note(f"{words.some(emulated)}: {EMULATED}", False)] if emulated else [])
+    behind, emulated = [cell for cell in cells if cell.behind], [cell for cell in cells if cell.emulated]
+    kinds = (
+        (BEHIND, True, [cell for cell in behind if not cell.robot]),
+        (BEHIND_ROBOT, True, [cell for cell in behind if cell.robot]),
+        (NONDETERMINISTIC, False, [cell for cell in cells if cell.nondeterministic]),
+        (EMULATED, False, emulated),
+    )
+    return [
+        Note(f"{words.some([cell.title for cell in which])}: {text}", warns) for text, warns, which in kinds if which
+    ]

@@ -22,6 +22,7 @@ from hilbench.report import (
     latency,
     latency_breakdown,
     maps,
+    robot,
     spikes,
     tables,
     words,
@@ -55,6 +56,8 @@ class Report:
     """By section."""
     latency_parts: list[latency_breakdown.Row] = field(default_factory=list)
     """Parts of the latency, a row per real-time cell."""
+    robots: list[robot.Row] = field(default_factory=list)
+    """How late sensors and actuators are, a row per real-time cell whose plant is a robot."""
     unavailable: dict[str, list[str]] = field(default_factory=dict)
     loads: list[dict[str, Any]] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -175,6 +178,7 @@ def _draw(report: Report, groups: dict[str, list[ReportCell]], baselines: dict[s
     figures["latency"] = [latency.figure(cell) for cell in report.live]
     breakdown, report.latency_parts = latency_breakdown.figures(report.live)
     figures["latency_breakdown"] = [*breakdown]
+    report.robots = robot.rows(live)
     if len(live) > MOST_LATENCIES:
         report.left_out["latency"] = f"{MOST_LATENCIES} of {len(live)} real-time cells are drawn."
     if len(groups) > MOST_GROUPS:
@@ -206,8 +210,9 @@ def _faults(cells: Sequence[ReportCell]) -> list[tuple[str, str]]:
 
 
 def _losses(cells: Sequence[ReportCell]) -> list[tuple[str, str]]:
-    """The frames that runs lost at their own end of the link, with cell and seed; runs without losses are left out."""
+    """The frames that runs lost at their own ends, with cell and seed; runs without losses are left out."""
     found = [(_whose(cell, meta), _lost(meta.get("link", {}))) for cell in cells for meta in cell.metas]
+    found += [(_whose(cell, meta), _lost_of_robot(meta.get("robot", {}))) for cell in cells for meta in cell.metas]
     return [(who, what) for who, what in found if what]
 
 
@@ -218,6 +223,17 @@ def _lost(link: dict[str, int]) -> str:
     if broken := link.get("broken"):
         parts.append(f"{words.counted(broken, 'damaged frame')} from the device")
     return "; ".join(parts)
+
+
+def _lost_of_robot(told: dict[str, Any]) -> str:
+    kinds = {
+        "sense_lost": "SENSE lost on the way from the robot",
+        "sense_old": "SENSE after a newer one",
+        "broken": "damaged frame from the robot",
+        "act_lost": "ACT lost on the way to the robot",
+        "act_unsent": "ACT without room on the wire",
+    }
+    return "; ".join(f"{what}: {words.figure(told[name])}" for name, what in kinds.items() if told.get(name))
 
 
 def _whose(cell: ReportCell, meta: dict[str, Any]) -> str:

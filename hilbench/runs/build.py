@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from copy import deepcopy
 from dataclasses import replace
+from inspect import Parameter, signature
 from typing import Any
 
 from hilbench import modules, plugins
@@ -31,11 +32,20 @@ def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
         As Gymnasium's: "rgb_array" or "human"; nothing is drawn without it.
     """
     kind = plugins.get("envs", scenario.plant.kind)
+    if getattr(kind, "realtime_only", False) and scenario.loop.mode != "realtime":
+        raise ScenarioError(
+            f"{scenario.where}: loop.mode: found {scenario.loop.mode!r}; allowed: realtime; a plant of kind"
+            f" {scenario.plant.kind!r} moves by itself and waits for nobody"
+        )
+    carried = {"sensors": deepcopy(scenario.sensors)} if scenario.sensors else {}
+    if carried and not _takes(kind, "sensors"):
+        raise ScenarioError(f"{_named(scenario)}: found [sensors], which this plant cannot carry; allowed: none")
     try:
         return kind(
             render_mode=render_mode,
             control_period_s=scenario.loop.period_s,
             disturbances=deepcopy(scenario.disturbances),
+            **carried,
             **to_builtins(scenario.plant.config),
         )
     except ScenarioError as error:
@@ -44,6 +54,18 @@ def make_plant(scenario: Scenario, render_mode: str | None = None) -> Any:
         raise
     except (Exception, SystemExit) as error:  # a plant of somebody else's
         raise PluginFault(f"{_named(scenario)}: cannot be made: {said(error)}") from error
+
+
+def _takes(kind: Any, argument: str) -> bool:
+    """Whether a class can be made with an argument of a name. One that takes any takes it if its base does."""
+    for each in kind.__mro__:
+        if "__init__" in vars(each):
+            parameters = signature(vars(each)["__init__"]).parameters
+            if argument in parameters:
+                return True
+            if not any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values()):
+                return False
+    return False
 
 
 def close_plant(scenario: Scenario, plant: Any) -> None:
@@ -95,7 +117,7 @@ def _named_by(program: Program) -> set[str]:
     """The modules that a trusted controller's program names: of its law, or of its learning rules."""
     names = {plugins.name_of("rules", type(rule)) for rule in rules_of(program)}
     if isinstance(program, LawProgram):
-        names = {program.name}
+        names = {program.name, *(value for value in program.config.values() if isinstance(value, str))}
     return {name.partition(":")[0] for name in names if modules.is_module_name(name)}
 
 

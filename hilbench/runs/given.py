@@ -49,15 +49,16 @@ def with_given(scenario: Scenario, plant: Any) -> tuple[Scenario, Any]:
     kind = type(getattr(plant, "unwrapped", plant))
     name = f"{kind.__module__}:{kind.__qualname__}"
     if hasattr(plant, "plant_spec") and hasattr(plant, "advance"):
-        tables = _own_disturbances(scenario, plant)
+        tables, sensors = _own(scenario, plant, "disturbances"), _own(scenario, plant, "sensors")
         config = GivenConfig(plant=name, physics_step_s=plant.plant_spec.physics_step_s)
-        return replace(scenario, plant=PluginPart(GIVEN, config), disturbances=tables), plant
-    own = to_builtins(scenario.plant.config) if scenario.plant.kind == WRAPPER else {}
-    settings = {field: value for field, value in own.items() if field not in MAKING and value is not None}
+        return replace(scenario, plant=PluginPart(GIVEN, config), disturbances=tables, sensors=sensors), plant
+    stated = to_builtins(scenario.plant.config) if scenario.plant.kind == WRAPPER else {}
+    settings = {field: value for field, value in stated.items() if field not in MAKING and value is not None}
     with place(scenario.where), call("the plant given from Python"):
         ready = plugins.get("envs", WRAPPER)(
-            env=plant, control_period_s=scenario.loop.period_s, disturbances=scenario.disturbances, **settings
-        )
+            env=plant, control_period_s=scenario.loop.period_s, disturbances=scenario.disturbances,
+            sensors=scenario.sensors, **settings,
+        )  # fmt: skip
     config = GivenConfig(plant=name, physics_step_s=settings.get("physics_step_s"), settings=settings)
     return replace(scenario, plant=PluginPart(GIVEN, config)), ready
 
@@ -86,12 +87,12 @@ def was_given(meta: Mapping[str, Any]) -> str:
     return plant["plant"] if plant["kind"] == GIVEN else ""
 
 
-def _own_disturbances(scenario: Scenario, plant: Any) -> dict[str, dict[str, Any]]:
-    """A given plant's own disturbances. Raises ScenarioError where the scenario has others, which would never act."""
-    own = getattr(plant, "disturbances", {})
-    if scenario.disturbances and own != scenario.disturbances:
+def _own(scenario: Scenario, plant: Any, section: str) -> dict[str, dict[str, Any]]:
+    """A given plant's own tables of a section. Raises ScenarioError where the scenario has others, which never act."""
+    own, stated = getattr(plant, section, {}), getattr(scenario, section)
+    if stated and own != stated:
         raise ScenarioError(
-            f"{scenario.where}: disturbances: found {', '.join(scenario.disturbances)}; a plant that is given has only"
+            f"{scenario.where}: {section}: found {', '.join(stated)}; a plant that is given has only"
             " those that it was made with; allowed: the same, as hilbench.make_plant(scenario) makes it, or none"
         )
     return dict(own)

@@ -68,7 +68,7 @@ def program_of(
 
 
 def _plant_spec(scenario: Scenario, recorded: RunData) -> PlantSpec:
-    if was_given(recorded.meta):
+    if was_given(recorded.meta) or recorded.meta["plant_spec"].get("nondeterministic"):  # no robot is asked for it
         return msgspec.convert(recorded.meta["plant_spec"], PlantSpec)
     plant = make_plant(scenario)
     try:

@@ -78,7 +78,7 @@ def replay(
 
 
 def check_repeatable(run: RunData, folder: str | Path) -> None:
-    """Raise RecordError where replies were lost so that the record does not say which ticks the network has run.
+    """Raise RecordError for a robot's run, and where lost replies leave open which ticks the network has run.
 
     Parameters
     ----------
@@ -86,6 +86,10 @@ def check_repeatable(run: RunData, folder: str | Path) -> None:
     folder : str or Path
         What the error names as the run's place.
     """
+    if run.meta.get("plant_spec", {}).get("nondeterministic"):
+        raise RecordError(
+            f"{folder}: its plant is nondeterministic: a robot does nothing twice; such a run cannot be replayed"
+        )
     for fault in run.meta["faults"]:
         if "recovered" in fault:
             raise RecordError(

@@ -189,6 +189,8 @@ def record_run(
         outcome = Loop(plant, agent, scenario.loop, recorder, clock, progress).run()
     finally:
         recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
+        if hasattr(plant, "rest"):
+            recorder.meta["robot"] = plant.rest()
     if outcome.status == "done":
         recorder.end_episode()
         if scenario.loop.keep_weights:
@@ -237,9 +239,10 @@ def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
     late = int((lag_s > period_s).sum())
     if late < BEHIND_LEAST or late <= BEHIND_SHARE * lag_s.size:
         return ()
+    meanwhile = "robot went on" if "robot" in run.meta else "plant stood still"
     text = (
         f"the loop fell behind the clock: {late} of {lag_s.size} ticks began more than a period "
-        f"({period_s * 1e3:g} ms) late, up to {lag_s.max():.3g} s, and the plant stood still meanwhile"
+        f"({period_s * 1e3:g} ms) late, up to {lag_s.max():.3g} s, and the {meanwhile} meanwhile"
     )
     took_s = (column(run, "sent_ns") - column(run, "encoded_ns"))[column(run, "sent_ns") > 0] * 1e-9
     if scenario.link.kind != "inprocess" or not took_s.size or np.median(took_s) < period_s / 2:

@@ -20,6 +20,7 @@ from zipfile import BadZipFile, ZipFile
 
 from hilbench import plugins
 from hilbench.machine.packages import installed_version
+from hilbench.modules import is_module_name
 from hilbench.runs.build import rules_of
 from hilbench.runs.digests import digest, digest_of_file, digest_of_path, tree
 from hilbench.runs.given import GIVEN, WRAPPER
@@ -184,7 +185,8 @@ def modules_of(control: BuiltController) -> tuple[str, ...]:
     program, coders = control.program, (*control.encoder.parts, *control.decoder.parts)
     found = {type(coder).__module__ for coder in coders}
     if isinstance(program, LawProgram):
-        return (*sorted(found), plugins.find("laws", program.name).module)
+        named = [value for value in program.config.values() if isinstance(value, str) and is_module_name(value)]
+        return (*sorted(found), *(plugins.find("laws", name).module for name in (program.name, *named)))
     return tuple(sorted(found | {type(rule).__module__ for rule in rules_of(program)}))
 
 
@@ -192,7 +194,7 @@ def _modules(scenario: Scenario) -> list[str]:
     """The modules of the plug-ins that a scenario names."""
     used = [("links", scenario.link.kind), ("controllers", scenario.chosen.kind)]
     used += [("backends", scenario.chosen.backend.kind)]
-    used += [("disturbances", table["kind"]) for table in scenario.disturbances.values()]
+    used += [(kind, table["kind"]) for kind, tables in _tables(scenario) for table in tables.values()]
     return [*_of_plant(scenario.plant), *(plugins.find(kind, name).module for kind, name in used)]
 
 
@@ -213,11 +215,17 @@ def _files(scenario: Scenario) -> set[str]:
     found = files_named(scenario.loop)
     for kind, part in configs:
         found |= files_named(part.config, any_text=plugins.find(kind, part.kind).foreign)
-    for name, table in scenario.disturbances.items():
-        plugin = plugins.find("disturbances", table["kind"])
-        settings = {field: value for field, value in table.items() if field != "kind"}
-        found |= files_named(to_config(plugin.load().Config, settings, name), any_text=plugin.foreign)
+    for kind, tables in _tables(scenario):
+        for name, table in tables.items():
+            plugin = plugins.find(kind, table["kind"])
+            settings = {field: value for field, value in table.items() if field != "kind"}
+            found |= files_named(to_config(plugin.load().Config, settings, name), any_text=plugin.foreign)
     return found
+
+
+def _tables(scenario: Scenario) -> tuple[tuple[str, dict[str, dict[str, Any]]], ...]:
+    """The sections that hold a plug-in a table, by kind."""
+    return ("disturbances", scenario.disturbances), ("sensors", scenario.sensors)
 
 
 @cache

@@ -34,7 +34,7 @@ NEEDS = {"controllers": ("backend", "build"), "backends": ("environment", "load"
 
 NAME = "letters, digits, spaces and . _ -, the first a letter or a digit"
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-"""A controller's name: run folders begin with it."""
+"""A controller's name, which run folders begin with; or a sensor's, which its observations begin with."""
 
 
 class _Top(Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +49,7 @@ class _Top(Struct, frozen=True, forbid_unknown_fields=True):
     link: dict[str, Any] = {}
     backend: dict[str, Any] = {}
     record: dict[str, Any] = {}
+    sensors: dict[Word, dict[str, Any]] = {}
     disturbances: dict[str, dict[str, Any]] = {}
     phases: dict[str, tuple[Seconds, Positive]] = {}
     score: dict[str, Any] = {}
@@ -188,15 +189,14 @@ def resolve(raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: 
         ),
         link=_part("links", {"kind": "inprocess"} | top.link, f"{where}: link"),
         record=to_config(Probes, top.record, f"{where}: record"),
-        disturbances={
-            name: _disturbance(table, f"{where}: disturbances.{name}") for name, table in top.disturbances.items()
-        },
+        disturbances=_tables("disturbances", top.disturbances, where),
         controllers={
             name: _controlled(table, backend, f"{where}: controllers.{name}") for name, table in top.controllers.items()
         },
         controller=top.controller,
         phases=top.phases,
         score=to_config(ScoreConfig, top.score, f"{where}: score"),
+        sensors=_tables("sensors", top.sensors, where),
         report=to_config(ReportConfig, top.report, f"{where}: report"),
         modules=named,
         folder=folder if named else "",
@@ -256,8 +256,9 @@ def _part(kind: str, table: Mapping[str, Any], where: str) -> PluginPart:
     return PluginPart(name, beside(to_config(found.Config, settings, where, name), _folder(where)))
 
 
-def _disturbance(table: Mapping[str, Any], where: str) -> dict[str, Any]:
-    return dump_part(_part("disturbances", table, where))
+def _tables(kind: str, tables: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, dict[str, Any]]:
+    """The tables of a section, each with all its fields."""
+    return {name: dump_part(_part(kind, table, f"{where}: {kind}.{name}")) for name, table in tables.items()}
 
 
 def _controlled(table: Mapping[str, Any], backend: PluginPart, where: str) -> ControllerPart:

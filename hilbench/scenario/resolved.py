@@ -57,6 +57,8 @@ class Scenario:
     controller: str
     phases: dict[str, tuple[float, float]]
     score: ScoreConfig
+    sensors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What its plant carries besides its own."""
     report: ReportConfig = field(default_factory=ReportConfig)
     modules: tuple[str, ...] = ()
     """Modules that it names and that its user allowed, beyond installed plug-ins."""
@@ -116,6 +118,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
         "record": to_builtins(scenario.record),
         "phases": {name: list(span) for name, span in scenario.phases.items()},
         "score": to_builtins(scenario.score),
+        "sensors": scenario.sensors,
         "report": to_builtins(scenario.report),
         "disturbances": scenario.disturbances,
         "controllers": controllers,

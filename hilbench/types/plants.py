@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -55,6 +55,8 @@ class PlantSpec(Struct, frozen=True):
     """Its event sensors. Their addresses lie side by side in this order."""
     state_meaning: str = "exact physical state"
     """What `Plant.state` returns, as a record states it."""
+    nondeterministic: bool = False
+    """Whether the same seed and actions may lead elsewhere, as with a robot: no run of it can be replayed."""
 
     @property
     def choices(self) -> tuple[int, ...]:
@@ -63,7 +65,7 @@ class PlantSpec(Struct, frozen=True):
 
 
 class Plant(Protocol):
-    """A robot and its sensors, as a run drives it. Plants of hilbench derive from `envs._plant.Plant`, a Gymnasium env.
+    """A robot and its sensors, as a run drives it. Plants of hilbench derive from `envs.Plant`, a Gymnasium env.
 
     One whose sensors give spike events is a SensingPlant.
     """
@@ -94,6 +96,18 @@ class Plant(Protocol):
 
     def close(self) -> None:
         """Release everything; may be called twice."""
+
+
+class LivePlant(Plant, Protocol):
+    """A plant that moves by itself, as a robot does: its class states `realtime_only`, and no run of it waits."""
+
+    realtime_only: ClassVar[bool]
+
+    def blind(self) -> bool:
+        """Whether what it shows is too old to act on. The safe action acts then; asked before each physics step."""
+
+    def rest(self) -> dict[str, Any]:
+        """The run has ended: take the safe action, and say what `run.json` is to keep of the robot and its wire."""
 
 
 class SensingPlant(Plant, Protocol):

@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from hilbench import plugins
+from hilbench import modules, plugins
 from hilbench.errors import ScenarioError
 from hilbench.nal import Network, save
 from hilbench.nal.model.codec import pack
@@ -17,8 +17,9 @@ from hilbench.testing.controllers import spec_of
 FOUND = plugins.all_of("controllers")
 NEEDS = {"network", "sb3"}
 """Controllers without a default for their `path`."""
-PLANTS = {name: {} for name in plugins.all_of("envs")} | {"gymnasium": {"id": "MountainCarContinuous-v0"}}
-"""Every plant that is found, and settings that it cannot be made without."""
+IN_A_MODEL = [name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only")]
+PLANTS = {name: {} for name in IN_A_MODEL} | {"gymnasium": {"id": "MountainCarContinuous-v0"}}
+"""Every plant that is found and needs no robot, and settings that it cannot be made without."""
 
 
 class TestControllers(ControllerContract):
@@ -33,6 +34,9 @@ class TestControllers(ControllerContract):
     def part(self, request):
         name = request.param[0]
         settings = {"path": request.getfixturevalue(f"path_for_{name}")} if name in NEEDS else {}
+        if name == "policy":
+            modules.allow(["policies"])
+            settings = {"function": "policies:push"}
         return part_of("controllers", name, settings)
 
     def test_refusals_begin_with_whose_they_are(self, part):

@@ -20,7 +20,8 @@ from hilbench import envs, plugins
 from hilbench.testing import PlantContract
 
 envs.register()
-FOUND = plugins.all_of("envs")
+FOUND = {name: each for name, each in plugins.all_of("envs").items() if not hasattr(each.load(), "realtime_only")}
+"""All but those that need a robot, of which test_robots.py has what they promise."""
 PLANTS = sorted(name for name, plugin in FOUND.items() if not plugin.foreign)
 NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""

@@ -18,11 +18,12 @@ from hilbench.bridge.client import refusals
 from hilbench.bridge.device.process import DeviceProcess, scheduling
 from hilbench.bridge.protocol import handshakes, states, wire
 from hilbench.bridge.protocol.handshakes import Hello, encode_load
-from hilbench.bridge.protocol.identity import boot_id, program_hash
+from hilbench.bridge.protocol.identity import program_hash
 from hilbench.bridge.protocol.states import Status
 from hilbench.bridge.protocol.ticks import ReplyReader, check_tick, encode_tick
 from hilbench.bridge.protocol.wire import Can, FrameError, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
+from hilbench.lines.boot import boot_id
 from hilbench.nal.model.codec import pack
 from hilbench.nal.model.network import Network
 from hilbench.types import Carry, Link, LoadReport, Probes, Program, Reply, States, Tick

@@ -19,6 +19,7 @@ from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams, Framing
 from hilbench.bridge.transport.addresses import refusal
 from hilbench.bridge.transport.spin import SPIN_S, can_spin, poller, readable_by
 from hilbench.errors import LinkError
+from hilbench.lines.writing import push
 
 SLICE_S = 0.1
 """How late the end of a device process may be noticed while waiting."""
@@ -29,33 +30,6 @@ class Settings(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     spin_s: Annotated[float, Meta(ge=0, le=1)] = SPIN_S
     """How long to look for a reply without sleep: it keeps a core busy, and sees one tens of microseconds sooner."""
-
-
-def push(fd: int, pieces: deque[bytes | memoryview]) -> bool:
-    """Write what there is room for, without waiting, and take it off the pieces; whether anything has left.
-
-    Raises OSError when the connection has ended.
-
-    Parameters
-    ----------
-    fd : int
-        The connection, non-blocking.
-    pieces : deque of bytes
-        What is to leave, in this order.
-    """
-    begun = False
-    try:
-        while pieces:
-            piece = pieces[0]
-            n_bytes = os.write(fd, piece)
-            begun = True
-            if n_bytes == len(piece):
-                pieces.popleft()
-            else:
-                pieces[0] = memoryview(piece)[n_bytes:]
-    except BlockingIOError:
-        pass
-    return begun
 
 
 class Connection(Protocol):

@@ -16,10 +16,11 @@ from hilbench.bridge.device.session import Session
 from hilbench.bridge.device.watchdog import Overdue
 from hilbench.bridge.protocol import handshakes, states, wire
 from hilbench.bridge.protocol.handshakes import Hello
-from hilbench.bridge.protocol.identity import boot_id, program_hash
+from hilbench.bridge.protocol.identity import program_hash
 from hilbench.bridge.protocol.ticks import TickReader, encode_reply
 from hilbench.bridge.protocol.wire import Can, Code, FrameError, Header, Kind
 from hilbench.errors import HilbenchError
+from hilbench.lines.boot import boot_id
 from hilbench.nal.model.codec import unpack
 from hilbench.types import Backend
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from time import monotonic_ns
 
 from hilbench.bridge import stream, unix
-from hilbench.bridge.client.connection import push
 from hilbench.bridge.device.router import LINGER_MS, LOOK_MS, binding, open_router
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams, Framing
@@ -27,6 +26,7 @@ from hilbench.bridge.transport.addresses import LONG, LONGEST_PATH, make_way
 from hilbench.bridge.transport.listener import Listener
 from hilbench.bridge.transport.spin import Rhythm, poller, readable_by
 from hilbench.errors import LinkError
+from hilbench.lines.writing import push
 
 MAX_CONNECTIONS = 16
 SLOWEST_BYTES_PER_S = 1e6

@@ -6,19 +6,16 @@ dropped up to the next place where a frame may start.
 
 from __future__ import annotations
 
-from binascii import crc_hqx
 from struct import Struct
 from typing import Protocol
 
 from hilbench.bridge.protocol.wire import FRAME_MAX_BYTES, HEADER
-from hilbench.errors import MissingExtra
+from hilbench.lines import cobs
 
 PIECE_BYTES = 65_536
 """The longest datagram, and the longest frame of a sender who has not opened a session."""
 _LONG = Struct("<4sQ")
 _LONG_MAGIC = b"HBXL"
-_CRC = Struct("<H")
-_CRC_START = 0xFFFF
 
 
 class Framing(Protocol):
@@ -73,49 +70,11 @@ class Datagrams:
         self._limit = FRAME_MAX_BYTES
 
 
-class Cobs:
-    """Bytes of a serial line or a TCP stream: frame and CRC-16/CCITT-FALSE in COBS, a zero byte after each.
-
-    Cheshire & Baker 1999, "Consistent overhead byte stuffing", IEEE/ACM Trans. Netw. 7: 159.
-    """
+class Cobs(cobs.Cobs):
+    """Frames on a stream of bytes, those of a sender without a session no longer than a handshake needs."""
 
     def __init__(self) -> None:
-        try:
-            from cobs import cobs
-        except ModuleNotFoundError:
-            raise MissingExtra("cobs", "serial") from None
-        self._cobs = cobs
-        self._buffer, self._limit = bytearray(), PIECE_BYTES
-        self.broken = 0
-
-    def pack(self, frame: bytes) -> list[bytes]:
-        return [self._cobs.encode(frame + _CRC.pack(crc_hqx(frame, _CRC_START))) + b"\0"]
-
-    def feed(self, data: bytes) -> list[bytes]:
-        *ended, rest = data.split(b"\0")
-        frames = []
-        for part in ended:
-            whole = bytes(self._buffer) + part
-            self._buffer.clear()
-            if whole and (frame := self._decoded(whole)) is not None:
-                frames.append(frame)
-        self._buffer += rest
-        if len(self._buffer) > self._limit + self._limit // 254 + 4:
-            self._buffer.clear()
-            self.broken += 1
-        return frames
+        super().__init__(PIECE_BYTES)
 
     def admit(self) -> None:
         self._limit = FRAME_MAX_BYTES
-
-    def _decoded(self, data: bytes) -> bytes | None:
-        try:
-            whole = self._cobs.decode(data)
-        except self._cobs.DecodeError:
-            self.broken += 1
-            return None
-        frame = whole[: -_CRC.size]
-        if len(whole) < _CRC.size or _CRC.unpack(whole[-_CRC.size :])[0] != crc_hqx(frame, _CRC_START):
-            self.broken += 1
-            return None
-        return frame

@@ -35,7 +35,7 @@ def test_a_missing_engine_names_the_extra():
 def test_a_forgotten_plant_releases_its_client():
     plant = CartpoleLadder()
     plant.reset(seed=0)
-    client = plant._client
+    client = plant.world.client
     assert pybullet.isConnected(client)
     del plant
     gc.collect()

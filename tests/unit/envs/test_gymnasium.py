@@ -244,6 +244,34 @@ def test_disturbances_act_on_sensors_and_actuators_in_their_window() -> None:
     np.testing.assert_allclose(sums, [1, 2, 2.5, 3, 4 + 2, 5 + 2], rtol=1e-6)
 
 
+def test_an_environment_carries_sensors_of_values_and_of_events() -> None:
+    tables = {
+        "slow": {"kind": "analog", "entries": ["obs_0"], "units": ["1"], "scale": 10.0, "period_s": 0.04},
+        "ticks": {"kind": "delta", "entries": ["obs_0"], "threshold": 0.5},
+    }
+    off = {"off": {"kind": "sensor_bias", "bias": {"slow.obs_0": 1.0}, "at_s": 0.1}}
+    with Gymnasium(env=Counter(), control_period_s=0.02, sensors=tables, disturbances=off) as plant:
+        assert plant.plant_spec.obs_names == ("obs_0", "obs_1", "slow.obs_0")
+        assert plant.observation_space.shape == (3,)
+        plant.reset(seed=0)
+        seen = [float(plant.step([0.0])[0][2]) for _ in range(6)]
+        events = plant.events()
+    assert seen == [0.0, 20.0, 20.0, 40.0, 41.0, 61.0]
+    assert events.tolist() == [(9_999, 1), (19_999, 1)]  # one step in the last 20 ms, by 1: half a step each
+
+
+def test_a_run_of_an_environment_with_sensors_replays_bit_for_bit() -> None:
+    raw = table({"kind": "gymnasium", "id": "Pendulum-v1"}, period_s=0.05)
+    raw["sensors"] = {
+        "gyro": {"kind": "analog", "entries": ["obs_2"], "noise_std": 0.1},
+        "spikes": {"kind": "delta", "entries": ["obs_2"], "threshold": 0.01},
+    }
+    raw["disturbances"] = {"hot": {"kind": "hot_pixels", "count": 1, "rate_hz": 500.0}}
+    assert hilbench.run(resolve(raw, "tried"), "run").status == "done"
+    assert hilbench.read_run("run").meta["plant_spec"]["obs_names"][-1] == "gyro.obs_2"
+    assert replay("run", "again")[0]
+
+
 OBSERVED = [
     (Box(-1, 1, (2, 3), np.float64), 6), (Box(0, 9, (), np.float32), 1), (Discrete(5, start=2), 1),
     (MultiDiscrete([3, 4]), 2), (MultiBinary(4), 4), (Box(0, 255, (3,), np.uint8), 3),
@@ -335,6 +363,13 @@ def test_a_given_plant_of_hilbench_is_driven_as_it_is() -> None:
         plant.disturbances = {}
         with pytest.raises(ScenarioError, match="a plant that is given has only those that it was made with"):
             hilbench.run(found, "refused", plant=plant)
+    carrying = hilbench.load("arm_payload", {"loop.duration_s": 0.05, "sensors.s.kind": "analog"}, "pd")
+    line = "sensors: found s; a plant that is given has only those"
+    with hilbench.make_plant(found) as plant, pytest.raises(ScenarioError, match=line):
+        hilbench.run(carrying, "refused", plant=plant)
+    with hilbench.make_plant(carrying) as plant:
+        hilbench.run(found, "carried", plant=plant)
+    assert hilbench.read_run("carried").meta["scenario"]["sensors"]["s"]["kind"] == "analog"
     with pytest.raises(ScenarioError, match=r"plant: found a dict; allowed: a gymnasium\.Env"):
         hilbench.run(scenario({}), "refused", plant={})
 

@@ -75,6 +75,21 @@ class Gust(Disturbance):
 """
 
 
+LEVEL = """
+from hilbench.envs.sensors import Sensor, SensorConfig
+
+class Level(Sensor):
+    class Config(SensorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        curve: str = ""
+
+    channels, units = ("level",), ("1",)
+
+    def sample(self, plant):
+        from level_helper import LEVEL
+        return [LEVEL]
+"""
+
+
 class Inner(Struct):
     weights: File
     label: str = "w"
@@ -99,6 +114,9 @@ FILES = {
     "further.py": "X = 1\n",
     "law_helper.py": "FORCE_N = 1.0\n",
     "shared/deep/gust.py": GUST,
+    "outsider_level.py": LEVEL,
+    "level_helper.py": "LEVEL = 0.0\n",
+    "curve.txt": "a curve",
     "shared/other/unused.py": "Y = 1\n",
     "unrelated.py": "Z = 1\n",
     "net.nir": "a network",
@@ -111,6 +129,8 @@ push = outsider.push:Push
 push = outsider_law:Push
 [hilbench.disturbances]
 gust = shared.deep.gust:Gust
+[hilbench.sensors]
+level = outsider_level:Level
 """
 SUITE = {
     "name": "foreign",
@@ -118,7 +138,12 @@ SUITE = {
     "scenarios": ["cartpole_ladder"],
     "controllers": ["push"],
     "seeds": [1],
-    "set": {"loop.duration_s": 0.05, "controllers.push.kind": "push", "disturbances.gust.kind": "gust"},
+    "set": {
+        "loop.duration_s": 0.05,
+        "controllers.push.kind": "push",
+        "disturbances.gust.kind": "gust",
+        "sensors.level.kind": "level",
+    },
 }
 
 
@@ -164,6 +189,7 @@ def suite(outside: Path) -> dict:
         "controllers.push.network": str(outside / "net.nir"),
         "controllers.push.table": str(outside / "table.txt"),
         "disturbances.gust.profile": str(outside / "profile.txt"),
+        "sensors.level.curve": str(outside / "curve.txt"),
     }
     return SUITE | {"set": SUITE["set"] | named}
 
@@ -187,7 +213,9 @@ def test_a_change_of_any_file_that_takes_part_is_another_run(outside: Path, name
 def test_a_meter_that_changed_meters_again(outside: Path) -> None:
     assert sources.source_of("meters", "rapl") == sources.source_of("meters", "nobody's") == {}
     before = sources.source_of("disturbances", "gust")
-    assert set(before) == {"shared.deep.gust", "gust_helper", "further", "law_helper"}, "its distribution is one"
+    assert set(before) == {"shared.deep.gust", "gust_helper", "further", "law_helper", "level_helper"}, (
+        "its distribution is one"
+    )
     (outside / "gust_helper.py").write_text("BIAS = 1.0\n")
     assert sources.source_of("disturbances", "gust") != before
 
@@ -323,10 +351,11 @@ def test_a_record_says_what_decided_it(outside: Path) -> None:
     found = hilbench.read_run(outside / "run").meta["sources"]
     assert set(found["code"]) == {
         "hilbench", "outsider", "outsider_law", "law_helper", "shared.deep.gust", "gust_helper", "further",
+        "outsider_level", "level_helper",
     }  # fmt: skip
     assert {"numpy", "numba", "scipy", "pybullet", "gymnasium", "outsider"} <= set(found["libraries"])
     assert found["libraries"]["outsider"] == "1.0"
-    assert set(found["files"]) == {str(outside / name) for name in ("net.nir", "table.txt", "profile.txt")}
+    assert set(found["files"]) == {str(outside / name) for name in ("net.nir", "table.txt", "profile.txt", "curve.txt")}
     assert all(len(digest) == 64 for digest in (*found["code"].values(), *found["files"].values()))
 
 

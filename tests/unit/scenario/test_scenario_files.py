@@ -54,6 +54,10 @@ SHIPPED = sorted(scenarios.names())
     ({"disturbances.load.mass": 2}, "disturbances.load.mass: no such field", ["did you mean 'mass_kg'?"]),
     ({"disturbances.load.mass_kg": "2 kg"}, "disturbances.load.mass_kg: found '2 kg'", ["expected `float`"]),
     ({"disturbances.wind.at_s": 2}, "disturbances.wind: kind is missing", ["allowed: actuator_gain, "]),
+    ({"sensors.eye.kind": "analogue"}, "sensors.eye.kind: ", ["'analogue'", "did you mean 'analog'?"]),
+    ({"sensors.eye.kind": "analog", "sensors.eye.noise": 1}, "sensors.eye.noise: no such field", ["noise_std"]),
+    ({"sensors.eye.kind": "delta"}, "sensors.eye: ", ["threshold"]),
+    ({"sensors.-eye.kind": "analog"}, "scenario: ", ["$.sensors"]),
     ({"controller": "pess"}, "controller: found 'pess'", ["allowed: adaptive, ", "did you mean 'pes'?"]),
     ({"controller.learning_rat": 1}, "controllers.pes.learning_rat: no such", ["did you mean 'learning_rate'?"]),
     ({"controller.backend": "numba"}, "controllers.pes.backend: found 'numba'", ["expected a table"]),
@@ -100,7 +104,7 @@ def test_overrides_reach_every_table():
         {
             "loop.freeze-at-s": 2.0, "loop.delay.s": 0.003, "controller.learning-rate": 0.5, "plant.kp_1": 1,
             "controllers.pid.ki": 7.0, "disturbances.load.mass_kg": 3.0, "disturbances.more.kind": "payload",
-                "disturbances.more.mass_kg": 1,
+                "disturbances.more.mass_kg": 1, "sensors.eye.kind": "analog", "sensors.eye.noise-std": 0.5,
             "controller.backend.kind": "reference", "record.spikes": ["neurons"],
         },
     )  # fmt: skip
@@ -111,6 +115,7 @@ def test_overrides_reach_every_table():
     assert found.controllers["pid"].config.ki == 7.0
     assert found.disturbances["load"]["mass_kg"] == 3.0
     assert set(found.disturbances) == {"load", "more"}
+    assert found.sensors["eye"]["noise_std"] == 0.5
     assert found.chosen.backend.kind == "reference"
     assert found.record.spikes == ("neurons",)
     gamma = load("arm_payload", {"loop.delay.kind": "gamma", "loop.delay.mean_s": 1, "loop.delay.sd-s": 2.0})

@@ -20,6 +20,7 @@ from hilbench.bridge.protocol.handshakes import Hello
 from hilbench.bridge.protocol.states import States, Status
 from hilbench.bridge.protocol.ticks import encode_reply
 from hilbench.bridge.protocol.wire import Can, Code, Kind, Sizes
+from hilbench.lines.cobs import CRC_START
 from hilbench.nal.model import codec
 from hilbench.nal.model.arrays import MAX_DELAY_STEPS
 from hilbench.nal.model.forms import FormKind
@@ -200,7 +201,7 @@ def test_keys_of_states():
 
 
 def test_byte_streams_are_as_the_page_says():
-    assert crc_hqx(b"123456789", framing._CRC_START) == int(re.search(r"it is (0x\w+)", section("Transport"))[1], 16)
+    assert crc_hqx(b"123456789", CRC_START) == int(re.search(r"it is (0x\w+)", section("Transport"))[1], 16)
     (whole,) = framing.Cobs().pack(b"\0a")
     assert whole == bytes([1, 4, *b"a", *crc_hqx(b"\0a", 0xFFFF).to_bytes(2, "little"), 0])
     assert f"longer than {framing.PIECE_BYTES} bytes" in section("Transport")

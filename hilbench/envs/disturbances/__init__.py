@@ -1,0 +1,29 @@
+"""Timed changes of a plant's body, sensors, actuators and events: disturbances, a file for each family."""
+
+from hilbench.envs.disturbances._base import (
+    Disturbance,
+    Finite,
+    Loads,
+    NotNegative,
+    Seconds,
+    Span,
+    Timing,
+    Traits,
+    spread,
+)
+from hilbench.envs.disturbances._events import EventConfig, EventDisturbance, in_order
+
+__all__ = [
+    "Disturbance",
+    "EventConfig",
+    "EventDisturbance",
+    "Finite",
+    "Loads",
+    "NotNegative",
+    "Seconds",
+    "Span",
+    "Timing",
+    "Traits",
+    "in_order",
+    "spread",
+]

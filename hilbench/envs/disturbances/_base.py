@@ -1,0 +1,150 @@
+"""What all disturbances are: timed changes. They must not know PyBullet, nor any one plant."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from hilbench.errors import ScenarioError, allowed_hint
+from hilbench.types import Events, EventSensor
+
+Seconds = Annotated[float, Meta(ge=0, le=1e6)]
+NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
+Finite = Annotated[float, Meta(ge=-1e6, le=1e6)]
+
+
+class Traits(NamedTuple):
+    """The parts of a plant that a disturbance can change."""
+
+    sensors: tuple[str, ...]
+    """Names of the measured values, in the order of the sensed values: the plant's own, then SENSOR.CHANNEL."""
+    joints: tuple[str, ...] = ()
+    actuators: tuple[str, ...] = ()
+    tip_link: int | None = None
+    """The link whose mass a payload adds to."""
+    event_sensors: tuple[EventSensor, ...] = ()
+    """Its event sensors, whose addresses lie side by side in this order."""
+
+
+@dataclass(slots=True)
+class Loads:
+    """The sum of all physical changes that hold at one instant."""
+
+    tip_kg: float
+    damping: list[float]
+    """One per joint, N m s/rad or N s/m."""
+
+
+class Span(NamedTuple):
+    """The part of a window of events in which a disturbance acts, and how strongly there."""
+
+    begin_us: int
+    """The first `t_us` in it, counted from the window's start, as the events' own."""
+    end_us: int
+    """The first `t_us` after it."""
+    level: float = 1.0
+    """The level at the window's start; it may be below 0, for the ramp begins later then."""
+    per_us: float = 0.0
+    """By how much the level grows in a microsecond, up to 1."""
+    period_us: int = 0
+    """The whole window."""
+
+    def levels(self, events: Events) -> NDArray[np.float64]:
+        """The level at each event, from 0 to 1; 0 where the disturbance does not act, (n,)."""
+        t_us = events["t_us"].astype(np.int64)
+        acts = (t_us >= self.begin_us) & (t_us < self.end_us)
+        return np.clip(self.level + self.per_us * t_us, 0.0, 1.0) * acts
+
+
+class Timing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a disturbance acts."""
+
+    at_s: Seconds = 0.0
+    """When it starts, in plant time."""
+    until_s: Seconds | None = None
+    """When it ends at once; None means never."""
+    ramp_s: Seconds = 0.0
+    """How long it takes from nothing to its full size."""
+
+
+class Disturbance(ABC):
+    """A change of the plant with a start, an end and a ramp; `level` runs from 0 to 1.
+
+    Parameters
+    ----------
+    config : Config
+        The settings, of this class's Config.
+    traits : Traits
+        What of the plant a disturbance can reach.
+    where : str
+        The place in the scenario, for messages.
+
+    Raises ScenarioError when the plant lacks what the disturbance acts on.
+    """
+
+    Config: ClassVar[type[Timing]]
+
+    def __init__(self, config: Any, traits: Traits, where: str) -> None:
+        self.config = config
+        self.where = where
+        self.level = 0.0
+        self.fit(traits)
+
+    @abstractmethod
+    def fit(self, traits: Traits) -> None:
+        """Work out, once, what the settings mean for this plant."""
+
+    def reset(self, seed: int) -> None:
+        """Start an episode: make randomness new."""
+
+    def load(self, loads: Loads) -> None:
+        """Add the physical change at the present level."""
+
+    def sense(self, values: list[float]) -> None:
+        """Change the sensed values in place; called once per physics step."""
+
+    def actuate(self, forces: list[float]) -> None:
+        """Change the forces in place before they act; called once per physics step."""
+
+    def tell(self, events: Events, span: Span) -> Events:
+        """The events of a window as this disturbance leaves them, in order of `t_us`; called once per reading.
+
+        Parameters
+        ----------
+        events : (n,) EVENT
+            Of all the plant's event sensors, in order of `t_us`. They may be somebody else's too: never written over.
+        span : Span
+            When in the window the disturbance acts. `level` says nothing here.
+        """
+        return events
+
+
+def spread(given: Any, names: Sequence[str], absent: float, where: str) -> tuple[float, ...]:
+    """One number per name, from a number for all, a list in order, or a table by name.
+
+    Parameters
+    ----------
+    given : float, tuple of float or dict of float
+        What the scenario says.
+    names : (n,) sequence of str
+    absent : float
+        For a name that a table leaves out.
+    where : str
+        The place in the scenario, for messages.
+    """
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in names:
+                raise ScenarioError(f"{where}.{name}: this plant has no such name; {allowed_hint(name, names)}")
+        return tuple(given.get(name, absent) for name in names)
+    if not isinstance(given, tuple):
+        return (given,) * len(names)
+    if len(given) != len(names):
+        raise ScenarioError(f"{where}: found {len(given)} values, expected {len(names)}: {', '.join(names)}")
+    return given

@@ -1,0 +1,24 @@
+"""Disturbances of what actuators do."""
+
+from __future__ import annotations
+
+from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, spread
+from hilbench.errors import ScenarioError
+
+
+class ActuatorGain(Disturbance):
+    """Multiplies what actuators do, after their limits: below 1 a weak motor, 0 a dead one."""
+
+    class Config(Timing, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        factor: Finite | tuple[Finite, ...] | dict[str, Finite]
+        """One for all actuators, a list, or a table by actuator name; 1 changes nothing."""
+
+    def fit(self, traits: Traits) -> None:
+        if not traits.actuators:
+            text = "actuator_gain needs actions that are numbers; this plant's are choices, without a strength"
+            raise ScenarioError(f"{self.where}: {text}")
+        self._factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
+
+    def actuate(self, forces: list[float]) -> None:
+        for index, factor in enumerate(self._factor):
+            forces[index] *= 1.0 + self.level * (factor - 1.0)

@@ -1,0 +1,1 @@
+"""The wire to a robot that is a plant: frames, transport, session, and what two clocks say of a latency."""
