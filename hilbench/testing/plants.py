@@ -25,6 +25,9 @@ from hilbench.testing._parts import Contract, Part, brief, broken, ensure, part_
 from hilbench.testing._rollouts import N_TICKS, difference, digest, instant, random_actions, rollout
 from hilbench.types import to_builtins
 
+USUAL_PERIOD_S = 0.01
+"""The control period of a test, where a plant's physics step allows it."""
+
 
 class Maker(NamedTuple):
     """Makes the plant under test as a run does."""
@@ -99,9 +102,9 @@ class PlantContract(Contract):
         ensure(hasattr(part.config, "physics_step_s"), "a plant's Config has a field physics_step_s, in s: found none")
         step_s = part.config.physics_step_s
         if step_s is not None:
-            period_s = self.period_s or round(step_s * max(1, round(0.01 / step_s)), 6)
+            period_s = self.period_s or round(step_s * max(1, round(USUAL_PERIOD_S / step_s)), 6)
             return Maker(part, period_s, whole_steps(period_s, step_s, "period_s"))
-        period_s = self.period_s or 0.01  # a plant that takes the step from the period, or knows its own
+        period_s = self.period_s or USUAL_PERIOD_S  # a plant that takes the step from the period, or knows its own
         with closing(Maker(part, period_s, 1)()) as plant:
             return Maker(part, period_s, whole_steps(period_s, plant.plant_spec.physics_step_s, "period_s"))
 

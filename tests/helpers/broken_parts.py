@@ -18,7 +18,8 @@ from hilbench.coders.rate import Rate
 from hilbench.coders.rate import RateDecoder as Rates
 from hilbench.controllers.pd import PD
 from hilbench.envs import Plant, Schedule
-from hilbench.envs.disturbances import SensorNoise, Traits
+from hilbench.envs.disturbances import Traits
+from hilbench.envs.disturbances.sensors import SensorNoise
 from hilbench.metrics import Measure, metric
 from hilbench.testing import (
     BackendContract,

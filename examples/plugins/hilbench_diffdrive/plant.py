@@ -60,7 +60,7 @@ class DiffDrive(Plant, EzPickle):
 
     Config = DiffDriveConfig
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 50}
-    traits = Traits(sensors=RAYS, joints=(), actuators=("left", "right"))
+    traits = Traits(sensors=RAYS, joints=(), actuators=("left", "right"), event_sensors=(sensors.CAMERA,))
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class DiffDrive(Plant, EzPickle):
             pose = random.uniform(-1, 1, 3) * (0.5 * config.half_m, 0.5 * config.half_m, np.pi)
         self._x, self._y, self._heading = pose.tolist()
         self._left = self._right = 0.0
-        self._index, self._crashed = 0, False
+        self._index, self._read_us, self._crashed = 0, 0, False
         self._camera.reset(self._view())
         self._sense()
         obs, _, _, _, info = self.observe()
@@ -196,8 +196,14 @@ class DiffDrive(Plant, EzPickle):
         return obs, float(speed), self._crashed, False, info
 
     def events(self) -> Events:
-        """What the camera told since the last call."""
-        return self._camera.read(self._index * self._step_us, self._period_us)
+        """What the camera told since the last call, as disturbances leave it."""
+        now_us = self._index * self._step_us
+        start_us = now_us - self._period_us
+        found = self._camera.read(now_us, self._period_us)
+        # Within the window only what was not read before: noise is added once.
+        found = self._schedule.tell(found, max(0, self._read_us - start_us), start_us, self._period_us)
+        self._read_us = now_us
+        return found
 
     def state(self) -> NDArray[np.float64]:
         """Position, heading and wheel speeds."""

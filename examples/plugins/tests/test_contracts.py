@@ -27,6 +27,7 @@ class TestDiffDrive(PlantContract):
     disturbances: ClassVar = {
         "slip": {"kind": "wheel_slip", "share": 0.8},
         "bias": {"kind": "sensor_bias", "bias": {"ray_0": 0.1}},
+        "hot": {"kind": "hot_pixels", "count": 5, "rate_hz": 50.0},
         "weak": {"kind": "actuator_gain", "factor": 0.5, "at_s": 0.1},
     }
 
