@@ -22,7 +22,7 @@ HOW = "to run its code, add --trust (from Python: trust=True), if you trust that
 _FORM = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _ENVIRONMENT = re.compile(r"(?!(hilbench|gymnasium):)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:.+")
 """The id of an environment that Gymnasium imports a module for, as `my_module:Mine-v0`."""
-_FIELDS = ("kind", "metrics", "id")
+_FIELDS = ("kind", "metrics", "id", "function")
 """The fields of a scenario that hold names of parts."""
 _allowed: dict[str, str] = {}
 

@@ -50,10 +50,15 @@ def in_the_open(file: str) -> bool:
     return not any(hidden(part) for part in file.replace("__init__.py", "").replace("__main__.py", "").split("/"))
 
 
+def for_pytest(node: ast.FunctionDef) -> bool:
+    """Whether it is a test or a fixture: pytest alone calls it."""
+    return node.name.startswith("test_") or "pytest.fixture" in map(ast.unparse, node.decorator_list)
+
+
 def functions(file: str, body: list[ast.stmt], owner: ast.ClassDef | None = None) -> Iterator[Function]:
     """Those of a file and of its classes that are public; none that another function holds."""
     for node in body:
-        if isinstance(node, FunctionNode) and not hidden(node.name):
+        if isinstance(node, FunctionNode) and not hidden(node.name) and not for_pytest(node):
             yield Function(file, owner, node)
         elif isinstance(node, ast.ClassDef) and not hidden(node.name):
             yield from functions(file, node.body, node)

@@ -26,7 +26,7 @@ LAYERS = (
     ("machine",),
     ("runs",),
     ("studies", "report"),
-    ("cli", "__init__", "__main__"),
+    ("cli", "testing", "__init__", "__main__"),
 )
 """The floors, from the ground up. `settings` stands on the ground because plants read their own Config with it."""
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -43,6 +43,7 @@ CLOCKS = (
     "bridge/",
     "meters/",
     "robot/",
+    "testing/",
 )
 SHARED = {"bridge": {"environments", "keys"}}
 """Files beside plug-ins that are none."""
@@ -135,6 +136,12 @@ def test_a_folder_of_plug_ins_shows_plug_ins_and_packages(folder):
     found = {plugin.module for kind in kinds for plugin in plugins.all_of(kind).values()}
     files = {file.stem for file in (ROOT / folder).glob("[!_]*.py")} - SHARED.get(folder, set())
     assert files == {module.split(".")[2] for module in found if module.startswith(f"hilbench.{folder}.")}
+
+
+def test_nothing_imports_the_tests_for_other_packages():
+    """They need pytest and Hypothesis, which hilbench does without."""
+    assert {part(name) for name in FILES if "testing" in own_imports(name)} == {"testing"}
+    assert {part(name) for name in importers("pytest", "hypothesis")} == {"testing"}
 
 
 def test_importing_the_package_only_registers_plants():

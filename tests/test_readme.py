@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from robots import serving
 
+from hilbench import plugins
 from hilbench.bridge.impair.impairment import Impairment, to_impairment
 from hilbench.runs.run import run
 from hilbench.scenario.files import load, resolve
@@ -58,7 +59,11 @@ def test_console_block(session: str, tmp_path: Path) -> None:
 def test_toml_block(text: str, tmp_path: Path) -> None:
     """A suite could run, a whole scenario runs, an impairment is valid, and any other table is part of a scenario."""
     raw = tomllib.loads(text)
-    if "scenarios" in raw:
+    if "project" in raw:
+        assert {group.removeprefix("hilbench.") for group in raw["project"]["entry-points"]} <= set(plugins.KINDS)
+    elif raw.get("plant", {}).get("kind") == "slider":
+        pytest.skip("tests/test_package_page.py installs the plant and runs it")
+    elif "scenarios" in raw:
         assert cells(load_suite(raw))
     elif "impairment" in raw:
         assert to_impairment(raw["impairment"], "impairment") != Impairment()

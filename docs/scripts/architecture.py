@@ -16,7 +16,8 @@ PACKAGE = ROOT / "hilbench"
 OUT = ROOT / "docs" / "architecture.svg"
 
 PLACES = {
-    "cli": (232, "commands"),
+    "testing": (74, "contract tests"),
+    "cli": (252, "commands"),
     "__main__": (468, "python -m hilbench"),
     "__init__": (652, "import hilbench"),
     "studies": (290, "suites, summaries"),
@@ -57,7 +58,7 @@ WIDTH, MARGIN = 800, 14
 BOX_WIDTH, BOX_HEIGHT = 104, 38
 WIDTHS = {
     "meters": 74, "controllers": 96, "conformance": 108, "backends": 90, "metrics": 98, "bridge": 92, "envs": 62,
-    "__main__": 132, "studies": 120, "runs": 120, "cli": 250, "__init__": 160, "plugins": 108,
+    "__main__": 132, "studies": 120, "runs": 120, "testing": 116, "cli": 220, "__init__": 160, "plugins": 108,
     "seeding": 104, "errors": 92, "files": 88, "types": 92, "modules": 92,
 }  # fmt: skip
 """Of boxes that are not as wide as most."""

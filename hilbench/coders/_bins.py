@@ -8,15 +8,20 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from hilbench.coders._names import spread
 from hilbench.coders._scaled import RangeConfig, Scaled
 from hilbench.types import PlantSpec, Values
+
+Count = Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class BinnedConfig(RangeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A range for each observation, and how many bins it is cut into."""
 
-    n: Annotated[int, Meta(ge=1, le=10_000)]
-    """How many bins of equal width an observation has. The first and the last one are open at their outer end."""
+    n: Count | tuple[Count, ...]
+    """How many bins of equal width an observation has, one number for all or one for each.
+
+    The first and the last one are open at their outer end."""
 
 
 class Binned:
@@ -30,9 +35,10 @@ class Binned:
     """
 
     def __init__(self, config: BinnedConfig, plant: PlantSpec) -> None:
-        self._scaled, self._n = Scaled(config, plant), config.n
-        self.size = self._scaled.size * config.n
-        self._first = np.arange(self._scaled.size) * config.n
+        self._scaled = Scaled(config, plant)
+        self._n = np.array(spread(config.n, self._scaled.size, "n"), np.int64)
+        self.size = int(self._n.sum())
+        self._first = np.cumsum(self._n) - self._n
 
     def __call__(self, obs: Values) -> tuple[NDArray, NDArray, NDArray]:
         """Of each observation: its bin's address, its bin counted from 0, and its place in it, from 0 to 1."""

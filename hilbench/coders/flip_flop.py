@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from msgspec import Meta
 
-from hilbench.coders._bins import Binned, BinnedConfig
+from hilbench.coders._bins import Binned, BinnedConfig, Count
 from hilbench.coders._spikes import events_at, repeats
 from hilbench.errors import ScenarioError
 from hilbench.types import Encoder, Events, PlantSpec, Values
@@ -16,8 +16,10 @@ from hilbench.types import Encoder, Events, PlantSpec, Values
 class FlipFlopConfig(BinnedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the encoder `flip_flop`."""
 
-    n: Annotated[int, Meta(ge=1, le=10_000)] = 2
-    """How many bins of equal width an observation has. The first and the last one are open at their outer end."""
+    n: Count | tuple[Count, ...] = 2
+    """How many bins of equal width an observation has, one number for all or one for each.
+
+    The first and the last one are open at their outer end."""
     max_events: Annotated[int, Meta(ge=1, le=10_000)] = 8
     """How many events a whole bin gives."""
     spacing_s: Annotated[float, Meta(ge=0)]

@@ -1,7 +1,7 @@
 """The plants, as Gymnasium environments: `hilbench:hilbench/NAME-v0` to `gym.make`, which imports this package for it.
 
-Importing this loads neither PyBullet nor any plant. What a plant of one's own derives from is here too, each name
-loaded by its first use.
+Importing this loads neither PyBullet nor any plant. What a plant of one's own is made of is here too, each name loaded
+by its first use.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hilbench.envs._bullet import BASE_NAMES, BASE_UNITS, BulletConfig, BulletPlant, Thruster
     from hilbench.envs._picture import Mark, View
     from hilbench.envs._plant import Plant
+    from hilbench.envs._schedule import Schedule
     from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
 
 _HOMES = {
@@ -22,6 +23,7 @@ _HOMES = {
     "_stepped": ("Shown", "SteppedConfig", "SteppedPlant"),
     "_bullet": ("BASE_NAMES", "BASE_UNITS", "BulletConfig", "BulletPlant", "Thruster"),
     "_picture": ("Mark", "View"),
+    "_schedule": ("Schedule",),
 }
 """What is loaded by its first use, by file."""
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "BulletPlant",
     "Mark",
     "Plant",
+    "Schedule",
     "Shown",
     "SteppedConfig",
     "SteppedPlant",

@@ -55,6 +55,7 @@ class Loop:
         self._discrete = tuple(i for i, n in enumerate(plant_spec.choices) if n)
         self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
         self._sense, self._blind = getattr(plant, "events", lambda: NO_EVENTS), getattr(plant, "blind", bool)
+        self._learns = agent.control.modulate is not None
         self._batch = max(1, 1_000_000_000 // self._period_ns)
 
     def run(self) -> Outcome:
@@ -134,14 +135,13 @@ class Loop:
         clock, receive = self._clock, self._receive_until
         clock.pass_until(k * self._period_ns, receive)
         seen = self._look()
-        _, _, terminated, truncated, _ = seen[0]
-        if terminated or truncated:
-            self._row(k, seen)
-            return True
-        if clock.skips(k, self._episode.in_flight(k - self._give_up_ticks)):
+        ended = any(seen[0][2:4])
+        if clock.skips(k, self._episode.in_flight(k - self._give_up_ticks)) or (ended and not self._learns):
             self._row(k, seen)
         else:
-            self._send(k, seen)
+            self._send(k, seen)  # an episode's end too, for what learns: the reply comes too late to act
+        if ended:
+            return True
         for step in range(k * self._steps, (k + 1) * self._steps):
             clock.pass_until(step * self._step_ns, receive)
             self._advance(step, *self._choose(step))

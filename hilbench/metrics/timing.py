@@ -204,8 +204,11 @@ def _end_us(run: RunData, episode: dict[str, NDArray]) -> int:
 
 
 def _last(episode: dict[str, NDArray], name: str) -> float:
-    """What a column holds for the last period; for an episode without one, whose rows nobody asks for, its first."""
-    return episode[name][max(int(live(episode).sum()) - 1, 0)]
+    """What a column holds for the last period; for an episode without one, whose rows nobody asks for, its first.
+
+    0 where there is no row at all.
+    """
+    return episode[name][max(int(live(episode).sum()) - 1, 0)] if episode[name].size else 0
 
 
 def _or_newer(done: NDArray) -> NDArray:

@@ -117,7 +117,7 @@ def _named_by(program: Program) -> set[str]:
     """The modules that a trusted controller's program names: of its law, or of its learning rules."""
     names = {plugins.name_of("rules", type(rule)) for rule in rules_of(program)}
     if isinstance(program, LawProgram):
-        names = {program.name}
+        names = {program.name, *(value for value in program.config.values() if isinstance(value, str))}
     return {name.partition(":")[0] for name in names if modules.is_module_name(name)}
 
 

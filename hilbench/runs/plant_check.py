@@ -49,10 +49,10 @@ def check_plant(scenario: Scenario, plant: Any) -> PlantSpec:
             obs, info = plant.reset(seed=scenario.loop.seed)
         _check_obs("reset: observation", obs, plant_spec, space)
         _check_info("reset: info", info, plant_spec)
-        n_state = _look(plant, plant_spec, space, scenario.period_us)
+        n_state = look(plant, plant_spec, space, scenario.period_us)
         with call("advance(1, safe_action)"):
             plant.advance(1, list(plant_spec.safe_action))
-        if (found := _look(plant, plant_spec, space, scenario.period_us)) != n_state:
+        if (found := look(plant, plant_spec, space, scenario.period_us)) != n_state:
             raise wrong("state() after a physics step", f"{found} numbers", f"{n_state}, as many as after the reset")
     return plant_spec
 
@@ -155,8 +155,19 @@ def _check_period(plant: Any, plant_spec: PlantSpec, period_s: float) -> None:
         raise wrong("control_steps", found, f"{wanted}, the physics steps of a control period of {period_s} s")
 
 
-def _look(plant: Any, plant_spec: PlantSpec, space: Any, period_us: int) -> int:
-    """Check one instant of a plant against its spec; return how many numbers its state has."""
+def look(plant: Any, plant_spec: PlantSpec, space: Any, period_us: int) -> int:
+    """Check one instant of a plant against its spec; return how many numbers its state has. Raises PluginFault.
+
+    Parameters
+    ----------
+    plant : Plant
+        A plant that was reset. Its event sensors are empty afterwards.
+    plant_spec : PlantSpec
+    space : Box, optional
+        What its observation must lie in.
+    period_us : int
+        The control period, in microseconds.
+    """
     answers = []
     for _ in range(2):
         with call("state()"):

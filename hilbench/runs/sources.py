@@ -20,6 +20,7 @@ from zipfile import BadZipFile, ZipFile
 
 from hilbench import plugins
 from hilbench.machine.packages import installed_version
+from hilbench.modules import is_module_name
 from hilbench.runs.build import rules_of
 from hilbench.runs.digests import digest, digest_of_file, digest_of_path, tree
 from hilbench.runs.given import GIVEN, WRAPPER
@@ -184,7 +185,8 @@ def modules_of(control: BuiltController) -> tuple[str, ...]:
     program, coders = control.program, (*control.encoder.parts, *control.decoder.parts)
     found = {type(coder).__module__ for coder in coders}
     if isinstance(program, LawProgram):
-        return (*sorted(found), plugins.find("laws", program.name).module)
+        named = [value for value in program.config.values() if isinstance(value, str) and is_module_name(value)]
+        return (*sorted(found), *(plugins.find("laws", name).module for name in (program.name, *named)))
     return tuple(sorted(found | {type(rule).__module__ for rule in rules_of(program)}))
 
 

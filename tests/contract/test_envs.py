@@ -1,4 +1,4 @@
-"""What every plant must do, built in or third party. Runs over whatever `plugins` finds."""
+"""What every plant promises, over each that is found; and what hilbench's own ones do beside that."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import RecordVideo
 
 from hilbench import envs, plugins
+from hilbench.testing import PlantContract
 
 envs.register()
-PLANTS = sorted(name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only"))
+FOUND = {name: each for name, each in plugins.all_of("envs").items() if not hasattr(each.load(), "realtime_only")}
 """All but those that need a robot, of which test_robots.py has what they promise."""
+PLANTS = sorted(name for name, plugin in FOUND.items() if not plugin.foreign)
 NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""
 
 
-def made(name: str, **settings):
-    return plugins.get("envs", name)(**NEEDS.get(name, {}), **settings)
+class TestPlants(PlantContract):
+    """Every plant that is found."""
+
+    def cases(self):
+        return [(name, NEEDS.get(name, {})) for name in FOUND]
 
 
 @pytest.fixture(params=[name for name in PLANTS if name not in NEEDS])
@@ -37,25 +42,15 @@ def plant_class(request):
 
 @pytest.fixture(params=PLANTS)
 def plant(request):
-    with made(request.param, control_period_s=0.01) as plant:
+    with plugins.get("envs", request.param)(**NEEDS.get(request.param, {}), control_period_s=0.01) as plant:
         yield plant
 
 
-def rollout(plant, seed: int = 3, n_steps: int = 60):
-    """Everything a seed decides: observations, rewards, ends, infos and exact states under random actions."""
-    plant.action_space.seed(seed)
-    obs, info = plant.reset(seed=seed)
-    rows = [(obs, 0.0, False, False, info, plant.state())]
-    for _ in range(n_steps):
-        rows.append((*plant.step(plant.action_space.sample()), plant.state()))
-    return rows
-
-
-def assert_same(one, two):
-    for left, right in zip(one, two, strict=True):
-        np.testing.assert_array_equal(left[0], right[0])
-        assert left[1:5] == right[1:5]
-        np.testing.assert_array_equal(left[5], right[5])
+def rollout(plant, n_steps: int = 60):
+    """Gymnasium's five-tuples under random actions."""
+    plant.action_space.seed(3)
+    obs, info = plant.reset(seed=3)
+    return [(obs, 0.0, False, False, info), *(plant.step(plant.action_space.sample()) for _ in range(n_steps))]
 
 
 def test_plants_are_found():
@@ -84,10 +79,8 @@ def test_stable_baselines3_checker(plant, sb3):
         check(plant)
 
 
-def test_a_seed_decides_everything(plant):
-    first = rollout(plant)
-    assert_same(first, rollout(plant))
-    assert not np.array_equal(first[0][0], rollout(plant, seed=4, n_steps=0)[0][0])
+def test_another_seed_is_another_episode(plant):
+    assert not np.array_equal(plant.reset(seed=3)[0], plant.reset(seed=4)[0])
 
 
 def test_resets_without_a_seed_differ_but_follow_the_first_seed(plant):
@@ -99,47 +92,11 @@ def test_resets_without_a_seed_differ_but_follow_the_first_seed(plant):
     assert len({obs.tobytes() for obs in one}) == 3
 
 
-def test_fresh_processes_agree_and_print_nothing_else():
-    script = (
-        "import numpy as np\nfrom hilbench import plugins\n"
-        f"needs = {NEEDS}\n"
-        f"for name in {PLANTS}:\n"
-        "    plant = plugins.get('envs', name)(**needs.get(name, {}))\n"
-        "    plant.reset(seed=7)\n"
-        "    plant.advance(400, np.full(plant.action_space.shape, 0.5))\n"
-        "    print(plant.state().tobytes().hex())\n"
-    )
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    runs = [subprocess.Popen([sys.executable, "-c", script], **pipes) for _ in range(2)]
-    outputs = [run.communicate(timeout=60)[0].splitlines() for run in runs]
-    here = []
-    for name in PLANTS:
-        with made(name) as plant:
-            plant.reset(seed=7)
-            plant.advance(400, np.full(plant.action_space.shape, 0.5))
-            here.append(plant.state().tobytes().hex())
-    assert outputs == [here, here]
-
-
-def test_advance_in_pieces_is_step(plant):
-    action = plant.action_space.high / 8
-    plant.reset(seed=1)
-    for _ in range(plant.control_steps):
-        plant.advance(1, action)
-    pieces, obs = plant.state(), plant.observe()[0]
-    plant.reset(seed=1)
-    np.testing.assert_array_equal(obs, plant.step(action)[0])
-    np.testing.assert_array_equal(pieces, plant.state())
-
-
-def test_observations_share_no_memory_and_looking_twice_changes_nothing(plant):
+def test_observations_share_no_memory(plant):
     plant.reset(seed=0)
-    seen = [plant.observe() for _ in range(2)]
-    seen.append(plant.step(plant.action_space.sample()))
-    assert not np.shares_memory(seen[0][0], seen[1][0])
-    assert not np.shares_memory(seen[1][0], seen[2][0])
-    np.testing.assert_array_equal(seen[0][0], seen[1][0])
-    assert seen[0][1:] == seen[1][1:]
+    first, second = (plant.observe()[0] for _ in range(2))
+    assert not np.shares_memory(first, second)
+    assert not np.shares_memory(second, plant.step(plant.action_space.sample())[0])
 
 
 def test_info_has_the_same_float_entries_always_each_with_a_unit(plant):
@@ -186,27 +143,11 @@ def test_advance_needs_a_reset(plant):
         plant.advance(1, plant.plant_spec.safe_action)
 
 
-def test_rendering_changes_no_state(plant_class):
-    states = []
-    for mode in (None, "rgb_array"):
-        with plant_class(render_mode=mode, control_period_s=0.01) as plant:
-            plant.reset(seed=2)
-            for _ in range(8):
-                frame = plant.render()
-                plant.step(plant.action_space.high / 8)
-            states.append(plant.state())
-    np.testing.assert_array_equal(*states)
-    assert frame.dtype == np.uint8
-    assert frame.ndim == 3
-    assert frame.shape[2] == 3
+def test_a_picture_shows_something(plant_class):
+    with plant_class(render_mode="rgb_array", control_period_s=0.01) as plant:
+        plant.reset(seed=2)
+        frame = plant.render()
     assert len(np.unique(frame.reshape(-1, 3), axis=0)) > 50
-
-
-def test_close_twice(plant_class):
-    plant = plant_class()
-    plant.reset(seed=0)
-    plant.close()
-    plant.close()
 
 
 def test_record_video(plant_class, tmp_path):

@@ -9,19 +9,11 @@ import numpy as np
 
 from hilbench import plugins
 from hilbench.settings import to_config
-from hilbench.types import EVENT, NO_EVENTS, Encoder, Events, EventSensor, PlantSpec
+from hilbench.testing.encoders import EAR, EYE, observed
+from hilbench.types import EVENT, NO_EVENTS, Encoder, Events, PlantSpec
 
-EYE = EventSensor("eye", (4, 6, 2), ("y", "x", "polarity"))
-EAR = EventSensor("ear", (5,), ("channel",))
+__all__ = ["EAR", "EYE", "PERIOD_US", "encoder", "events_from", "observed", "pairs", "ticks", "values_of"]
 PERIOD_US = 10_000
-
-
-def observed(*names: str, sensors: tuple[EventSensor, ...] = ()) -> PlantSpec:
-    """A plant with these observations and event sensors."""
-    units = ("m",) * len(names)
-    return PlantSpec(
-        names, units, ("force",), ("N",), (-1.0,), (1.0,), (0.0,), 1e-3, {}, "", {}, event_sensors=sensors
-    )  # fmt: skip
 
 
 def encoder(name: str, plant: PlantSpec, period_us: int = PERIOD_US, seed: int = 1, **settings: Any) -> Encoder:

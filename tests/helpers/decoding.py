@@ -5,20 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from hilbench import plugins
+from hilbench.testing.decoders import acted_on as plant_of
 from hilbench.types import EVENT, PlantSpec, Port
 
+__all__ = ["PERIOD_S", "PERIOD_US", "action_of", "decoder_of", "plant_of", "spikes"]
 PERIOD_US = 20_000
 PERIOD_S = 0.02
-
-
-def plant_of(*choices: int, low=None, high=None, safe=None) -> PlantSpec:
-    """A plant with an action for each number of choices, 0 for a continuous one from -2 to 2."""
-    n = len(choices)
-    names, units = tuple(f"a{i}" for i in range(n)), tuple("1" if k else "N" for k in choices)
-    low = low or tuple(0.0 if k else -2.0 for k in choices)
-    high = high or tuple(start + k - 1 if k else 2.0 for start, k in zip(low, choices, strict=True))
-    safe = safe or tuple(start if k else 0.0 for start, k in zip(low, choices, strict=True))
-    return PlantSpec(("x",), ("m",), names, units, low, high, safe, 0.001, {}, "", {}, choices if any(choices) else ())
 
 
 def spikes(*pairs: tuple[int, int]) -> np.ndarray:

@@ -144,6 +144,7 @@ class Bench:
         self.link = Device(self.time, script, **(device or {}))
         self.config = LoopConfig(mode="realtime", period_s=period_s, duration_s=ticks * period_s, **loop)
         self.clock = Wall(self.config, self.time, self.time.sleep)
+        self.parts = {}  # of the controller, beside the program and its coders
 
     def run(self):
         self.outcome = self.drive(self.clock, self.link, self.folder)
@@ -155,7 +156,7 @@ class Bench:
         return self
 
     def drive(self, clock, link, folder):
-        agent = Agent(built(PROGRAM), link, 1000, Probes(), self.plant.plant_spec)
+        agent = Agent(built(PROGRAM, **self.parts), link, 1000, Probes(), self.plant.plant_spec)
         config = self.config
         if isinstance(clock, Recorded):
             config = msgspec.structs.replace(config, episodes=len(self.data.episodes))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse
-from random_networks import stream
 
 from hilbench.backends._lava.given import Given
 from hilbench.backends.loihi import Loihi, LoihiConfig
@@ -16,6 +15,7 @@ from hilbench.nal import Network
 from hilbench.nal.compile.host_part import beside_chip, chip_part
 from hilbench.nal.loihi.quantise import from_network
 from hilbench.nal.rules.pes import PES
+from hilbench.testing.networks import stream
 from hilbench.types import Probes, Reply, Tick
 
 PERIOD_US = 3000

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nir
 import numpy as np
 import pytest
 from graphs import lively, spikes
+from load_script import load_script
 
+from hilbench import read_run, run
 from hilbench.nal import Network, read
 from hilbench.nal.nir.presets import preset
 
@@ -173,3 +177,20 @@ def test_images(framework, tmp_path):
     for key, expected in own.items():
         lively(expected)
         np.testing.assert_array_equal(found[key], expected.reshape(STEPS, -1))
+
+
+def test_the_pendulum_example_gives_what_snntorch_gives_for_the_same_observations(framework, tmp_path):
+    """Two whole episodes of a run in hilbench, fed to the network of the same file in snnTorch."""
+    torch, utils = framework("torch"), framework("snntorch.utils")
+    folder = Path(__file__).parents[2] / "examples" / "pendulum"
+    example = load_script(folder / "train.py")
+    net = example.read()
+    law = example.law_of(net)
+    run(folder / "pendulum.toml", tmp_path, overrides={"loop.seed": 10001, "loop.episodes": 2})
+    for rows in read_run(tmp_path).episodes:
+        assert len(rows["seq"]) >= 200
+        assert np.abs(rows["actions"]).max() > 1.5  # of 2 N m: it swings up
+        utils.reset(net)
+        with torch.no_grad():
+            own = [law(torch.from_numpy(obs[None].copy())).item() for obs in rows["obs"][:200]]
+        np.testing.assert_allclose(rows["values_out"][:200, 0], own, rtol=0, atol=1e-5)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_networks import networks, stream
 
 from hilbench.backends.cortexm import Cortexm, CortexmConfig
 from hilbench.backends.loihi import Loihi, LoihiConfig
@@ -17,6 +16,7 @@ from hilbench.cli import main
 from hilbench.errors import HilbenchError, LinkError, NetworkError, ScenarioError
 from hilbench.firmware import build
 from hilbench.nal import Network, save
+from hilbench.testing.networks import networks, stream
 from hilbench.types import EVENT, Empty, Probes, Tick
 
 PERIOD_US = 4000

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_networks import everything, learners, networks, stream
 
 from hilbench import plugins
 from hilbench.backends.numba import Numba, NumbaConfig
@@ -23,6 +22,7 @@ from hilbench.nal import Network
 from hilbench.nal.rules import Rule
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.stdp import STDP
+from hilbench.testing.networks import everything, learners, networks, stream
 from hilbench.types import EVENT, Empty, Probes, Tick
 
 

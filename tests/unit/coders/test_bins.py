@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from coding import encoder, observed, pairs, ticks, values_of
 
+from hilbench.errors import ScenarioError
+
 FOUR = {"low": -2.0, "high": 2.0, "n": 4}
 
 
@@ -21,6 +23,14 @@ def test_observations_have_bins_side_by_side():
     made = encoder("bins", observed("a", "b"), **FOUR)
     assert made.sizes == {"events": 8}
     assert pairs(ticks(made, [[1.5, -1.5]])) == [(0, 3), (0, 4)]
+
+
+def test_each_observation_may_have_a_number_of_bins_of_its_own():
+    made = encoder("bins", observed("a", "b", "c"), low=-2.0, high=2.0, n=[4, 1, 2])
+    assert made.sizes == {"events": 7}
+    assert pairs(ticks(made, [[1.5, -1.5, 0.5]])) == [(0, 3), (0, 4), (0, 6)]
+    with pytest.raises(ScenarioError, match=r"n: found 2 numbers; allowed: one, or 3"):
+        encoder("bins", observed("a", "b", "c"), low=-2.0, high=2.0, n=[4, 1])
 
 
 def test_a_row_of_edges_agrees_with_digitize():

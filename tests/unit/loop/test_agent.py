@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from coder_fakes import Direct, Whole, built
-from mistreatment import mistreat, untouched
 
 from hilbench import plugins
 from hilbench.errors import LinkError, ScenarioError
@@ -20,6 +19,7 @@ from hilbench.record.reader import read_run
 from hilbench.runs.build import learns, make_agent, make_plant
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
+from hilbench.testing.mistreatment import mistreat, untouched
 from hilbench.types import EVENT, LawProgram, LoadReport, PlantSpec, Port, Probes, Reply
 
 PLANT_SPEC = PlantSpec(

@@ -298,6 +298,27 @@ def test_a_plant_that_ends_ends_its_episode_and_not_the_run(tmp_path):
     assert metrics["skipped"]["value"] == 0
 
 
+@pytest.mark.parametrize("learns", [False, True])
+def test_the_last_reward_of_an_episode_reaches_what_learns_and_nothing_else(tmp_path, learns):
+    """The plant ends at tick 6: its observation and reward are sent for their learning signals, and no reply acts."""
+    bench, told = Bench(tmp_path / "run", always(100_000), plant={"ends_at": 6}), []
+    bench.parts = {"modulate": lambda obs, events, reward, *_: told.append((obs.copy(), reward))} if learns else {}
+    rows = bench.run().rows
+    n = 7 if learns else 6
+    assert [seq for seq, *_ in bench.link.sent] == list(range(n))
+    assert rows["answered"].tolist() == [True] * n + [False] * (7 - n)
+    assert rows["skipped"].tolist() == [False] * n + [True] * (7 - n)
+    assert rows["applied_step"].tolist() == [k * STEPS + 1 for k in range(6)] + [-1]
+    if learns:
+        np.testing.assert_array_equal([obs for obs, _ in told], rows["obs"])
+        assert [reward for _, reward in told] == rows["reward"].tolist()
+    end = bench.data.meta["ends"][0]
+    assert (end["terminated"], end["reward"]) == (True, -1.0)
+    assert {name: measure(bench.data)[name]["value"] for name in ("skipped", "misses", "survival")} == {
+        "skipped": 0, "misses": 0, "survival": pytest.approx(0.006)
+    }  # fmt: skip
+
+
 def test_a_run_shorter_than_a_batch_is_whole(tmp_path):
     assert len(Bench(tmp_path, always(0), ticks=1).run().rows["seq"]) == 1
 

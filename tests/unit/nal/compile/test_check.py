@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from random_networks import DYADIC_DT_S, networks, stream
 from target_examples import chain
 
 from hilbench.backends.reference import Reference
@@ -19,6 +18,7 @@ from hilbench.nal.compile.report import compile_network
 from hilbench.nal.compile.target import load_target
 from hilbench.nal.compile.wiring import wire
 from hilbench.nal.rules.pes import PES
+from hilbench.testing.networks import DYADIC_DT_S, networks, stream
 from hilbench.types import Empty, Probes
 
 

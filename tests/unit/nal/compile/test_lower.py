@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import scipy.sparse
 from hypothesis import HealthCheck, given, settings
-from random_networks import everything, networks
 
 from hilbench.nal import Network
 from hilbench.nal.compile.lower import lower
 from hilbench.nal.compile.lowered import Column, ConstantColumn, ProjectionRow
 from hilbench.nal.model.neurons import step_constants
+from hilbench.testing.networks import everything, networks
 from hilbench.types import Probes
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from random_networks import networks
 from target_examples import chain, communities, most, target, targets
 
 from hilbench.nal.compile.fold import fold
 from hilbench.nal.compile.place import CUTHILL_MCKEE, METIS, OWN, broken, place
 from hilbench.nal.compile.wiring import wire
+from hilbench.testing.networks import networks
 
 
 def naive(core, wiring, spikes):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_networks import networks
 
 from hilbench.nal import Network
 from hilbench.nal.compile.fold import fold
 from hilbench.nal.compile.quantise import quantise
 from hilbench.nal.compile.target import load_target, targets
+from hilbench.testing.networks import networks
 
 
 def onto_one(weights, kind="lif", **more) -> Network:

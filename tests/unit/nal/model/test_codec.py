@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from network_equality import assert_equal
-from random_networks import networks
 
 from hilbench.errors import NetworkError, ProtocolError
 from hilbench.nal import Network
 from hilbench.nal.model.codec import pack, rule_from_dict, unpack
 from hilbench.nal.rules.pes import PES
+from hilbench.testing.networks import networks
 from hilbench.types import LawProgram, Port
 
 RELAXED = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -11,13 +11,13 @@ import pytest
 import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from network_equality import assert_equal
-from random_networks import networks
 
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, load, save
 from hilbench.nal.nir import export, from_nir
 from hilbench.nal.nir.export import to_nir
 from hilbench.nal.rules.pes import PES
+from hilbench.testing.networks import networks
 
 
 def learner() -> Network:

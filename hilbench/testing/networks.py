@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse
 from hypothesis import strategies as st
@@ -19,15 +21,15 @@ from hilbench.types import EVENT, NO_EVENTS, Probes, Tick, size_of
 DYADIC_DT_S = 2.0**-6  # a whole number of microseconds and a power of two
 
 
-class Maker:
+class _Maker:
     """Draws one network. On the dyadic grid every sum is exact, so a membrane often equals its threshold."""
 
-    def __init__(self, draw) -> None:
+    def __init__(self, draw: Any) -> None:
         self.draw = draw
         self.random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         self.dyadic = draw(st.booleans())
         self.dt_s = DYADIC_DT_S if self.dyadic else draw(st.sampled_from([0.001, 0.0001, 0.000123]))
-        integrator = "euler" if self.dyadic else draw(st.sampled_from(["exact", "euler"]))
+        integrator: Any = "euler" if self.dyadic else draw(st.sampled_from(["exact", "euler"]))
         amplitude = draw(st.sampled_from([1.0, 0.5, 1 / self.dt_s]))
         self.net = Network(self.dt_s, integrator, amplitude, draw(st.integers(0, 2**64 - 1)))
 
@@ -40,7 +42,7 @@ class Maker:
             return self.dt_s * 2.0 ** self.random.integers(1, 4, size)
         return self.dt_s * self.random.uniform(1.5, 30, size)
 
-    def population(self, name: str, kind: str, shared: bool = False) -> str:
+    def population(self, name: str, kind: Any, shared: bool = False) -> str:
         """Neurons of any kind with any behaviour; with `shared` constants, all alike."""
         size = self.draw(st.integers(1, 11))
         n = 1 if shared else size
@@ -117,7 +119,7 @@ class Maker:
 @st.composite
 def networks(draw) -> Network:
     """Value and event inputs, up to four populations of any kind with loops and delays, up to two readouts with PES."""
-    make = Maker(draw)
+    make = _Maker(draw)
     net = make.net
     for i in range(draw(st.integers(0, 2))):
         net.input(f"x{i}", draw(st.integers(1, 3)), units=("m",))
@@ -165,7 +167,18 @@ def networks(draw) -> Network:
 
 
 def stream(net: Network, period_us: int, n_ticks: int, seed: int) -> list[Tick]:
-    """Ticks with values and errors that are sometimes 0, events in bursts, learning now and then off."""
+    """Ticks with values and errors that are sometimes 0, events in bursts, learning now and then off.
+
+    Parameters
+    ----------
+    net : Network
+        What takes them.
+    period_us : int
+        The control period, in microseconds.
+    n_ticks : int
+        How many.
+    seed : int
+    """
     random = np.random.default_rng(seed)
     grid = net.dt_s == DYADIC_DT_S
 
@@ -188,7 +201,14 @@ def stream(net: Network, period_us: int, n_ticks: int, seed: int) -> list[Tick]:
 
 
 def everything(net: Network, period_us: int) -> Probes:
-    """Probes on all populations that spike and on all weights, recorded each tick."""
+    """Probes on all populations that spike and on all weights, recorded each tick.
+
+    Parameters
+    ----------
+    net : Network
+    period_us : int
+        The control period, in microseconds.
+    """
     return Probes(
         spikes=tuple(p.name for p in net.populations.values() if p.spiking),
         weights=tuple(net.projections),

@@ -1,0 +1,1 @@
+"""A robot for hilbench, and all that it needs, from a package that hilbench does not know."""
