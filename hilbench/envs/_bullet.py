@@ -71,7 +71,7 @@ class BulletPlant(SteppedPlant):
         super().__init__(**arguments)
         self.world = World()
         self._joints = list(range(len(self.traits.joints)))
-        self._driven, self._n_driven = list(self.driven), len(self.driven)
+        self._driven = list(self.driven)
         self._half_step_s = self.config.physics_step_s / 2
 
     @abstractmethod
@@ -159,20 +159,16 @@ class BulletPlant(SteppedPlant):
             self._tip = world.inertia(self.body, self.traits.tip_link)
         for joint, position in enumerate(self.pose(random)):
             world.set_joint(self.body, joint, position)
-        self._run_step = world.stepper()
-        self._drive_joints = world.driver(self.body, self._driven)
+        self._run_step = world.stepper(self.body, self._driven)
         self._joint_states = world.joint_states(self.body, self._joints)
         self.work_j = 0.0
         self._speeds = [0.0] * len(self._driven)
 
     def move(self, forces: list[float]) -> None:
         """One step of the engine."""
-        n = self._n_driven
-        if len(forces) == n:
-            self._drive_joints(forces=forces)
-        else:
-            self._push(forces[:n], forces[n:])
-        self._run_step()
+        if self.thrusters:
+            forces = self._push(forces)
+        self._run_step(forces)
 
     def read(self) -> list[float]:
         """The true named state, by `read_joints`."""
@@ -217,8 +213,9 @@ class BulletPlant(SteppedPlant):
         self.world.close()
         super().close()
 
-    def _push(self, on_joints: list[float], on_links: list[float]) -> None:
-        if on_joints:
-            self._drive_joints(forces=on_joints)
-        for (link, point_m, direction), force_n in zip(self.thrusters, on_links, strict=True):
+    def _push(self, forces: list[float]) -> list[float]:
+        """Let the thrusters push; returns what is left for the joints."""
+        n = len(self._driven)
+        for (link, point_m, direction), force_n in zip(self.thrusters, forces[n:], strict=True):
             self.world.push(self.body, link, [force_n * share for share in direction], point_m)
+        return forces[:n]

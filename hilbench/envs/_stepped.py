@@ -241,20 +241,22 @@ class SteppedPlant(Plant):
         """Take in the instant that the physics has reached: what acts from now on, what is true, what is sensed."""
         # A division, so that step 7 is at 0.007 and not at 7 * 0.001.
         self.time_s = self._index * self._step_us / 1e6
-        schedule, rack = self._schedule, self._rack
-        if self._index >= schedule.wake:
-            self.loads = schedule.at(self._index)
+        schedule, rack, index = self._schedule, self._rack, self._index
+        if index >= schedule.wake:
+            self.loads = schedule.at(index)
             self.bear(self.loads)
-        self.truth = self.read()
-        if self._index >= rack.wake:
-            rack.sample(self._index, self)
-        sensed, measured = self.truth[:], rack.values
+        self.truth = truth = self.read()
+        if index >= rack.wake:
+            rack.sample(index, self)
         if schedule.active:
-            sensed += measured
-            for disturbance in schedule.active:
-                disturbance.sense(sensed)
-            sensed, measured = sensed[: self._n_own], sensed[self._n_own :]
-        self.sensed, self._measured = sensed, measured
+            self._disturb(truth + rack.values)
+        else:
+            self.sensed, self._measured = truth[:], rack.values
+
+    def _disturb(self, values: list[float]) -> None:
+        for disturbance in self._schedule.active:
+            disturbance.sense(values)
+        self.sensed, self._measured = values[: self._n_own], values[self._n_own :]
 
     def _events(self) -> Events:
         """The events of the control period up to now that were not read yet, as `types.SensingPlant` says."""
