@@ -100,6 +100,13 @@ def test_it_learns_by_the_stated_rule_and_the_next_run_starts_from_there(folder,
         np.testing.assert_array_equal(weights(number)[-1], weights(number)[0])
 
 
+def test_weights_that_no_rule_would_take_are_refused(folder, tmp_path):
+    run(folder / "cart.toml", tmp_path / "1")
+    without = {"controller.weights": str(tmp_path / "1"), "controller.rules": {}, "controller.modulators": {}}
+    with pytest.raises(ScenarioError, match=r"weights: .*: 'weights/out' would not be used, .* loop.learning = false"):
+        check(load(folder / "cart.toml", without))
+
+
 def test_a_controller_that_learns_nothing_keeps_nothing_and_says_so(folder, tmp_path):
     outcome = run(folder / "cart.toml", tmp_path / "r", overrides={"controller.rules": {}, "controller.modulators": {}})
     assert "loop.keep_weights: nothing was kept: the controller learns no weights" in outcome.notes
