@@ -74,7 +74,7 @@ def replay(
         recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, {"replay_of": str(folder)}))
         record_run(again, recorder, plant, agent, clock, progress)
     states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
-    return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in states), sum(len(a) for a, _ in states)
 
 
 def check_repeatable(run: RunData, folder: str | Path) -> None:
