@@ -121,6 +121,13 @@ def test_a_controller_that_learns_nothing_keeps_nothing_and_says_so(folder, tmp_
         ("steps_per_period", 0, "steps_per_period: found 0"),
         ("encoders", {"stat": {"kind": "values"}}, "encoders.stat: the network has no input 'stat'"),
         ("decoders", {"force": {"kind": "value"}}, "decoders.force.kind: no decoders plug-in 'value'"),
+        ("encoders", {"state": []}, "encoders.state: found no encoder; allowed: the 4 values"),
+        (
+            "decoders",
+            {"force": {"kind": "values", "actions": 5}},
+            "decoders.force.actions: found 5; allowed: a list of",
+        ),
+        ("decoders", {"force": {"kind": "values", "actions": ["force"] * 2}}, "allowed: each action once"),
         ("rules", {"out": {"kind": "pez"}}, "rules.out.kind: no rules plug-in 'pez'"),
         ("rules", {"outs": {"kind": "pes", "modulator": "error"}}, "rules.outs: no projection or population of this"),
         ("rules", {"out": {"kind": "pes"}}, "rules.out: "),
