@@ -162,3 +162,8 @@ def _check_period(network: Network, config: NetworkConfig, period_us: int) -> No
             f"path: the network's step is {network.dt_us} us and loop.period_s is {period_us} us; allowed: a whole"
             " number of steps in a period, or steps_per_period for a network whose time is not the plant's"
         )
+    if config.steps_per_period is not None and config.steps_per_period > period_us:
+        raise ScenarioError(
+            f"steps_per_period: found {config.steps_per_period}, and loop.period_s is {period_us} us; allowed: up to"
+            f" {period_us}, for events come at whole microseconds"
+        )
