@@ -16,6 +16,7 @@ from hilbench.errors import ScenarioError
 from hilbench.nal import Network, save
 from hilbench.record.reader import read_run
 from hilbench.runs.build import check, make_plant
+from hilbench.runs.replay import replay
 from hilbench.settings import to_config
 from hilbench.types import EVENT, EventSensor, PlantSpec, Port
 
@@ -166,6 +167,15 @@ def test_steps_per_period_runs_and_repeats_over_every_link(folder, tmp_path, mod
         assert run(folder / "cart.toml", tmp_path / str(number), overrides=overrides).status == "done"
         states.append(read_run(tmp_path / str(number)).episodes[0]["state"])
     np.testing.assert_array_equal(*states)
+
+
+def test_a_replay_says_which_file_has_changed(folder, tmp_path, caplog):
+    run(folder / "cart.toml", tmp_path / "1")
+    replay(tmp_path / "1", tmp_path / "2")
+    assert not caplog.messages
+    save(network(dt_s=0.0005), folder / "net.nir")
+    replay(tmp_path / "1", tmp_path / "3")
+    assert caplog.messages == [f"{folder / 'net.nir'}: is not what it was in the run, so the replay may differ"]
 
 
 def test_another_file_is_another_run(folder, tmp_path):
