@@ -509,3 +509,14 @@ def test_a_file_is_checked_run_and_reported(more: str, capsys: pytest.CaptureFix
     page = Path("report.html").read_text("utf-8")
     assert ("over time" in page) == bool(more)
     assert ("sum of their rewards" in page) != bool(more)
+
+
+def test_a_reward_that_is_nan_replays_as_equal():
+    class Broken(Counter):
+        def step(self, action):
+            obs, reward, *rest = super().step(action)
+            return obs, float("nan") if reward > 2 else reward, *rest  # later than the look before a run
+
+    hilbench.run(scenario({}), "run", plant=Broken())
+    assert np.isnan(hilbench.read_run("run").episodes[0]["state"]).any()
+    assert replay("run", "again", plant=Broken()) == (True, SHORT)
