@@ -118,6 +118,7 @@ def test_a_controller_that_learns_nothing_keeps_nothing_and_says_so(folder, tmp_
     ("field", "value", "words"),
     [
         ("path", "absent.nir", "path: absent.nir: no such file"),
+        ("path", "x" * 300, ": no such file"),
         ("preset", "snntorch", "carries an execution profile already"),
         ("steps_per_period", 0, "steps_per_period: found 0"),
         ("steps_per_period", 1001, "steps_per_period: found 1001, and loop.period_s is 1000 us; allowed: up to 1000"),
