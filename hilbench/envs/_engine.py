@@ -146,7 +146,9 @@ class World:
         body : int
         joints : (n,) sequence of int
         """
-        return partial(bullet.getJointStates, body, joints, self.client) if joints else tuple  # of none it gives None
+        return (
+            partial(bullet.getJointStates, body, list(joints), self.client) if joints else tuple
+        )  # of none it gives None
 
     def stepper(self, body: int, joints: Sequence[int]) -> Callable[[list[float]], None]:
         """A call that runs one physics step, with forces (n,) in N m or N that drive joints through it.

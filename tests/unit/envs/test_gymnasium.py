@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -359,10 +360,9 @@ def test_a_given_plant_of_hilbench_is_driven_as_it_is() -> None:
     np.testing.assert_array_equal(one.episodes[0]["state"], two.episodes[0]["state"])
     assert two.meta["scenario"]["plant"]["plant"] == "hilbench.envs.arm_payload:ArmPayload"
     assert two.meta["scenario"]["disturbances"] == one.meta["scenario"]["disturbances"]
-    with hilbench.make_plant(hilbench.load("arm_payload", {"loop.period_s": 0.001})) as plant:
-        plant.disturbances = {}
-        with pytest.raises(ScenarioError, match="a plant that is given has only those that it was made with"):
-            hilbench.run(found, "refused", plant=plant)
+    line = "disturbances: found load; a plant that is given has only those that it was made with"
+    with hilbench.make_plant(replace(found, disturbances={})) as plant, pytest.raises(ScenarioError, match=line):
+        hilbench.run(found, "refused", plant=plant)
     carrying = hilbench.load("arm_payload", {"loop.duration_s": 0.05, "sensors.s.kind": "analog"}, "pd")
     line = "sensors: found s; a plant that is given has only those"
     with hilbench.make_plant(found) as plant, pytest.raises(ScenarioError, match=line):
