@@ -57,6 +57,17 @@ def terminal():
 
 
 @pytest.fixture(autouse=True)
+def nothing_allowed_for_good():
+    """What a test allows to be imported, the next one has to allow for itself."""
+    from hilbench import modules
+
+    allowed = modules.allowed()
+    yield
+    modules._allowed.clear()
+    modules._allowed.update(allowed)
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_behind():
     """Fail a test after which a child process or a non-daemon thread is still there that was not there before."""
     before, threads = set(children()), set(threading.enumerate())
