@@ -1,4 +1,4 @@
-"""The package in `examples/plugins`, installed beside hilbench: its own tests, runs in all modes and over all links."""
+"""The example package of plug-ins: installed, held against its own contract tests, run, replayed and in a report."""
 
 from __future__ import annotations
 
