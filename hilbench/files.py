@@ -7,6 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a path leads to a file; False too for one that no system takes, as one too long or with a null in it."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a file whole. Raises OSError with the file's path; what was there stays then.
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from hilbench.errors import ScenarioError, allowed_hint
+from hilbench.files import is_file
 
 S = TypeVar("S", bound=msgspec.Struct)
 _FILE = {"names": "file"}
@@ -66,7 +67,7 @@ def files_named(value: Any, any_text: bool = False, hint: Any = None) -> set[str
         The type of the value's field, where it is a field's value.
     """
     if isinstance(value, str):
-        return {value} if _names_file(hint) or (any_text and _is_file(value)) else set()
+        return {value} if _names_file(hint) or (any_text and is_file(value)) else set()
     if isinstance(value, msgspec.Struct):
         hints = get_type_hints(type(value), include_extras=True)
         inside = [(item, hints[name]) for name, item in msgspec.structs.asdict(value).items()]
@@ -96,12 +97,17 @@ def beside(config: S, folder: Path | None) -> S:
     return msgspec.structs.replace(config, **changed) if changed else config
 
 
-def _beside(value: Any, is_file: bool, folder: Path) -> Any:
+def _beside(value: Any, names_file: bool, folder: Path) -> Any:
     if isinstance(value, msgspec.Struct):
         return beside(value, folder)
-    if is_file and isinstance(value, tuple | list):
-        return type(value)(_beside(item, is_file, folder) for item in value)
-    return str(folder / value) if is_file and isinstance(value, str) and (folder / value).exists() else value
+    if names_file and isinstance(value, tuple | list):
+        return type(value)(_beside(item, names_file, folder) for item in value)
+    if not (names_file and isinstance(value, str)):
+        return value
+    try:
+        return str(folder / value) if (folder / value).exists() else value
+    except (OSError, ValueError):  # too long for a path, or with a null character
+        return value
 
 
 def _names_file(hint: Any) -> bool:
@@ -109,13 +115,6 @@ def _names_file(hint: Any) -> bool:
     if any(getattr(meta, "extra", None) == _FILE for meta in getattr(hint, "__metadata__", ())):
         return True
     return any(_names_file(part) for part in get_args(hint))
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a path, or with a null character
-        return False
 
 
 def _refuse_infinite(value: Any, where: str) -> None:

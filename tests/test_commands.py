@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,7 +53,6 @@ PARSED_ONLY = {
     "python -m hatchling build": "leaves dist/; tests/unit/test_package.py builds",
     "python docs/scripts/architecture.py": "writes into docs/; tests/test_architecture.py draws the picture, too",
     "python benchmarks/engine.py": "minutes, and the peers installed",
-    "python benchmarks/events.py": "minutes",
     "hilbench events runs/RUN": "needs a plant with event sensors; tests/unit/record/test_recordings.py has one",
     "hilbench device install lava": "downloads Lava into a Python 3.10 of its own; CI does it",
     "hilbench build cortexm": "needs a cross compiler; tests/unit/backends/test_cortexm.py builds",
@@ -182,9 +182,10 @@ def known_to_pip(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_commands_of_a_page_run_in_their_order(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In a folder that holds the file net.nir of another tool, and x.csv, an input of it."""
+    """In a folder that holds the file net.nir of another tool, x.csv, an input of it, and one of the examples."""
     import nir
 
+    shutil.copytree(ROOT / "examples" / "cartpole", tmp_path / "examples" / "cartpole")
     nir.write(tmp_path / "net.nir", chain(lif()))
     (tmp_path / "x.csv").write_text("left,right\n" + "2.5,1\n" * 100)
     monkeypatch.chdir(tmp_path)

@@ -123,7 +123,7 @@ def test_the_ground_stands_on_nothing():
             edges[part(name)] |= own_imports(name) - {part(name)}
     assert edges == {
         "errors": set(), "files": set(), "seeding": set(),
-        "settings": {"errors"}, "types": {"errors"}, "modules": {"errors"}, "plugins": {"errors", "modules"},
+        "settings": {"errors", "files"}, "types": {"errors"}, "modules": {"errors"}, "plugins": {"errors", "modules"},
     }  # fmt: skip
 
 
@@ -209,3 +209,9 @@ def test_a_device_needs_no_simulator():
     loaded = ast.literal_eval(found.stdout)
     assert "zmq" in loaded
     assert {"pybullet", "pyarrow", "altair", "hilbench.loop.loop", "hilbench.record.writer"} & set(loaded) == set()
+
+
+def test_test_files_have_names_of_their_own():
+    """Test folders are no packages, so pytest refuses a second file of the same name."""
+    names = [path.name for path in sorted(Path(__file__).parent.rglob("test_*.py"))]
+    assert sorted(set(names)) == sorted(names)

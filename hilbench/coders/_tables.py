@@ -46,7 +46,7 @@ def port_encoders(tables: Tables, ports: Sequence[Port], plant: PlantSpec, perio
         size = sum(encoder.size for encoder in own)
         kinds = sorted({encoder.kind for encoder in own} | {port.kind})
         if size != port.size or kinds != [port.kind]:
-            found = " and ".join(f"{encoder.size} {encoder.kind}" for encoder in own)
+            found = " and ".join(f"{encoder.size} {encoder.kind}" for encoder in own) or "no encoder"
             raise ScenarioError(f"{where}: found {found}; allowed: the {port.size} {port.kind} of the network's input")
         encoders += own
     return PortEncoders(encoders)
@@ -115,8 +115,10 @@ def _of_kind(kind: str, name: str) -> str:
 
 
 def _names(given: Any, where: str) -> Sequence[str]:
-    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
         raise ScenarioError(f"{where}.actions: found {given!r}; allowed: a list of the plant's actions")
+    if len(set(given)) < len(given):
+        raise ScenarioError(f"{where}.actions: found {given!r}; allowed: each action once")
     return given
 
 

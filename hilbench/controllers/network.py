@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -137,9 +138,22 @@ def _started(network: Network, config: NetworkConfig) -> Network:
     if config.weights is None:
         return network
     try:
-        return learnt(network, read_learnt(Path(config.weights)))
+        kept = read_learnt(Path(config.weights))
+        _check_used(kept, network)
+        return learnt(network, kept)
     except NetworkError as error:
         raise ScenarioError(f"weights: {config.weights}: {error}") from None
+
+
+def _check_used(kept: Iterable[str], network: Network) -> None:
+    """Raise NetworkError for weights or thresholds that nothing of the network would take."""
+    ruled = {f"weights/{p.name}" for p in network.projections.values() if p.rule}
+    ruled |= {f"thresholds/{p.name}" for p in network.populations.values() if p.rule}
+    for name in sorted({*kept} - ruled):
+        raise NetworkError(
+            f"{name!r} would not be used, for no rule stands there; allowed: the rules that learnt it, with"
+            " loop.learning = false where they are to learn no more"
+        )
 
 
 def _check_period(network: Network, config: NetworkConfig, period_us: int) -> None:
@@ -147,4 +161,9 @@ def _check_period(network: Network, config: NetworkConfig, period_us: int) -> No
         raise ScenarioError(
             f"path: the network's step is {network.dt_us} us and loop.period_s is {period_us} us; allowed: a whole"
             " number of steps in a period, or steps_per_period for a network whose time is not the plant's"
+        )
+    if config.steps_per_period is not None and config.steps_per_period > period_us:
+        raise ScenarioError(
+            f"steps_per_period: found {config.steps_per_period}, and loop.period_s is {period_us} us; allowed: up to"
+            f" {period_us}, for events come at whole microseconds"
         )

@@ -70,8 +70,6 @@ class BulletPlant(SteppedPlant):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.world = World()
-        self._joints = list(range(len(self.traits.joints)))
-        self._driven, self._n_driven = list(self.driven), len(self.driven)
         self._half_step_s = self.config.physics_step_s / 2
 
     @abstractmethod
@@ -159,25 +157,21 @@ class BulletPlant(SteppedPlant):
             self._tip = world.inertia(self.body, self.traits.tip_link)
         for joint, position in enumerate(self.pose(random)):
             world.set_joint(self.body, joint, position)
-        self._run_step = world.stepper()
-        self._drive_joints = world.driver(self.body, self._driven)
-        self._joint_states = world.joint_states(self.body, self._joints)
+        self._run_step = world.stepper(self.body, self.driven)
+        self._joint_states = world.joint_states(self.body, range(len(self.traits.joints)))
         self.work_j = 0.0
-        self._speeds = [0.0] * len(self._driven)
+        self._speeds = [0.0] * len(self.driven)
 
     def move(self, forces: list[float]) -> None:
         """One step of the engine."""
-        n = self._n_driven
-        if len(forces) == n:
-            self._drive_joints(forces=forces)
-        else:
-            self._push(forces[:n], forces[n:])
-        self._run_step()
+        if self.thrusters:
+            forces = self._push(forces)
+        self._run_step(forces)
 
     def read(self) -> list[float]:
         """The true named state, by `read_joints`."""
         joints = self._joint_states()
-        speeds = [joints[joint][1] for joint in self._driven]
+        speeds = [joints[joint][1] for joint in self.driven]
         for force, before, after in zip(self.forces, self._speeds, speeds, strict=False):
             # Force times mean speed is exactly the kinetic energy that a step gives.
             self.work_j += abs(force * (before + after)) * self._half_step_s
@@ -208,7 +202,7 @@ class BulletPlant(SteppedPlant):
 
     def render(self) -> NDArray[np.uint8] | None:
         """A picture (height, width, 3) from the side; None without a render mode."""
-        if self.render_mode is None or not self._begun:
+        if self.render_mode is None or self._index < 0:
             return None
         return _picture.finish(*self.world.picture(self.view), self.marks())
 
@@ -217,8 +211,9 @@ class BulletPlant(SteppedPlant):
         self.world.close()
         super().close()
 
-    def _push(self, on_joints: list[float], on_links: list[float]) -> None:
-        if on_joints:
-            self._drive_joints(forces=on_joints)
-        for (link, point_m, direction), force_n in zip(self.thrusters, on_links, strict=True):
+    def _push(self, forces: list[float]) -> list[float]:
+        """Let the thrusters push; returns what is left for the joints."""
+        n = len(self.driven)
+        for (link, point_m, direction), force_n in zip(self.thrusters, forces[n:], strict=True):
             self.world.push(self.body, link, [force_n * share for share in direction], point_m)
+        return forces[:n]

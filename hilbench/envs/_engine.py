@@ -146,18 +146,27 @@ class World:
         body : int
         joints : (n,) sequence of int
         """
-        return partial(bullet.getJointStates, body, joints, self.client) if joints else tuple  # of none it gives None
+        return (
+            partial(bullet.getJointStates, body, list(joints), self.client) if joints else tuple
+        )  # of none it gives None
 
-    def driver(self, body: int, joints: Sequence[int]) -> Callable[..., None]:
-        """A call that drives joints through the next physics step, with `forces` (n,) in N m or N.
+    def stepper(self, body: int, joints: Sequence[int]) -> Callable[[list[float]], None]:
+        """A call that runs one physics step, with forces (n,) in N m or N that drive joints through it.
 
         Parameters
         ----------
         body : int
         joints : (n,) sequence of int
         """
-        bound = {"controlMode": bullet.TORQUE_CONTROL, "physicsClientId": self.client}
-        return partial(bullet.setJointMotorControlArray, body, joints, **bound)
+        drive, step, mode, client = (
+            bullet.setJointMotorControlArray, bullet.stepSimulation, bullet.TORQUE_CONTROL, self.client
+        )  # fmt: skip
+
+        def driven(forces: list[float]) -> None:
+            drive(body, joints, mode, forces=forces, physicsClientId=client)
+            step(client)
+
+        return driven if joints else lambda forces: step(client)
 
     def push(self, body: int, link: int, force_n: Sequence[float], point_m: Sequence[float]) -> None:
         """Push a link through the next physics step.
@@ -170,10 +179,6 @@ class World:
             In the link's own axes, the point from its centre of mass.
         """
         bullet.applyExternalForce(body, link, force_n, point_m, bullet.LINK_FRAME, physicsClientId=self.client)
-
-    def stepper(self) -> Callable[[], None]:
-        """A call that runs one physics step."""
-        return partial(bullet.stepSimulation, self.client)
 
     def set_damping(self, body: int, joint: int, damping: float) -> None:
         """Let a joint rub.

@@ -83,6 +83,8 @@ class SteppedPlant(Plant):
     """What the actuators did in the last physics step."""
     loads: Loads
     """The physical changes that hold now."""
+    _index = -1
+    """Physics steps since the start of the episode; -1 before the first `reset`."""
 
     def __init__(
         self,
@@ -96,22 +98,19 @@ class SteppedPlant(Plant):
         if render_mode not in (None, *self.metadata["render_modes"]):
             allowed = allowed_hint(str(render_mode), self.metadata["render_modes"])
             raise ScenarioError(f"render_mode: found {render_mode!r}; {allowed}")
+        # Few attributes on purpose: CPython looks them up more slowly once an instance has more than 30.
         self.config: Any = to_config(self.Config, settings, "plant")
         kept: dict[str, Any] = {"render_mode": render_mode, "control_period_s": control_period_s}
         kept |= {"disturbances": disturbances, "sensors": sensors}
         self._arguments = deepcopy(kept | settings)  # its caller may write over its dicts, and a copy starts from these
-        self.disturbances = self._arguments["disturbances"] or {}
-        self.sensors = self._arguments["sensors"] or {}
         step_s = self.config.physics_step_s
         self._step_us = whole_steps(step_s, 1e-6, "plant.physics_step_s", "microseconds")
         self.control_steps = whole_steps(control_period_s, step_s, "control_period_s")
         self.render_mode = render_mode
-        self._begun = False
         own = self.own_spec
         period_us = self.control_steps * self._step_us
         self._rack = Rack({} if sensors is None else sensors, self, own, self.traits.sensors, period_us)
         self._plant_spec = self._rack.extended(own)
-        self._n_own = len(self.traits.sensors)
         reach = self.traits._replace(
             sensors=(*self.traits.sensors, *self._rack.names), event_sensors=self._plant_spec.event_sensors
         )
@@ -126,9 +125,9 @@ class SteppedPlant(Plant):
         named = ("obs_names", "obs_units", "action_names", "action_units")
         facts = {"render_fps": max(1, round(rate_hz))} | {name: getattr(plant_spec, name) for name in named}
         self.metadata = {**self.metadata, **facts}  # type: ignore[misc]  # Gymnasium reads it of each plant
-        self._low, self._high = plant_spec.action_low, plant_spec.action_high
+        self._limits = low, high = plant_spec.action_low, plant_spec.action_high
         self.action_space = gymnasium.spaces.Box(
-            np.array(self._low, np.float32), np.array(self._high, np.float32), dtype=np.float32
+            np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32
         )
         self.observation_space = self._rack.beside(-np.array(self.obs_high), np.array(self.obs_high))
 
@@ -179,6 +178,16 @@ class SteppedPlant(Plant):
         """Make physical changes hold from now on: for plants with `traits.joints` or `traits.tip_link`."""
 
     @property
+    def disturbances(self) -> Mapping[str, Any]:
+        """What it was made with."""
+        return self._arguments["disturbances"] or {}
+
+    @property
+    def sensors(self) -> Mapping[str, Any]:
+        """What it was made with."""
+        return self._arguments["sensors"] or {}
+
+    @property
     def plant_spec(self) -> PlantSpec:
         """What a controller may know of the plant: its own spec, and the sensors that it carries."""
         return self._plant_spec
@@ -202,7 +211,6 @@ class SteppedPlant(Plant):
         self.begin(stream(episode, "plant"))
         self._schedule.reset(episode)
         self._rack.reset(episode)
-        self._begun = True
         self._arrive()
         obs, _, _, _, info = self.observe()
         return obs, info
@@ -212,9 +220,9 @@ class SteppedPlant(Plant):
 
         Raises ValueError when the action is not finite, and gymnasium's ResetNeeded before the first `reset`.
         """
-        if not self._begun:
+        if self._index < 0:
             raise gymnasium.error.ResetNeeded("reset() this plant before it is advanced")
-        values = command(action, self._low, self._high)
+        values = command(action, *self._limits)
         for _ in range(n_steps):
             self.forces = forces = self.drive(values)
             for disturbance in self._schedule.active:
@@ -234,27 +242,30 @@ class SteppedPlant(Plant):
 
     def close(self) -> None:
         """Release everything; may be called twice, and `reset` starts anew."""
-        self._begun = False
+        self._index = -1
         super().close()
 
     def _arrive(self) -> None:
         """Take in the instant that the physics has reached: what acts from now on, what is true, what is sensed."""
         # A division, so that step 7 is at 0.007 and not at 7 * 0.001.
         self.time_s = self._index * self._step_us / 1e6
-        schedule, rack = self._schedule, self._rack
-        if self._index >= schedule.wake:
-            self.loads = schedule.at(self._index)
+        schedule, rack, index = self._schedule, self._rack, self._index
+        if index >= schedule.wake:
+            self.loads = schedule.at(index)
             self.bear(self.loads)
-        self.truth = self.read()
-        if self._index >= rack.wake:
-            rack.sample(self._index, self)
-        sensed, measured = self.truth[:], rack.values
+        self.truth = truth = self.read()
+        if index >= rack.wake:
+            rack.sample(index, self)
         if schedule.active:
-            sensed += measured
-            for disturbance in schedule.active:
-                disturbance.sense(sensed)
-            sensed, measured = sensed[: self._n_own], sensed[self._n_own :]
-        self.sensed, self._measured = sensed, measured
+            self._disturb(truth + rack.values)
+        else:
+            self.sensed, self._measured = truth[:], rack.values
+
+    def _disturb(self, values: list[float]) -> None:
+        for disturbance in self._schedule.active:
+            disturbance.sense(values)
+        n = len(self.truth)
+        self.sensed, self._measured = values[:n], values[n:]
 
     def _events(self) -> Events:
         """The events of the control period up to now that were not read yet, as `types.SensingPlant` says."""

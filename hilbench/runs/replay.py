@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,9 +17,12 @@ from hilbench.loop.virtual import Recorded
 from hilbench.record.reader import read_run
 from hilbench.record.writer import ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant, nearest_link
+from hilbench.runs.digests import digest_of_path
 from hilbench.runs.given import recorded_scenario, was_given, with_given
 from hilbench.runs.run import open_recorder, record_run
 from hilbench.types import RunData
+
+log = logging.getLogger(__name__)
 
 
 def replay(
@@ -55,6 +59,8 @@ def replay(
         raise RecordError(f"{folder}: run.json has no scenario, so it is not a complete run")
     check_repeatable(recorded, folder)
     scenario = recorded_scenario(recorded.meta, f"{folder}: run.json", trust=trust)
+    for path in changed_files(recorded):
+        log.warning("%s: is not what it was in the run, so the replay may differ", path)
     if (name := was_given(recorded.meta)) and plant is None:
         text = f"its plant, {name}, was given from Python; give hilbench.runs.replay.replay one like it as plant"
         raise RecordError(f"{folder}: {text}")
@@ -74,7 +80,13 @@ def replay(
         recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, {"replay_of": str(folder)}))
         record_run(again, recorder, plant, agent, clock, progress)
     states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
-    return all(np.array_equal(a, b) for a, b in states), sum(len(a) for a, _ in states)
+    return all(np.array_equal(a, b, equal_nan=True) for a, b in states), sum(len(a) for a, _ in states)
+
+
+def changed_files(run: RunData) -> list[str]:
+    """The files that decided a run's numbers, as its network, and whose contents are no longer those of then."""
+    files = run.meta.get("sources", {}).get("files", {})
+    return [path for path, was in files.items() if digest_of_path(Path(path)) != was]
 
 
 def check_repeatable(run: RunData, folder: str | Path) -> None:

@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from hilbench.errors import NetworkError, ProtocolError
-from hilbench.files import write_whole
+from hilbench.files import is_file, write_whole
 from hilbench.nal.model.codec import pack, unpack
 from hilbench.nal.model.network import Network
 
@@ -145,8 +146,11 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
     from hilbench.nal.nir.statements import statements_from
 
     path = Path(path)
-    if not path.is_file():
-        raise NetworkError(f"{path}: {'this is a folder, and no' if path.is_dir() else 'no such'} file")
+    if not is_file(path):
+        folder = False
+        with suppress(OSError, ValueError):  # too long for a path
+            folder = path.is_dir()
+        raise NetworkError(f"{path}: {'this is a folder, and no' if folder else 'no such'} file")
     statements_from(statements)
     answer = _ask_child(path, msgspec.json.encode(plain(statements), enc_hook=_listed))
     try:

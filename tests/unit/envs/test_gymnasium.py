@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -359,10 +360,9 @@ def test_a_given_plant_of_hilbench_is_driven_as_it_is() -> None:
     np.testing.assert_array_equal(one.episodes[0]["state"], two.episodes[0]["state"])
     assert two.meta["scenario"]["plant"]["plant"] == "hilbench.envs.arm_payload:ArmPayload"
     assert two.meta["scenario"]["disturbances"] == one.meta["scenario"]["disturbances"]
-    with hilbench.make_plant(hilbench.load("arm_payload", {"loop.period_s": 0.001})) as plant:
-        plant.disturbances = {}
-        with pytest.raises(ScenarioError, match="a plant that is given has only those that it was made with"):
-            hilbench.run(found, "refused", plant=plant)
+    line = "disturbances: found load; a plant that is given has only those that it was made with"
+    with hilbench.make_plant(replace(found, disturbances={})) as plant, pytest.raises(ScenarioError, match=line):
+        hilbench.run(found, "refused", plant=plant)
     carrying = hilbench.load("arm_payload", {"loop.duration_s": 0.05, "sensors.s.kind": "analog"}, "pd")
     line = "sensors: found s; a plant that is given has only those"
     with hilbench.make_plant(found) as plant, pytest.raises(ScenarioError, match=line):
@@ -509,3 +509,14 @@ def test_a_file_is_checked_run_and_reported(more: str, capsys: pytest.CaptureFix
     page = Path("report.html").read_text("utf-8")
     assert ("over time" in page) == bool(more)
     assert ("sum of their rewards" in page) != bool(more)
+
+
+def test_a_reward_that_is_nan_replays_as_equal():
+    class Broken(Counter):
+        def step(self, action):
+            obs, reward, *rest = super().step(action)
+            return obs, float("nan") if reward > 2 else reward, *rest  # later than the look before a run
+
+    hilbench.run(scenario({}), "run", plant=Broken())
+    assert np.isnan(hilbench.read_run("run").episodes[0]["state"]).any()
+    assert replay("run", "again", plant=Broken()) == (True, SHORT)

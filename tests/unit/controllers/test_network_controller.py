@@ -16,6 +16,7 @@ from hilbench.errors import ScenarioError
 from hilbench.nal import Network, save
 from hilbench.record.reader import read_run
 from hilbench.runs.build import check, make_plant
+from hilbench.runs.replay import replay
 from hilbench.settings import to_config
 from hilbench.types import EVENT, EventSensor, PlantSpec, Port
 
@@ -100,6 +101,13 @@ def test_it_learns_by_the_stated_rule_and_the_next_run_starts_from_there(folder,
         np.testing.assert_array_equal(weights(number)[-1], weights(number)[0])
 
 
+def test_weights_that_no_rule_would_take_are_refused(folder, tmp_path):
+    run(folder / "cart.toml", tmp_path / "1")
+    without = {"controller.weights": str(tmp_path / "1"), "controller.rules": {}, "controller.modulators": {}}
+    with pytest.raises(ScenarioError, match=r"weights: .*: 'weights/out' would not be used, .* loop.learning = false"):
+        check(load(folder / "cart.toml", without))
+
+
 def test_a_controller_that_learns_nothing_keeps_nothing_and_says_so(folder, tmp_path):
     outcome = run(folder / "cart.toml", tmp_path / "r", overrides={"controller.rules": {}, "controller.modulators": {}})
     assert "loop.keep_weights: nothing was kept: the controller learns no weights" in outcome.notes
@@ -110,10 +118,19 @@ def test_a_controller_that_learns_nothing_keeps_nothing_and_says_so(folder, tmp_
     ("field", "value", "words"),
     [
         ("path", "absent.nir", "path: absent.nir: no such file"),
+        ("path", "x" * 300, ": no such file"),
         ("preset", "snntorch", "carries an execution profile already"),
         ("steps_per_period", 0, "steps_per_period: found 0"),
+        ("steps_per_period", 1001, "steps_per_period: found 1001, and loop.period_s is 1000 us; allowed: up to 1000"),
         ("encoders", {"stat": {"kind": "values"}}, "encoders.stat: the network has no input 'stat'"),
         ("decoders", {"force": {"kind": "value"}}, "decoders.force.kind: no decoders plug-in 'value'"),
+        ("encoders", {"state": []}, "encoders.state: found no encoder; allowed: the 4 values"),
+        (
+            "decoders",
+            {"force": {"kind": "values", "actions": 5}},
+            "decoders.force.actions: found 5; allowed: a list of",
+        ),
+        ("decoders", {"force": {"kind": "values", "actions": ["force"] * 2}}, "allowed: each action once"),
         ("rules", {"out": {"kind": "pez"}}, "rules.out.kind: no rules plug-in 'pez'"),
         ("rules", {"outs": {"kind": "pes", "modulator": "error"}}, "rules.outs: no projection or population of this"),
         ("rules", {"out": {"kind": "pes"}}, "rules.out: "),
@@ -151,6 +168,15 @@ def test_steps_per_period_runs_and_repeats_over_every_link(folder, tmp_path, mod
         assert run(folder / "cart.toml", tmp_path / str(number), overrides=overrides).status == "done"
         states.append(read_run(tmp_path / str(number)).episodes[0]["state"])
     np.testing.assert_array_equal(*states)
+
+
+def test_a_replay_says_which_file_has_changed(folder, tmp_path, caplog):
+    run(folder / "cart.toml", tmp_path / "1")
+    replay(tmp_path / "1", tmp_path / "2")
+    assert not caplog.messages
+    save(network(dt_s=0.0005), folder / "net.nir")
+    replay(tmp_path / "1", tmp_path / "3")
+    assert caplog.messages == [f"{folder / 'net.nir'}: is not what it was in the run, so the replay may differ"]
 
 
 def test_another_file_is_another_run(folder, tmp_path):
