@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "extending.md").read_text("utf-8").partition("## A package, start to finish")[2]
+TEXT = (ROOT / "docs" / "extending.md").read_text("utf-8")
+PAGE = TEXT.partition("## A package, start to finish")[2]
+TESTS = re.search(r"^## Test your parts\n.*?^```python\n(.*?)^```", TEXT, re.M | re.S)[1]
 FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S))
 COMMANDS = re.findall(r"^    ((?:pip|python|hilbench) .+)$", PAGE, re.M)
 
@@ -46,3 +48,14 @@ def arguments(command: str) -> list[str]:
     program, *rest = shlex.split(command)
     more = ["-q", "-p", "no:nengo", "-p", "no:cacheprovider"] if "pytest" in rest else []
     return [*(rest if program == "python" else ["-m", "hilbench", *rest]), *more]
+
+
+@pytest.mark.timeout(400)
+def test_the_tests_of_the_page_pass_and_one_can_be_left_out(tmp_path):
+    (tmp_path / "test_page.py").write_text(f"{TESTS}\n\n    test_a_seed_decides_what_it_gives = None\n", "utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), *sys.path]))}
+    command = [sys.executable, "-m", "pytest", "-rA", "-q", "-p", "no:nengo", "-p", "no:cacheprovider", "test_page.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "TestLatency::test_a_reset_forgets_the_episode_before" in done.stdout
+    assert "test_a_seed_decides_what_it_gives" not in done.stdout

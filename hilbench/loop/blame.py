@@ -9,7 +9,7 @@ import numpy as np
 
 from hilbench.errors import PluginFault, RobotError, said
 from hilbench.loop.agent import Agent
-from hilbench.types import LawProgram
+from hilbench.types import Backend, LawProgram
 
 
 def fault_of(error: BaseException, plant: Any, agent: Agent) -> Exception:
@@ -42,8 +42,10 @@ def blamed(error: BaseException, plant: Any, agent: Agent) -> str:
         Its controller.
     """
     control, program = agent.control, agent.control.program
-    parts = {"plant": plant, "encoder": control.encoder, "decoder": control.decoder}
-    named = {id(part): f"{what} {type(part).__name__!r}" for what, part in parts.items()}
+    parts = [("plant", plant)]
+    parts += [("encoder", part) for part in (control.encoder, *control.encoder.parts)]
+    parts += [("decoder", part) for part in (control.decoder, *control.decoder.parts)]
+    named = {id(part): f"{what} {type(part).__name__!r}" for what, part in parts}
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     through = [frame.f_globals.get("__name__", "") for frame in frames]
     if wrong := _wrong_answer(plant):
@@ -51,8 +53,11 @@ def blamed(error: BaseException, plant: Any, agent: Agent) -> str:
     if "hilbench.backends.law" in through and isinstance(program, LawProgram):
         return f"law {program.name!r}"
     for frame in reversed(frames):
-        if (name := named.get(id(frame.f_locals.get("self")))) is not None:
+        owner = frame.f_locals.get("self")
+        if (name := named.get(id(owner))) is not None:
             return name
+        if isinstance(owner, Backend):  # in this process; a device says so itself
+            return f"backend {type(owner).__name__!r}"
     raise error
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from hilbench import plugins
 from hilbench.errors import NetworkError
 from hilbench.nal import Network
 from hilbench.testing._backend_learning import LearningPromises
@@ -60,6 +61,8 @@ class BackendContract(NetworkPromises, LearningPromises, Contract):
     def test_it_reports_what_it_made_of_the_program(self, part, program):
         report = make(part).load(program, PERIOD_US, Probes())
         ensure(isinstance(report, LoadReport), f"load gives a LoadReport: found a {type(report).__name__}")
+        name = plugins.name_of("backends", part.cls)
+        ensure(report.backend == name, f"a LoadReport has the backend's name, {name!r}: found {report.backend!r}")
         says = report.exact or report.approximated or report.dropped
         ensure(says, "a LoadReport says what runs exactly, approximated, or not at all: found nothing")
 

@@ -51,7 +51,7 @@ class TestBackends(BackendContract):
             if "every_feature" in request.node.name:
                 pytest.skip("bit for bit as loihi, in tests/unit/backends/test_cortexm.py; firmware takes minutes")
 
-    @pytest.mark.parametrize(("case", "says"), zip(REFUSED, SAYS, strict=True))
+    @pytest.mark.parametrize(("case", "says"), list(zip(REFUSED, SAYS, strict=True)))
     def test_a_refusal_says_what_is_allowed(self, for_networks, case, says):
         if FOUND[for_networks.name].foreign:
             pytest.skip("it has words of its own")
