@@ -50,7 +50,7 @@ def test_a_number_that_is_not_finite_counts_as_0(odd):
         (program(config={}), "law 'pid'"),
         (program(n_in=7), "does not take 7 values"),
         (program(n_out=3), r"gives \(2,\) values"),
-        (program("lqr", {"gain": [1.0, 2.0], "limit": 1.0}, 3, 1), "does not take 3 values"),
+        (program("lqr", {"gain": [1.0, 2.0, 3.0, 4.0], "limit": 1.0}, 3, 1), "does not take 3 values"),
         (Network(0.001), "runs laws"),
     ],
 )
