@@ -18,7 +18,7 @@ def _or_absent(info: PrimitiveTypeInfo) -> Any:
     if info.type_origin not in (Union, UnionType) or NoneType not in kinds:
         return None
     others = tuple(kind for kind in kinds if kind is not NoneType)
-    either: Any = Union[others]  # noqa: UP007
+    either: Any = Union[others]  # noqa: UP007 - of a tuple that is known here alone, which `|` cannot take
     spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(either, info.markers))
     if not isinstance(spec, PrimitiveConstructorSpec):
         return spec

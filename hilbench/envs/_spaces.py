@@ -80,7 +80,10 @@ def _continuous(space: spaces.Box) -> Actions:
         remedy = f"gymnasium.wrappers.TransformAction with a Box of limits, RescaleAction once there are some; {OWN}"
         raise _refused("action", f"a Box without limits ({space})", f"finite limits; use {remedy}")
     row = space if len(space.shape) == 1 else spaces.Box(low, high, dtype=space.dtype)
-    to_env = lambda values: np.array(values, space.dtype).reshape(space.shape)  # noqa: E731
+
+    def to_env(values: Sequence[float]) -> np.ndarray:
+        return np.array(values, space.dtype).reshape(space.shape)
+
     return Actions(row, tuple(low.tolist()), tuple(high.tolist()), (), to_env)
 
 

@@ -101,12 +101,8 @@ def performance_drop(run: RunData, floor: RunData, oracle: RunData) -> Measures:
 
     Parameters
     ----------
-    run : RunData
-        The run.
-    floor : RunData
-        The run that does nothing about the change: performance 0.
-    oracle : RunData
-        The run that knows of the change: performance 1.
+    run, floor, oracle : RunData
+        As in `performance`.
     """
     after = _performance(run, floor, oracle)
     return {"": Measure(float(_before(run, floor, oracle).mean() - after.min()), after.size)}
@@ -122,12 +118,8 @@ def recovery_time(run: RunData, floor: RunData, oracle: RunData) -> Measures:
 
     Parameters
     ----------
-    run : RunData
-        The run.
-    floor : RunData
-        The run that does nothing about the change: performance 0.
-    oracle : RunData
-        The run that knows of the change: performance 1.
+    run, floor, oracle : RunData
+        As in `performance`.
     """
     recovered, after = _recovery(run, floor, oracle)
     windows = after.shape[1] if recovered is None else recovered
@@ -141,12 +133,8 @@ def recovery_censored(run: RunData, floor: RunData, oracle: RunData) -> Measures
 
     Parameters
     ----------
-    run : RunData
-        The run.
-    floor : RunData
-        The run that does nothing about the change: performance 0.
-    oracle : RunData
-        The run that knows of the change: performance 1.
+    run, floor, oracle : RunData
+        As in `performance`.
     """
     recovered, after = _recovery(run, floor, oracle)
     return {"": Measure(float(recovered is None), after.size)}
@@ -159,12 +147,8 @@ def residual(run: RunData, floor: RunData, oracle: RunData) -> Measures:
 
     Parameters
     ----------
-    run : RunData
-        The run.
-    floor : RunData
-        The run that does nothing about the change: performance 0.
-    oracle : RunData
-        The run that knows of the change: performance 1.
+    run, floor, oracle : RunData
+        As in `performance`.
     """
     last = _performance(run, floor, oracle)[:, -STAYS:]
     return {"": Measure(float(_before(run, floor, oracle).mean() - last.mean()), last.size)}

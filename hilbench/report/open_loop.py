@@ -102,7 +102,8 @@ def _curves_of(done: Simulation) -> dict[str, NDArray[Any]]:
 
 def _fill(new: Path, title: str, found: Sequence[Simulated], summary: dict[str, Any], tables: list[Table]) -> None:
     for each in found:
-        np.savez_compressed(new / f"{each.backend}.npz", **arrays(each.simulation))  # type: ignore[arg-type]
+        named: dict[str, Any] = arrays(each.simulation)
+        np.savez_compressed(new / f"{each.backend}.npz", **named)
     (new / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2))
     everything = list(figures(found))
     drawn, n_more = everything[:MOST_FIGURES], len(everything) - MOST_FIGURES

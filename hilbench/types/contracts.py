@@ -144,12 +144,8 @@ class Link(ABC):
 
         Parameters
         ----------
-        program : Program
-            A LawProgram or a `hilbench.nal.Network`.
-        period_us : int
-            The control period, in microseconds.
-        probes : Probes
-            What replies report beside the outputs.
+        program, period_us, probes
+            As in `Backend.load`.
         """
 
     @abstractmethod
@@ -199,10 +195,8 @@ class Link(ABC):
 
         Parameters
         ----------
-        arrays : dict of arrays
-            What `snapshot` returned.
-        carry : {"none", "weights", "all"}
-            How much of it to take.
+        arrays, carry
+            As in `Backend.restore`.
         """
         raise LinkError(f"{self}: this link cannot take a state back")
 

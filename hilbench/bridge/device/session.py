@@ -56,12 +56,8 @@ class Session:
 
         Parameters
         ----------
-        program : Program
-            A LawProgram or a `hilbench.nal.Network`.
-        period_us : int
-            The control period, in microseconds.
-        probes : Probes
-            What replies report beside the outputs.
+        program, period_us, probes
+            As in `Backend.load`.
         """
         self.unload()
         sizes = Sizes.of(program, period_us)
@@ -78,12 +74,8 @@ class Session:
 
         Parameters
         ----------
-        seed : int
-            Seed of the program's own randomness.
-        carry : {"none", "weights", "all"}
-            What survives: nothing, learnt weights, or all states too.
-        catch_up : int
-            Periods of a gap between ticks through which the backend advances its network.
+        seed, carry, catch_up
+            As in `Link.reset`.
         """
         check_reset(seed, carry, catch_up)
         self._need_program("RESET")
@@ -134,10 +126,8 @@ class Session:
 
         Parameters
         ----------
-        arrays : dict of arrays
-            What `snapshot` returned.
-        carry : {"none", "weights", "all"}
-            How much of it to take.
+        arrays, carry
+            As in `Backend.restore`.
         """
         self._need_program("RESTORE")
         self._backend.restore(arrays, carry)

@@ -184,4 +184,4 @@ class AddPopulations:
         stated : dict
             The kind's arrays and the fields of `neurons.Behaviour`, by name. None counts as a value here.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # Network does it

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -55,10 +56,12 @@ def write_learnt(folder: Path, snapshot: Mapping[str, NDArray]) -> list[str]:
     snapshot : mapping of str to NDArray
         A backend's, with `weights/NAME` and `thresholds/NAME` among its arrays.
     """
-    found = {name: array for name, array in snapshot.items() if name.startswith(("weights/", "thresholds/"))}
+    found: dict[str, Any] = {
+        name: array for name, array in snapshot.items() if name.startswith(("weights/", "thresholds/"))
+    }
     if found:
         data = BytesIO()
-        np.savez_compressed(data, **found)  # type: ignore[arg-type]  # its stub takes a flag among the arrays' names
+        np.savez_compressed(data, **found)
         write_whole(folder / LEARNT, data.getvalue())
     return sorted(found)
 

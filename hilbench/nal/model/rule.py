@@ -173,7 +173,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         d : float
             What `drive` gave.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # a rule of weights states it, unless it is `by_spikes`
 
     @staticmethod
     def on_pre(c: Any, w: Any, s: Any, x: Any, z: Any, y: Any) -> Any:
@@ -184,7 +184,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         c, w, s, x, z, y
             As in `change`.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # a rule that is `by_spikes` states it
 
     @staticmethod
     def on_post(c: Any, w: Any, s: Any, x: Any, z: Any, y: Any) -> Any:
@@ -195,7 +195,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         c, w, s, x, z, y
             As in `change`.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # a rule that is `by_spikes` states it
 
 
 def bounds(rule: Rule) -> tuple[float, float]:
