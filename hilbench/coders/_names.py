@@ -8,7 +8,9 @@ from hilbench.errors import ScenarioError, allowed_hint
 
 
 def columns_of(chosen: Sequence[str], names: Sequence[str], field: str) -> list[int]:
-    """Where the chosen names stand among all; all of them when none is chosen. Raises ScenarioError for another name.
+    """Where the chosen names stand among all; all of them when none is chosen.
+
+    Raises ScenarioError for another name, and where there are none at all.
 
     Parameters
     ----------
@@ -19,6 +21,8 @@ def columns_of(chosen: Sequence[str], names: Sequence[str], field: str) -> list[
     field : str
         The setting, for messages.
     """
+    if not names:
+        raise ScenarioError(f"{field}: found a plant that names none; allowed: one that names some")
     for name in chosen:
         if name not in names:
             raise ScenarioError(f"{field}: the plant has no {name!r}; {allowed_hint(name, names)}")

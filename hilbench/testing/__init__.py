@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from hilbench.testing.meters import MeterContract
     from hilbench.testing.metrics import MetricContract
     from hilbench.testing.plants import PlantContract
+    from hilbench.testing.sensors import SensorContract
 
 __all__ = [
     "BackendContract", "ControllerContract", "DecoderContract", "DisturbanceContract", "EncoderContract",
-    "LinkContract", "MeterContract", "MetricContract", "PlantContract",
+    "LinkContract", "MeterContract", "MetricContract", "PlantContract", "SensorContract",
 ]  # fmt: skip
 NEEDED = ("pytest", "hypothesis")
 

@@ -20,6 +20,7 @@ from hilbench.controllers.pd import PD
 from hilbench.envs import Plant, Schedule
 from hilbench.envs.disturbances import Traits
 from hilbench.envs.disturbances.sensors import SensorNoise
+from hilbench.envs.sensors.analog import Analog
 from hilbench.metrics import Measure, metric
 from hilbench.testing import (
     BackendContract,
@@ -31,6 +32,7 @@ from hilbench.testing import (
     MeterContract,
     MetricContract,
     PlantContract,
+    SensorContract,
 )
 from hilbench.types import EVENT, BuiltController, Empty, EventSensor, Meter, PlantSpec
 
@@ -263,6 +265,26 @@ class Unseeded(SensorNoise):
         self._random, self._rows = np.random.default_rng(), []
 
 
+class SensesByTheClock(Analog):
+    def sample(self, plant):
+        return [value + next(COUNT) for value in super().sample(plant)]
+
+
+class TouchesThePlant(Analog):
+    def sample(self, plant):
+        plant.truth[0] += 1.0
+        return super().sample(plant)
+
+
+class TellsOfTooMany(Analog):
+    shape, axes = (2,), ("channel",)
+
+    def sample(self, plant):
+        events = np.zeros(int(plant.time_s > 0), EVENT)
+        events["address"] = 9
+        return events
+
+
 class Speaks(Meter):
     Config, accuracy = Empty, "none"
 
@@ -307,6 +329,7 @@ BROKEN = {
     LinkContract: (Disorderly,),
     DisturbanceContract: (ActsAtLevel0, Unseeded),
     MeterContract: (Speaks,),
+    SensorContract: (SensesByTheClock, TouchesThePlant, TellsOfTooMany),
     MetricContract: (first_reward,),
     ControllerContract: (AnotherEachTime,),
 }  # fmt: skip
