@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -215,3 +216,12 @@ def test_test_files_have_names_of_their_own():
     """Test folders are no packages, so pytest refuses a second file of the same name."""
     names = [path.name for path in sorted(Path(__file__).parent.rglob("test_*.py"))]
     assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_begins_with_an_underscore_is_its_packages_own(name):
+    taken = [
+        module for module in imports(TREES[name])
+        if module.startswith("hilbench.") and module.split(".")[1] != part(name) and re.search(r"\._[^_]", module)
+    ]  # fmt: skip
+    assert not taken

@@ -1,6 +1,7 @@
 """Coders: from an observation to a tick's values and events, and from a reply to an action.
 
-What puts several of them side by side is here too, for a controller of your own, each loaded by its first use.
+What puts several of them side by side is here too, and what sensors and disturbances share with them, each loaded by
+its first use.
 """
 
 from __future__ import annotations
@@ -9,12 +10,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hilbench.coders._crossings import Crossings
+    from hilbench.coders._names import columns_of, spread
     from hilbench.coders._ports import PortDecoders, PortEncoders
+    from hilbench.coders._spikes import events_at
+    from hilbench.coders._tables import port_decoders, port_encoders
 
-__all__ = ["PortDecoders", "PortEncoders"]
+__all__ = [
+    "Crossings", "PortDecoders", "PortEncoders", "columns_of", "events_at", "port_decoders", "port_encoders", "spread",
+]  # fmt: skip
+_HOMES = {
+    "_crossings": ("Crossings",),
+    "_names": ("columns_of", "spread"),
+    "_ports": ("PortDecoders", "PortEncoders"),
+    "_spikes": ("events_at",),
+    "_tables": ("port_decoders", "port_encoders"),
+}
+"""What is loaded by its first use, by file."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module(f"{__name__}._ports"), name)
+    for file, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{file}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from hilbench import plugins
-from hilbench.coders._tables import port_decoders, port_encoders
+from hilbench.coders import port_decoders, port_encoders
 from hilbench.controllers._signals import Signal, modulate
 from hilbench.errors import NetworkError, PluginError, ScenarioError, allowed_hint
 from hilbench.nal import Network

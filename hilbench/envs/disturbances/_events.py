@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.coders._spikes import events_at
+from hilbench.coders import events_at
 from hilbench.envs.disturbances._base import Disturbance, Span, Timing, Traits
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.seeding import stream

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.coders._names import columns_of, spread
+from hilbench.coders import columns_of, spread
 from hilbench.envs.sensors._base import Carrier, Mount, Sensor, SensorConfig
 from hilbench.errors import ScenarioError
 from hilbench.seeding import stream

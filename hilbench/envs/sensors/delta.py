@@ -7,8 +7,7 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
-from hilbench.coders._crossings import Crossings
-from hilbench.coders._names import columns_of
+from hilbench.coders import Crossings, columns_of
 from hilbench.envs.sensors._base import Carrier, Mount, Sensor, SensorConfig
 from hilbench.types import Events
 
