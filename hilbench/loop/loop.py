@@ -26,6 +26,9 @@ from hilbench.record.writer import Recorder
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Plant, Reply, SensingPlant, Tick
 
+BATCH_ROWS = 4096
+"""Rows of a batch on a virtual clock; in real time a batch is a second. Each costs half a millisecond, if small too."""
+
 
 class Loop:
     """One run of a plant and an agent. Build it, call `run` once."""
@@ -56,7 +59,8 @@ class Loop:
         self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
         self._sense, self._blind = getattr(plant, "events", lambda: NO_EVENTS), getattr(plant, "blind", bool)
         self._learns = agent.control.modulate is not None
-        self._batch = max(1, 1_000_000_000 // self._period_ns)
+        self._second_ticks = max(1, 1_000_000_000 // self._period_ns)
+        self._batch = self._second_ticks if clock.realtime else BATCH_ROWS
 
     def run(self) -> Outcome:
         """Every episode in turn. A device that is lost, and does not come back, ends the run in the safe action."""
@@ -95,13 +99,14 @@ class Loop:
 
     def _run_episode(self) -> None:
         episode, rows = self._episode, self._episode.rows
+        play = self._guarded if self._recovery.wanted else self._tick
         self._clock.start(episode.seed)
         for k in range(self._ticks if self._clock.ticks is None else self._clock.ticks):
-            if self._guarded(k):
+            if play(k):
                 break
             if rows.full:
                 rows.flush(episode.settled(k))
-            if self._progress is not None and k % self._batch == 0:
+            if self._progress is not None and k % self._second_ticks == 0:
                 self._progress(k * self._period_ns * 1e-9)
         self._recorder.ended(*self._plant.observe())
         try:
@@ -112,7 +117,7 @@ class Loop:
             self._recovery.begin(episode.number, rows.opened - 1, episode.seed, error)
 
     def _guarded(self, k: int) -> bool:
-        """A tick during which the device may get lost, or is looked for, where the scenario lets it come back."""
+        """A tick of a scenario that lets a lost device come back: it may get lost now, or be looked for."""
         episode = self._episode
         if not self._recovery.ended():
             self._clock.pass_until(k * self._period_ns)
@@ -123,8 +128,6 @@ class Loop:
             self._recovery.ticked(episode.number, k)
             return ended
         except LOST as error:
-            if not self._recovery.wanted:
-                raise
             episode.forget_device()
             self._recovery.begin(episode.number, k, episode.seed, error)
             self._finish(k)
@@ -132,11 +135,13 @@ class Loop:
 
     def _tick(self, k: int) -> bool:
         """One control period; True when the episode has ended instead."""
-        clock, receive = self._clock, self._receive_until
+        episode, clock, receive = self._episode, self._clock, self._receive_until
         clock.pass_until(k * self._period_ns, receive)
         seen = self._look()
-        ended = any(seen[0][2:4])
-        if clock.skips(k, self._episode.in_flight(k - self._give_up_ticks)) or (ended and not self._learns):
+        _, _, terminated, truncated, _ = seen[0]
+        ended = terminated or truncated
+        in_flight = episode.in_flight(k - self._give_up_ticks) if episode.unanswered else 0
+        if clock.skips(k, in_flight) or (ended and not self._learns):
             self._row(k, seen)
         else:
             self._send(k, seen)  # an episode's end too, for what learns: the reply comes too late to act
@@ -158,7 +163,7 @@ class Loop:
         episode, clock = self._episode, self._clock
         (obs, reward, _, _, info), events, _ = seen
         reaches = clock.reaches(k)
-        np.copyto(self._obs, obs)  # an encoder may work in place, and the record keeps what was observed
+        self._obs[...] = obs  # an encoder may work in place, and the record keeps what was observed
         tick = self._agent.encode(k, k * self._period_ns, self._obs, reward, info, k < self._freeze_tick, events)
         encoded_ns = clock.now_ns()
         if reaches:
@@ -241,7 +246,8 @@ class Loop:
         # plant has not moved either.
         acts = episode.next_step if due is None else due
         late = self._clock.late(seq, acts * self._step_ns - seq * self._period_ns > self._deadline_ns)
-        slip = max(0, seq - reply.prev_seq - 1 - self._config.catch_up)
+        gap = seq - reply.prev_seq - 1
+        slip = max(0, gap - self._config.catch_up) if gap else 0
         action, clipped, not_finite = self._decoded(reply)
         decoded_ns = self._clock.now_ns()
         episode.rows.reply(reply, now_ns, decoded_ns, slip, late, clipped, not_finite)
