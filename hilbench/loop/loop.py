@@ -39,7 +39,7 @@ class Loop:
         self, plant: Plant | SensingPlant, agent: Agent, config: LoopConfig, recorder: Recorder, clock: Clock,
         progress: Callable[[float], None] | None = None,
     ) -> None:  # fmt: skip
-        self._plant, self._agent, self._config = plant, agent, config
+        self._plant, self._agent, self._link, self._config = plant, agent, agent.link, config
         self._recorder, self._clock, self._progress = recorder, clock, progress
         self._recovery = Recovery(agent, config, recorder, clock)
         plant_spec = plant.plant_spec
@@ -50,7 +50,7 @@ class Loop:
         self._deadline_ns = round((config.deadline_s or config.period_s) * 1e9)
         self._give_up_ticks = -(-round((config.give_up_s or 10 * config.period_s) * 1e9) // self._period_ns)
         self._silence_ns = round(config.silence_s * 1e9) if clock.free_running else None
-        self._lost_ns = round(agent.link.config.timeout_s * 1e9)
+        self._lost_ns = round(self._link.config.timeout_s * 1e9)
         freeze_s = config.freeze_at_s if config.learning else 0.0
         self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
@@ -147,9 +147,10 @@ class Loop:
             self._send(k, seen)  # an episode's end too, for what learns: the reply comes too late to act
         if ended:
             return True
-        for step in range(k * self._steps, (k + 1) * self._steps):
-            clock.pass_until(step * self._step_ns, receive)
-            self._advance(step, *self._choose(step))
+        first = k * self._steps
+        for j in range(self._steps):
+            clock.pass_until((first + j) * self._step_ns, receive)
+            self._act(k, j, first + j)
         return False
 
     def _look(self) -> Seen:
@@ -167,7 +168,7 @@ class Loop:
         tick = self._agent.encode(k, k * self._period_ns, self._obs, reward, info, k < self._freeze_tick, events)
         encoded_ns = clock.now_ns()
         if reaches:
-            self._agent.submit(tick)
+            self._link.send(tick)
         sent_ns = clock.now_ns()
         self._row(k, seen, tick, encoded_ns, sent_ns)
         if reaches:
@@ -188,17 +189,28 @@ class Loop:
         )  # fmt: skip
         self._episode.rows.tick(row, tick, obs, self._plant.state(), info, events)
 
-    def _advance(self, step: int, action: Action, source: int) -> None:
+    def _act(self, k: int, j: int, step: int) -> None:
+        """Physics step `j` of tick `k`: by the newest reply that is due, by the one held, or in the safe action."""
+        episode, source = self._episode, HELD
+        if episode.ready and episode.take_due(step):
+            source = REPLIED
+            episode.rows.applied(episode.acting, step, self._clock.now_ns())
+        if self._must_be_safe(step):
+            self._advance(k, j, self._safe, SAFE)
+        else:
+            self._advance(k, j, episode.action, source)
+
+    def _advance(self, k: int, j: int, action: Action, source: int) -> None:
         episode = self._episode
         self._plant.advance(1, action)
-        episode.rows.acted(*divmod(step, self._steps), action, source)
-        episode.next_step = step + 1
+        episode.rows.acted(k, j, action, source)
+        episode.next_step += 1
 
     def _receive_until(self, until_ns: int) -> None:
         """Let real time pass until then, taking replies as they come."""
         while True:
             left_ns = until_ns - self._clock.now_ns()
-            reply = self._agent.collect(max(0, left_ns - self._clock.spin_ns))
+            reply = self._link.receive(max(0, left_ns - self._clock.spin_ns))
             if reply is not None:
                 self._arrived(reply)
             elif left_ns <= 0:
@@ -209,7 +221,7 @@ class Loop:
 
     def _await(self, k: int) -> None:
         """Wait for tick `k`'s reply. On a virtual clock every reply is waited for, and held until it is due."""
-        while (reply := self._agent.collect(self._lost_ns)) is not None:
+        while (reply := self._link.receive(self._lost_ns)) is not None:
             if reply.seq == k:
                 self._arrived(reply)
                 return
@@ -225,14 +237,14 @@ class Loop:
         while episode.unanswered:
             if (left_ns := until_ns - self._clock.now_ns()) <= 0:
                 owed_ns = (episode.rows.opened - episode.unanswered[0]) * self._period_ns
-                if owed_ns > self._config.silence_s * 1e9 and not self._agent.link.alive():
+                if owed_ns > self._config.silence_s * 1e9 and not self._link.alive():
                     self._lost()
                 return
-            if (reply := self._agent.collect(left_ns)) is not None:
+            if (reply := self._link.receive(left_ns)) is not None:
                 self._arrived(reply)
 
     def _lost(self, what: str = "") -> NoReturn:
-        raise LinkError(f"{self._agent.link}: no reply{what} within {self._lost_ns * 1e-9:g} s; the device is lost")
+        raise LinkError(f"{self._link}: no reply{what} within {self._lost_ns * 1e-9:g} s; the device is lost")
 
     def _arrived(self, reply: Reply) -> None:
         """Record a reply and put its action where the physics step that it is due at finds it."""
@@ -258,14 +270,6 @@ class Loop:
         """The reply's action within the plant's limits, and whether it was outside them, or no number."""
         self._agent.decode(reply, self._decoded_action)
         return bounded(self._decoded_action.tolist(), self._limits, self._safe, self._discrete)
-
-    def _choose(self, step: int) -> tuple[Action, int]:
-        """The action of this physics step: the newest reply's that is due, the one held, or the safe one."""
-        episode, source = self._episode, HELD
-        if episode.ready and episode.take_due(step):
-            source = REPLIED
-            episode.rows.applied(episode.acting, step, self._clock.now_ns())
-        return (self._safe, SAFE) if self._must_be_safe(step) else (episode.action, source)
 
     def _must_be_safe(self, step: int) -> bool:
         """Whether what acts is too old: the newest reply, by late policy or silence, or what a robot shows."""
@@ -302,4 +306,4 @@ class Loop:
             self._row(k, seen)
         for step in range(episode.next_step, (k + 1) * self._steps):
             self._clock.pass_until(step * self._step_ns)
-            self._advance(step, self._safe, SAFE)
+            self._advance(*divmod(step, self._steps), self._safe, SAFE)

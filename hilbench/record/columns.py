@@ -106,6 +106,8 @@ class _Part:
         Where in a row they begin, in bytes.
     """
 
+    __slots__ = ("array_bytes", "fields", "offset", "pack", "size")
+
     def __init__(self, numbers: Sequence[Field], arrays: Sequence[Field] = (), offset: int = 0) -> None:
         self.fields = [field for field in (*numbers, *arrays) if field[2]]  # Arrow has no list of size 0
         self.array_bytes = sum(width * np.dtype(kind).itemsize for _, kind, width in arrays)

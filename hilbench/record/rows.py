@@ -31,6 +31,8 @@ class EpisodeRows:
 
     def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Widths, rows_per_batch: int) -> None:
         self._layout = layout = RowLayout(shape)
+        self._tick, self._reply, self._applied, self._step = layout.tick, layout.reply, layout.applied, layout.step
+        self._no_values = layout.no_values
         self._size = layout.row.itemsize
         self._n = max(1, min(rows_per_batch, RING_BYTES // 2 // self._size))
         self.info, self._infos = shape.info, _values_of(shape.info)
@@ -71,23 +73,19 @@ class EpisodeRows:
         told : (n,) EVENT, optional
             What its event sensors told.
         """
-        k, layout, relayed = self._opened, self._layout, False
+        k, part, relayed = self._opened, self._tick, False
         if k - self._written == self._capacity:
             self._grow()
         self._opened = k + 1
-        if tick is None:
-            values = layout.no_values
-        else:
-            values = tick.values.tobytes() + tick.modulators.tobytes()
-            if tick.events.size:
-                self._hold("events", k, _numbers(tick.events))
-                relayed = tick.events is told
+        values = self._no_values if tick is None else tick.values.tobytes() + tick.modulators.tobytes()
+        if tick is not None and tick.events.size:
+            self._hold("events", k, _numbers(tick.events))
+            relayed = tick.events is told
         if told.size and not relayed:
             self._hold("sensor_events", k, _numbers(told))
         if obs.dtype is not F4 or state.dtype is not F8:
             obs, state = np.asarray(obs, F4), np.asarray(state, F8)
         shown = obs.tobytes() + state.tobytes() + values
-        part = layout.tick
         if len(shown) != part.array_bytes:
             raise ValueError(f"tick {k}: found {len(shown)} bytes of arrays, expected {part.array_bytes}")
         part.pack(self._memory, k % self._capacity * self._size, *row, relayed, *self._infos(info), shown)
@@ -115,7 +113,7 @@ class EpisodeRows:
         seq, before = reply.seq, reply.prev_seq
         if seq < self._written:
             return
-        part, counters, values = self._layout.reply, reply.counters, reply.values
+        part, counters, values = self._reply, reply.counters, reply.values
         if counters.dtype is not U8 or values.dtype is not F4:
             counters, values = np.asarray(counters, U8), np.asarray(values, F4)
         brought = counters.tobytes() + values.tobytes()
@@ -138,9 +136,7 @@ class EpisodeRows:
 
     def answered(self, seq: int) -> bool:
         """Whether an opened tick has its reply; of a written row nothing is known any more."""
-        return seq >= self._written and bool(
-            self._memory[seq % self._capacity * self._size + self._layout.reply.offset]
-        )
+        return seq >= self._written and self._memory[seq % self._capacity * self._size + self._reply.offset] != 0
 
     def applied(self, seq: int, step: int, applied_ns: int) -> None:
         """Put on record from when a reply acts.
@@ -155,7 +151,7 @@ class EpisodeRows:
             When that was, in nanoseconds of the wall's clock.
         """
         if seq >= self._written:
-            part = self._layout.applied
+            part = self._applied
             part.pack(self._memory, seq % self._capacity * self._size + part.offset, step, applied_ns)
 
     def acted(self, k: int, j: int, action: Sequence[float], source: int) -> None:
@@ -172,7 +168,7 @@ class EpisodeRows:
         source : {HELD, REPLIED, SAFE}
             Where it came from.
         """
-        part = self._layout.step
+        part = self._step
         part.pack(self._memory, k % self._capacity * self._size + part.offset + j * part.size, *action, source)
 
     def flush(self, oldest_open: int) -> None:
