@@ -14,6 +14,10 @@ DEVICE_SPIN_S = 1e-3
 A processor that was idle for a millisecond, in a virtual machine above all, runs the next tick slowly.
 """
 
+PATIENT_LOOKS = 32
+"""How often to look, some 20 us, before other processes may run in between: on a crowded machine the other side may wait
+for this very core."""
+
 _let_others_run = getattr(os, "sched_yield", lambda: None)
 
 
@@ -41,10 +45,13 @@ def readable_by(poll: select.poll, until_ns: int) -> bool:
     until_ns : int
         On this process's monotonic clock, in nanoseconds.
     """
+    looks = 0
     while not poll.poll(0):
         if monotonic_ns() >= until_ns:
             return False
-        _let_others_run()  # on a crowded machine the other side may wait for this very core
+        looks += 1
+        if looks > PATIENT_LOOKS:
+            _let_others_run()
     return True
 
 
