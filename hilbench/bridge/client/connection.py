@@ -17,7 +17,7 @@ from msgspec import Meta
 from hilbench.bridge.client.client import FrameLink, Limits
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams, Framing
 from hilbench.bridge.transport.addresses import refusal
-from hilbench.bridge.transport.spin import SPIN_S, can_spin, poller, readable_by
+from hilbench.bridge.transport.spin import SPIN_S, can_spin, read_by
 from hilbench.errors import LinkError
 from hilbench.lines.writing import push
 
@@ -76,7 +76,6 @@ class ConnectionLink(FrameLink):
             raise LinkError(f"cannot connect to {self._address!r}: {what}") from None
         self._fd = self._connection.fileno()
         os.set_blocking(self._fd, False)
-        self._poll = poller(self._fd)
         self._spin_ns = int(self.config.spin_s * 1e9) if can_spin() else 0
 
     def _disconnect(self) -> None:
@@ -89,8 +88,11 @@ class ConnectionLink(FrameLink):
             if self._rest:
                 return False
         self._rest.extend(self._framing.pack(frame))
-        if self._flush():
-            return True
+        try:
+            if push(self._fd, self._rest):
+                return True
+        except OSError as error:
+            self._lost(error)
         self._rest.clear()
         return False
 
@@ -100,44 +102,45 @@ class ConnectionLink(FrameLink):
             if (left_ns := deadline_ns - monotonic_ns()) <= 0:
                 return
             if self._sleep(left_ns, for_room=True):
-                self._read()  # a device that waits for room itself takes nothing
+                self._read(0)  # a device that waits for room itself takes nothing
             self._check_device()
         self._no_room = False
 
-    def _flush(self) -> bool:
+    def _flush(self) -> None:
         try:
-            return push(self._fd, self._rest)
+            push(self._fd, self._rest)
         except OSError as error:
             self._lost(error)
 
     def _next(self, deadline_ns: int) -> bytes | None:
         if self._rest:
             self._flush()
-        while not self._frames:
-            if not self._readable(deadline_ns):
+        frames = self._frames
+        while not frames:
+            spin_ns = 0 if self._rest else self._spin_ns  # who spins does not see that there is room
+            if self._read(min(deadline_ns, monotonic_ns() + spin_ns)):
+                if not frames and monotonic_ns() >= deadline_ns:
+                    return None  # a long frame comes in pieces, and no tick waits for the rest of it
+            elif not self._wait(deadline_ns):
                 self._check_device()
                 return None
-            self._read()
-            if not self._frames and monotonic_ns() >= deadline_ns:
-                return None  # a long frame comes in pieces, and no tick waits for the rest of it
-        return self._frames.popleft()
+        return frames.popleft()
 
-    def _read(self) -> None:
+    def _read(self, until_ns: int) -> bool:
+        """Take in what comes first, looking without sleep; whether something has come by then."""
         try:
-            data = os.read(self._fd, PIECE_BYTES)
-        except BlockingIOError:
-            return
+            data = read_by(self._fd, PIECE_BYTES, until_ns)
         except OSError as error:
             self._lost(error)
+        if data is None:
+            return False
         if not data:
             self._lost(None)
         self._frames.extend(self._framing.feed(data))
+        return True
 
-    def _readable(self, deadline_ns: int) -> bool:
-        """Whether there is something to read by the deadline; first without sleep, then in slices."""
-        spin_ns = 0 if self._rest else self._spin_ns  # who spins does not see that there is room
-        if readable_by(self._poll, min(deadline_ns, monotonic_ns() + spin_ns)):
-            return True
+    def _wait(self, deadline_ns: int) -> bool:
+        """Sleep in slices; whether there is something to read by the deadline."""
         while (left_ns := deadline_ns - monotonic_ns()) > 0:
             if self._sleep(left_ns, for_room=bool(self._rest)):
                 return True
