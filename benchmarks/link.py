@@ -1,4 +1,4 @@
-"""What a tick costs on each link, there and back: ZeroMQ and a Unix socket against bare echoes, the others against them.
+"""What a tick costs on each link, there and back: ZeroMQ and a Unix socket by bare echoes, the others by them.
 
 A bare echo is two processes: over ZeroMQ a DEALER here and a ROUTER there, by TCP on loopback; over a Unix SEQPACKET
 socket both sides read without sleep, as hilbench's do. Every link but the one in process has a device process too, with

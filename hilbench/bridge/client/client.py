@@ -132,10 +132,10 @@ class FrameLink(Link):
     def send(self, tick: Tick) -> None:
         """Queue the tick. Raises ProtocolError for one the program does not take, LinkError when the device ended."""
         check_tick(tick, self._sizes or self._loaded())
-        if monotonic_ns() >= self._check_ns:
-            self._check_device()
         if not self._write(encode_tick(tick, self._session)):
             self.unsent += 1
+        if monotonic_ns() >= self._check_ns:
+            self._check_device()
 
     def receive(self, timeout_ns: int) -> Reply | None:
         """The next reply, or None. Raises LinkError for an ERROR, a BYE, or the end of a device process."""

@@ -19,7 +19,7 @@ from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams, Framing
 from hilbench.bridge.transport.addresses import refusal
 from hilbench.bridge.transport.spin import SPIN_S, can_spin, read_by
 from hilbench.errors import LinkError
-from hilbench.lines.writing import push
+from hilbench.lines.writing import begin, push
 
 SLICE_S = 0.1
 """How late the end of a device process may be noticed while waiting."""
@@ -87,14 +87,15 @@ class ConnectionLink(FrameLink):
             self._flush()
             if self._rest:
                 return False
-        self._rest.extend(self._framing.pack(frame))
         try:
-            if push(self._fd, self._rest):
-                return True
+            rest = begin(self._fd, self._framing.pack(frame))
         except OSError as error:
             self._lost(error)
-        self._rest.clear()
-        return False
+        if rest is None:
+            return False
+        if rest:
+            self._rest.extend(rest)
+        return True
 
     def _write_by(self, frame: bytes, deadline_ns: int) -> None:
         self._no_room = True
@@ -102,7 +103,7 @@ class ConnectionLink(FrameLink):
             if (left_ns := deadline_ns - monotonic_ns()) <= 0:
                 return
             if self._sleep(left_ns, for_room=True):
-                self._read(0)  # a device that waits for room itself takes nothing
+                self._frames.extend(self._read(0) or ())  # a device that waits for room itself takes nothing
             self._check_device()
         self._no_room = False
 
@@ -115,29 +116,31 @@ class ConnectionLink(FrameLink):
     def _next(self, deadline_ns: int) -> bytes | None:
         if self._rest:
             self._flush()
-        frames = self._frames
-        while not frames:
+        while not self._frames:
             spin_ns = 0 if self._rest else self._spin_ns  # who spins does not see that there is room
-            if self._read(min(deadline_ns, monotonic_ns() + spin_ns)):
-                if not frames and monotonic_ns() >= deadline_ns:
-                    return None  # a long frame comes in pieces, and no tick waits for the rest of it
-            elif not self._wait(deadline_ns):
-                self._check_device()
-                return None
-        return frames.popleft()
+            found = self._read(min(deadline_ns, monotonic_ns() + spin_ns))
+            if found:
+                self._frames.extend(found[1:])
+                return found[0]
+            if found is None:
+                if not self._wait(deadline_ns):
+                    self._check_device()
+                    return None
+            elif monotonic_ns() >= deadline_ns:
+                return None  # a long frame comes in pieces, and no tick waits for the rest of it
+        return self._frames.popleft()
 
-    def _read(self, until_ns: int) -> bool:
-        """Take in what comes first, looking without sleep; whether something has come by then."""
+    def _read(self, until_ns: int) -> list[bytes] | None:
+        """The frames that end in what comes first, looking without sleep; None when nothing comes by then."""
         try:
             data = read_by(self._fd, PIECE_BYTES, until_ns)
         except OSError as error:
             self._lost(error)
+        if data:
+            return self._framing.feed(data)
         if data is None:
-            return False
-        if not data:
-            self._lost(None)
-        self._frames.extend(self._framing.feed(data))
-        return True
+            return None
+        self._lost(None)
 
     def _wait(self, deadline_ns: int) -> bool:
         """Sleep in slices; whether there is something to read by the deadline."""

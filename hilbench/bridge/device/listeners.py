@@ -26,7 +26,7 @@ from hilbench.bridge.transport.addresses import LONG, LONGEST_PATH, make_way
 from hilbench.bridge.transport.listener import Listener
 from hilbench.bridge.transport.spin import Rhythm, read_by
 from hilbench.errors import LinkError
-from hilbench.lines.writing import push
+from hilbench.lines.writing import begin, push
 
 MAX_CONNECTIONS = 16
 SLOWEST_BYTES_PER_S = 1e6
@@ -78,6 +78,7 @@ class Connections(Listener):
         self._names = count(1)
         self._waiting: deque[tuple[bytes, bytes | None]] = deque()
         self._rhythm = Rhythm(spin_s)
+        self._heard_ns = 0  # when the admitted plant was, and the rhythm does not know of it yet
         self._admitted = b""
         self._look_ns = 0
         self._broken = 0  # on connections that have ended
@@ -88,6 +89,9 @@ class Connections(Listener):
 
     def receive(self) -> tuple[bytes, bytes | None] | None:
         if not self._waiting:
+            if self._heard_ns:  # the answer has left
+                self._rhythm.heard(self._heard_ns)
+                self._heard_ns = 0
             begin_ns, end_ns = self._rhythm.window_ns()
             now_ns = monotonic_ns()
             if now_ns >= self._look_ns:  # or a plant that is always about to send keeps strangers from their answer
@@ -98,7 +102,9 @@ class Connections(Listener):
                 self._look(min(LOOK_MS * 1e-3, (begin_ns - now_ns) * 1e-9))
             elif self._admitted:
                 self._read(self._admitted, end_ns)
-        return self._waiting.popleft() if self._waiting else None
+            if not self._waiting:
+                return None
+        return self._waiting.popleft()
 
     def _look(self, timeout_s: float) -> None:
         """Wait for whoever comes first."""
@@ -110,16 +116,15 @@ class Connections(Listener):
                 self._read(key.data, 0)
 
     def send(self, plant: bytes, frame: bytes) -> None:
-        if plant not in self._plants:
+        if (found := self._plants.get(plant)) is None:
             return
-        connection, framing = self._plants[plant]
-        pieces: deque[bytes | memoryview] = deque(framing.pack(frame))
+        connection, framing = found
         try:
-            if push(connection.fileno(), pieces) and pieces:  # what has begun to leave must leave whole
+            if rest := begin(connection.fileno(), framing.pack(frame)):  # what has begun to leave must leave whole
                 wait_s = 0.0  # a stranger may not hold the plant up
                 if plant == self._admitted:
                     wait_s = min(LINGER_MS * 1e-3 + len(frame) / SLOWEST_BYTES_PER_S, LONGEST_S)
-                if not _send_all(connection, pieces, wait_s):
+                if not _send_all(connection, deque(rest), wait_s):
                     self._drop(plant)
         except OSError:
             self._drop(plant)
@@ -156,14 +161,12 @@ class Connections(Listener):
             data = read_by(connection.fileno(), PIECE_BYTES, until_ns)
         except OSError:
             data = b""
-        if data is None:
-            return
         if data:
-            if plant == self._admitted:
-                self._rhythm.heard(monotonic_ns())
             for frame in framing.feed(data):
                 self._waiting.append((plant, frame))
-        else:
+            if plant == self._admitted:
+                self._heard_ns = monotonic_ns()
+        elif data is not None:
             self._drop(plant)
 
     def _drop(self, plant: bytes) -> None:

@@ -65,17 +65,3 @@ def check_order(t_us: NDArray[np.uint32]) -> None:
     """Raise FrameError for times that are not in order."""
     if (t_us[1:] < t_us[:-1]).any():
         raise FrameError(Code.RANGE, "events are not in the order of t_us")
-
-
-def check_length(data: bytes, expected: int) -> None:
-    """Raise FrameError for a frame whose length is not what its counts need.
-
-    Parameters
-    ----------
-    data : bytes
-        The frame.
-    expected : int
-        In bytes.
-    """
-    if len(data) != expected:
-        raise FrameError(Code.FRAME, f"frame has {len(data)} bytes; its counts need {expected}")

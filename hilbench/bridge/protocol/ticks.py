@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hilbench.bridge.protocol.arrays import VALUE, Store, check_events, check_length, check_order
+from hilbench.bridge.protocol.arrays import VALUE, Store, check_events, check_order
 from hilbench.bridge.protocol.wire import (
     ADDRESSES_MAX,
     CLOCK_NS_MAX,
@@ -39,9 +39,9 @@ _TICK_HEAD = Struct("<4sHHQQIHH")
 """A TICK's header, in as few parts as a writer needs."""
 _TICK_NUMBERS = Struct("<6xHQQ8s")
 """What a reader needs of it: flags, seq, t_ns, and the counts as bytes."""
-_REPLY_HEAD = Struct("<4sH2xQQIHH" "QQQII40sd")
+_REPLY_HEAD = Struct("<4sH2xQQIHHQQQII40sd")
 """A REPLY's header and the fixed part of its body, as a writer needs them; its counters are bytes."""
-_REPLY_NUMBERS = Struct("<6xHQQ8s" "QQQ8s40sd")
+_REPLY_NUMBERS = Struct("<6xHQQ8sQQQ8s40sd")
 """What a reader needs of them; the counts of probes are bytes as well."""
 _COUNTS, _PROBE_COUNTS, _COUNTERS = Struct("<IHH"), Struct("<II"), Struct("<5Q")
 _NO_PROBES = bytes(_PROBE_COUNTS.size)
@@ -102,7 +102,8 @@ def encode_reply(reply: Reply, session: int) -> bytes:
         The session's number.
     """
     values, counters, prev_seq = reply.values, reply.counters, reply.prev_seq
-    n_events, n_probe_events, n_probe_values = len(reply.events), len(reply.probe_events), len(reply.probe_values)
+    events, probe_events, probe_values = reply.events, reply.probe_events, reply.probe_values
+    n_events, n_probe_events, n_probe_values = len(events), len(probe_events), len(probe_values)
     if values.dtype is not VALUE:
         values = np.asarray(values, VALUE)
     plain = counters.dtype is _COUNTER and counters.shape == (5,)
@@ -113,8 +114,12 @@ def encode_reply(reply: Reply, session: int) -> bytes:
     )  # fmt: skip
     if not (n_events or n_probe_events or n_probe_values):
         return head + values.tobytes()
-    parts = reply.events, values, reply.probe_events, np.asarray(reply.probe_values, VALUE)
+    parts = events, values, probe_events, np.asarray(probe_values, VALUE)
     return head + b"".join([part.tobytes() for part in parts])
+
+
+def _other_length(data: bytes, needed: int) -> FrameError:
+    return FrameError(Code.FRAME, f"frame has {len(data)} bytes; its counts need {needed}")
 
 
 class TickReader:
@@ -140,7 +145,8 @@ class TickReader:
             raise FrameError(Code.RANGE, f"TICK has flags {flags:#06x}; allowed: {LEARNING} or 0")
         if seq == NO_SEQ:
             raise FrameError(Code.RANGE, "TICK has seq 2**64 - 1; allowed: less")
-        check_length(data, self._n_bytes + n_events * _EVENT_BYTES)
+        if len(data) != self._n_bytes + n_events * _EVENT_BYTES:
+            raise _other_length(data, self._n_bytes + n_events * _EVENT_BYTES)
         tick = self._tick
         tick.events = self._read_events(data, n_events) if n_events else NO_EVENTS
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, flags == LEARNING
@@ -178,6 +184,7 @@ class ReplyReader:
         self._sizes = sizes
         self._n_probe_addresses, self._n_probe_values = n_probe_addresses, n_probe_values
         self._counts = _COUNTS.pack(0, sizes.n_values_out, 0)
+        self._n_bytes = _REPLY_NUMBERS.size + sizes.n_values_out * _VALUE_BYTES  # without events and probes
         self._values, self._probe_values = Store(VALUE, sizes.n_values_out), Store(VALUE, 0)
         self._events, self._probe_events = Store(EVENT, 64), Store(EVENT, 64)
         self._counters = Store(_COUNTER, len(COUNTERS))
@@ -191,9 +198,10 @@ class ReplyReader:
         numbers = _REPLY_NUMBERS.unpack_from(data)
         flags, seq, t_ns, counts, recv_ns, compute_ns, prev_seq, probe_counts, counted, energy_j = numbers
         n_events = 0 if counts == self._counts else self._check_counts(counts)
-        n_probe_events, n_probe_values = (0, 0) if probe_counts == _NO_PROBES else _PROBE_COUNTS.unpack(probe_counts)
-        if flags or (n_probe_values and n_probe_values != self._n_probe_values is not None):
-            raise self._odd(flags, n_probe_values)
+        if flags:
+            raise FrameError(Code.RANGE, f"REPLY has flags {flags:#06x}; allowed: 0")
+        plain = probe_counts == _NO_PROBES and not n_events
+        n_probe_events, n_probe_values = (0, 0) if plain else self._check_probe_counts(probe_counts)
         # One comparison after the other: this stands in every tick.
         if not (
             compute_ns <= COMPUTE_NS_MAX
@@ -207,16 +215,15 @@ class ReplyReader:
         reply.seq, reply.t_ns, reply.recv_ns, reply.compute_ns = seq, t_ns, recv_ns, compute_ns
         reply.prev_seq = -1 if prev_seq == NO_SEQ else prev_seq
         reply.energy_j = energy_j
-        values_at = _REPLY_NUMBERS.size + n_events * _EVENT_BYTES
-        probes_at = values_at + self._values.array.nbytes
-        check_length(data, probes_at + n_probe_events * _EVENT_BYTES + n_probe_values * _VALUE_BYTES)
         self._counters.bytes[:] = counted
-        self._values.bytes[:] = data[values_at:probes_at]
         reply.counters, reply.values = self._counters.array, self._values.array
-        if n_events or n_probe_events or n_probe_values:
-            self._read_rest(data, n_events, probes_at, n_probe_events, n_probe_values)
-        else:
-            reply.events, reply.probe_events, reply.probe_values = NO_EVENTS, NO_EVENTS, NO_VALUES
+        if not plain:
+            self._read_arrays(data, n_events, n_probe_events, n_probe_values)
+            return reply
+        if len(data) != self._n_bytes:
+            raise _other_length(data, self._n_bytes)
+        self._values.bytes[:] = data[_REPLY_NUMBERS.size :]
+        reply.events, reply.probe_events, reply.probe_values = NO_EVENTS, NO_EVENTS, NO_VALUES
         return reply
 
     def _check_counts(self, counts: bytes) -> int:
@@ -230,8 +237,21 @@ class ReplyReader:
             )
         return n_events
 
-    def _read_rest(self, data: bytes, n_events: int, probes_at: int, n_probe_events: int, n_probe_values: int) -> None:
+    def _check_probe_counts(self, counts: bytes) -> tuple[int, int]:
+        n_events, n_values = _PROBE_COUNTS.unpack(counts)
+        if n_values and n_values != self._n_probe_values is not None:
+            allowed = f"0 or the {self._n_probe_values} of REPORT"
+            raise FrameError(Code.COUNT, f"REPLY has {n_values} probe values; allowed: {allowed}")
+        return n_events, n_values
+
+    def _read_arrays(self, data: bytes, n_events: int, n_probe_events: int, n_probe_values: int) -> None:
         reply, period_us = self._reply, self._sizes.period_us
+        values_at = _REPLY_NUMBERS.size + n_events * _EVENT_BYTES
+        probes_at = self._n_bytes + n_events * _EVENT_BYTES
+        n_bytes = probes_at + n_probe_events * _EVENT_BYTES + n_probe_values * _VALUE_BYTES
+        if len(data) != n_bytes:
+            raise _other_length(data, n_bytes)
+        self._values.bytes[:] = data[values_at:probes_at]
         reply.events = self._events.fill(data, _REPLY_NUMBERS.size, n_events)
         reply.probe_events = self._probe_events.fill(data, probes_at, n_probe_events)
         reply.probe_values = self._probe_values.fill(data, probes_at + n_probe_events * _EVENT_BYTES, n_probe_values)
@@ -241,12 +261,6 @@ class ReplyReader:
         if n_probe_events:
             check_events(reply.probe_events, period_us, self._n_probe_addresses)
             check_order(reply.probe_events["t_us"])
-
-    def _odd(self, flags: int, n_probe_values: int) -> FrameError:
-        if flags:
-            return FrameError(Code.RANGE, f"REPLY has flags {flags:#06x}; allowed: 0")
-        allowed = f"0 or the {self._n_probe_values} of REPORT"
-        return FrameError(Code.COUNT, f"REPLY has {n_probe_values} probe values; allowed: {allowed}")
 
 
 def _out_of_range(numbers: tuple[Any, ...]) -> FrameError:

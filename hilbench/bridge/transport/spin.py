@@ -14,8 +14,8 @@ A processor that was idle for a millisecond, in a virtual machine above all, run
 """
 
 PATIENT_LOOKS = 16
-"""How often to look, some 20 us, before other processes may run in between: on a crowded machine the other side may wait
-for this very core."""
+"""How often to look, some 20 us, before others may run in between: on a crowded machine the other side may wait for
+this very core."""
 
 _let_others_run = getattr(os, "sched_yield", lambda: None)
 
