@@ -56,7 +56,7 @@ NOW, LAST_RESET = range(2)
 ADVANCE = 2
 OUTPUTS = [Column.OUT_ADDRESS, Column.PROBE_ADDRESS]
 SCRATCH = (
-    "HELD_CURRENT", "HOLDING", "HOLD_V", "QUEUE", "ACTIVE_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS",
+    "HELD_CURRENT", "HOLDING", "HOLD_V", "QUEUE", "HOT_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS",
     "N_FIRED", "TOTALS", "ARRIVED",
 )  # fmt: skip
 """Arrays that hold nothing from one step to the next."""

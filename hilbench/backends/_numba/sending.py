@@ -90,8 +90,10 @@ def hold_values(table, part, bounds, held_current):
     """
     bias, values = f64(table[Argument.BIAS], table[Argument.N]), f32(table[Argument.VALUES], table[Argument.N_VALUES])
     for q in range(table[Argument.N_POPULATIONS]):
-        for k in range(bounds[q, part], bounds[q, part + 1]):
-            held_current[k] = bias[k]
+        own = slice(bounds[q, part], bounds[q, part + 1])
+        onto, always = held_current[own], bias[own]
+        for k in range(onto.size):
+            onto[k] = always[k]
     links, synapses = _links(table)
     ring = f64(table[Argument.HELD_CURRENT], (1, held_current.size))
     operations, multiplied = 0, 0
