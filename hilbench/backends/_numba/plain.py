@@ -155,9 +155,9 @@ def plain(table, row, q, part, lo, hi, now, step, x, fired, amount):
     return n_fired
 
 
-# Few neurons are held after a spike at one time. They stand in a ring by age, HOLDING, with their membranes beside them,
-# HOLD_V. Their v moves on with all others, for a test for every neuron would take longer; nothing reads it meanwhile.
-# It is put right when a neuron is free again, and at the end of a tick.
+# Few neurons are held after a spike at one time. They stand in a ring by age, HOLDING, with their membranes in HOLD_V.
+# Their v moves on with all others, for a test for every neuron would take longer; nothing reads it meanwhile. It is put
+# right when a neuron is free again, and at the end of a tick.
 
 
 @inner

@@ -26,7 +26,7 @@ Argument = IntEnum(
         # what changes
         "V", "CURRENT", "DELAY_RING", "AFTER_THRESHOLD", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE",
         "PENDING", "ADAPTED", "HOT_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH",
-        "N_FIRED", "TOTALS", "ARRIVED", "MARKS",
+        "N_FIRED", "TOTALS", "ARRIVED", "MARKS", "ROWS",
         # in and out
         "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS", "COUNTS_OUT",
     ],
@@ -79,6 +79,7 @@ def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
         "AFTER_THRESHOLD": _zeros((flat.n_slots if flat.after_threshold else 0, n), np.float64),
         "QUEUE": _zeros((len(flat.order), n_parts, 3), np.int64),
         "N_FIRED": _zeros((len(flat.order), n_parts), np.int64),
+        "ROWS": _zeros((n_parts, n, 2), np.int64),
         "TOTALS": _zeros((n_parts, 2), np.int64),
         "ARRIVED": _zeros(1, np.int64),
         "MARKS": _zeros((flat.n_mark_slots, n), np.uint8),
