@@ -57,6 +57,19 @@ class Episode:
             n += 1
         return n
 
+    def asked(self, seq: int, now_ns: int) -> None:
+        """Take note of a tick that has been sent and is not waited for.
+
+        Parameters
+        ----------
+        seq : int
+            Its number.
+        now_ns : int
+            When it was sent, in nanoseconds of the wall's clock.
+        """
+        self.unanswered.append(seq)
+        self.asked_ns = self.asked_ns or now_ns
+
     def answered(self, seq: int, now_ns: int) -> None:
         """Take note of a reply: no older tick's is waited for.
 

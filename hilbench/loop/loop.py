@@ -18,7 +18,7 @@ from hilbench.errors import LinkError, RecordError
 from hilbench.loop.agent import Agent
 from hilbench.loop.blame import fault_of
 from hilbench.loop.clock import NEVER, Clock
-from hilbench.loop.episode import Action, Episode, Seen, bounded
+from hilbench.loop.episode import Episode, Seen, bounded
 from hilbench.loop.outcome import Outcome
 from hilbench.loop.recovery import LOST, Recovery
 from hilbench.record.columns import Widths
@@ -54,7 +54,7 @@ class Loop:
         freeze_s = config.freeze_at_s if config.learning else 0.0
         self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
-        self._safe, self._decoded_action = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
+        self._safe, self._decoded = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
         self._discrete = tuple(i for i, n in enumerate(plant_spec.choices) if n)
         self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
         self._sense, self._blind = getattr(plant, "events", lambda: NO_EVENTS), getattr(plant, "blind", bool)
@@ -128,7 +128,6 @@ class Loop:
             self._recovery.ticked(episode.number, k)
             return ended
         except LOST as error:
-            episode.forget_device()
             self._recovery.begin(episode.number, k, episode.seed, error)
             self._finish(k)
             return episode.ended
@@ -171,10 +170,8 @@ class Loop:
             self._link.send(tick)
         sent_ns = clock.now_ns()
         self._row(k, seen, tick, encoded_ns, sent_ns)
-        if reaches:
-            episode.unanswered.append(k)
-            episode.asked_ns = episode.asked_ns or sent_ns
-            clock.pause_for(self._await, k)
+        if reaches and not clock.pause_for(self._await, k):
+            episode.asked(k, sent_ns)
 
     def _row(self, k: int, seen: Seen, tick: Tick | None = None, encoded_ns: int = 0, sent_ns: int = 0) -> None:
         """Open tick `k`'s row, with when it was captured, encoded and sent; without a Tick it was skipped."""
@@ -195,13 +192,9 @@ class Loop:
         if episode.ready and episode.take_due(step):
             source = REPLIED
             episode.rows.applied(episode.acting, step, self._clock.now_ns())
+        action = episode.action
         if self._must_be_safe(step):
-            self._advance(k, j, self._safe, SAFE)
-        else:
-            self._advance(k, j, episode.action, source)
-
-    def _advance(self, k: int, j: int, action: Action, source: int) -> None:
-        episode = self._episode
+            action, source = self._safe, SAFE
         self._plant.advance(1, action)
         episode.rows.acted(k, j, action, source)
         episode.next_step += 1
@@ -260,16 +253,12 @@ class Loop:
         late = self._clock.late(seq, acts * self._step_ns - seq * self._period_ns > self._deadline_ns)
         gap = seq - reply.prev_seq - 1
         slip = max(0, gap - self._config.catch_up) if gap else 0
-        action, clipped, not_finite = self._decoded(reply)
+        self._agent.decode(reply, self._decoded)
+        action, clipped, not_finite = bounded(self._decoded.tolist(), self._limits, self._safe, self._discrete)
         decoded_ns = self._clock.now_ns()
         episode.rows.reply(reply, now_ns, decoded_ns, slip, late, clipped, not_finite)
         if not (late and self._config.late == "drop") and due != NEVER:
             episode.put(-1 if due is None else due, seq, action)
-
-    def _decoded(self, reply: Reply) -> tuple[Action, bool, bool]:
-        """The reply's action within the plant's limits, and whether it was outside them, or no number."""
-        self._agent.decode(reply, self._decoded_action)
-        return bounded(self._decoded_action.tolist(), self._limits, self._safe, self._discrete)
 
     def _must_be_safe(self, step: int) -> bool:
         """Whether what acts is too old: the newest reply, by late policy or silence, or what a robot shows."""
@@ -297,8 +286,9 @@ class Loop:
         return fault if what is error else replace(fault, status="failed")
 
     def _finish(self, k: int) -> None:
-        """The rest of period `k` in the safe action, without the link. A tick whose row is not open is not sent."""
+        """The rest of period `k` in the safe action, without the device. A tick whose row is not open is not sent."""
         episode = self._episode
+        episode.forget_device()
         if episode.rows.opened == k:
             seen = self._look()
             _, _, terminated, truncated, _ = seen[0]
@@ -306,4 +296,4 @@ class Loop:
             self._row(k, seen)
         for step in range(episode.next_step, (k + 1) * self._steps):
             self._clock.pass_until(step * self._step_ns)
-            self._advance(*divmod(step, self._steps), self._safe, SAFE)
+            self._act(*divmod(step, self._steps), step)

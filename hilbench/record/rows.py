@@ -38,19 +38,16 @@ class EpisodeRows:
         self.info, self._infos = shape.info, _values_of(shape.info)
         self._empty = layout.empty() * self._n
         self._lists: dict[str, dict[int, NDArray[Any]]] = {name: {} for name in LISTS}
-        self._opened = self._written = self._held_bytes = 0
+        self.opened = 0
+        """How many rows there are."""
+        self._written = self._held_bytes = 0
         self._allocate(2)
         self._stream = stream(layout.batch(self._rows[:0], self._lists).schema)
 
     @property
-    def opened(self) -> int:
-        """How many rows there are."""
-        return self._opened
-
-    @property
     def full(self) -> bool:
         """Whether a batch could be written, once its rows are settled."""
-        return self._written + self._n <= self._opened or self._held_bytes > HELD_BYTES
+        return self._written + self._n <= self.opened or self._held_bytes > HELD_BYTES
 
     def tick(
         self, row: tuple[Any, ...], tick: Tick | None, obs: Values, state: NDArray[np.float64],
@@ -73,10 +70,10 @@ class EpisodeRows:
         told : (n,) EVENT, optional
             What its event sensors told.
         """
-        k, part, relayed = self._opened, self._tick, False
+        k, part, relayed = self.opened, self._tick, False
         if k - self._written == self._capacity:
             self._grow()
-        self._opened = k + 1
+        self.opened = k + 1
         values = self._no_values if tick is None else tick.values.tobytes() + tick.modulators.tobytes()
         if tick is not None and tick.events.size:
             self._hold("events", k, _numbers(tick.events))
@@ -173,15 +170,15 @@ class EpisodeRows:
 
     def flush(self, oldest_open: int) -> None:
         """Write every full batch whose rows are all settled, that is below tick `oldest_open`; smaller ones of much."""
-        end = min(oldest_open, self._opened)
+        end = min(oldest_open, self.opened)
         while self._written + self._n <= end or (self._held_bytes > HELD_BYTES and self._written < end):
             self._write(min(self._n, end - self._written))
 
     def close(self) -> None:
         """Write every row there is and end the stream; one that found no room before takes no more."""
         if not self._stream.closed:
-            while self._written < self._opened:
-                self._write(min(self._n, self._opened - self._written))
+            while self._written < self.opened:
+                self._write(min(self._n, self.opened - self._written))
             self._stream.close()
 
     def _write(self, n: int) -> None:
@@ -204,7 +201,7 @@ class EpisodeRows:
         """Twice as much room: rows that wait for their replies fill all there is."""
         old, n = self._rows, self._capacity
         self._allocate(2 * n // self._n)
-        kept = np.arange(self._written, self._opened)
+        kept = np.arange(self._written, self.opened)
         self._rows[kept % self._capacity] = old[kept % n]
 
     def _hold(self, column: str, k: int, array: NDArray[Any]) -> None:
