@@ -44,6 +44,8 @@ CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
 """The same types for `struct`, which fills a part of a row in one call."""
 WIDE = ("obs", "state", "info", "values_in", "modulators", "values_out", "actions", "sources")
 """Columns whose rows have as many numbers as the run's shape says."""
+BLOCK_ROWS = 256
+"""Rows that are taken apart at once."""
 LISTS: dict[str, np.dtype[Any]] = {
     **dict.fromkeys(("events", "sensor_events", "reply_events", "probe_events"), EVENT),
     "probe_values": np.dtype(np.float32),
@@ -154,6 +156,23 @@ class RowLayout:
             row["values_out"] = np.nan
         return row.tobytes()
 
+    def _views(self, rows: NDArray[np.void]) -> dict[str, NDArray[Any]]:
+        """Each column of some rows, where it lies."""
+        steps = rows["steps"]
+        return {name: rows[name] for name in self.names} | {name: steps[name] for name in self.step_names}
+
+    def _by_column(self, rows: NDArray[np.void]) -> dict[str, NDArray[Any]]:
+        """Each column of some rows as an array of its own.
+
+        Block by block: a block stays in the processor's cache while one column after the other is read from it.
+        """
+        found = {name: np.empty(view.shape, view.dtype) for name, view in self._views(rows).items()}
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            for name, view in self._views(rows[block]).items():
+                found[name][block] = view
+        return found
+
     def batch(self, rows: NDArray[np.void], lists: Mapping[str, Mapping[int, NDArray[Any]]]) -> pa.RecordBatch:
         """Rows as an Arrow batch.
 
@@ -164,20 +183,16 @@ class RowLayout:
             What the columns of `LISTS` hold, by the row's place in `rows`. Events are numbers, as `record.events` says.
         """
         columns: dict[str, pa.Array] = {}
-        for name in self.names:
-            found = rows[name]
+        for name, found in self._by_column(rows).items():
             if name == "info":
                 columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self.info)}
+            elif name in WIDE:
+                width = math.prod(found.shape[1:])
+                columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), width)
             else:
-                columns[name] = _wide(found) if name in WIDE else pa.array(found)
-        columns |= {name: _wide(rows["steps"][name]) for name in self.step_names}
+                columns[name] = pa.array(found)
         columns |= {name: _lists(lists[name], len(rows), kind) for name, kind in LISTS.items()}
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-
-
-def _wide(found: NDArray[Any]) -> pa.Array:
-    """A column of fixed lists, of (n_rows, ...)."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), math.prod(found.shape[1:]))
 
 
 def _lists(found: Mapping[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Array:
