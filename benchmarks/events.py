@@ -38,7 +38,8 @@ from rich.table import Table
 from hilbench import plugins
 from hilbench.nal import Network
 from hilbench.record.columns import Widths
-from hilbench.record.writer import Recorder
+from hilbench.record.rows import EpisodeRows
+from hilbench.record.streams import StreamWriter
 from hilbench.runs.provenance import provenance
 from hilbench.seeding import stream
 from hilbench.types import EVENT, Events, Link, Probes, Tick
@@ -178,16 +179,17 @@ def in_rows(ticks: list[Events], rounds: int) -> list[tuple[str, ...]]:
 def kept(ticks: list[Events], folder: Path, compress: bool) -> tuple[float, float]:
     """A row's time, the median, and that of writing all of them, in s."""
     obs, state, taken_ns = np.zeros(1, np.float32), np.zeros(1), []
-    with Recorder(folder, {}, compress) as recorder:
-        rows = recorder.episode(SHAPE, TICKS)
-        for k, events in enumerate(ticks):
-            row = (k, k * PERIOD_US, False, False, 0, 0, 0, 0, 0.0, False, False, 0)
-            start_ns = perf_counter_ns()
-            rows.tick(row, Tick(k, events=events), obs, state, {}, events)
-            taken_ns.append(perf_counter_ns() - start_ns)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = EpisodeRows(lambda schema: StreamWriter(folder / "episode.arrow", schema, compress), SHAPE, TICKS)
+    for k, events in enumerate(ticks):
+        row = (k, k * PERIOD_US, False, False, 0, 0, 0, 0, 0.0, False, False, 0)
         start_ns = perf_counter_ns()
-        rows.flush(TICKS)
-        wrote_ns = perf_counter_ns() - start_ns
+        rows.tick(row, Tick(k, events=events), obs, state, {}, events)
+        taken_ns.append(perf_counter_ns() - start_ns)
+    start_ns = perf_counter_ns()
+    rows.flush(TICKS)
+    wrote_ns = perf_counter_ns() - start_ns
+    rows.close()
     return float(np.median(taken_ns)) * 1e-9, wrote_ns * 1e-9
 
 

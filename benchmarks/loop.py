@@ -25,6 +25,7 @@ from hilbench.loop.virtual import Lockstep
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder
 from hilbench.runs.build import make_agent, make_plant
+from hilbench.runs.run import run_meta
 from hilbench.scenario.files import load
 from hilbench.scenario.resolved import Scenario
 
@@ -92,7 +93,7 @@ def agent_run(plant: Any, agent: Agent, n_ticks: int) -> float:
 
 def loop_run(scenario: Scenario, plant: Any, agent: Agent, folder: Path) -> float:
     """By the record's own stamps, first observation to last: resets and files are not part of a tick."""
-    with Recorder(folder, {}) as recorder:
+    with Recorder(folder, run_meta(scenario, plant, agent)) as recorder:
         Loop(plant, agent, scenario.loop, recorder, Lockstep(1)).run()
     captured_ns = read_run(folder).episodes[0]["captured_ns"]
     return float(captured_ns[-1] - captured_ns[0]) * len(captured_ns) / (len(captured_ns) - 1)

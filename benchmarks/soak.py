@@ -33,9 +33,10 @@ from peers.environments import ROOT
 from rich.console import Console
 from rich.table import Table
 
+from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.runs.provenance import provenance
-from hilbench.types import SAFE, RunData
+from hilbench.types import SAFE
 
 RATE_HZ = 1000
 AWAY_S, BURST_S, LOSS = 2.0, 5.0, 0.2
@@ -236,7 +237,7 @@ def judge(
     return {
         "host": found["host"] | {"load": load} | {key: found[key] for key in ("versions", "commit", "started")},
         "seconds": seconds, "rate_hz": RATE_HZ, "ticks": ticks, "faults": faults, "processes": held,
-        "recoveries": sum("recovered" in fault for fault in run.meta["faults"]), "losses": len(run.meta["faults"]),
+        "recoveries": sum(fault.recovery is not None for fault in run.meta.faults), "losses": len(run.meta.faults),
         "metrics": {name: metrics[name] for name in names if name in metrics}, "failed": failed,
     }  # fmt: skip
 
@@ -246,7 +247,7 @@ def trace(run: RunData, at_s: float, kind: str, answered: int) -> dict[str, Any]
     rows = run.episodes[0]
     first, last = round((at_s - 1) * RATE_HZ), round((at_s + WINDOW_S) * RATE_HZ)
     window = slice(first, last)
-    lost = [fault for fault in run.meta["faults"] if first <= fault["tick"] < last]
+    lost = [fault for fault in run.meta.faults if first <= fault.tick < last]
     unanswered = int((~rows["answered"][window] & ~rows["skipped"][window]).sum())
     safe_s = float((rows["sources"][window] == SAFE).mean(axis=1).sum() / RATE_HZ)
     if kind == "loss":

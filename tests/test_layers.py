@@ -20,9 +20,8 @@ TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
 LAYERS = (
     ("errors", "files", "types", "seeding", "settings", "plugins", "modules"),
     ("scenario", "coders", "nal", "lines"),
-    ("firmware", "robot"),
+    ("firmware", "robot", "record"),
     ("envs", "controllers", "backends", "bridge", "metrics", "meters", "conformance"),
-    ("record",),
     ("loop",),
     ("machine",),
     ("runs",),

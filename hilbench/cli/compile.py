@@ -18,7 +18,7 @@ from hilbench.errors import RecordError, ScenarioError
 
 if TYPE_CHECKING:
     from hilbench.nal.compile.report import Activity, CompileReport, Cost
-    from hilbench.types import RunData
+    from hilbench.record.data import RunData
 
 UNKNOWN = "unknown"
 Network = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="NETWORK")]
@@ -83,12 +83,12 @@ def _activity(folder: Path) -> Activity:
 
     wanted = ("events", "probe_events", "answered", "weight_updates", "terminated", "truncated")
     run = read_run(folder, wanted)
-    period_s = run.meta["scenario"]["loop"]["period_s"]
-    network, program = run.meta.get("network"), run.meta.get("program")
-    if not network or not program or not run.episodes:
+    period_s = run.meta.scenario.loop.period_s
+    network = run.meta.network
+    if network is None or not run.episodes:
         raise RecordError(f"{folder}: no network ran in it, so it has no activity")
-    populations = {name: network["populations"][name]["size"] for name in run.meta["scenario"]["record"]["spikes"]}
-    ports = {port["name"]: port["size"] for port in program["inputs"] if port["kind"] == "events"}
+    populations = {name: network.populations[name].n_neurons for name in run.meta.scenario.record.spikes}
+    ports = {port.name: port.size for port in run.meta.ports.inputs if port.kind == "events"}
     ticks = int(sum(episode["answered"].sum() for episode in run.episodes))
     return Activity(
         spikes=_counts(run, "probe_events", populations) | _counts(run, "events", ports),

@@ -165,7 +165,7 @@ def _largest(largest: Mapping[float, float], rows: Sequence[Mapping[str, Any]]) 
 
 def _errors(cell: ReportCell, name: str) -> list[float | None] | None:
     """The error of every seed, in order; None when a seed failed."""
-    return None if cell.failed or name not in cell.metrics else cell.metrics[name].values
+    return None if cell.failures or name not in cell.metrics else cell.metrics[name].values
 
 
 def _stable(errors: list[float | None] | None, without: list[float | None] | None) -> bool:

@@ -8,30 +8,26 @@ import subprocess
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from hilbench.machine.packages import installed_version
 from hilbench.plugins import PACKAGE
+from hilbench.record.meta import Host, Provenance
 
 PACKAGES = (
     "hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "mujoco", "pyarrow", "nir",
 )  # fmt: skip
 
 
-def provenance() -> dict[str, Any]:
+def provenance() -> Provenance:
     """Versions, code state and host facts, as `run.json` keeps them."""
-    return {
-        "versions": {"python": platform.python_version(), **{name: installed_version(name) for name in PACKAGES}},
-        "commit": _commit(),
-        "host": {
-            "system": platform.platform(),
-            "machine": platform.machine(),
-            "cpu": _cpu(),
-            "cores": os.cpu_count(),
-        },
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": sys.argv[1:],
-    }
+    versions = {name: installed_version(name) for name in PACKAGES}
+    return Provenance(
+        package_versions={"python": platform.python_version(), **versions},
+        commit=_commit(),
+        host=Host(system=platform.platform(), architecture=platform.machine(), cpu_model=_cpu(), n_cpus=os.cpu_count()),
+        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        arguments=tuple(sys.argv[1:]),
+    )
 
 
 def _commit() -> str | None:

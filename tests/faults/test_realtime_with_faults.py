@@ -69,10 +69,10 @@ def test_a_killed_device_is_started_anew(monkeypatch, kind, tmp_path):
     told = end_after(monkeypatch, ENOUGH, after(AT))
     outcome, meta, rows = go(realtime(kind, loop__on_loss="recover"), tmp_path / "run")
     assert outcome.status == "done"
-    (fault,) = meta["faults"]
-    assert "the device came back" in fault["recovered"]
-    safe_at(rows, fault["tick"] + 1, tmp_path / "run")
-    assert rows["skipped"][fault["tick"] + 1]
+    (fault,) = meta.faults
+    assert "the device came back" in fault.recovery
+    safe_at(rows, fault.tick + 1, tmp_path / "run")
+    assert rows["skipped"][fault.tick + 1]
     assert_driven(rows, told)
 
 
@@ -104,7 +104,7 @@ def test_a_stopped_device_that_was_given_up_is_taken_back(monkeypatch, kind, tmp
         scenario = realtime(kind, loop__on_loss="recover", link__timeout_s=0.5, link__address=address)
         outcome, meta, rows = go(scenario, tmp_path / "run")
     assert outcome.status == "done"
-    assert "the device came back" in meta["faults"][0]["recovered"]
+    assert "the device came back" in meta.faults[0].recovery
     assert_driven(rows, told)
 
 
@@ -143,7 +143,7 @@ def test_a_killed_plant_makes_room_for_the_next(kind, tmp_path):
         with subprocess.Popen([*command, "--out", tmp_path / "gone"], stdout=subprocess.DEVNULL) as plant:
             assert begun.wait(60)
             plant.kill()
-        assert read_run(tmp_path / "gone").meta["status"] == "running", "its record says that it never ended"
+        assert read_run(tmp_path / "gone").meta.status == "running", "its record says that it never ended"
         outcome, meta, rows = first_served(arm(kind, link__address=address), tmp_path)
     assert (outcome.status, meta["faults"]) == ("done", [])
     assert len(rows["seq"]) == TICKS
@@ -168,7 +168,7 @@ def test_damaged_replies_are_lost_and_counted(monkeypatch, tmp_path):
         outcome, meta, rows = go(scenario, tmp_path / "run")
     assert (outcome.status, meta["faults"]) == ("done", [])
     assert damaged
-    assert meta["link"] == {"unsent": 0, "broken": len(damaged)}
+    assert meta.link_losses == {"unsent": 0, "broken": len(damaged)}
     assert not rows["answered"][damaged].any()
 
 
@@ -193,10 +193,10 @@ def test_a_link_that_is_cut_and_restored(monkeypatch, kind, tmp_path):
     assert outcome.status == "done"
     assert proxy.cuts == 1
     assert not rows["answered"][: told[-1]].all()
-    for fault in meta["faults"]:
-        assert "closed the connection" in fault["text"]
-        assert "the device came back" in fault["recovered"]
-    assert len(meta["faults"]) == (kind == "stream")
+    for fault in meta.faults:
+        assert "closed the connection" in fault.message
+        assert "the device came back" in fault.recovery
+    assert len(meta.faults) == (kind == "stream")
     assert_driven(rows, told)
 
 

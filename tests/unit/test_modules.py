@@ -92,7 +92,7 @@ def test_an_environment_of_a_module_beside_its_scenario_is_a_plant_where_it_is_t
     with pytest.raises(ScenarioError, match=r"plant\.id: found 'own_envs:OwnPendulum-v0', which is no installed"):
         hilbench.load("own.toml")
     assert hilbench.run("own.toml", "runs/a", overrides={"loop.duration_s": 0.5}, trust=True).status == "done"
-    assert "own_envs" in hilbench.read_run("runs/a").meta["sources"]["code"]
+    assert "own_envs" in hilbench.read_run("runs/a").meta.sources.code_sha256
 
 
 def test_trust_of_one_scenario_is_no_trust_of_another(tmp_path: Path) -> None:
@@ -304,13 +304,13 @@ def test_what_only_reads_results_imports_nothing_that_they_name(tmp_path: Path) 
     for folder in (Path("runs/a"), *Path("out/runs").iterdir()):
         meta = read_meta(folder)
         for table in (
-            meta["scenario"]["plant"],
-            *meta["scenario"]["controllers"].values(),
-            meta["scenario"]["backend"],
+            meta.scenario.plant,
+            *meta.scenario.controllers.values(),
+            meta.scenario.backend,
         ):
             table["kind"] = "evil:Part"
-        meta["scenario"]["report"] = {"metrics": ["evil:metric"]}
-        meta["folder"] = str(tmp_path)
+        meta.scenario.report = {"metrics": ["evil:metric"]}
+        meta.folder = str(tmp_path)
         write_sealed(folder / "run.json", meta)
     summary = json.loads(Path("out/summary.json").read_text())
     summary["cells"][0] |= {"backend": "evil:Part", "report": ["evil:metric"]}

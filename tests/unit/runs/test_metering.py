@@ -171,4 +171,4 @@ def test_what_no_run_left_is_refused(tmp_path):
 
 
 def test_a_record_says_which_meters_there_were(tmp_path):
-    assert read_run(record(tmp_path)).meta["meters"] == metering.meters()
+    assert read_run(record(tmp_path)).meta.meter_refusals == metering.meters()

@@ -21,6 +21,7 @@ from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Wall
 from hilbench.loop.waiting import SPIN_MOST_NS, SPIN_NS
 from hilbench.metrics import measure
+from hilbench.record.data import RunData
 from hilbench.record.histogram import quantiles_ns
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
@@ -30,7 +31,7 @@ from hilbench.runs.replay import replay
 from hilbench.runs.run import behind, run, tick_times
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.loop import LoopConfig
-from hilbench.types import EVENT, LawProgram, Port, Probes, RunData, to_builtins
+from hilbench.types import EVENT, LawProgram, Port, Probes, to_builtins
 
 
 def short(controller="pd", **overrides):
@@ -43,12 +44,12 @@ def test_a_run_says_what_it_ran_on_what_and_where(tmp_path):
     scenario = short("pes", loop__period_s=0.01, loop__duration_s=1.5)
     assert run(scenario, tmp_path, told.append).status == "done"
     meta = json.loads((tmp_path / "run.json").read_text())
-    assert scenarios.resolve(meta["scenario"], scenario.where) == scenario
-    assert meta["versions"]["numpy"] == np.__version__
-    assert meta["host"]["cores"] >= 1
-    assert meta["report"]["backend"] == "numba"
-    assert meta["plant_spec"]["error"] == "tip_error_m"
-    assert [port["name"] for port in meta["program"]["modulators"]]
+    assert scenarios.resolve(meta.scenario, scenario.where) == scenario
+    assert meta.versions.numpy == np.__version__
+    assert meta.host.cores >= 1
+    assert meta.load_report.backend == "numba"
+    assert meta.plant_spec.error == "tip_error_m"
+    assert [port["name"] for port in meta.ports.modulators]
     assert told == pytest.approx([0.0, 1.0])
 
 
@@ -97,7 +98,7 @@ def cut(path, size):
     """Leave a run as one that was killed when so much of an episode had been written."""
     path.write_bytes(path.read_bytes()[:size])
     meta = read_sealed(path.parent / "run.json")
-    del meta["streams"]
+    del meta.streams
     write_sealed(path.parent / "run.json", meta | {"status": "running"})
 
 
@@ -113,14 +114,14 @@ def elsewhere(monkeypatch):
 def test_a_backend_of_another_python_is_replayed_on_a_device_of_its_own(tmp_path, elsewhere):
     run(short(link__kind="zmq", link__timeout_s=20.0, link__start_timeout_s=40.0), tmp_path / "a")
     assert replay(tmp_path / "a", tmp_path / "b") == (True, 50)
-    link = read_run(tmp_path / "b").meta["scenario"]["link"]
+    link = read_run(tmp_path / "b").meta.scenario.link
     assert (link["kind"], link["timeout_s"], link["start_timeout_s"]) == ("zmq", 20.0, 40.0)
 
 
 def test_a_backend_of_this_python_is_replayed_in_process(tmp_path):
     run(short(link__kind="zmq"), tmp_path / "a")
     assert replay(tmp_path / "a", tmp_path / "b") == (True, 50)
-    assert read_run(tmp_path / "b").meta["scenario"]["link"]["kind"] == "inprocess"
+    assert read_run(tmp_path / "b").meta.scenario.link["kind"] == "inprocess"
 
 
 def test_a_replay_of_nothing_is_refused(tmp_path):
@@ -136,7 +137,7 @@ def test_a_replay_of_nothing_is_refused(tmp_path):
 def test_a_replay_notices_a_state_that_differs(tmp_path):
     run(short(), tmp_path / "a")
     meta = read_sealed(tmp_path / "a" / "run.json")
-    meta["scenario"]["plant"]["kp_1"] *= 1.000001
+    meta.scenario.plant["kp_1"] *= 1.000001
     write_sealed(tmp_path / "a" / "run.json", meta)
     assert replay(tmp_path / "a", tmp_path / "b") == (False, 50)
 
@@ -174,7 +175,7 @@ LOST = {"inprocess": {}, "zmq": {"unsent": 0}, "stream": {"unsent": 0, "broken":
 @pytest.mark.parametrize("link", LOST)
 def test_a_run_says_what_its_end_of_the_link_lost(tmp_path, link):
     run(short(link__kind=link), tmp_path)
-    assert read_run(tmp_path).meta["link"] == LOST[link]
+    assert read_run(tmp_path).meta.link_losses == LOST[link]
 
 
 def test_a_trace_needs_a_real_time_run(tmp_path):
@@ -195,7 +196,7 @@ def test_a_real_time_run_says_what_it_asked_of_the_system_and_what_it_got(tmp_pa
     before = os.sched_getaffinity(0)
     outcome = run(short(loop__mode="realtime", loop__echo_s=0.0, loop__cpus=[4095]), tmp_path)
     assert os.sched_getaffinity(0) == before
-    found = read_run(tmp_path).meta["realtime"]
+    found = read_run(tmp_path).meta.realtime
     assert outcome.status == "done"
     assert found["asked"] == {"cpus": [4095]}
     assert list(found["refused"]) == ["cpus"]
@@ -213,7 +214,7 @@ def test_on_the_virtual_clock_nothing_is_asked_of_the_system(tmp_path):
 def test_a_real_time_run_keeps_histograms_of_all_its_episodes(tmp_path):
     run(short(loop__mode="realtime", loop__echo_s=0.02, loop__episodes=2, loop__carry="none"), tmp_path)
     found = read_run(tmp_path)
-    histograms = found.meta["histograms_ns"]
+    histograms = found.meta.histograms_ns
     assert sum(histograms["latency"].values()) == sum(len(e["seq"]) for e in found.episodes) == 100
     assert sum(histograms["echo"].values()) == found.echo_ns.size > 0
     [longest] = quantiles_ns(histograms["latency"], [1.0])

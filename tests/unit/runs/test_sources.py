@@ -348,7 +348,7 @@ def test_every_file_of_hilbench_itself_counts() -> None:
 def test_a_record_says_what_decided_it(outside: Path) -> None:
     scenario = hilbench.load("cartpole_ladder", suite(outside)["set"], "push")
     assert hilbench.run(scenario, outside / "run").status == "done"
-    found = hilbench.read_run(outside / "run").meta["sources"]
+    found = hilbench.read_run(outside / "run").meta.sources
     assert set(found["code"]) == {
         "hilbench", "outsider", "outsider_law", "law_helper", "shared.deep.gust", "gust_helper", "further",
         "outsider_level", "level_helper",
