@@ -42,7 +42,7 @@ from hilbench.record.rows import EpisodeRows
 from hilbench.record.streams import StreamWriter
 from hilbench.runs.provenance import provenance
 from hilbench.seeding import stream
-from hilbench.types import EVENT, Events, Link, Probes, Tick
+from hilbench.types import EVENT, Events, Link, Probes, Tick, to_builtins
 
 PERIOD_US, TICKS, EVENTS, SIDE = 20_000, 50, 50_000, 64
 STREAMS = ("random 64x64", "one address")
@@ -72,8 +72,8 @@ def main() -> None:
 
 def measure(rounds: int) -> dict[str, Any]:
     """The results as `events.json` holds them."""
-    found, load = provenance(), os.getloadavg()[0]
-    host = found["host"] | {"load": load} | {key: found[key] for key in ("versions", "commit", "started")}
+    found, load = to_builtins(provenance()), os.getloadavg()[0]
+    host = found["host"] | {"load": load} | {key: found[key] for key in ("package_versions", "commit", "started_at")}
     rows = []
     for name in STREAMS:
         ticks = made(name)

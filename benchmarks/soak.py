@@ -36,7 +36,7 @@ from rich.table import Table
 from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.runs.provenance import provenance
-from hilbench.types import SAFE
+from hilbench.types import SAFE, to_builtins
 
 RATE_HZ = 1000
 AWAY_S, BURST_S, LOSS = 2.0, 5.0, 0.2
@@ -233,9 +233,10 @@ def judge(
         if each["growth_bytes"] > GROWTH_MAX_BYTES or each["descriptors_grown"] > 0:
             failed.append(f"{each['process']} grew: {each['growth_bytes']} B, {each['descriptors_grown']} descriptors")
     names = ("misses", "latency[p50]", "latency[p99]", "latency[p99.9]", "tip_error[rms]")
-    found, load = provenance(), os.getloadavg()[0]
+    found, load = to_builtins(provenance()), os.getloadavg()[0]
+    host = found["host"] | {"load": load} | {key: found[key] for key in ("package_versions", "commit", "started_at")}
     return {
-        "host": found["host"] | {"load": load} | {key: found[key] for key in ("versions", "commit", "started")},
+        "host": host,
         "seconds": seconds, "rate_hz": RATE_HZ, "ticks": ticks, "faults": faults, "processes": held,
         "recoveries": sum(fault.recovery is not None for fault in run.meta.faults), "losses": len(run.meta.faults),
         "metrics": {name: metrics[name] for name in names if name in metrics}, "failed": failed,

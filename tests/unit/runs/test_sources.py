@@ -349,14 +349,16 @@ def test_a_record_says_what_decided_it(outside: Path) -> None:
     scenario = hilbench.load("cartpole_ladder", suite(outside)["set"], "push")
     assert hilbench.run(scenario, outside / "run").status == "done"
     found = hilbench.read_run(outside / "run").meta.sources
-    assert set(found["code"]) == {
+    assert set(found.code_sha256) == {
         "hilbench", "outsider", "outsider_law", "law_helper", "shared.deep.gust", "gust_helper", "further",
         "outsider_level", "level_helper",
     }  # fmt: skip
-    assert {"numpy", "numba", "scipy", "pybullet", "gymnasium", "outsider"} <= set(found["libraries"])
-    assert found["libraries"]["outsider"] == "1.0"
-    assert set(found["files"]) == {str(outside / name) for name in ("net.nir", "table.txt", "profile.txt", "curve.txt")}
-    assert all(len(digest) == 64 for digest in (*found["code"].values(), *found["files"].values()))
+    assert {"numpy", "numba", "scipy", "pybullet", "gymnasium", "outsider"} <= set(found.library_versions)
+    assert found.library_versions["outsider"] == "1.0"
+    assert set(found.file_sha256) == {
+        str(outside / name) for name in ("net.nir", "table.txt", "profile.txt", "curve.txt")
+    }
+    assert all(len(digest) == 64 for digest in (*found.code_sha256.values(), *found.file_sha256.values()))
 
 
 def test_fields_of_the_type_file_are_found_however_deep() -> None:
@@ -385,7 +387,7 @@ def test_an_evaluation_after_a_change_has_the_new_number(outside: Path) -> None:
 
     def moved_m() -> tuple[float, int]:
         (cell,) = evaluated(outside, suite_file)["cells"]
-        place = outside / "out" / cell["runs"][0]
+        place = outside / "out" / cell["run_folders"][0]
         return float(hilbench.read_run(place).episodes[0]["state"][-1][0]), (place / "run.json").stat().st_mtime_ns
 
     one, first = moved_m()
