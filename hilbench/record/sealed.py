@@ -39,7 +39,7 @@ def write_sealed(path: Path, found: Struct | Mapping[str, Any]) -> None:
     """
     text = to_json(found)
     whole = f'{text[:-1]}{", " if text != "{}" else ""}"{CHECK}": {zlib.crc32(text.encode())}}}'
-    write_whole(path, msgspec.json.format(whole.encode(), indent=2))
+    write_whole(path, indented(whole))
 
 
 def to_json(found: Struct | Mapping[str, Any]) -> str:
@@ -49,6 +49,14 @@ def to_json(found: Struct | Mapping[str, Any]) -> str:
         return json.dumps(whole, allow_nan=False)
     except ValueError:
         return json.dumps(_worded(whole))
+
+
+def indented(text: str) -> bytes:
+    """JSON with a line for each entry."""
+    try:
+        return msgspec.json.format(text.encode(), indent=2)
+    except msgspec.DecodeError:  # a path in it is not UTF-8, which it does not take; `json` does, and takes longer
+        return json.dumps(json.loads(text), indent=2).encode()
 
 
 def _from_numpy(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 from hilbench.errors import RecordError
 from hilbench.files import write_whole
 from hilbench.record.meta import Provenance
-from hilbench.record.sealed import to_json
+from hilbench.record.sealed import indented, to_json
 from hilbench.record.versions import Format
 
 SUMMARY = "summary.json"
@@ -120,15 +121,15 @@ def write_summary(folder: Path, summary: Summary) -> None:
         The evaluation's.
     summary : Summary
     """
-    write_whole(folder / SUMMARY, msgspec.json.format(to_json(summary).encode(), indent=2))
+    write_whole(folder / SUMMARY, indented(to_json(summary)))
 
 
 def read_summary(folder: Path) -> Summary:
     """What an evaluation's `summary.json` says. Raises RecordError."""
     path = folder / SUMMARY
     try:
-        found = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError) as error:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
         raise RecordError(f"{path}: not readable as JSON: {error}") from None
     if not isinstance(found, dict):
         raise RecordError(f"{path}: found {type(found).__name__}, expected a JSON object")

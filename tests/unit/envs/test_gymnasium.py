@@ -126,7 +126,7 @@ def test_a_run_in_real_time_replays() -> None:
 def test_a_step_as_long_as_the_period_says_what_a_delay_costs(mode: str, said: int) -> None:
     outcome = hilbench.run(stock("CartPole-v1", mode=mode), "run")
     text = "plant: one step of it takes a whole control period of 20 ms, so a reply that is late by less costs 20 ms"
-    assert list(outcome.notes) == hilbench.read_run("run").meta.controller_notes == [text] * said
+    assert outcome.notes == hilbench.read_run("run").meta.controller_notes == (text,) * said
 
 
 def test_a_delay_below_the_period_costs_a_whole_one() -> None:
@@ -217,7 +217,7 @@ def test_the_error_is_what_the_scenario_says(error: str, key: str, unit: str, co
     hilbench.run(scenario({"id": "Counter-v0", "error": error, **names}), "run")
     run = hilbench.read_run("run")
     spec, rows = run.meta.plant_spec, run.episodes[0]
-    assert (spec["error"], spec["info_units"][key]) == (key, unit)
+    assert (spec.error, spec.info_units[key]) == (key, unit)
     np.testing.assert_allclose(rows[f"info.{key}"], column(rows), rtol=1e-6)
     found = hilbench.measure(run)["error_rms"]
     assert found["unit"] == unit
@@ -305,7 +305,7 @@ def test_choices_go_through_the_whole_path(space: Any, choices: Any, low: Any, h
     assert outcome.status == "done", outcome.fault
     run = hilbench.read_run("run")
     spec, actions = run.meta.plant_spec, run.episodes[0]["actions"]
-    assert (tuple(spec["action_choices"]), tuple(spec["action_low"]), tuple(spec["action_high"])) == (
+    assert (spec.action_choices, spec.action_low, spec.action_high) == (
         choices,
         low,
         high,
@@ -342,7 +342,7 @@ def test_a_given_env_is_what_runs_and_the_record_says_so() -> None:
     told = run.meta.scenario.plant
     assert told["kind"] == "given"
     assert told["plant"] == "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
-    assert run.meta.plant_spec.obs_names == ["x", "v", "a", "w"]
+    assert run.meta.plant_spec.obs_names == ("x", "v", "a", "w")
     assert run.meta.episode_ends[0].truncated
     env.reset(seed=1)  # it was left open
     with pytest.raises(hilbench.errors.RecordError, match="was given from Python"):
