@@ -15,35 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra
+from hilbench.record.column_list import COLUMNS, Column, column_of
 from hilbench.record.events import packed
-from hilbench.types import COUNTERS, EVENT, Plant, Program, size_of
+from hilbench.record.meta import RECORD
+from hilbench.record.versions import KEY
+from hilbench.types import EVENT, Plant, Program, size_of
 
 try:
     import pyarrow as pa
 except ImportError as error:
     raise MissingExtra("pyarrow", "sim") from error
 
-TICK = (
-    ("seq", "i8"), ("t_us", "i8"), ("skipped", "?"), ("learning", "?"), ("scheduled_ns", "i8"), ("captured_ns", "i8"),
-    ("encoded_ns", "i8"), ("sent_ns", "i8"), ("reward", "f8"), ("terminated", "?"), ("truncated", "?"),
-    ("events_lost", "i8"), ("relayed", "?"),
-)  # fmt: skip
-"""What is known when a tick is sent or skipped; `relayed` says whether it was sent the sensors' events as they were."""
-REPLY = (
-    ("answered", "?"), ("arrived_ns", "i8"), ("decoded_ns", "i8"), ("prev_seq", "i8"), ("received_ns", "i8"),
-    ("compute_ns", "i8"), ("energy_j", "f8"), *((name, "u8") for name in COUNTERS), ("late", "?"), ("processed", "?"),
-    ("slip", "i8"), ("clipped", "?"), ("not_finite", "?"),
-)  # fmt: skip
-"""What a reply brings, and what became of it; `processed` says whether the network saw the tick."""
-APPLIED = (("applied_step", "i8"), ("applied_ns", "i8"))
-"""The physics step from which a reply acted, -1 for never, and when that was."""
 CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
 """The same types for `struct`, which fills a part of a row in one call."""
-WIDE = ("obs", "state", "info", "values_in", "modulators", "values_out", "actions", "sources")
-"""Columns whose rows have as many numbers as the run's shape says."""
+WIDE = {column.name: column.width for column in COLUMNS if column.width}
+"""Columns whose rows have as many numbers as a field of the run's Widths says."""
 LISTS: dict[str, np.dtype[Any]] = {
-    **dict.fromkeys(("events", "sensor_events", "reply_events", "probe_events"), EVENT),
-    "probe_values": np.dtype(np.float32),
+    column.name: EVENT if column.kind == "u8" else np.dtype(column.kind) for column in COLUMNS if column.part == "lists"
 }
 """Columns whose rows have any length, and what they hold.
 
@@ -63,6 +51,13 @@ class Widths:
     values_in: int
     modulators: int
     values_out: int
+
+    def width(self, column: Column) -> int:
+        """How many numbers a row has of a column; 0 for none at all."""
+        if column.width == "actions":
+            return self.steps * self.actions
+        found: Any = getattr(self, column.width) if column.width else 1
+        return len(found) if isinstance(found, tuple) else int(found)
 
     @classmethod
     def of(cls, plant: Plant, program: Program, steps: int) -> Widths:
@@ -103,15 +98,9 @@ class RowLayout:
     """Where in a row each part begins."""
 
     def __init__(self, shape: Widths) -> None:
-        one = [[(name, kind, 1) for name, kind in part] for part in (TICK, REPLY, APPLIED)]
-        one[0] += [
-            ("obs", "f4", shape.obs), ("state", "f8", shape.state), ("info", "f8", len(shape.info)),
-            ("values_in", "f4", shape.values_in), ("modulators", "f4", shape.modulators),
-        ]  # fmt: skip
-        one[1] += [("values_out", "f4", shape.values_out)]
-        one += [[("actions", "f8", shape.steps * shape.actions)], [("sources", "u1", shape.steps)]]
         self.parts, offset = [], 0
-        for fields in one:
+        for part in ("tick", "reply", "applied", "actions", "sources"):
+            fields = [(c.name, c.kind, shape.width(c)) for c in COLUMNS if c.part == part]
             self.parts.append(_Part(fields, offset))
             offset += self.parts[-1].size
         self.tick, self.reply, self.applied, self.actions, self.sources = self.parts
@@ -162,6 +151,13 @@ class Chunk:
                 columns[name] = pa.array(found)
         columns |= {name: _lists(found, n, LISTS[name]) for name, found in self.lists.items()}
         return pa.RecordBatch.from_pydict(columns)
+
+
+def described(schema: pa.Schema) -> pa.Schema:
+    """An episode's schema with the version of the record, and with each column's unit where it has one."""
+    units = [column_of(field.name).unit for field in schema]
+    fields = [field.with_metadata({"unit": unit}) if unit else field for field, unit in zip(schema, units, strict=True)]
+    return pa.schema(fields, {KEY: str(RECORD.version)})
 
 
 def _lists(found: dict[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Array:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,13 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.record.columns import Widths
+from hilbench.record.columns import Widths, described
 from hilbench.record.layout import ECHO_NAME, RUN, episode_name
-from hilbench.record.meta import EpisodeEnd, Fault, RunMeta, Status, StreamTotals
+from hilbench.record.meta import RECORD, EpisodeEnd, Fault, RunMeta, Status, StreamTotals
 from hilbench.record.rows import EpisodeRows
 from hilbench.record.sealed import release, reserve, write_sealed
 from hilbench.record.streams import StreamWriter
+from hilbench.record.versions import KEY
 from hilbench.types import Values
 
 try:
@@ -64,7 +64,7 @@ class Recorder:
         self.end_episode()
         name = episode_name(self.meta.n_episodes)
         self.add(n_episodes=self.meta.n_episodes + 1)
-        self._episode = EpisodeRows(partial(self._stream, name), shape, rows_per_batch)
+        self._episode = EpisodeRows(lambda schema: self._stream(name, described(schema)), shape, rows_per_batch)
         return self._episode
 
     def ended(self, obs: Values, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
@@ -95,7 +95,7 @@ class Recorder:
     def echo(self, echo_ns: NDArray[np.int64]) -> None:
         """Keep the link's bare echo beside the run, behind what was kept before; nothing when there is none."""
         if echo_ns.size:
-            batch = pa.record_batch({"echo_ns": echo_ns})
+            batch = pa.record_batch({"echo_ns": echo_ns}, metadata={KEY: str(RECORD.version)})
             stream = self._streams.get(ECHO_NAME) or self._stream(ECHO_NAME, batch.schema)
             stream.write(batch)
 
