@@ -38,6 +38,7 @@ from hilbench.cli.parts import list_plugins
 from hilbench.cli.program import program
 from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
+from hilbench.cli.schema import schema
 from hilbench.cli.simulate import simulate
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, allowed_hint
@@ -58,6 +59,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate,
     "report": report,
     "events": events,
+    "schema": schema,
     "program": program,
     "import": import_network,
     "simulate": simulate,
