@@ -53,7 +53,7 @@ def read_meta(folder: Path) -> RunMeta:
     where = f"{folder}: {RUN}"
     found = RECORD.current(read_sealed(folder / RUN), where)
     if isinstance(found.get("scenario"), dict):
-        found["scenario"] = SCENARIO.current(found["scenario"], f"{where}: scenario")
+        found["scenario"] = SCENARIO.current(found["scenario"], where)
     return _converted(found, RunMeta, where)
 
 
