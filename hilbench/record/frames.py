@@ -52,8 +52,8 @@ def _columns(
             names = plant_spec.obs_names if name == "obs" else ()
             yield from _spread(name, names or range(found.shape[1]), found)
         elif name == "actions":
-            names = plant_spec.action_names or range(found.shape[1] // episode["sources"].shape[1])
-            yield from _spread("action", names, found[:, -len(names) :])
+            actions = plant_spec.action_names or range(found.shape[1] // episode["sources"].shape[1])
+            yield from _spread("action", actions, found[:, -len(actions) :])
         elif name == "sources":
             yield "source", found[:, -1]
         else:

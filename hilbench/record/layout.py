@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hilbench.record.meta import AgreementRecord, EnergyRecord, StreamTotals
+from hilbench.record.meta import StreamTotals
 
 RUN = "run.json"
 
@@ -11,10 +11,6 @@ ENERGY = "energy.json"
 
 
 AGREEMENT = "agreement.json"
-
-
-BESIDE = ((ENERGY, "energy", EnergyRecord), (AGREEMENT, "agreement", AgreementRecord))
-"""Files of a run's folder that are written after its end, where RunData has them, and what they say."""
 
 
 ECHO_NAME = "link_echo.arrow"

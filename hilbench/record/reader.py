@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from hilbench.errors import RecordError
 from hilbench.record.data import RunData
-from hilbench.record.layout import BESIDE, ECHO_NAME, NOTHING, RUN, episode_name
-from hilbench.record.meta import RECORD, SCENARIO, RunMeta
+from hilbench.record.layout import AGREEMENT, ECHO_NAME, ENERGY, NOTHING, RUN, episode_name
+from hilbench.record.meta import RECORD, SCENARIO, AgreementRecord, EnergyRecord, RunMeta
 from hilbench.record.sealed import read_sealed
 from hilbench.record.streams import read_stream
 
@@ -34,7 +34,8 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
     """
     folder = Path(folder)
     meta = read_meta(folder)
-    beside = {key: _read_beside(folder, name, kind) for name, key, kind in BESIDE if (folder / name).exists()}
+    energy = _read_beside(folder, ENERGY, EnergyRecord)
+    agreement = _read_beside(folder, AGREEMENT, AgreementRecord)
     whole = meta.streams  # None where the run was killed
     wanted = columns if columns is None or "sensor_events" not in columns else [*columns, "events", "relayed"]
     asked = {**dict.fromkeys(map(episode_name, range(meta.n_episodes)), wanted), ECHO_NAME: None}
@@ -45,7 +46,7 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
     echo_ns = found.pop().get("echo_ns", np.empty(0, np.int64))
     for episode in found:
         _fill_in(episode, columns)
-    return RunData(meta, [episode for episode in found if episode], echo_ns, **beside)
+    return RunData(meta, [episode for episode in found if episode], echo_ns, energy, agreement)
 
 
 def read_meta(folder: Path) -> RunMeta:
@@ -66,8 +67,10 @@ def _fill_in(episode: dict[str, NDArray[Any]], columns: Sequence[str] | None) ->
             del episode[name]
 
 
-def _read_beside(folder: Path, name: str, kind: type[S]) -> S:
-    """What was measured of a run later."""
+def _read_beside(folder: Path, name: str, kind: type[S]) -> S | None:
+    """What was measured of a run later; None where it was not."""
+    if not (folder / name).exists():
+        return None
     return _converted(RECORD.current(read_sealed(folder / name), f"{folder}: {name}"), kind, f"{folder}: {name}")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from hilbench import plugins
 from hilbench.errors import PluginError
 from hilbench.scenario.files import DEFAULT_KINDS, Top
@@ -14,7 +16,7 @@ from hilbench.scenario.resolved import ReportConfig
 from hilbench.scenario.score import ScoreConfig
 from hilbench.types import Probes
 
-WHOLE = {"loop": LoopConfig, "record": Probes, "score": ScoreConfig, "report": ReportConfig}
+WHOLE: dict[str, type[Struct]] = {"loop": LoopConfig, "record": Probes, "score": ScoreConfig, "report": ReportConfig}
 """Tables that have one struct."""
 BY_KIND = {"plant": "envs", "link": "links", "backend": "backends"}
 """Tables whose `kind` is a plug-in's."""
