@@ -143,7 +143,7 @@ def test_an_emergency_stop_ends_the_run_and_stays(pole, tmp_path):
             run(pole(address), tmp_path / "refused")
         assert set(robot.forces[pushed:]) <= {0.0}
         outcome, meta, _ = go(pole(address, plant__release_estop=True), tmp_path / "released")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
 
 
 def test_a_robot_with_a_fault_ends_the_run(pole, tmp_path):
@@ -185,7 +185,7 @@ def test_garbage_is_dropped_and_counted(pole, tmp_path):
     oddity = Garbage()
     with serving(oddity) as (address, _):
         outcome, meta, rows = go(pole(address, plant__lost_s=LONG_S), tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
     assert 0 < meta.robot.broken_frames <= oddity.spoilt
     assert meta.robot.senses_lost > 0
     assert np.isfinite(rows["obs"]).all()
@@ -206,7 +206,7 @@ class Late(Oddity):
 def test_what_comes_late_never_replaces_what_is_newer(pole, tmp_path):
     with serving(Late()) as (address, _):
         outcome, meta, rows = go(pole(address, plant__lost_s=LONG_S), tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
     assert meta.robot.senses_outdated > 0
     assert (np.diff(rows["info.sense_seq"]) >= 0).all()
 
@@ -229,7 +229,7 @@ def test_a_frame_of_another_shape_is_none(pole, tmp_path):
 def test_five_per_cent_loss_leaves_every_rule_in_force(pole, tmp_path):
     with serving(ahead_ns=10**15) as (address, robot), losing(address, 0.05) as (lossy, counts):
         outcome, meta, rows = go(pole(lossy, loop__duration_s=2.0, plant__lost_s=LONG_S), tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
     assert min(each.lost for each in counts) > 0
     assert 0 < meta.robot.senses_lost <= counts[1].lost
     assert 0 < meta.robot.acts_lost <= counts[0].lost

@@ -49,7 +49,7 @@ def assert_learnt_on(outcome, meta, rows, folder):
     assert np.flatnonzero(~rows["answered"]).tolist() == [AT]
     (fault,) = meta.faults
     assert "with the weights of tick 59" in fault.recovery
-    told = f"episode 0, tick {AT} (0.325 s): {fault['text']}; {fault.recovery}"
+    told = f"episode 0, tick {AT} (0.325 s): {fault.message}; {fault.recovery}"
     assert (fault.tick, outcome.notes[0]) == (AT, told)
     norms = weight_norms(rows)
     assert norms[AT + 1] == pytest.approx(norms[59], rel=0.05)
@@ -84,11 +84,11 @@ def test_replies_that_come_twice_or_again_later_change_nothing(monkeypatch, kind
     monkeypatch.setattr(server, "listening", odd_device.odd_replies(REPLIES[how]()))
     with fakes.serving(build_backend("law", {}), BINDS[kind]) as address:
         outcome, meta, again = go(arm(kind, link__address=address), tmp_path / "odd")
-        assert (outcome.status, meta["faults"]) == ("done", [])
+        assert (outcome.status, meta.faults) == ("done", ())
         for column in ("state", "actions", "applied_step", "answered", "values_out", "prev_seq"):
             assert np.array_equal(rows[column], again[column]), column
         live, meta, rows = go(arm(kind, link__address=address, loop__mode="realtime"), tmp_path / "live")
-    assert (live.status, meta["faults"]) == ("done", [])
+    assert (live.status, meta.faults) == ("done", ())
     assert len(rows["seq"]) == TICKS
 
 
