@@ -22,7 +22,9 @@ def main() -> None:
     # Arrays: an episode is a dict of columns with a row per tick; `meta` is what run.json says.
     run = hilbench.read_run(folder)
     episode = run.episodes[0]
-    print("recorded by hilbench", run.meta.provenance.package_versions["hilbench"], "with", run.meta.load_report.backend)
+    print(
+        "recorded by hilbench", run.meta.provenance.package_versions["hilbench"], "with", run.meta.load_report.backend
+    )
     print("observations:", episode["obs"].shape, ", ".join(run.meta.plant_spec.obs_names))
     print("spikes per tick:", episode["spikes"].mean())
     norms = np.concatenate(episode["probe_values"])
