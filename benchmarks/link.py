@@ -1,8 +1,9 @@
-"""What a tick costs on each link, there and back: ZeroMQ against a bare pyzmq echo, the other links against ZeroMQ.
+"""What a tick costs on each link, there and back: ZeroMQ and a Unix socket by bare echoes, the others by them.
 
-The bare echo is two processes over TCP on loopback, DEALER here, ROUTER there. Every link but the one in process has a
-device process too, with the backend `null`: what a link adds is frames, checks, session and clocks. Short runs of all
-take turns, because a shared machine drifts; `paced` starts each trip at its own instant of a schedule.
+A bare echo is two processes: over ZeroMQ a DEALER here and a ROUTER there, by TCP on loopback; over a Unix SEQPACKET
+socket both sides read without sleep, as hilbench's do. Every link but the one in process has a device process too, with
+the backend `null`: what a link adds is frames, checks, session and clocks. Short runs of all take turns, because a
+shared machine drifts; `paced` starts each trip at its own instant of a schedule.
 
     python benchmarks/link.py [--ticks 1000] [--rounds 20] [--rate-hz 1000] [--json FILE]
     python benchmarks/link.py --markdown runs/bench/link.json
@@ -17,6 +18,8 @@ import argparse
 import contextlib
 import json
 import os
+import select
+import socket
 import statistics
 import subprocess
 import sys
@@ -39,9 +42,14 @@ PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("val
 WARM_UP = 100
 TIMEOUT_NS = 5_000_000_000
 OUT = ROOT / "runs" / "bench"
-BARE = "bare pyzmq echo"
-PAIRS = (("zmq", BARE, 1.25), ("unix", "zmq", 0.2), ("stream", "zmq", None), ("inprocess", "zmq", None))
+BARE, BARE_UNIX = "bare pyzmq echo", "bare SEQPACKET echo"
+PAIRS = (
+    ("zmq", BARE, 1.2), ("unix", BARE_UNIX, 2.0), ("unix", "zmq", 0.2), ("stream", "zmq", None),
+    ("inprocess", "zmq", None),
+)  # fmt: skip
 """What is compared with what, and the most that the ratio may be."""
+SPIN_NS = 2_000_000
+"""How long the bare echo looks for the next message without sleep: beyond a tick at 1 kHz, within its own turn."""
 
 Trip = Callable[[], None]
 
@@ -54,9 +62,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here too")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="only print a file's table for the document")
     parser.add_argument("--echo", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--unix-echo", type=int, metavar="FD", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.echo:
         echo()
+    elif args.unix_echo is not None:
+        unix_echo(socket.socket(fileno=args.unix_echo))
     elif args.markdown:
         print(markdown(json.loads(args.markdown.read_text("utf-8"))))
     else:
@@ -75,14 +86,31 @@ def echo() -> None:
             socket.send_multipart(parts)
 
 
+def unix_echo(end: socket.socket) -> None:
+    """The same over a Unix socket, until its other end closes."""
+    end.setblocking(False)
+    last_ns = 0
+    while True:
+        try:
+            data = end.recv(2**16)
+        except BlockingIOError:
+            if perf_counter_ns() - last_ns > SPIN_NS:
+                select.select((end,), (), ())
+            continue
+        if not data:
+            return
+        end.send(data)
+        last_ns = perf_counter_ns()
+
+
 def measure(n_ticks: int, rounds: int, rate_hz: float) -> dict[str, Any]:
     """The results as `link.json` holds them."""
     found, load = to_builtins(provenance()), os.getloadavg()[0]
     host = found["host"] | {"load": load} | {key: found[key] for key in ("package_versions", "commit", "started_at")}
     rows = []
     with contextlib.ExitStack() as stack:
-        trips = {BARE: stack.enter_context(bare_trip())}
-        trips |= {name: stack.enter_context(link_trip(name)) for name, _, _ in PAIRS}
+        trips = {BARE: stack.enter_context(bare_trip()), BARE_UNIX: stack.enter_context(bare_unix_trip())}
+        trips |= {name: stack.enter_context(link_trip(name)) for name, *_ in PAIRS}
         for mode, period_ns in (("back to back", 0), (f"paced at {rate_hz:g} Hz", int(1e9 / rate_hz))):
             rows += compare(mode, trips, n_ticks, rounds, period_ns)
     return {"host": host, "rows": rows, "growth": None, "large": None}
@@ -104,6 +132,27 @@ def bare_trip() -> Iterator[Trip]:
 
         yield trip
         socket.send(b"")
+
+
+@contextlib.contextmanager
+def bare_unix_trip() -> Iterator[Trip]:
+    data = encode_tick(Tick(values=np.zeros(8, np.float32)), 1)
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, __file__, "--unix-echo", str(there.fileno())]
+    with subprocess.Popen(command, pass_fds=[there.fileno()]), here:
+        there.close()
+        here.setblocking(False)
+
+        def trip() -> None:
+            here.send(data)
+            while True:
+                try:
+                    here.recv(2**16)
+                    return
+                except BlockingIOError:
+                    continue
+
+        yield trip
 
 
 @contextlib.contextmanager

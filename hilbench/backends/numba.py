@@ -56,8 +56,8 @@ NOW, LAST_RESET = range(2)
 ADVANCE = 2
 OUTPUTS = [Column.OUT_ADDRESS, Column.PROBE_ADDRESS]
 SCRATCH = (
-    "HELD_CURRENT", "HOLDING", "HOLD_V", "QUEUE", "ACTIVE_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS",
-    "N_FIRED", "TOTALS", "ARRIVED",
+    "HELD_CURRENT", "HOLDING", "HOLD_V", "QUEUE", "HOT_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS",
+    "N_FIRED", "TOTALS", "ARRIVED", "ROWS",
 )  # fmt: skip
 """Arrays that hold nothing from one step to the next."""
 

@@ -50,22 +50,23 @@ class InProcess(Link):
 
     def send(self, tick: Tick) -> None:
         """Run the tick. Raises ProtocolError for one the program does not take, and whatever the backend raises."""
-        session = self._open()
         recv_ns = monotonic_ns()
+        if (session := self._session) is None:
+            session = self._open()
         session.check(tick)
         if self._newest is not None:  # the backend is about to write over it
             self._replies.append(_copy(self._newest))
-        self._newest = None
+            self._newest = None
         self._newest = session.tick(tick, recv_ns)
 
     def receive(self, timeout_ns: int) -> Reply | None:
         """The oldest reply not yet received, or None after waiting for what cannot come."""
-        self._open()
         if self._replies:
             return self._replies.popleft()
-        if self._newest is not None:
-            reply, self._newest = self._newest, None
+        if (reply := self._newest) is not None:
+            self._newest = None
             return reply
+        self._open()
         if timeout_ns > 0:
             sleep(timeout_ns * 1e-9)
         return None

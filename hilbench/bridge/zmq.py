@@ -15,7 +15,7 @@ from hilbench.bridge.client.client import FrameLink, Limits
 from hilbench.bridge.keys import read_pair, read_public
 from hilbench.bridge.protocol.handshakes import Hello
 from hilbench.bridge.transport.addresses import LINKS
-from hilbench.bridge.transport.sockets import dial, tune
+from hilbench.bridge.transport.sockets import dial, sender, tune
 from hilbench.errors import LinkError
 
 SLICE_MS = 100
@@ -79,7 +79,7 @@ class ZmqLink(FrameLink):
         except LinkError:
             context.destroy()
             raise
-        self._context, self._socket = context, socket
+        self._context, self._socket, self._send = context, socket, sender(socket)
         self._fd, self._slice_ms = socket.fileno(), 0
 
     def _disconnect(self) -> None:
@@ -130,7 +130,7 @@ class ZmqLink(FrameLink):
 
     def _write(self, frame: bytes) -> bool:
         try:
-            self._socket.send(frame, _AT_ONCE)
+            self._send(frame, _AT_ONCE)
         except zmq.Again:
             return False
         return True

@@ -40,15 +40,16 @@ class Values(Encoder):
         if not scale.all():
             raise ScenarioError("scale: found 0; allowed: any other number")
         in_order = columns == list(range(self.size))
+        self._all = in_order and self.size == len(plant.obs_names)
         self._columns: Any = slice(self.size) if in_order else np.array(columns)
         self._factor = (1 / scale).astype(np.float32)
         self._shift = (np.array(spread(config.centre, self.size, "centre")) * self._factor).astype(np.float32)
         self._shifted = bool(self._shift.any())
 
     def encode(self, obs: ValueArray, events: Events, values: ValueArray) -> Events:
-        np.multiply(obs[self._columns], self._factor, out=values)
+        np.multiply(obs if self._all else obs[self._columns], self._factor, values)  # NumPy is slower with `out=`
         if self._shifted:
-            np.subtract(values, self._shift, out=values)
+            np.subtract(values, self._shift, values)
         return NO_EVENTS
 
 
@@ -86,7 +87,7 @@ class ValuesDecoder(Decoder):
         if self._scores is not None:
             self._scores.write(values, action)
             return
-        action[:] = values
+        action[...] = values
         if self._discrete.size:
             action[self._discrete] = np.clip(np.rint(action[self._discrete]), self._low, self._high)
 

@@ -112,14 +112,6 @@ class Agent:
             control.modulate(obs, sensed, reward, info, tick.modulators)
         return tick
 
-    def submit(self, tick: Tick) -> None:
-        """Put a Tick on the link."""
-        self.link.send(tick)
-
-    def collect(self, timeout_ns: int) -> Reply | None:
-        """The next reply, or None after the timeout."""
-        return self.link.receive(timeout_ns)
-
     def decode(self, reply: Reply, action: NDArray[np.float64]) -> None:
         """Write a reply's action.
 
@@ -157,8 +149,8 @@ class Agent:
         info, obs = info or {}, np.atleast_1d(obs)
         self._check(obs, reward, info.get("t_s"))
         seq, self._seq = self._seq, self._seq + 1
-        self.submit(self.encode(seq, seq * self.period_us * 1000, obs, reward, info, True, events))
-        while (reply := self.collect(round(self.link.config.timeout_s * 1e9))) is not None:
+        self.link.send(self.encode(seq, seq * self.period_us * 1000, obs, reward, info, True, events))
+        while (reply := self.link.receive(round(self.link.config.timeout_s * 1e9))) is not None:
             if reply.seq == seq:
                 self.decode(reply, self.action)
                 if not _finite(self.action):

@@ -80,8 +80,8 @@ class Clock(Protocol):
             Spends the time, given the instant on this clock at which to return; sleep when absent.
         """
 
-    def pause_for(self, wait: Callable[[T], object], argument: T) -> None:
-        """Stop time until `wait` has returned. Real time cannot be stopped: there `wait` is not called.
+    def pause_for(self, wait: Callable[[T], object], argument: T) -> bool:
+        """Stop time until `wait` has returned; whether it could be stopped. In real time `wait` is not called.
 
         Parameters
         ----------
@@ -155,8 +155,8 @@ class Wall(Clock):
     def _sleep_until(self, until_ns: int) -> None:
         sleep_then_poll(until_ns, self.spin_ns, self.now_ns, self._sleep)
 
-    def pause_for(self, wait: Callable[[T], object], argument: T) -> None:
-        """Real time goes on."""
+    def pause_for(self, wait: Callable[[T], object], argument: T) -> bool:
+        return False
 
     def assign_due_step(self, seq: int) -> int | None:
         return None

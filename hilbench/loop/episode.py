@@ -57,6 +57,19 @@ class Episode:
             n += 1
         return n
 
+    def asked(self, seq: int, now_ns: int) -> None:
+        """Take note of a tick that has been sent and is not waited for.
+
+        Parameters
+        ----------
+        seq : int
+            Its number.
+        now_ns : int
+            When it was sent, in nanoseconds of the wall's clock.
+        """
+        self.unanswered.append(seq)
+        self.asked_ns = self.asked_ns or now_ns
+
     def answered(self, seq: int, now_ns: int) -> None:
         """Take note of a reply: no older tick's is waited for.
 
@@ -67,9 +80,10 @@ class Episode:
         now_ns : int
             When it arrived, in nanoseconds of the wall's clock.
         """
-        while self.unanswered and self.unanswered[0] <= seq:
-            self.unanswered.popleft()
-        self.asked_ns = now_ns if self.unanswered else None
+        unanswered = self.unanswered
+        while unanswered and unanswered[0] <= seq:
+            unanswered.popleft()
+        self.asked_ns = now_ns if unanswered else None
 
     def put(self, due: int, seq: int, action: Action) -> None:
         """Keep a reply's action until it is due.
@@ -87,15 +101,12 @@ class Episode:
 
     def take_due(self, step: int) -> bool:
         """Let the newest reply that is due at a physics step act, if it is newer than the one that acts; whether so."""
-        newest = self.acting
-        while self.ready and self.ready[0][0] <= step:
-            _, seq, action = heappop(self.ready)
-            if seq > newest:
-                newest, self.action = seq, action
-        if newest == self.acting:
-            return False
-        self.acting = newest
-        return True
+        ready, taken = self.ready, False
+        while ready and ready[0][0] <= step:
+            _, seq, action = heappop(ready)
+            if seq > self.acting:
+                self.acting, self.action, taken = seq, action, True
+        return taken
 
     def settled(self, k: int) -> int:
         """The oldest tick, up to `k`, whose row may still change: it has no reply, or its reply has not acted.

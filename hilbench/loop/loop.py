@@ -18,13 +18,16 @@ from hilbench.errors import LinkError, RecordError
 from hilbench.loop.agent import Agent
 from hilbench.loop.blame import fault_of
 from hilbench.loop.clock import NEVER, Clock
-from hilbench.loop.episode import Action, Episode, Seen, bounded
+from hilbench.loop.episode import Episode, Seen, bounded
 from hilbench.loop.outcome import Outcome
 from hilbench.loop.recovery import LOST, Recovery
 from hilbench.record.columns import Widths
 from hilbench.record.writer import Recorder
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import HELD, NO_EVENTS, REPLIED, SAFE, Plant, Reply, SensingPlant, Tick
+
+BATCH_ROWS = 4096
+"""Rows of a batch on a virtual clock; in real time a batch is a second. Each costs half a millisecond, if small too."""
 
 
 class Loop:
@@ -36,7 +39,7 @@ class Loop:
         self, plant: Plant | SensingPlant, agent: Agent, config: LoopConfig, recorder: Recorder, clock: Clock,
         progress: Callable[[float], None] | None = None,
     ) -> None:  # fmt: skip
-        self._plant, self._agent, self._config = plant, agent, config
+        self._plant, self._agent, self._link, self._config = plant, agent, agent.link, config
         self._recorder, self._clock, self._progress = recorder, clock, progress
         self._recovery = Recovery(agent, config, recorder, clock)
         plant_spec = plant.plant_spec
@@ -47,16 +50,17 @@ class Loop:
         self._deadline_ns = round((config.deadline_s or config.period_s) * 1e9)
         self._give_up_ticks = -(-round((config.give_up_s or 10 * config.period_s) * 1e9) // self._period_ns)
         self._silence_ns = round(config.silence_s * 1e9) if clock.free_running else None
-        self._lost_ns = round(agent.link.config.timeout_s * 1e9)
+        self._lost_ns = round(self._link.config.timeout_s * 1e9)
         freeze_s = config.freeze_at_s if config.learning else 0.0
         self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
-        self._safe, self._decoded_action = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
+        self._safe, self._decoded = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
         self._discrete = tuple(i for i, n in enumerate(plant_spec.choices) if n)
         self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
         self._sense, self._blind = getattr(plant, "events", lambda: NO_EVENTS), getattr(plant, "blind", bool)
         self._learns = agent.control.modulate is not None
-        self._batch = max(1, 1_000_000_000 // self._period_ns)
+        self._second_ticks = max(1, 1_000_000_000 // self._period_ns)
+        self._batch = self._second_ticks if clock.realtime else BATCH_ROWS
 
     def run(self) -> Outcome:
         """Every episode in turn. A device that is lost, and does not come back, ends the run in the safe action."""
@@ -95,13 +99,14 @@ class Loop:
 
     def _run_episode(self) -> None:
         episode, rows = self._episode, self._episode.rows
+        play = self._guarded if self._recovery.wanted else self._tick
         self._clock.start(episode.seed)
         for k in range(self._ticks if self._clock.ticks is None else self._clock.ticks):
-            if self._guarded(k):
+            if play(k):
                 break
             if rows.full:
                 rows.flush(episode.settled(k))
-            if self._progress is not None and k % self._batch == 0:
+            if self._progress is not None and k % self._second_ticks == 0:
                 self._progress(k * self._period_ns * 1e-9)
         self._recorder.ended(*self._plant.observe())
         try:
@@ -112,7 +117,7 @@ class Loop:
             self._recovery.begin(episode.number, rows.opened - 1, episode.seed, error)
 
     def _guarded(self, k: int) -> bool:
-        """A tick during which the device may get lost, or is looked for, where the scenario lets it come back."""
+        """A tick of a scenario that lets a lost device come back: it may get lost now, or be looked for."""
         episode = self._episode
         if not self._recovery.ended():
             self._clock.pass_until(k * self._period_ns)
@@ -123,28 +128,28 @@ class Loop:
             self._recovery.ticked(episode.number, k)
             return ended
         except LOST as error:
-            if not self._recovery.wanted:
-                raise
-            episode.forget_device()
             self._recovery.begin(episode.number, k, episode.seed, error)
             self._finish(k)
             return episode.ended
 
     def _tick(self, k: int) -> bool:
         """One control period; True when the episode has ended instead."""
-        clock, receive = self._clock, self._receive_until
+        episode, clock, receive = self._episode, self._clock, self._receive_until
         clock.pass_until(k * self._period_ns, receive)
         seen = self._look()
-        ended = any(seen[0][2:4])
-        if clock.skips(k, self._episode.in_flight(k - self._give_up_ticks)) or (ended and not self._learns):
+        _, _, terminated, truncated, _ = seen[0]
+        ended = terminated or truncated
+        in_flight = episode.in_flight(k - self._give_up_ticks) if episode.unanswered else 0
+        if clock.skips(k, in_flight) or (ended and not self._learns):
             self._row(k, seen)
         else:
             self._send(k, seen)  # an episode's end too, for what learns: the reply comes too late to act
         if ended:
             return True
-        for step in range(k * self._steps, (k + 1) * self._steps):
-            clock.pass_until(step * self._step_ns, receive)
-            self._advance(step, *self._choose(step))
+        first = k * self._steps
+        for j in range(self._steps):
+            clock.pass_until((first + j) * self._step_ns, receive)
+            self._act(k, j, first + j)
         return False
 
     def _look(self) -> Seen:
@@ -158,17 +163,15 @@ class Loop:
         episode, clock = self._episode, self._clock
         (obs, reward, _, _, info), events, _ = seen
         reaches = clock.reaches(k)
-        np.copyto(self._obs, obs)  # an encoder may work in place, and the record keeps what was observed
+        self._obs[...] = obs  # an encoder may work in place, and the record keeps what was observed
         tick = self._agent.encode(k, k * self._period_ns, self._obs, reward, info, k < self._freeze_tick, events)
         encoded_ns = clock.now_ns()
         if reaches:
-            self._agent.submit(tick)
+            self._link.send(tick)
         sent_ns = clock.now_ns()
         self._row(k, seen, tick, encoded_ns, sent_ns)
-        if reaches:
-            episode.unanswered.append(k)
-            episode.asked_ns = episode.asked_ns or sent_ns
-            clock.pause_for(self._await, k)
+        if reaches and not clock.pause_for(self._await, k):
+            episode.asked(k, sent_ns)
 
     def _row(self, k: int, seen: Seen, tick: Tick | None = None, encoded_ns: int = 0, sent_ns: int = 0) -> None:
         """Open tick `k`'s row, with when it was captured, encoded and sent; without a Tick it was skipped."""
@@ -183,17 +186,24 @@ class Loop:
         )  # fmt: skip
         self._episode.rows.tick(row, tick, obs, self._plant.state(), info, events)
 
-    def _advance(self, step: int, action: Action, source: int) -> None:
-        episode = self._episode
+    def _act(self, k: int, j: int, step: int) -> None:
+        """Physics step `j` of tick `k`: by the newest reply that is due, by the one held, or in the safe action."""
+        episode, source = self._episode, HELD
+        if episode.ready and episode.take_due(step):
+            source = REPLIED
+            episode.rows.applied(episode.acting, step, self._clock.now_ns())
+        action = episode.action
+        if self._must_be_safe(step):
+            action, source = self._safe, SAFE
         self._plant.advance(1, action)
-        episode.rows.acted(*divmod(step, self._steps), action, source)
-        episode.next_step = step + 1
+        episode.rows.acted(k, j, action, source)
+        episode.next_step += 1
 
     def _receive_until(self, until_ns: int) -> None:
         """Let real time pass until then, taking replies as they come."""
         while True:
             left_ns = until_ns - self._clock.now_ns()
-            reply = self._agent.collect(max(0, left_ns - self._clock.spin_ns))
+            reply = self._link.receive(max(0, left_ns - self._clock.spin_ns))
             if reply is not None:
                 self._arrived(reply)
             elif left_ns <= 0:
@@ -204,7 +214,7 @@ class Loop:
 
     def _await(self, k: int) -> None:
         """Wait for tick `k`'s reply. On a virtual clock every reply is waited for, and held until it is due."""
-        while (reply := self._agent.collect(self._lost_ns)) is not None:
+        while (reply := self._link.receive(self._lost_ns)) is not None:
             if reply.seq == k:
                 self._arrived(reply)
                 return
@@ -220,14 +230,14 @@ class Loop:
         while episode.unanswered:
             if (left_ns := until_ns - self._clock.now_ns()) <= 0:
                 owed_ns = (episode.rows.opened - episode.unanswered[0]) * self._period_ns
-                if owed_ns > self._config.silence_s * 1e9 and not self._agent.link.alive():
+                if owed_ns > self._config.silence_s * 1e9 and not self._link.alive():
                     self._lost()
                 return
-            if (reply := self._agent.collect(left_ns)) is not None:
+            if (reply := self._link.receive(left_ns)) is not None:
                 self._arrived(reply)
 
     def _lost(self, what: str = "") -> NoReturn:
-        raise LinkError(f"{self._agent.link}: no reply{what} within {self._lost_ns * 1e-9:g} s; the device is lost")
+        raise LinkError(f"{self._link}: no reply{what} within {self._lost_ns * 1e-9:g} s; the device is lost")
 
     def _arrived(self, reply: Reply) -> None:
         """Record a reply and put its action where the physics step that it is due at finds it."""
@@ -241,25 +251,14 @@ class Loop:
         # plant has not moved either.
         acts = episode.next_step if due is None else due
         late = self._clock.late(seq, acts * self._step_ns - seq * self._period_ns > self._deadline_ns)
-        slip = max(0, seq - reply.prev_seq - 1 - self._config.catch_up)
-        action, clipped, not_finite = self._decoded(reply)
+        gap = seq - reply.prev_seq - 1
+        slip = max(0, gap - self._config.catch_up) if gap else 0
+        self._agent.decode(reply, self._decoded)
+        action, clipped, not_finite = bounded(self._decoded.tolist(), self._limits, self._safe, self._discrete)
         decoded_ns = self._clock.now_ns()
         episode.rows.reply(reply, now_ns, decoded_ns, slip, late, clipped, not_finite)
         if not (late and self._config.late == "drop") and due != NEVER:
             episode.put(-1 if due is None else due, seq, action)
-
-    def _decoded(self, reply: Reply) -> tuple[Action, bool, bool]:
-        """The reply's action within the plant's limits, and whether it was outside them, or no number."""
-        self._agent.decode(reply, self._decoded_action)
-        return bounded(self._decoded_action.tolist(), self._limits, self._safe, self._discrete)
-
-    def _choose(self, step: int) -> tuple[Action, int]:
-        """The action of this physics step: the newest reply's that is due, the one held, or the safe one."""
-        episode, source = self._episode, HELD
-        if episode.ready and episode.take_due(step):
-            source = REPLIED
-            episode.rows.applied(episode.acting, step, self._clock.now_ns())
-        return (self._safe, SAFE) if self._must_be_safe(step) else (episode.action, source)
 
     def _must_be_safe(self, step: int) -> bool:
         """Whether what acts is too old: the newest reply, by late policy or silence, or what a robot shows."""
@@ -287,8 +286,9 @@ class Loop:
         return fault if what is error else replace(fault, status="failed")
 
     def _finish(self, k: int) -> None:
-        """The rest of period `k` in the safe action, without the link. A tick whose row is not open is not sent."""
+        """The rest of period `k` in the safe action, without the device. A tick whose row is not open is not sent."""
         episode = self._episode
+        episode.forget_device()
         if episode.rows.opened == k:
             seen = self._look()
             _, _, terminated, truncated, _ = seen[0]
@@ -296,4 +296,4 @@ class Loop:
             self._row(k, seen)
         for step in range(episode.next_step, (k + 1) * self._steps):
             self._clock.pass_until(step * self._step_ns)
-            self._advance(step, self._safe, SAFE)
+            self._act(*divmod(step, self._steps), step)

@@ -59,8 +59,9 @@ class Virtual(Clock):
     def pass_until(self, since_start_ns: int, wait: Callable[[int], object] | None = None) -> None:
         """It is then already."""
 
-    def pause_for(self, wait: Callable[[T], object], argument: T) -> None:
+    def pause_for(self, wait: Callable[[T], object], argument: T) -> bool:
         wait(argument)
+        return True
 
     @abstractmethod
     def assign_due_step(self, seq: int) -> int | None:

@@ -14,9 +14,10 @@ class Column(NamedTuple):
     """A column of an episode's stream."""
 
     part: str
-    """When it is known: `tick`, `reply`, `applied` (the reply first acts), `actions` and `sources` (each physics step).
+    """When it is known: `tick` and `shown` with the tick, `reply` and `brought` with its reply.
 
-    `lists` are known with the tick or its reply; their rows have any length."""
+    `applied` is known when that first acts. `step` has a value, or several, for each physics step of the tick. Rows of
+    `lists` have any length."""
     name: str
     kind: str
     """Of its numbers, as NumPy's code."""
@@ -24,7 +25,7 @@ class Column(NamedTuple):
     """Empty for what has none, and where `plant_spec` or `ports` state it."""
     meaning: str
     width: str = ""
-    """The field of Widths that says how many numbers a row has; empty for one number, or for a list."""
+    """The field of Widths that says how many numbers a row or a step has; empty for one number, or for a list."""
     since: int = 5
     """The version of the record in which it came."""
 
@@ -33,7 +34,8 @@ class Column(NamedTuple):
         """Its Arrow type in words; N is the same in all rows of a run."""
         if self.part == "lists":
             return f"list<{ARROW[self.kind]}>"
-        return f"fixed_size_list<{ARROW[self.kind]}>[N]" if self.width and self.name != "info" else ARROW[self.kind]
+        wide = self.part == "step" or (self.width and self.name != "info")
+        return f"fixed_size_list<{ARROW[self.kind]}>[N]" if wide else ARROW[self.kind]
 
 
 COUNTED = {
@@ -58,9 +60,11 @@ _PARTS: dict[str, tuple[tuple[Any, ...], ...]] = {
         ("truncated", "?", "", "the plant has cut the episode off here"),
         ("events_lost", "i8", "", "events of the plant's sensors that were lost because the tick was skipped"),
         ("relayed", "?", "", "the program was sent the sensors' events as they were: they are in `events` alone"),
+        ("info", "f8", "", "one column for each NAME of `plant_spec.info_units`: `info.NAME`", "info"),
+    ),
+    "shown": (
         ("obs", "f4", "", "what the plant showed, as `plant_spec.obs_names` lists it", "obs"),
         ("state", "f8", "", "the plant's exact state: `plant_spec.state_meaning`", "state"),
-        ("info", "f8", "", "one column for each NAME of `plant_spec.info_units`: `info.NAME`", "info"),
         ("values_in", "f4", "", "values sent, in the order of `ports.inputs`", "values_in"),
         ("modulators", "f4", "", "learning signals sent, in the order of `ports.modulators`", "modulators"),
     ),
@@ -72,12 +76,14 @@ _PARTS: dict[str, tuple[tuple[Any, ...], ...]] = {
         ("received_ns", "i8", "ns", "when the device had the tick, by its own clock"),
         ("compute_ns", "i8", "ns", "what the device took; no time where `load_report.instruction_ns` is a number"),
         ("energy_j", "f8", "J", "by the device's own meter; NaN without one"),
-        *((name, "u8", "", COUNTED[name]) for name in COUNTERS),
         ("late", "?", "", "the reply came after its deadline"),
         ("processed", "?", "", "the device ran the tick, whether or not its reply came"),
         ("slip", "i8", "", "periods of a gap before the tick that the device did not catch up with"),
         ("clipped", "?", "", "the action lay outside the plant's limits"),
         ("not_finite", "?", "", "the action was no finite number; the safe one acted"),
+    ),
+    "brought": (
+        *((name, "u8", "", COUNTED[name]) for name in COUNTERS),
         ("values_out", "f4", "",
          "values of the reply, in the order of `ports.outputs`; NaN without one", "values_out"),
     ),
@@ -85,12 +91,10 @@ _PARTS: dict[str, tuple[tuple[Any, ...], ...]] = {
         ("applied_step", "i8", "", "the physics step of the episode from which the reply acted; -1 for never"),
         ("applied_ns", "i8", "ns", "when that step began"),
     ),
-    "actions": (
+    "step": (
         ("actions", "f8", "",
          "of each physics step of the tick, one after the other: `plant_spec.action_names`", "actions"),
-    ),
-    "sources": (
-        ("sources", "u1", "", "of each physics step: 0 an action held, 1 a reply's, 2 the safe action", "steps"),
+        ("sources", "u1", "", "of each physics step: 0 an action held, 1 a reply's, 2 the safe action"),
     ),
     "lists": (
         ("events", "u8", "", "events sent to the program, packed"),

@@ -1,4 +1,4 @@
-"""A record's rows: which columns they have, how a tick fills them, and how a chunk of them becomes an Arrow batch.
+"""A record's rows: which columns they have, how a tick fills them, and how some of them become an Arrow batch.
 
 Rows lie packed in one block of memory, and each part of one, known at one instant, is written by one call. It opens no
 file.
@@ -6,7 +6,8 @@ file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any
@@ -26,6 +27,8 @@ try:
 except ImportError as error:
     raise MissingExtra("pyarrow", "sim") from error
 
+Field = tuple[str, str, int]
+"""Name, type and width of a column."""
 CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
 """The same types for `struct`, which fills a part of a row in one call."""
 WIDE = {column.name: column.width for column in COLUMNS if column.width}
@@ -53,9 +56,7 @@ class Widths:
     values_out: int
 
     def width(self, column: Column) -> int:
-        """How many numbers a row has of a column; 0 for none at all."""
-        if column.width == "actions":
-            return self.steps * self.actions
+        """How many numbers a row has of a column, or one of a row's physics steps; 0 for none at all."""
         found: Any = getattr(self, column.width) if column.width else 1
         return len(found) if isinstance(found, tuple) else int(found)
 
@@ -86,32 +87,52 @@ class Widths:
 
 
 class _Part:
-    """Fields that are known at the same instant, side by side in a row: `pack(memory, at, *numbers)` writes them."""
+    """Fields that are known at the same instant, side by side in a row. `pack(memory, at, *numbers, arrays)` writes.
 
-    def __init__(self, fields: Iterable[tuple[str, str, int]], offset: int) -> None:
-        self.fields = [(name, kind, width) for name, kind, width in fields if width]  # Arrow has no list of size 0
-        packed = Struct("<" + "".join(f"{width}{CODES[kind]}" for _, kind, width in self.fields))
+    Parameters
+    ----------
+    numbers : sequence of (str, str, int)
+        Name, type and width of those that `pack` takes number by number.
+    arrays : sequence of (str, str, int)
+        Of those behind them, of which it takes the bytes, end to end.
+    offset : int
+        Where in a row they begin, in bytes.
+    """
+
+    __slots__ = ("array_bytes", "fields", "offset", "pack", "size")
+
+    def __init__(self, numbers: Sequence[Field], arrays: Sequence[Field] = (), offset: int = 0) -> None:
+        self.fields = [field for field in (*numbers, *arrays) if field[2]]  # Arrow has no list of size 0
+        self.array_bytes = sum(width * np.dtype(kind).itemsize for _, kind, width in arrays)
+        codes = [f"{width}{CODES[kind]}" for _, kind, width in numbers]
+        packed = Struct("<" + "".join(codes) + (f"{self.array_bytes}s" if arrays else ""))
         self.offset, self.size, self.pack = offset, packed.size, packed.pack_into
+
+    @property
+    def end(self) -> int:
+        """Where the next part begins."""
+        return self.offset + self.size
 
 
 class RowLayout:
     """Where in a row each part begins."""
 
     def __init__(self, shape: Widths) -> None:
-        self.parts, offset = [], 0
-        for part in ("tick", "reply", "applied", "actions", "sources"):
-            fields = [(c.name, c.kind, shape.width(c)) for c in COLUMNS if c.part == part]
-            self.parts.append(_Part(fields, offset))
-            offset += self.parts[-1].size
-        self.tick, self.reply, self.applied, self.actions, self.sources = self.parts
-        fields_of_a_row = [field for part in self.parts for field in part.fields]
-        self.names = tuple(name for name, _, _ in fields_of_a_row)
-        self.row = np.dtype(
-            [(name, kind, (width,)) if width > 1 or name in WIDE else (name, kind)
-             for name, kind, width in fields_of_a_row]
-        )  # fmt: skip
-        self.no_values = (0.0,) * (shape.values_in + shape.modulators)
-        self.action = Struct(f"<{shape.actions}d")
+        of = {c.part: [(d.name, d.kind, shape.width(d)) for d in COLUMNS if d.part == c.part] for c in COLUMNS}
+        self.tick = _Part(of["tick"], of["shown"])
+        self.reply = _Part(of["reply"], of["brought"], self.tick.end)
+        self.applied = _Part(of["applied"], (), self.reply.end)
+        self.step = _Part(of["step"], (), self.applied.end)
+        once = [
+            (name, kind, (width,)) if width > 1 or name in WIDE else (name, kind)
+            for part in (self.tick, self.reply, self.applied)
+            for name, kind, width in part.fields
+        ]
+        steps = [(name, kind, (width,)) for name, kind, width in self.step.fields]
+        self.names, self.step_names = (tuple(field[0] for field in fields) for fields in (once, steps))
+        self.row = np.dtype([*once, ("steps", steps, (shape.steps,))])
+        self.no_values = bytes(4 * (shape.values_in + shape.modulators))
+        self.info = shape.info
 
     def empty(self) -> bytes:
         """A row of which nothing is known."""
@@ -121,36 +142,25 @@ class RowLayout:
             row["values_out"] = np.nan
         return row.tobytes()
 
+    def batch(self, rows: NDArray[np.void], lists: Mapping[str, Mapping[int, NDArray[Any]]]) -> pa.RecordBatch:
+        """Rows as an Arrow batch.
 
-class Chunk:
-    """Some ticks' rows in one block of memory, and their translation to one Arrow batch."""
-
-    def __init__(self, layout: RowLayout, info: tuple[str, ...], n: int) -> None:
-        self._empty, self._info, self._names = layout.empty() * n, info, layout.names
-        self.memory = bytearray(self._empty)
-        self.rows = np.frombuffer(self.memory, layout.row)
-        self.answered, self.processed = self.rows["answered"], self.rows["processed"]
-        self.lists: dict[str, dict[int, NDArray[Any]]] = {}
-        self.clear()
-
-    def clear(self) -> None:
-        """Make every row empty again."""
-        self.memory[:] = self._empty
-        self.lists = {name: {} for name in LISTS}
-
-    def batch(self, n: int) -> pa.RecordBatch:
-        """The first `n` rows."""
+        Parameters
+        ----------
+        rows : (n,) of `row`
+        lists : dict of dict of (any,) array
+            What the columns of `LISTS` hold, by the row's place in `rows`. Events are numbers, as `record.events` says.
+        """
         columns: dict[str, pa.Array] = {}
-        for name in self._names:
-            found = np.ascontiguousarray(self.rows[name][:n])
+        for name in self.names:
+            found = rows[name]
             if name == "info":
-                columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self._info)}
-            elif name in WIDE:
-                columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), found.shape[1])
+                columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self.info)}
             else:
-                columns[name] = pa.array(found)
-        columns |= {name: _lists(found, n, LISTS[name]) for name, found in self.lists.items()}
-        return pa.RecordBatch.from_pydict(columns)
+                columns[name] = _wide(found) if name in WIDE else pa.array(found)
+        columns |= {name: _wide(rows["steps"][name]) for name in self.step_names}
+        columns |= {name: _lists(lists[name], len(rows), kind) for name, kind in LISTS.items()}
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
 def described(schema: pa.Schema) -> pa.Schema:
@@ -160,17 +170,20 @@ def described(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields, {KEY: str(RECORD.version)})
 
 
-def _lists(found: dict[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Array:
+def _wide(found: NDArray[Any]) -> pa.Array:
+    """A column of fixed lists, of (n_rows, ...)."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), math.prod(found.shape[1:]))
+
+
+def _lists(found: Mapping[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Array:
     """A list column of `n` rows; an event is one number, so that a list of events is one flat array."""
     offsets = np.zeros(n + 1, np.int32)
-    flat_type = np.uint64 if kind == EVENT else kind
-    if found := {row: item for row, item in found.items() if row < n}:
+    flat = np.empty(0, np.uint64 if kind == EVENT else kind)
+    if found:
         rows = sorted(found)
         offsets[np.array(rows) + 1] = [found[row].size for row in rows]
         np.cumsum(offsets, out=offsets)
         flat = np.concatenate([found[row] for row in rows])
         if kind == EVENT:
             flat = packed(flat, offsets[rows])
-    else:
-        flat = np.empty(0, flat_type)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))

@@ -1,4 +1,4 @@
-"""One episode's rows, kept in preallocated chunks and written a chunk at a time.
+"""One episode's rows, kept in a preallocated ring and written a batch at a time.
 
 It must not know the run's folder.
 """
@@ -6,42 +6,48 @@ It must not know the run's folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.record.columns import Chunk, RowLayout, Widths
+from hilbench.record.columns import LISTS, RowLayout, Widths
 from hilbench.record.streams import StreamWriter
 from hilbench.types import NO_EVENTS, Events, Reply, Tick, Values
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+RING_BYTES = 2**26
+"""The most memory that rows take while nothing waits to settle."""
+HELD_BYTES = 2**26
+"""Events and probes of rows that are not written yet: beyond this a batch has fewer rows."""
+F4, F8, U8 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint64)
+
 
 class EpisodeRows:
     """One episode's rows, addressed by tick number; `Recorder.episode` makes it."""
 
     def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Widths, rows_per_batch: int) -> None:
-        self.info, self._n = shape.info, rows_per_batch
-        self._layout = RowLayout(shape)
-        self._size = self._layout.row.itemsize
-        self._chunks = {0: Chunk(self._layout, shape.info, rows_per_batch)}
-        self._spare = [Chunk(self._layout, shape.info, rows_per_batch)]
-        self._stream = stream(self._chunks[0].batch(0).schema)
-        self._written = 0  # chunks
-        self._rows = 0
-        self._newest, self._newest_at = self._chunks[0], 0
-
-    @property
-    def opened(self) -> int:
+        self._layout = layout = RowLayout(shape)
+        self._tick, self._reply, self._applied, self._step = layout.tick, layout.reply, layout.applied, layout.step
+        self._no_values = layout.no_values
+        self._size = layout.row.itemsize
+        self._n = max(1, min(rows_per_batch, RING_BYTES // 2 // self._size))
+        self.info, self._infos = shape.info, _values_of(shape.info)
+        self._empty = layout.empty() * self._n
+        self._lists: dict[str, dict[int, NDArray[Any]]] = {name: {} for name in LISTS}
+        self.opened = 0
         """How many rows there are."""
-        return self._rows
+        self._written = self._held_bytes = 0
+        self._allocate(2)
+        self._stream = stream(layout.batch(self._rows[:0], self._lists).schema)
 
     @property
     def full(self) -> bool:
-        """Whether a chunk could be written, once its rows are settled."""
-        return (self._written + 1) * self._n <= self._rows
+        """Whether a batch could be written, once its rows are settled."""
+        return self._written + self._n <= self.opened or self._held_bytes > HELD_BYTES
 
     def tick(
         self, row: tuple[Any, ...], tick: Tick | None, obs: Values, state: NDArray[np.float64],
@@ -64,19 +70,22 @@ class EpisodeRows:
         told : (n,) EVENT, optional
             What its event sensors told.
         """
-        chunk, i = self._at(self._rows)
-        self._rows += 1
-        values = self._layout.no_values if tick is None else (*tick.values.tolist(), *tick.modulators.tolist())
-        relayed = tick is not None and tick.events is told and told.size > 0
-        part = self._layout.tick
-        part.pack(
-            chunk.memory, i * self._size + part.offset,
-            *row, relayed, *obs.tolist(), *state.tolist(), *[info[name] for name in self.info], *values,
-        )  # fmt: skip
+        k, part, relayed = self.opened, self._tick, False
+        if k - self._written == self._capacity:
+            self._grow()
+        self.opened = k + 1
+        values = self._no_values if tick is None else tick.values.tobytes() + tick.modulators.tobytes()
         if tick is not None and tick.events.size:
-            chunk.lists["events"][i] = _numbers(tick.events)
+            self._hold("events", k, _numbers(tick.events))
+            relayed = tick.events is told
         if told.size and not relayed:
-            chunk.lists["sensor_events"][i] = _numbers(told)
+            self._hold("sensor_events", k, _numbers(told))
+        if obs.dtype is not F4 or state.dtype is not F8:
+            obs, state = np.asarray(obs, F4), np.asarray(state, F8)
+        shown = obs.tobytes() + state.tobytes() + values
+        if len(shown) != part.array_bytes:
+            raise ValueError(f"tick {k}: found {len(shown)} bytes of arrays, expected {part.array_bytes}")
+        part.pack(self._memory, k % self._capacity * self._size, *row, relayed, *self._infos(info), shown)
 
     def reply(
         self, reply: Reply, arrived_ns: int, decoded_ns: int, slip: int, late: bool, clipped: bool, not_finite: bool
@@ -98,33 +107,33 @@ class EpisodeRows:
         not_finite : bool
             Whether its action was no finite number.
         """
-        if reply.seq // self._n < self._written:
+        seq, before = reply.seq, reply.prev_seq
+        if seq < self._written:
             return
-        chunk, i = self._at(reply.seq)
-        part = self._layout.reply
+        part, counters, values = self._reply, reply.counters, reply.values
+        if counters.dtype is not U8 or values.dtype is not F4:
+            counters, values = np.asarray(counters, U8), np.asarray(values, F4)
+        brought = counters.tobytes() + values.tobytes()
+        if len(brought) != part.array_bytes:
+            raise ValueError(f"reply {seq}: found {len(brought)} bytes of arrays, expected {part.array_bytes}")
         part.pack(
-            chunk.memory, i * self._size + part.offset,
-            True, arrived_ns, decoded_ns, reply.prev_seq, reply.recv_ns, reply.compute_ns, reply.energy_j,
-            *reply.counters.tolist(), late, True, slip, clipped, not_finite, *reply.values.tolist(),
+            self._memory, seq % self._capacity * self._size + part.offset,
+            True, arrived_ns, decoded_ns, before, reply.recv_ns, reply.compute_ns, reply.energy_j,
+            late, True, slip, clipped, not_finite, brought,
         )  # fmt: skip
-        lists = chunk.lists
         if reply.events.size:
-            lists["reply_events"][i] = _numbers(reply.events)
+            self._hold("reply_events", seq, _numbers(reply.events))
         if reply.probe_events.size:
-            lists["probe_events"][i] = _numbers(reply.probe_events)
+            self._hold("probe_events", seq, _numbers(reply.probe_events))
         if reply.probe_values.size:
-            lists["probe_values"][i] = reply.probe_values.copy()
+            self._hold("probe_values", seq, reply.probe_values.copy())
         # A tick whose reply was lost still reached the network when a later reply says so.
-        if 0 <= reply.prev_seq < reply.seq and reply.prev_seq // self._n >= self._written:
-            before, j = self._at(reply.prev_seq)
-            before.processed[j] = True
+        if self._written <= before < seq:
+            self._processed[before % self._capacity] = True
 
     def answered(self, seq: int) -> bool:
         """Whether an opened tick has its reply; of a written row nothing is known any more."""
-        if seq // self._n < self._written:
-            return False
-        chunk, i = self._at(seq)
-        return bool(chunk.answered[i])
+        return seq >= self._written and self._memory[seq % self._capacity * self._size + self._reply.offset] != 0
 
     def applied(self, seq: int, step: int, applied_ns: int) -> None:
         """Put on record from when a reply acts.
@@ -138,10 +147,9 @@ class EpisodeRows:
         applied_ns : int
             When that was, in nanoseconds of the wall's clock.
         """
-        if seq // self._n >= self._written:
-            chunk, i = self._at(seq)
-            part = self._layout.applied
-            part.pack(chunk.memory, i * self._size + part.offset, step, applied_ns)
+        if seq >= self._written:
+            part = self._applied
+            part.pack(self._memory, seq % self._capacity * self._size + part.offset, step, applied_ns)
 
     def acted(self, k: int, j: int, action: Sequence[float], source: int) -> None:
         """Put a physics step's action on record.
@@ -157,41 +165,62 @@ class EpisodeRows:
         source : {HELD, REPLIED, SAFE}
             Where it came from.
         """
-        chunk, i = self._at(k)
-        layout, at = self._layout, i * self._size
-        layout.action.pack_into(chunk.memory, at + layout.actions.offset + j * layout.action.size, *action)
-        chunk.memory[at + layout.sources.offset + j] = source
+        part = self._step
+        part.pack(self._memory, k % self._capacity * self._size + part.offset + j * part.size, *action, source)
 
     def flush(self, oldest_open: int) -> None:
-        """Write every full chunk whose rows are all settled, that is below tick `oldest_open`."""
-        while (self._written + 1) * self._n <= min(oldest_open, self._rows):
-            chunk = self._chunks[self._written]
-            self._stream.write(chunk.batch(self._n))
-            del self._chunks[self._written]
-            self._written += 1
-            chunk.clear()
-            self._spare.append(chunk)
+        """Write every full batch whose rows are all settled, that is below tick `oldest_open`; smaller ones of much."""
+        end = min(oldest_open, self.opened)
+        while self._written + self._n <= end or (self._held_bytes > HELD_BYTES and self._written < end):
+            self._write(min(self._n, end - self._written))
 
     def close(self) -> None:
         """Write every row there is and end the stream; one that found no room before takes no more."""
         if not self._stream.closed:
-            self.flush(self._rows)
-            if left := self._rows - self._written * self._n:
-                self._stream.write(self._chunks[self._written].batch(left))
+            while self._written < self.opened:
+                self._write(min(self._n, self.opened - self._written))
             self._stream.close()
 
-    def _at(self, k: int) -> tuple[Chunk, int]:
-        if 0 <= (i := k - self._newest_at) < self._n:
-            return self._newest, i
-        number, i = divmod(k, self._n)
-        chunk = self._chunks.get(number)
-        if chunk is None:
-            chunk = self._spare.pop() if self._spare else Chunk(self._layout, self.info, self._n)
-            self._chunks[number] = self._newest = chunk
-            self._newest_at = k - i
-        return chunk, i
+    def _write(self, n: int) -> None:
+        """Write the oldest `n` rows, or fewer where the ring ends, and make their places empty."""
+        first, at = self._written, self._written % self._capacity
+        n = min(n, self._capacity - at)
+        lists = {name: _taken(found, first, n) for name, found in self._lists.items()}
+        self._held_bytes -= sum(array.nbytes for found in lists.values() for array in found.values())
+        self._stream.write(self._layout.batch(self._rows[at : at + n], lists))
+        self._memory[at * self._size : (at + n) * self._size] = self._empty[: n * self._size]
+        self._written += n
+
+    def _allocate(self, batches: int) -> None:
+        self._capacity = batches * self._n
+        self._memory = memoryview(bytearray(self._empty * batches))
+        self._rows = np.frombuffer(self._memory, self._layout.row)
+        self._processed = self._rows["processed"]
+
+    def _grow(self) -> None:
+        """Twice as much room: rows that wait for their replies fill all there is."""
+        old, n = self._rows, self._capacity
+        self._allocate(2 * n // self._n)
+        kept = np.arange(self._written, self.opened)
+        self._rows[kept % self._capacity] = old[kept % n]
+
+    def _hold(self, column: str, k: int, array: NDArray[Any]) -> None:
+        self._lists[column][k] = array
+        self._held_bytes += array.nbytes
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, float]], Sequence[float]]:
+    """What gives the values of these keys, in this order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda info: [info[name] for name in names]
 
 
 def _numbers(events: Events) -> NDArray[np.uint64]:
     """A copy of events as numbers; one of events as they are takes ten times as long."""
     return events.view(np.uint64).copy()
+
+
+def _taken(found: dict[int, NDArray[Any]], first: int, n: int) -> dict[int, NDArray[Any]]:
+    """Those of the `n` rows from `first` on, by their place among them; they are taken out of `found`."""
+    return {k - first: found.pop(k) for k in range(first, first + n) if k in found} if found else {}

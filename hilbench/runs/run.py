@@ -97,7 +97,7 @@ def run(
             return record_run(scenario, recorder, plant, agent, clock, progress)
         # Only now: a device that was started above must not inherit the loop's priority and processors.
         rights = stack.enter_context(granted(scenario.loop))
-        clock.measure(agent.collect)
+        clock.measure(agent.link.receive)
         recorder.add(realtime=RealtimeRights(spin_s=clock.spin_ns * 1e-9, asked=rights.asked, refused=rights.refused))
         outcome = record_run(scenario, recorder, plant, agent, clock, progress)
         return replace(outcome, notes=(*rights.notes, *outcome.notes))

@@ -63,19 +63,19 @@ def _account(table, row, q, t_us, bounds, n_fired, n_out, n_probe):
 
 
 @inner
-def _populations(table, part, t_us, now, before_test, after_test, bounds, n_out, n_probe):
+def _populations(table, part, step, now, before_test, after_test, bounds, n_out, n_probe):
     """Step every population in order. Returns (spikes, operations, multiplications, events out, probe events)."""
     n, n_populations = table[Argument.N], table[Argument.N_POPULATIONS]
     populations = i64(table[Argument.POPULATIONS], (n_populations, N_COLUMNS))
     n_fired = i64(table[Argument.N_FIRED], (n_populations, table[Argument.N_PARTS]))
     fired, amount = i32(table[Argument.FIRED], n), f64(table[Argument.AMOUNT], n)
     arriving = before_test[now & (before_test.shape[0] - 1)]
-    spikes, operations, multiplied = 0, 0, 0
+    spikes, operations, multiplied, t_us = 0, 0, 0, step * table[Argument.DT_US]
     for q in range(n_populations):
         row, lo, hi = populations[q], bounds[q, part], bounds[q, part + 1]
         mine, amounts = fired[lo:hi], amount[lo:hi]
         if row[Column.PLAIN]:
-            n_fired[q, part] = plain(table, row, q, part, lo, hi, now, arriving[lo:hi], mine, amounts)
+            n_fired[q, part] = plain(table, row, q, part, lo, hi, now, step, arriving[lo:hi], mine, amounts)
         else:
             n_fired[q, part] = general(table, row, q, lo, hi, now, arriving[lo:hi], mine, amounts)
         for j in range(n_fired[q, part]):
@@ -185,7 +185,7 @@ def run(table_at, n_events, how):
             operations += send_event(table, part, np.int64(events[next_event, 1]), before_test, after_test, now)
             next_event += 1
         more, sent, of_them, n_out, n_probe = _populations(
-            table, part, t_us, now, before_test, after_test, bounds, n_out, n_probe
+            table, part, step, now, before_test, after_test, bounds, n_out, n_probe
         )
         spikes += more
         operations += sent

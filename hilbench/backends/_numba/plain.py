@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import types
+from numba.cpython.unsafe.numbers import trailing_zeros
 from numba.extending import overload
 
 from hilbench.backends._numba.pointers import f64, i32, i64, inner, u8, u64
@@ -11,28 +12,30 @@ from hilbench.backends._numba.table import BLOCK, Argument
 from hilbench.nal.compile.lowered import Column, ConstantColumn
 
 N_CONSTANTS = len(ConstantColumn)
-HEAD, LENGTH = range(2)
+HEAD, LENGTH, N_SAVED = range(3)
 
 
 def _at(constant, k):
-    """Neuron k's constant: the number that all share, or its element of an array."""
+    """One neuron's constant: the number that all share, or its element of an array."""
 
 
 @overload(_at, inline="always")
 def _at_compiled(constant, k):
     if isinstance(constant, types.Float):
         return lambda constant, k: constant
-    return lambda constant, k: constant[k]
+    return lambda constant, k: constant[np.uint64(k)]
 
 
-# Loops without branches over blocks of a fixed length are vectorised. `hot` says for each block whether any membrane in
-# it is over its limit, so that the search for spikes looks at few blocks.
+# Loops without branches over blocks of a fixed length are vectorised. `hot` lists the blocks in which any membrane is
+# over its limit, so that the search for spikes looks at few blocks. An index is unsigned or counts from 0 over a view:
+# where it may be negative, LLVM gathers and scatters if the processor has AVX-512, which takes several times as long.
 
 
 @inner
 def _move(v, x, hot, rest, decay, from_input, limit):
-    """Membranes without a synaptic current."""
-    for b in range(hot.size):
+    """Membranes without a synaptic current. Returns how many blocks are hot."""
+    n_hot = 0
+    for b in range((v.size + BLOCK - 1) // BLOCK):
         block = slice(b * BLOCK, min((b + 1) * BLOCK, v.size))
         vs, xs, any_over = v[block], x[block], False
         for j in range(vs.size):
@@ -40,13 +43,16 @@ def _move(v, x, hot, rest, decay, from_input, limit):
             moved = _at(rest, k) + (vs[j] - _at(rest, k)) * _at(decay, k) + _at(from_input, k) * xs[j]
             xs[j], vs[j] = 0.0, moved
             any_over |= moved > _at(limit, k)
-        hot[b] = any_over
+        hot[n_hot] = b
+        n_hot += any_over
+    return n_hot
 
 
 @inner
 def _move_with_current(v, i, x, hot, rest, decay, from_current, from_input, syn_decay, syn_gain, limit):
-    """Membranes behind a synaptic current i."""
-    for b in range(hot.size):
+    """Membranes behind a synaptic current i. Returns how many blocks are hot."""
+    n_hot = 0
+    for b in range((v.size + BLOCK - 1) // BLOCK):
         block = slice(b * BLOCK, min((b + 1) * BLOCK, v.size))
         vs, currents, xs, any_over = v[block], i[block], x[block], False
         for j in range(vs.size):
@@ -56,49 +62,43 @@ def _move_with_current(v, i, x, hot, rest, decay, from_current, from_input, syn_
             currents[j] = _at(syn_decay, k) * currents[j] + _at(syn_gain, k) * xs[j]
             xs[j], vs[j] = 0.0, moved
             any_over |= moved > _at(limit, k)
-        hot[b] = any_over
+        hot[n_hot] = b
+        n_hot += any_over
+    return n_hot
 
 
 @inner
 def _move_all(table, row, lo, hi, v, i, x, hot):
-    """One of the loops above, with one constant for all or one for each."""
+    """One of the loops above, with one constant for all or one for each. Returns how many blocks are hot."""
     n = table[Argument.N]
     all_constants = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n))
     if row[Column.UNIFORM]:
         c = all_constants[:, lo]
         if row[Column.CURRENT]:
-            _move_with_current(
+            return _move_with_current(
                 v, i, x, hot, c[ConstantColumn.REST], c[ConstantColumn.DECAY], c[ConstantColumn.FROM_CURRENT],
                 c[ConstantColumn.FROM_INPUT],
                 c[ConstantColumn.SYN_DECAY], c[ConstantColumn.SYN_GAIN], c[ConstantColumn.LIMIT],
             )  # fmt: skip
-        else:
-            _move(
-                v,
-                x,
-                hot,
-                c[ConstantColumn.REST],
-                c[ConstantColumn.DECAY],
-                c[ConstantColumn.FROM_INPUT],
-                c[ConstantColumn.LIMIT],
-            )
-        return
+        return _move(
+            v, x, hot, c[ConstantColumn.REST], c[ConstantColumn.DECAY], c[ConstantColumn.FROM_INPUT],
+            c[ConstantColumn.LIMIT],
+        )  # fmt: skip
     rest, decay, limit = (
         all_constants[ConstantColumn.REST, lo:hi], all_constants[ConstantColumn.DECAY, lo:hi],
         all_constants[ConstantColumn.LIMIT, lo:hi]
     )  # fmt: skip
     from_input = all_constants[ConstantColumn.FROM_INPUT, lo:hi]
     if row[Column.CURRENT]:
-        _move_with_current(
+        return _move_with_current(
             v, i, x, hot, rest, decay, all_constants[ConstantColumn.FROM_CURRENT, lo:hi], from_input,
             all_constants[ConstantColumn.SYN_DECAY, lo:hi], all_constants[ConstantColumn.SYN_GAIN, lo:hi], limit,
         )  # fmt: skip
-    else:
-        _move(v, x, hot, rest, decay, from_input, limit)
+    return _move(v, x, hot, rest, decay, from_input, limit)
 
 
 @inner
-def plain(table, row, q, part, lo, hi, now, x, fired, amount):
+def plain(table, row, q, part, lo, hi, now, step, x, fired, amount):
     """One step of neurons lo to hi of a plain population; spikes are reset at once.
 
     Returns how many neurons fired.
@@ -111,6 +111,8 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
         The first neuron.
     hi : int
         The first neuron after the last one.
+    step : int
+        Which of the tick's steps this is.
     x : (hi - lo,) float64
         What arrives in this step; set to 0.
     fired : (hi - lo,) int32
@@ -120,29 +122,29 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
     """
     n = table[Argument.N]
     v, i = f64(table[Argument.V], n)[lo:hi], f64(table[Argument.CURRENT], n)[lo:hi]
-    hot = u8(table[Argument.ACTIVE_BLOCKS] + part * n, (hi - lo + BLOCK - 1) // BLOCK)
+    hot = i32(table[Argument.HOT_BLOCKS] + 4 * part * n, n)
     over = table[Argument.OVER] + part * BLOCK
     release, holding = i64(table[Argument.RELEASE], n)[lo:hi], i32(table[Argument.HOLDING], n)[lo:hi]
     hold_v = f64(table[Argument.HOLD_V], n)[lo:hi]
-    queue = i64(table[Argument.QUEUE], (table[Argument.N_POPULATIONS], table[Argument.N_PARTS], 2))[q, part]
+    queue = i64(table[Argument.QUEUE], (table[Argument.N_POPULATIONS], table[Argument.N_PARTS], 3))[q, part]
     if row[Column.HELD_INPUT]:
         held_current = f64(table[Argument.HELD_CURRENT], n)[lo:hi]
         for k in range(x.size):
             x[k] += held_current[k]
     constants = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n))
-    _let_go(release, holding, queue, now)
-    _copy_held(v, hold_v, holding, queue)
-    _move_all(table, row, lo, hi, v, i, x, hot)
-    _put_held(v, hold_v, holding, queue)
+    _save_held(v, hold_v, holding, queue, 0 if step == 0 else queue[N_SAVED])
+    _let_go(v, hold_v, release, holding, queue, now)
+    n_hot = _move_all(table, row, lo, hi, v, i, x, hot)
+    if step == table[Argument.N_STEPS] - 1:
+        _put_held(v, hold_v, holding, queue)
     if not row[Column.SPIKING]:
         return 0
-    n_fired = _scan(
-        v, constants[ConstantColumn.LIMIT, lo:hi], hot, u8(over, BLOCK), u64(over, BLOCK // 8), release, now, fired
-    )
+    limit = constants[ConstantColumn.LIMIT, lo:hi]
+    n_fired = _scan(v, limit, hot[:n_hot], u8(over, BLOCK), u64(over, BLOCK // 8), release, now, fired)
     if row[Column.EXCESS]:
-        excess = f64(table[Argument.EXCESS], n)[lo:hi]
+        excess, threshold = f64(table[Argument.EXCESS], n)[lo:hi], constants[ConstantColumn.THRESHOLD, lo:hi]
         for k in range(v.size):
-            excess[k] = v[k] - constants[ConstantColumn.THRESHOLD, lo + k] if release[k] <= now else -np.inf
+            excess[k] = v[k] - threshold[k] if release[k] <= now else -np.inf
     for j in range(n_fired):
         k, amount[j] = fired[j], 1.0
         v[k] = constants[ConstantColumn.KEEP, lo + k] * v[k] + constants[ConstantColumn.ADD, lo + k]
@@ -153,38 +155,40 @@ def plain(table, row, q, part, lo, hi, now, x, fired, amount):
     return n_fired
 
 
-# Few neurons are held after a spike at one time. To save and restore their membranes, in a ring by age, is cheaper than
-# a test for every neuron.
+# Few neurons are held after a spike at one time. They stand in a ring by age, HOLDING, with their membranes in HOLD_V.
+# Their v moves on with all others, for a test for every neuron would take longer; nothing reads it meanwhile. It is put
+# right when a neuron is free again, and at the end of a tick.
 
 
 @inner
-def _let_go(release, holding, queue, now):
-    """Remove the neurons that are free again from the ring."""
-    while queue[LENGTH] > 0 and release[holding[queue[HEAD]]] <= now:
-        queue[HEAD] = queue[HEAD] + 1 if queue[HEAD] + 1 < holding.size else 0
+def _save_held(v, hold_v, holding, queue, first):
+    """Save the membranes that are held, but for the oldest `first` ones, which are saved already."""
+    at = queue[HEAD] + first
+    for _ in range(first, queue[LENGTH]):
+        at = at if at < holding.size else at - holding.size
+        hold_v[at] = v[holding[at]]
+        at += 1
+    queue[N_SAVED] = queue[LENGTH]
+
+
+@inner
+def _let_go(v, hold_v, release, holding, queue, now):
+    """Remove the neurons that are free again from the ring, and restore their membranes."""
+    at = queue[HEAD]
+    while queue[LENGTH] > 0 and release[holding[at]] <= now:
+        v[holding[at]] = hold_v[at]
+        at = at + 1 if at + 1 < holding.size else 0
         queue[LENGTH] -= 1
-
-
-@inner
-def _copy_held(v, hold_v, holding, queue):
-    """Save the membranes that are held."""
-    head = holding[queue[HEAD] :][: queue[LENGTH]]
-    for j in range(head.size):
-        hold_v[j] = v[head[j]]
-    rest, kept = holding[: queue[LENGTH] - head.size], hold_v[head.size :]
-    for j in range(rest.size):
-        kept[j] = v[rest[j]]
+    queue[HEAD], queue[N_SAVED] = at, queue[LENGTH]
 
 
 @inner
 def _put_held(v, hold_v, holding, queue):
     """Restore the membranes that are held."""
-    head = holding[queue[HEAD] :][: queue[LENGTH]]
-    for j in range(head.size):
-        v[head[j]] = hold_v[j]
-    rest, kept = holding[: queue[LENGTH] - head.size], hold_v[head.size :]
-    for j in range(rest.size):
-        v[rest[j]] = kept[j]
+    at = queue[HEAD]
+    for _ in range(queue[LENGTH]):
+        v[holding[at]] = hold_v[at]
+        at = at + 1 if at + 1 < holding.size else 0
 
 
 @inner
@@ -192,18 +196,18 @@ def _scan(v, limit, hot, over, words, release, now, fired):
     """Which neurons are over their limit and not held: in hot blocks, eight at a time, because few are."""
     n_fired = 0
     for b in range(hot.size):
-        if not hot[b]:
-            continue
-        first = b * BLOCK
+        first = hot[b] * BLOCK
         vs, limits = v[first : first + BLOCK], limit[first : first + BLOCK]
         for j in range(vs.size):
             over[j] = vs[j] > limits[j]
         for j in range(vs.size, over.size):
             over[j] = 0
         for w in range(words.size):
-            if words[w] != 0:
-                for j in range(8 * w, 8 * w + 8):
-                    if over[j] and release[first + j] <= now:
-                        fired[n_fired] = first + j
-                        n_fired += 1
+            word = words[w]
+            while word != 0:
+                k = first + 8 * w + np.int64(trailing_zeros(word) >> 3)  # a byte that is set holds 1
+                if release[k] <= now:
+                    fired[n_fired] = k
+                    n_fired += 1
+                word &= word - np.uint64(1)
     return n_fired

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import np_cfarray
 
@@ -74,6 +75,29 @@ def call(typing, address, table, plan, learning):
         return builder.call(builder.inttoptr(arguments[0], function), arguments[1:])
 
     return types.int64(types.int64, types.int64, types.int64, types.int64), build
+
+
+@intrinsic
+def prefetch(typing, address):
+    """Ask for the cache line at an address, which need not exist, before it is needed.
+
+    Parameters
+    ----------
+    typing : typing context
+        numba's.
+    address : int
+        The address, of the function or of the number.
+    """
+
+    def build(context, builder, signature, arguments):
+        pointer = builder.inttoptr(arguments[0], context.get_value_type(types.CPointer(types.int8)))
+        ints = [ir.IntType(32)] * 3
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, *ints])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [pointer, *(ir.Constant(i, x) for i, x in zip(ints, (0, 3, 1), strict=True))])
+        return context.get_dummy_value()
+
+    return types.none(types.int64), build
 
 
 @intrinsic

@@ -121,38 +121,11 @@ def _every_step(rule, take_x, take_y):
             f64(addresses[Address.WEIGHTS], n),
             f64(plan[Plan.SYNAPSE], (n_traces, n)),
         )
+        limits, dense = (bounds[LOW], bounds[HIGH], bounds[SOFTNESS]), link[ProjectionRow.DENSE]
         if bounds[SOFTNESS] > 0:
-            soft(
-                c,
-                weights,
-                e,
-                starts,
-                targets,
-                link[ProjectionRow.DENSE],
-                arrived,
-                fired,
-                x,
-                y,
-                drives,
-                learning,
-                bounds,
-            )
+            soft(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, learning, limits)
         else:
-            hard(
-                c,
-                weights,
-                e,
-                starts,
-                targets,
-                link[ProjectionRow.DENSE],
-                arrived,
-                fired,
-                x,
-                y,
-                drives,
-                learning,
-                bounds,
-            )
+            hard(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, learning, limits)
         return _driven(starts, targets, drives) if learning else 0
 
     return run
@@ -169,7 +142,7 @@ def _synapses(rule, take_x, take_y, keep):
         w = weights[k]
         dw, after = change(c, w, take_e(e, k), came, x, z, y, drive)
         put_e(e, k, after)
-        kept = keep(w, dw, bounds[LOW], bounds[HIGH], bounds[SOFTNESS])
+        kept = keep(w, dw, *bounds)
         weights[k] = kept if live else w
 
     @inner

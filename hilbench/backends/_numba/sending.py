@@ -6,11 +6,17 @@ import numpy as np
 from numba import njit
 
 from hilbench.backends._numba.arrivals import mark
-from hilbench.backends._numba.pointers import f32, f64, finite, i32, i64, inner, u16
-from hilbench.backends._numba.table import Address, Argument
+from hilbench.backends._numba.pointers import f32, f64, finite, i64, inner, prefetch, u16, u32
+from hilbench.backends._numba.table import CACHE_LINE, Address, Argument
 from hilbench.nal.compile.lowered import Column, ProjectionRow
 
 N_LINK_COLUMNS, N_ADDRESSES = len(ProjectionRow), len(Address)
+WINDOW = 2048
+"""How many targets' sums fit into half of a core's nearest cache."""
+RUN = 16
+"""Synapses that are sent at once: a cache line of targets and one of weights."""
+AHEAD_BYTES = 512
+"""How far ahead of the synapses that are sent their memory is asked for."""
 
 # Loops run from 0 over views: an index that may be negative costs a test per access and keeps a loop from vectorising.
 
@@ -34,7 +40,7 @@ def _send(table, part, link, addresses, source, x, ring, now):
     One for each weight, where arithmetic is done: a projection that does not learn stores no zeros.
     """
     a, n = _cut(table, part, addresses, source)
-    targets, weights = i32(addresses[Address.TARGETS] + 4 * a, n), f32(addresses[Address.WEIGHTS] + 4 * a, n)
+    targets, weights = u32(addresses[Address.TARGETS] + 4 * a, n), f32(addresses[Address.WEIGHTS] + 4 * a, n)
     mask, lo = ring.shape[0] - 1, link[ProjectionRow.TARGET_LO]
     if addresses[Address.DELAYS] == 0:
         slot = (now + link[ProjectionRow.DELAY]) & mask
@@ -52,13 +58,89 @@ def _send_spike(table, part, link, addresses, source, x, ring, now):
     if not link[ProjectionRow.PLASTIC]:
         return _send(table, part, link, addresses, source, x, ring, now)
     a, n = _cut(table, part, addresses, source)
-    targets, weights = i32(addresses[Address.TARGETS] + 4 * a, n), f64(addresses[Address.WEIGHTS] + 8 * a, n)
+    targets, weights = u32(addresses[Address.TARGETS] + 4 * a, n), f64(addresses[Address.WEIGHTS] + 8 * a, n)
     slot, lo = (now + link[ProjectionRow.DELAY]) & (ring.shape[0] - 1), link[ProjectionRow.TARGET_LO]
     _add(x, targets, weights, ring[slot, lo : lo + link[ProjectionRow.N_TARGET]], link[ProjectionRow.DENSE])
     operations = 0
     for k in range(n if link[ProjectionRow.COUNTED] else 0):
         operations += weights[k] != 0
     return operations
+
+
+@inner
+def _is_wide(link, addresses):
+    """Whether a projection's targets take many windows, and a source's synapses have long runs in each of them."""
+    n_source, n_windows = link[ProjectionRow.N_SOURCE], link[ProjectionRow.N_TARGET] // WINDOW
+    if n_windows < 2 or link[ProjectionRow.PLASTIC] or link[ProjectionRow.DENSE] or link[ProjectionRow.MARKS]:
+        return False
+    if addresses[Address.DELAYS] != 0:
+        return False
+    n_synapses = i64(addresses[Address.STARTS] + 8 * n_source, 1)[0]
+    return n_synapses >= 2 * RUN * n_windows * n_source
+
+
+@inner
+def _send_spikes_by_windows(table, part, row, link, addresses, fired, amount, n_fired, ring, now):
+    """What `_send_spike` does, for all spikes of a step: onto one window of the targets, then onto the next.
+
+    So the sums of a window stay in the nearest cache. Each sum has the order that it has without windows, for a
+    source's targets rise. Returns the operations.
+
+    Parameters
+    ----------
+    link : (n,) int64
+        The row of one projection in LINKS.
+    addresses : (n,) int64
+        The row of one projection in SYNAPSES.
+    fired : (n,) int32
+        The neurons that fired.
+    amount : (n,) float64
+        How often each of them fired, or its v where spikes are graded.
+    n_fired : int
+        How many neurons fired.
+    ring : (n_slots, n) float64
+        Where the input goes.
+    """
+    slot, lo = (now + link[ProjectionRow.DELAY]) & (ring.shape[0] - 1), link[ProjectionRow.TARGET_LO]
+    onto = ring[slot, lo : lo + link[ProjectionRow.N_TARGET]]
+    rows = i64(table[Argument.ROWS] + 16 * table[Argument.N] * part, (n_fired, 2))
+    amplitude, operations, left = f64(table[Argument.NUMBERS], 2)[1], 0, 0
+    for j in range(n_fired):
+        a, n = _cut(table, part, addresses, np.int64(fired[j]))
+        if amount[j] == 0:
+            n = 0
+        rows[j, 0], rows[j, 1] = a, a + n
+        operations += n if row[Column.GRADED] else n * np.int64(amount[j])
+        left += n
+        for ahead in range(0, AHEAD_BYTES, CACHE_LINE):
+            prefetch(addresses[Address.TARGETS] + 4 * a + ahead)
+            prefetch(addresses[Address.WEIGHTS] + 4 * a + ahead)
+    limit = 0
+    while left > 0:
+        limit += WINDOW
+        for j in range(n_fired):
+            x = amount[j] if row[Column.GRADED] else amplitude * amount[j]
+            n = _send_window(addresses, rows[j, 0], rows[j, 1], x, limit, onto)
+            rows[j, 0] += n
+            left -= n
+    return operations if link[ProjectionRow.COUNTED] else 0
+
+
+@inner
+def _send_window(addresses, a, b, x, limit, onto):
+    """Send x over the synapses from a on, at most to b, whose targets are below the limit. Returns how many."""
+    targets, weights = u32(addresses[Address.TARGETS] + 4 * a, b - a), f32(addresses[Address.WEIGHTS] + 4 * a, b - a)
+    done = 0
+    while done + RUN <= targets.size and targets[np.uint64(done + RUN - 1)] < limit:
+        prefetch(addresses[Address.TARGETS] + 4 * (a + done) + AHEAD_BYTES)
+        prefetch(addresses[Address.WEIGHTS] + 4 * (a + done) + AHEAD_BYTES)
+        for k in range(RUN):
+            onto[targets[np.uint64(done + k)]] += x * weights[np.uint64(done + k)]
+        done += RUN
+    while done < targets.size and targets[np.uint64(done)] < limit:
+        onto[targets[np.uint64(done)]] += x * weights[np.uint64(done)]
+        done += 1
+    return done
 
 
 @inner
@@ -90,8 +172,10 @@ def hold_values(table, part, bounds, held_current):
     """
     bias, values = f64(table[Argument.BIAS], table[Argument.N]), f32(table[Argument.VALUES], table[Argument.N_VALUES])
     for q in range(table[Argument.N_POPULATIONS]):
-        for k in range(bounds[q, part], bounds[q, part + 1]):
-            held_current[k] = bias[k]
+        own = slice(bounds[q, part], bounds[q, part + 1])
+        onto, always = held_current[own], bias[own]
+        for k in range(onto.size):
+            onto[k] = always[k]
     links, synapses = _links(table)
     ring = f64(table[Argument.HELD_CURRENT], (1, held_current.size))
     operations, multiplied = 0, 0
@@ -205,6 +289,11 @@ def send_spikes(table, part, row, fired, amount, n_fired, before_test, after_tes
     operations = 0
     for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
         ring = after_test if links[p, ProjectionRow.AFTER_THRESHOLD] else before_test
+        if n_fired > 1 and _is_wide(links[p], synapses[p]):
+            operations += _send_spikes_by_windows(
+                table, part, row, links[p], synapses[p], fired, amount, n_fired, ring, now
+            )
+            continue
         for j in range(n_fired):
             x = amount[j] if row[Column.GRADED] else amplitude * amount[j]
             if x != 0:

@@ -31,6 +31,8 @@ from hilbench.types import Carry, Link, LoadReport, Probes, Program, Reply, Stat
 S = TypeVar("S")
 T = TypeVar("T")
 BYE_TIMEOUT_S = 0.2
+CHECK_NS = 10_000_000
+"""How late a loop that only sends may notice the end of a device process: asking the system costs every tick."""
 ALIVE_TRIES = 3
 """Questions whether a silent device is there, since one may be lost on the way."""
 FIRST_REQUEST = 2**63
@@ -71,6 +73,8 @@ class FrameLink(Link):
         self._checkpoints: dict[int, Callable[[States], None]] = {}
         """Requests of `request_checkpoint` without an answer, by number: whom each is to be given to."""
         self._session = 0
+        self._check_ns = 0
+        """When a tick looks next whether the device process has ended."""
         self._sizes: Sizes | None = None
 
     def __str__(self) -> str:
@@ -127,14 +131,16 @@ class FrameLink(Link):
 
     def send(self, tick: Tick) -> None:
         """Queue the tick. Raises ProtocolError for one the program does not take, LinkError when the device ended."""
-        check_tick(tick, self._loaded())
-        self._check_device()
+        check_tick(tick, self._sizes or self._loaded())
         if not self._write(encode_tick(tick, self._session)):
             self.unsent += 1
+        if monotonic_ns() >= self._check_ns:
+            self._check_device()
 
     def receive(self, timeout_ns: int) -> Reply | None:
         """The next reply, or None. Raises LinkError for an ERROR, a BYE, or the end of a device process."""
-        self._loaded()
+        if self._sizes is None:
+            self._loaded()
         deadline_ns = monotonic_ns() + timeout_ns
         while (data := self._next(deadline_ns)) is not None:
             try:
@@ -315,10 +321,12 @@ class FrameLink(Link):
         return FrameError(error.code, f"{self._address}: the device broke the protocol: {error}")
 
     def _check_device(self) -> None:
+        self._check_ns = 0
         if self._device is not None:
             self._device.check()
             if self._sizes is None:  # it loads; while ticks are under way nobody reads
                 self._device.pass_on()
+        self._check_ns = monotonic_ns() + CHECK_NS
 
     def _refuse(self, data: bytes, header: wire.Header) -> None:
         if header.kind == Kind.BYE:

@@ -17,9 +17,9 @@ from msgspec import Meta
 from hilbench.bridge.client.client import FrameLink, Limits
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams, Framing
 from hilbench.bridge.transport.addresses import refusal
-from hilbench.bridge.transport.spin import SPIN_S, can_spin, poller, readable_by
+from hilbench.bridge.transport.spin import SPIN_S, can_spin, read_by
 from hilbench.errors import LinkError
-from hilbench.lines.writing import push
+from hilbench.lines.writing import begin, push
 
 SLICE_S = 0.1
 """How late the end of a device process may be noticed while waiting."""
@@ -76,7 +76,6 @@ class ConnectionLink(FrameLink):
             raise LinkError(f"cannot connect to {self._address!r}: {what}") from None
         self._fd = self._connection.fileno()
         os.set_blocking(self._fd, False)
-        self._poll = poller(self._fd)
         self._spin_ns = int(self.config.spin_s * 1e9) if can_spin() else 0
 
     def _disconnect(self) -> None:
@@ -88,11 +87,15 @@ class ConnectionLink(FrameLink):
             self._flush()
             if self._rest:
                 return False
-        self._rest.extend(self._framing.pack(frame))
-        if self._flush():
-            return True
-        self._rest.clear()
-        return False
+        try:
+            rest = begin(self._fd, self._framing.pack(frame))
+        except OSError as error:
+            self._lost(error)
+        if rest is None:
+            return False
+        if rest:
+            self._rest.extend(rest)
+        return True
 
     def _write_by(self, frame: bytes, deadline_ns: int) -> None:
         self._no_room = True
@@ -100,13 +103,13 @@ class ConnectionLink(FrameLink):
             if (left_ns := deadline_ns - monotonic_ns()) <= 0:
                 return
             if self._sleep(left_ns, for_room=True):
-                self._read()  # a device that waits for room itself takes nothing
+                self._frames.extend(self._read(0) or ())  # a device that waits for room itself takes nothing
             self._check_device()
         self._no_room = False
 
-    def _flush(self) -> bool:
+    def _flush(self) -> None:
         try:
-            return push(self._fd, self._rest)
+            push(self._fd, self._rest)
         except OSError as error:
             self._lost(error)
 
@@ -114,30 +117,33 @@ class ConnectionLink(FrameLink):
         if self._rest:
             self._flush()
         while not self._frames:
-            if not self._readable(deadline_ns):
-                self._check_device()
-                return None
-            self._read()
-            if not self._frames and monotonic_ns() >= deadline_ns:
+            spin_ns = 0 if self._rest else self._spin_ns  # who spins does not see that there is room
+            found = self._read(min(deadline_ns, monotonic_ns() + spin_ns))
+            if found:
+                self._frames.extend(found[1:])
+                return found[0]
+            if found is None:
+                if not self._wait(deadline_ns):
+                    self._check_device()
+                    return None
+            elif monotonic_ns() >= deadline_ns:
                 return None  # a long frame comes in pieces, and no tick waits for the rest of it
         return self._frames.popleft()
 
-    def _read(self) -> None:
+    def _read(self, until_ns: int) -> list[bytes] | None:
+        """The frames that end in what comes first, looking without sleep; None when nothing comes by then."""
         try:
-            data = os.read(self._fd, PIECE_BYTES)
-        except BlockingIOError:
-            return
+            data = read_by(self._fd, PIECE_BYTES, until_ns)
         except OSError as error:
             self._lost(error)
-        if not data:
-            self._lost(None)
-        self._frames.extend(self._framing.feed(data))
+        if data:
+            return self._framing.feed(data)
+        if data is None:
+            return None
+        self._lost(None)
 
-    def _readable(self, deadline_ns: int) -> bool:
-        """Whether there is something to read by the deadline; first without sleep, then in slices."""
-        spin_ns = 0 if self._rest else self._spin_ns  # who spins does not see that there is room
-        if readable_by(self._poll, min(deadline_ns, monotonic_ns() + spin_ns)):
-            return True
+    def _wait(self, deadline_ns: int) -> bool:
+        """Sleep in slices; whether there is something to read by the deadline."""
         while (left_ns := deadline_ns - monotonic_ns()) > 0:
             if self._sleep(left_ns, for_room=bool(self._rest)):
                 return True

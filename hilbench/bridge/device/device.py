@@ -75,6 +75,7 @@ class Device:
         """
         try:
             if plant == self._plant and data.startswith(self._tick_mark):
+                self._heard_ns = self._clock_ns()
                 return self._tick(data, recv_ns)
             return self._handle(plant, data)
         except FrameError as error:
@@ -146,7 +147,6 @@ class Device:
         return wire.frame(Kind.RESET, self._number, header.seq)
 
     def _tick(self, data: bytes, recv_ns: int) -> bytes | None:
-        self._heard_ns = self._clock_ns()
         if self._reader is None:
             raise FrameError(Code.STATE, "TICK before a program is loaded; LOAD one first")
         reply = self._session.tick(self._reader.read(data), recv_ns)

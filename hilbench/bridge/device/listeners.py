@@ -24,9 +24,9 @@ from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Cobs, Datagrams, Framing
 from hilbench.bridge.transport.addresses import LONG, LONGEST_PATH, make_way
 from hilbench.bridge.transport.listener import Listener
-from hilbench.bridge.transport.spin import Rhythm, poller, readable_by
+from hilbench.bridge.transport.spin import Rhythm, read_by
 from hilbench.errors import LinkError
-from hilbench.lines.writing import push
+from hilbench.lines.writing import begin, push
 
 MAX_CONNECTIONS = 16
 SLOWEST_BYTES_PER_S = 1e6
@@ -78,7 +78,8 @@ class Connections(Listener):
         self._names = count(1)
         self._waiting: deque[tuple[bytes, bytes | None]] = deque()
         self._rhythm = Rhythm(spin_s)
-        self._admitted, self._poll = b"", select.poll()
+        self._heard_ns = 0  # when the admitted plant was, and the rhythm does not know of it yet
+        self._admitted = b""
         self._look_ns = 0
         self._broken = 0  # on connections that have ended
 
@@ -88,6 +89,9 @@ class Connections(Listener):
 
     def receive(self) -> tuple[bytes, bytes | None] | None:
         if not self._waiting:
+            if self._heard_ns:  # the answer has left
+                self._rhythm.heard(self._heard_ns)
+                self._heard_ns = 0
             begin_ns, end_ns = self._rhythm.window_ns()
             now_ns = monotonic_ns()
             if now_ns >= self._look_ns:  # or a plant that is always about to send keeps strangers from their answer
@@ -96,9 +100,11 @@ class Connections(Listener):
                 self._look(LOOK_MS * 1e-3)
             elif now_ns < begin_ns:
                 self._look(min(LOOK_MS * 1e-3, (begin_ns - now_ns) * 1e-9))
-            elif readable_by(self._poll, end_ns):
-                self._read(self._admitted)
-        return self._waiting.popleft() if self._waiting else None
+            elif self._admitted:
+                self._read(self._admitted, end_ns)
+            if not self._waiting:
+                return None
+        return self._waiting.popleft()
 
     def _look(self, timeout_s: float) -> None:
         """Wait for whoever comes first."""
@@ -107,26 +113,26 @@ class Connections(Listener):
             if key.data is None:
                 self._accept()
             elif key.data in self._plants:  # else it has just made room
-                self._read(key.data)
+                self._read(key.data, 0)
 
     def send(self, plant: bytes, frame: bytes) -> None:
-        if plant not in self._plants:
+        if (found := self._plants.get(plant)) is None:
             return
-        connection, framing = self._plants[plant]
+        connection, framing = found
         try:
-            wait_s = 0.0  # a stranger may not hold the plant up
-            if plant == self._admitted:
-                wait_s = min(LINGER_MS * 1e-3 + len(frame) / SLOWEST_BYTES_PER_S, LONGEST_S)
-            if not _send_all(connection, deque(framing.pack(frame)), wait_s):
-                self._drop(plant)
+            if rest := begin(connection.fileno(), framing.pack(frame)):  # what has begun to leave must leave whole
+                wait_s = 0.0  # a stranger may not hold the plant up
+                if plant == self._admitted:
+                    wait_s = min(LINGER_MS * 1e-3 + len(frame) / SLOWEST_BYTES_PER_S, LONGEST_S)
+                if not _send_all(connection, deque(rest), wait_s):
+                    self._drop(plant)
         except OSError:
             self._drop(plant)
 
     def admit(self, plant: bytes) -> None:
         if plant in self._plants:
-            connection, framing = self._plants[plant]
-            framing.admit()
-            self._admitted, self._poll = plant, poller(connection.fileno())
+            self._plants[plant][1].admit()
+            self._admitted = plant
 
     def close(self) -> None:
         for plant in list(self._plants):
@@ -148,19 +154,19 @@ class Connections(Listener):
         self._plants[plant] = connection, self._framing()
         self._selector.register(connection, selectors.EVENT_READ, plant)
 
-    def _read(self, plant: bytes) -> None:
+    def _read(self, plant: bytes, until_ns: int) -> None:
+        """Take in what comes from this plant by then, looking without sleep."""
         connection, framing = self._plants[plant]
         try:
-            data = connection.recv(PIECE_BYTES)
-        except BlockingIOError:
-            return
+            data = read_by(connection.fileno(), PIECE_BYTES, until_ns)
         except OSError:
             data = b""
         if data:
+            for frame in framing.feed(data):
+                self._waiting.append((plant, frame))
             if plant == self._admitted:
-                self._rhythm.heard(monotonic_ns())
-            self._waiting.extend((plant, frame) for frame in framing.feed(data))
-        else:
+                self._heard_ns = monotonic_ns()
+        elif data is not None:
             self._drop(plant)
 
     def _drop(self, plant: bytes) -> None:
@@ -168,23 +174,21 @@ class Connections(Listener):
         self._broken += framing.broken
         self._selector.unregister(connection)
         if plant == self._admitted:
-            self._admitted, self._poll = b"", select.poll()
+            self._admitted = b""
         connection.close()
         self._waiting.append((plant, None))
 
 
 def _send_all(connection: socket.socket, pieces: deque[bytes | memoryview], wait_s: float) -> bool:
-    """Whether a frame left, or had no room at all; False when it was cut off in the middle.
-
-    All of it may take `wait_s`: one who takes a byte now and then does not hold the device longer.
-    """
-    if not push(connection.fileno(), pieces) or not pieces:
-        return True
+    """Whether all of it left within `wait_s`: one who takes a byte now and then does not hold the device longer."""
     until_ns = monotonic_ns() + int(wait_s * 1e9)
-    while pieces and (left_ns := until_ns - monotonic_ns()) > 0:
-        select.select((), (connection,), (), left_ns * 1e-9)
+    while True:
         push(connection.fileno(), pieces)
-    return not pieces
+        if not pieces:
+            return True
+        if (left_ns := until_ns - monotonic_ns()) <= 0:
+            return False
+        select.select((), (connection,), (), left_ns * 1e-9)
 
 
 def _unix(bind: str, spin_s: float, stack: contextlib.ExitStack) -> Connections:

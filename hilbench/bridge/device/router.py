@@ -15,7 +15,7 @@ import zmq
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.transport.addresses import make_way, refusal
 from hilbench.bridge.transport.listener import Listener
-from hilbench.bridge.transport.sockets import tune
+from hilbench.bridge.transport.sockets import sender, tune
 from hilbench.errors import LinkError
 
 LOOK_MS = 100
@@ -36,25 +36,25 @@ class Router(Listener):
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self.socket = socket
+        self._send = sender(socket)
 
     def receive(self) -> tuple[bytes, bytes] | None:
+        """A message of more parts than its sender's address and one more reads as an empty frame."""
+        socket = self.socket
         try:
-            return self.socket.recv(), self._rest()
+            plant, part = socket.recv(), socket.recv(copy=False)
         except zmq.Again:
             return None
-
-    def _rest(self) -> bytes:
-        """The one part that follows its sender's address; a message of more parts reads as an empty frame."""
-        data = self.socket.recv()
-        while self.socket.getsockopt(zmq.RCVMORE):
-            self.socket.recv()
-            data = b""
-        return data
+        if not part.more:  # to ask the socket itself takes longer
+            return plant, part.bytes
+        while part.more:
+            part = socket.recv(copy=False)
+        return plant, b""
 
     def send(self, plant: bytes, frame: bytes) -> None:
         try:
-            self.socket.send(plant, _MORE)
-            self.socket.send(frame, _AT_ONCE)
+            self._send(plant, _MORE)
+            self._send(frame, _AT_ONCE)
         except zmq.Again:
             pass
 

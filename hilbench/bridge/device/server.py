@@ -30,8 +30,8 @@ from hilbench.types import Backend
 KILLED = "hilbench: a signal, or the end of a time limit, came while the backend computed what cannot be interrupted"
 _ANSWER = Device.answer.__code__
 """What a signal may interrupt: not a frame that is about to leave."""
-_KIND_AT = 3
-"""Where a frame's kind stands."""
+_KIND_AT, _HELLO = 3, int(Kind.HELLO)
+"""Where a frame's kind stands, and the one that opens a session."""
 
 
 def serve(
@@ -155,7 +155,7 @@ def _answer(listener: Listener, device: Device, ends: list[int], watchdog: Watch
             if data is None:
                 device.left(plant)
             elif (answer := device.answer(plant, data, now_ns)) is not None:
-                if answer[_KIND_AT] == Kind.HELLO:
+                if answer[_KIND_AT] == _HELLO:
                     listener.admit(plant)
                 listener.send(plant, answer)
         if now_ns >= look_ns:

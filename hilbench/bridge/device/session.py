@@ -101,19 +101,19 @@ class Session:
         """
         if not self._started:
             raise FrameError(Code.STATE, "TICK before an episode has started; RESET first")
-        if tick.seq <= self._last_seq:
+        if (seq := tick.seq) <= self._last_seq:
             self.dropped += 1
             return None
         start_ns = monotonic_ns()
-        gap, self._last_seq = tick.seq - self._last_seq - 1, tick.seq
+        gap, self._last_seq = seq - self._last_seq - 1, seq
         self._ticks += 1
         if gap:
             self._bridge(gap)
         reply = self._backend.step(tick)
         if not self._backend.own_time:
             reply.compute_ns = monotonic_ns() - start_ns
-        reply.seq, reply.t_ns, reply.recv_ns = tick.seq, tick.t_ns, recv_ns
-        reply.prev_seq, self._prev_seq = self._prev_seq, tick.seq
+        reply.seq, reply.t_ns, reply.recv_ns = seq, tick.t_ns, recv_ns
+        reply.prev_seq, self._prev_seq = self._prev_seq, seq
         return reply
 
     def snapshot(self) -> States:
@@ -150,7 +150,9 @@ class Session:
 
     def check(self, tick: Tick) -> None:
         """Raise ProtocolError when the loaded program does not take this tick."""
-        check_tick(tick, self._need_program("TICK"))
+        if (sizes := self.sizes) is None:
+            sizes = self._need_program("TICK")
+        check_tick(tick, sizes)
 
     def _need_program(self, what: str) -> Sizes:
         if self.sizes is None:

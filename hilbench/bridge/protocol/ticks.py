@@ -1,7 +1,9 @@
 """TICK and REPLY as bytes: the only frames of a running loop.
 
 It must not know sockets, clocks or backends. Writing joins small byte strings. Reading fills arrays that are made once,
-so a step sees the same writable arrays on every link and a compiled backend never meets a new array type.
+so a step sees the same writable arrays on every link and a compiled backend never meets a new array type. Every number
+of a frame is checked in every tick. What is the same in nearly all of a program's frames, as their length and their
+counts, is compared as bytes; only where it differs do we look at each number of it.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from struct import Struct
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hilbench.bridge.protocol.arrays import VALUE, Store, check_events, check_order
 from hilbench.bridge.protocol.wire import (
     ADDRESSES_MAX,
     CLOCK_NS_MAX,
@@ -22,22 +24,27 @@ from hilbench.bridge.protocol.wire import (
     LEARNING,
     MAGIC,
     NO_SEQ,
-    REPLY,
     VERSION,
     Code,
     FrameError,
     Kind,
     Sizes,
 )
-from hilbench.types import COUNTERS, EVENT, NO_EVENTS, NO_VALUES, Events, Reply, Tick
+from hilbench.types import COUNTERS, EVENT, NO_EVENTS, NO_VALUES, Events, Reply, Tick, Values
 
-VALUE = np.dtype("<f4")
 _COUNTER = np.dtype("<u8")
 _EVENT_BYTES, _VALUE_BYTES = EVENT.itemsize, VALUE.itemsize
-_REPLY_HEAD = Struct(HEADER.format + REPLY.format[1:])
-"""A REPLY's header and the fixed part of its body, in one."""
-_COUNTERS_AT = HEADER.size + 32
-_TICK, _REPLY = int(Kind.TICK), int(Kind.REPLY)
+_TICK_START, _REPLY_START = (MAGIC + bytes((VERSION, kind)) for kind in (Kind.TICK, Kind.REPLY))
+_TICK_HEAD = Struct("<4sHHQQIHH")
+"""A TICK's header, in as few parts as a writer needs."""
+_TICK_NUMBERS = Struct("<6xHQQ8s")
+"""What a reader needs of it: flags, seq, t_ns, and the counts as bytes."""
+_REPLY_HEAD = Struct("<4sH2xQQIHHQQQII40sd")
+"""A REPLY's header and the fixed part of its body, as a writer needs them; its counters are bytes."""
+_REPLY_NUMBERS = Struct("<6xHQQ8sQQQ8s40sd")
+"""What a reader needs of them; the counts of probes are bytes as well."""
+_COUNTS, _PROBE_COUNTS, _COUNTERS = Struct("<IHH"), Struct("<II"), Struct("<5Q")
+_NO_PROBES = bytes(_PROBE_COUNTS.size)
 
 
 def check_tick(tick: Tick, sizes: Sizes) -> None:
@@ -52,30 +59,17 @@ def check_tick(tick: Tick, sizes: Sizes) -> None:
     """
     if not (0 <= tick.seq < NO_SEQ and 0 <= tick.t_ns < 2**64):
         raise FrameError(Code.RANGE, f"seq is {tick.seq} and t_ns {tick.t_ns}; allowed: 0 to 2**64 - 2")
-    _check_values("values", tick.values, sizes.n_values_in)
-    _check_values("modulators", tick.modulators, sizes.n_modulators)
+    if tick.values.shape != (sizes.n_values_in,) or tick.values.dtype != VALUE:
+        raise _odd_values("values", tick.values, sizes.n_values_in)
+    if tick.modulators.shape != (sizes.n_modulators,) or tick.modulators.dtype != VALUE:
+        raise _odd_values("modulators", tick.modulators, sizes.n_modulators)
     if len(tick.events):
-        _check_events(tick.events, sizes.period_us, sizes.n_addresses_in)
-        _check_order(tick.events["t_us"])
+        check_events(tick.events, sizes.period_us, sizes.n_addresses_in)
+        check_order(tick.events["t_us"])
 
 
-def _check_values(name: str, array: NDArray[Any], size: int) -> None:
-    if array.shape != (size,) or array.dtype != VALUE:
-        raise FrameError(Code.COUNT, f"{name} are {array.shape} {array.dtype}; this program takes ({size},) float32")
-
-
-def _check_events(events: Events, period_us: int, n_addresses: int) -> None:
-    if events.dtype != EVENT or events.ndim != 1:
-        raise FrameError(Code.COUNT, f"events are {events.shape} {events.dtype}; allowed: (n,) {EVENT}")
-    if (last := events["t_us"].max()) >= period_us:
-        raise FrameError(Code.RANGE, f"an event's t_us is {last}; allowed: below the period of {period_us}")
-    if (top := events["address"].max()) >= n_addresses:
-        raise FrameError(Code.RANGE, f"an event's address is {top}; allowed: below {n_addresses}")
-
-
-def _check_order(t_us: NDArray[np.uint32]) -> None:
-    if (t_us[1:] < t_us[:-1]).any():
-        raise FrameError(Code.RANGE, "events are not in the order of t_us")
+def _odd_values(name: str, array: Values, size: int) -> FrameError:
+    return FrameError(Code.COUNT, f"{name} are {array.shape} {array.dtype}; this program takes ({size},) float32")
 
 
 def encode_tick(tick: Tick, session: int) -> bytes:
@@ -89,11 +83,12 @@ def encode_tick(tick: Tick, session: int) -> bytes:
         The session's number.
     """
     events, values, modulators = tick.events, tick.values, tick.modulators
+    n_events, n_modulators = len(events), len(modulators)
     flags = LEARNING if tick.learning else 0
-    header = HEADER.pack(
-        MAGIC, VERSION, _TICK, session, flags, tick.seq, tick.t_ns, len(events), len(values), len(modulators)
-    )
-    return b"".join((header, events.tobytes(), values.tobytes(), modulators.tobytes()))
+    head = _TICK_HEAD.pack(_TICK_START, session, flags, tick.seq, tick.t_ns, n_events, len(values), n_modulators)
+    if n_events or n_modulators:
+        return b"".join((head, events.tobytes(), values.tobytes(), modulators.tobytes()))
+    return head + values.tobytes()
 
 
 def encode_reply(reply: Reply, session: int) -> bytes:
@@ -106,20 +101,25 @@ def encode_reply(reply: Reply, session: int) -> bytes:
     session : int
         The session's number.
     """
-    events, values = reply.events, reply.values
-    probe_events, probe_values = reply.probe_events, reply.probe_values
-    n_events, n_values, n_probe_events, n_probe_values = len(events), len(values), len(probe_events), len(probe_values)
-    prev_seq = NO_SEQ if reply.prev_seq < 0 else reply.prev_seq
+    values, counters, prev_seq = reply.values, reply.counters, reply.prev_seq
+    events, probe_events, probe_values = reply.events, reply.probe_events, reply.probe_values
+    n_events, n_probe_events, n_probe_values = len(events), len(probe_events), len(probe_values)
+    if values.dtype is not VALUE:
+        values = np.asarray(values, VALUE)
+    plain = counters.dtype is _COUNTER and counters.shape == (5,)
     head = _REPLY_HEAD.pack(
-        *(MAGIC, VERSION, _REPLY, session, 0, reply.seq, reply.t_ns, n_events, n_values, 0),
-        *(reply.recv_ns, reply.compute_ns, prev_seq, n_probe_events, n_probe_values),
-        *reply.counters.tolist(),
-        reply.energy_j,
-    )
+        _REPLY_START, session, reply.seq, reply.t_ns, n_events, len(values), 0,
+        reply.recv_ns, reply.compute_ns, NO_SEQ if prev_seq < 0 else prev_seq, n_probe_events, n_probe_values,
+        counters.tobytes() if plain else _COUNTERS.pack(*counters.tolist()), reply.energy_j,
+    )  # fmt: skip
     if not (n_events or n_probe_events or n_probe_values):
-        return head + np.asarray(values, VALUE).tobytes()
-    parts = events, np.asarray(values, VALUE), probe_events, np.asarray(probe_values, VALUE)
+        return head + values.tobytes()
+    parts = events, values, probe_events, np.asarray(probe_values, VALUE)
     return head + b"".join([part.tobytes() for part in parts])
+
+
+def _other_length(data: bytes, needed: int) -> FrameError:
+    return FrameError(Code.FRAME, f"frame has {len(data)} bytes; its counts need {needed}")
 
 
 class TickReader:
@@ -127,28 +127,36 @@ class TickReader:
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
-        self._values = _Store(VALUE, sizes.n_values_in)
-        self._modulators = _Store(VALUE, sizes.n_modulators)
-        self._events = _Store(EVENT, 64)
+        self._counts = _COUNTS.pack(0, sizes.n_values_in, sizes.n_modulators)
+        self._inputs = Store(VALUE, sizes.n_values_in + sizes.n_modulators)
+        self._body_bytes = self._inputs.array.nbytes
+        self._n_bytes = HEADER.size + self._body_bytes  # without events
+        self._events = Store(EVENT, 64)
+        self._values, self._modulators = np.split(self._inputs.array, [sizes.n_values_in])
         self._tick = Tick()
 
     def read(self, data: bytes) -> Tick:
         """The Tick in a frame that starts with a TICK's mark. Raises FrameError and keeps nothing of a bad frame."""
         if len(data) < HEADER.size:
             raise FrameError(Code.FRAME, f"frame has {len(data)} bytes; a header has {HEADER.size}")
-        _, _, _, _, flags, seq, t_ns, n_events, n_values, n_modulators = HEADER.unpack_from(data)
-        self._check(flags, seq, n_values, n_modulators)
-        values_at = HEADER.size + n_events * _EVENT_BYTES
-        modulators_at = values_at + n_values * _VALUE_BYTES
-        _check_length(data, modulators_at + n_modulators * _VALUE_BYTES)
+        flags, seq, t_ns, counts = _TICK_NUMBERS.unpack_from(data)
+        n_events = 0 if counts == self._counts else self._check_counts(counts)
+        if flags & ~LEARNING:
+            raise FrameError(Code.RANGE, f"TICK has flags {flags:#06x}; allowed: {LEARNING} or 0")
+        if seq == NO_SEQ:
+            raise FrameError(Code.RANGE, "TICK has seq 2**64 - 1; allowed: less")
+        if len(data) != self._n_bytes + n_events * _EVENT_BYTES:
+            raise _other_length(data, self._n_bytes + n_events * _EVENT_BYTES)
         tick = self._tick
         tick.events = self._read_events(data, n_events) if n_events else NO_EVENTS
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, flags == LEARNING
-        tick.values = self._values.fill(data, values_at, n_values)
-        tick.modulators = self._modulators.fill(data, modulators_at, n_modulators) if n_modulators else NO_VALUES
+        self._inputs.bytes[:] = data[len(data) - self._body_bytes :]
+        tick.values, tick.modulators = self._values, self._modulators
         return tick
 
-    def _check(self, flags: int, seq: int, n_values: int, n_modulators: int) -> None:
+    def _check_counts(self, counts: bytes) -> int:
+        """How many events these counts announce."""
+        n_events, n_values, n_modulators = _COUNTS.unpack(counts)
         sizes = self._sizes
         if n_values != sizes.n_values_in or n_modulators != sizes.n_modulators:
             raise FrameError(
@@ -156,15 +164,12 @@ class TickReader:
                 f"TICK has {n_values} values and {n_modulators} modulators; "
                 f"this program takes {sizes.n_values_in} and {sizes.n_modulators}",
             )
-        if flags & ~LEARNING:
-            raise FrameError(Code.RANGE, f"TICK has flags {flags:#06x}; allowed: {LEARNING} or 0")
-        if seq == NO_SEQ:
-            raise FrameError(Code.RANGE, "TICK has seq 2**64 - 1; allowed: less")
+        return n_events
 
     def _read_events(self, data: bytes, n_events: int) -> Events:
         events = self._events.fill(data, HEADER.size, n_events)
-        _check_events(events, self._sizes.period_us, self._sizes.n_addresses_in)
-        _check_order(events["t_us"])
+        check_events(events, self._sizes.period_us, self._sizes.n_addresses_in)
+        check_order(events["t_us"])
         return events
 
 
@@ -178,73 +183,90 @@ class ReplyReader:
     def __init__(self, sizes: Sizes, n_probe_addresses: int = ADDRESSES_MAX, n_probe_values: int | None = None) -> None:
         self._sizes = sizes
         self._n_probe_addresses, self._n_probe_values = n_probe_addresses, n_probe_values
-        self._values, self._probe_values = _Store(VALUE, sizes.n_values_out), _Store(VALUE, 0)
-        self._events, self._probe_events = _Store(EVENT, 64), _Store(EVENT, 64)
-        self._counters = _Store(_COUNTER, len(COUNTERS))
+        self._counts = _COUNTS.pack(0, sizes.n_values_out, 0)
+        self._n_bytes = _REPLY_NUMBERS.size + sizes.n_values_out * _VALUE_BYTES  # without events and probes
+        self._values, self._probe_values = Store(VALUE, sizes.n_values_out), Store(VALUE, 0)
+        self._events, self._probe_events = Store(EVENT, 64), Store(EVENT, 64)
+        self._counters = Store(_COUNTER, len(COUNTERS))
+        self._counted = bytes(_COUNTERS.size)
         self._reply = Reply()
 
     def read(self, data: bytes) -> Reply:
         """The Reply in a frame that starts with a REPLY's mark. Raises FrameError."""
-        if len(data) < _REPLY_HEAD.size:
-            raise FrameError(Code.FRAME, f"REPLY has {len(data)} bytes; allowed: {_REPLY_HEAD.size} or more")
-        head = _REPLY_HEAD.unpack_from(data)
-        _, _, _, _, flags, seq, t_ns, n_events, n_values, n_modulators, recv_ns, compute_ns, prev_seq = head[:13]
-        n_probe_events, n_probe_values = head[13:15]
+        if len(data) < _REPLY_NUMBERS.size:
+            raise FrameError(Code.FRAME, f"REPLY has {len(data)} bytes; allowed: {_REPLY_NUMBERS.size} or more")
+        numbers = _REPLY_NUMBERS.unpack_from(data)
+        flags, seq, t_ns, counts, recv_ns, compute_ns, prev_seq, probe_counts, counted, energy_j = numbers
+        n_events = 0 if counts == self._counts else self._check_counts(counts)
+        if flags:
+            raise FrameError(Code.RANGE, f"REPLY has flags {flags:#06x}; allowed: 0")
+        plain = probe_counts == _NO_PROBES and not n_events
+        n_probe_events, n_probe_values = (0, 0) if plain else self._check_probe_counts(probe_counts)
+        # One comparison after the other: this stands in every tick.
+        if not (
+            compute_ns <= COMPUTE_NS_MAX
+            and recv_ns <= CLOCK_NS_MAX
+            and (prev_seq < seq < NO_SEQ or prev_seq == NO_SEQ > seq)
+            and (counted == self._counted or max(_COUNTERS.unpack(counted)) <= COUNT_MAX)
+            and (0 <= energy_j <= ENERGY_J_MAX or energy_j != energy_j)
+        ):
+            raise _out_of_range(numbers)
+        reply, self._counted = self._reply, counted
+        reply.seq, reply.t_ns, reply.recv_ns, reply.compute_ns = seq, t_ns, recv_ns, compute_ns
+        reply.prev_seq = -1 if prev_seq == NO_SEQ else prev_seq
+        reply.energy_j = energy_j
+        self._counters.bytes[:] = counted
+        reply.counters, reply.values = self._counters.array, self._values.array
+        if not plain:
+            self._read_arrays(data, n_events, n_probe_events, n_probe_values)
+            return reply
+        if len(data) != self._n_bytes:
+            raise _other_length(data, self._n_bytes)
+        self._values.bytes[:] = data[_REPLY_NUMBERS.size :]
+        reply.events, reply.probe_events, reply.probe_values = NO_EVENTS, NO_EVENTS, NO_VALUES
+        return reply
+
+    def _check_counts(self, counts: bytes) -> int:
+        """How many events these counts announce."""
+        n_events, n_values, n_modulators = _COUNTS.unpack(counts)
         if n_values != self._sizes.n_values_out or n_modulators:
             raise FrameError(
                 Code.COUNT,
                 f"REPLY has {n_values} values and {n_modulators} modulators; "
                 f"this program gives {self._sizes.n_values_out} and 0",
             )
-        if flags or (n_probe_values and n_probe_values != self._n_probe_values is not None):
-            raise self._odd(flags, n_probe_values)
-        # One comparison after the other: this stands in every tick.
-        if not (
-            compute_ns <= COMPUTE_NS_MAX
-            and recv_ns <= CLOCK_NS_MAX
-            and (prev_seq < seq < NO_SEQ or prev_seq == NO_SEQ > seq)
-            and max(head[15:-1]) <= COUNT_MAX
-            and (0 <= (energy_j := head[-1]) <= ENERGY_J_MAX or energy_j != energy_j)
-        ):
-            raise _out_of_range(head)
-        reply = self._reply
-        reply.seq, reply.t_ns, reply.recv_ns, reply.compute_ns = seq, t_ns, recv_ns, compute_ns
-        reply.prev_seq = -1 if prev_seq == NO_SEQ else prev_seq
-        reply.energy_j = head[-1]
-        reply.counters = self._counters.fill(data, _COUNTERS_AT, len(COUNTERS))
-        values_at = _REPLY_HEAD.size + n_events * _EVENT_BYTES
-        probes_at = values_at + n_values * _VALUE_BYTES
-        _check_length(data, probes_at + n_probe_events * _EVENT_BYTES + n_probe_values * _VALUE_BYTES)
-        reply.values = self._values.fill(data, values_at, n_values)
-        if n_events or n_probe_events or n_probe_values:
-            self._read_rest(data, n_events, probes_at, n_probe_events, n_probe_values)
-        else:
-            reply.events, reply.probe_events, reply.probe_values = NO_EVENTS, NO_EVENTS, NO_VALUES
-        return reply
+        return n_events
 
-    def _read_rest(self, data: bytes, n_events: int, probes_at: int, n_probe_events: int, n_probe_values: int) -> None:
+    def _check_probe_counts(self, counts: bytes) -> tuple[int, int]:
+        n_events, n_values = _PROBE_COUNTS.unpack(counts)
+        if n_values and n_values != self._n_probe_values is not None:
+            allowed = f"0 or the {self._n_probe_values} of REPORT"
+            raise FrameError(Code.COUNT, f"REPLY has {n_values} probe values; allowed: {allowed}")
+        return n_events, n_values
+
+    def _read_arrays(self, data: bytes, n_events: int, n_probe_events: int, n_probe_values: int) -> None:
         reply, period_us = self._reply, self._sizes.period_us
-        reply.events = self._events.fill(data, _REPLY_HEAD.size, n_events)
+        values_at = _REPLY_NUMBERS.size + n_events * _EVENT_BYTES
+        probes_at = self._n_bytes + n_events * _EVENT_BYTES
+        n_bytes = probes_at + n_probe_events * _EVENT_BYTES + n_probe_values * _VALUE_BYTES
+        if len(data) != n_bytes:
+            raise _other_length(data, n_bytes)
+        self._values.bytes[:] = data[values_at:probes_at]
+        reply.events = self._events.fill(data, _REPLY_NUMBERS.size, n_events)
         reply.probe_events = self._probe_events.fill(data, probes_at, n_probe_events)
         reply.probe_values = self._probe_values.fill(data, probes_at + n_probe_events * _EVENT_BYTES, n_probe_values)
         if n_events:
-            _check_events(reply.events, period_us, self._sizes.n_addresses_out)
-            _check_order(reply.events["t_us"])
+            check_events(reply.events, period_us, self._sizes.n_addresses_out)
+            check_order(reply.events["t_us"])
         if n_probe_events:
-            _check_events(reply.probe_events, period_us, self._n_probe_addresses)
-            _check_order(reply.probe_events["t_us"])
-
-    def _odd(self, flags: int, n_probe_values: int) -> FrameError:
-        if flags:
-            return FrameError(Code.RANGE, f"REPLY has flags {flags:#06x}; allowed: 0")
-        allowed = f"0 or the {self._n_probe_values} of REPORT"
-        return FrameError(Code.COUNT, f"REPLY has {n_probe_values} probe values; allowed: {allowed}")
+            check_events(reply.probe_events, period_us, self._n_probe_addresses)
+            check_order(reply.probe_events["t_us"])
 
 
-def _out_of_range(head: tuple[Any, ...]) -> FrameError:
-    """What is wrong with the numbers of a REPLY's header and fixed part."""
-    seq, recv_ns, compute_ns, prev_seq, energy_j = head[5], head[10], head[11], head[12], head[-1]
-    counters = dict(zip(COUNTERS, head[15:-1], strict=True))
+def _out_of_range(numbers: tuple[Any, ...]) -> FrameError:
+    """What is wrong with these `_REPLY_NUMBERS`."""
+    _, seq, _, _, recv_ns, compute_ns, prev_seq, _, counted, energy_j = numbers
+    counters = dict(zip(COUNTERS, _COUNTERS.unpack(counted), strict=True))
     most = max(counters, key=counters.__getitem__)
     for name, found, fits, allowed in (
         ("seq", seq, seq < NO_SEQ, "less"),
@@ -256,31 +278,3 @@ def _out_of_range(head: tuple[Any, ...]) -> FrameError:
         if not fits:
             return FrameError(Code.RANGE, f"{name} of REPLY is {found}; allowed: {allowed}")
     return FrameError(Code.RANGE, f"energy_j of REPLY is {energy_j:g}; allowed: 0 to {ENERGY_J_MAX:g}, or NaN")
-
-
-class _Store:
-    """An array made once and filled again and again; it grows when a frame needs more."""
-
-    def __init__(self, dtype: np.dtype[Any], capacity: int) -> None:
-        self._dtype = dtype
-        self._make(capacity)
-
-    def _make(self, capacity: int) -> None:
-        self._array, self._capacity = np.zeros(capacity, self._dtype), capacity
-        self._bytes = self._array.view(np.uint8).data
-        self._view, self._n_bytes = self._array[:], self._array.nbytes  # a view: nobody resizes what it is filled by
-
-    def fill(self, data: bytes, at: int, count: int) -> NDArray[Any]:
-        """The `count` elements at byte `at` of a frame whose length has been checked."""
-        if count > self._capacity:
-            self._make(max(count, 2 * self._capacity))
-        n_bytes = count * self._dtype.itemsize
-        if n_bytes != self._n_bytes:
-            self._view, self._n_bytes = self._array[:count], n_bytes
-        self._bytes[:n_bytes] = data[at : at + n_bytes]
-        return self._view
-
-
-def _check_length(data: bytes, expected: int) -> None:
-    if len(data) != expected:
-        raise FrameError(Code.FRAME, f"frame has {len(data)} bytes; its counts need {expected}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 from time import monotonic_ns
 
 SPIN_S = 200e-6
@@ -13,6 +12,10 @@ DEVICE_SPIN_S = 1e-3
 
 A processor that was idle for a millisecond, in a virtual machine above all, runs the next tick slowly.
 """
+
+PATIENT_LOOKS = 16
+"""How often to look, some 20 us, before others may run in between: on a crowded machine the other side may wait for
+this very core."""
 
 _let_others_run = getattr(os, "sched_yield", lambda: None)
 
@@ -24,28 +27,30 @@ def can_spin() -> bool:
     return (os.cpu_count() or 1) > 1
 
 
-def poller(fd: int) -> select.poll:
-    """What `readable_by` asks."""
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return poll
+def read_by(fd: int, n_bytes: int, until_ns: int) -> bytes | None:
+    """What there is to read, looked for once at least; None when nothing comes by then. Raises OSError.
 
-
-def readable_by(poll: select.poll, until_ns: int) -> bool:
-    """Look until there is something to read; False when there is nothing by then.
+    A read that finds nothing takes no longer than to ask first, and the one that finds something is all it takes.
 
     Parameters
     ----------
-    poll : select.poll
-        From `poller`.
+    fd : int
+        The connection, non-blocking.
+    n_bytes : int
+        The most to read.
     until_ns : int
         On this process's monotonic clock, in nanoseconds.
     """
-    while not poll.poll(0):
-        if monotonic_ns() >= until_ns:
-            return False
-        _let_others_run()  # on a crowded machine the other side may wait for this very core
-    return True
+    n_looks = 0
+    while True:
+        try:
+            return os.read(fd, n_bytes)
+        except BlockingIOError:
+            if monotonic_ns() >= until_ns:
+                return None
+        n_looks += 1
+        if n_looks > PATIENT_LOOKS:
+            _let_others_run()
 
 
 class Rhythm:

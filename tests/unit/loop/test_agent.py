@@ -130,7 +130,7 @@ def test_what_is_encoded_is_sent_when_it_is_submitted():
     tick = found.encode(0, 0, np.float32([6]), 0.0, {}, True)
     assert tick.values.tolist() == [6]
     assert link.sent == []
-    found.submit(tick)
+    found.link.send(tick)
     assert [seq for seq, *_ in link.sent] == [0]
 
 

@@ -18,6 +18,7 @@ from recorded_rows import SHAPE, check, write_reply, write_tick
 from hilbench.cli import guard
 from hilbench.errors import RecordError
 from hilbench.files import write_whole
+from hilbench.loop.loop import BATCH_ROWS
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import RESERVE_BYTES
 from hilbench.record.writer import Recorder
@@ -113,17 +114,17 @@ def test_no_room_ends_with_1_and_a_mistake_with_2(capsys):
 
 
 def limited_files() -> None:
-    """In a child: no file of more than 300 kB, which says `File too large` where a disk says that it is full."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+    """In a child: no file of more than 1.2 MB, which says `File too large` where a disk says that it is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))
 
 
 def test_a_run_on_a_full_disk_is_one_line(tmp_path):
-    command = [sys.executable, "-m", "hilbench", "run", "arm_payload", "--loop.duration_s", "5", "--out", "r"]
+    command = [sys.executable, "-m", "hilbench", "run", "arm_payload", "--loop.duration_s", "9", "--out", "r"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=150, preexec_fn=limited_files)
     said = [line for line in done.stderr.splitlines() if "kernels" not in line]  # their cache is on that disk too
     assert (done.returncode, said) == (1, ["hilbench: r/episode_0000.arrow: File too large"])
     run = read_run(tmp_path / "r")
-    assert (run.meta.status, len(run.episodes[0]["seq"])) == ("failed", 1000)
+    assert (run.meta.status, len(run.episodes[0]["seq"])) == ("failed", BATCH_ROWS)
 
 
 SUITE = {
@@ -139,7 +140,7 @@ SUITE = {
 def test_an_evaluation_on_a_full_disk_keeps_what_it_has(tmp_path):
     (tmp_path / "suite.toml").write_text("\n".join(f"{k} = {json.dumps(v)}" for k, v in SUITE.items()))
     with open(tmp_path / "suite.toml", "a") as file:
-        file.write('\n[axes]\n"loop.duration_s" = [0.05, 5.0]\n')
+        file.write('\n[axes]\n"loop.duration_s" = [0.05, 9.0]\n')
     command = [sys.executable, "-m", "hilbench", "evaluate", "suite.toml", "--out", "e", "--workers", "1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=180, preexec_fn=limited_files)
     assert done.returncode == 1

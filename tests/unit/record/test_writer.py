@@ -23,6 +23,7 @@ from hilbench.record.layout import AGREEMENT
 from hilbench.record.meta import AgreementRecord, Fault
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.record.streams import StreamWriter
 from hilbench.record.writer import Recorder
 from hilbench.types import to_builtins
 
@@ -70,6 +71,34 @@ def test_a_skipped_row_and_a_lost_reply_stay_empty_in_a_used_chunk(tmp_path):
     assert np.isnan(found["values_out"][late]).all()
     assert found["applied_step"][late].tolist() == [-1] * 4
     assert [len(e) for name in ("events", "reply_events", "probe_events") for e in found[name][late]] == [0] * 12
+
+
+def test_many_events_leave_in_smaller_batches(tmp_path, monkeypatch):
+    """Rows with more events than may be held are written before a batch is full."""
+    monkeypatch.setattr("hilbench.record.rows.HELD_BYTES", 30)
+    written = []
+    monkeypatch.setattr(StreamWriter, "write", lambda self, batch: written.append(batch.num_rows))
+    with Recorder(tmp_path, run_meta()) as recorder:
+        rows = recorder.episode(SHAPE, 100)
+        for k in range(8):
+            write_tick(rows, k)
+            if rows.full:
+                rows.flush(k + 1)
+    assert sum(written) == 8
+    assert 1 < len(written) < 8
+
+
+def test_rows_that_wait_for_their_replies_are_all_kept(tmp_path):
+    """Four times as many as a ring of two batches holds, from a place in its middle."""
+    with Recorder(tmp_path, run_meta()) as recorder:
+        rows = recorder.episode(SHAPE, 3)
+        for k in range(29):
+            write_tick(rows, k)
+            rows.flush(min(k + 1, 4))
+        for k in range(28, -1, -1):
+            write_reply(rows, k)
+    answered = np.arange(29) >= 3  # the first batch was written before
+    check(read_run(tmp_path).episodes[0], 29, answered)
 
 
 def test_a_reply_tells_that_the_tick_before_it_was_run(tmp_path):

@@ -144,7 +144,8 @@ def test_a_replay_notices_a_state_that_differs(tmp_path):
     assert replay(tmp_path / "a", tmp_path / "b") == (False, 50)
 
 
-def test_a_run_cut_short_replays_as_far_as_it_goes(tmp_path):
+def test_a_run_cut_short_replays_as_far_as_it_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr("hilbench.loop.loop.BATCH_ROWS", 100)
     run(short("pes", loop__period_s=0.01, loop__duration_s=2.5, loop__episodes=2), tmp_path / "a")
     path = tmp_path / "a" / "episode_0001.arrow"
     cut(path, path.stat().st_size * 3 // 4)  # killed in the second episode
