@@ -315,7 +315,7 @@ def test_a_reader_that_dies_is_one_line(tmp_path, monkeypatch):
 
 def test_a_fault_of_our_own_does_not_pass_for_one_of_the_file(tmp_path, monkeypatch):
     nir.write(tmp_path / "net.nir", looped())
-    code = "import sys, hilbench.nal.nir as n; n.packed_file = lambda *_: [][1]; sys.exit(n.read_alone(sys.argv[1]))"
+    code = "import sys, hilbench.nal.nir as n; n._packed = lambda *_: [][1]; n.read_alone(sys.argv[1])"
     monkeypatch.setattr("hilbench.nal.nir.READ", code)
     with pytest.raises(NetworkError, match=r"net.nir: hilbench failed: IndexError: list index out of range$"):
         load(tmp_path / "net.nir")
