@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,32 @@ PACKAGES = (
 
 
 def provenance() -> dict[str, Any]:
-    """Versions, code state and host facts, as `run.json` keeps them."""
+    """Versions, code state and host facts, as `run.json` keeps them: those that this process has found first."""
     return {
-        "versions": {"python": platform.python_version(), **{name: installed_version(name) for name in PACKAGES}},
+        "versions": {**_versions()},
         "commit": _commit(),
-        "host": {
-            "system": platform.platform(),
-            "machine": platform.machine(),
-            "cpu": _cpu(),
-            "cores": os.cpu_count(),
-        },
+        "host": {**_host()},
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": sys.argv[1:],
     }
 
 
+@cache
+def _versions() -> dict[str, str | None]:
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in PACKAGES}}
+
+
+@cache
+def _host() -> dict[str, Any]:
+    return {
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+    }
+
+
+@cache
 def _commit() -> str | None:
     """The checkout's commit, with + when files differ from it; None outside a checkout."""
     root = PACKAGE.parent
