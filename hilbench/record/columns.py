@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra
+from hilbench.record.arrays import as_arrow
 from hilbench.record.events import packed
 from hilbench.types import COUNTERS, EVENT, Plant, Program, size_of
 
@@ -155,11 +156,11 @@ class Chunk:
         for name in self._names:
             found = np.ascontiguousarray(self.rows[name][:n])
             if name == "info":
-                columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self._info)}
+                columns |= {f"info.{key}": as_arrow(found[:, i]) for i, key in enumerate(self._info)}
             elif name in WIDE:
-                columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), found.shape[1])
+                columns[name] = pa.FixedSizeListArray.from_arrays(as_arrow(found.reshape(-1)), found.shape[1])
             else:
-                columns[name] = pa.array(found)
+                columns[name] = as_arrow(found)
         columns |= {name: _lists(found, n, LISTS[name]) for name, found in self.lists.items()}
         return pa.RecordBatch.from_pydict(columns)
 
@@ -177,4 +178,4 @@ def _lists(found: dict[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Ar
             flat = packed(flat, offsets[rows])
     else:
         flat = np.empty(0, flat_type)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    return pa.ListArray.from_arrays(as_arrow(offsets), as_arrow(flat))

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
+from hilbench.record.arrays import as_arrow
 from hilbench.record.columns import Widths
 from hilbench.record.layout import ECHO_NAME, FORMAT, RUN, episode_name
 from hilbench.record.rows import EpisodeRows
@@ -89,7 +90,7 @@ class Recorder:
     def echo(self, echo_ns: NDArray[np.int64]) -> None:
         """Keep the link's bare echo beside the run, behind what was kept before; nothing when there is none."""
         if echo_ns.size:
-            batch = pa.record_batch({"echo_ns": echo_ns})
+            batch = pa.record_batch({"echo_ns": as_arrow(echo_ns)})
             stream = self._streams.get(ECHO_NAME) or self._stream(ECHO_NAME, batch.schema)
             stream.write(batch)
 

@@ -34,6 +34,8 @@ from hilbench.types import RunData
 
 SUMMARY = "summary.json"
 LOCK = ".lock"
+STATISTICS = ("scipy.stats",)
+"""What a summary imports, which takes half a second."""
 ENDED = ("done", "fault")
 """How a run ends that need not be repeated."""
 
@@ -80,7 +82,7 @@ def evaluate(
         raise ScenarioError(f"workers: found {workers}, expected 1 or more")
     planner = Planner(folder / "runs")
     lines = planner.lines(cells(suite, trust=trust))
-    with _claimed(folder, suite), Workers(workers) as shared:
+    with _claimed(folder, suite), Workers(workers, STATISTICS) as shared:
         results = _Results(list(planner.jobs.values()), progress)
         head = {"status": "interrupted", "provenance": {"code": planner.code, **provenance()}}
         try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
@@ -28,8 +29,17 @@ class Workers:
     They start with the first task; `close` ends them, and the next task starts new ones.
     """
 
-    def __init__(self, n: int) -> None:
-        self._n = n
+    def __init__(self, n: int, soon: Sequence[str] = ()) -> None:
+        """Start nothing yet.
+
+        Parameters
+        ----------
+        n : int
+            How many processes run at a time.
+        soon : sequence of str
+            Modules that this process needs later. It imports them while the workers are busy.
+        """
+        self._n, self._soon = n, soon
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -79,6 +89,8 @@ class Workers:
             with suppress(BrokenProcessPool):
                 for task in tasks:
                     running[self._pool.submit(_work, function, task)] = task
+            for module in self._soon:
+                import_module(module)
             for future in as_completed(running):
                 task, error = running[future], future.exception()
                 if not isinstance(error, BrokenProcessPool):
