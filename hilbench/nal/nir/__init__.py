@@ -45,6 +45,7 @@ REFUSED, FAILED = 3, 4
 READ_TIMEOUT_S = 120
 READ_MEMORY_BYTES = 8 << 30
 KEPT_BYTES = 64 << 20
+"""An answer longer than this is not kept, and together they are hardly longer."""
 # Modules in the working directory, as an h5py.py, must not be imported: without -P (Python 3.10), '' stands first.
 SAFE = ("-P",) if sys.version_info >= (3, 11) else ()
 ONLY_INSTALLED = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; "
@@ -164,7 +165,8 @@ def read_with_notes(
     answer = answers.get(_encoded(statements)) if answers else None
     if answer is None:
         encoded, answer = _ask_child(path, lambda: _encoded(statements), ("hilbench.nal.model.codec", *soon))
-        answers[encoded] = answer
+        if len(answer) <= KEPT_BYTES:
+            answers[encoded] = answer
 
     from hilbench.nal.model.codec import unpack
     from hilbench.nal.model.network import Network
