@@ -33,6 +33,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 STRANGERS = LAYERS[3]
 """Parts that know each other through `types` and `plugins` alone."""
 CLOCKS = (
+    "files.py",
     "loop/",
     "runs/run.py",
     "runs/provenance.py",

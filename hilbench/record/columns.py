@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra
+from hilbench.record.arrays import as_arrow
 from hilbench.record.column_list import COLUMNS, Column, column_of
 from hilbench.record.events import packed
 from hilbench.record.meta import RECORD
@@ -155,9 +156,9 @@ class RowLayout:
         for name in self.names:
             found = rows[name]
             if name == "info":
-                columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self.info)}
+                columns |= {f"info.{key}": as_arrow(found[:, i]) for i, key in enumerate(self.info)}
             else:
-                columns[name] = _wide(found) if name in WIDE else pa.array(found)
+                columns[name] = _wide(found) if name in WIDE else as_arrow(found)
         columns |= {name: _wide(rows["steps"][name]) for name in self.step_names}
         columns |= {name: _lists(lists[name], len(rows), kind) for name, kind in LISTS.items()}
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
@@ -172,7 +173,7 @@ def described(schema: pa.Schema) -> pa.Schema:
 
 def _wide(found: NDArray[Any]) -> pa.Array:
     """A column of fixed lists, of (n_rows, ...)."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), math.prod(found.shape[1:]))
+    return pa.FixedSizeListArray.from_arrays(as_arrow(found.reshape(-1)), math.prod(found.shape[1:]))
 
 
 def _lists(found: Mapping[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Array:
@@ -186,4 +187,4 @@ def _lists(found: Mapping[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa
         flat = np.concatenate([found[row] for row in rows])
         if kind == EVENT:
             flat = packed(flat, offsets[rows])
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    return pa.ListArray.from_arrays(as_arrow(offsets), as_arrow(flat))

@@ -17,6 +17,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
+from hilbench.record.arrays import as_arrow
 from hilbench.record.columns import Widths, described
 from hilbench.record.layout import ECHO_NAME, RUN, episode_name
 from hilbench.record.meta import RECORD, EpisodeEnd, Fault, RunMeta, Status, StreamTotals
@@ -95,7 +96,7 @@ class Recorder:
     def echo(self, echo_ns: NDArray[np.int64]) -> None:
         """Keep the link's bare echo beside the run, behind what was kept before; nothing when there is none."""
         if echo_ns.size:
-            batch = pa.record_batch({"echo_ns": echo_ns}, metadata={KEY: str(RECORD.version)})
+            batch = pa.record_batch({"echo_ns": as_arrow(echo_ns)}, metadata={KEY: str(RECORD.version)})
             stream = self._streams.get(ECHO_NAME) or self._stream(ECHO_NAME, batch.schema)
             stream.write(batch)
 

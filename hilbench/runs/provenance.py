@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 
 from hilbench.machine.packages import installed_version
@@ -19,17 +20,27 @@ PACKAGES = (
 
 
 def provenance() -> Provenance:
-    """Versions, code state and host facts, as `run.json` keeps them."""
-    versions = {name: installed_version(name) for name in PACKAGES}
+    """Versions, code state and host facts, as `run.json` keeps them: those that this process has found first."""
     return Provenance(
-        package_versions={"python": platform.python_version(), **versions},
+        package_versions={**_versions()},
         commit=_commit(),
-        host=Host(system=platform.platform(), architecture=platform.machine(), cpu_model=_cpu(), n_cpus=os.cpu_count()),
+        host=_host(),
         started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         arguments=tuple(sys.argv[1:]),
     )
 
 
+@cache
+def _versions() -> dict[str, str | None]:
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in PACKAGES}}
+
+
+@cache
+def _host() -> Host:
+    return Host(system=platform.platform(), architecture=platform.machine(), cpu_model=_cpu(), n_cpus=os.cpu_count())
+
+
+@cache
 def _commit() -> str | None:
     """The checkout's commit, with + when files differ from it; None outside a checkout."""
     root = PACKAGE.parent

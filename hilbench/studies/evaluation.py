@@ -29,12 +29,14 @@ from hilbench.runs.provenance import provenance
 from hilbench.runs.run import RunLabels, run
 from hilbench.runs.sources import source_of
 from hilbench.studies.plan import Case, Job, Line, Planner, without_run
-from hilbench.studies.pool import work
+from hilbench.studies.pool import Workers
 from hilbench.studies.schema import SUMMARY, Summary, read_summary, write_summary
 from hilbench.studies.suite import Suite, cells, load_suite
 from hilbench.studies.summary import summarise
 
 LOCK = ".lock"
+STATISTICS = ("scipy.stats",)
+"""What a summary imports, which takes half a second."""
 ENDED = ("done", "fault")
 """How a run ends that need not be repeated."""
 
@@ -81,18 +83,18 @@ def evaluate(
         raise ScenarioError(f"workers: found {workers}, expected 1 or more")
     planner = Planner(folder / "runs")
     lines = planner.lines(cells(suite, trust=trust))
-    with _claimed(folder, suite):
+    with _claimed(folder, suite), Workers(workers, STATISTICS) as shared:
         results = _Results(list(planner.jobs.values()), progress)
         status: Literal["interrupted", "done"] = "interrupted"
         began = provenance()
         try:
-            results.run_all(workers)
-            _meter(lines, results)
-            _compare(lines, results, workers)
+            results.run_all(shared)
+            _meter(lines, results, shared)
+            _compare(lines, results, shared)
             status = "done"
         finally:
             results.sweep()
-            answers = _measured(lines, results, workers)
+            answers = _measured(lines, results, shared)
             summary = summarise(suite, lines, answers, results.errors)
             summary.status, summary.code_version, summary.provenance = status, planner.code, began
             release(folder)
@@ -108,12 +110,16 @@ class _Results:
         self.statuses: dict[Job, str] = {}
         self.errors: dict[Job, str] = {job: "the evaluation was interrupted before this run's end" for job in jobs}
 
-    def run_all(self, workers: int) -> None:
+    def run_all(self, shared: Workers) -> None:
         """Run what is missing: runs that share the machine, then exclusive ones, then those that repeat the latter."""
-        shared = [job for job in self._jobs if not job.exclusive and job.after is None]
-        exclusive = [job for job in self._jobs if job.exclusive]
-        for jobs, at_a_time in ((shared, workers), (exclusive, 1), ([j for j in self._jobs if j.after], workers)):
-            work([job for job in jobs if not self._reuse(job)], run_job, self._ended, at_a_time)
+        self._run([job for job in self._jobs if not job.exclusive and job.after is None], shared)
+        if exclusive := [job for job in self._jobs if job.exclusive]:
+            with _alone(shared) as single:
+                self._run(exclusive, single)
+        self._run([job for job in self._jobs if job.after], shared)
+
+    def _run(self, jobs: list[Job], workers: Workers) -> None:
+        workers.work([job for job in jobs if not self._reuse(job)], run_job, self._ended)
 
     def sweep(self) -> None:
         """After an interruption, look for runs that have ended since."""
@@ -151,6 +157,14 @@ class _Results:
             self._progress(Progress(job.folder.name, word, len(self.statuses), len(self._jobs)))
 
 
+@contextmanager
+def _alone(shared: Workers) -> Iterator[Workers]:
+    """A single worker that has the machine to itself: the others end before."""
+    shared.close()
+    with Workers(1) as single:
+        yield single
+
+
 def run_job(job: Job) -> Any:
     """Run one job in a worker process, in place of what an earlier evaluation left unfinished."""
     shutil.rmtree(job.folder, ignore_errors=True)
@@ -177,13 +191,14 @@ def _run_id(job: Job | None) -> str | None:
     return None if job is None or (meta := _meta(job)) is None else meta.run_id
 
 
-def _meter(lines: Iterable[Line], results: _Results) -> None:
+def _meter(lines: Iterable[Line], results: _Results, shared: Workers) -> None:
     """Where a meter can be read here, meter the first seed of every cell, one at a time."""
     if None not in meters().values():
         return
     firsts = [line.cases[0].job for line in lines if not line.role]
     todo = [job for job in firsts if results.statuses.get(job) == "done" and not _metered(job)]
-    work(todo, meter_job, lambda job, found, error: None, 1)  # energy_measured says what is missing
+    with _alone(shared) as single:
+        single.work(todo, meter_job, lambda job, found, error: None)  # energy_measured says what is missing
 
 
 def _metered(job: Job) -> bool:
@@ -199,12 +214,12 @@ def meter_job(job: Job) -> Any:
     return measure_energy(job.folder, scenario=job.scenario)
 
 
-def _compare(lines: Iterable[Line], results: _Results, workers: int) -> None:
+def _compare(lines: Iterable[Line], results: _Results, shared: Workers) -> None:
     """Compare spikes with the reference's: of every cell that records them on another backend, its first seed."""
     firsts = [line.cases[0].job for line in lines if not line.role]
     todo = [job for job in firsts if job.scenario.record.spikes and job.scenario.chosen.backend.kind != REFERENCE]
     todo = [job for job in todo if results.statuses.get(job) == "done" and not (job.folder / AGREEMENT).exists()]
-    work(todo, compare_job, lambda job, found, error: None, workers)  # spike_agreement is missing then
+    shared.work(todo, compare_job, lambda job, found, error: None)  # spike_agreement is missing then
 
 
 def compare_job(job: Job) -> Any:
@@ -223,7 +238,7 @@ def measure_case(case: Case) -> dict[str, Any]:
     return measure(read_run(case.job.folder), references, wall=case.job.exclusive, asked=asked)
 
 
-def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Case, dict[str, Any]]:
+def _measured(lines: Iterable[Line], results: _Results, shared: Workers) -> dict[Case, dict[str, Any]]:
     """The metrics of every run that has ended."""
     todo = [case for line in lines for case in line.cases if results.statuses.get(case.job) in ENDED]
     answers: dict[Case, dict[str, Any]] = {}
@@ -233,7 +248,7 @@ def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Ca
         if error is not None:
             results.errors[case.job] = f"not measured: {said(error)}"
 
-    work(list(dict.fromkeys(todo)), measure_case, ended, workers)
+    shared.work(list(dict.fromkeys(todo)), measure_case, ended)
     return answers
 
 

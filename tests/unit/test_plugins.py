@@ -202,7 +202,7 @@ def test_a_suite_is_summarised_beside_bad_metrics(bad, tmp_path, monkeypatch):
     from hilbench.studies import evaluation
 
     monkeypatch.setattr(
-        evaluation, "work", lambda tasks, function, ended, _: [ended(t, function(t), None) for t in tasks]
+        evaluation.Workers, "work", lambda _, tasks, function, ended: [ended(t, function(t), None) for t in tasks]
     )
     suite = {"name": "s", "summary": "s", "scenarios": ["cartpole_ladder"], "controllers": ["lqr"], "seeds": [1, 2, 3]}
     (cell,) = evaluate(suite | {"set": {"loop.duration_s": 0.05}}, tmp_path / "out").cells

@@ -18,7 +18,7 @@ from small_suite import SMALL
 
 from hilbench.machine.signals import as_interrupts
 from hilbench.record.reader import read_run
-from hilbench.studies.pool import work
+from hilbench.studies.pool import Workers
 
 pytestmark = pytest.mark.timeout(200)
 HELPERS = os.path.dirname(recorded_rows.__file__)
@@ -133,7 +133,8 @@ def test_handlers_are_as_they_were_afterwards():
 
 def test_a_worker_that_is_asked_to_end_closes_what_it_has_open_and_takes_no_more(tmp_path):
     told = []
-    work([str(tmp_path / "a")], ended_from_outside, lambda task, found, error: told.append(type(error).__name__), 1)
+    with Workers(1) as pool:
+        pool.work([str(tmp_path / "a")], ended_from_outside, lambda *ended: told.append(type(ended[2]).__name__))
     assert told == ["BrokenProcessPool"]
     assert (tmp_path / "a").read_text() == "closed" * 2, "a task whose worker died is tried once more"
 

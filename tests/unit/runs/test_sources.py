@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -402,23 +403,23 @@ def test_a_run_whose_sources_changed_after_it_was_planned_is_not_taken_for_it(
 ) -> None:
     from hilbench.studies import evaluation
 
-    def work_here(tasks: list, function: Callable, ended: Callable, workers: int) -> None:
+    def work_here(workers: evaluation.Workers, tasks: list, function: Callable, ended: Callable) -> None:
         for task in tasks:
             ended(task, function(task), None)
 
-    def change_then_work(tasks: list, *arguments: object) -> None:
+    def change_then_work(*arguments: Any) -> None:
         (outside / "law_helper.py").write_text("FORCE_N = 3.0\n")
-        work_here(tasks, *arguments)
+        work_here(*arguments)
 
     def statuses() -> list[str]:
         steps: list[evaluation.Progress] = []
         evaluation.evaluate(suite(outside), outside / "out", steps.append)
         return [step.status for step in steps]
 
-    monkeypatch.setattr(evaluation, "work", change_then_work)
+    monkeypatch.setattr(evaluation.Workers, "work", change_then_work)
     assert statuses() == ["done"]
     (outside / "law_helper.py").write_text(FILES["law_helper.py"])  # as it was: the same key
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
     assert statuses() == ["done"]
     assert statuses() == ["was there"]
 

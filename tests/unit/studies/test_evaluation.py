@@ -26,6 +26,7 @@ from hilbench.scenario.delays import TraceDelay
 from hilbench.studies import evaluation
 from hilbench.studies.evaluation import Progress, evaluate
 from hilbench.studies.plan import Job, Planner
+from hilbench.studies.pool import Workers
 from hilbench.studies.schema import Cell, Summary
 from hilbench.studies.suite import cells, load_suite
 
@@ -59,7 +60,7 @@ def texts(folder: Path) -> list[str]:
     return [json.dumps(cell) for cell in json.loads((folder / "summary.json").read_text())["cells"]]
 
 
-def work_here(tasks: Sequence, function: Callable[[Any], Any], ended: Callable, workers: int) -> None:
+def work_here(workers: Workers, tasks: Sequence, function: Callable[[Any], Any], ended: Callable) -> None:
     """In place of a process pool, whose processes take longer to start than these runs take."""
     for task in tasks:
         ended(task, function(task), None)
@@ -67,14 +68,14 @@ def work_here(tasks: Sequence, function: Callable[[Any], Any], ended: Callable, 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
 
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Summary, Path]:
     folder = tmp_path_factory.mktemp("scored")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "work", work_here)
+        patch.setattr(evaluation.Workers, "work", work_here)
         return evaluate(SCORED, folder), folder
 
 
@@ -132,7 +133,7 @@ def test_a_row_repeats_from_its_own_command(scored: tuple, tmp_path: Path, capsy
 
 def test_a_pool_gives_the_same_cells_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate(SMALL, tmp_path / "pool", workers=2)
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
     one = evaluate(SMALL, tmp_path / "one")
     assert texts(tmp_path / "one") == texts(tmp_path / "pool")
     assert len(one.cells) == 4
@@ -232,7 +233,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path) -> None
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def work_with_failures(tasks: Sequence, function: Callable[[Any], Any], ended: Callable, workers: int) -> None:
+def work_with_failures(workers: Workers, tasks: Sequence, function: Callable[[Any], Any], ended: Callable) -> None:
     """Seed 10001 of LQR fails in the way its pole length says."""
     for task in tasks:
         if isinstance(task, Job) and (task.scenario.controller, task.scenario.loop.seed) == ("lqr", 10001):
@@ -245,14 +246,14 @@ def work_with_failures(tasks: Sequence, function: Callable[[Any], Any], ended: C
 def test_runs_that_raise_or_kill_their_worker_are_reported_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "work", work_with_failures)
+    monkeypatch.setattr(evaluation.Workers, "work", work_with_failures)
     summary = evaluate(SMALL, tmp_path)
     died, raised, *others = (cell.failures for cell in summary.cells)
     assert died == ["seed 10001: BrokenProcessPool: the worker died"]
     assert raised == ["seed 10001: ZeroDivisionError: no such luck"]
     assert others == [[], []]
     assert [cell.metrics["error_rms"].n for cell in summary.cells] == [2, 2, 3, 3]
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
     assert sum(step.status == "done" for step in steps_of(tmp_path)) == 2, "only those that failed run again"
 
 
@@ -328,7 +329,7 @@ def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(
     assert missing >= 6, "the queue was cancelled"
     ended = [json.loads(path.read_text())["status"] for path in (tmp_path / "runs").glob("*/run.json")]
     assert ended.count("done") == 12 - missing, "what ended all the same is in the summary"
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
     again = steps_of(tmp_path)
     assert sum(step.status == "was there" for step in again) >= 12 - missing
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "done"
