@@ -81,7 +81,7 @@ def test_a_damaged_run_is_named_and_the_rest_is_reported(tmp_path: Path, capsys:
         main(["report", str(folder), "-o", str(tmp_path / "report.html")])
     said = capsys.readouterr().err
     assert (end.value.code, said.count("\n")) == (1, 1)
-    assert said.startswith(f"hilbench: PD: seed 2: {folder / second}/episode_0000.arrow: damaged: rows 1000 to 1999 ")
+    assert said.startswith(f"hilbench: PD: seed 2: {folder / second}/episode_0000.arrow: damaged: rows 0 to 2999 ")
     report = gather([folder])
     assert "1 of 2" in [entry.text for entry in report.tables[0].rows[0][1]]
     assert report.cards[-1].figure == "1 of 2"
