@@ -24,6 +24,7 @@ from peers.environments import ROOT, python_of
 from peers.tables import markdown, show
 
 from hilbench.runs.provenance import provenance
+from hilbench.types import to_builtins
 
 WORKERS = Path(__file__).parent / "peers"
 OUT = ROOT / "runs" / "bench"
@@ -106,11 +107,15 @@ def chosen(works: Sequence[Work], quick: bool, words: list[str] | None) -> list[
 
 def measure(works: Sequence[Work], alone: Sequence[str]) -> dict[str, Any]:
     """The results as `engine.json` holds them."""
-    found, rows, load = provenance(), [], os.getloadavg()[0]  # what else ran here: ratios of a busy machine are rough
+    found, rows, load = (
+        to_builtins(provenance()),
+        [],
+        os.getloadavg()[0],
+    )  # what else ran here: ratios of a busy machine are rough
     for work in works:
         print(f"{work.name}: {', '.join(peer.name for peer in work.peers)}", file=sys.stderr)
         rows += compare(work)
-    host = found["host"] | {"load": load} | {key: found[key] for key in ("versions", "commit", "started")}
+    host = found["host"] | {"load": load} | {key: found[key] for key in ("package_versions", "commit", "started_at")}
     return {"host": host, "rows": rows} | {name: ALONE[name]() if name in alone else None for name in ALONE}
 
 

@@ -38,10 +38,11 @@ from rich.table import Table
 from hilbench import plugins
 from hilbench.nal import Network
 from hilbench.record.columns import Widths
-from hilbench.record.writer import Recorder
+from hilbench.record.rows import EpisodeRows
+from hilbench.record.streams import StreamWriter
 from hilbench.runs.provenance import provenance
 from hilbench.seeding import stream
-from hilbench.types import EVENT, Events, Link, Probes, Tick
+from hilbench.types import EVENT, Events, Link, Probes, Tick, to_builtins
 
 PERIOD_US, TICKS, EVENTS, SIDE = 20_000, 50, 50_000, 64
 STREAMS = ("random 64x64", "one address")
@@ -71,8 +72,8 @@ def main() -> None:
 
 def measure(rounds: int) -> dict[str, Any]:
     """The results as `events.json` holds them."""
-    found, load = provenance(), os.getloadavg()[0]
-    host = found["host"] | {"load": load} | {key: found[key] for key in ("versions", "commit", "started")}
+    found, load = to_builtins(provenance()), os.getloadavg()[0]
+    host = found["host"] | {"load": load} | {key: found[key] for key in ("package_versions", "commit", "started_at")}
     rows = []
     for name in STREAMS:
         ticks = made(name)
@@ -178,16 +179,17 @@ def in_rows(ticks: list[Events], rounds: int) -> list[tuple[str, ...]]:
 def kept(ticks: list[Events], folder: Path, compress: bool) -> tuple[float, float]:
     """A row's time, the median, and that of writing all of them, in s."""
     obs, state, taken_ns = np.zeros(1, np.float32), np.zeros(1), []
-    with Recorder(folder, {}, compress) as recorder:
-        rows = recorder.episode(SHAPE, TICKS)
-        for k, events in enumerate(ticks):
-            row = (k, k * PERIOD_US, False, False, 0, 0, 0, 0, 0.0, False, False, 0)
-            start_ns = perf_counter_ns()
-            rows.tick(row, Tick(k, events=events), obs, state, {}, events)
-            taken_ns.append(perf_counter_ns() - start_ns)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = EpisodeRows(lambda schema: StreamWriter(folder / "episode.arrow", schema, compress), SHAPE, TICKS)
+    for k, events in enumerate(ticks):
+        row = (k, k * PERIOD_US, False, False, 0, 0, 0, 0, 0.0, False, False, 0)
         start_ns = perf_counter_ns()
-        rows.flush(TICKS)
-        wrote_ns = perf_counter_ns() - start_ns
+        rows.tick(row, Tick(k, events=events), obs, state, {}, events)
+        taken_ns.append(perf_counter_ns() - start_ns)
+    start_ns = perf_counter_ns()
+    rows.flush(TICKS)
+    wrote_ns = perf_counter_ns() - start_ns
+    rows.close()
     return float(np.median(taken_ns)) * 1e-9, wrote_ns * 1e-9
 
 

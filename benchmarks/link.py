@@ -36,7 +36,7 @@ from peers.tables import markdown, show
 from hilbench import plugins
 from hilbench.bridge.protocol.ticks import encode_tick
 from hilbench.runs.provenance import provenance
-from hilbench.types import LawProgram, Link, Port, Probes, Tick
+from hilbench.types import LawProgram, Link, Port, Probes, Tick, to_builtins
 
 PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("values", 2),))
 WARM_UP = 100
@@ -105,8 +105,8 @@ def unix_echo(end: socket.socket) -> None:
 
 def measure(n_ticks: int, rounds: int, rate_hz: float) -> dict[str, Any]:
     """The results as `link.json` holds them."""
-    found, load = provenance(), os.getloadavg()[0]
-    host = found["host"] | {"load": load} | {key: found[key] for key in ("versions", "commit", "started")}
+    found, load = to_builtins(provenance()), os.getloadavg()[0]
+    host = found["host"] | {"load": load} | {key: found[key] for key in ("package_versions", "commit", "started_at")}
     rows = []
     with contextlib.ExitStack() as stack:
         trips = {BARE: stack.enter_context(bare_trip()), BARE_UNIX: stack.enter_context(bare_unix_trip())}

@@ -22,7 +22,7 @@ from hilbench import plugins
 from hilbench.nal.model.codec import pack, unpack
 from hilbench.nal.model.network import Network
 from hilbench.runs.provenance import provenance
-from hilbench.types import Probes
+from hilbench.types import Probes, to_builtins
 
 OUT = ROOT / "runs" / "bench"
 MOST_S = 10.0
@@ -46,7 +46,7 @@ def main() -> None:
 
 def measure(most: int, backend: str) -> dict[str, Any]:
     """The results as `load.json` holds them."""
-    found, load = provenance(), os.getloadavg()[0]
+    found, load = to_builtins(provenance()), os.getloadavg()[0]
     once(10, True, backend)
     rows = [once(n, joined, backend) for joined in (False, True) for n in (most // 4, most // 2, most)]
     return {"provenance": found, "load": load, "backend": backend, "most_s": MOST_S, "rows": rows}

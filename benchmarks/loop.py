@@ -25,6 +25,7 @@ from hilbench.loop.virtual import Lockstep
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder
 from hilbench.runs.build import make_agent, make_plant
+from hilbench.runs.run import run_meta
 from hilbench.scenario.files import load
 from hilbench.scenario.resolved import Scenario
 
@@ -92,7 +93,7 @@ def agent_run(plant: Any, agent: Agent, n_ticks: int) -> float:
 
 def loop_run(scenario: Scenario, plant: Any, agent: Agent, folder: Path) -> float:
     """From the first observation, by the record's own stamp, until the last row is on disk: without resets."""
-    with Recorder(folder, {}, compress=True) as recorder:
+    with Recorder(folder, run_meta(scenario, plant, agent), compress=True) as recorder:
         Loop(plant, agent, scenario.loop, recorder, Lockstep(1)).run()
         recorder.end_episode()
         end_ns = monotonic_ns()

@@ -17,6 +17,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import msgspec
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
@@ -27,6 +28,8 @@ from hilbench.report.page import write
 from hilbench.runs.provenance import provenance
 from hilbench.runs.run import run
 from hilbench.scenario.files import load
+from hilbench.studies.schema import Summary, write_summary
+from hilbench.types import to_builtins
 
 TARGETS = {"open_s": 3.0, "size_mb": 8.0}
 
@@ -68,10 +71,10 @@ def evaluation(folder: Path, n_cells: int) -> None:
     rows = []
     for i in range(n_cells):
         row = dict(cells[("pd", "pes", "pes", "live")[i % 4]])
-        references = {"twin": cells["twin"]["runs"]} if row["label"] == "pes" else {}
-        rows.append(row | {"label": f"{row['label']} {i}", "scenario": f"arm {i % 5}", "references": references})
-    whole = {"format": 1, "suite": "many", "summary": "Many cells.", "cells": rows, "provenance": provenance()}
-    (folder / "summary.json").write_text(json.dumps(whole), "utf-8")
+        references = {"twin": cells["twin"]["run_folders"]} if row["label"] == "pes" else {}
+        rows.append(row | {"label": f"{row['label']} {i}", "scenario": f"arm {i % 5}", "reference_folders": references})
+    whole = {"suite": "many", "suite_summary": "Many cells.", "status": "done", "cells": rows}
+    write_summary(folder, msgspec.convert(whole | {"provenance": to_builtins(provenance())}, Summary))
 
 
 def _cell(folder: Path, name: str, controller: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def _cell(folder: Path, name: str, controller: str, settings: dict[str, Any]) ->
     metrics = {key: {**m, "iqm": m["value"], "values": [m["value"]] * 5} for key, m in found.items()}
     return {
         "label": name, "scenario": "arm", "controller": controller, "backend": scenario.chosen.backend.kind,
-        "link": "inprocess", "mode": scenario.loop.mode, "seeds": [0, 1, 2, 3, 4], "runs": [name] * 5,
+        "link": "inprocess", "mode": scenario.loop.mode, "seeds": [0, 1, 2, 3, 4], "run_folders": [name] * 5,
         "metrics": metrics, "command": f"hilbench run arm_payload --controller {controller} --seed 0",
     }  # fmt: skip
 

@@ -33,9 +33,10 @@ from peers.environments import ROOT
 from rich.console import Console
 from rich.table import Table
 
+from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.runs.provenance import provenance
-from hilbench.types import SAFE, RunData
+from hilbench.types import SAFE, to_builtins
 
 RATE_HZ = 1000
 AWAY_S, BURST_S, LOSS = 2.0, 5.0, 0.2
@@ -232,11 +233,12 @@ def judge(
         if each["growth_bytes"] > GROWTH_MAX_BYTES or each["descriptors_grown"] > 0:
             failed.append(f"{each['process']} grew: {each['growth_bytes']} B, {each['descriptors_grown']} descriptors")
     names = ("misses", "latency[p50]", "latency[p99]", "latency[p99.9]", "tip_error[rms]")
-    found, load = provenance(), os.getloadavg()[0]
+    found, load = to_builtins(provenance()), os.getloadavg()[0]
+    host = found["host"] | {"load": load} | {key: found[key] for key in ("package_versions", "commit", "started_at")}
     return {
-        "host": found["host"] | {"load": load} | {key: found[key] for key in ("versions", "commit", "started")},
+        "host": host,
         "seconds": seconds, "rate_hz": RATE_HZ, "ticks": ticks, "faults": faults, "processes": held,
-        "recoveries": sum("recovered" in fault for fault in run.meta["faults"]), "losses": len(run.meta["faults"]),
+        "recoveries": sum(fault.recovery is not None for fault in run.meta.faults), "losses": len(run.meta.faults),
         "metrics": {name: metrics[name] for name in names if name in metrics}, "failed": failed,
     }  # fmt: skip
 
@@ -246,7 +248,7 @@ def trace(run: RunData, at_s: float, kind: str, answered: int) -> dict[str, Any]
     rows = run.episodes[0]
     first, last = round((at_s - 1) * RATE_HZ), round((at_s + WINDOW_S) * RATE_HZ)
     window = slice(first, last)
-    lost = [fault for fault in run.meta["faults"] if first <= fault["tick"] < last]
+    lost = [fault for fault in run.meta.faults if first <= fault.tick < last]
     unanswered = int((~rows["answered"][window] & ~rows["skipped"][window]).sum())
     safe_s = float((rows["sources"][window] == SAFE).mean(axis=1).sum() / RATE_HZ)
     if kind == "loss":

@@ -1,8 +1,9 @@
 """hilbench: a hardware-in-the-loop, closed-loop robotics testbed for spiking controllers.
 
-Importing it registers the plants with Gymnasium, where that is installed. It loads no engine, socket or simulator: each
-name below is loaded by its first use. `gym.make("hilbench:hilbench/ArmPayload-v0")` imports hilbench itself, so it also
-works in processes that have not imported it, as the workers of a pool.
+Importing it registers the plants with Gymnasium, where that is installed. The command `hilbench` registers them with
+the first plant that it loads, as most of what it does needs no Gymnasium. No engine, socket or simulator is loaded:
+each name below is loaded by its first use. `gym.make("hilbench:hilbench/ArmPayload-v0")` imports hilbench itself, so it
+also works in processes that have not imported it, as the workers of a pool.
 """
 
 from __future__ import annotations
@@ -105,11 +106,5 @@ def _is_command() -> bool:
     return os.path.basename(sys.argv[0]) == "hilbench"
 
 
-try:
-    register()  # imports Gymnasium, which takes most of the command's start
-except KeyboardInterrupt:
-    if not _is_command():
-        raise
-    from hilbench.__main__ import interrupted
-
-    interrupted()
+if not _is_command():
+    register()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from time import time_ns
+
+SETTLED_NS = 2_000_000_000
+"""Changes that are nearer to each other may have one time: so coarse are the times that some file systems keep."""
 
 
 def is_file(path: str | Path) -> bool:
@@ -13,6 +17,17 @@ def is_file(path: str | Path) -> bool:
         return Path(path).is_file()
     except (OSError, ValueError):
         return False
+
+
+def signature(path: Path) -> tuple[int, ...] | None:
+    """What changes with a file's contents, without reading it. Raises OSError.
+
+    None for a file that was changed just now: after another change it might look the same.
+    """
+    found = path.stat()
+    if time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < SETTLED_NS:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -15,7 +15,7 @@ from test_layers import FILES, LAYERS, own_imports, part
 
 from hilbench import plugins
 from hilbench.bridge.protocol.wire import Kind
-from hilbench.record.layout import BESIDE, ECHO_NAME, RUN
+from hilbench.record.layout import AGREEMENT, ECHO_NAME, ENERGY, RUN
 from hilbench.record.streams import SUMS
 from hilbench.runs.run import run
 from hilbench.scenario.files import load
@@ -105,7 +105,7 @@ def test_the_files_of_a_run_are_those_that_it_leaves(tmp_path: Path) -> None:
     run(load("cartpole_ladder", short, "lqr"), tmp_path / "run")
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert {RUN, ECHO_NAME, ECHO_NAME.replace(".arrow", SUMS)} < left
-    assert listed == left | {name for name, *_ in BESIDE}
+    assert listed == left | {AGREEMENT, ENERGY}
 
 
 def test_every_kind_of_part_has_its_steps() -> None:

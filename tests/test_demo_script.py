@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import pytest
 from load_script import load_script
 
 from hilbench.errors import RecordError
+from hilbench.studies.schema import Summary
 
 SCRIPT = Path(__file__).parents[1] / "scenarios" / "scripts" / "demo.py"
 
@@ -25,17 +27,18 @@ def cell(controller: str, mode: str = "lockstep", link: str = "inprocess", **met
     """A summary's cell over two seeds."""
     found = {name: {"values": values} for name, values in metrics.items()}
     traits = {"controller": controller, "mode": mode, "link": link}
-    return {**traits, "seeds": [1, 2], "failed": [], "metrics": found}
+    return {**traits, "label": "", "scenario": "", "seeds": [1, 2], "failures": [], "metrics": found}
 
 
-def summary(demo: ModuleType, **changes: list) -> dict:
+def summary(demo: ModuleType, **changes: list) -> Summary:
     """One in which every claim holds, but for `changes`: CELL_METRIC -> values."""
     good = {
         "pd_error": [0.17, 0.2], "frozen_error": [0.13, 0.101], "pes_error": [0.01, 0.002],
         "pes_score": [0.9, 0.97], "pid_score": [0.5, 0.6],
     } | changes  # fmt: skip
     device = cell("pes", "realtime", "zmq", **{name: [0.1] for name in demo.DEVICE})
-    return {
+    found = {
+        "suite": "demo",
         "cells": [
             cell("pd", **{demo.SETTLED: good["pd_error"]}),
             cell("pid", adaptivity=good["pid_score"]),
@@ -44,9 +47,10 @@ def summary(demo: ModuleType, **changes: list) -> dict:
         ],
         "references": [{**cell("pes", **{demo.SETTLED: good["frozen_error"]}), "role": "twin"}],
     }
+    return msgspec.convert(found, Summary)
 
 
-def verdicts(demo: ModuleType, found: dict) -> list[bool]:
+def verdicts(demo: ModuleType, found: Summary) -> list[bool]:
     return [holds for _, holds in demo.judge(found)]
 
 
@@ -66,17 +70,17 @@ def test_a_claim_holds_only_when_every_seed_bears_it_out(demo: ModuleType, chang
 
 def test_a_failed_seed_is_against_every_claim_about_its_cell(demo: ModuleType) -> None:
     found = summary(demo)
-    found["cells"][2]["failed"].append("seed 2: gone")
+    found.cells[2].failures.append("seed 2: gone")
     assert verdicts(demo, found) == [False, False, True]
 
 
 def test_the_device_needs_its_latency_its_misses_and_its_links_round_trip(demo: ModuleType) -> None:
     for name in demo.DEVICE:
         found = summary(demo)
-        del found["cells"][3]["metrics"][name]
+        del found.cells[3].metrics[name]
         assert verdicts(demo, found) == [True, True, False]
     found = summary(demo)
-    del found["cells"][3]
+    del found.cells[3]
     assert verdicts(demo, found) == [True, True, False]
 
 
@@ -85,11 +89,11 @@ def test_the_readme_has_the_table_that_its_command_prints(demo, tmp_path, capsys
     readme = (SCRIPT.parents[2] / "README.md").read_text("utf-8")
     printed = re.search(r"^\| controller \|.*\n(?:\|.*\n)+", readme, re.M)[0].splitlines()
     assert "scenarios/scripts/demo.py --table" in readme
-    found = {"cells": [], "references": []}
+    found = {"format_version": 2, "suite": "demo", "cells": [], "references": []}
     for line, (title, controller, traits) in zip(printed[2:], demo.ROWS, strict=True):
         name, score, *errors, frozen = (column.strip() for column in line.strip("|").split("|"))
         assert name == title
-        of = {"controller": controller, "link": "inprocess", **traits}
+        of = {"label": name, "scenario": "arm", "controller": controller, "link": "inprocess", **traits}
         metrics = {f"error_rms[{p}]": {"iqm": float(e) / 1000} for p, e in zip(demo.PHASES, errors, strict=True)}
         if score != "-":
             value, *ci95 = map(float, re.findall(r"[\d.]+", score))

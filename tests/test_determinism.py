@@ -90,7 +90,7 @@ def test_a_real_time_run_and_its_replay(tmp_path, controller, late):
     recorded = record(tmp_path / "a", controller, link="zmq", mode="realtime", late=late, deadline_s=deadline_s)
     again = read_replay(tmp_path / "a", tmp_path / "b")
     assert_equal(recorded, again, ("state", "actions", "sources", "skipped", "applied_step", "t_us"))
-    assert again.meta["replay_of"] == str(tmp_path / "a")
+    assert again.meta.replay_of == str(tmp_path / "a")
 
 
 def test_a_real_time_run_of_several_episodes_that_carry_weights_and_its_replay(tmp_path):
@@ -135,8 +135,8 @@ def test_a_device_that_is_killed_leaves_a_fault_and_a_safe_plant(tmp_path):
     assert "SIGKILL" in message
     assert "Traceback" not in message
     data = read_run(folder)
-    assert data.meta["status"] == "fault"
-    assert str(device) in data.meta["faults"][0]["text"]
+    assert data.meta.status == "fault"
+    assert str(device) in data.meta.faults[0].message
     assert (data.episodes[0]["sources"][-1][-1:] == SAFE).all()
     assert replay(folder, tmp_path / "replay") == (True, len(data.episodes[0]["seq"]))
 

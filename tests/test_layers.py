@@ -20,9 +20,8 @@ TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
 LAYERS = (
     ("errors", "files", "types", "seeding", "settings", "plugins", "modules"),
     ("scenario", "coders", "nal", "lines"),
-    ("firmware", "robot"),
+    ("firmware", "robot", "record"),
     ("envs", "controllers", "backends", "bridge", "metrics", "meters", "conformance"),
-    ("record",),
     ("loop",),
     ("machine",),
     ("runs",),
@@ -34,6 +33,7 @@ LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 STRANGERS = LAYERS[3]
 """Parts that know each other through `types` and `plugins` alone."""
 CLOCKS = (
+    "files.py",
     "loop/",
     "runs/run.py",
     "runs/provenance.py",

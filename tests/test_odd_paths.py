@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blank import run_meta
 
 from hilbench import load, make_plant
 from hilbench.bridge.unix import Config, UnixLink
@@ -67,7 +68,7 @@ def test_a_run_and_an_evaluation_are_written_read_and_drawn(folder: Path) -> Non
 
 
 def test_a_links_bare_echo_is_kept_there(folder: Path) -> None:
-    with Recorder(folder / "run", {}) as recorder:
+    with Recorder(folder / "run", run_meta()) as recorder:
         recorder.echo(np.arange(5))
     assert (folder / "run" / ECHO_NAME).stat().st_size > 0
 

@@ -86,6 +86,6 @@ def test_sb3_policy(tmp_path: Path, sb3: Any) -> None:
     summary = json.loads((tmp_path / "here" / "evaluation" / "summary.json").read_text())
     ppo = next(cell for cell in summary["cells"] if cell["controller"] == "ppo")
     assert ppo["backend"] == "law"
-    assert ppo["failed"] == []
+    assert ppo["failures"] == []
     assert float(found["ppo", "error_rms"][0]) == pytest.approx(ppo["metrics"]["error_rms"]["iqm"], rel=0.01)
     assert (tmp_path / "here" / "ppo.zip").is_file()

@@ -25,7 +25,7 @@ PLACES = {
     "runs": (412, "build, run, replay"),
     "machine": (412, "the host, doctor"),
     "loop": (412, "owns time"),
-    "record": (412, "a run's files"),
+    "record": (250, "a run's files"),
     "meters": (51, "joules"),
     "controllers": (160, "laws, networks"),
     "conformance": (282, "by the reference"),
@@ -62,7 +62,7 @@ WIDTHS = {
     "seeding": 104, "errors": 92, "files": 88, "types": 92, "modules": 92,
 }  # fmt: skip
 """Of boxes that are not as wide as most."""
-GAPS = {9: 84, 8: 58, 7: 50, 6: 44, 5: 40, 4: 56, 3: 50, 2: 38, 1: 30}
+GAPS = {8: 84, 7: 58, 6: 50, 5: 44, 4: 56, 3: 50, 2: 38, 1: 30}
 """Pixels between a floor and the next one down."""
 LANE, CLEAR = 8, 7
 """Between two arrows, and between an arrow and a box, at least."""

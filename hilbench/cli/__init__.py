@@ -38,11 +38,11 @@ from hilbench.cli.parts import list_plugins
 from hilbench.cli.program import program
 from hilbench.cli.report import report
 from hilbench.cli.runs import check, replay, run
+from hilbench.cli.schema import schema
 from hilbench.cli.simulate import simulate
 from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, allowed_hint
 from hilbench.machine.signals import as_interrupts
-from hilbench.scenario import files as scenarios
 
 DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
 
@@ -58,6 +58,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "evaluate": evaluate,
     "report": report,
     "events": events,
+    "schema": schema,
     "program": program,
     "import": import_network,
     "simulate": simulate,
@@ -121,7 +122,9 @@ def _main(arguments: list[str]) -> int:
         return 0
     _check_names(arguments)
     if arguments and arguments[0] in OVERRIDABLE:
-        overrides, arguments = scenarios.assignments(arguments)
+        from hilbench.scenario.files import assignments
+
+        overrides, arguments = assignments(arguments)
     return _parsed(arguments, overrides)()
 
 

@@ -51,9 +51,7 @@ class Stated:
 
     def statements(self) -> dict[str, Any]:
         """Field -> value of all that is stated; the other options stand over the profile's fields."""
-        from hilbench.nal.nir.statements import read_statements
-
-        found = {} if self.profile is None else read_statements(self.profile)
+        found = {} if self.profile is None else _in_file(self.profile)
         options = asdict(self) | {"spike_amplitude": _amplitude(self.spike_amplitude)}
         return found | {name: value for name, value in options.items() if value is not None and name != "profile"}
 
@@ -61,6 +59,12 @@ class Stated:
 NOTHING = Stated()
 StatedOptions = Annotated[Stated, tyro.conf.arg(name="")]
 """The type of a command's parameter whose fields are options of their own."""
+
+
+def _in_file(profile: Path) -> dict[str, Any]:
+    from hilbench.nal.nir.statements import read_statements
+
+    return read_statements(profile)
 
 
 def _amplitude(given: str | None) -> float | str | None:

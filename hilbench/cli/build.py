@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import numpy as np
 import tyro
 
 from hilbench import plugins
 from hilbench.cli._shared import complain_of_zeros, print_json, share
 from hilbench.errors import ScenarioError, allowed_hint, escaped
-from hilbench.types import EVENT, Probes, Tick, size_of
 
 if TYPE_CHECKING:
     from hilbench.firmware import Built
     from hilbench.nal import Network
+    from hilbench.types import Tick
 
 TICKS = 20
 """Of each kind that instructions are counted over."""
@@ -78,7 +77,10 @@ def build(
 
 def _instructions(network: Network, period_us: int, events_max: int) -> dict[str, int] | None:
     """The most that a tick takes under QEMU: at rest, with all inputs, and while it learns too; None without QEMU."""
+    import numpy as np
+
     from hilbench.firmware.qemu import QEMU
+    from hilbench.types import EVENT, Probes, Tick, size_of
 
     if shutil.which(QEMU) is None:
         return None

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import tyro
 from rich.console import Console
 from rich.markup import escape
@@ -18,7 +17,7 @@ from hilbench.errors import RecordError, ScenarioError
 
 if TYPE_CHECKING:
     from hilbench.nal.compile.report import Activity, CompileReport, Cost
-    from hilbench.types import RunData
+    from hilbench.record.data import RunData
 
 UNKNOWN = "unknown"
 Network = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="NETWORK")]
@@ -52,10 +51,9 @@ def compile_file(
     as_json
         print everything as JSON
     """
-    from hilbench.nal import load
-    from hilbench.nal.compile.report import compile_network
     from hilbench.nal.compile.target import load_target
     from hilbench.nal.compile.zeros import ZEROS_MAX
+    from hilbench.nal.nir import read_with_notes
 
     if chips < 1:
         raise ScenarioError(f"--chips: found {chips}, expected 1 or more")
@@ -63,7 +61,11 @@ def compile_file(
     found = load_target(target)
     recorded = None if activity is None else _activity(activity)
     with watched(INTERRUPTED):
-        report = compile_network(load(network), target, found, recorded, chips)
+        whole, _ = read_with_notes(network, {}, ("hilbench.nal.compile.report",))
+
+        from hilbench.nal.compile.report import compile_network
+
+        report = compile_network(whole, target, found, recorded, chips)
     if as_json:
         print_json(report)
     else:
@@ -83,12 +85,12 @@ def _activity(folder: Path) -> Activity:
 
     wanted = ("events", "probe_events", "answered", "weight_updates", "terminated", "truncated")
     run = read_run(folder, wanted)
-    period_s = run.meta["scenario"]["loop"]["period_s"]
-    network, program = run.meta.get("network"), run.meta.get("program")
-    if not network or not program or not run.episodes:
+    period_s = run.meta.scenario.loop.period_s
+    network = run.meta.network
+    if network is None or not run.episodes:
         raise RecordError(f"{folder}: no network ran in it, so it has no activity")
-    populations = {name: network["populations"][name]["size"] for name in run.meta["scenario"]["record"]["spikes"]}
-    ports = {port["name"]: port["size"] for port in program["inputs"] if port["kind"] == "events"}
+    populations = {name: network.populations[name].n_neurons for name in run.meta.scenario.record.spikes}
+    ports = {port.name: port.size for port in run.meta.ports.inputs if port.kind == "events"}
     ticks = int(sum(episode["answered"].sum() for episode in run.episodes))
     return Activity(
         spikes=_counts(run, "probe_events", populations) | _counts(run, "events", ports),
@@ -103,6 +105,8 @@ def _activity(folder: Path) -> Activity:
 
 def _counts(run: RunData, column: str, sizes: dict[str, int]) -> dict[str, Any]:
     """How often each address of each part came in answered ticks; parts lie side by side in this order."""
+    import numpy as np
+
     total = sum(sizes.values())
     found = np.zeros(total, np.int64)
     for episode in run.episodes:

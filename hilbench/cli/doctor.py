@@ -12,7 +12,6 @@ from rich.table import Table
 
 from hilbench.cli._shared import print_json
 from hilbench.errors import ScenarioError
-from hilbench.types import to_builtins
 
 if TYPE_CHECKING:
     from hilbench.machine.doctor import Lava
@@ -42,6 +41,7 @@ def doctor(
     from hilbench.machine.doctor import examine, expected_s
     from hilbench.machine.doctor import lava as time_lava
     from hilbench.machine.findings import LATE_SHARE, LINKS
+    from hilbench.types import to_builtins
 
     if not 0.01 <= each_s <= 600:
         raise ScenarioError(f"--each-s: found {each_s}, expected a time from 0.01 s to 600 s")

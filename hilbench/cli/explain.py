@@ -27,11 +27,13 @@ def explain(path: Path, stated: Stated, *, as_json: bool) -> int:
     as_json
         print it as JSON
     """
-    from hilbench.nal.describe import described
     from hilbench.nal.nir import read_with_notes
+
+    network, notes = read_with_notes(path, stated.statements(), ("hilbench.nal.describe", "hilbench.runs.explain"))
+
+    from hilbench.nal.describe import described
     from hilbench.runs.explain import ask_backends, fit_targets
 
-    network, notes = read_with_notes(path, stated.statements())
     with watched(INTERRUPTED):
         backends, fits = ask_backends(network), fit_targets(network)
     said: dict[str, Any] = described(network) | {"notes": notes}

@@ -12,8 +12,6 @@ import tyro
 
 from hilbench.cli._shared import print_json
 from hilbench.errors import ScenarioError
-from hilbench.scenario.delays import TraceDelay
-from hilbench.scenario.files import read_toml
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,6 +82,7 @@ def impair(
 def _settled(file: Path | None, options: dict[str, Any], seed: int | None) -> Impairment:
     """The file's impairment with the options, which hold for both ways, above it. Raises ScenarioError."""
     from hilbench.bridge.impair.impairment import WAYS, to_impairment
+    from hilbench.scenario.files import read_toml
 
     where, table = "impairment", {}
     if file is not None:
@@ -102,6 +101,8 @@ def _settled(file: Path | None, options: dict[str, Any], seed: int | None) -> Im
 
 def _traces_s(impairment: Impairment) -> dict[str, NDArray]:
     """The latencies of each way that repeats a trace."""
+    from hilbench.scenario.delays import TraceDelay
+
     traces = {way: getattr(impairment, way).delay for way in ("to_device", "to_plant")}
     traces = {way: delay.run for way, delay in traces.items() if isinstance(delay, TraceDelay)}
     if not traces:

@@ -18,8 +18,7 @@ def meter(run: Run, /, *, trust: bool = False) -> int:
     from hilbench.runs.metering import measure_energy
 
     found = measure_energy(run, trust=trust)
-    ticks = found["ticks"]
-    print(f"{ticks} ticks in {found['seconds']:.2f} s by {found['meter']} ({', '.join(found['domains'])})")
-    for name in ("total", "idle", "dynamic"):
-        print(f"{name:8} {found[f'{name}_j'] / ticks:.4g} J per tick")
+    print(f"{found.n_ticks} ticks in {found.duration_s:.2f} s by {found.meter} ({', '.join(found.domains)})")
+    for name, joules in (("total", found.total_j), ("idle", found.idle_j), ("dynamic", found.dynamic_j)):
+        print(f"{name:8} {joules / found.n_ticks:.4g} J per tick")
     return 0

@@ -40,16 +40,17 @@ def import_network(
     as_json
         print the network and what was stated as JSON
     """
-    from hilbench.nal import save
-    from hilbench.nal.describe import described
-    from hilbench.nal.nir import read_with_notes
-    from hilbench.nal.nir.presets import PRESETS
+    from hilbench.nal.nir import read_with_notes, save
 
     statements = stated.statements()
     target = out or network.with_name(f"{network.stem}.hilbench.nir")
     if target.resolve() == network.resolve():
         raise ScenarioError(f"--out: found {target}, the file that is read; allowed: another one")
-    found, notes = read_with_notes(network, statements)
+    found, notes = read_with_notes(network, statements, ("hilbench.nal.describe", "nir"))
+
+    from hilbench.nal.describe import described
+    from hilbench.nal.nir.presets import PRESETS
+
     save(found, target)
     usual = USUAL if "preset" not in statements else {"tau_unit": PRESETS[statements["preset"]].tau_unit}
     usual = {name: value for name, value in usual.items() if name not in statements}

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from hilbench import plugins
 from hilbench.errors import ScenarioError, allowed_hint, printable
-from hilbench.scenario import files as scenarios
 
 
 def list_plugins(kind: Annotated[str, tyro.conf.Positional] = "") -> int:
@@ -22,6 +21,8 @@ def list_plugins(kind: Annotated[str, tyro.conf.Positional] = "") -> int:
         _print(
             each, [(escape(printable(name)), escape(printable(says))) for name, says in plugins.summaries(each).items()]
         )
+    from hilbench.scenario import files as scenarios
+
     for title, folder in () if kind else (("scenarios", ""), ("suites", "suites")):
         files = scenarios.names(folder).items()
         _print(title, [(name, str(scenarios.read_toml(path).get("summary", ""))) for name, path in files])

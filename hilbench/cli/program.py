@@ -7,8 +7,6 @@ from typing import Any
 import tyro
 
 from hilbench.cli._shared import Scenario, print_json
-from hilbench.scenario import files as scenarios
-from hilbench.types import LawProgram
 
 
 def program(
@@ -36,8 +34,10 @@ def program(
     from hilbench.bridge.protocol.wire import Sizes
     from hilbench.nal.model.codec import pack
     from hilbench.runs.build import check
+    from hilbench.scenario.files import load
+    from hilbench.types import LawProgram
 
-    found = scenarios.load(scenario, overrides, controller, trust=trust)
+    found = load(scenario, overrides, controller, trust=trust)
     built = check(found)
     law = {"law": built.name, "config": built.config} if isinstance(built, LawProgram) else {}
     sizes = Sizes.of(built, found.period_us)._asdict()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -18,8 +18,9 @@ from hilbench.cli._shared import INTERRUPTED, Run, Scenario, complain, now, prin
 from hilbench.cli._stated import NOTHING, StatedOptions
 from hilbench.cli.explain import explain
 from hilbench.errors import ScenarioError, escaped, printable
-from hilbench.scenario import files as scenarios
-from hilbench.scenario import resolved
+
+if TYPE_CHECKING:
+    from hilbench.scenario.resolved import Scenario as Resolved
 
 
 def check(
@@ -51,20 +52,22 @@ def check(
     overrides
         SECTION.FIELD -> value, taken from the command line before the option parser
     """
-    import tomli_w
-
-    from hilbench.runs.build import check_whole
-
     if scenario.endswith(".nir"):
         if controller or overrides:
             raise ScenarioError(f"{scenario}: a network has no fields of a scenario; allowed: what can be stated of it")
         return explain(Path(scenario), stated, as_json=as_json)
+    import tomli_w
+
+    from hilbench.runs.build import check_whole
+    from hilbench.scenario.files import load
+    from hilbench.scenario.resolved import dump
+
     if stated != NOTHING or as_json:
         raise ScenarioError(f"{scenario}: statements and --json are for networks; allowed: --SECTION.FIELD VALUE")
     with watched(INTERRUPTED):
-        found = scenarios.load(scenario, overrides, controller, trust=trust)
+        found = load(scenario, overrides, controller, trust=trust)
         control = check_whole(found)
-    print(tomli_w.dumps(resolved.dump(found)), end="")
+    print(tomli_w.dumps(dump(found)), end="")
     for note in control.notes:
         complain(note)
     return 0
@@ -101,11 +104,12 @@ def run(
         SECTION.FIELD -> value, taken from the command line before the option parser
     """
     from hilbench.runs.run import run as run_scenario
+    from hilbench.scenario.files import load
 
     changes = dict(overrides or {})
     if seed is not None:
         changes["loop.seed"] = seed
-    found = scenarios.load(scenario, changes, controller, trust=trust)
+    found = load(scenario, changes, controller, trust=trust)
     asked, used = changes.get("backend.kind"), found.chosen.backend.kind
     if asked not in (None, used):
         complain(f"controller {found.controller!r} runs on backend {used!r}; backend.kind {asked!r} is for the others")
@@ -141,11 +145,11 @@ def replay(run: Run, /, *, out: Path | None = None, trust: bool = False) -> int:
     return 0 if same else 1
 
 
-def _folder(found: resolved.Scenario) -> Path:
+def _folder(found: Resolved) -> Path:
     return Path("runs") / f"{found.name}__{found.controller}__s{found.loop.seed}__{now()}"
 
 
-def _progress(found: resolved.Scenario, quiet: bool) -> Any:
+def _progress(found: Resolved, quiet: bool) -> Any:
     """A bar over simulated time; none when quiet, off a terminal, or in real time, where drawing would cost ticks."""
     if quiet or not sys.stdout.isatty() or found.loop.mode == "realtime":
         return nullcontext()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.table import Table
 
 from hilbench.cli._shared import complain, print_json
 from hilbench.errors import printable
+
+if TYPE_CHECKING:
+    from hilbench.studies.schema import Cell, Metric, Summary
 
 COLUMNS = {
     "adaptivity": "adaptivity",
@@ -64,6 +67,7 @@ def evaluate(
     from hilbench.errors import ScenarioError
     from hilbench.studies.evaluation import evaluate as evaluate_suite
     from hilbench.studies.suite import load_suite, override
+    from hilbench.types import to_builtins
 
     if workers is not None and workers < 1:
         raise ScenarioError(f"--workers: found {workers}, expected 1 or more")
@@ -72,18 +76,18 @@ def evaluate(
     with progress(found.name, quiet=as_json) as step:
         summary = evaluate_suite(found, folder, step, workers, trust=trust)
     if as_json:
-        print_json(summary)
+        print_json(to_builtins(summary))
     else:
         print_summary(summary, folder)
-    failures = [line for cell in summary["cells"] + summary["references"] for line in describe_failures(cell)]
+    failures = [line for cell in summary.cells + summary.references for line in describe_failures(cell)]
     for line in failures:
         complain(line)
     return 1 if failures else 0
 
 
-def describe_failures(cell: Mapping[str, Any]) -> list[str]:
+def describe_failures(cell: Cell) -> list[str]:
     """A line for each seed of a cell whose run failed."""
-    return [f"{cell['label']} ({cell.get('role', 'cell')}): {text}" for text in cell["failed"]]
+    return [f"{cell.label} ({cell.role or 'cell'}): {text}" for text in cell.failures]
 
 
 @contextmanager
@@ -112,43 +116,43 @@ def progress(name: str, quiet: bool) -> Iterator[Any]:
             )
 
 
-def print_summary(summary: Mapping[str, Any], folder: Path) -> None:
+def print_summary(summary: Summary, folder: Path) -> None:
     """Print the cells as a table.
 
     Parameters
     ----------
-    summary : mapping
-        As `summary.json` has it.
+    summary : Summary
+        What `summary.json` says.
     folder : Path
         The evaluation's folder.
     """
     from hilbench.report import words
     from hilbench.report.data import asked_for
 
-    cells = summary["cells"]
-    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell["report"], cell["metrics"]))
+    cells = summary.cells
+    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell.metrics_to_show, cell.metrics))
     headings = COLUMNS | {name: words.heading(name).replace("\n", " ") for name in asked if name not in COLUMNS}
-    told = {name for cell in cells for name, entry in cell["metrics"].items() if entry["iqm"]}
+    told = {name for cell in cells for name, entry in cell.metrics.items() if entry.iqm}
     if "error_rms" in told:  # the return is for plants that have none
         told -= {"return"}
     shown = [name for name in headings if name in asked or name in told]
-    title = f"{summary['suite']}: interquartile means over seeds; summary.json has their intervals"
+    title = f"{summary.suite}: interquartile means over seeds; summary.json has their intervals"
     table = Table(title=title, title_justify="left")
     for heading in ("cell", *(escape(printable(headings[name])) for name in shown), "seeds"):
         table.add_column(heading, justify="left" if heading == "cell" else "right")
     for cell in cells:
-        point = "".join(f", {words.setting(key, value)}" for key, value in cell["point"].items())
-        felt = cell["mode"] != "lockstep"
-        numbers = [_shown(cell["metrics"].get(name) if felt or name not in LATE else None) for name in shown]
-        seeds = f"{len(cell['seeds']) - len(cell['failed'])}/{len(cell['seeds'])}"
-        table.add_row(escape(cell["label"] + point), *(escape(printable(number)) for number in numbers), seeds)
+        point = "".join(f", {words.setting(key, value)}" for key, value in cell.point.items())
+        felt = cell.mode != "lockstep"
+        numbers = [_shown(cell.metrics.get(name) if felt or name not in LATE else None) for name in shown]
+        seeds = f"{len(cell.seeds) - len(cell.failures)}/{len(cell.seeds)}"
+        table.add_row(escape(cell.label + point), *(escape(printable(number)) for number in numbers), seeds)
     Console().print(table)
     print(f"Wrote {folder}/summary.json; `hilbench report {shlex.quote(str(folder))}` draws it.")
 
 
-def _shown(entry: Mapping[str, Any] | None) -> str:
+def _shown(entry: Metric | None) -> str:
     from hilbench.report import words
 
-    if entry is None or entry["iqm"] is None:
+    if entry is None or entry.iqm is None:
         return words.ABSENT
-    return words.quantity(entry["iqm"], {"ticks": "1"}.get(entry["unit"], entry["unit"]))
+    return words.quantity(entry.iqm, {"ticks": "1"}.get(entry.unit, entry.unit))

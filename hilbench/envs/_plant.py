@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
+from hilbench.envs._registry import register
 from hilbench.errors import MissingExtra
 from hilbench.types import PlantSpec
 
@@ -18,6 +19,8 @@ try:
     import gymnasium
 except ImportError as error:
     raise MissingExtra("Gymnasium", "sim") from error
+
+register()  # in the command `hilbench` the package has not
 
 
 class Plant(gymnasium.Env, ABC):

@@ -20,7 +20,7 @@ from hilbench.robot.frames import NONE, Flag
 from hilbench.robot.session import Robot, Taken, stopped
 from hilbench.robot.transport import ADDRESSES
 from hilbench.settings import to_config, whole_steps
-from hilbench.types import EVENT, NO_EVENTS, Events, EventSensor, PlantSpec
+from hilbench.types import EVENT, NO_EVENTS, Events, EventSensor, PlantSpec, RobotReport
 
 Seconds = Annotated[float, Meta(gt=0, le=1e6)]
 INFO = {**dict.fromkeys((READ, *STAMPS, AGE), "s"), "sense_seq": "1", "watchdog": "1"}
@@ -238,7 +238,7 @@ class Remote(Plant):
             raise gymnasium.error.ResetNeeded("state() before reset()")
         return newest.sense.obs.astype(np.float64)
 
-    def rest(self) -> dict[str, Any]:
+    def rest(self) -> RobotReport:
         """The run has ended: put the robot into its safe action, and say what became of frames, for the record."""
         try:
             self._robot.act(self._safe, safe=True)
@@ -246,12 +246,14 @@ class Remote(Plant):
         except RobotError:
             pass  # the run's fault says so already
         robot = self._robot.description
-        told = {"name": robot.name, "address": self.config.address, "same_clock": self._robot.same_clock}
-        return told | {
-            "period_s": robot.period_us / 1e6,
-            "watchdog_s": robot.watchdog_us / 1e6,
+        return RobotReport(
+            name=robot.name,
+            address=self.config.address,
+            same_clock=self._robot.same_clock,
+            period_s=robot.period_us / 1e6,
+            watchdog_s=robot.watchdog_us / 1e6,
             **self._robot.tally(),
-        }
+        )
 
     def close(self) -> None:
         """End the session, which leaves the robot in its safe action; may be called twice."""

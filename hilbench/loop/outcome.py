@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: `done`, or `fault` with what happened."""
+    """How a run ended: `done`, or with what happened: `fault` of a device or a robot, `failed` by a plug-in."""
 
-    status: str
+    status: Literal["done", "fault", "failed"]
     fault: str = ""
     notes: tuple[str, ...] = ()
     """A line for whatever else is to be known of it: what it did without, and what came back or fell behind."""

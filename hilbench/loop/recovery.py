@@ -12,6 +12,7 @@ from typing import NamedTuple
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Clock
+from hilbench.record.meta import Fault
 from hilbench.record.writer import Recorder
 from hilbench.scenario.loop import LoopConfig
 from hilbench.types import States
@@ -101,7 +102,7 @@ class Recovery:
             What the link raised.
         """
         t_s = k * round(self._config.period_s * 1e9) * 1e-9
-        self._recorder.fault(episode=episode, tick=k, t_s=t_s, kind=type(error).__name__, text=str(error))
+        self._recorder.fault(Fault(episode=episode, tick=k, t_s=t_s, error=type(error).__name__, message=str(error)))
         return t_s
 
     def begin(self, episode: int, k: int, seed: int, error: Exception) -> None:

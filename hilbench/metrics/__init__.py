@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
 import msgspec
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import PluginError, said
-from hilbench.types import RunData
+from hilbench.record.data import RunData
+from hilbench.record.meta import RunMeta
 
 Better = Literal["lower", "higher", "neither"]
 Origin = Literal["measured", "modelled", "unavailable"]
@@ -134,7 +135,8 @@ def _answers(name: str, run: RunData, others: Mapping[str, RunData], wall: bool)
 def _own(run: RunData) -> RunData:
     """A run for one metric alone: a copy of what is not arrays, and read-only views of what is."""
     episodes = [{name: _read_only(values) for name, values in episode.items()} for episode in run.episodes]
-    return RunData(deepcopy(run.meta), episodes, _read_only(run.echo_ns))
+    meta = msgspec.convert(msgspec.to_builtins(run.meta), RunMeta)  # a tenth of a deepcopy
+    return replace(run, meta=meta, episodes=episodes, echo_ns=_read_only(run.echo_ns))
 
 
 def _read_only(values: NDArray) -> NDArray:

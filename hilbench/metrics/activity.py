@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.metrics import Measure, Measures, column, metric
-from hilbench.types import RunData
+from hilbench.record.data import RunData
+from hilbench.types import NetworkFacts
 
 
 @metric("1/tick", "lower")
 def spikes(run: RunData) -> Measures:
     """Spikes of all neurons per answered tick, and for each whose tracking error was within the tolerance."""
     found = _per_tick(run, "spikes")
-    tolerance = run.meta["scenario"].get("score", {}).get("tolerance")
+    tolerance = run.meta.scenario.score.tolerance
     if found and tolerance is not None:
-        if not (name := run.meta["plant_spec"]["error"]):
+        if not (name := run.meta.plant_spec.error):
             return found | {"in tolerance": Measure(None, 0, note="the plant has no error to compare with a tolerance")}
         answered = _answered(run)
         error = column(run, f"info.{name}")[answered]
@@ -37,7 +36,7 @@ def synaptic_operations(run: RunData) -> Measures:
     counts layer by layer, in each network step. All three are of the periods that answered ticks tell of.
     """
     found = _per_tick(run, "synaptic_operations")
-    network = run.meta.get("network")
+    network = run.meta.network
     if not found or network is None:
         return found
     n = found[""].n
@@ -48,8 +47,8 @@ def synaptic_operations(run: RunData) -> Measures:
     if updates and macs <= total:  # a device that counts none, or in another way, gives no figure
         found["effective_acs"] = Measure((total - macs) / n, n)
         found["effective_macs"] = Measure(macs / n, n)
-    steps = network["steps_per_tick"] * int(_periods(run)[answered].sum())
-    return found | {"dense": Measure(sum(p["dense"] for p in network["projections"].values()) * steps / n, n)}
+    steps = network.steps_per_tick * int(_periods(run)[answered].sum())
+    return found | {"dense": Measure(sum(p.n_dense_synapses for p in network.projections.values()) * steps / n, n)}
 
 
 @metric("1/tick", "lower")
@@ -67,27 +66,27 @@ def weight_updates(run: RunData) -> Measures:
 @metric("1", "neither")
 def weights_changed(run: RunData) -> Measures:
     """Share of plastic weights that a learning network step updates, and of watched ones that the run changed."""
-    network = run.meta.get("network")
+    network = run.meta.network
     return {} if network is None else _changed_per_step(run, network) | _changed_over_run(run, network)
 
 
-def _changed_per_step(run: RunData, network: dict[str, Any]) -> Measures:
-    plastic = sum(p["synapses"] for p in network["projections"].values() if p["plastic"])
+def _changed_per_step(run: RunData, network: NetworkFacts) -> Measures:
+    plastic = sum(p.n_synapses for p in network.projections.values() if p.plastic)
     # The updates of a lost reply are in no counter.
     learnt = column(run, "learning").astype(bool) & _answered(run)
-    steps = int(learnt.sum()) * network["steps_per_tick"]
+    steps = int(learnt.sum()) * network.steps_per_tick
     if not plastic * steps:
         return {}
     # Thresholds that a rule moves are in the same counter, each in every step.
-    moved = steps * sum(p["size"] for p in network["populations"].values() if p["plastic"])
+    moved = steps * sum(p.n_neurons for p in network.populations.values() if p.plastic)
     updates = column(run, "weight_updates")[learnt].sum() - moved
     return {"per step": Measure(float(updates) / steps / plastic, steps)}
 
 
-def _changed_over_run(run: RunData, network: dict[str, Any]) -> Measures:
+def _changed_over_run(run: RunData, network: NetworkFacts) -> Measures:
     """Between the first record of whole weights and the last one; norms follow the weights in a record."""
-    watched = run.meta["scenario"].get("record", {}).get("weights", ())
-    n = sum(network["projections"][name]["synapses"] for name in watched)
+    watched = run.meta.scenario.record.weights
+    n = sum(network.projections[name].n_synapses for name in watched)
     records = [row[:n] for episode in run.episodes for row in episode.get("probe_values", ()) if len(row)]
     if not n or len(records) < 2:
         return {}

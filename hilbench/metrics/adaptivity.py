@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.metrics import Measure, Measures, live, metric
-from hilbench.types import RunData
+from hilbench.record.data import RunData
 
 GATE = 0.1
 """A change that costs the frozen twin less performance than this is too small to adapt to."""
@@ -35,9 +35,9 @@ def judged(function: Any) -> Any:
 
     @wraps(function)
     def answer(run: RunData, **references: RunData) -> Measures:
-        if "change" not in run.meta["scenario"].get("score", {}) or not run.episodes:
+        if run.meta.scenario.score.change is None or not run.episodes:
             return {}
-        if not run.meta["plant_spec"]["error"]:
+        if not run.meta.plant_spec.error:
             return {"": Measure(None, 0, note="the plant has no error, so nothing says how well it follows")}
         try:
             return function(run, **references)
@@ -123,7 +123,7 @@ def recovery_time(run: RunData, floor: RunData, oracle: RunData) -> Measures:
     """
     recovered, after = _recovery(run, floor, oracle)
     windows = after.shape[1] if recovered is None else recovered
-    return {"": Measure(windows * run.meta["scenario"]["score"]["window_s"], after.size)}
+    return {"": Measure(windows * run.meta.scenario.score.window_s, after.size)}
 
 
 @metric("1", "lower", needs=("floor", "oracle"), over_seeds="mean")
@@ -166,10 +166,10 @@ def regret(run: RunData, oracle: RunData) -> Measures:
     oracle : RunData
         The run that knows of the change.
     """
-    beyond = (_after(run) - _after(oracle)).sum(axis=1).mean() * run.meta["scenario"]["score"]["window_s"]
+    beyond = (_after(run) - _after(oracle)).sum(axis=1).mean() * run.meta.scenario.score.window_s
     if not np.isfinite(beyond):
         raise Refused("the run or its oracle ended, or its error was no number, before the end of the horizon")
-    unit = run.meta["plant_spec"]["info_units"][run.meta["plant_spec"]["error"]]
+    unit = run.meta.plant_spec.info_units[run.meta.plant_spec.error]
     return {"": Measure(float(beyond), _after(run).size, f"{unit} s")}
 
 
@@ -188,11 +188,11 @@ def _performance(run: RunData, floor: RunData, oracle: RunData) -> NDArray:
 
 def _before(run: RunData, floor: RunData, oracle: RunData) -> NDArray:
     """P (episodes, windows) before the change, on the same scale."""
-    score = run.meta["scenario"]["score"]
-    n = int(min(score["before_s"], _change_s(run)) / score["window_s"] + 1e-9)
+    score = run.meta.scenario.score
+    n = int(min(score.before_s, _change_s(run)) / score.window_s + 1e-9)
     if not n:
-        raise Refused(f"the change comes at {_change_s(run):g} s: no whole window of {score['window_s']:g} s before it")
-    return np.clip(_scaled(_errors(run, _change_s(run) - n * score["window_s"], n), floor, oracle), 0.0, 1.0)
+        raise Refused(f"the change comes at {_change_s(run):g} s: no whole window of {score.window_s:g} s before it")
+    return np.clip(_scaled(_errors(run, _change_s(run) - n * score.window_s, n), floor, oracle), 0.0, 1.0)
 
 
 def _scaled(errors: NDArray, floor: RunData, oracle: RunData) -> NDArray:
@@ -204,16 +204,17 @@ def _scaled(errors: NDArray, floor: RunData, oracle: RunData) -> NDArray:
 
 def _after(run: RunData) -> NDArray:
     """J (episodes, windows) over the horizon."""
-    score, loop = run.meta["scenario"]["score"], run.meta["scenario"]["loop"]
-    end_s = _change_s(run) + score["horizon_s"]
-    if loop["duration_s"] < end_s - 1e-9:
-        raise Refused(f"the run lasts {loop['duration_s']:g} s; the horizon ends at {end_s:g} s")
-    return _errors(run, _change_s(run), round(score["horizon_s"] / score["window_s"]))
+    score, loop = run.meta.scenario.score, run.meta.scenario.loop
+    end_s = _change_s(run) + score.horizon_s
+    if loop.duration_s < end_s - 1e-9:
+        raise Refused(f"the run lasts {loop.duration_s:g} s; the horizon ends at {end_s:g} s")
+    return _errors(run, _change_s(run), round(score.horizon_s / score.window_s))
 
 
 def _change_s(run: RunData) -> float:
-    scenario = run.meta["scenario"]
-    return scenario["disturbances"][scenario["score"]["change"]].get("at_s", 0.0)
+    change_s = run.meta.scenario.change_s
+    assert change_s is not None, "a scenario without a change is not judged"
+    return change_s
 
 
 def _errors(run: RunData, start_s: float, n: int) -> NDArray:
@@ -221,14 +222,14 @@ def _errors(run: RunData, start_s: float, n: int) -> NDArray:
 
     Episodes that never began, because the run ended by a fault, have rows as well.
     """
-    loop = run.meta["scenario"]["loop"]
-    window_us = round(run.meta["scenario"]["score"]["window_s"] * 1e6)
-    ticks = round(window_us / (loop["period_s"] * 1e6))
-    found = np.full((max(len(run.episodes), loop.get("episodes", 1)), n), np.inf)
+    loop = run.meta.scenario.loop
+    window_us = round(run.meta.scenario.score.window_s * 1e6)
+    ticks = round(window_us / (loop.period_s * 1e6))
+    found = np.full((max(len(run.episodes), loop.episodes), n), np.inf)
     for row, episode in zip(found, run.episodes, strict=False):
         window = (episode["t_us"] - round(start_s * 1e6)) // window_us
         inside = (window >= 0) & (window < n) & live(episode)
-        error = episode[f"info.{run.meta['plant_spec']['error']}"][inside]
+        error = episode[f"info.{run.meta.plant_spec.error}"][inside]
         sums, counts = (np.bincount(window[inside], weights, n) for weights in (error**2, None))
         whole = (counts >= ticks) & np.isfinite(sums)
         row[whole] = np.sqrt(sums[whole] / counts[whole])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hilbench.metrics import Measure, Measures, metric
-from hilbench.types import RunData
+from hilbench.record.data import RunData
 
 
 @metric("1", "higher")
@@ -12,7 +12,7 @@ def spike_agreement(run: RunData) -> Measures:
 
     The Dice coefficient (Dice 1945, Ecology 26: 297) of both sets. Two equal networks have 1, also two silent ones.
     """
-    if (found := run.meta.get("agreement")) is None:
+    if (found := run.agreement) is None:
         return {}
-    n = found["spikes"] + found["reference"]
-    return {"": Measure(2 * found["agreed"] / n if n else 1.0, n)}
+    n = found.run_spikes + found.reference_spikes
+    return {"": Measure(2 * found.agreed_spikes / n if n else 1.0, n)}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.metrics import Measure, Measures, metric
-from hilbench.types import RunData
+from hilbench.record.data import RunData
 
 COLUMNS = (
     "answered", "applied_step", "scheduled_ns", "captured_ns", "encoded_ns", "received_ns", "compute_ns", "arrived_ns",
@@ -39,28 +39,16 @@ def parts_s(run: RunData) -> dict[str, NDArray]:
     A reply that arrives while the loop is busy waits in its socket: that counts as the way back.
     """
     stamped = [episode for episode in run.episodes if set(COLUMNS) <= set(episode)]
-    between = _counted if not is_time(run) else _same_clock if shares_clock(run) else _own_clock
+    between = _counted if not run.compute_is_time else _same_clock if shares_clock(run) else _own_clock
     found = [_parts_ns(e, between) for e in stamped if (e["applied_step"] >= 0).any()]
     return {name: np.concatenate([part[name] for part in found]) * 1e-9 for name in (found[0] if found else ())}
-
-
-def is_time(run: RunData) -> bool:
-    """Whether the device's `compute_ns` may be subtracted from stamps of the plant: not where it counts instructions.
-
-    A board may be emulated without the plant's side knowing: then its computing time is longer than its answers took.
-    """
-    return not run.instruction_ns and all(
-        (e["compute_ns"] <= e["arrived_ns"] - e["encoded_ns"])[e["answered"]].all()
-        for e in run.episodes
-        if "encoded_ns" in e
-    )
 
 
 def shares_clock(run: RunData) -> bool:
     """Whether the device's `recv_ns` may be subtracted from stamps of the plant: its boot id is the plant's, and it
     says to have received and computed every tick between the tick's encoding and the reply's arrival.
     """
-    return bool(run.meta.get("same_clock")) and all(
+    return run.meta.device_shares_clock and all(
         (
             (e["encoded_ns"] <= e["received_ns"])
             & (e["received_ns"] <= e["arrived_ns"])

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.metrics import Measure, Measures, column, count, live, metric
+from hilbench.record.data import RunData
 from hilbench.robot.clocks import AGE, READ, STAMPS, Offsets, offsets, round_trips_s
-from hilbench.types import RunData
 
 QUANTILES = {"p50": 0.5, "p99": 0.99}
 LEAST = 10
@@ -73,25 +73,22 @@ def clock_uncertainty(run: RunData) -> Measures:
 def watchdog(run: RunData) -> Measures:
     """Ticks at which the robot's own watchdog held the safe action, since no ACT had come for too long."""
     acted = [e["info.watchdog"][live(e)] for e in run.episodes if "info.watchdog" in e]
-    return count(sum(each.sum() for each in acted), sum(each.size for each in acted)) if "robot" in run.meta else {}
+    return count(sum(each.sum() for each in acted), sum(each.size for each in acted)) if run.meta.robot else {}
 
 
 @metric("frames", "lower", modes=("realtime",))
 def robot_losses(run: RunData) -> Measures:
     """Frames that were lost between the loop and a robot, each way, by the numbers that they carry."""
-    told = run.meta.get("robot", {})
-    ways = {"to the loop": ("sense_lost", "senses"), "to the robot": ("act_lost", "acts")}
-    return {
-        label: Measure(told[lost], told[lost] + told[came] if lost == "sense_lost" else told[came])
-        for label, (lost, came) in ways.items()
-        if lost in told
-    }
+    if (told := run.meta.robot) is None:
+        return {}
+    found = {"to the loop": Measure(told.senses_lost, told.senses_lost + told.senses_received)}
+    return found if told.acts_lost is None else found | {"to the robot": Measure(told.acts_lost, told.acts_sent)}
 
 
 def _exchanges(run: RunData) -> tuple[dict[str, NDArray], Offsets, dict[str, NDArray]] | None:
     """The stamps of every ACT that was echoed, once each; what they say of the clocks; and every tick's own."""
     names = (READ, *STAMPS, AGE)
-    if "robot" not in run.meta or not all(f"info.{name}" in e for e in run.episodes for name in names):
+    if run.meta.robot is None or not all(f"info.{name}" in e for e in run.episodes for name in names):
         return None
     ticks = {name: column(run, f"info.{name}") for name in names} | {"arrived": column(run, "info.sense_arrived_s")}
     known = ticks["act_sent_s"] >= 0
@@ -99,7 +96,7 @@ def _exchanges(run: RunData) -> tuple[dict[str, NDArray], Offsets, dict[str, NDA
     if not first.any():
         return None
     out = {name: values[first] for name, values in ticks.items()}
-    if run.meta["robot"].get("same_clock"):
+    if run.meta.robot.same_clock:
         nothing = np.zeros(int(first.sum()))
         return out, Offsets(nothing, nothing), ticks
     return out, offsets(*_stamps(out)), ticks

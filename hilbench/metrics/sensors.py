@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hilbench.metrics import Measure, Measures, column, count, live, metric
-from hilbench.types import RunData
+from hilbench.record.data import RunData
 
 
 @metric("1/s", "neither")

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.metrics import Measure, Measures, column, count, live, metric, n_periods
-from hilbench.types import SAFE, RunData
+from hilbench.record.data import RunData
+from hilbench.types import SAFE
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
@@ -81,8 +82,8 @@ def age_of_information(run: RunData) -> Measures:
 @metric("1", "higher", modes=("realtime",), wall=True)
 def latency_margin(run: RunData) -> Measures:
     """How many times `latency`'s 99.9th percentile fits into the delay at which this controller is known to fail."""
-    scenario, found = run.meta["scenario"], latency(run)
-    critical_s = scenario.get("score", {}).get("critical_delay_s", {}).get(scenario.get("controller"))
+    scenario, found = run.meta.scenario, latency(run)
+    critical_s = scenario.score.critical_delay_s.get(scenario.controller)
     if critical_s is None or "p99.9" not in found:
         return {}
     return {"": Measure(critical_s / _value(found["p99.9"]), found["p99.9"].n)}
@@ -120,7 +121,7 @@ def skipped(run: RunData) -> Measures:
 @metric("faults", "lower")
 def faults(run: RunData) -> Measures:
     """Faults on record."""
-    return {"": Measure(len(run.meta["faults"]), 1)}
+    return {"": Measure(len(run.meta.faults), 1)}
 
 
 def _computed_ns(run: RunData) -> NDArray:
@@ -142,7 +143,7 @@ def _latencies_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     if run.mode != "realtime":
         return _felt_us(run, episode) * 1e-6
     done_ns = np.where(episode["applied_step"] >= 0, episode["applied_ns"], np.inf)
-    period_ns = run.meta["scenario"]["loop"]["period_s"] * 1e9
+    period_ns = run.meta.scenario.loop.period_s * 1e9
     end_ns = max(_last(episode, "scheduled_ns") + period_ns, episode["applied_ns"].max())
     return (np.minimum(_or_newer(done_ns), end_ns) - episode["scheduled_ns"])[live(episode)] * 1e-9
 
@@ -152,11 +153,11 @@ def _acted_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
     acted = episode["applied_step"] >= 0
     if run.mode == "realtime":
         return episode["applied_ns"][acted] / 1000
-    return episode["applied_step"][acted] * round(run.meta["plant_spec"]["physics_step_s"] * 1e6)
+    return episode["applied_step"][acted] * round(run.meta.plant_spec.physics_step_s * 1e6)
 
 
 def _ages_s(run: RunData, episode: dict[str, NDArray]) -> NDArray:
-    step_us = round(run.meta["plant_spec"]["physics_step_s"] * 1e6)
+    step_us = round(run.meta.plant_spec.physics_step_s * 1e6)
     acted = np.flatnonzero(episode["applied_step"] >= 0)
     if not acted.size:
         return np.empty(0)
@@ -173,8 +174,8 @@ def _missed(run: RunData, episode: dict[str, NDArray]) -> NDArray:
 
     A tick without an answer whose deadline comes after the run's end is left out: it may have been in time.
     """
-    loop = run.meta["scenario"]["loop"]
-    deadline_us = round(loop.get("deadline_s", loop["period_s"]) * 1e6)
+    loop = run.meta.scenario.loop
+    deadline_us = round((loop.deadline_s or loop.period_s) * 1e6)
     age_us = _end_us(run, episode) - episode["t_us"]
     felt_us = _or_newer(_due_us(run, episode)) - episode["t_us"]
     return (felt_us > deadline_us)[live(episode) & (np.isfinite(felt_us) | (age_us > deadline_us))]
@@ -192,15 +193,15 @@ def _due_us(run: RunData, episode: dict[str, NDArray]) -> NDArray:
 
     A robot keeps to no schedule but the clock's.
     """
-    if "robot" in run.meta:
+    if run.meta.robot is not None:
         start_ns = episode["scheduled_ns"] - episode["t_us"] * 1000
         return np.where(episode["applied_step"] >= 0, (episode["applied_ns"] - start_ns) / 1000, np.inf)
-    step_us = round(run.meta["plant_spec"]["physics_step_s"] * 1e6)
+    step_us = round(run.meta.plant_spec.physics_step_s * 1e6)
     return np.where(episode["applied_step"] >= 0, episode["applied_step"] * float(step_us), np.inf)
 
 
 def _end_us(run: RunData, episode: dict[str, NDArray]) -> int:
-    return int(_last(episode, "t_us")) + round(run.meta["scenario"]["loop"]["period_s"] * 1e6)
+    return int(_last(episode, "t_us")) + round(run.meta.scenario.loop.period_s * 1e6)
 
 
 def _last(episode: dict[str, NDArray], name: str) -> float:

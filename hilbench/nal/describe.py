@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.nir.export import stated
+from hilbench.nal.nir.loops import has_loop
 from hilbench.types import Port
 
 
@@ -89,8 +89,10 @@ def _loops(network: Network) -> list[list[str]]:
     """The populations on each loop, or on loops that share one; relays among them."""
     place = {name: i for i, name in enumerate(network.populations)}
     ends = [(place[p.source], place[p.target]) for p in network.projections.values() if p.source in place]
-    if not ends:
+    if not has_loop((p.source, p.target) for p in network.projections.values()):
         return []
+    from scipy.sparse.csgraph import connected_components  # slow to import, and most networks have no loop
+
     rows, columns = np.array(ends).T
     graph = scipy.sparse.coo_array((np.ones(len(ends)), (rows, columns)), shape=(len(place), len(place)))
     labels = connected_components(graph.tocsr(), connection="strong")[1]

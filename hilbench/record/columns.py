@@ -16,8 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra
+from hilbench.record.arrays import as_arrow
+from hilbench.record.column_list import COLUMNS, Column, column_of
 from hilbench.record.events import packed
-from hilbench.types import COUNTERS, EVENT, Plant, Program, size_of
+from hilbench.record.meta import RECORD
+from hilbench.record.versions import KEY
+from hilbench.types import EVENT, Plant, Program, size_of
 
 try:
     import pyarrow as pa
@@ -26,29 +30,14 @@ except ImportError as error:
 
 Field = tuple[str, str, int]
 """Name, type and width of a column."""
-TICK = (
-    ("seq", "i8"), ("t_us", "i8"), ("skipped", "?"), ("learning", "?"), ("scheduled_ns", "i8"), ("captured_ns", "i8"),
-    ("encoded_ns", "i8"), ("sent_ns", "i8"), ("reward", "f8"), ("terminated", "?"), ("truncated", "?"),
-    ("events_lost", "i8"), ("relayed", "?"),
-)  # fmt: skip
-"""What is known when a tick is sent or skipped; `relayed` says whether it was sent the sensors' events as they were."""
-REPLY = (
-    ("answered", "?"), ("arrived_ns", "i8"), ("decoded_ns", "i8"), ("prev_seq", "i8"), ("received_ns", "i8"),
-    ("compute_ns", "i8"), ("energy_j", "f8"), ("late", "?"), ("processed", "?"), ("slip", "i8"), ("clipped", "?"),
-    ("not_finite", "?"),
-)  # fmt: skip
-"""What a reply brings, and what became of it; `processed` says whether the network saw the tick."""
-APPLIED = (("applied_step", "i8"), ("applied_ns", "i8"))
-"""The physics step from which a reply acted, -1 for never, and when that was."""
 CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
 """The same types for `struct`, which fills a part of a row in one call."""
-WIDE = ("obs", "state", "info", "values_in", "modulators", "values_out", "actions", "sources")
-"""Columns whose rows have as many numbers as the run's shape says."""
+WIDE = {column.name: column.width for column in COLUMNS if column.width}
+"""Columns whose rows have as many numbers as a field of the run's Widths says."""
 BLOCK_ROWS = 256
 """Rows that are taken apart at once."""
 LISTS: dict[str, np.dtype[Any]] = {
-    **dict.fromkeys(("events", "sensor_events", "reply_events", "probe_events"), EVENT),
-    "probe_values": np.dtype(np.float32),
+    column.name: EVENT if column.kind == "u8" else np.dtype(column.kind) for column in COLUMNS if column.part == "lists"
 }
 """Columns whose rows have any length, and what they hold.
 
@@ -68,6 +57,11 @@ class Widths:
     values_in: int
     modulators: int
     values_out: int
+
+    def width(self, column: Column) -> int:
+        """How many numbers a row has of a column, or one of a row's physics steps; 0 for none at all."""
+        found: Any = getattr(self, column.width) if column.width else 1
+        return len(found) if isinstance(found, tuple) else int(found)
 
     @classmethod
     def of(cls, plant: Plant, program: Program, steps: int) -> Widths:
@@ -127,16 +121,11 @@ class RowLayout:
     """Where in a row each part begins."""
 
     def __init__(self, shape: Widths) -> None:
-        tick, reply, applied = ([(name, kind, 1) for name, kind in part] for part in (TICK, REPLY, APPLIED))
-        shown = [
-            ("obs", "f4", shape.obs), ("state", "f8", shape.state), ("values_in", "f4", shape.values_in),
-            ("modulators", "f4", shape.modulators),
-        ]  # fmt: skip
-        brought = [*((name, "u8", 1) for name in COUNTERS), ("values_out", "f4", shape.values_out)]
-        self.tick = _Part([*tick, ("info", "f8", len(shape.info))], shown)
-        self.reply = _Part(reply, brought, self.tick.end)
-        self.applied = _Part(applied, (), self.reply.end)
-        self.step = _Part([("actions", "f8", shape.actions), ("sources", "u1", 1)], (), self.applied.end)
+        of = {c.part: [(d.name, d.kind, shape.width(d)) for d in COLUMNS if d.part == c.part] for c in COLUMNS}
+        self.tick = _Part(of["tick"], of["shown"])
+        self.reply = _Part(of["reply"], of["brought"], self.tick.end)
+        self.applied = _Part(of["applied"], (), self.reply.end)
+        self.step = _Part(of["step"], (), self.applied.end)
         once = [
             (name, kind, (width,)) if width > 1 or name in WIDE else (name, kind)
             for part in (self.tick, self.reply, self.applied)
@@ -185,14 +174,23 @@ class RowLayout:
         columns: dict[str, pa.Array] = {}
         for name, found in self._by_column(rows).items():
             if name == "info":
-                columns |= {f"info.{key}": pa.array(found[:, i]) for i, key in enumerate(self.info)}
-            elif name in WIDE:
-                width = math.prod(found.shape[1:])
-                columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(found.reshape(-1)), width)
+                columns |= {f"info.{key}": as_arrow(found[:, i]) for i, key in enumerate(self.info)}
             else:
-                columns[name] = pa.array(found)
+                columns[name] = _wide(found) if found.ndim > 1 else as_arrow(found)
         columns |= {name: _lists(lists[name], len(rows), kind) for name, kind in LISTS.items()}
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def described(schema: pa.Schema) -> pa.Schema:
+    """An episode's schema with the version of the record, and with each column's unit where it has one."""
+    units = [column_of(field.name).unit for field in schema]
+    fields = [field.with_metadata({"unit": unit}) if unit else field for field, unit in zip(schema, units, strict=True)]
+    return pa.schema(fields, {KEY: str(RECORD.version)})
+
+
+def _wide(found: NDArray[Any]) -> pa.Array:
+    """A column of fixed lists, of (n_rows, ...)."""
+    return pa.FixedSizeListArray.from_arrays(as_arrow(found.reshape(-1)), math.prod(found.shape[1:]))
 
 
 def _lists(found: Mapping[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa.Array:
@@ -206,4 +204,4 @@ def _lists(found: Mapping[int, NDArray[Any]], n: int, kind: np.dtype[Any]) -> pa
         flat = np.concatenate([found[row] for row in rows])
         if kind == EVENT:
             flat = packed(flat, offsets[rows])
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    return pa.ListArray.from_arrays(as_arrow(offsets), as_arrow(flat))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra
-from hilbench.types import RunData
+from hilbench.record.data import RunData
+from hilbench.types import PlantSpec
 
 if TYPE_CHECKING:
     import pandas
@@ -34,25 +35,25 @@ def frame(run: RunData) -> pandas.DataFrame:
         import pandas
     except ImportError as error:
         raise MissingExtra("pandas", "pandas") from error
-    plant_spec = run.meta.get("plant_spec", {})
+    plant_spec = run.meta.plant_spec
     tables = [dict(_columns(episode, plant_spec, number)) for number, episode in enumerate(run.episodes)]
     names = tables[0] if tables else ()
     return pandas.DataFrame({name: np.concatenate([table[name] for table in tables]) for name in names})
 
 
 def _columns(
-    episode: dict[str, NDArray[Any]], plant_spec: dict[str, Any], number: int
+    episode: dict[str, NDArray[Any]], plant_spec: PlantSpec, number: int
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "episode", np.full(len(episode["seq"]), number)
     for name, found in episode.items():
         if found.dtype == object:
             yield f"n_{name}", np.array([len(row) for row in found])
         elif name in VECTORS:
-            names = plant_spec.get("obs_names", ()) if name == "obs" else ()
+            names = plant_spec.obs_names if name == "obs" else ()
             yield from _spread(name, names or range(found.shape[1]), found)
         elif name == "actions":
-            names = plant_spec.get("action_names") or range(found.shape[1] // episode["sources"].shape[1])
-            yield from _spread("action", names, found[:, -len(names) :])
+            actions = plant_spec.action_names or range(found.shape[1] // episode["sources"].shape[1])
+            yield from _spread("action", actions, found[:, -len(actions) :])
         elif name == "sources":
             yield "source", found[:, -1]
         else:

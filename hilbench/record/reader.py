@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import RecordError
-from hilbench.record.layout import BESIDE, ECHO_NAME, FORMAT, NOTHING, RUN, episode_name
+from hilbench.record.data import RunData
+from hilbench.record.layout import AGREEMENT, ECHO_NAME, ENERGY, NOTHING, RUN, episode_name
+from hilbench.record.meta import RECORD, SCENARIO, AgreementRecord, EnergyRecord, RunMeta
 from hilbench.record.sealed import read_sealed
 from hilbench.record.streams import read_stream
-from hilbench.types import RunData
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunData:
@@ -30,30 +34,28 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
     """
     folder = Path(folder)
     meta = read_meta(folder)
-    for name, key, needed in BESIDE:
-        if (folder / name).exists():
-            meta[key] = _read_beside(folder, name, needed)
-    whole = meta.get("streams")  # None where the run was killed
+    energy = _read_beside(folder, ENERGY, EnergyRecord)
+    agreement = _read_beside(folder, AGREEMENT, AgreementRecord)
+    whole = meta.streams  # None where the run was killed
     wanted = columns if columns is None or "sensor_events" not in columns else [*columns, "events", "relayed"]
-    asked = {**dict.fromkeys(map(episode_name, range(meta["episodes"])), wanted), ECHO_NAME: None}
+    asked = {**dict.fromkeys(map(episode_name, range(meta.n_episodes)), wanted), ECHO_NAME: None}
     found = [
-        read_stream(folder / name, some, None if whole is None else whole.get(name, NOTHING))
+        read_stream(folder / name, some, None if whole is None else msgspec.to_builtins(whole.get(name, NOTHING)))
         for name, some in asked.items()
     ]
     echo_ns = found.pop().get("echo_ns", np.empty(0, np.int64))
     for episode in found:
         _fill_in(episode, columns)
-    return RunData(meta, [episode for episode in found if episode], echo_ns)
+    return RunData(meta, [episode for episode in found if episode], echo_ns, energy, agreement)
 
 
-def read_meta(folder: Path) -> dict[str, Any]:
-    """A run's `run.json`. Raises RecordError."""
-    meta = read_sealed(folder / RUN)
-    if (found := meta.get("format")) != FORMAT:
-        raise RecordError(f"{folder}: record format {found!r}; allowed: {FORMAT}; run it again")
-    if missing := {"episodes", "faults", "status"} - set(meta):
-        raise RecordError(f"{folder}: run.json lacks {sorted(missing)[0]!r}; it is no whole run")
-    return meta
+def read_meta(folder: Path) -> RunMeta:
+    """What a run's `run.json` says. Raises RecordError."""
+    where = f"{folder}: {RUN}"
+    found = RECORD.current(read_sealed(folder / RUN), where)
+    if isinstance(found.get("scenario"), dict):
+        found["scenario"] = SCENARIO.current(found["scenario"], where)
+    return _converted(found, RunMeta, where)
 
 
 def _fill_in(episode: dict[str, NDArray[Any]], columns: Sequence[str] | None) -> None:
@@ -65,9 +67,16 @@ def _fill_in(episode: dict[str, NDArray[Any]], columns: Sequence[str] | None) ->
             del episode[name]
 
 
-def _read_beside(folder: Path, name: str, wanted: set[str]) -> dict[str, Any]:
-    """What was measured of a run later."""
-    found = read_sealed(folder / name)
-    if missing := wanted - set(found):
-        raise RecordError(f"{folder}: {name} lacks {sorted(missing)[0]!r}; remove it and measure the run again")
-    return found
+def _read_beside(folder: Path, name: str, kind: type[S]) -> S | None:
+    """What was measured of a run later; None where it was not."""
+    if not (folder / name).exists():
+        return None
+    return _converted(RECORD.current(read_sealed(folder / name), f"{folder}: {name}"), kind, f"{folder}: {name}")
+
+
+def _converted(found: dict[str, Any], kind: type[S], where: str) -> S:
+    """What a file says, in its struct. A number that JSON has no word for, as "NaN", is text there."""
+    try:
+        return msgspec.convert(found, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise RecordError(f"{where}: not what a whole run says: {error}; take the run from a copy") from None

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from hilbench.errors import RecordError, allowed_hint
 from hilbench.files import write_whole
 from hilbench.record.aedat4 import read_aedat4, write_aedat4
-from hilbench.types import EVENT, EventSensor, RunData
+from hilbench.record.data import RunData
+from hilbench.types import EVENT, EventSensor
 
 PIXELS = ({"y", "x"}, {"y", "x", "polarity"})
 """The axes of a camera, in any order."""

@@ -58,7 +58,7 @@ class EpisodeRows:
         Parameters
         ----------
         row : tuple
-            The fields of `columns.TICK`, in their order, but `relayed`.
+            The columns of the part `tick` with one number, in their order, but `relayed`.
         tick : Tick or None
             What was sent; None for a tick that was skipped.
         obs : (n_obs,) float32

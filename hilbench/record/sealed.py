@@ -6,12 +6,17 @@ It must not know what they say, and it reads no clock.
 from __future__ import annotations
 
 import json
+import math
 import os
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
 
 from hilbench.errors import RecordError
 from hilbench.files import at, write_whole
@@ -22,18 +27,51 @@ RESERVE = ".reserve"
 RESERVE_BYTES = 2**18
 
 
-def write_sealed(path: Path, found: Mapping[str, Any]) -> None:
+def write_sealed(path: Path, found: Struct | Mapping[str, Any]) -> None:
     """Replace a file whole. Raises OSError with the file's path.
 
     Parameters
     ----------
     path : Path
         The file.
-    found : dict
-        What it is to say, as JSON can.
+    found : Struct or dict
+        What it is to say.
     """
-    rest = {key: value for key, value in found.items() if key != CHECK}
-    write_whole(path, json.dumps({**rest, CHECK: _checksum(rest)}, indent=2).encode())
+    text = to_json(found)
+    whole = f'{text[:-1]}{", " if text != "{}" else ""}"{CHECK}": {zlib.crc32(text.encode())}}}'
+    write_whole(path, indented(whole))
+
+
+def to_json(found: Struct | Mapping[str, Any]) -> str:
+    """A struct or a dict on one line of JSON: NumPy's numbers as Python's, and "NaN" or "Infinity" as text."""
+    whole = msgspec.to_builtins(found, enc_hook=_from_numpy)
+    try:
+        return json.dumps(whole, allow_nan=False)
+    except ValueError:
+        return json.dumps(_worded(whole))
+
+
+def indented(text: str) -> bytes:
+    """JSON with a line for each entry."""
+    try:
+        return msgspec.json.format(text.encode(), indent=2)
+    except msgspec.DecodeError:  # a path in it is not UTF-8, which it does not take; `json` does, and takes longer
+        return json.dumps(json.loads(text), indent=2).encode()
+
+
+def _from_numpy(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"found {value!r}; allowed: what JSON can say")
+
+
+def _worded(value: Any) -> Any:
+    """The same with text in place of numbers that JSON has no word for; lax conversion reads it as a float again."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _worded(item) for key, item in value.items()}
+    return [_worded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_sealed(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
 from hilbench.files import at
+from hilbench.record.arrays import as_numpy
 from hilbench.record.events import unpacked
 
 try:
@@ -204,9 +205,9 @@ def _said(totals: dict[str, int]) -> str:
 def _array(column: pa.Array) -> NDArray[Any]:
     if isinstance(column, pa.FixedSizeListArray):
         width = column.type.list_size
-        return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), width)
+        return as_numpy(column.flatten()).reshape(len(column), width)
     if isinstance(column, pa.ListArray):
-        flat, offsets = column.flatten().to_numpy(zero_copy_only=False), column.offsets.to_numpy()
+        flat, offsets = as_numpy(column.flatten()), as_numpy(column.offsets)
         starts = offsets - offsets[0]
         filled = np.flatnonzero(np.diff(offsets))  # most rows are empty, and to split them all takes long
         flat = unpacked(flat, starts[filled]) if flat.dtype == np.uint64 else flat
@@ -215,4 +216,4 @@ def _array(column: pa.Array) -> NDArray[Any]:
         for row in filled:
             rows[row] = flat[starts[row] : starts[row + 1]]
         return rows
-    return column.to_numpy(zero_copy_only=False)
+    return as_numpy(column)

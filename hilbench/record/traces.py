@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
-from hilbench.metrics.latency_breakdown import is_time
+from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
-from hilbench.types import RunData
 
 COLUMNS = ("answered", "encoded_ns", "received_ns", "compute_ns", "arrived_ns")
 
@@ -35,12 +34,12 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray[np.float64]:
 
 def _from_run(run: RunData, path: str | Path, way: str) -> NDArray[np.float64]:
     """Half of both ways together where the run's two clocks cannot be subtracted."""
-    if not is_time(run):
+    if not run.compute_is_time:
         raise ScenarioError(f"{path}: its device counts instructions, so nobody knows how long its link took")
     parts = [np.empty(0)]
     for episode in run.episodes:
         sent, received, computed, arrived = (episode[name][episode["answered"]] for name in COLUMNS[1:])
-        if not run.meta["same_clock"]:
+        if not run.meta.device_shares_clock:
             parts.append((arrived - sent - computed) / 2)
         else:
             parts.append(received - sent if way == "to_device" else arrived - received - computed)

@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.record.columns import Widths
-from hilbench.record.layout import ECHO_NAME, FORMAT, RUN, episode_name
+from hilbench.record.arrays import as_arrow
+from hilbench.record.columns import Widths, described
+from hilbench.record.layout import ECHO_NAME, RUN, episode_name
+from hilbench.record.meta import RECORD, EpisodeEnd, Fault, RunMeta, Status, StreamTotals
 from hilbench.record.rows import EpisodeRows
 from hilbench.record.sealed import release, reserve, write_sealed
 from hilbench.record.streams import StreamWriter
+from hilbench.record.versions import KEY
 from hilbench.types import Values
 
 try:
@@ -36,10 +39,10 @@ class Recorder:
     `compress` makes streams less than half as large, at a millisecond or two per batch: not for real time.
     """
 
-    def __init__(self, folder: str | Path, meta: Mapping[str, Any], compress: bool = False) -> None:
+    def __init__(self, folder: str | Path, meta: RunMeta, compress: bool = False) -> None:
         self.folder, self._compress = Path(folder), compress
         ensure_writable(self.folder)
-        self.meta: dict[str, Any] = {"format": FORMAT, **meta, "status": "running", "episodes": 0, "faults": []}
+        self.meta = meta
         self._episode: EpisodeRows | None = None
         self._streams: dict[str, StreamWriter] = {}
         try:
@@ -60,10 +63,9 @@ class Recorder:
             How many rows are kept in memory before they are written.
         """
         self.end_episode()
-        name = episode_name(self.meta["episodes"])
-        self.meta["episodes"] += 1
-        self.write_meta()
-        self._episode = EpisodeRows(partial(self._stream, name), shape, rows_per_batch)
+        name = episode_name(self.meta.n_episodes)
+        self.add(n_episodes=self.meta.n_episodes + 1)
+        self._episode = EpisodeRows(lambda schema: self._stream(name, described(schema)), shape, rows_per_batch)
         return self._episode
 
     def ended(self, obs: Values, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
@@ -80,39 +82,48 @@ class Recorder:
         info : dict of float
             The plant's info.
         """
-        end = {"episode": self.meta["episodes"] - 1, "obs": obs.tolist(), "reward": float(reward)}
-        end |= {"terminated": bool(terminated), "truncated": bool(truncated)}
         assert self._episode is not None, "an episode ends after it was begun"
-        end["info"] = {name: float(info[name]) for name in self._episode.info}
-        self.meta.setdefault("ends", []).append(end)  # written with the next word
+        end = EpisodeEnd(
+            episode=self.meta.n_episodes - 1,
+            obs=tuple(obs.tolist()),
+            reward=float(reward),
+            terminated=bool(terminated),
+            truncated=bool(truncated),
+            info={name: float(info[name]) for name in self._episode.info},
+        )
+        self.note(episode_ends=(*self.meta.episode_ends, end))
 
     def echo(self, echo_ns: NDArray[np.int64]) -> None:
         """Keep the link's bare echo beside the run, behind what was kept before; nothing when there is none."""
         if echo_ns.size:
-            batch = pa.record_batch({"echo_ns": echo_ns})
+            batch = pa.record_batch({"echo_ns": as_arrow(echo_ns)}, metadata={KEY: str(RECORD.version)})
             stream = self._streams.get(ECHO_NAME) or self._stream(ECHO_NAME, batch.schema)
             stream.write(batch)
 
-    def fault(self, **what: Any) -> None:
+    def fault(self, fault: Fault) -> None:
         """Put a fault on record at once."""
-        self.add(faults=[*self.meta["faults"], what])
+        self.add(faults=(*self.meta.faults, fault))
 
     def add(self, **more: Any) -> None:
-        """Put more into `run.json`."""
-        self.meta |= more
+        """Put more into `run.json`: fields of RunMeta."""
+        self.note(**more)
         self.write_meta()
+
+    def note(self, **more: Any) -> None:
+        """As `add`, but written with the next word."""
+        self.meta = structs.replace(self.meta, **more)
 
     def recovered(self, how: str) -> None:
         """Say of the last fault how the device came back."""
-        self.meta["faults"][-1]["recovered"] = how
-        self.write_meta()
+        *before, last = self.meta.faults
+        self.add(faults=(*before, structs.replace(last, recovery=how)))
 
-    def close(self, status: str) -> None:
+    def close(self, status: Status) -> None:
         """Write what is left and the run's last word; a second call changes nothing.
 
         Raises OSError when there is no room for all of it. The run has failed then, and says so.
         """
-        if self.meta["status"] != "running":
+        if self.meta.status != "running":
             return
         full = None
         try:
@@ -121,7 +132,7 @@ class Recorder:
                 stream.close()
         except OSError as error:
             full, status = error, "failed"
-        self.meta |= {"status": status, "streams": {name: s.totals() for name, s in self._streams.items()}}
+        self.note(status=status, streams={name: StreamTotals(**s.totals()) for name, s in self._streams.items()})
         release(self.folder)
         self.write_meta()
         if full is not None:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.metrics import column
+from hilbench.record.data import RunData
+from hilbench.record.meta import RunMeta
 from hilbench.report import words
 from hilbench.report.charts import (
     COLOURS,
@@ -27,7 +29,6 @@ from hilbench.report.charts import (
 )
 from hilbench.report.data import ReportCell, change_s, phase, phases, with_value
 from hilbench.studies.statistics import FEWEST, interval, iqm
-from hilbench.types import RunData
 
 MOST = len(COLOURS)
 """How many cells one chart can distinguish."""
@@ -66,13 +67,13 @@ def figure(cells: Sequence[ReportCell], baseline: str | None) -> Figure | None:
     baseline : str, optional
         The label of the cell that is always drawn.
     """
-    drawn = choose([cell for cell in cells if cell.metas and cell.metas[0]["plant_spec"]["error"]], baseline)
+    drawn = choose([cell for cell in cells if cell.metas and cell.metas[0].plant_spec.error], baseline)
     series = [found for i, cell in enumerate(drawn) for found in _of_cell(cell, COLOURS[i])]
     if not any((one.curve.middle > 0).any() for one in series):  # a logarithmic axis has no place for 0
         return None
     series += _references(drawn)
     meta = drawn[0].metas[0]
-    name = meta["plant_spec"]["error"]
+    name = meta.plant_spec.error
     width_s = window_s(meta)
     note = f"Root mean square in windows of {words.quantity(width_s, 's')}; interquartile mean over seeds."
     if any(np.isfinite(one.curve.low).any() for one in series):
@@ -85,7 +86,7 @@ def figure(cells: Sequence[ReportCell], baseline: str | None) -> Figure | None:
         f"error_{drawn[0].group}",
         chart(series, meta),
         heading,
-        _finding(drawn, meta["plant_spec"]["info_units"][name]),
+        _finding(drawn, meta.plant_spec.info_units[name]),
         note,
     )
 
@@ -115,13 +116,13 @@ def choose(cells: Sequence[ReportCell], baseline: str | None, most: int = MOST) 
     return [cell for cell in cells if cell in picked]
 
 
-def window_s(meta: dict[str, Any]) -> float:
+def window_s(meta: RunMeta) -> float:
     """A round width, in s, that divides a run into about 80 windows; at least one control period."""
-    loop = meta["scenario"]["loop"]
-    aim = loop["duration_s"] / 80
+    loop = meta.scenario.loop
+    aim = loop.duration_s / 80
     decade = 10 ** np.floor(np.log10(aim))
     width = next(step * decade for step in (1, 2, 5, 10) if step * decade >= aim * 0.999)
-    return max(float(f"{width:.3g}"), loop["period_s"])
+    return max(float(f"{width:.3g}"), loop.period_s)
 
 
 def curve(runs: Sequence[RunData]) -> Curve:
@@ -153,7 +154,7 @@ def band(table: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
 def _windows(run: RunData, width_s: float, origin_s: float) -> dict[int, float]:
     """The error's root mean square by window number, counted from `origin_s`, over all episodes."""
-    error = column(run, f"info.{run.meta['plant_spec']['error']}")
+    error = column(run, f"info.{run.meta.plant_spec.error}")
     number = np.floor((column(run, "t_us") * 1e-6 - origin_s) / width_s + 1e-9).astype(int)
     at, which = np.unique(number, return_inverse=True)
     return dict(zip(at.tolist(), np.sqrt(np.bincount(which, error**2) / np.bincount(which)).tolist(), strict=True))
@@ -161,7 +162,7 @@ def _windows(run: RunData, width_s: float, origin_s: float) -> dict[int, float]:
 
 def _of_cell(cell: ReportCell, colour: str) -> list[Series]:
     """The series of a cell and of its frozen twin."""
-    wanted = ("t_us", f"info.{cell.metas[0]['plant_spec']['error']}")
+    wanted = ("t_us", f"info.{cell.metas[0].plant_spec.error}")
     runs, twins = cell.read(wanted), cell.read(wanted, "twin")
     both = ((RAN, runs), ("its frozen twin", twins))
     return [Series(cell.title, kind, colour, curve(some)) for kind, some in both if some]
@@ -171,25 +172,25 @@ def _references(drawn: Sequence[ReportCell]) -> list[Series]:
     """Floor and oracle of the first cell that has them, unless the same controller's own cell is drawn."""
     found = []
     for role in ("floor", "oracle"):
-        cell = next((cell for cell in drawn if cell.references.get(role)), None)
-        runs = cell.read(("t_us", f"info.{cell.metas[0]['plant_spec']['error']}"), role) if cell else []
-        if runs and (name := runs[0].meta["scenario"]["controller"]) not in {each.controller for each in drawn}:
+        cell = next((cell for cell in drawn if cell.reference_folders.get(role)), None)
+        runs = cell.read(("t_us", f"info.{cell.metas[0].plant_spec.error}"), role) if cell else []
+        if runs and (name := runs[0].meta.scenario.controller) not in {each.controller for each in drawn}:
             found.append(Series(f"{name} ({role})", role, GREY, curve(runs)))
     return found
 
 
-def chart(series: Sequence[Series], meta: dict[str, Any]) -> alt.LayerChart:
+def chart(series: Sequence[Series], meta: RunMeta) -> alt.LayerChart:
     """The error over time on a logarithmic axis, with a mark where each disturbance begins.
 
     Parameters
     ----------
     series : sequence of Series
         The lines.
-    meta : dict
+    meta : RunMeta
         The `run.json` of one of their runs, for the error's unit and the disturbances.
     """
-    name, marks = meta["plant_spec"]["error"], _changes(meta)
-    unit = meta["plant_spec"]["info_units"][name]
+    name, marks = meta.plant_spec.error, _changes(meta)
+    unit = meta.plant_spec.info_units[name]
     factor, shown = words.prefix(unit, np.concatenate([one.curve.middle for one in series]).tolist())
     title = f"{words.subject(name)}, RMS ({shown})"
     rows = [row for order, one in enumerate(series) for row in _rows(one, factor, 2 * order)]
@@ -279,13 +280,13 @@ def _legends(series: Sequence[Series]) -> tuple[alt.Color, alt.Shape, alt.Stroke
     )
 
 
-def _changes(meta: dict[str, Any]) -> list[Mark]:
+def _changes(meta: RunMeta) -> list[Mark]:
     """Every disturbance where it begins, if the run gets there."""
-    starts = {name: table.get("at_s", 0.0) for name, table in meta["scenario"]["disturbances"].items()}
+    starts = {name: table.get("at_s", 0.0) for name, table in meta.scenario.disturbances.items()}
     return [
-        Mark(at_s, _what(name, meta["scenario"]["disturbances"][name]))
+        Mark(at_s, _what(name, meta.scenario.disturbances[name]))
         for name, at_s in starts.items()
-        if at_s < meta["scenario"]["loop"]["duration_s"]
+        if at_s < meta.scenario.loop.duration_s
     ]
 
 

@@ -2,75 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field, structs
 
 from hilbench.errors import RecordError, escaped
 from hilbench.metrics import measure
+from hilbench.record.data import RunData
 from hilbench.record.layout import RUN
+from hilbench.record.meta import Provenance, RunMeta
 from hilbench.record.reader import read_meta, read_run
 from hilbench.report.words import setting
-from hilbench.types import RunData
+from hilbench.studies.schema import SUMMARY, Cell, Metric, read_summary
 
-FORMAT = 1
-SUMMARY = "summary.json"
 SINGLE = "single runs"
 """The suite of runs that belong to no evaluation."""
 
 
-class Metric(Struct, kw_only=True):
-    """One number of a cell, over its seeds."""
+class ReportCell(Cell, kw_only=True):
+    """A row of an evaluation, with what the page makes of it."""
 
-    unit: str = "1"
-    better: str = "neither"
-    n: int = 0
-    iqm: float | None = None
-    mean: float | None = None
-    statistic: str = "iqm"
-    ci95: tuple[float, float] | None = None
-    values: list[float | None] = []
-    origin: str | None = None
-    interval: tuple[float, float] | None = None
-    note: str = ""
-    difference: dict[str, Any] | None = None
-
-    @property
-    def value(self) -> float | None:
-        """The number that represents all seeds."""
-        return self.mean if self.statistic == "mean" else self.iqm
-
-
-class ReportCell(Struct, kw_only=True):
-    """A row of an evaluation: one scenario, controller and point, over its seeds."""
-
-    label: str
-    scenario: str
-    controller: str
-    backend: str = ""
-    link: str = ""
-    mode: str = "lockstep"
-    point: dict[str, Any] = {}
-    seeds: list[int] = []
-    runs: list[str | None] = []
-    references: dict[str, list[str | None]] = {}
-    failed: list[str] = []
-    damaged: list[str] = []
+    damaged: list[str] = field(default_factory=list)
     """Of the failed ones, those whose record was damaged later; their numbers are from before that."""
-    command: str = ""
-    metrics: dict[str, Metric] = {}
-    report: list[str] = []
-    """Metrics that its scenario asks to show besides those that are always shown."""
-    role: str | None = None
     suite: str = ""
     folder: str = ""
-    metas: list[dict[str, Any]] = []
+    metas: list[RunMeta] = field(default_factory=list)
     """The `run.json` of every run that still exists."""
     title: str = ""
     """What charts and tables call it: its label, and what distinguishes it from others of the same label."""
@@ -84,22 +44,22 @@ class ReportCell(Struct, kw_only=True):
     @property
     def emulated(self) -> bool:
         """Whether its device was an emulator that counts instructions."""
-        return any(meta.get("report", {}).get("instruction_ns") for meta in self.metas)
+        return any(meta.load_report.instruction_ns for meta in self.metas)
 
     @property
     def behind(self) -> bool:
         """Whether the loop fell behind the clock in any of its runs."""
-        return any(meta.get("behind") for meta in self.metas)
+        return any(meta.fell_behind for meta in self.metas)
 
     @property
     def robot(self) -> bool:
         """Whether its plant was a robot."""
-        return any("robot" in meta for meta in self.metas)
+        return any(meta.robot is not None for meta in self.metas)
 
     @property
     def nondeterministic(self) -> bool:
         """Whether the same seed may lead elsewhere, as with a robot."""
-        return any(meta.get("plant_spec", {}).get("nondeterministic") for meta in self.metas)
+        return any(meta.plant_spec.nondeterministic for meta in self.metas)
 
     @property
     def source(self) -> str:
@@ -116,25 +76,26 @@ class ReportCell(Struct, kw_only=True):
         role : str, optional
             Reads the runs of this reference ("twin", "floor", "oracle") instead of the cell's own.
         """
-        names = self.runs if role is None else self.references.get(role, [])
+        names = self.run_folders if role is None else self.reference_folders.get(role, [])
         folders = [Path(self.folder) / name for name in names if name]
         found = [read_run(folder, columns) for folder in folders if (folder / RUN).is_file()]
         return [run for run in found if run.episodes]
 
 
-class Summary(Struct, kw_only=True):
-    """An evaluation."""
+class Evaluation(Struct, kw_only=True):
+    """An evaluation, or a single run as one."""
 
     cells: list[ReportCell]
     references: list[ReportCell] = []
     suite: str = ""
-    summary: str = ""
+    suite_summary: str = ""
     status: str = "done"
     baseline: str | None = None
-    provenance: dict[str, Any] = {}
+    code_version: str = ""
+    provenance: Provenance | None = None
 
 
-def read(folders: Iterable[str | Path]) -> list[Summary]:
+def read(folders: Iterable[str | Path]) -> list[Evaluation]:
     """Evaluations and runs, in the order given, their cells titled. Raises RecordError."""
     found = [_evaluation(Path(f)) if (Path(f) / SUMMARY).is_file() else _single(Path(f)) for f in folders]
     if not any(summary.cells for summary in found):
@@ -142,7 +103,7 @@ def read(folders: Iterable[str | Path]) -> list[Summary]:
     cells = [cell for summary in found for cell in summary.cells + summary.references]
     _leave_out_damaged(cells)
     for cell in cells:
-        cell.metas = [meta for name in cell.runs if name and (meta := _meta(Path(cell.folder) / name))]
+        cell.metas = [meta for name in cell.run_folders if name and (meta := _meta(Path(cell.folder) / name))]
     _give_names(cells)
     return found
 
@@ -155,13 +116,13 @@ def grouped(cells: Iterable[ReportCell]) -> dict[str, list[ReportCell]]:
     return found
 
 
-def change_s(meta: dict[str, Any]) -> float | None:
+def change_s(meta: RunMeta) -> float | None:
     """When the plant changes, in s: the scored change, else the first disturbance; None where the run has neither."""
-    scenario = meta["scenario"]
-    name = scenario.get("score", {}).get("change")
-    tables = [scenario["disturbances"][name]] if name else scenario["disturbances"].values()
+    scenario = meta.scenario
+    name = scenario.score.change
+    tables = [scenario.disturbances[name]] if name else scenario.disturbances.values()
     times = [table.get("at_s", 0.0) for table in tables]
-    return min((at_s for at_s in times if at_s < scenario["loop"]["duration_s"]), default=None)
+    return min((at_s for at_s in times if at_s < scenario.loop.duration_s), default=None)
 
 
 def with_value(cells: Iterable[ReportCell], name: str) -> list[tuple[float, ReportCell]]:
@@ -198,7 +159,7 @@ def phases(cells: Sequence[ReportCell]) -> tuple[str | None, str]:
     if meta is None or change is None:
         return None, "error_rms"
     known = {name for cell in cells for name in cell.metrics}
-    spans = {f"error_rms[{name}]": span for name, span in meta["scenario"]["phases"].items()}
+    spans = {f"error_rms[{name}]": span for name, span in meta.scenario.phases.items()}
     before = [name for name, (_, end_s) in spans.items() if end_s <= change and name in known]
     after = [name for name, (start_s, _) in spans.items() if start_s >= change and name in known]
     return (before[-1] if before else None), (after[-1] if after else "error_rms")
@@ -215,13 +176,15 @@ def _leave_out_damaged(cells: Iterable[ReportCell]) -> None:
         return None if name and told[folder] else name
 
     for cell in cells:
-        for seed, name in zip(cell.seeds, cell.runs, strict=False):
-            ended = not any(text.startswith(f"seed {seed}:") for text in cell.failed)
+        for seed, name in zip(cell.seeds, cell.run_folders, strict=False):
+            ended = not any(text.startswith(f"seed {seed}:") for text in cell.failures)
             if name and ended and whole(cell, name) is None:
                 cell.damaged.append(f"seed {seed}: {told[Path(cell.folder) / name]}")
-        cell.failed = cell.failed + cell.damaged
-        cell.runs = [whole(cell, name) for name in cell.runs]
-        cell.references = {role: [whole(cell, name) for name in names] for role, names in cell.references.items()}
+        cell.failures = cell.failures + cell.damaged
+        cell.run_folders = [whole(cell, name) for name in cell.run_folders]
+        cell.reference_folders = {
+            role: [whole(cell, name) for name in names] for role, names in cell.reference_folders.items()
+        }
 
 
 def _damage(folder: Path) -> str:
@@ -234,69 +197,58 @@ def _damage(folder: Path) -> str:
     return ""
 
 
-def _evaluation(folder: Path) -> Summary:
-    raw = _json(folder / SUMMARY)
-    if raw.get("status") == "running" and "format" not in raw:
+def _evaluation(folder: Path) -> Evaluation:
+    found = read_summary(folder)
+    if found.status == "running" and not found.cells:
         raise RecordError(
             f"{folder}: this evaluation has not ended, or was killed: `hilbench evaluate` goes on with it"
         )
-    if raw.get("format") != FORMAT:
-        raise RecordError(f"{folder / SUMMARY}: summary format {raw.get('format')!r}; allowed: {FORMAT}")
-    try:
-        found = msgspec.convert(raw, Summary)
-    except msgspec.ValidationError as error:
-        raise RecordError(f"{folder / SUMMARY}: not the summary of an evaluation: {error}") from None
-    for cell in found.cells + found.references:
-        cell.folder, cell.suite = str(folder), found.suite
-    return found
+
+    def told(cells: list[Cell]) -> list[ReportCell]:
+        return [ReportCell(**structs.asdict(cell), suite=found.suite, folder=str(folder)) for cell in cells]
+
+    return Evaluation(
+        cells=told(found.cells),
+        references=told(found.references),
+        suite=found.suite,
+        suite_summary=found.suite_summary,
+        status=found.status,
+        baseline=found.baseline,
+        code_version=found.code_version,
+        provenance=found.provenance,
+    )
 
 
-def _single(folder: Path) -> Summary:
+def _single(folder: Path) -> Evaluation:
     """A run as an evaluation of one cell."""
     if not folder.is_dir():
         raise RecordError(f"{folder}: no such folder")
     if not (folder / RUN).is_file():
         raise RecordError(f"{folder}: neither an evaluation ({SUMMARY}) nor a run ({RUN}) in this folder")
     run = read_run(folder)
-    if "scenario" not in run.meta:
-        raise RecordError(f"{folder}: run.json has no scenario, so it is not a complete run")
-    scenario = run.meta["scenario"]
-    controller = scenario["controller"]
-    measures = measure(run)
+    meta, scenario = run.meta, run.meta.scenario
     cell = ReportCell(
         label=escaped(folder.resolve().name),
         suite=SINGLE,
-        scenario=scenario["name"],
-        controller=controller,
+        scenario=scenario.name,
+        controller=scenario.controller,
         mode=run.mode,
-        backend=scenario["controllers"][controller].get("backend", scenario.get("backend", {})).get("kind", ""),
-        link=scenario["link"]["kind"],
-        seeds=[scenario["loop"]["seed"]],
-        runs=["."],
+        backend=scenario.controllers[scenario.controller]["backend"]["kind"],
+        link=scenario.link["kind"],
+        seeds=[scenario.loop.seed],
+        run_folders=["."],
         folder=str(folder),
-        failed=[] if run.meta["status"] == "done" else [f"this run ended as {run.meta['status']!r}"],
-        command=" ".join(["hilbench", *run.meta.get("command", [])]),
-        report=list(scenario.get("report", {}).get("metrics", ())),
-        metrics={name: msgspec.convert({**m, "iqm": m["value"], "n": 1}, Metric) for name, m in measures.items()},
+        failures=[] if meta.status == "done" else [f"this run ended as {meta.status!r}"],
+        command=" ".join(["hilbench", *meta.provenance.arguments]),
+        metrics_to_show=list(scenario.report.metrics),
+        metrics={name: msgspec.convert({**m, "iqm": m["value"], "n": 1}, Metric) for name, m in measure(run).items()},
     )
-    keys = ("versions", "commit", "host", "started", "command")
-    return Summary(cells=[cell], suite=cell.suite, provenance={key: run.meta.get(key) for key in keys})
+    return Evaluation(cells=[cell], suite=cell.suite, provenance=meta.provenance)
 
 
-def _meta(folder: Path) -> dict[str, Any] | None:
-    """A run's `run.json`; None where the run no longer exists."""
-    found = read_meta(folder) if (folder / RUN).is_file() else {}
-    return found if {"scenario", "report"} <= set(found) else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise RecordError(f"{path}: found {type(found).__name__}, expected a JSON object")
-    return found
+def _meta(folder: Path) -> RunMeta | None:
+    """What a run's `run.json` says; None where the run no longer exists."""
+    return read_meta(folder) if (folder / RUN).is_file() else None
 
 
 def phase(name: str) -> str:

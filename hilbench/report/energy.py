@@ -11,7 +11,8 @@ import altair as alt
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, wide
 from hilbench.report.curves import choose
-from hilbench.report.data import Metric, ReportCell
+from hilbench.report.data import ReportCell
+from hilbench.studies.schema import Metric
 
 NAME = re.compile(r"energy_(?P<origin>measured|modelled)(\[(?P<target>45 nm|.*?)(?: (?P<part>static|[as]nn .*))?\])?$")
 MOST = 12

@@ -6,12 +6,12 @@ import base64
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.record.meta import RunMeta
 from hilbench.record.recordings import PIXELS, Recording, of_run
 from hilbench.report import words
 from hilbench.report.charts import Figure
@@ -30,7 +30,7 @@ POLARITIES = ("OFF", "ON")
 def figures(cells: Sequence[ReportCell]) -> list[Figure | None]:
     """A figure for each event sensor that told anything, of the first cell whose plant has one."""
     for cell in cells:
-        if any(meta.get("plant_spec", {}).get("event_sensors") for meta in cell.metas):
+        if any(meta.plant_spec.event_sensors for meta in cell.metas):
             for run in cell.read(("t_us", "sensor_events"))[:1]:
                 told = [of_run(run, sensor.name) for sensor in run.event_sensors]
                 return [_figure(cell, run.meta, recording) for recording in told if recording.t_us.size]
@@ -87,8 +87,8 @@ def png(shades: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
     ])  # fmt: skip
 
 
-def _figure(cell: ReportCell, meta: dict[str, Any], told: Recording) -> Figure | None:
-    sensor, seed = told.sensor, meta["scenario"]["loop"]["seed"]
+def _figure(cell: ReportCell, meta: RunMeta, told: Recording) -> Figure | None:
+    sensor, seed = told.sensor, meta.scenario.loop.seed
     name, heading = f"events_{cell.group}_{sensor.name}", f"Events of {sensor.name}: {cell.title} in {cell.group}"
     note = f"First episode of seed {seed}."
     if set(sensor.axes) in PIXELS:

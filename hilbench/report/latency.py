@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.metrics import column
+from hilbench.record.data import RunData
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, Mark, columns, flags, headroom, wide
 from hilbench.report.data import ReportCell
-from hilbench.types import RunData
+from hilbench.scenario.recorded import RecordedScenario
 
 HEIGHT = 240
 BINS = 70
@@ -27,7 +28,7 @@ def figure(cell: ReportCell) -> Figure | None:
     ms, echo_ms = _samples_ms(runs)
     if not ms.size:
         return None
-    rate_hz = 1 / runs[0].meta["scenario"]["loop"]["period_s"]
+    rate_hz = 1 / runs[0].meta.scenario.loop.period_s
     note = f"N = {words.figure(ms.size)} replies at {words.figure(rate_hz)} Hz over {words.counted(len(runs), 'run')}"
     note += f"; echo N = {words.figure(echo_ms.size)}." if echo_ms.size else "; the link's echo was not measured."
     return Figure(
@@ -42,7 +43,7 @@ def figure(cell: ReportCell) -> Figure | None:
 def chart(runs: Sequence[RunData]) -> alt.LayerChart:
     """The distribution over these runs, on a logarithmic axis, with marks at the deadline and the percentiles."""
     ms, echo_ms = _samples_ms(runs)
-    return _chart(ms, echo_ms, _marks(runs[0].meta["scenario"], ms, echo_ms))
+    return _chart(ms, echo_ms, _marks(runs[0].meta.scenario, ms, echo_ms))
 
 
 def _samples_ms(runs: Sequence[RunData]) -> tuple[NDArray, NDArray]:
@@ -57,14 +58,14 @@ def _arrival_ms(run: RunData) -> NDArray:
     return (column(run, "arrived_ns") - column(run, "scheduled_ns"))[answered] * 1e-6
 
 
-def _marks(scenario: dict[str, Any], ms: NDArray, echo_ms: NDArray) -> list[Mark]:
-    loop = scenario["loop"]
-    found = {"deadline": loop.get("deadline_s", loop["period_s"]) * 1e3, "p50": float(np.median(ms))}
+def _marks(scenario: RecordedScenario, ms: NDArray, echo_ms: NDArray) -> list[Mark]:
+    loop = scenario.loop
+    found = {"deadline": (loop.deadline_s or loop.period_s) * 1e3, "p50": float(np.median(ms))}
     if ms.size >= 1000:
         found["p99"] = float(np.quantile(ms, 0.99))
     if echo_ms.size:
         found["link round trip p50"] = float(np.median(echo_ms))
-    critical = scenario.get("score", {}).get("critical_delay_s", {}).get(scenario["controller"])
+    critical = scenario.score.critical_delay_s.get(scenario.controller)
     if critical:
         found["fails from"] = critical * 1e3
     colours = {"deadline": COLOURS[1], "fails from": COLOURS[1]}

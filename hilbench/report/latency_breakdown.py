@@ -119,7 +119,7 @@ def _largest(title: str, parts: dict[str, NDArray]) -> str:
 
 def _histogram(cell: ReportCell, what: str) -> dict[str, int]:
     """A histogram over all seeds and episodes: how often each latency in ns occurs."""
-    return merged(meta["histograms_ns"][what] for meta in cell.metas if "histograms_ns" in meta)
+    return merged(getattr(meta.histograms_ns, what) for meta in cell.metas if meta.histograms_ns is not None)
 
 
 def _percentiles(cells: Sequence[tuple[ReportCell, dict[str, int]]]) -> Figure:
@@ -127,7 +127,7 @@ def _percentiles(cells: Sequence[tuple[ReportCell, dict[str, int]]]) -> Figure:
     rows, titles = [], [cell.title for cell, _ in cells]
     for cell, latency in cells:
         rows += _curve(cell.title, "latency", latency)
-        rows += _curve(cell.title, "bare echo", _histogram(cell, "echo"))
+        rows += _curve(cell.title, "bare echo", _histogram(cell, "link_echo"))
     axis = alt.Axis(
         values=list(range(8)),
         labelExpr="datum.value == 0 ? '0 %' : datum.value == 1 ? '90 %' : '99' + (datum.value > 2 ? '.' : '')"

@@ -163,12 +163,12 @@ def _largest(largest: Mapping[float, float], rows: Sequence[Mapping[str, Any]]) 
     return words.listed(f"{rates.get(rate, f'{rate:g}')} at {delay_ms:g} ms" for delay_ms, rate in largest.items())
 
 
-def _errors(cell: ReportCell, name: str) -> list[float | None] | None:
+def _errors(cell: ReportCell, name: str) -> Sequence[float | None] | None:
     """The error of every seed, in order; None when a seed failed."""
-    return None if cell.failed or name not in cell.metrics else cell.metrics[name].values
+    return None if cell.failures or name not in cell.metrics else cell.metrics[name].values
 
 
-def _stable(errors: list[float | None] | None, without: list[float | None] | None) -> bool:
+def _stable(errors: Sequence[float | None] | None, without: Sequence[float | None] | None) -> bool:
     """Whether every seed's error is small enough beside its error without learning."""
     if not errors or not without or len(errors) != len(without):
         return False

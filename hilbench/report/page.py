@@ -13,6 +13,7 @@ import vl_convert
 
 from hilbench.errors import MissingExtra, RecordError
 from hilbench.files import write_whole
+from hilbench.record.meta import Fault, LinkLosses, RunMeta
 from hilbench.report import (
     charts,
     curves,
@@ -28,9 +29,10 @@ from hilbench.report import (
     words,
 )
 from hilbench.report.charts import Figure
-from hilbench.report.data import ReportCell, Summary
+from hilbench.report.data import Evaluation, ReportCell
 from hilbench.report.notes import notes
 from hilbench.report.verdict import Card, cards, sentence
+from hilbench.types import RobotReport, to_builtins
 
 try:
     import jinja2
@@ -50,7 +52,7 @@ class Report:
     title: str
     sentence: str
     cards: list[Card]
-    summaries: list[Summary]
+    summaries: list[Evaluation]
     tables: list[tables.Table]
     figures: dict[str, list[Figure]] = field(default_factory=dict)
     """By section."""
@@ -186,7 +188,7 @@ def _draw(report: Report, groups: dict[str, list[ReportCell]], baselines: dict[s
     report.figures = {section: [each for each in some if each] for section, some in figures.items()}
 
 
-def _title(summary: Summary) -> str:
+def _title(summary: Evaluation) -> str:
     single_run = summary.suite == data.SINGLE and summary.cells[0].label
     return single_run or summary.suite or "evaluation"
 
@@ -196,7 +198,8 @@ def _loads(cells: Sequence[ReportCell]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for cell in cells:
         for meta in cell.metas:
-            same = found.setdefault(json.dumps(meta["report"], sort_keys=True), {**meta["report"], "cells": []})
+            said = to_builtins(meta.load_report)
+            same = found.setdefault(json.dumps(said, sort_keys=True), {**said, "cells": []})
             if cell.title not in same["cells"]:
                 same["cells"].append(cell.title)
     return list(found.values())
@@ -204,46 +207,46 @@ def _loads(cells: Sequence[ReportCell]) -> list[dict[str, Any]]:
 
 def _faults(cells: Sequence[ReportCell]) -> list[tuple[str, str]]:
     """Every recorded fault, with its cell and seed."""
-    return [
-        (_whose(cell, meta), _told(fault)) for cell in cells for meta in cell.metas for fault in meta.get("faults", [])
-    ]
+    return [(_whose(cell, meta), _told(fault)) for cell in cells for meta in cell.metas for fault in meta.faults]
 
 
 def _losses(cells: Sequence[ReportCell]) -> list[tuple[str, str]]:
     """The frames that runs lost at their own ends, with cell and seed; runs without losses are left out."""
-    found = [(_whose(cell, meta), _lost(meta.get("link", {}))) for cell in cells for meta in cell.metas]
-    found += [(_whose(cell, meta), _lost_of_robot(meta.get("robot", {}))) for cell in cells for meta in cell.metas]
+    found = [(_whose(cell, meta), _lost(meta.link_losses)) for cell in cells for meta in cell.metas]
+    found += [(_whose(cell, meta), _lost_of_robot(meta.robot)) for cell in cells for meta in cell.metas]
     return [(who, what) for who, what in found if what]
 
 
-def _lost(link: dict[str, int]) -> str:
+def _lost(lost: LinkLosses) -> str:
     parts = []
-    if unsent := link.get("unsent"):
+    if unsent := lost.unsent_ticks:
         parts.append(f"no room on the link for {words.counted(unsent, 'tick')}")
-    if broken := link.get("broken"):
+    if broken := lost.broken_frames:
         parts.append(f"{words.counted(broken, 'damaged frame')} from the device")
     return "; ".join(parts)
 
 
-def _lost_of_robot(told: dict[str, Any]) -> str:
+def _lost_of_robot(told: RobotReport | None) -> str:
+    if told is None:
+        return ""
     kinds = {
-        "sense_lost": "SENSE lost on the way from the robot",
-        "sense_old": "SENSE after a newer one",
-        "broken": "damaged frame from the robot",
-        "act_lost": "ACT lost on the way to the robot",
-        "act_unsent": "ACT without room on the wire",
+        "senses_lost": "SENSE lost on the way from the robot",
+        "senses_outdated": "SENSE after a newer one",
+        "broken_frames": "damaged frame from the robot",
+        "acts_lost": "ACT lost on the way to the robot",
+        "acts_unsent": "ACT without room on the wire",
     }
-    return "; ".join(f"{what}: {words.figure(told[name])}" for name, what in kinds.items() if told.get(name))
+    return "; ".join(f"{what}: {words.figure(n)}" for name, what in kinds.items() if (n := getattr(told, name)))
 
 
-def _whose(cell: ReportCell, meta: dict[str, Any]) -> str:
-    return f"{cell.title}, seed {meta['scenario']['loop']['seed']}"
+def _whose(cell: ReportCell, meta: RunMeta) -> str:
+    return f"{cell.title}, seed {meta.scenario.loop.seed}"
 
 
-def _told(fault: dict[str, Any]) -> str:
+def _told(fault: Fault) -> str:
     """When a device was lost, why, and how it came back, as text."""
-    when = f"episode {fault['episode']}, tick {fault['tick']} ({fault['t_s']:.3f} s)"
-    return "; ".join(filter(None, (f"{when}: {fault['text']}", fault.get("recovered"))))
+    when = f"episode {fault.episode}, tick {fault.tick} ({fault.t_s:.3f} s)"
+    return "; ".join(filter(None, (f"{when}: {fault.message}", fault.recovery)))
 
 
 def _save_all(report: Report, folder: Path) -> None:

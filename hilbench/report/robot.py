@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from hilbench.report import words
-from hilbench.report.data import Metric, ReportCell
+from hilbench.report.data import ReportCell
+from hilbench.studies.schema import Metric
 
 COLUMNS = {
     "sensors to loop": "sense_latency",
@@ -40,7 +41,7 @@ def _row(cell: ReportCell) -> Row:
         cell.title,
         {title: [_entry(cell.metrics.get(f"{name}[{p}]")) for p in PERCENTILES] for title, name in COLUMNS.items()},
         "—" if error_s is None else "one clock" if error_s == 0 else f"± {words.figure(error_s * 1e3)}",
-        f"{_share(cell, 'sense_lost', 'senses')} / {_share(cell, 'act_lost', 'acts')}",
+        f"{_share(cell, 'senses_lost', 'senses_received')} / {_share(cell, 'acts_lost', 'acts_sent')}",
         words.figure(cell.value("watchdog")),
     )
 
@@ -56,7 +57,7 @@ def _entry(metric: Metric | None) -> tuple[str, str]:
 
 def _share(cell: ReportCell, lost: str, came: str) -> str:
     """Of all runs' frames, how many were lost, in per cent. What came is counted with the lost ones for ACTs."""
-    told = [meta["robot"] for meta in cell.metas if lost in meta.get("robot", {})]
-    n_lost = sum(each[lost] for each in told)
-    n = sum(each[came] for each in told) + (n_lost if came == "senses" else 0)
+    told = [meta.robot for meta in cell.metas if meta.robot is not None and getattr(meta.robot, lost) is not None]
+    n_lost = sum(getattr(each, lost) for each in told)
+    n = sum(getattr(each, came) for each in told) + (n_lost if came == "senses_received" else 0)
     return f"{words.figure(100 * n_lost / n)} %" if n else words.ABSENT

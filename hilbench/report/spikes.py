@@ -9,10 +9,11 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.record.data import RunData
+from hilbench.record.meta import RunMeta
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, INK, Figure, Mark, columns, flags, headroom, rounded, time_axis, wide
 from hilbench.report.data import ReportCell, change_s
-from hilbench.types import RunData
 
 NEURONS = 60
 SPIKES = 6000
@@ -24,7 +25,7 @@ HEIGHT, LOW = 300, 220
 def raster(cells: Sequence[ReportCell]) -> Figure | None:
     """The spikes around the change, of the first cell that recorded spikes."""
     for cell in cells:
-        recorded = [meta["scenario"].get("record", {}).get("spikes") for meta in cell.metas]
+        recorded = [meta.scenario.record.spikes for meta in cell.metas]
         if any(recorded) and (runs := cell.read(("t_us", "probe_events"))):
             t_s, address = spikes(runs[0])
             if t_s.size:
@@ -86,9 +87,9 @@ def pick(t_s: NDArray, address: NDArray, centre_s: float, half_s: float = AROUND
 def weight_norms(run: RunData) -> list[dict[str, Any]]:
     """A row per projection and recorded instant: the norm of the weights then."""
     names, episode = _weights_of(run.meta), run.episodes[0]
-    record, network = run.meta["scenario"]["record"], run.meta.get("network") or {}
-    sizes = [network["projections"][name]["synapses"] for name in record.get("weights", [])]
-    ends = np.cumsum([*sizes, *[1] * len(record.get("weight_norms", []))])
+    record, network = run.meta.scenario.record, run.meta.network
+    sizes = [network.projections[name].n_synapses for name in record.weights] if network else []
+    ends = np.cumsum([*sizes, *[1] * len(record.weight_norms)])
     rows = []
     for t_us, values in zip(episode["t_us"].tolist(), episode.get("probe_values", ()), strict=False):
         if values.size and values.size == ends[-1]:
@@ -139,12 +140,12 @@ def strokes(
     return alt.layer(strokes, *flags(marks, span)).properties(**wide(HEIGHT))
 
 
-def _weights_of(meta: dict[str, Any]) -> list[str]:
-    record = meta["scenario"].get("record", {})
-    return [*record.get("weights", []), *record.get("weight_norms", [])]
+def _weights_of(meta: RunMeta) -> list[str]:
+    record = meta.scenario.record
+    return [*record.weights, *record.weight_norms]
 
 
-def _raster(cell: ReportCell, meta: dict[str, Any], t_s: NDArray, address: NDArray) -> Figure | None:
+def _raster(cell: ReportCell, meta: RunMeta, t_s: NDArray, address: NDArray) -> Figure | None:
     change = change_s(meta)
     times, row, fired = pick(t_s, address, float(np.median(t_s)) if change is None else change)
     if not times.size:
@@ -154,9 +155,9 @@ def _raster(cell: ReportCell, meta: dict[str, Any], t_s: NDArray, address: NDArr
     if change is not None:
         early, late = (words.figure(hz) for hz in _rates_hz(times, change, shown))
         finding += f": on average {early} Hz before the change and {late} Hz after it"
-    populations = words.listed(meta["scenario"]["record"]["spikes"])
+    populations = words.listed(meta.scenario.record.spikes)
     heading = f"Spikes of {populations}: {cell.title} in {cell.group}"
-    note = f"Seed {meta['scenario']['loop']['seed']}; neurons spread evenly over those that fired."
+    note = f"Seed {meta.scenario.loop.seed}; neurons spread evenly over those that fired."
     return Figure(
         f"spikes_{cell.group}",
         strokes(times, row, shown, marks_at(change), f"neuron (1 to {shown})"),
@@ -172,7 +173,7 @@ def _rates_hz(times: NDArray, change: float, n_neurons: int) -> list[float]:
     return [float(some.sum() / n_neurons / length) if length > 0 else float("nan") for length, some in spans]
 
 
-def _norms(cell: ReportCell, meta: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
+def _norms(cell: ReportCell, meta: RunMeta, rows: list[dict[str, Any]]) -> Figure:
     change, names = change_s(meta), list(dict.fromkeys(row["what"] for row in rows))
     own = [(row["t"], row["norm"]) for row in rows if row["what"] == names[0]]
     end = words.figure(own[-1][1])
@@ -180,7 +181,7 @@ def _norms(cell: ReportCell, meta: dict[str, Any], rows: list[dict[str, Any]]) -
     if change is not None and (early := [norm for t, norm in own if t <= change]):
         finding = f"The norm of {names[0]} is {words.figure(early[-1])} at the change and {end} at the end"
     heading = f"Recorded weights: {cell.title} in {cell.group}"
-    note = f"Frobenius norm of {words.listed(names)}; seed {meta['scenario']['loop']['seed']}."
+    note = f"Frobenius norm of {words.listed(names)}; seed {meta.scenario.loop.seed}."
     return Figure(f"weights_{cell.group}", _lines(rows, names, marks_at(change)), heading, finding + ".", note)
 
 

@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import Any
 
 from hilbench.report import words
-from hilbench.report.data import Metric, ReportCell, asked_for, phase, phases, with_value
+from hilbench.report.data import ReportCell, asked_for, phase, phases, with_value
+from hilbench.studies.schema import Difference, Metric
 
 LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt"
 NOT_COMPUTED = "not computed with these runs; a report computes installed metrics only"
@@ -83,7 +84,7 @@ def overview(group: str, cells: Sequence[ReportCell], references: Sequence[Repor
     """
     cells = [*cells, *references]
     table = Table(group, rows=[(cell, []) for cell in cells])
-    table.failed = [f"{cell.title}: {text}" for cell in cells for text in cell.failed]
+    table.failed = [f"{cell.title}: {text}" for cell in cells for text in cell.failures]
     table.add(Column("cell", number=False), [_name(cell) for cell in cells])
     _add_places(table, cells)
     table.add(
@@ -163,11 +164,11 @@ def _spelt(value: str) -> str:
 
 
 def _seeds(cell: ReportCell) -> TableEntry:
-    done = len(cell.seeds) - len(cell.failed)
-    if not cell.failed:
+    done = len(cell.seeds) - len(cell.failures)
+    if not cell.failures:
         return TableEntry(str(len(cell.seeds)), sort=done, note="seeds " + ", ".join(map(str, cell.seeds)))
     return TableEntry(
-        f"{done} of {len(cell.seeds)}", f"{len(cell.failed)} failed", done, "; ".join(cell.failed), warn=True
+        f"{done} of {len(cell.seeds)}", f"{len(cell.failures)} failed", done, "; ".join(cell.failures), warn=True
     )
 
 
@@ -206,7 +207,7 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
     )
     found += [(_energy(name), name, "joules per decision; origins and devices are never compared") for name in energies]
     told = [each for each in found if any(each[1] in cell.metrics for cell in cells) and _tells(cells, each[1])]
-    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell.report, cell.metrics))
+    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell.metrics_to_show, cell.metrics))
     own = [name for name in asked if name not in {shown for _, shown, _ in told}]
     return told + [(words.heading(name), name, f"{name}, which the scenario asks for") for name in own]
 
@@ -214,7 +215,7 @@ def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
 def _tell_missing(table: Table, cells: Sequence[ReportCell]) -> None:
     """Say which metrics a scenario asks for that nobody has computed: those that a file names are not imported here."""
     for cell in cells:
-        for name in cell.report:
+        for name in cell.metrics_to_show:
             if not asked_for([name], cell.metrics):
                 table.refused.setdefault(f"{name}: {NOT_COMPUTED}", []).append(cell.title)
 
@@ -232,7 +233,7 @@ def _tells(cells: Sequence[ReportCell], name: str) -> bool:
         return not any("error_rms" in cell.metrics for cell in cells)
     if name == "survival":
         return any(
-            survival_s < meta["scenario"]["loop"]["duration_s"]
+            survival_s < meta.scenario.loop.duration_s
             for survival_s, cell in with_value(cells, name)
             for meta in cell.metas
         )
@@ -277,7 +278,7 @@ def _family(name: str) -> str:
 def _number(cell: ReportCell, metric: Metric | None, factor: float, name: str) -> TableEntry:
     if name in FELT and cell.mode == "lockstep":
         return TableEntry(words.ABSENT, note=LOCKSTEP)
-    if name == "spikes" and cell.metas and not cell.metas[0].get("network"):
+    if name == "spikes" and cell.metas and cell.metas[0].network is None:
         return TableEntry(words.ABSENT, note="a law has no neurons")
     if metric is None:
         return TableEntry(words.ABSENT, note="this cell has no such number")
@@ -318,19 +319,19 @@ def _add_difference(table: Table, cells: Sequence[ReportCell], baseline: str | N
     if not any(found):
         return
     unit = next(cell.metrics[after].unit for cell in cells if after in cell.metrics)
-    factor, shown = words.prefix(unit, [each["iqm"] for each in found if each])
+    factor, shown = words.prefix(unit, [each.iqm for each in found if each and each.iqm is not None])
     entries = []
     for cell, each in zip(cells, found, strict=True):
-        if not each or each.get("iqm") is None:
+        if each is None or each.iqm is None:
             is_baseline = cell.label == baseline and cell.role is None
             entries.append(TableEntry(words.ABSENT, note="the baseline itself" if is_baseline else "no pair of seeds"))
             continue
-        bounds = each.get("ci95")
+        bounds = each.ci95
         sub = words.interval(*(bound * factor for bound in bounds)) if bounds else ""
         entries.append(
-            TableEntry(_signed(each["iqm"] * factor), sub, each["iqm"], _verdict(each, cell.metrics[after].better))
+            TableEntry(_signed(each.iqm * factor), sub, each.iqm, _verdict(each, cell.metrics[after].better))
         )
-    names = {each["baseline"] for each in found if each and "baseline" in each}
+    names = {each.baseline for each in found if each}
     table.add(
         Column(f"error, less\n{words.listed(sorted(names))}’s", shown, help="paired by seed; below 0 is better"),
         entries,
@@ -341,8 +342,8 @@ def _signed(value: float) -> str:
     return ("+" if value > 0 else "") + words.figure(value)
 
 
-def _verdict(difference: dict[str, Any], better: str) -> str:
-    bounds = difference.get("ci95")
+def _verdict(difference: Difference, better: str) -> str:
+    bounds = difference.ci95
     if not bounds:
         return "too few seeds for an interval"
     if bounds[0] <= 0 <= bounds[1]:

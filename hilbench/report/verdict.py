@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from hilbench.report import words
-from hilbench.report.data import ReportCell, Summary, phase, phases, with_value
+from hilbench.report.data import Evaluation, ReportCell, phase, phases, with_value
 from hilbench.report.tables import comparable
 
 MOST = 3
@@ -23,7 +23,7 @@ class Card(NamedTuple):
     about: str
 
 
-def sentence(summaries: Sequence[Summary]) -> str:
+def sentence(summaries: Sequence[Evaluation]) -> str:
     """One sentence that says what was compared."""
     cells = [cell for summary in summaries for cell in summary.cells]
     controllers = dict.fromkeys(cell.controller for cell in cells)
@@ -114,8 +114,8 @@ def _real_time(cells: Sequence[ReportCell]) -> Card | None:
 
 
 def _runs(cells: Sequence[ReportCell]) -> Card:
-    asked, failed = sum(len(cell.seeds) for cell in cells), sum(len(cell.failed) for cell in cells)
-    hit = [cell.title for cell in cells if cell.failed]
+    asked, failed = sum(len(cell.seeds) for cell in cells), sum(len(cell.failures) for cell in cells)
+    hit = [cell.title for cell in cells if cell.failures]
     about = f"{words.counted(failed, 'run')} failed: {words.listed(hit[:4])}{' and more' if len(hit) > 4 else ''}."
     return Card(
         "runs that came to their end",

@@ -141,13 +141,19 @@ class Robot:
                 self.counts["broken"] += 1
 
     def tally(self) -> dict[str, int]:
-        """What became of frames in both directions, as `run.json` keeps it; ACTs that were lost by the newest SENSE."""
-        found = {name: self.counts[name] for name in ("senses", "sense_lost", "sense_old", "acts", "act_unsent")}
-        found["broken"] = self.counts["broken"] + self._transport.broken
+        """What became of frames in both directions, by fields of a RobotReport; ACTs were lost by the newest SENSE."""
+        counts = self.counts
+        found = {
+            "senses_received": counts["senses"],
+            "senses_lost": counts["sense_lost"],
+            "senses_outdated": counts["sense_old"],
+            "acts_sent": counts["acts"],
+            "acts_unsent": counts["act_unsent"],
+            "broken_frames": counts["broken"] + self._transport.broken,
+        }
         if self.newest is not None and (sense := self.newest.sense).act_seq != NONE:
-            known = sense.act_seq + 1 - self.counts["act_unsent"]
-            found["act_lost"] = max(0, known - sense.acts)
-            found["robot_refused"] = sense.refused
+            found["acts_lost"] = max(0, sense.act_seq + 1 - counts["act_unsent"] - sense.acts)
+            found["acts_refused"] = sense.refused
         return found
 
     def stop(self) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import RecordError
 from hilbench.record.layout import AGREEMENT
+from hilbench.record.meta import AgreementRecord
 from hilbench.runs.given import recorded_scenario
 from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
 from hilbench.scenario.resolved import Scenario
@@ -19,7 +19,7 @@ from hilbench.types import EVENT
 REFERENCE = "reference"
 
 
-def compare_spikes(folder: str | Path, scenario: Scenario | None = None) -> dict[str, Any]:
+def compare_spikes(folder: str | Path, scenario: Scenario | None = None) -> AgreementRecord:
     """Feed a run's ticks to the reference, write `agreement.json` into the run's folder, and return what it says.
 
     Raises RecordError for a run without recorded spikes, and NetworkError for a network that the reference cannot run.
@@ -32,9 +32,9 @@ def compare_spikes(folder: str | Path, scenario: Scenario | None = None) -> dict
         The run's, as it was run; the one in its record when absent.
     """
     recorded, ticks = recorded_run(folder, "compare")
-    if not recorded.meta.get("scenario", {}).get("record", {}).get("spikes"):
+    if not recorded.meta.scenario.record.spikes:
         raise RecordError(f"{folder}: no spikes are recorded; name populations in record.spikes")
-    if any("recovered" in fault for fault in recorded.meta["faults"]):
+    if any(fault.recovery is not None for fault in recorded.meta.faults):
         raise RecordError(f"{folder}: its device was lost and came back, so its network went on from another state")
     scenario = scenario or recorded_scenario(recorded.meta, f"{folder}: run.json")
     counts = np.zeros(3, np.int64)
@@ -43,10 +43,11 @@ def compare_spikes(folder: str | Path, scenario: Scenario | None = None) -> dict
         for number, (episode, sent) in enumerate(zip(recorded.episodes, ticks, strict=True)):
             link.reset(loop.seed + number, "none" if number == 0 else loop.carry, loop.catch_up)
             for tick in sent:
-                theirs = answer(link, tick).probe_events
+                fired = answer(link, tick).probe_events
                 if episode["answered"][tick.seq]:
-                    counts += _counts(np.asarray(episode["probe_events"][tick.seq]), theirs)
-    found = {"backend": REFERENCE, **dict(zip(("spikes", "reference", "agreed"), counts.tolist(), strict=True))}
+                    counts += _counts(np.asarray(episode["probe_events"][tick.seq]), fired)
+    mine, theirs, agreed = counts.tolist()
+    found = AgreementRecord(reference_backend=REFERENCE, run_spikes=mine, reference_spikes=theirs, agreed_spikes=agreed)
     write_beside(Path(folder), AGREEMENT, found)
     return found
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from hilbench.files import signature
 
 RESULTS = ("run.json", "summary.json")
 """Files that mark a folder as results; results decide nothing."""
@@ -20,11 +23,12 @@ def tree(folder: Path, but: Iterable[str] = ()) -> list[Path]:
     but : iterable of str
         Names in the folder itself that are left out.
     """
-    found = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in {"__pycache__", *but} or path.suffix in (".pyc", ".log"):
+    found, skipped = [], {"__pycache__", *but}
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith(".") or entry.name in skipped or entry.name.endswith((".pyc", ".log")):
             continue
-        if path.is_file():
+        path = folder / entry.name
+        if path.is_file() if entry.is_symlink() else entry.is_file():
             found.append(path)
         elif path.is_dir() and not folder.is_relative_to(path.resolve()):  # a link may lead back up
             found += [] if any((path / name).exists() for name in RESULTS) else tree(path)
@@ -41,9 +45,10 @@ def digest(folder: Path, files: Iterable[Path]) -> str:
     files : iterable of Path
         The files; one that is not below the folder counts by its name.
     """
-    found = hashlib.sha256()
+    found, above = hashlib.sha256(), f"{folder.as_posix()}/"
     for file in files:
-        inside = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else file.name
+        whole = file.as_posix()
+        inside = whole.removeprefix(above) if whole.startswith(above) else file.name
         found.update(f"{inside}\0{digest_of_file(file)}\0".encode())
     return found.hexdigest()
 
@@ -57,13 +62,22 @@ def digest_of_path(path: Path) -> str | None:
     return digest_of_file(path) if path.is_file() else None
 
 
+_known: dict[tuple[int, ...], str] = {}
+"""The digests of files by their signatures: the runs of a process have the same code, and mostly the same files."""
+
+
 def digest_of_file(file: Path) -> str:
     """The SHA-256 of a file's contents; why it cannot be read, where it cannot."""
-    found = hashlib.sha256()
     try:
+        unchanged = signature(file)
+        if unchanged in _known:
+            return _known[unchanged]
+        found = hashlib.sha256()
         with file.open("rb") as opened:
             while block := opened.read(2**20):
                 found.update(block)
     except OSError as error:
         return f"not readable: {error.strerror}"
+    if unchanged is not None:
+        _known[unchanged] = found.hexdigest()
     return found.hexdigest()

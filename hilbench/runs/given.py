@@ -5,7 +5,6 @@ Its record says `kind = "given"` and which class it was: nothing can make that p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +12,10 @@ from msgspec import Struct
 
 from hilbench import plugins
 from hilbench.errors import ScenarioError
+from hilbench.record.meta import RunMeta
 from hilbench.runs.promises import call, place
 from hilbench.scenario.files import resolve
+from hilbench.scenario.recorded import table
 from hilbench.scenario.resolved import PluginPart, Scenario
 from hilbench.types import to_builtins
 
@@ -63,27 +64,27 @@ def with_given(scenario: Scenario, plant: Any) -> tuple[Scenario, Any]:
     return replace(scenario, plant=PluginPart(GIVEN, config)), ready
 
 
-def recorded_scenario(meta: Mapping[str, Any], where: str, *, trust: bool = False) -> Scenario:
+def recorded_scenario(meta: RunMeta, where: str, *, trust: bool = False) -> Scenario:
     """The scenario of a run's record; of a plant that was given, only what does not need it.
 
     Parameters
     ----------
-    meta : mapping
-        The run's `run.json`.
+    meta : RunMeta
+        What the run's `run.json` says.
     where : str
         Its place, for messages.
     trust : bool
         Whether modules that it names as MODULE:NAME may be imported, also from where its scenario's file was.
     """
-    raw = meta["scenario"]
+    raw = table(meta.scenario)
     if was_given(meta):
         raw = raw | {"plant": {"kind": WRAPPER, **raw["plant"]["settings"]}}
-    return resolve(raw, where, trust=trust, folder=str(meta.get("folder", "")))
+    return resolve(raw, where, trust=trust, folder=meta.scenario_folder)
 
 
-def was_given(meta: Mapping[str, Any]) -> str:
+def was_given(meta: RunMeta) -> str:
     """The class of a plant that a recorded run was given; empty where its scenario names one."""
-    plant = meta["scenario"]["plant"]
+    plant = meta.scenario.plant
     return plant["plant"] if plant["kind"] == GIVEN else ""
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic_ns, sleep
-from typing import Any
 
 import numpy as np
 
 from hilbench import plugins
 from hilbench.errors import HilbenchError, MeterError, said
 from hilbench.record.layout import ENERGY
+from hilbench.record.meta import EnergyRecord
 from hilbench.runs.given import recorded_scenario
 from hilbench.runs.refeed import answer, program_of, recorded_run, write_beside
 from hilbench.runs.sources import source_of
@@ -35,7 +35,7 @@ def meters() -> dict[str, str | None]:
 
 def measure_energy(
     folder: str | Path, meter: Meter | None = None, scenario: Scenario | None = None, *, trust: bool = False
-) -> dict[str, Any]:
+) -> EnergyRecord:
     """Meter a run's program, write `energy.json` into the run's folder, and return what it says.
 
     Raises MeterError where no meter can be read, or where the run's device metered itself; nothing is written then.
@@ -61,17 +61,17 @@ def measure_energy(
         idle_w = _idle_w(meter)
         n, seconds, total_j = _metered(meter, link, loop, ticks)
     name = type(meter).__name__.lower()
-    found = {
-        "meter": name,
-        "source": source_of("meters", name),
-        "domains": list(meter.domains()),
-        "accuracy": meter.accuracy,
-        "ticks": n,
-        "seconds": seconds,
-        "total_j": total_j,
-        "idle_j": idle_w * seconds,
-        "dynamic_j": total_j - idle_w * seconds,
-    }
+    found = EnergyRecord(
+        meter=name,
+        meter_sha256=source_of("meters", name),
+        domains=tuple(meter.domains()),
+        accuracy=meter.accuracy,
+        n_ticks=n,
+        duration_s=seconds,
+        total_j=total_j,
+        idle_j=idle_w * seconds,
+        dynamic_j=total_j - idle_w * seconds,
+    )
     write_beside(Path(folder), ENERGY, found)
     return found
 

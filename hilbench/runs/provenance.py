@@ -7,33 +7,40 @@ import platform
 import subprocess
 import sys
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from hilbench.machine.packages import installed_version
 from hilbench.plugins import PACKAGE
+from hilbench.record.meta import Host, Provenance
 
 PACKAGES = (
     "hilbench", "numpy", "numba", "scipy", "pyzmq", "msgspec", "gymnasium", "pybullet", "mujoco", "pyarrow", "nir",
 )  # fmt: skip
 
 
-def provenance() -> dict[str, Any]:
-    """Versions, code state and host facts, as `run.json` keeps them."""
-    return {
-        "versions": {"python": platform.python_version(), **{name: installed_version(name) for name in PACKAGES}},
-        "commit": _commit(),
-        "host": {
-            "system": platform.platform(),
-            "machine": platform.machine(),
-            "cpu": _cpu(),
-            "cores": os.cpu_count(),
-        },
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": sys.argv[1:],
-    }
+def provenance() -> Provenance:
+    """Versions, code state and host facts, as `run.json` keeps them: those that this process has found first."""
+    return Provenance(
+        package_versions={**_versions()},
+        commit=_commit(),
+        host=_host(),
+        started_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        arguments=tuple(sys.argv[1:]),
+    )
 
 
+@cache
+def _versions() -> dict[str, str | None]:
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in PACKAGES}}
+
+
+@cache
+def _host() -> Host:
+    return Host(system=platform.platform(), architecture=platform.machine(), cpu_model=_cpu(), n_cpus=os.cpu_count())
+
+
+@cache
 def _commit() -> str | None:
     """The checkout's commit, with + when files differ from it; None outside a checkout."""
     root = PACKAGE.parent

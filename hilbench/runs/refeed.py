@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from hilbench import plugins
 from hilbench.errors import LinkError, RecordError
+from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import write_sealed
 from hilbench.runs.build import close_plant, make_agent, make_plant, nearest_link
 from hilbench.runs.given import was_given
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.resolved import PluginPart, Scenario
-from hilbench.types import Link, PlantSpec, Reply, RunData, Tick
+from hilbench.types import Link, PlantSpec, Reply, Tick
 
 
 def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick]]]:
@@ -35,7 +35,7 @@ def recorded_run(folder: str | Path, what: str) -> tuple[RunData, list[list[Tick
     """
     recorded = read_run(folder)
     ticks = [list(_ticks(episode)) for episode in recorded.episodes]
-    if not any(ticks) or "scenario" not in recorded.meta:
+    if not any(ticks):
         raise RecordError(f"{folder}: no tick reached a device, so there is nothing to {what}")
     return recorded, ticks
 
@@ -68,8 +68,8 @@ def program_of(
 
 
 def _plant_spec(scenario: Scenario, recorded: RunData) -> PlantSpec:
-    if was_given(recorded.meta) or recorded.meta["plant_spec"].get("nondeterministic"):  # no robot is asked for it
-        return msgspec.convert(recorded.meta["plant_spec"], PlantSpec)
+    if was_given(recorded.meta) or recorded.meta.plant_spec.nondeterministic:  # no robot is asked for it
+        return recorded.meta.plant_spec
     plant = make_plant(scenario)
     try:
         return plant.plant_spec
@@ -92,7 +92,7 @@ def answer(link: Link, tick: Tick) -> Reply:
     return reply
 
 
-def write_beside(folder: Path, name: str, found: dict[str, Any]) -> None:
+def write_beside(folder: Path, name: str, found: Struct) -> None:
     """Write a JSON file into a run's folder, whole or not at all. Raises RecordError.
 
     Parameters
@@ -101,7 +101,7 @@ def write_beside(folder: Path, name: str, found: dict[str, Any]) -> None:
         The run's folder.
     name : str
         The file's name.
-    found : dict
+    found : Struct
         What the file says.
     """
     try:

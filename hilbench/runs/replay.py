@@ -14,13 +14,13 @@ import numpy as np
 
 from hilbench.errors import RecordError
 from hilbench.loop.virtual import Recorded
+from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.record.writer import ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant, nearest_link
 from hilbench.runs.digests import digest_of_path
 from hilbench.runs.given import recorded_scenario, was_given, with_given
-from hilbench.runs.run import open_recorder, record_run
-from hilbench.types import RunData
+from hilbench.runs.run import RunLabels, open_recorder, record_run
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +55,6 @@ def replay(
     recorded = read_run(folder)
     if not recorded.episodes:
         raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
-    if "scenario" not in recorded.meta:
-        raise RecordError(f"{folder}: run.json has no scenario, so it is not a complete run")
     check_repeatable(recorded, folder)
     scenario = recorded_scenario(recorded.meta, f"{folder}: run.json", trust=trust)
     for path in changed_files(recorded):
@@ -77,7 +75,7 @@ def replay(
             again, plant = with_given(again, plant)
         agent = stack.enter_context(make_agent(again, plant.plant_spec, checked(again, plant)))
         clock = Recorded(recorded.episodes, scenario.loop.mode == "realtime")
-        recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, {"replay_of": str(folder)}))
+        recorder = stack.enter_context(open_recorder(again, out, plant, agent, clock, RunLabels(replay_of=str(folder))))
         record_run(again, recorder, plant, agent, clock, progress)
     states = [(a["state"], b["state"]) for a, b in zip(recorded.episodes, read_run(out).episodes, strict=True)]
     return all(np.array_equal(a, b, equal_nan=True) for a, b in states), sum(len(a) for a, _ in states)
@@ -85,7 +83,7 @@ def replay(
 
 def changed_files(run: RunData) -> list[str]:
     """The files that decided a run's numbers, as its network, and whose contents are no longer those of then."""
-    files = run.meta.get("sources", {}).get("files", {})
+    files = run.meta.sources.file_sha256
     return [path for path, was in files.items() if digest_of_path(Path(path)) != was]
 
 
@@ -98,14 +96,14 @@ def check_repeatable(run: RunData, folder: str | Path) -> None:
     folder : str or Path
         What the error names as the run's place.
     """
-    if run.meta.get("plant_spec", {}).get("nondeterministic"):
+    if run.meta.plant_spec.nondeterministic:
         raise RecordError(
             f"{folder}: its plant is nondeterministic: a robot does nothing twice; such a run cannot be replayed"
         )
-    for fault in run.meta["faults"]:
-        if "recovered" in fault:
+    for fault in run.meta.faults:
+        if fault.recovery is not None:
             raise RecordError(
-                f"{folder}: episode {fault['episode']}: the device was lost at tick {fault['tick']} and came back, and "
+                f"{folder}: episode {fault.episode}: the device was lost at tick {fault.tick} and came back, and "
                 "its network went on from another state; such a run cannot be replayed"
             )
     for number, episode in enumerate(run.episodes):
@@ -120,7 +118,7 @@ def check_repeatable(run: RunData, folder: str | Path) -> None:
                 )
         unanswered = ~episode["answered"][answered[-1] + 1 if answered.size else 0 :]
         unanswered &= ~episode["skipped"][len(episode["seq"]) - unanswered.size :]
-        if unanswered.any() and number + 1 < len(run.episodes) and run.meta["scenario"]["loop"].get("carry") != "none":
+        if unanswered.any() and number + 1 < len(run.episodes) and run.meta.scenario.loop.carry != "none":
             raise RecordError(
                 f"{folder}: episode {number}: its last replies were lost, so nobody knows what the network carried into"
                 " the next one; such a run cannot be replayed"

@@ -24,7 +24,9 @@ from hilbench.machine.realtime_setup import granted
 from hilbench.metrics import column, timing
 from hilbench.nal.compile.facts import network_facts
 from hilbench.nal.model.learnt import write_learnt
+from hilbench.record.data import RunData
 from hilbench.record.histogram import counted
+from hilbench.record.meta import Histograms, LinkLosses, Ports, RealtimeRights, RunMeta
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant
@@ -34,8 +36,9 @@ from hilbench.runs.provenance import provenance
 from hilbench.runs.sources import Reader, modules_of
 from hilbench.scenario.delays import TraceDelay
 from hilbench.scenario.loop import LoopConfig
-from hilbench.scenario.resolved import Scenario, dump
-from hilbench.types import EVENT, RunData, size_of, to_builtins
+from hilbench.scenario.recorded import recorded
+from hilbench.scenario.resolved import Scenario
+from hilbench.types import EVENT, size_of
 
 BEHIND_SHARE, BEHIND_LEAST = 0.01, 10
 """A run warns when more than this share of its ticks, and at least so many, began more than a period late."""
@@ -46,16 +49,12 @@ LAG = ("scheduled_ns", "captured_ns", "encoded_ns", "sent_ns", "terminated", "tr
 
 
 class RunLabels(TypedDict, total=False):
-    """What an evaluation or a replay adds to a run's `run.json`."""
+    """What an evaluation or a replay adds to a run's `run.json`: fields of RunMeta."""
 
-    key: str
-    """Of everything that decides the run's numbers."""
+    reuse_key: str
     run_id: str
-    """Random: distinguishes the run from another one that replaces it in its folder."""
-    after: str | None
-    """The `run_id` of the run whose latencies this one repeats."""
+    latencies_of_run_id: str | None
     replay_of: str
-    """The folder of the run that this one replays."""
 
 
 def run(
@@ -99,7 +98,7 @@ def run(
         # Only now: a device that was started above must not inherit the loop's priority and processors.
         rights = stack.enter_context(granted(scenario.loop))
         clock.measure(agent.link.receive)
-        recorder.add(realtime={"spin_s": clock.spin_ns * 1e-9, **to_builtins(rights)})
+        recorder.add(realtime=RealtimeRights(spin_s=clock.spin_ns * 1e-9, asked=rights.asked, refused=rights.refused))
         outcome = record_run(scenario, recorder, plant, agent, clock, progress)
         return replace(outcome, notes=(*rights.notes, *outcome.notes))
 
@@ -139,21 +138,32 @@ def open_recorder(
     labels : RunLabels, optional
         Added to `run.json`.
     """
-    meta = {
-        "scenario": dump(scenario),
-        "plant_spec": to_builtins(plant.plant_spec),
-        "report": to_builtins(agent.report),
-        "sources": Reader()(scenario, modules_of(agent.control)),
-        "program": _ports(agent),
-        "notes": list(agent.control.notes),
-        "network": network_facts(agent.control.program, scenario.period_us),
-        "same_clock": agent.link.same_clock,
-        "meters": meters(),
-        **({"folder": scenario.folder} if scenario.modules else {}),
-        **provenance(),
+    return Recorder(folder, run_meta(scenario, plant, agent, labels), compress=not clock.realtime)
+
+
+def run_meta(scenario: Scenario, plant: Any, agent: Agent, labels: RunLabels | None = None) -> RunMeta:
+    """All that is known of a run before its first tick.
+
+    Parameters
+    ----------
+    scenario, plant, agent, labels
+        As in `open_recorder`.
+    """
+    program = agent.control.program
+    return RunMeta(
+        scenario=recorded(scenario),
+        scenario_folder=scenario.folder if scenario.modules else "",
+        plant_spec=plant.plant_spec,
+        ports=Ports(inputs=program.inputs, outputs=program.outputs, modulators=program.modulators),
+        load_report=agent.report,
+        network=network_facts(program, scenario.period_us),
+        controller_notes=agent.control.notes,
+        device_shares_clock=agent.link.same_clock,
+        meter_refusals=meters(),
+        sources=Reader()(scenario, modules_of(agent.control)),
+        provenance=provenance(),
         **(labels or {}),
-    }
-    return Recorder(folder, meta, compress=not clock.realtime)
+    )
 
 
 def record_run(
@@ -188,9 +198,10 @@ def record_run(
     try:
         outcome = Loop(plant, agent, scenario.loop, recorder, clock, progress).run()
     finally:
-        recorder.meta["link"] = agent.link.tally()  # written when the recorder closes
+        lost = agent.link.tally()
+        recorder.note(link_losses=LinkLosses(unsent_ticks=lost.get("unsent"), broken_frames=lost.get("broken")))
         if hasattr(plant, "rest"):
-            recorder.meta["robot"] = plant.rest()
+            recorder.note(robot=plant.rest())
     if outcome.status == "done":
         recorder.end_episode()
         if scenario.loop.keep_weights:
@@ -202,7 +213,7 @@ def record_run(
     if clock.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))
         late = behind(scenario, read_run(recorder.folder, LAG))
-        recorder.add(behind=bool(late))
+        recorder.add(fell_behind=bool(late))
         outcome = replace(outcome, notes=(*outcome.notes, *late))
     return replace(outcome, notes=(*agent.control.notes, *outcome.notes))
 
@@ -216,11 +227,12 @@ def _kept(agent: Agent, folder: Path) -> tuple[str, ...]:
     return () if names else ("loop.keep_weights: nothing was kept: the controller learns no weights",)
 
 
-def histograms_ns(folder: str | Path) -> dict[str, dict[str, int]]:
+def histograms_ns(folder: str | Path) -> Histograms:
     """The histograms of a run's latencies, as `run.json` keeps them: of every tick, and of the link's bare echo."""
     columns = ("applied_step", "applied_ns", "scheduled_ns", "terminated", "truncated")
     found = read_run(folder, columns)
-    return {"latency": counted(np.rint(timing.latencies_s(found) * 1e9)), "echo": counted(found.echo_ns)}
+    latency = counted(np.rint(timing.latencies_s(found) * 1e9))
+    return Histograms(latency=latency, link_echo=counted(found.echo_ns))
 
 
 def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
@@ -239,7 +251,7 @@ def behind(scenario: Scenario, run: RunData) -> tuple[str, ...]:
     late = int((lag_s > period_s).sum())
     if late < BEHIND_LEAST or late <= BEHIND_SHARE * lag_s.size:
         return ()
-    meanwhile = "robot went on" if "robot" in run.meta else "plant stood still"
+    meanwhile = "robot went on" if run.meta.robot else "plant stood still"
     text = (
         f"the loop fell behind the clock: {late} of {lag_s.size} ticks began more than a period "
         f"({period_s * 1e3:g} ms) late, up to {lag_s.max():.3g} s, and the {meanwhile} meanwhile"
@@ -270,11 +282,6 @@ def _events_per_tick(folder: Path) -> NDArray:
     """How many events each sent tick carried, (n_ticks,) int; a single 0 where none was sent."""
     episodes = read_run(folder, ("events", "skipped")).episodes
     return np.array([len(row) for e in episodes for row in e["events"][~e["skipped"]]] or [0])
-
-
-def _ports(agent: Agent) -> dict[str, Any]:
-    program = agent.control.program
-    return {kind: to_builtins(getattr(program, kind)) for kind in ("inputs", "outputs", "modulators")}
 
 
 def _clock(loop: LoopConfig, step_s: float, trace: Sequence[TickTimes]) -> Clock:

@@ -17,7 +17,7 @@ from hilbench.nal.feed import Feed
 from hilbench.nal.model.network import Network
 from hilbench.nal.open_loop import Simulation, Spikes, drive
 from hilbench.settings import to_config
-from hilbench.types import COUNTERS, RunData
+from hilbench.types import COUNTERS
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,12 +180,9 @@ def _values(a: Simulation, b: Simulation) -> Iterator[ValueDifference]:
 
 def energy(done: Simulation) -> dict[str, dict[str, Any]]:
     """Modelled joules of a period, by target: metric `energy_modelled` of the counted operations."""
-    from hilbench.metrics.energy import energy_modelled
+    from hilbench.metrics.energy import modelled
 
     facts = facts_of(done.network, round(done.period_s * 1e6))
-    meta = {"network": facts, "scenario": {"loop": {"period_s": done.period_s}}}
     n = done.n_periods
-    rows = {name: np.full(n, done.counters[name] / n) for name in COUNTERS}
-    live = {name: np.full(n, name == "answered") for name in ("answered", "terminated", "truncated")}
-    found = energy_modelled(RunData(meta, [rows | live]))
+    found = modelled(facts, {name: done.counters[name] / n for name in COUNTERS}, n, done.period_s)
     return {name: {"joules_per_period": m.value, "interval": m.interval, "note": m.note} for name, m in found.items()}

@@ -21,6 +21,7 @@ from zipfile import BadZipFile, ZipFile
 from hilbench import plugins
 from hilbench.machine.packages import installed_version
 from hilbench.modules import is_module_name
+from hilbench.record.meta import Sources
 from hilbench.runs.build import rules_of
 from hilbench.runs.digests import digest, digest_of_file, digest_of_path, tree
 from hilbench.runs.given import GIVEN, WRAPPER
@@ -52,9 +53,6 @@ SITES = ("site-packages", "dist-packages")
 _version = cache(installed_version)
 """Cached, because an evaluation asks for the same few versions for each of its runs."""
 
-Sources = dict[str, dict[str, Any]]
-"""`code` and `files`: a SHA-256 for each; `libraries`: a version for each."""
-
 
 class Reader:
     """Reads sources, each of them once; a new Reader sees what has changed since then."""
@@ -81,7 +79,7 @@ class Reader:
             if not is_foreign(module):
                 libraries |= _versions_of_imports(module)
         files = {path: self._file(path) for path in sorted(_files(scenario))}
-        return {"code": code, "libraries": libraries, "files": files}
+        return Sources(code_sha256=code, library_versions=libraries, file_sha256=files)
 
     @cached_property
     def hilbench(self) -> str:

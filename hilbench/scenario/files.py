@@ -28,6 +28,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+DEFAULT_KINDS = {"backend": "numba", "link": "inprocess"}
+"""What a table is of that states no kind."""
 NEEDS = {"controllers": ("backend", "build"), "backends": ("environment", "load", "step")}
 """What else a plug-in's class must have before a scenario can be read or run at all."""
 
@@ -37,7 +39,7 @@ Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=6
 """A controller's name, which run folders begin with; or a sensor's, which its observations begin with."""
 
 
-class _Top(Struct, frozen=True, forbid_unknown_fields=True):
+class Top(Struct, frozen=True, forbid_unknown_fields=True):
     """The tables and fields a file may have."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$", max_length=64, description=NAME)]
@@ -139,9 +141,9 @@ def override(raw: Mapping[str, Any], overrides: Mapping[str, Any], where: str) -
             tables[:1] = ["controllers", str(changed.get("controller"))]
         table = changed
         for depth, name in enumerate(tables):
-            if depth == 0 and name not in _Top.__struct_fields__:
+            if depth == 0 and name not in Top.__struct_fields__:
                 raise ScenarioError(
-                    f"{where}: --{key}: no section {name!r}; {allowed_hint(name, _Top.__struct_fields__)}"
+                    f"{where}: --{key}: no section {name!r}; {allowed_hint(name, Top.__struct_fields__)}"
                 )
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
@@ -173,12 +175,12 @@ def resolve(raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: 
         Where those are looked for too, behind all else; nowhere else when empty.
     """
     named = _allowed_modules(raw, where, trust, folder)
-    top = to_config(_Top, raw, f"{where}: scenario")
+    top = to_config(Top, raw, f"{where}: scenario")
     if top.controller not in top.controllers:
         raise ScenarioError(
             f"{where}: controller: found {top.controller!r}; {allowed_hint(top.controller, top.controllers)}"
         )
-    backend = _part("backends", {"kind": "numba"} | top.backend, f"{where}: backend")
+    backend = _part("backends", {"kind": DEFAULT_KINDS["backend"]} | top.backend, f"{where}: backend")
     scenario = Scenario(
         name=top.name,
         summary=top.summary,
@@ -187,7 +189,7 @@ def resolve(raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: 
         loop=beside(
             to_config(LoopConfig, _with_delay_kind(top.loop, where), f"{where}: loop"), _folder(f"{where}: loop")
         ),
-        link=_part("links", {"kind": "inprocess"} | top.link, f"{where}: link"),
+        link=_part("links", {"kind": DEFAULT_KINDS["link"]} | top.link, f"{where}: link"),
         record=to_config(Probes, top.record, f"{where}: record"),
         disturbances=_tables("disturbances", top.disturbances, where),
         controllers={

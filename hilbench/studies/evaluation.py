@@ -7,19 +7,21 @@ folder is named by a key of its scenario, its seed and the code, so a run that i
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
+
+import msgspec
 
 from hilbench.errors import HilbenchError, RecordError, ScenarioError, said
-from hilbench.files import write_whole
 from hilbench.metrics import measure
-from hilbench.record.layout import AGREEMENT, ENERGY
-from hilbench.record.reader import read_run
+from hilbench.record.data import RunData
+from hilbench.record.layout import AGREEMENT
+from hilbench.record.meta import RunMeta, Sources
+from hilbench.record.reader import read_meta, read_run
 from hilbench.record.sealed import RESERVE, release, reserve
 from hilbench.runs.agreement import REFERENCE, compare_spikes
 from hilbench.runs.metering import measure_energy, meters
@@ -27,13 +29,14 @@ from hilbench.runs.provenance import provenance
 from hilbench.runs.run import RunLabels, run
 from hilbench.runs.sources import source_of
 from hilbench.studies.plan import Case, Job, Line, Planner, without_run
-from hilbench.studies.pool import work
+from hilbench.studies.pool import Workers
+from hilbench.studies.schema import SUMMARY, Summary, read_summary, write_summary
 from hilbench.studies.suite import Suite, cells, load_suite
 from hilbench.studies.summary import summarise
-from hilbench.types import RunData
 
-SUMMARY = "summary.json"
 LOCK = ".lock"
+STATISTICS = ("scipy.stats",)
+"""What a summary imports, which takes half a second."""
 ENDED = ("done", "fault")
 """How a run ends that need not be repeated."""
 
@@ -54,7 +57,7 @@ def evaluate(
     workers: int | None = None,
     *,
     trust: bool = False,
-) -> dict[str, Any]:
+) -> Summary:
     """Run what a suite still lacks in a folder, write `summary.json` there and return it.
 
     A run that fails is reported in the summary, and the others go on. An interruption waits for the runs that are going
@@ -80,20 +83,22 @@ def evaluate(
         raise ScenarioError(f"workers: found {workers}, expected 1 or more")
     planner = Planner(folder / "runs")
     lines = planner.lines(cells(suite, trust=trust))
-    with _claimed(folder, suite):
+    with _claimed(folder, suite), Workers(workers, STATISTICS) as shared:
         results = _Results(list(planner.jobs.values()), progress)
-        head = {"status": "interrupted", "provenance": {"code": planner.code, **provenance()}}
+        status: Literal["interrupted", "done"] = "interrupted"
+        began = provenance()
         try:
-            results.run_all(workers)
-            _meter(lines, results)
-            _compare(lines, results, workers)
-            head["status"] = "done"
+            results.run_all(shared)
+            _meter(lines, results, shared)
+            _compare(lines, results, shared)
+            status = "done"
         finally:
             results.sweep()
-            answers = _measured(lines, results, workers)
-            summary = summarise(suite, lines, answers, results.errors, head)
+            answers = _measured(lines, results, shared)
+            summary = summarise(suite, lines, answers, results.errors)
+            summary.status, summary.code_version, summary.provenance = status, planner.code, began
             release(folder)
-            _write(folder, summary)
+            write_summary(folder, summary)
     return summary
 
 
@@ -105,12 +110,16 @@ class _Results:
         self.statuses: dict[Job, str] = {}
         self.errors: dict[Job, str] = {job: "the evaluation was interrupted before this run's end" for job in jobs}
 
-    def run_all(self, workers: int) -> None:
+    def run_all(self, shared: Workers) -> None:
         """Run what is missing: runs that share the machine, then exclusive ones, then those that repeat the latter."""
-        shared = [job for job in self._jobs if not job.exclusive and job.after is None]
-        exclusive = [job for job in self._jobs if job.exclusive]
-        for jobs, at_a_time in ((shared, workers), (exclusive, 1), ([j for j in self._jobs if j.after], workers)):
-            work([job for job in jobs if not self._reuse(job)], run_job, self._ended, at_a_time)
+        self._run([job for job in self._jobs if not job.exclusive and job.after is None], shared)
+        if exclusive := [job for job in self._jobs if job.exclusive]:
+            with _alone(shared) as single:
+                self._run(exclusive, single)
+        self._run([job for job in self._jobs if job.after], shared)
+
+    def _run(self, jobs: list[Job], workers: Workers) -> None:
+        workers.work([job for job in jobs if not self._reuse(job)], run_job, self._ended)
 
     def sweep(self) -> None:
         """After an interruption, look for runs that have ended since."""
@@ -121,8 +130,10 @@ class _Results:
 
     def _reuse(self, job: Job) -> bool:
         """Take over a run that is there already; whether it could be."""
-        meta = _json(job.folder / "run.json")
-        if meta.get("key") != job.key or meta.get("status") not in ENDED or meta.get("after") != _run_id(job.after):
+        meta = _meta(job)
+        if meta is None or meta.reuse_key != job.key or meta.status not in ENDED:
+            return False
+        if meta.latencies_of_run_id != _run_id(job.after):
             return False
         if _sources(meta, job) != job.sources:  # something was changed while the evaluation was running
             return False
@@ -130,8 +141,8 @@ class _Results:
             read_run(job.folder, ())
         except RecordError:  # it is damaged, so it is run again
             return False
-        fault = meta["faults"][-1]["text"] if meta["status"] == "fault" else ""
-        self._end(job, meta["status"], fault, "was there")
+        fault = meta.faults[-1].message if meta.status == "fault" else ""
+        self._end(job, meta.status, fault, "was there")
         return True
 
     def _ended(self, job: Job, outcome: Any, error: BaseException | None) -> None:
@@ -146,37 +157,56 @@ class _Results:
             self._progress(Progress(job.folder.name, word, len(self.statuses), len(self._jobs)))
 
 
+@contextmanager
+def _alone(shared: Workers) -> Iterator[Workers]:
+    """A single worker that has the machine to itself: the others end before."""
+    shared.close()
+    with Workers(1) as single:
+        yield single
+
+
 def run_job(job: Job) -> Any:
     """Run one job in a worker process, in place of what an earlier evaluation left unfinished."""
     shutil.rmtree(job.folder, ignore_errors=True)
-    labels: RunLabels = {"key": job.key, "run_id": os.urandom(8).hex(), "after": _run_id(job.after)}
+    labels: RunLabels = {
+        "reuse_key": job.key, "run_id": os.urandom(8).hex(), "latencies_of_run_id": _run_id(job.after),
+    }  # fmt: skip
     return run(job.scenario, job.folder, labels=labels)
 
 
-def _sources(meta: Mapping[str, Any], job: Job) -> Mapping[str, Any] | None:
+def _sources(meta: RunMeta, job: Job) -> Sources:
     """What decided a recorded run's numbers, without what a job's own sources leave out."""
-    found = meta.get("sources")
-    return found if job.after is None or found is None else without_run(found, job.after.folder)
+    return meta.sources if job.after is None else without_run(meta.sources, job.after.folder)
+
+
+def _meta(job: Job) -> RunMeta | None:
+    """What a job's folder says of a run there; None where there is none that can be read."""
+    with suppress(RecordError):
+        return read_meta(job.folder)
+    return None
 
 
 def _run_id(job: Job | None) -> str | None:
     """The `run_id` of a recorded run, which a run that replaces it does not have."""
-    return None if job is None else _json(job.folder / "run.json").get("run_id")
+    return None if job is None or (meta := _meta(job)) is None else meta.run_id
 
 
-def _meter(lines: Iterable[Line], results: _Results) -> None:
+def _meter(lines: Iterable[Line], results: _Results, shared: Workers) -> None:
     """Where a meter can be read here, meter the first seed of every cell, one at a time."""
     if None not in meters().values():
         return
     firsts = [line.cases[0].job for line in lines if not line.role]
     todo = [job for job in firsts if results.statuses.get(job) == "done" and not _metered(job)]
-    work(todo, meter_job, lambda job, found, error: None, 1)  # energy_measured says what is missing
+    with _alone(shared) as single:
+        single.work(todo, meter_job, lambda job, found, error: None)  # energy_measured says what is missing
 
 
 def _metered(job: Job) -> bool:
     """Whether a run was metered, by the meter as it is now."""
-    found = _json(job.folder / ENERGY)
-    return "meter" in found and found.get("source") == source_of("meters", found["meter"])
+    with suppress(RecordError):
+        found = read_run(job.folder, ()).energy
+        return found is not None and found.meter_sha256 == source_of("meters", found.meter)
+    return False
 
 
 def meter_job(job: Job) -> Any:
@@ -184,12 +214,12 @@ def meter_job(job: Job) -> Any:
     return measure_energy(job.folder, scenario=job.scenario)
 
 
-def _compare(lines: Iterable[Line], results: _Results, workers: int) -> None:
+def _compare(lines: Iterable[Line], results: _Results, shared: Workers) -> None:
     """Compare spikes with the reference's: of every cell that records them on another backend, its first seed."""
     firsts = [line.cases[0].job for line in lines if not line.role]
     todo = [job for job in firsts if job.scenario.record.spikes and job.scenario.chosen.backend.kind != REFERENCE]
     todo = [job for job in todo if results.statuses.get(job) == "done" and not (job.folder / AGREEMENT).exists()]
-    work(todo, compare_job, lambda job, found, error: None, workers)  # spike_agreement is missing then
+    shared.work(todo, compare_job, lambda job, found, error: None)  # spike_agreement is missing then
 
 
 def compare_job(job: Job) -> Any:
@@ -203,12 +233,12 @@ def measure_case(case: Case) -> dict[str, Any]:
     for role, job in case.references:
         with suppress(HilbenchError):  # a reference that failed: its scores are absent
             found = read_run(job.folder)
-            references |= {role: found} if found.meta["status"] == "done" else {}
+            references |= {role: found} if found.meta.status == "done" else {}
     asked = case.job.scenario.report.metrics
     return measure(read_run(case.job.folder), references, wall=case.job.exclusive, asked=asked)
 
 
-def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Case, dict[str, Any]]:
+def _measured(lines: Iterable[Line], results: _Results, shared: Workers) -> dict[Case, dict[str, Any]]:
     """The metrics of every run that has ended."""
     todo = [case for line in lines for case in line.cases if results.statuses.get(case.job) in ENDED]
     answers: dict[Case, dict[str, Any]] = {}
@@ -218,7 +248,7 @@ def _measured(lines: Iterable[Line], results: _Results, workers: int) -> dict[Ca
         if error is not None:
             results.errors[case.job] = f"not measured: {said(error)}"
 
-    work(list(dict.fromkeys(todo)), measure_case, ended, workers)
+    shared.work(list(dict.fromkeys(todo)), measure_case, ended)
     return answers
 
 
@@ -230,16 +260,22 @@ def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
     """
     if folder.exists() and not folder.is_dir():
         raise ScenarioError(f"{folder}: found a file, expected a folder")
-    held = _json(folder / SUMMARY)
+    held, why = None, ""
+    if (folder / SUMMARY).is_file():
+        try:
+            held = read_summary(folder)
+        except RecordError as error:
+            why = f" ({error})"
     if folder.is_dir() and any(path.name not in (LOCK, RESERVE) for path in folder.iterdir()):
-        if "suite" not in held:
-            where = f"{folder}: found files but no readable {SUMMARY} of a suite, so it stays"
+        if held is None:
+            where = f"{folder}: found files but no readable {SUMMARY} of a suite, so it stays{why}"
             raise ScenarioError(f"{where}; give an empty folder")
-        if held["suite"] != suite.name:
-            where = f"{folder}: holds results of the suite {held['suite']!r}"
+        if held.suite != suite.name:
+            where = f"{folder}: holds results of the suite {held.suite!r}"
             raise ScenarioError(f"{where}; give {suite.name!r} another folder")
     with _locked(folder):
-        _write(folder, {"suite": suite.name, "summary": suite.summary, "cells": [], **held, "status": "running"})
+        begun = held or Summary(suite=suite.name, suite_summary=suite.summary)
+        write_summary(folder, msgspec.structs.replace(begun, status="running"))
         reserve(folder)
         yield
 
@@ -257,16 +293,3 @@ def _locked(folder: Path) -> IO[str]:
         lock.close()
         raise ScenarioError(f"{folder}: another evaluation is running here; wait for it, or end it") from None
     return lock
-
-
-def _write(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Replace `summary.json` whole. Raises OSError with its path."""
-    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False).encode())
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """A JSON object, empty where there is none."""
-    with suppress(OSError, ValueError):
-        found = json.loads(path.read_text("utf-8"))
-        return found if isinstance(found, dict) else {}
-    return {}

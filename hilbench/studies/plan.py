@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 
 from hilbench.errors import PluginFault
+from hilbench.record.meta import Sources
 from hilbench.record.reader import read_run
 from hilbench.runs.build import check_whole, learns, nearest_link
 from hilbench.runs.run import TRACE, tick_times
-from hilbench.runs.sources import Reader, Sources, code_version, modules_of
+from hilbench.runs.sources import Reader, code_version, modules_of
 from hilbench.scenario.delays import TraceDelay
 from hilbench.scenario.resolved import Scenario, choose_controller, fingerprint
 from hilbench.studies.suite import SuiteCell
@@ -142,7 +143,7 @@ class Planner:
         if after is not None:  # the earlier run counts by its key, not by its folder or its contents
             sources = without_run(sources, after.folder)
             whole["loop"]["delay"]["run"] = after.key
-        digest = hashlib.sha256(json.dumps([self.code, whole, sources]).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps([self.code, whole, msgspec.to_builtins(sources)]).encode()).hexdigest()[:16]
         loop = scenario.loop
         folder = self._folder / f"{scenario.controller}__{loop.mode}__s{loop.seed}__{digest[:8]}"
         return self.jobs.setdefault(folder, Job(scenario, folder, digest, sources, after))
@@ -157,7 +158,8 @@ def without_run(sources: Sources, folder: Path) -> Sources:
     folder : Path
         The run's folder.
     """
-    return sources | {"files": {path: found for path, found in sources["files"].items() if path != str(folder)}}
+    others = {path: found for path, found in sources.file_sha256.items() if path != str(folder)}
+    return msgspec.structs.replace(sources, file_sha256=others)
 
 
 def _reference(scenario: Scenario, controller: str, judged: Job) -> Scenario:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
@@ -22,52 +23,88 @@ Ended = Callable[[T, Any, BaseException | None], None]
 """Receives a task with its result and None, or with None and the error."""
 
 
-def work(tasks: Sequence[T], function: Callable[[T], Any], ended: Ended[T], workers: int) -> None:
-    """Run a function on every task in worker processes.
+class Workers:
+    """Worker processes that stay between one piece of work and the next, with all that they have imported.
 
-    A worker that dies breaks its pool. The tasks that may have been running then are run again one by one, which finds
-    the one that kills its worker; the others go on in a new pool. An interruption cancels the tasks that wait, and this
-    function returns when the running ones have ended.
-
-    Parameters
-    ----------
-    tasks : sequence
-        What the function is called with, one at a time; it is pickled.
-    function : callable
-        A function of a module, which a new process can import.
-    ended : callable
-        Receives each task in this process, with its result and None, or with None and the error.
-    workers : int
-        How many processes run at a time.
+    They start with the first task; `close` ends them, and the next task starts new ones.
     """
-    left = list(tasks)
-    while left := _on_one_pool(left, function, ended, workers):
-        suspects, left = left[: 2 * workers + 1], left[2 * workers + 1 :]  # a pool hands out a few ahead
-        for task in suspects:
-            if _on_one_pool([task], function, ended, 1):
-                ended(task, None, BrokenProcessPool("the worker process died"))
 
+    def __init__(self, n: int, soon: Sequence[str] = ()) -> None:
+        """Start nothing yet.
 
-def _on_one_pool(tasks: list[T], function: Callable[[T], Any], ended: Ended[T], workers: int) -> list[T]:
-    """The tasks without a result because the pool broke."""
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare)
-    running: dict[Future[Any], T] = {}
-    done: list[T] = []
-    try:
-        with suppress(BrokenProcessPool):
-            for task in tasks:
-                running[pool.submit(_work, function, task)] = task
-        for future in as_completed(running):
-            task, error = running[future], future.exception()
-            if not isinstance(error, BrokenProcessPool):
-                done.append(task)
-                ended(task, None if error else future.result(), error)
-    except KeyboardInterrupt:
-        log.warning("interrupted: waiting for what runs; interrupt again to end that too")
-        raise
-    finally:
-        _wait(pool)
-    return [task for task in tasks if task not in done]
+        Parameters
+        ----------
+        n : int
+            How many processes run at a time.
+        soon : sequence of str
+            Modules that this process needs later. It imports them while the workers are busy.
+        """
+        self._n, self._soon = n, soon
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers when what they run has ended; the tasks that wait are cancelled."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            _wait(pool)
+
+    def work(self, tasks: Sequence[T], function: Callable[[T], Any], ended: Ended[T]) -> None:
+        """Run a function on every task.
+
+        A worker that dies breaks its pool. The tasks that may have been running then are run again one by one, which
+        finds the one that kills its worker; the others go on in a new pool. An interruption cancels the tasks that
+        wait, and this returns when the running ones have ended.
+
+        Parameters
+        ----------
+        tasks : sequence
+            What the function is called with, one at a time; it is pickled.
+        function : callable
+            A function of a module, which a new process can import.
+        ended : callable
+            Receives each task in this process, with its result and None, or with None and the error.
+        """
+        left = list(tasks)
+        while left := self._attempt(left, function, ended):
+            suspects, left = left[: 2 * self._n + 1], left[2 * self._n + 1 :]  # a pool hands out a few ahead
+            for task in suspects:
+                with Workers(1) as alone:
+                    died = alone._attempt([task], function, ended)
+                if died:
+                    ended(task, None, BrokenProcessPool("the worker process died"))
+
+    def _attempt(self, tasks: list[T], function: Callable[[T], Any], ended: Ended[T]) -> list[T]:
+        """The tasks without a result because the pool broke."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self._n, multiprocessing.get_context("spawn"), _prepare)
+        running: dict[Future[Any], T] = {}
+        done: list[T] = []
+        try:
+            with suppress(BrokenProcessPool):
+                for task in tasks:
+                    running[self._pool.submit(_work, function, task)] = task
+            for module in self._soon:
+                import_module(module)
+            for future in as_completed(running):
+                task, error = running[future], future.exception()
+                if not isinstance(error, BrokenProcessPool):
+                    done.append(task)
+                    ended(task, None if error else future.result(), error)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                log.warning("interrupted: waiting for what runs; interrupt again to end that too")
+            self.close()
+            raise
+        left = [task for task in tasks if task not in done]
+        if left:
+            self.close()
+        return left
 
 
 def _wait(pool: ProcessPoolExecutor) -> None:

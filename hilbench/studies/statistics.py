@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
@@ -30,6 +29,8 @@ def iqm(values: NDArray, axis: int = -1) -> Any:
     axis : int
         Over which the mean is taken.
     """
+    import scipy.stats  # slow to import, and the runs' own processes need none of it
+
     return scipy.stats.trim_mean(values, 0.25, axis=axis)
 
 
@@ -46,6 +47,8 @@ def interval(table: NDArray, statistic: Callable[..., Any] = iqm) -> NDArray:
     statistic : callable
         What the intervals are of; takes an array and an axis.
     """
+    import scipy.stats
+
     found = scipy.stats.bootstrap(
         (table,), statistic, n_resamples=RESAMPLES, method="percentile", axis=-1, random_state=np.random.default_rng(0)
     ).confidence_interval

@@ -1,25 +1,24 @@
-"""An evaluation's summary as plain data: a dict per cell with its metrics over seeds, and one per reference."""
+"""An evaluation's summary: its cells with their metrics over seeds, and what they are compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from hilbench import plugins
 from hilbench.errors import PluginError
 from hilbench.scenario.resolved import fingerprint
 from hilbench.studies.plan import Case, Job, Line
+from hilbench.studies.schema import Cell, Metric, Summary
 from hilbench.studies.statistics import differences, over_seeds
 from hilbench.studies.suite import Suite, command
-
-FORMAT = 1
 
 Answers = Mapping[Case, dict[str, Any]]
 
 
-def summarise(
-    suite: Suite, lines: Sequence[Line], answers: Answers, errors: Mapping[Job, str], head: Mapping[str, Any]
-) -> dict[str, Any]:
+def summarise(suite: Suite, lines: Sequence[Line], answers: Answers, errors: Mapping[Job, str]) -> Summary:
     """The whole summary. A run without answers is missing from its cell's numbers and listed under `failed`.
 
     Parameters
@@ -31,45 +30,42 @@ def summarise(
         Case -> its metrics.
     errors : mapping
         Job -> why it failed; empty where it did not.
-    head : mapping
-        Further entries, as status and provenance.
     """
-    cells = [_entry(line, answers, errors) for line in lines if not line.role]
-    for line, entry in zip(lines, cells, strict=False):  # the cells' lines come first
-        _compare(line, entry, lines, answers, suite.baseline)
-    return {
-        "format": FORMAT,
-        "suite": suite.name,
-        "summary": suite.summary,
-        "baseline": suite.baseline,
-        **head,
-        "cells": cells,
-        "references": [{"role": line.role, **_entry(line, answers, errors)} for line in lines if line.role],
-    }
+    return Summary(
+        suite=suite.name,
+        suite_summary=suite.summary,
+        baseline=suite.baseline,
+        cells=[_cell(line, lines, answers, errors, suite.baseline) for line in lines if not line.role],
+        references=[_cell(line, lines, answers, errors, None) for line in lines if line.role],
+    )
 
 
-def _entry(line: Line, answers: Answers, errors: Mapping[Job, str]) -> dict[str, Any]:
+def _cell(line: Line, lines: Sequence[Line], answers: Answers, errors: Mapping[Job, str], baseline: str | None) -> Cell:
     scenario, cell = line.scenario, line.cell
     seeds = [seed for seed, _ in cell.by_seed]
     roles = [role for role, _ in line.cases[0].references]
-    return {
-        "label": cell.label if line.role in ("", "twin") else scenario.controller,
-        "scenario": scenario.name,
-        "controller": scenario.controller,
-        "backend": scenario.chosen.backend.kind,
-        "link": scenario.link.kind,
-        "mode": scenario.loop.mode,
-        "point": dict(cell.point),
-        "seeds": seeds,
-        "runs": [_place(case.job) for case in line.cases],
-        "references": {role: [_place(dict(case.references)[role]) for case in line.cases] for role in roles},
-        "failed": [
+    metrics = over_seeds([answers[case] for case in line.cases if case in answers], _statistic)
+    for name, found in _compared(line, lines, answers, baseline).items():
+        metrics[name]["difference"] = found
+    return Cell(
+        label=cell.label if line.role in ("", "twin") else scenario.controller,
+        role=line.role or None,
+        scenario=scenario.name,
+        controller=scenario.controller,
+        backend=scenario.chosen.backend.kind,
+        link=scenario.link.kind,
+        mode=scenario.loop.mode,
+        point=dict(cell.point),
+        seeds=seeds,
+        run_folders=[_place(case.job) for case in line.cases],
+        reference_folders={role: [_place(dict(case.references)[role]) for case in line.cases] for role in roles},
+        failures=[
             f"seed {seed}: {errors[case.job]}" for seed, case in zip(seeds, line.cases, strict=True) if errors[case.job]
         ],
-        "command": command(cell, scenario.controller, _differs(line)),
-        "report": list(scenario.report.metrics),
-        "metrics": over_seeds([answers[case] for case in line.cases if case in answers], _statistic),
-    }
+        command=command(cell, scenario.controller, _differs(line)),
+        metrics_to_show=list(scenario.report.metrics),
+        metrics=msgspec.convert(metrics, dict[str, Metric]),
+    )
 
 
 def _differs(line: Line) -> dict[str, Any]:
@@ -85,24 +81,22 @@ def _differs(line: Line) -> dict[str, Any]:
     return {"link.kind": line.scenario.link.kind, "loop.mode": loop.mode, "loop.delay": trace}
 
 
-def _compare(line: Line, entry: dict[str, Any], lines: Sequence[Line], answers: Answers, baseline: str | None) -> None:
-    """Add the paired difference to the baseline under the same conditions, where there is one."""
-    if baseline is None or entry["controller"] == baseline:
-        return
+def _compared(line: Line, lines: Sequence[Line], answers: Answers, baseline: str | None) -> dict[str, dict[str, Any]]:
+    """Each metric's paired difference to the baseline under the same conditions, where there is one."""
+    if baseline is None or line.scenario.controller == baseline:
+        return {}
     conditions = _conditions(line)
     same = (r for r in lines if not r.role and r.scenario.controller == baseline and _conditions(r) == conditions)
     if (rival := next(same, None)) is None:
-        return
+        return {}
     theirs = {seed: case for (seed, _), case in zip(rival.cell.by_seed, rival.cases, strict=True)}
     pairs = [
         (answers[case], answers[theirs[seed]])
         for (seed, _), case in zip(line.cell.by_seed, line.cases, strict=True)
         if case in answers and theirs.get(seed) in answers
     ]
-    if pairs:
-        own, others = [mine for mine, _ in pairs], [other for _, other in pairs]
-        for name, found in differences(own, others, rival.cell.label, _statistic).items():
-            entry["metrics"][name]["difference"] = found
+    own, others = [mine for mine, _ in pairs], [other for _, other in pairs]
+    return differences(own, others, rival.cell.label, _statistic) if pairs else {}
 
 
 def _conditions(line: Line) -> dict[str, Any]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from hilbench.metrics import MODES, Better, measure
+from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.scenario.files import load
 from hilbench.testing._parts import Contract, Part, brief, ensure, run_whole
-from hilbench.types import RunData
 
 ROLES = ("twin", "floor", "oracle")
 
@@ -23,9 +25,9 @@ def thinner(whole: RunData) -> Iterator[tuple[str, RunData]]:
 
     def of(keep: Any) -> RunData:
         episodes = [{name: array[keep] for name, array in episode.items()} for episode in whole.episodes]
-        return RunData(whole.meta, episodes, whole.echo_ns)
+        return replace(whole, episodes=episodes)
 
-    yield "a run without an episode", RunData({**whole.meta, "ends": []}, [], whole.echo_ns)
+    yield "a run without an episode", replace(whole, meta=structs.replace(whole.meta, episode_ends=()), episodes=[])
     yield "a run without a tick", of(slice(0))
     yield "a run of one tick", of(slice(1))
     silent = of(slice(None))

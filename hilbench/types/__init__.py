@@ -17,9 +17,9 @@ from hilbench.types.contracts import (
     Modulate,
     to_builtins,
 )
-from hilbench.types.plants import EventSensor, LivePlant, Observation, Plant, PlantSpec, SensingPlant
+from hilbench.types.networks import NetworkFacts, PopulationFacts, ProjectionFacts
+from hilbench.types.plants import EventSensor, LivePlant, Observation, Plant, PlantSpec, RobotReport, SensingPlant
 from hilbench.types.programs import Carry, LawProgram, Lines, LoadReport, Name, Port, Probes, Program, size_of
-from hilbench.types.runs import RunData
 from hilbench.types.ticks import (
     COUNTERS,
     EVENT,
@@ -38,7 +38,7 @@ from hilbench.types.ticks import (
 __all__ = [
     "COUNTERS", "EVENT", "HELD", "NO_EVENTS", "NO_VALUES", "REPLIED", "SAFE",
     "Backend", "BuiltController", "Carry", "Controller", "Decoder", "Empty", "Encoder", "EventSensor", "Events", "Law",
-    "LawProgram", "Lines", "Link", "LivePlant", "LoadReport", "Meter", "Modulate", "Name", "Observation", "Plant",
-    "PlantSpec", "Port", "Probes", "Program", "Reply", "RunData", "SensingPlant", "States", "Tick", "Values", "size_of",
-    "to_builtins",
+    "LawProgram", "Lines", "Link", "LivePlant", "LoadReport", "Meter", "Modulate", "Name", "NetworkFacts",
+    "Observation", "Plant", "PlantSpec", "PopulationFacts", "Port", "Probes", "Program", "ProjectionFacts", "Reply",
+    "RobotReport", "SensingPlant", "States", "Tick", "Values", "size_of", "to_builtins",
 ]  # fmt: skip

@@ -98,6 +98,34 @@ class Plant(Protocol):
         """Release everything; may be called twice."""
 
 
+class RobotReport(Struct, frozen=True, kw_only=True):
+    """What a record keeps of a robot and its wire."""
+
+    name: str
+    address: str
+    same_clock: bool = False
+    """Whether its stamps and the loop's own may be subtracted."""
+    period_s: float
+    """Between two observations that it sends."""
+    watchdog_s: float
+    """Without an action for so long it takes the safe one by itself."""
+    senses_received: int = 0
+    """SENSE frames, each newer than the one before."""
+    senses_lost: int = 0
+    """On the way to the loop, by the numbers that frames carry."""
+    senses_outdated: int = 0
+    """Those that came after a newer one."""
+    acts_sent: int = 0
+    acts_unsent: int = 0
+    """ACT frames for which the wire had no room."""
+    acts_lost: int | None = None
+    """On the way to the robot; None where it acknowledged none. So is the next one."""
+    acts_refused: int | None = None
+    """Those that came and that the robot did not accept."""
+    broken_frames: int = 0
+    """Frames from the robot whose bytes were wrong."""
+
+
 class LivePlant(Plant, Protocol):
     """A plant that moves by itself, as a robot does: its class states `realtime_only`, and no run of it waits."""
 
@@ -106,7 +134,7 @@ class LivePlant(Plant, Protocol):
     def blind(self) -> bool:
         """Whether what it shows is too old to act on. The safe action acts then; asked before each physics step."""
 
-    def rest(self) -> dict[str, Any]:
+    def rest(self) -> RobotReport:
         """The run has ended: take the safe action, and say what `run.json` is to keep of the robot and its wire."""
 
 

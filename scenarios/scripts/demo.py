@@ -7,11 +7,9 @@ with 1 when a claim does not hold. With --table it runs nothing and prints the R
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -19,7 +17,8 @@ from hilbench.cli import guard
 from hilbench.cli.studies import describe_failures, print_summary, progress
 from hilbench.errors import RecordError
 from hilbench.report.page import write
-from hilbench.studies.evaluation import SUMMARY, evaluate
+from hilbench.studies.evaluation import evaluate
+from hilbench.studies.schema import Cell, Summary, read_summary
 
 SETTLED = "error_rms[5-10 s after]"
 PHASES = ("before", "0-2 s after", "2-5 s after", "5-10 s after")
@@ -48,7 +47,7 @@ def main() -> int:
         summary = evaluate("demo", folder, step)
     write([folder], folder / "report.html")
     print_summary(summary, folder)
-    for cell in summary["cells"] + summary["references"]:
+    for cell in summary.cells + summary.references:
         for failure in describe_failures(cell):
             console.print(f"failed: {failure}", markup=False)
     verdicts = list(judge(summary))
@@ -58,7 +57,7 @@ def main() -> int:
     return 0 if all(holds for _, holds in verdicts) else 1
 
 
-def judge(summary: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+def judge(summary: Summary) -> Iterator[tuple[str, bool]]:
     """Each claim, and whether it holds. A seed without a result is a seed against it."""
     pd, frozen, pes = (_values(found, SETTLED) for found in (_cell(summary, "pd"), _twin(summary), _pes(summary)))
     holds = bool(pd and frozen and pes) and min(pd + frozen) > 0.1 and max(pes) <= 0.01
@@ -72,11 +71,11 @@ def judge(summary: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     device = _cell(summary, "pes", **DEVICE_TRAITS)
     yield (
         "PES on a ZeroMQ device in real time has its latency, misses and link round trip",
-        bool(device and not device["failed"] and all(name in device["metrics"] for name in DEVICE)),
+        bool(device and not device.failures and all(name in device.metrics for name in DEVICE)),
     )
 
 
-def table(summary: dict[str, Any]) -> Iterator[str]:
+def table(summary: Summary) -> Iterator[str]:
     """The README's table, line by line: interquartile means over the seeds, tip errors in mm."""
     columns = ("controller", "adaptivity [95 %]", *PHASES, f"frozen, {PHASES[-1]}")
     yield _row(columns)
@@ -87,47 +86,49 @@ def table(summary: dict[str, Any]) -> Iterator[str]:
         yield _row((title, _adaptivity(cell), *(_mm(cell, phase) for phase in PHASES), frozen))
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> Summary:
     """Raises RecordError where there is no summary to read."""
     try:
-        return json.loads((folder / SUMMARY).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{folder}: no readable {SUMMARY} ({error}); `make demo` leaves one in runs/demo") from None
+        return read_summary(folder)
+    except RecordError as error:
+        raise RecordError(f"{error}; `make demo` leaves one in runs/demo") from None
 
 
 def _row(columns: Iterable[str]) -> str:
     return f"| {' | '.join(columns)} |"
 
 
-def _mm(cell: dict[str, Any] | None, phase: str) -> str:
-    found = cell["metrics"].get(f"error_rms[{phase}]", {}).get("iqm") if cell else None
-    return "-" if found is None else f"{found * 1000:.1f}"
+def _mm(cell: Cell | None, phase: str) -> str:
+    found = cell.metrics.get(f"error_rms[{phase}]") if cell else None
+    return "-" if found is None or found.iqm is None else f"{found.iqm * 1000:.1f}"
 
 
-def _adaptivity(cell: dict[str, Any] | None) -> str:
-    found = cell["metrics"].get("adaptivity", {}) if cell else {}
-    if found.get("iqm") is None:
+def _adaptivity(cell: Cell | None) -> str:
+    found = cell.metrics.get("adaptivity") if cell else None
+    if found is None or found.iqm is None:
         return "-"
-    return f"{found['iqm']:.3f}" + (" [{:.3f}, {:.3f}]".format(*found["ci95"]) if found["ci95"] else "")
+    return f"{found.iqm:.3f}" + (" [{:.3f}, {:.3f}]".format(*found.ci95) if found.ci95 else "")
 
 
-def _pes(summary: dict[str, Any]) -> dict[str, Any] | None:
+def _pes(summary: Summary) -> Cell | None:
     return _cell(summary, "pes", mode="lockstep")
 
 
-def _twin(summary: dict[str, Any]) -> dict[str, Any] | None:
+def _twin(summary: Summary) -> Cell | None:
     return _cell(summary, "pes", "references", mode="lockstep", role="twin")
 
 
-def _cell(summary: dict[str, Any], controller: str, where: str = "cells", **traits: str) -> dict[str, Any] | None:
+def _cell(summary: Summary, controller: str, where: str = "cells", **traits: str) -> Cell | None:
     wanted = {"controller": controller, **traits}
-    return next((cell for cell in summary[where] if wanted.items() <= cell.items()), None)
+    cells = getattr(summary, where)
+    return next((c for c in cells if all(getattr(c, name) == value for name, value in wanted.items())), None)
 
 
-def _values(cell: dict[str, Any] | None, metric: str) -> list[float]:
+def _values(cell: Cell | None, metric: str) -> list[float]:
     """A metric of every seed; none when a seed failed or has no number."""
-    found = cell["metrics"].get(metric, {}).get("values", []) if cell and not cell["failed"] else []
-    return found if cell and len(found) == len(cell["seeds"]) and None not in found else []
+    found = cell.metrics.get(metric) if cell and not cell.failures else None
+    known = [value for value in found.values if value is not None] if found else []
+    return known if cell and len(known) == len(cell.seeds) else []
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ def main() -> None:
     table = Table(title=f"{METRIC}: interquartile mean over seeds, 95 % interval", title_justify="left")
     for heading in ("controller", "pole [m]", "IQM", "from", "to", "unit", "seeds"):
         table.add_column(heading)
-    for cell in summary["cells"]:
-        found = cell["metrics"][METRIC]
-        numbers = [f"{number:.3g}" for number in (cell["point"]["plant.pole_m"], found["iqm"], *found["ci95"])]
-        table.add_row(cell["controller"], *numbers, found["unit"], str(found["n"]))
+    for cell in summary.cells:
+        found = cell.metrics[METRIC]
+        numbers = [f"{number:.3g}" for number in (cell.point["plant.pole_m"], found.iqm, *found.ci95)]
+        table.add_row(cell.controller, *numbers, found.unit, str(found.n))
     Console().print(table)
 
 

@@ -19,11 +19,13 @@ def main() -> None:
     overrides = {"loop.duration_s": 1.0, "loop.episodes": 2, "disturbances.load.at_s": 0.5}
     hilbench.run("arm_payload", folder, overrides=overrides, controller="pes")
 
-    # Arrays: an episode is a dict of columns with a row per tick; `meta` is run.json.
+    # Arrays: an episode is a dict of columns with a row per tick; `meta` is what run.json says.
     run = hilbench.read_run(folder)
     episode = run.episodes[0]
-    print("recorded by hilbench", run.meta["versions"]["hilbench"], "with", run.meta["report"]["backend"])
-    print("observations:", episode["obs"].shape, ", ".join(run.meta["plant_spec"]["obs_names"]))
+    print(
+        "recorded by hilbench", run.meta.provenance.package_versions["hilbench"], "with", run.meta.load_report.backend
+    )
+    print("observations:", episode["obs"].shape, ", ".join(run.meta.plant_spec.obs_names))
     print("spikes per tick:", episode["spikes"].mean())
     norms = np.concatenate(episode["probe_values"])
     print(f"norm of the learnt weights, at the beginning and the end: {norms[0]:.3g}, {norms[-1]:.3g}")

@@ -57,10 +57,10 @@ def main() -> None:
         },
     }
     # One process: for six short runs, a second would take longer to load PyTorch than it saves.
-    for cell in hilbench.evaluate(suite, args.out / "evaluation", workers=1)["cells"]:
+    for cell in hilbench.evaluate(suite, args.out / "evaluation", workers=1).cells:
         for name in ("survival", "error_rms"):
-            found = cell["metrics"][name]
-            print(f"{cell['controller']:4} {name:10} {found['iqm']:.3g} {found['unit']} (n = {found['n']})")
+            found = cell.metrics[name]
+            print(f"{cell.controller:4} {name:10} {found.iqm:.3g} {found.unit} (n = {found.n})")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from hilbench.bridge.device.session import build_backend
 from hilbench.bridge.protocol.framing import Cobs
 from hilbench.bridge.protocol.wire import Kind, read_header
 from hilbench.errors import LinkError
+from hilbench.record.meta import LinkLosses
 from hilbench.record.reader import read_run
 from hilbench.types import SAFE
 
@@ -69,10 +70,10 @@ def test_a_killed_device_is_started_anew(monkeypatch, kind, tmp_path):
     told = end_after(monkeypatch, ENOUGH, after(AT))
     outcome, meta, rows = go(realtime(kind, loop__on_loss="recover"), tmp_path / "run")
     assert outcome.status == "done"
-    (fault,) = meta["faults"]
-    assert "the device came back" in fault["recovered"]
-    safe_at(rows, fault["tick"] + 1, tmp_path / "run")
-    assert rows["skipped"][fault["tick"] + 1]
+    (fault,) = meta.faults
+    assert "the device came back" in fault.recovery
+    safe_at(rows, fault.tick + 1, tmp_path / "run")
+    assert rows["skipped"][fault.tick + 1]
     assert_driven(rows, told)
 
 
@@ -86,7 +87,7 @@ def test_a_stopped_device_that_goes_on_was_only_silent(monkeypatch, kind, tmp_pa
 
     told = end_after(monkeypatch, ENOUGH, after(AT + 50), wake_later)
     outcome, meta, rows = go(realtime(kind), tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
     silent = np.flatnonzero((rows["sources"] == SAFE).all(axis=1) & (rows["seq"] > AT))
     assert silent.size, "the robot was safe meanwhile"
     assert rows["skipped"][silent].any()
@@ -104,7 +105,7 @@ def test_a_stopped_device_that_was_given_up_is_taken_back(monkeypatch, kind, tmp
         scenario = realtime(kind, loop__on_loss="recover", link__timeout_s=0.5, link__address=address)
         outcome, meta, rows = go(scenario, tmp_path / "run")
     assert outcome.status == "done"
-    assert "the device came back" in meta["faults"][0]["recovered"]
+    assert "the device came back" in meta.faults[0].recovery
     assert_driven(rows, told)
 
 
@@ -118,7 +119,7 @@ def test_a_slow_device_answers_late_and_ticks_are_skipped(kind, tmp_path):
     with fakes.serving(backend, BINDS[kind]) as address:
         scenario = realtime(kind, loop__duration_s=SECONDS, link__address=address, **late)
         outcome, meta, rows = go(scenario, tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
     answered = rows["answered"]
     assert answered.any()
     assert rows["skipped"].any()
@@ -143,9 +144,9 @@ def test_a_killed_plant_makes_room_for_the_next(kind, tmp_path):
         with subprocess.Popen([*command, "--out", tmp_path / "gone"], stdout=subprocess.DEVNULL) as plant:
             assert begun.wait(60)
             plant.kill()
-        assert read_run(tmp_path / "gone").meta["status"] == "running", "its record says that it never ended"
+        assert read_run(tmp_path / "gone").meta.status == "running", "its record says that it never ended"
         outcome, meta, rows = first_served(arm(kind, link__address=address), tmp_path)
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
     assert len(rows["seq"]) == TICKS
     assert rows["answered"].all()
 
@@ -166,9 +167,9 @@ def test_damaged_replies_are_lost_and_counted(monkeypatch, tmp_path):
     with fakes.serving(build_backend("law", {}), BINDS["stream"]) as address:
         scenario = realtime("stream", loop__duration_s=SECONDS, link__address=address)
         outcome, meta, rows = go(scenario, tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
     assert damaged
-    assert meta["link"] == {"unsent": 0, "broken": len(damaged)}
+    assert meta.link_losses == LinkLosses(unsent_ticks=0, broken_frames=len(damaged))
     assert not rows["answered"][damaged].any()
 
 
@@ -193,10 +194,10 @@ def test_a_link_that_is_cut_and_restored(monkeypatch, kind, tmp_path):
     assert outcome.status == "done"
     assert proxy.cuts == 1
     assert not rows["answered"][: told[-1]].all()
-    for fault in meta["faults"]:
-        assert "closed the connection" in fault["text"]
-        assert "the device came back" in fault["recovered"]
-    assert len(meta["faults"]) == (kind == "stream")
+    for fault in meta.faults:
+        assert "closed the connection" in fault.message
+        assert "the device came back" in fault.recovery
+    assert len(meta.faults) == (kind == "stream")
     assert_driven(rows, told)
 
 

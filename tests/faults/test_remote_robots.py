@@ -98,10 +98,10 @@ def test_a_robot_that_falls_silent_is_told_to_stop(pole, tmp_path):
     with serving(oddity) as (address, robot):
         outcome, meta, rows = go(endless(pole, address), tmp_path / "run")
         assert robot.estop, "it hears, though it is not heard"
-    assert outcome.status == meta["status"] == "fault"
+    assert outcome.status == meta.status == "fault"
     assert "'cartpole' has been silent for more than 0.4 s; it was told to stop" in outcome.fault
-    (fault,) = meta["faults"]
-    assert fault["kind"] == "RobotError"
+    (fault,) = meta.faults
+    assert fault.error == "RobotError"
     assert (rows["sources"][-2:] == SAFE).all(), "the safe action acts on a stale observation"
     assert (rows["actions"][rows["sources"] == SAFE] == 0.0).all()
     assert robot.forces[-1] == 0.0
@@ -143,7 +143,7 @@ def test_an_emergency_stop_ends_the_run_and_stays(pole, tmp_path):
             run(pole(address), tmp_path / "refused")
         assert set(robot.forces[pushed:]) <= {0.0}
         outcome, meta, _ = go(pole(address, plant__release_estop=True), tmp_path / "released")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
 
 
 def test_a_robot_with_a_fault_ends_the_run(pole, tmp_path):
@@ -185,9 +185,9 @@ def test_garbage_is_dropped_and_counted(pole, tmp_path):
     oddity = Garbage()
     with serving(oddity) as (address, _):
         outcome, meta, rows = go(pole(address, plant__lost_s=LONG_S), tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
-    assert 0 < meta["robot"]["broken"] <= oddity.spoilt
-    assert meta["robot"]["sense_lost"] > 0
+    assert (outcome.status, meta.faults) == ("done", ())
+    assert 0 < meta.robot.broken_frames <= oddity.spoilt
+    assert meta.robot.senses_lost > 0
     assert np.isfinite(rows["obs"]).all()
 
 
@@ -206,8 +206,8 @@ class Late(Oddity):
 def test_what_comes_late_never_replaces_what_is_newer(pole, tmp_path):
     with serving(Late()) as (address, _):
         outcome, meta, rows = go(pole(address, plant__lost_s=LONG_S), tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
-    assert meta["robot"]["sense_old"] > 0
+    assert (outcome.status, meta.faults) == ("done", ())
+    assert meta.robot.senses_outdated > 0
     assert (np.diff(rows["info.sense_seq"]) >= 0).all()
 
 
@@ -223,16 +223,16 @@ def test_a_frame_of_another_shape_is_none(pole, tmp_path):
     with serving(Grown()) as (address, _):
         outcome, meta, _ = go(endless(pole, address), tmp_path / "run")
     assert "has been silent" in outcome.fault
-    assert meta["robot"]["broken"] > 0
+    assert meta.robot.broken_frames > 0
 
 
 def test_five_per_cent_loss_leaves_every_rule_in_force(pole, tmp_path):
     with serving(ahead_ns=10**15) as (address, robot), losing(address, 0.05) as (lossy, counts):
         outcome, meta, rows = go(pole(lossy, loop__duration_s=2.0, plant__lost_s=LONG_S), tmp_path / "run")
-    assert (outcome.status, meta["faults"]) == ("done", [])
+    assert (outcome.status, meta.faults) == ("done", ())
     assert min(each.lost for each in counts) > 0
-    assert 0 < meta["robot"]["sense_lost"] <= counts[1].lost
-    assert 0 < meta["robot"]["act_lost"] <= counts[0].lost
+    assert 0 < meta.robot.senses_lost <= counts[1].lost
+    assert 0 < meta.robot.acts_lost <= counts[0].lost
     assert max(map(abs, robot.forces)) <= example.FORCE_N
     assert (np.abs(rows["actions"]) <= example.FORCE_N).all()
     found = measure(read_run(tmp_path / "run"))
@@ -253,7 +253,7 @@ def test_the_offset_of_a_clock_that_is_known_lies_within_its_error(monkeypatch, 
     monkeypatch.setattr(Remote, "rest", rest_and_tell)
     with serving(ahead_ns=ahead_ns) as (address, _):
         _, meta, rows = go(pole(address), tmp_path / "run")
-    assert not meta["robot"]["same_clock"]
+    assert not meta.robot.same_clock
     echoed = rows["info.act_sent_s"] >= 0
     assert echoed.any()
     names = ("act_sent_s", "act_taken_s", "sense_sent_s", "sense_arrived_s")
@@ -283,7 +283,7 @@ def test_a_robot_that_vanishes_ends_the_run(monkeypatch, pole, address, said, tm
         outcome, meta, _ = go(endless(pole, found), tmp_path / "run")
     assert outcome.status == "fault"
     assert said in outcome.fault
-    assert len(meta["faults"]) == 1
+    assert len(meta.faults) == 1
 
 
 def test_a_hilbench_that_is_killed_leaves_the_robot_to_its_watchdog(pole, tmp_path):
@@ -365,8 +365,8 @@ def test_a_run_of_a_robot_is_not_replayed(pole, tmp_path):
     with serving() as (address, _):
         outcome, meta, rows = go(pole(address), tmp_path / "run")
     assert outcome.status == "done"
-    assert meta["plant_spec"]["nondeterministic"] is True
-    assert meta["plant_spec"]["state_meaning"] == "observation"
+    assert meta.plant_spec.nondeterministic is True
+    assert meta.plant_spec.state_meaning == "observation"
     assert np.array_equal(rows["state"], rows["obs"].astype(float))
     with pytest.raises(RecordError, match="its plant is nondeterministic: a robot does nothing twice"):
         replay(tmp_path / "run", tmp_path / "again")

@@ -30,15 +30,15 @@ def _clean():
 def test_a_killed_device_ends_the_run_in_the_safe_action(monkeypatch, kind, tmp_path):
     odd_process(monkeypatch, tmp_path, f"kill:{AT}")
     outcome, meta, rows = go(arm(kind), tmp_path / "run")
-    assert outcome.status == meta["status"] == "fault"
+    assert outcome.status == meta.status == "fault"
     assert f"episode 0, tick {AT}" in outcome.fault
     # A connection may end before the process can be seen to have ended.
     assert any(text in outcome.fault for text in ("was ended by SIGKILL", "closed the connection"))
     assert len(rows["seq"]) == AT + 1
     safe_at(rows, AT, tmp_path / "run")
-    (fault,) = meta["faults"]
-    assert fault["tick"] == AT
-    assert "recovered" not in fault
+    (fault,) = meta.faults
+    assert fault.tick == AT
+    assert fault.recovery is None
 
 
 def assert_learnt_on(outcome, meta, rows, folder):
@@ -47,10 +47,10 @@ def assert_learnt_on(outcome, meta, rows, folder):
     assert len(rows["seq"]) == TICKS
     safe_at(rows, AT, folder)
     assert np.flatnonzero(~rows["answered"]).tolist() == [AT]
-    (fault,) = meta["faults"]
-    assert "with the weights of tick 59" in fault["recovered"]
-    told = f"episode 0, tick {AT} (0.325 s): {fault['text']}; {fault['recovered']}"
-    assert (fault["tick"], outcome.notes[0]) == (AT, told)
+    (fault,) = meta.faults
+    assert "with the weights of tick 59" in fault.recovery
+    told = f"episode 0, tick {AT} (0.325 s): {fault.message}; {fault.recovery}"
+    assert (fault.tick, outcome.notes[0]) == (AT, told)
     norms = weight_norms(rows)
     assert norms[AT + 1] == pytest.approx(norms[59], rel=0.05)
     assert norms[AT + 1] > 10 * norms[1]
@@ -84,11 +84,11 @@ def test_replies_that_come_twice_or_again_later_change_nothing(monkeypatch, kind
     monkeypatch.setattr(server, "listening", odd_device.odd_replies(REPLIES[how]()))
     with fakes.serving(build_backend("law", {}), BINDS[kind]) as address:
         outcome, meta, again = go(arm(kind, link__address=address), tmp_path / "odd")
-        assert (outcome.status, meta["faults"]) == ("done", [])
+        assert (outcome.status, meta.faults) == ("done", ())
         for column in ("state", "actions", "applied_step", "answered", "values_out", "prev_seq"):
             assert np.array_equal(rows[column], again[column]), column
         live, meta, rows = go(arm(kind, link__address=address, loop__mode="realtime"), tmp_path / "live")
-    assert (live.status, meta["faults"]) == ("done", [])
+    assert (live.status, meta.faults) == ("done", ())
     assert len(rows["seq"]) == TICKS
 
 
@@ -108,8 +108,8 @@ def test_a_number_out_of_range_ends_the_run_as_a_lost_device_does(monkeypatch, k
     with fakes.serving(build_backend("law", {}), BINDS[kind]) as address:
         outcome, meta, rows = go(arm(kind, link__address=address), tmp_path / "run")
         said = f"{address}: the device broke the protocol: compute_ns of REPLY is {2**63}; allowed: 0 to {10**15}"
-    assert (outcome.status, [fault["tick"] for fault in meta["faults"]]) == ("fault", [AT])
-    assert said in meta["faults"][0]["text"]
+    assert (outcome.status, [fault.tick for fault in meta.faults]) == ("fault", [AT])
+    assert said in meta.faults[0].message
     safe_at(rows, AT, tmp_path / "run")
 
 
@@ -129,5 +129,5 @@ def test_garbage_for_a_reply_has_a_device_started_anew(monkeypatch, kind, tmp_pa
     outcome, meta, rows = go(arm(kind, loop__on_loss="recover"), tmp_path / "run")
     assert outcome.status == "done"
     assert len(rows["seq"]) == TICKS
-    assert [fault["tick"] for fault in meta["faults"]] == [AT]
+    assert [fault.tick for fault in meta.faults] == [AT]
     assert np.flatnonzero(~rows["answered"]).tolist() == [AT]

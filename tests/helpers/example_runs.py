@@ -33,13 +33,13 @@ def main(scenario: str, folder: Path) -> None:
             equal, n_ticks = replay(out, folder / f"{mode}-{link}-again")
             found[f"{mode} {link}"] = {
                 "status": outcome.status,
-                "backend": run.meta["report"]["backend"],
+                "backend": run.meta.load_report.backend,
                 "clearance_m": hilbench.measure(run)["clearance"]["value"],
                 "equal": equal,
                 "ticks": n_ticks,
                 "states": run.episodes[0]["state"].tolist(),
                 "spikes": int(run.episodes[0]["spikes"].sum()),
-                "code": sorted(run.meta["sources"]["code"]),
+                "code": sorted(run.meta.sources.code_sha256),
             }
     print(json.dumps(found))
 

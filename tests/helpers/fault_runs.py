@@ -94,7 +94,7 @@ def wake(done):
 def safe_at(rows, tick, folder):
     """Nothing but the plant's safe action in that tick."""
     assert (rows["sources"][tick] == SAFE).all()
-    safe = read_run(folder).meta["plant_spec"]["safe_action"]
+    safe = read_run(folder).meta.plant_spec.safe_action
     assert (rows["actions"][tick].reshape(-1, len(safe)) == safe).all()
 
 

@@ -6,6 +6,7 @@ import heapq
 
 import msgspec
 import numpy as np
+from blank import run_meta
 from coder_fakes import built
 
 from hilbench.loop.agent import Agent
@@ -25,7 +26,6 @@ from hilbench.types import (
     Port,
     Probes,
     Reply,
-    to_builtins,
 )
 
 GRAIN_NS = 2_000
@@ -160,9 +160,8 @@ class Bench:
         config = self.config
         if isinstance(clock, Recorded):
             config = msgspec.structs.replace(config, episodes=len(self.data.episodes))
-        loop = to_builtins(config)
-        meta = {"scenario": {"loop": {k: v for k, v in loop.items() if v is not None}, "phases": {}}}
-        with Recorder(folder, meta | {"plant_spec": to_builtins(self.plant.plant_spec)}) as recorder:
+        meta = run_meta(scenario={"loop": config}, plant_spec=self.plant.plant_spec)
+        with Recorder(folder, meta) as recorder:
             outcome = Loop(self.plant, agent, config, recorder, clock).run()
             recorder.close(outcome.status)
         return outcome

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from blank import laid_over, run_meta
 
-from hilbench.types import RunData
+from hilbench.record.data import RunData
 
 MS = 1_000_000
 
@@ -24,18 +25,11 @@ def episode(n, **columns):
     return {"processed": rows["answered"], **rows}
 
 
-def run(
-    *episodes, mode="lockstep", phases=(), faults=(), score=(), record=(), network=None, inputs=(), more=(), **loop
-):
-    loop = {"mode": mode, "period_s": 0.001, **loop}
+def run(*episodes, mode="lockstep", scenario=(), faults=(), network=None, inputs=(), more=(), beside=(), **parts):
+    """`parts` are tables of the scenario, or fields of its loop."""
+    tables = {name: dict(parts.pop(name)) for name in ("phases", "score", "record", "disturbances") if name in parts}
+    scenario = {"loop": {"mode": mode, "period_s": 0.001, **parts}, **tables, **dict(scenario)}
     plant_spec = {"error": "error", "info_units": {"error": "m"}, "physics_step_s": 0.001}
-    scenario = {"loop": loop, "phases": dict(phases), "score": dict(score), "record": dict(record)}
-    program = {"inputs": [{"name": name, "size": size, "kind": kind} for name, size, kind in inputs]}
-    meta = {
-        "scenario": scenario,
-        "plant_spec": plant_spec,
-        "faults": list(faults),
-        "network": network,
-        "program": program,
-    }
-    return RunData(meta | dict(more), list(episodes))
+    ports = {"inputs": [{"name": name, "size": size, "kind": kind} for name, size, kind in inputs]}
+    known = {"scenario": scenario, "plant_spec": plant_spec, "faults": faults, "network": network, "ports": ports}
+    return RunData(run_meta(**laid_over(known, dict(more))), list(episodes), **dict(beside))

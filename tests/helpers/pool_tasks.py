@@ -19,3 +19,8 @@ def ended_from_outside(path: str) -> None:
     finally:
         with open(path, "a") as file:
             file.write("closed")
+
+
+def worker(_: int) -> int:
+    """Which process does the task."""
+    return os.getpid()

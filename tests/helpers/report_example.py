@@ -16,6 +16,7 @@ from hilbench.record.reader import read_run
 from hilbench.runs.provenance import provenance
 from hilbench.runs.run import run
 from hilbench.scenario.files import load
+from hilbench.types import to_builtins
 
 SHORT = {"loop.duration_s": 3.0, "disturbances.load.at_s": 1.5}
 SHORT |= {"phases.before": [0.5, 1.5], "phases.late after": [2.5, 3.0], "score.change": "load"}
@@ -23,8 +24,10 @@ SHORT |= {"phases.before": [0.5, 1.5], "phases.late after": [2.5, 3.0], "score.c
 
 def summary(cells: Iterable[dict], references: Iterable[dict] = (), **more: Any) -> dict[str, Any]:
     """A summary as `hilbench evaluate` writes it."""
-    whole = {"format": 1, "suite": "example", "summary": "An arm that gets a load.", "status": "done", "baseline": None}
-    return whole | {"provenance": provenance(), "cells": list(cells), "references": list(references)} | more
+    whole = {"format_version": 2, "suite": "example", "suite_summary": "An arm that gets a load.", "status": "done"}
+    return (
+        whole | {"provenance": to_builtins(provenance()), "cells": list(cells), "references": list(references)} | more
+    )
 
 
 def write(folder: Path, found: Mapping[str, Any]) -> Path:
@@ -54,7 +57,7 @@ def cell(
     return {
         "label": label, "scenario": scenario.name, "controller": controller, "backend": scenario.chosen.backend.kind,
         "link": scenario.link.kind, "mode": scenario.loop.mode, "point": dict(point or {}), "seeds": list(seeds),
-        "runs": runs, "references": {}, "failed": [],
+        "run_folders": runs, "reference_folders": {}, "failures": [],
         "command": f"hilbench run arm_payload --controller {controller} --seed {next(iter(seeds))}",
         "metrics": {name: over_seeds([m[name] for m in measures if name in m]) for name in measures[0]},
     } | more  # fmt: skip
@@ -67,6 +70,8 @@ def over_seeds(measures: list[dict]) -> dict[str, Any]:
 
 def number(*values: float, unit: str | None = None, better: str | None = None, **more: Any) -> dict[str, Any]:
     """A metric over seeds."""
-    found = {"iqm": float(scipy.stats.trim_mean(values, 0.25)), "n": len(values), "values": list(values)}
-    found["ci95"] = [float(min(values)), float(max(values))] if len(values) > 2 else None
+    known = [value if np.isfinite(value) else None for value in map(float, values)]
+    middle = None if None in known else float(scipy.stats.trim_mean(values, 0.25))
+    found = {"iqm": middle, "n": len(values), "values": known}
+    found["ci95"] = [float(min(values)), float(max(values))] if len(values) > 2 and middle is not None else None
     return found | ({"unit": unit} if unit else {}) | ({"better": better} if better else {}) | more

@@ -90,7 +90,7 @@ def on(engine, network: Network, x) -> dict[str, float]:
     # The last step's spikes go round a loop in the step after it, where NeuroBench would count them.
     counts[1] -= sum(crossing(p, reply.probe_events["address"], looped) for p in looped)
     of = dict(zip(COUNTERS, counts / STEPS, strict=True))
-    dense = sum(p["dense"] for p in network_facts(network, network.dt_us)["projections"].values())
+    dense = sum(p.n_dense_synapses for p in network_facts(network, network.dt_us).projections.values())
     macs = of["multiplications"]
     return {"Effective_MACs": macs, "Effective_ACs": of["synaptic_operations"] - macs, "Dense": dense}
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from hilbench.files import write_whole
+from hilbench.files import signature, write_whole
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -40,3 +40,24 @@ def test_a_folder_is_no_file(tmp_path):
         write_whole(tmp_path, b"")
     assert caught.value.filename == str(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def aged(path, seconds=10.0):
+    """Make a file look as if it had been left alone for a while, as far as its own time says."""
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
+
+
+def test_a_file_changed_just_now_has_no_signature_and_one_left_alone_has_its_own(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_text("one")
+    assert signature(path) is None
+    monkeypatch.setattr("hilbench.files.SETTLED_NS", 0)
+    before = signature(path)
+    assert before is not None
+    assert signature(path) == before
+    path.write_text("two")  # as long as before
+    aged(path, 0.001)  # the file's own time may be put back, but not that of its change
+    assert signature(path) != before
+    with pytest.raises(FileNotFoundError):
+        signature(tmp_path / "another")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from own_parts import LEARNER, LEAVES, ended, forgotten, started
 
 import hilbench
@@ -21,6 +22,7 @@ from hilbench.nal.model.codec import rule_from_dict
 from hilbench.record.reader import read_meta
 from hilbench.record.sealed import write_sealed
 from hilbench.runs.given import recorded_scenario
+from hilbench.scenario.resolved import ReportConfig
 from hilbench.studies.plan import Planner
 from hilbench.studies.suite import cells, load_suite
 
@@ -92,7 +94,7 @@ def test_an_environment_of_a_module_beside_its_scenario_is_a_plant_where_it_is_t
     with pytest.raises(ScenarioError, match=r"plant\.id: found 'own_envs:OwnPendulum-v0', which is no installed"):
         hilbench.load("own.toml")
     assert hilbench.run("own.toml", "runs/a", overrides={"loop.duration_s": 0.5}, trust=True).status == "done"
-    assert "own_envs" in hilbench.read_run("runs/a").meta["sources"]["code"]
+    assert "own_envs" in hilbench.read_run("runs/a").meta.sources.code_sha256
 
 
 def test_trust_of_one_scenario_is_no_trust_of_another(tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ def test_a_learning_rule_of_an_own_module_learns_on_a_device(tmp_path: Path, bac
     assert hilbench.run(file, "runs/a", overrides=overrides, trust=True).status == "done"
     values = hilbench.read_run("runs/a").episodes[0]["values_out"]
     assert np.abs(values[-1]).max() > np.abs(values[0]).max(), "weights grew from 0"
-    assert "own_learner" in json.loads(Path("runs/a/run.json").read_text())["sources"]["code"]
+    assert "own_learner" in json.loads(Path("runs/a/run.json").read_text())["sources"]["code_sha256"]
 
 
 def serve(*options: str, folder: Path) -> subprocess.Popen:
@@ -221,10 +223,10 @@ def test_a_suite_runs_and_measures_own_modules_in_its_workers_and_its_report_sho
     with pytest.raises(ScenarioError, match=r"plant.kind: found 'own_wagon:OwnWagon'"):
         hilbench.evaluate(suite(file), "out", workers=2)
     assert not Path("out").exists()
-    (cell,) = hilbench.evaluate(suite(file), "out", workers=2, trust=True)["cells"]
-    assert not cell["failed"]
-    assert 0 < cell["metrics"]["own_metrics:force_peak"]["iqm"] <= 10.0
-    assert "--trust" in cell["command"].split()
+    (cell,) = hilbench.evaluate(suite(file), "out", workers=2, trust=True).cells
+    assert not cell.failures
+    assert 0 < cell.metrics["own_metrics:force_peak"].iqm <= 10.0
+    assert "--trust" in cell.command.split()
     with forgotten():
         assert ended("report", "out", "-o", "page.html") == 0
     assert "force peak" in Path("page.html").read_text()
@@ -303,17 +305,12 @@ def test_what_only_reads_results_imports_nothing_that_they_name(tmp_path: Path) 
     assert ended("run", "cartpole_ladder", "--controller", "lqr", "--loop.duration-s", "0.05", "--out", "runs/a") == 0
     for folder in (Path("runs/a"), *Path("out/runs").iterdir()):
         meta = read_meta(folder)
-        for table in (
-            meta["scenario"]["plant"],
-            *meta["scenario"]["controllers"].values(),
-            meta["scenario"]["backend"],
-        ):
+        for table in (meta.scenario.plant, *meta.scenario.controllers.values(), meta.scenario.backend):
             table["kind"] = "evil:Part"
-        meta["scenario"]["report"] = {"metrics": ["evil:metric"]}
-        meta["folder"] = str(tmp_path)
-        write_sealed(folder / "run.json", meta)
+        scenario = structs.replace(meta.scenario, report=ReportConfig(metrics=("evil:metric",)))
+        write_sealed(folder / "run.json", structs.replace(meta, scenario=scenario, scenario_folder=str(tmp_path)))
     summary = json.loads(Path("out/summary.json").read_text())
-    summary["cells"][0] |= {"backend": "evil:Part", "report": ["evil:metric"]}
+    summary["cells"][0] |= {"backend": "evil:Part", "metrics_to_show": ["evil:metric"]}
     summary["cells"][0]["metrics"]["evil:metric"] = summary["cells"][0]["metrics"]["error_rms"]
     Path("out/summary.json").write_text(json.dumps(summary))
     paths = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])

@@ -73,8 +73,8 @@ def test_run_takes_a_name_with_overrides_and_a_controller(tmp_path: Path) -> Non
         progress=told.append,
     )
     assert (outcome.status, outcome.fault) == ("done", "")
-    meta = hilbench.read_run(tmp_path / "run").meta["scenario"]
-    assert (meta["controller"], meta["plant"]["pole_m"], meta["loop"]["duration_s"]) == ("lqr", 0.5, 0.02)
+    found = hilbench.read_run(tmp_path / "run").meta.scenario
+    assert (found.controller, found.plant["pole_m"], found.loop.duration_s) == ("lqr", 0.5, 0.02)
     assert told
 
 

@@ -202,14 +202,14 @@ def test_a_suite_is_summarised_beside_bad_metrics(bad, tmp_path, monkeypatch):
     from hilbench.studies import evaluation
 
     monkeypatch.setattr(
-        evaluation, "work", lambda tasks, function, ended, _: [ended(t, function(t), None) for t in tasks]
+        evaluation.Workers, "work", lambda _, tasks, function, ended: [ended(t, function(t), None) for t in tasks]
     )
     suite = {"name": "s", "summary": "s", "scenarios": ["cartpole_ladder"], "controllers": ["lqr"], "seeds": [1, 2, 3]}
-    (cell,) = evaluate(suite | {"set": {"loop.duration_s": 0.05}}, tmp_path / "out")["cells"]
-    assert not cell["failed"]
-    assert cell["metrics"]["error_rms"]["n"] == 3
-    assert cell["metrics"]["foreign_column"]["note"] == "this metric raised KeyError: 'info.another_plants_m'"
-    assert cell["metrics"]["gone"]["iqm"] is None
+    (cell,) = evaluate(suite | {"set": {"loop.duration_s": 0.05}}, tmp_path / "out").cells
+    assert not cell.failures
+    assert cell.metrics["error_rms"].n == 3
+    assert cell.metrics["foreign_column"].note == "this metric raised KeyError: 'info.another_plants_m'"
+    assert cell.metrics["gone"].iqm is None
     json.loads((tmp_path / "out" / "summary.json").read_text())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hilbench.metrics import Measure, Measures, column, metric
-from hilbench.types import RunData
+from hilbench.record.data import RunData
 
 
 @metric("m", "higher")

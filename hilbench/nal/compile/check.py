@@ -204,21 +204,28 @@ def _worst(limit: str, most: int, found: np.ndarray, wiring: Wiring) -> Iterator
 
 def _delays(network: Network, wiring: Wiring, low: int) -> np.ndarray:
     """(n_neurons,) int: how many different delays lead from each neuron, shorter ones than `low` counted as that."""
-    pairs = [np.empty((0, 2), np.int64)]
+    pairs = []
     for p in _between_neurons(network):
         sources = np.repeat(np.arange(p.weights.shape[1]), np.diff(p.weights.indptr)) + wiring.slices[p.source].start
         steps = np.maximum(np.broadcast_to(p.delay_steps, sources.shape) + p.after_threshold, low)
-        pairs.append(np.column_stack([sources, steps])[p.weights.data != 0])
-    return np.bincount(np.unique(np.concatenate(pairs), axis=0)[:, 0], minlength=wiring.n_neurons)
+        used = p.weights.data != 0
+        pairs.append((sources[used], steps[used]))
+    return _count_different(pairs, wiring.n_neurons)
 
 
 def _different(network: Network, wiring: Wiring) -> np.ndarray:
     """(n_neurons,) int: how many different weights other than 0 lie on each neuron."""
-    pairs = [np.empty((0, 2))]
+    pairs = []
     for p in network.projections.values():
         if p.source in wiring.slices:
             used = p.weights.data != 0
-            neurons = p.weights.indices[used] + wiring.slices[p.target].start
-            pairs.append(np.column_stack([neurons, p.weights.data[used]]))
-    neurons = np.unique(np.concatenate(pairs), axis=0)[:, 0].astype(int)
-    return np.bincount(neurons, minlength=wiring.n_neurons)
+            weights = p.weights.data[used].astype(np.float32, copy=False)  # without 0, equal where their bits are
+            pairs.append((p.weights.indices[used] + wiring.slices[p.target].start, weights.view(np.uint32)))
+    return _count_different(pairs, wiring.n_neurons)
+
+
+def _count_different(pairs: list[tuple[np.ndarray, np.ndarray]], n: int) -> np.ndarray:
+    """(n,) int: how many different numbers below 2^32 stand with each of n neurons in pairs (neurons, numbers)."""
+    joined = [neurons.astype(np.uint64) << 32 | numbers.astype(np.uint64) for neurons, numbers in pairs]
+    different = np.unique(np.concatenate([np.empty(0, np.uint64), *joined]))
+    return np.bincount((different >> 32).astype(np.int64), minlength=n)

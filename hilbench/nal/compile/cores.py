@@ -147,13 +147,15 @@ def _sharing(wiring: Wiring) -> NDArray:
 
 def _fill_in(order: NDArray, wiring: Wiring, room: Room) -> NDArray:
     starts, sources = wiring.synapses.indptr.tolist(), wiring.synapses.indices
+    counted = room.axons_in < inf  # without a limit, who sends to whom makes no difference
     group, taken = room.group.tolist(), room.taken.tolist()
+    nobody = sources[:0]
     last_core = np.full(wiring.synapses.shape[1], -1)  # that each source was found to reach
     core = np.empty(wiring.n_neurons, np.int64)
     here, neurons, axons, bits, kind = 0, 0, 0, 0, None
     for i in order.tolist():
-        mine = sources[starts[i] : starts[i + 1]]
-        new = int(np.count_nonzero(last_core[mine] != here))
+        mine = sources[starts[i] : starts[i + 1]] if counted else nobody
+        new = int(np.count_nonzero(last_core[mine] != here)) if counted else 0
         fits = (
             neurons < room.neurons and axons + new <= room.axons_in
             and bits + taken[i] <= room.bits and kind in (None, group[i])
@@ -162,7 +164,8 @@ def _fill_in(order: NDArray, wiring: Wiring, room: Room) -> NDArray:
             here, neurons, axons, bits, new = here + 1, 0, 0, 0, mine.size
         core[i], kind = here, group[i]
         neurons, axons, bits = neurons + 1, axons + new, bits + taken[i]
-        last_core[mine] = here
+        if counted:
+            last_core[mine] = here
     return core
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hilbench.nal.compile.operations import dense
 from hilbench.nal.model.network import Network
-from hilbench.types import Program
+from hilbench.types import NetworkFacts, PopulationFacts, Program, ProjectionFacts
 
 
-def network_facts(program: Program, period_us: int) -> dict[str, Any] | None:
-    """Sizes of a network's parts, as plain numbers; None for a law.
-
-    Of a projection, `synapses` are the weights that it stores and `dense` those of its structure, zeros among them; 0
-    where it computes nothing.
+def network_facts(program: Program, period_us: int) -> NetworkFacts | None:
+    """Sizes of a network's parts; None for a law.
 
     Parameters
     ----------
@@ -25,7 +20,7 @@ def network_facts(program: Program, period_us: int) -> dict[str, Any] | None:
     return facts_of(program, period_us) if isinstance(program, Network) else None
 
 
-def facts_of(network: Network, period_us: int) -> dict[str, Any]:
+def facts_of(network: Network, period_us: int) -> NetworkFacts:
     """`network_facts` of a Network.
 
     Parameters
@@ -35,21 +30,16 @@ def facts_of(network: Network, period_us: int) -> dict[str, Any]:
     period_us : int
         The control period, in microseconds.
     """
-    return {
-        "steps_per_tick": period_us // network.dt_us,
-        "populations": {
-            p.name: {"kind": p.kind, "size": p.size, "plastic": p.rule is not None}
-            for p in network.populations.values()
-        },
-        "projections": {
-            p.name: {
-                "source": p.source,
-                "target": p.target,
-                "shape": list(p.weights.shape),
-                "synapses": int(p.weights.nnz),
-                "dense": dense(network, p),
-                "plastic": p.rule is not None,
-            }
-            for p in network.projections.values()
-        },
+    populations = {p.name: PopulationFacts(p.kind, p.size, p.rule is not None) for p in network.populations.values()}
+    projections = {
+        p.name: ProjectionFacts(
+            source=p.source,
+            target=p.target,
+            shape=(int(p.weights.shape[0]), int(p.weights.shape[1])),
+            n_synapses=int(p.weights.nnz),
+            n_dense_synapses=int(dense(network, p)),
+            plastic=p.rule is not None,
+        )
+        for p in network.projections.values()
     }
+    return NetworkFacts(period_us // network.dt_us, populations, projections)

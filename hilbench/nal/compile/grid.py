@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 FLOAT32 = 1e-7
 """Relative precision of float32: a number this near to a fraction, as 0.1 is to a tenth, is taken for it."""
 EXACT = 1e-12
+SOME = 16
+"""How many numbers, at least, are tried before all of them are sorted: most networks have weights off every grid."""
 
 
 def divisions(numbers: NDArray, most: int) -> int | None:
@@ -29,6 +31,9 @@ def divisions(numbers: NDArray, most: int) -> int | None:
     most : int
         The largest n that is tried.
     """
+    some = np.abs(numbers[:: max(1, numbers.size // SOME)])
+    if any(_denominator(x, most) is None for x in some.tolist()):
+        return None
     n = 1
     for x in np.unique(np.abs(numbers)).tolist():
         denominator = _denominator(x, most)

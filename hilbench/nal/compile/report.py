@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -26,6 +25,7 @@ from hilbench.nal.compile.target import Target
 from hilbench.nal.compile.wiring import Wiring, wire
 from hilbench.nal.compile.zeros import Inputless, told
 from hilbench.nal.model.network import Network
+from hilbench.types import NetworkFacts
 
 ONE_EACH = "one spike of every neuron and one event of every input"
 
@@ -42,7 +42,7 @@ class Activity:
     """Of the periods of these ticks."""
     weight_updates: float
     period_us: int = 0
-    facts: Mapping[str, Any] | None = None
+    facts: NetworkFacts | None = None
     """What the record says of its network (`nal.facts`), where it says anything."""
     run_s: float | None = None
     """The whole run, where some of it was not told of: static power goes on."""
@@ -154,17 +154,18 @@ def _check_it_ran(network: Network, activity: Activity) -> None:
     mine, theirs = facts_of(network, activity.period_us), activity.facts
     assert theirs is not None  # asked only where the record says something of its network
     for kind in ("populations", "projections"):
-        for name in sorted(mine[kind].keys() | theirs[kind].keys()):
-            there, here = theirs[kind].get(name), mine[kind].get(name)
+        ours, recorded = getattr(mine, kind), getattr(theirs, kind)
+        for name in sorted(ours.keys() | recorded.keys()):
+            there, here = recorded.get(name), ours.get(name)
             if there is None or here is None:
                 raise NetworkError(
                     f"activity: it is of another network: {name!r} is {'here' if here else 'there'} alone"
                 )
-            for field in here:
-                if there.get(field) != here[field]:
+            for field in here.__struct_fields__:
+                if getattr(there, field) != getattr(here, field):
                     raise NetworkError(f"activity: it is of another network: {name!r} has another {field} there")
-    if theirs["steps_per_tick"] != mine["steps_per_tick"]:
-        steps = theirs["steps_per_tick"], mine["steps_per_tick"]
+    if theirs.steps_per_tick != mine.steps_per_tick:
+        steps = theirs.steps_per_tick, mine.steps_per_tick
         raise NetworkError(f"activity: it is of another network: {steps[0]} steps in a tick there, {steps[1]} here")
 
 

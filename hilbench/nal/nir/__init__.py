@@ -6,24 +6,27 @@ damaged HDF5 file can crash the process that reads it.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from subprocess import PIPE
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import msgspec
 
 from hilbench.errors import NetworkError, ProtocolError
-from hilbench.files import is_file, write_whole
-from hilbench.nal.model.codec import pack, unpack
-from hilbench.nal.model.network import Network
+from hilbench.files import is_file, signature, write_whole
 
 if TYPE_CHECKING:
     import nir
 
+    from hilbench.nal.model.network import Network
     from hilbench.nal.model.neurons import (
         Fires,
         Integrator,
@@ -41,10 +44,16 @@ if TYPE_CHECKING:
 REFUSED, FAILED = 3, 4
 READ_TIMEOUT_S = 120
 READ_MEMORY_BYTES = 8 << 30
+KEPT_BYTES = 64 << 20
+"""An answer longer than this is not kept, and together they are hardly longer."""
 # Modules in the working directory, as an h5py.py, must not be imported: without -P (Python 3.10), '' stands first.
 SAFE = ("-P",) if sys.version_info >= (3, 11) else ()
 ONLY_INSTALLED = "import sys; sys.path[:] = [folder for folder in sys.path if folder]; "
-READ = "from hilbench.nal.nir import read_alone; sys.exit(read_alone(sys.argv[1]))"
+AS_COMMAND = "sys.argv[0] = 'hilbench'; "
+"""A part of the command: `import hilbench` does without Gymnasium there."""
+READ = "from hilbench.nal.nir import read_alone; read_alone(sys.argv[1])"
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""It multiplies no matrices, and NumPy would start a thread for each core."""
 
 
 def save(network: Network, path: str | Path) -> None:
@@ -132,7 +141,9 @@ def _stated(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Network, list[str]]:
+def read_with_notes(
+    path: str | Path, statements: dict[str, Any], soon: Sequence[str] = ()
+) -> tuple[Network, list[str]]:
     """`read`, and notes on what the file did not say and on what of it is not kept.
 
     Parameters
@@ -141,18 +152,25 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
         The file.
     statements : dict
         What is stated, as the keywords of `read`.
+    soon : sequence of str
+        Modules that the caller needs next; they are imported while the file is being read.
     """
-    from hilbench.nal.nir.per_node import plain
-    from hilbench.nal.nir.statements import statements_from
-
     path = Path(path)
     if not is_file(path):
         folder = False
         with suppress(OSError, ValueError):  # too long for a path
             folder = path.is_dir()
         raise NetworkError(f"{path}: {'this is a folder, and no' if folder else 'no such'} file")
-    statements_from(statements)
-    answer = _ask_child(path, msgspec.json.encode(plain(statements), enc_hook=_listed))
+    answers = _answers_of(path)
+    answer = answers.get(_encoded(statements)) if answers else None
+    if answer is None:
+        encoded, answer = _ask_child(path, lambda: _encoded(statements), ("hilbench.nal.model.codec", *soon))
+        if len(answer) <= KEPT_BYTES:
+            answers[encoded] = answer
+
+    from hilbench.nal.model.codec import unpack
+    from hilbench.nal.model.network import Network
+
     try:
         packed, notes = msgspec.msgpack.decode(answer, type=tuple[bytes, list[str]])
         network = unpack(packed)
@@ -162,21 +180,53 @@ def read_with_notes(path: str | Path, statements: dict[str, Any]) -> tuple[Netwo
     return network, notes
 
 
+_answers: dict[tuple[int, ...], dict[bytes, bytes]] = {}
+"""By a file's signature and what was stated of it: the runs of a process read one network again and again."""
+
+
+def _answers_of(path: Path) -> dict[bytes, bytes]:
+    """What was answered of the file as it is now, by what was stated. Beyond `KEPT_BYTES` the oldest is dropped."""
+    if (unchanged := signature(path)) is None:
+        return {}
+    while sum(len(answer) for found in _answers.values() for answer in found.values()) > KEPT_BYTES:
+        del _answers[next(iter(_answers))]
+    return _answers.setdefault(unchanged, {})
+
+
+def _encoded(statements: dict[str, Any]) -> bytes:
+    """Statements as JSON. Raises NetworkError for what cannot be stated."""
+    from hilbench.nal.nir.per_node import plain
+    from hilbench.nal.nir.statements import statements_from
+
+    statements_from(statements)
+    return msgspec.json.encode(plain(statements), enc_hook=_listed)
+
+
 def _listed(value: Any) -> Any:
     """NumPy's arrays as lists, which JSON has."""
     return value.tolist()
 
 
-def _ask_child(path: Path, statements: bytes) -> bytes:
-    command = [sys.executable, *SAFE, "-c", ONLY_INSTALLED + READ, str(path)]
-    try:
-        child = subprocess.run(command, input=statements, capture_output=True, timeout=READ_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        raise NetworkError(f"{path}: not read within {READ_TIMEOUT_S} s") from None
+def _ask_child(path: Path, encoded: Callable[[], bytes], soon: Iterable[str]) -> tuple[bytes, bytes]:
+    """What a child process was told, and what it reads in a file then.
+
+    It starts, imports and reads while `encoded` makes what it is told and `soon` is imported here.
+    """
+    command = [sys.executable, *SAFE, "-c", ONLY_INSTALLED + AS_COMMAND + READ, str(path)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=os.environ | ONE_THREAD) as child:
+        try:
+            statements = encoded()
+            for module in soon:
+                import_module(module)
+            told, said = child.communicate(statements, READ_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise NetworkError(f"{path}: not read within {READ_TIMEOUT_S} s") from None
+        finally:
+            child.kill()  # where it has not ended, nobody waits for it
     if child.returncode == 0:
-        return child.stdout
+        return statements, told
     if child.returncode in (REFUSED, FAILED):
-        raise NetworkError(f"{path}: {child.stderr.decode(errors='replace')}")
+        raise NetworkError(f"{path}: {said.decode(errors='replace')}")
     how = f"exit code {child.returncode}"
     if child.returncode < 0:
         how = f"the reading process ended by {signal.Signals(-child.returncode).name}"
@@ -224,14 +274,22 @@ def _network(graph: Graph, statements: dict[str, Any]) -> Network:
     return attach(graph, statements_from(statements)) if profile is None else build(graph, profile)
 
 
-def read_alone(path: str) -> int:
-    """Read one file within limits and write the packed network to standard output; for a process of its own."""
+def read_alone(path: str) -> NoReturn:
+    """Read one file within limits, write the packed network to standard output, and end the process."""
+    code = _read_within_limits(path)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # there is nothing to tidy up, and taking all modules apart takes longer than the file
+
+
+def _read_within_limits(path: str) -> int:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CPU, (READ_TIMEOUT_S, READ_TIMEOUT_S + 5))
     resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY_BYTES, READ_MEMORY_BYTES))
     try:
-        sys.stdout.buffer.write(packed_file(Path(path), msgspec.json.decode(sys.stdin.buffer.read())))
+        graph = _graph(Path(path))  # before it is told the statements, which are being checked meanwhile
+        sys.stdout.buffer.write(_packed(graph, msgspec.json.decode(sys.stdin.buffer.read())))
     except NetworkError as error:
         sys.stderr.write(str(error))
         return REFUSED
@@ -254,6 +312,10 @@ def packed_file(path: Path, statements: dict[str, Any]) -> bytes:
     statements : dict
         What is stated, as the keywords of `read`.
     """
+    return _packed(_graph(path), statements)
+
+
+def _graph(path: Path) -> Graph:
     from hilbench.nal.nir.graph import graph_of
     from hilbench.nal.nir.hdf5 import read_tree
 
@@ -264,5 +326,10 @@ def packed_file(path: Path, statements: dict[str, Any]) -> bytes:
     except Exception as error:  # h5py raises anything at all on damaged files
         words = str(error).partition("\n")[0] or type(error).__name__
         raise NetworkError(f"not a readable NIR file ({words})") from None
-    graph = graph_of(tree)
+    return graph_of(tree)
+
+
+def _packed(graph: Graph, statements: dict[str, Any]) -> bytes:
+    from hilbench.nal.model.codec import pack
+
     return msgspec.msgpack.encode((pack(_network(graph, statements)), graph.notes))

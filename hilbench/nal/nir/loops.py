@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
-from scipy.sparse.csgraph import connected_components
 
 from hilbench.errors import NetworkError
 from hilbench.nal.nir.graph import Graph
@@ -68,8 +68,22 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, first[:4])) + " and more" * (len(first) > 4)
 
 
+def has_loop(edges: Iterable[Edge]) -> bool:
+    """Whether these edges lead round anywhere."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for a, b in edges:
+        sorter.add(b, a)
+    try:
+        sorter.prepare()
+    except CycleError:
+        return True
+    return False
+
+
 def _components(edges: Iterable[Edge], more: Iterable[str] = ()) -> dict[str, int]:
     """Node -> which strongly connected component it is in."""
+    from scipy.sparse.csgraph import connected_components  # slow to import, and most graphs have no loop
+
     edges = list(edges)
     at = {name: i for i, name in enumerate(sorted({*more, *(name for edge in edges for name in edge)}))}
     ends = np.array([(at[a], at[b]) for a, b in edges], np.int32).reshape(-1, 2).T
@@ -81,6 +95,8 @@ def _components(edges: Iterable[Edge], more: Iterable[str] = ()) -> dict[str, in
 def _loops(edges: Iterable[Edge]) -> list[list[Edge]]:
     """The edges on any loop, component by component, in the order of their names."""
     edges = sorted(edges)
+    if not has_loop(edges):
+        return []
     component, found = _components(edges), defaultdict(list)
     for a, b in edges:
         if component[a] == component[b]:

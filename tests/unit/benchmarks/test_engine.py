@@ -139,7 +139,7 @@ def test_results_are_written_whole_and_shown(bench: SimpleNamespace, side: Any, 
     bench.engine.save(result, tmp_path / "bench", tmp_path / "second.json")
     written = json.loads((tmp_path / "bench" / "engine.json").read_text())
     assert written == result == json.loads((tmp_path / "second.json").read_text())
-    assert {"cpu", "cores"} <= written["host"].keys()
+    assert {"cpu_model", "n_cpus"} <= written["host"].keys()
     lines = bench.tables.markdown(written).splitlines()
     assert "| a work | other | 1 us | 4 us | 0.25 |  |  | 1 | 100, 100 spikes |" in lines
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blank import run_meta
 
 from hilbench.cli import main
 from hilbench.nal import Network, save
@@ -43,11 +44,11 @@ def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3, lost: 
 
     `lost`: then a third one of two events whose reply is lost, and the row with which the plant ends.
     """
-    meta = {
-        "scenario": {"loop": {"period_s": 0.001}, "record": {"spikes": list(spikes)}},
-        "network": network_facts(made(size), 1000),
-        "program": {"inputs": [{"name": "e", "size": 2, "kind": "events"}]},
-    }
+    meta = run_meta(
+        scenario={"loop": {"period_s": 0.001}, "record": {"spikes": list(spikes)}},
+        network=network_facts(made(size), 1000),
+        ports={"inputs": [{"name": "e", "size": 2, "kind": "events"}]},
+    )
     with Recorder(folder, meta) as recorder:
         episode = recorder.episode(Widths(1, 1, (), 1, 1, 0, 0, 1), 10)
         for seq, (sent, fired) in enumerate((([1, 1], [0, 2]), ([1], [0]))):
@@ -117,7 +118,10 @@ def test_mistakes_are_one_line_each(network: Path, tmp_path: Path, capsys: pytes
         ((network, "--target", "loihi1", "--chips", 0), "--chips: found 0, expected 1 or more"),
         ((network, "--target", "loihi1", "--activity", tmp_path), "no readable run.json"),
         ((network, "--target", "loihi1", "--activity", unrecorded), "it has no spikes of 'a'; set record.spikes"),
-        ((network, "--target", "loihi1", "--activity", other), "it is of another network: 'a' has another size there"),
+        (
+            (network, "--target", "loihi1", "--activity", other),
+            "of another network: 'a' has another n_neurons there",
+        ),
         ((network, "--targets", "loihi1"), "did you mean '--target'?"),
     ]
     for arguments, says in mistakes:

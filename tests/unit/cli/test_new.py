@@ -33,7 +33,7 @@ def test_a_start_runs_and_says_how(kind: str, tmp_path: Path, capsys: pytest.Cap
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     (cell,) = read_results([tmp_path / "runs" / "a"])[0].cells
-    assert (cell.scenario, cell.failed) == ("my_first", [])
+    assert (cell.scenario, cell.failures) == ("my_first", [])
 
 
 def test_a_controller_balances_the_pole(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_the_file_beside_the_scenario_is_found_from_anywhere(folder, tmp_path, m
     assert end.value.code == 0
     assert load("mine/cart.toml").chosen.config.path == "mine/net.nir"
     meta = read_run(tmp_path / "r").meta
-    assert meta["sources"]["files"].keys() == {"mine/net.nir"}
+    assert meta.sources.file_sha256.keys() == {"mine/net.nir"}
 
 
 def test_it_learns_by_the_stated_rule_and_the_next_run_starts_from_there(folder, tmp_path):
@@ -184,7 +184,7 @@ def test_another_file_is_another_run(folder, tmp_path):
     shutil.copy(folder / "net.nir", folder / "old.nir")
     save(network(dt_s=0.0005), folder / "net.nir")
     run(folder / "cart.toml", tmp_path / "2")
-    digests = [read_run(tmp_path / n).meta["sources"]["files"] for n in "12"]
+    digests = [read_run(tmp_path / n).meta.sources.file_sha256 for n in "12"]
     assert [d.keys() for d in digests] == [{str(folder / "net.nir")}] * 2
     assert digests[0] != digests[1]
 

@@ -136,7 +136,7 @@ def test_statistics_near_the_policy_that_are_not_named_are_a_note(
     given |= {"loop.period_s": 0.01, "loop.duration_s": 0.05}
     run = hilbench.run("cartpole_ladder", tmp_path / "run", overrides=given, controller="ppo")
     assert run.notes == (note.replace("policy/vec_normalize.pkl", near.name),) or near.name in run.notes[0]
-    assert hilbench.read_run(tmp_path / "run").meta["notes"] == list(run.notes)
+    assert hilbench.read_run(tmp_path / "run").meta.controller_notes == run.notes
     from hilbench.cli import main
 
     with pytest.raises(SystemExit) as end:

@@ -79,7 +79,7 @@ def taken(env: Any, action: np.ndarray) -> Any:
 def test_a_run_is_the_plain_loop_with_the_same_seed_and_actions(env_id: str) -> None:
     assert hilbench.run(stock(env_id), "run").status == "done"
     run = hilbench.read_run("run")
-    rows, end = run.episodes[0], run.meta["ends"][0]
+    rows, end = run.episodes[0], run.meta.episode_ends[0]
     with gymnasium.make(env_id) as env:
         obs, _ = env.reset(seed=11)
         states, seen, rewards, done = [physics(env, obs, 0.0)], [obs], [0.0], False
@@ -95,8 +95,8 @@ def test_a_run_is_the_plain_loop_with_the_same_seed_and_actions(env_id: str) -> 
     np.testing.assert_array_equal(rows["state"], np.array(states)[:n])
     np.testing.assert_array_equal(rows["obs"], np.array(seen[:n], np.float32))
     np.testing.assert_array_equal(rows["reward"], rewards[:n])
-    assert (end["terminated"], end["reward"]) == (done, rewards[-1])
-    means = run.meta["plant_spec"]["state_meaning"]
+    assert (end.terminated, end.reward) == (done, rewards[-1])
+    means = run.meta.plant_spec.state_meaning
     assert means == ("observation, reward" if env_id in ("CartPole-v1", "Pendulum-v1") else "qpos, qvel")
 
 
@@ -126,7 +126,7 @@ def test_a_run_in_real_time_replays() -> None:
 def test_a_step_as_long_as_the_period_says_what_a_delay_costs(mode: str, said: int) -> None:
     outcome = hilbench.run(stock("CartPole-v1", mode=mode), "run")
     text = "plant: one step of it takes a whole control period of 20 ms, so a reply that is late by less costs 20 ms"
-    assert list(outcome.notes) == hilbench.read_run("run").meta["notes"] == [text] * said
+    assert outcome.notes == hilbench.read_run("run").meta.controller_notes == (text,) * said
 
 
 def test_a_delay_below_the_period_costs_a_whole_one() -> None:
@@ -146,7 +146,7 @@ def test_the_time_limit_is_the_registered_one_another_or_none() -> None:
         plant = {"id": "Counter-v0"} | ({} if limit is None else {"max_episode_steps": limit})
         hilbench.run(scenario(plant, duration_s=1.0), f"run_{limit}")
         run = hilbench.read_run(f"run_{limit}")
-        assert (run.meta["ends"][0]["truncated"], run.meta["ends"][0]["terminated"]) == (truncated, False)
+        assert (run.meta.episode_ends[0].truncated, run.meta.episode_ends[0].terminated) == (truncated, False)
         assert (~run.episodes[0]["truncated"]).sum() == ticks
 
 
@@ -154,10 +154,10 @@ def test_termination_ends_the_episode_and_the_next_one_begins_anew() -> None:
     plant = {"id": "Counter-v0", "kwargs": {"ends_at": 6}}
     hilbench.run(scenario(plant, episodes=2), "run")
     run = hilbench.read_run("run")
-    for rows, end in zip(run.episodes, run.meta["ends"], strict=True):
+    for rows, end in zip(run.episodes, run.meta.episode_ends, strict=True):
         assert rows["terminated"].tolist() == [False] * 6 + [True]
         assert rows["obs"][:, 0].tolist() == [0, 1, 2, 3, 4, 5, 6]
-        assert (end["terminated"], end["reward"]) == (True, 6.0)
+        assert (end.terminated, end.reward) == (True, 6.0)
 
 
 def test_stock_cart_pole_runs_without_its_limit() -> None:
@@ -201,7 +201,7 @@ def test_infos_are_recorded_with_their_units_and_late_ones_are_nan_at_first() ->
     hilbench.run(scenario(INFO | {"error": "info:sum"}), "run")
     run = hilbench.read_run("run")
     rows = run.episodes[0]
-    assert run.meta["plant_spec"]["info_units"] == {"t_s": "s", "disturbances": "1", "sum": "1", "late": "steps"}
+    assert run.meta.plant_spec.info_units == {"t_s": "s", "disturbances": "1", "sum": "1", "late": "steps"}
     np.testing.assert_array_equal(rows["info.sum"].astype(np.float32), rows["obs"][:, 1])
     np.testing.assert_array_equal(rows["info.late"], [np.nan, *range(1, len(rows["seq"]))])
 
@@ -216,8 +216,8 @@ def test_the_error_is_what_the_scenario_says(error: str, key: str, unit: str, co
     names = {"obs_names": ["n", "sum"], "obs_units": ["1", "N s"]}
     hilbench.run(scenario({"id": "Counter-v0", "error": error, **names}), "run")
     run = hilbench.read_run("run")
-    spec, rows = run.meta["plant_spec"], run.episodes[0]
-    assert (spec["error"], spec["info_units"][key]) == (key, unit)
+    spec, rows = run.meta.plant_spec, run.episodes[0]
+    assert (spec.error, spec.info_units[key]) == (key, unit)
     np.testing.assert_allclose(rows[f"info.{key}"], column(rows), rtol=1e-6)
     found = hilbench.measure(run)["error_rms"]
     assert found["unit"] == unit
@@ -269,7 +269,7 @@ def test_a_run_of_an_environment_with_sensors_replays_bit_for_bit() -> None:
     }
     raw["disturbances"] = {"hot": {"kind": "hot_pixels", "count": 1, "rate_hz": 500.0}}
     assert hilbench.run(resolve(raw, "tried"), "run").status == "done"
-    assert hilbench.read_run("run").meta["plant_spec"]["obs_names"][-1] == "gyro.obs_2"
+    assert hilbench.read_run("run").meta.plant_spec.obs_names[-1] == "gyro.obs_2"
     assert replay("run", "again")[0]
 
 
@@ -304,8 +304,8 @@ def test_choices_go_through_the_whole_path(space: Any, choices: Any, low: Any, h
     outcome = hilbench.run(scenario({}, duration_s=12.0), "run", plant=env)
     assert outcome.status == "done", outcome.fault
     run = hilbench.read_run("run")
-    spec, actions = run.meta["plant_spec"], run.episodes[0]["actions"]
-    assert (tuple(spec["action_choices"]), tuple(spec["action_low"]), tuple(spec["action_high"])) == (
+    spec, actions = run.meta.plant_spec, run.episodes[0]["actions"]
+    assert (spec.action_choices, spec.action_low, spec.action_high) == (
         choices,
         low,
         high,
@@ -339,11 +339,11 @@ def test_a_given_env_is_what_runs_and_the_record_says_so() -> None:
     named = scenario({"id": "Pendulum-v1", "obs_names": ["x", "v", "a", "w"], "error": "obs:a"})
     assert hilbench.run(named, "run", plant=env).status == "done"
     run = hilbench.read_run("run")
-    told = run.meta["scenario"]["plant"]
+    told = run.meta.scenario.plant
     assert told["kind"] == "given"
     assert told["plant"] == "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
-    assert run.meta["plant_spec"]["obs_names"] == ["x", "v", "a", "w"]
-    assert run.meta["ends"][0]["truncated"]
+    assert run.meta.plant_spec.obs_names == ("x", "v", "a", "w")
+    assert run.meta.episode_ends[0].truncated
     env.reset(seed=1)  # it was left open
     with pytest.raises(hilbench.errors.RecordError, match="was given from Python"):
         replay("run", "again")
@@ -358,8 +358,8 @@ def test_a_given_plant_of_hilbench_is_driven_as_it_is() -> None:
         hilbench.run(found, "given", plant=plant)
     one, two = (hilbench.read_run(name) for name in ("named", "given"))
     np.testing.assert_array_equal(one.episodes[0]["state"], two.episodes[0]["state"])
-    assert two.meta["scenario"]["plant"]["plant"] == "hilbench.envs.arm_payload:ArmPayload"
-    assert two.meta["scenario"]["disturbances"] == one.meta["scenario"]["disturbances"]
+    assert two.meta.scenario.plant["plant"] == "hilbench.envs.arm_payload:ArmPayload"
+    assert two.meta.scenario.disturbances == one.meta.scenario.disturbances
     line = "disturbances: found load; a plant that is given has only those that it was made with"
     with hilbench.make_plant(replace(found, disturbances={})) as plant, pytest.raises(ScenarioError, match=line):
         hilbench.run(found, "refused", plant=plant)
@@ -369,7 +369,7 @@ def test_a_given_plant_of_hilbench_is_driven_as_it_is() -> None:
         hilbench.run(carrying, "refused", plant=plant)
     with hilbench.make_plant(carrying) as plant:
         hilbench.run(found, "carried", plant=plant)
-    assert hilbench.read_run("carried").meta["scenario"]["sensors"]["s"]["kind"] == "analog"
+    assert hilbench.read_run("carried").meta.scenario.sensors["s"]["kind"] == "analog"
     with pytest.raises(ScenarioError, match=r"plant: found a dict; allowed: a gymnasium\.Env"):
         hilbench.run(scenario({}), "refused", plant={})
 

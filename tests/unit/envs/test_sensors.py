@@ -279,10 +279,10 @@ def test_a_scenario_gives_its_plant_sensors_and_the_record_has_them(tmp_path):
     scenario = hilbench.load("cartpole_ladder", sensors, "lqr")
     assert hilbench.run(scenario, tmp_path / "run").status == "done"
     run = read_run(tmp_path / "run")
-    assert run.meta["plant_spec"]["obs_names"][4:] == ["tilt.theta"]
+    assert run.meta.plant_spec.obs_names[4:] == ("tilt.theta",)
     obs = run.episodes[0]["obs"]
     assert 0 < np.std(obs[:, 4] - obs[:, 2]) < 0.03
-    assert run.meta["scenario"]["sensors"]["tilt"]["noise_std"] == 0.01
+    assert run.meta.scenario.sensors["tilt"]["noise_std"] == 0.01
 
 
 class Bare(CartpoleLadder):

@@ -12,6 +12,7 @@ from math import ceil, inf, nan
 import msgspec
 import numpy as np
 import pytest
+from blank import run_meta
 from coder_fakes import built
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -200,10 +201,10 @@ def start_ns():
 ])  # fmt: skip
 def test_a_lost_device_ends_in_the_safe_action_and_a_readable_fault(tmp_path, faults, tick, first_safe):
     bench = Bench(tmp_path, always(100_000), device={"faults": faults}).run()  # run() checks the rule of time too
-    assert bench.outcome.status == bench.data.meta["status"] == "fault"
+    assert bench.outcome.status == bench.data.meta.status == "fault"
     assert "gone" in bench.outcome.fault
-    fault = bench.data.meta["faults"][0]
-    assert (fault["episode"], fault["tick"], fault["t_s"]) == (0, tick, pytest.approx(tick * 0.001))
+    fault = bench.data.meta.faults[0]
+    assert (fault.episode, fault.tick, fault.t_s) == (0, tick, pytest.approx(tick * 0.001))
     assert bench.acted[first_safe:] == [-7] * ((tick + 1) * STEPS - first_safe)
     assert bench.acted[first_safe - 1] == tick - (first_safe % STEPS == 0)
     assert bench.rows["seq"].tolist() == list(range(tick + 1))
@@ -223,7 +224,7 @@ def test_a_device_that_falls_silent_is_lost_after_the_links_timeout(tmp_path):
     bench = Bench(tmp_path, lambda seq: [100_000] if seq < 3 else [], ticks=200, device={"timeout_s": 0.05}).run()
     assert bench.outcome.status == "fault"
     assert "no reply within 0.05 s" in bench.outcome.fault
-    assert 53 <= bench.data.meta["faults"][0]["tick"] <= 54
+    assert 53 <= bench.data.meta.faults[0].tick <= 54
 
 
 def test_a_period_longer_than_the_timeout_is_no_silence(tmp_path):
@@ -249,9 +250,9 @@ def test_a_device_lost_at_a_reset_is_a_fault_of_that_episode(tmp_path, lost_at):
     bench = Bench(tmp_path, always(0), episodes=3, device={"faults": {"reset": (lost_at, LinkError("gone"))}})
     outcome = bench.drive(bench.clock, bench.link, tmp_path)
     data = read_run(tmp_path)
-    assert outcome.status == data.meta["status"] == "fault"
+    assert outcome.status == data.meta.status == "fault"
     assert len(data.episodes) == lost_at - 1
-    assert data.meta["faults"][0]["episode"] == lost_at - 1
+    assert data.meta.faults[0].episode == lost_at - 1
     assert bench.plant.ran == []  # nothing has moved
 
 
@@ -312,8 +313,8 @@ def test_the_last_reward_of_an_episode_reaches_what_learns_and_nothing_else(tmp_
     if learns:
         np.testing.assert_array_equal([obs for obs, _ in told], rows["obs"])
         assert [reward for _, reward in told] == rows["reward"].tolist()
-    end = bench.data.meta["ends"][0]
-    assert (end["terminated"], end["reward"]) == (True, -1.0)
+    end = bench.data.meta.episode_ends[0]
+    assert (end.terminated, end.reward) == (True, -1.0)
     assert {name: measure(bench.data)[name]["value"] for name in ("skipped", "misses", "survival")} == {
         "skipped": 0, "misses": 0, "survival": pytest.approx(0.006)
     }  # fmt: skip
@@ -345,7 +346,7 @@ def test_the_collector_is_off_in_real_time_and_as_before_afterwards(tmp_path, en
     finally:
         (gc.enable if before else gc.disable)()
     assert seen == [False] * 11
-    assert read_run(tmp_path / "run").meta["status"] == "failed"
+    assert read_run(tmp_path / "run").meta.status == "failed"
 
 
 FATES = st.one_of(
@@ -450,7 +451,7 @@ def test_progress_is_told_once_a_second(tmp_path):
     told = []
     bench = Bench(tmp_path, always(0), period_s=0.1, ticks=35)
     agent = Agent(built(PROGRAM), bench.link, 1000, Probes(), bench.plant.plant_spec)
-    with Recorder(tmp_path, {}) as recorder:
+    with Recorder(tmp_path, run_meta()) as recorder:
         config = msgspec.structs.replace(bench.config, mode="lockstep")
         Loop(bench.plant, agent, config, recorder, Lockstep(STEPS), told.append).run()
     assert told == pytest.approx([0, 1, 2, 3])
@@ -545,12 +546,12 @@ def test_a_plant_that_breaks_its_promise_later_ends_the_run_in_one_line_on_recor
             broken(*own()) if len(plant.ran) >= 12 else own()
         )
         bench.run()
-        assert bench.outcome.status == bench.data.meta["status"] == "failed"
+        assert bench.outcome.status == bench.data.meta.status == "failed"
         assert bench.outcome.fault.startswith("episode 0, tick 3 (0.003 s): ")
         assert words in bench.outcome.fault
-        (fault,) = bench.data.meta["faults"]
-        assert (fault["tick"], fault["kind"]) == (3, "PluginFault")
-        assert words in fault["text"]
+        (fault,) = bench.data.meta.faults
+        assert (fault.tick, fault.error) == (3, "PluginFault")
+        assert words in fault.message
         assert bench.acted[-1] == -7.0
 
 

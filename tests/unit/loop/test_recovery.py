@@ -91,10 +91,10 @@ def test_in_lockstep_the_plant_waits_for_the_device(tmp_path, attempts):
     assert check_rows(found) == LOST_AT + 1
     assert found.rows["answered"][LOST_AT + 1 :].all()
     assert found.link.restored == [(1, "weights")]
-    (fault,) = found.data.meta["faults"]
-    assert (fault["tick"], fault["text"]) == (LOST_AT, "it died")
-    assert fault["recovered"].endswith("with the weights of tick 1")
-    assert found.outcome.notes == (f"episode 0, tick {LOST_AT} (0.005 s): it died; {fault['recovered']}",)
+    (fault,) = found.data.meta.faults
+    assert (fault.tick, fault.message) == (LOST_AT, "it died")
+    assert fault.recovery.endswith("with the weights of tick 1")
+    assert found.outcome.notes == (f"episode 0, tick {LOST_AT} (0.005 s): it died; {fault.recovery}",)
     with pytest.raises(RecordError, match=f"lost at tick {LOST_AT} and came back"):
         check_repeatable(found.data, tmp_path)
 
@@ -119,7 +119,7 @@ def test_in_real_time_the_robot_is_safe_meanwhile(tmp_path):
     assert found.outcome.status == "done"
     first = check_rows(found, 100)
     assert LOST_AT < first <= 41
-    assert "with new weights" in found.data.meta["faults"][0]["recovered"]
+    assert "with new weights" in found.data.meta.faults[0].recovery
     assert found.rows["slip"][first] == first
 
 
@@ -147,7 +147,7 @@ def test_one_that_comes_back_as_another_is_asked_again_until_the_time_is_over(tm
 def test_a_loss_ends_the_run_where_the_scenario_does_not_say_otherwise(tmp_path):
     found = bench(tmp_path, on_loss="end").run()
     assert found.outcome.status == "fault"
-    assert len(found.data.meta["faults"]) == 1
+    assert len(found.data.meta.faults) == 1
 
 
 @pytest.mark.parametrize("lockstep", [True, False])
@@ -158,10 +158,10 @@ def test_one_that_is_lost_at_a_reset_is_waited_for(tmp_path, number, carry, lock
     found.link.faults = {"reset": (number, LinkError("it died"))}
     run_in_lockstep(found) if lockstep else found.run()
     assert found.outcome.status == "done"
-    (fault,) = found.data.meta["faults"]
-    assert (fault["episode"], fault["tick"], fault["text"]) == (number - 1, 0, "it died")
+    (fault,) = found.data.meta.faults
+    assert (fault.episode, fault.tick, fault.message) == (number - 1, 0, "it died")
     (note,) = found.outcome.notes
-    assert note == f"episode {number - 1}, tick 0 (0.000 s): it died; {fault['recovered']}"
+    assert note == f"episode {number - 1}, tick 0 (0.000 s): it died; {fault.recovery}"
     new = number == 1 or carry == "none"
     assert found.link.restored == ([] if new else [(17, "weights")])
     assert note.endswith("with new weights" if new else "with the weights of episode 0, tick 17")
@@ -175,7 +175,7 @@ def test_one_that_is_lost_at_a_reset_ends_the_run_where_the_scenario_does_not_sa
     found.link.faults = {"reset": (1, LinkError("it died"))}
     outcome = found.drive(found.clock, found.link, tmp_path)
     assert (outcome.status, outcome.notes) == ("fault", ())
-    assert len(read_run(tmp_path).meta["faults"]) == 1
+    assert len(read_run(tmp_path).meta.faults) == 1
 
 
 @pytest.mark.parametrize("episodes", [1, 2])
@@ -187,7 +187,7 @@ def test_one_that_falls_silent_after_the_last_tick_is_lost_too(tmp_path, episode
     found.link.faults = {}
     found.run()
     assert found.outcome.status == "done"
-    assert [(fault["episode"], fault["tick"]) for fault in found.data.meta["faults"]] == [
+    assert [(fault.episode, fault.tick) for fault in found.data.meta.faults] == [
         (number, 19) for number in range(episodes)
     ]
     assert len(found.outcome.notes) == episodes

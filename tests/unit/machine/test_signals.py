@@ -18,7 +18,7 @@ from small_suite import SMALL
 
 from hilbench.machine.signals import as_interrupts
 from hilbench.record.reader import read_run
-from hilbench.studies.pool import work
+from hilbench.studies.pool import Workers
 
 pytestmark = pytest.mark.timeout(200)
 HELPERS = os.path.dirname(recorded_rows.__file__)
@@ -26,6 +26,7 @@ CHILD = """
 import os, signal, sys
 sys.path[:0] = [sys.argv[2]]
 import recorded_rows as t
+from blank import run_meta
 from hilbench.cli import guard
 from hilbench.record.writer import Recorder
 
@@ -37,7 +38,7 @@ else:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 def run():
-    with Recorder(sys.argv[1], {}) as recorder:
+    with Recorder(sys.argv[1], run_meta()) as recorder:
         rows = recorder.episode(t.SHAPE, 10)
         for k in range(35):
             t.write_tick(rows, k)
@@ -75,13 +76,13 @@ def test_a_run_that_is_asked_to_end_keeps_its_last_rows(tmp_path, numbers):
     """Batches have 10 rows: the last 5 would be lost with the process."""
     code, said, run = ended_by(tmp_path, *numbers)
     assert (code, said) == (130, "hilbench: interrupted\n")
-    assert run.meta["status"] == "interrupted"
+    assert run.meta.status == "interrupted"
     check(run.episodes[0], 35, np.ones(35, bool))
 
 
 def test_a_run_under_nohup_goes_on_when_its_terminal_closes(tmp_path):
     code, said, run = ended_by(tmp_path, signal.SIGHUP, way="nohup")
-    assert (code, said, run.meta["status"], len(run.episodes[0]["seq"])) == (0, "", "done", 36)
+    assert (code, said, run.meta.status, len(run.episodes[0]["seq"])) == (0, "", "done", 36)
 
 
 def signals_taken_while_closing(first, more):
@@ -132,7 +133,8 @@ def test_handlers_are_as_they_were_afterwards():
 
 def test_a_worker_that_is_asked_to_end_closes_what_it_has_open_and_takes_no_more(tmp_path):
     told = []
-    work([str(tmp_path / "a")], ended_from_outside, lambda task, found, error: told.append(type(error).__name__), 1)
+    with Workers(1) as pool:
+        pool.work([str(tmp_path / "a")], ended_from_outside, lambda *ended: told.append(type(ended[2]).__name__))
     assert told == ["BrokenProcessPool"]
     assert (tmp_path / "a").read_text() == "closed" * 2, "a task whose worker died is tried once more"
 
@@ -158,7 +160,7 @@ def test_an_evaluation_that_is_asked_to_end_leaves_its_summary(tmp_path: Path):
     assert (done.returncode, done.stderr.splitlines()[-1]) == (130, "hilbench: interrupted")
     assert "Traceback" not in done.stderr
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["status"] == "interrupted"
-    statuses = [read_run(path.parent).meta["status"] for path in tmp_path.glob("out/runs/*/run.json")]
+    statuses = [read_run(path.parent).meta.status for path in tmp_path.glob("out/runs/*/run.json")]
     assert "done" in statuses
     assert set(statuses) <= {"done", "interrupted"}
     assert not (tmp_path / "out" / ".reserve").exists()

@@ -23,13 +23,12 @@ LEARNER = [1.0, 1.0, 11.0, 6.0, 2.0, 1.0, 1.0, 1.0]
 
 def run(*errors, score=(), **loop):
     """Episodes of one error per window of 10 ticks, at 1 kHz."""
-    found = made_up.run(
+    return made_up.run(
         *(made_up.episode(10 * len(each), **{"info.error": np.repeat(np.array(each, float), 10)}) for each in errors),
         score={"change": "load", "window_s": 0.01, "before_s": 0.02, "horizon_s": 0.06, **dict(score)},
+        disturbances={"load": {"kind": "payload", "at_s": 0.01 * BEFORE}},
         **{"duration_s": 0.01 * (BEFORE + AFTER), **loop},
     )
-    found.meta["scenario"]["disturbances"] = {"load": {"kind": "payload", "at_s": 0.01 * BEFORE}}
-    return found
 
 
 def judge(learner=LEARNER, twin=FROZEN, floor=FLOOR, oracle=ORACLE, **settings):
@@ -133,8 +132,7 @@ def test_a_score_without_the_runs_it_needs_is_absent():
 
 
 def test_a_scenario_without_a_change_has_no_scores_and_neither_has_an_empty_run():
-    plain = run(LEARNER)
-    del plain.meta["scenario"]["score"]["change"]
+    plain = run(LEARNER, score={"change": None})
     references = {"twin": run(FROZEN), "floor": run(FLOOR), "oracle": run(ORACLE)}
     assert not set(NAMES) & set(measure(plain, references))
     assert not set(NAMES) & set(measure(run(), references))

@@ -81,7 +81,7 @@ def test_numbers_of_numpy_are_plain_ones(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def _meddle(run: Any) -> Any:
-    run.meta["plant_spec"]["error"] = "x_m"
+    run.meta.plant_spec.info_units.clear()
     run.episodes[0].pop("info.error")
     run.episodes[0]["skipped"][:] = True
     return {}

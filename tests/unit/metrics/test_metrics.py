@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from blank import run_meta
 from made_up import MS, episode, run
 
 from hilbench.metrics import measure
+from hilbench.record.meta import EnergyRecord
 from hilbench.types import SAFE
 
 
@@ -137,13 +139,12 @@ def test_the_link_round_trip_is_that_of_the_runs_own_link():
     assert value(metrics, "link_round_trip[max]") == (pytest.approx(1e-3), 1000)
     assert "link_round_trip[p99.9]" not in metrics
     assert not [name for name in measure(echoed, wall=False) if name.startswith("link_round_trip")]
-    echoed.meta["replay_of"] = "runs/a"
-    assert not [name for name in measure(echoed) if name.startswith("link_round_trip")]
+    repeated = replace(echoed, meta=run_meta(replay_of="runs/a"))
+    assert not [name for name in measure(repeated) if name.startswith("link_round_trip")]
 
 
 def test_a_replay_is_measured_by_its_schedule():
-    recorded = run(episode(100, applied_ns=np.full(100, 10**18)), mode="realtime")
-    recorded.meta["replay_of"] = "runs/a"
+    recorded = run(episode(100, applied_ns=np.full(100, 10**18)), mode="realtime", more={"replay_of": "runs/a"})
     assert value(measure(recorded), "latency[max]") == (0.0, 100)
 
 
@@ -200,12 +201,14 @@ def test_no_information_acts_in_a_safe_step_or_after_the_plants_end():
 def test_the_margin_is_how_often_the_latency_fits_into_the_critical_delay():
     n = 10_000
     late = {"applied_ns": MS * np.arange(n) + 250_000}
-    runs = run(episode(n, **late), mode="realtime")
-    assert "latency_margin" not in measure(runs)
-    runs.meta["scenario"] |= {"controller": "pes", "score": {"critical_delay_s": {"pes": 0.01}}}
-    assert value(measure(runs), "latency_margin") == (pytest.approx(40.0), n)
-    runs.meta["scenario"]["controller"] = "pid"
-    assert "latency_margin" not in measure(runs)
+    assert "latency_margin" not in measure(run(episode(n, **late), mode="realtime"))
+    known = {"critical_delay_s": {"pes": 0.01}}
+    pes, pid = (
+        measure(run(episode(n, **late), mode="realtime", score=known, scenario={"controller": name}))
+        for name in ("pes", "pid")
+    )
+    assert value(pes, "latency_margin") == (pytest.approx(40.0), n)
+    assert "latency_margin" not in pid
 
 
 def test_without_the_wall_clock_only_what_repeats_is_left():
@@ -235,7 +238,7 @@ def test_activity_counts_answered_ticks_only():
 
 def test_actions_and_faults_are_counted():
     bad = np.arange(10) < 3
-    metrics = measure(run(episode(10, clipped=bad, not_finite=bad[::-1]), faults=[{}, {}]))
+    metrics = measure(run(episode(10, clipped=bad, not_finite=bad[::-1]), faults=[FAULT, FAULT]))
     assert value(metrics, "actions_clipped") == (3, 10)
     assert value(metrics, "actions_not_finite") == (3, 10)
     assert value(metrics, "faults") == (2, 1)
@@ -261,19 +264,22 @@ def test_an_unanswered_run_invents_nothing(mode):
     assert all(np.isfinite(m["value"]) for m in metrics.values())
 
 
+FAULT = {"episode": 0, "tick": 1, "t_s": 0.1, "error": "LinkError", "message": "gone"}
 NETWORK = {
     "steps_per_tick": 2,
     "populations": {
-        "a": {"kind": "lif", "size": 1500, "plastic": False},
-        "y": {"kind": "li", "size": 2, "plastic": False},
+        "a": {"kind": "lif", "n_neurons": 1500, "plastic": False},
+        "y": {"kind": "li", "n_neurons": 2, "plastic": False},
     },
     "projections": {
-        "in": {"source": "x", "target": "a", "shape": [5, 3], "synapses": 8, "dense": 15, "plastic": False},
-        "on": {"source": "on", "target": "a", "shape": [5, 1], "synapses": 4, "dense": 5, "plastic": False},
-        "flat": {"source": "a", "target": "b", "shape": [5, 5], "synapses": 5, "dense": 0, "plastic": False},
-        "learnt": {"source": "a", "target": "y", "shape": [2, 5], "synapses": 10, "dense": 10, "plastic": True},
+        name: {"source": source, "target": target, "shape": shape, "plastic": name == "learnt",
+               "n_synapses": n, "n_dense_synapses": n_dense}
+        for name, source, target, shape, n, n_dense in (
+            ("in", "x", "a", [5, 3], 8, 15), ("on", "on", "a", [5, 1], 4, 5),
+            ("flat", "a", "b", [5, 5], 5, 0), ("learnt", "a", "y", [2, 5], 10, 10),
+        )
     },
-}
+}  # fmt: skip
 INPUTS = [("x", 3, "values"), ("e", 2, "events"), ("on", 1, "values")]
 
 
@@ -342,7 +348,9 @@ def test_weights_changed_per_step_and_over_the_run():
         "learning": [True, True, True, False], "answered": [True, False, True, True],
         "processed": [True, True, True, True], "weight_updates": [10, 99, 20, 0], "probe_values": rows,
     }  # fmt: skip
-    whole = {"w": {"source": "a", "target": "y", "shape": [1, 3], "synapses": 3, "dense": 3, "plastic": False}}
+    whole = {
+        "w": {"source": "a", "target": "y", "shape": [1, 3], "n_synapses": 3, "n_dense_synapses": 3, "plastic": False}
+    }
     network = {**NETWORK, "projections": {**NETWORK["projections"], **whole}}
     metrics = measure(run(episode(4, **columns), network=network, inputs=INPUTS, record={"weights": ["w"]}))
     assert value(metrics, "weights_changed[per step]") == (30 / (2 * 2) / 10, 4)
@@ -352,7 +360,7 @@ def test_weights_changed_per_step_and_over_the_run():
 
 def test_thresholds_that_learn_are_no_weights():
     """The device counts both: here all 10 weights in every step, and 3 thresholds."""
-    populations = NETWORK["populations"] | {"h": {"kind": "lif", "size": 3, "plastic": True}}
+    populations = NETWORK["populations"] | {"h": {"kind": "lif", "n_neurons": 3, "plastic": True}}
     columns = {"weight_updates": [2 * (10 + 3)] * 4, "neuron_updates": [1] * 4}
     metrics = measure(run(episode(4, **columns), network=NETWORK | {"populations": populations}, inputs=INPUTS))
     assert value(metrics, "weights_changed[per step]") == (1.0, 8)
@@ -407,16 +415,18 @@ def test_no_energy_is_modelled_for_a_law_or_a_device_that_counts_nothing():
 
 def test_energy_by_the_devices_own_meter_comes_first():
     columns = {"energy_j": [1.0, np.nan, 2.0, 50.0], "answered": [True, True, True, False]}
-    metered = {"energy": {"meter": "rapl", "accuracy": "", "ticks": 1, "total_j": 9.0, "idle_j": 9.0, "dynamic_j": 9.0}}
-    metrics = measure(run(episode(4, **columns), more=metered))
+    metered = EnergyRecord(meter="rapl", accuracy="", n_ticks=1, duration_s=2.0, total_j=9.0, idle_j=9.0, dynamic_j=9.0)
+    metrics = measure(run(episode(4, **columns), beside={"energy": metered}))
     assert value(metrics, "energy_measured[total]") == (1.5, 2)
     assert metrics["energy_measured[total]"]["origin"] == "measured"
     assert metrics["energy_measured"]["origin"] == "unavailable"
 
 
 def test_energy_by_a_host_meter_is_told_apart():
-    metered = {"meter": "rapl", "accuracy": "coarse", "ticks": 200, "total_j": 9.0, "idle_j": 5.0, "dynamic_j": 4.0}
-    metrics = measure(run(episode(4), more={"energy": metered}))
+    metered = EnergyRecord(
+        meter="rapl", accuracy="coarse", n_ticks=200, duration_s=2.0, total_j=9.0, idle_j=5.0, dynamic_j=4.0
+    )
+    metrics = measure(run(episode(4), beside={"energy": metered}))
     names = {"energy_measured": 0.02, "energy_measured[total]": 0.045, "energy_measured[idle]": 0.025}
     for name, joules in names.items():
         assert value(metrics, name) == (pytest.approx(joules), 200)
@@ -428,7 +438,7 @@ def test_energy_by_a_host_meter_is_told_apart():
     ({}, "not metered"), ({"rapl": None, "x": "broken"}, "not metered"), ({"rapl": "no Linux"}, "rapl: no Linux"),
 ])  # fmt: skip
 def test_energy_that_nobody_measured_says_so(meters, reason):
-    metrics = measure(run(episode(4), more={"meters": meters}))
+    metrics = measure(run(episode(4), more={"meter_refusals": meters}))
     assert metrics["energy_measured"] == {
         "value": None, "unit": "J", "better": "lower", "n": 0, "origin": "unavailable",
         "note": f"unavailable: {reason}",
@@ -437,10 +447,10 @@ def test_energy_that_nobody_measured_says_so(meters, reason):
 
 def test_a_device_that_counts_instructions_has_no_time():
     counted = episode(4, compute_ns=np.array([2560, 2560, 5120, 256]), answered=np.array([True, True, True, False]))
-    found = measure(run(counted, more={"report": {"instruction_ns": 256}}))
+    found = measure(run(counted, more={"load_report": {"instruction_ns": 256}}))
     assert not [name for name in found if name.startswith("compute")]
     assert found["instructions[max]"] == {"value": 20.0, "unit": "1/tick", "better": "lower", "n": 3}
-    timed = measure(run(counted, more={"report": {"instruction_ns": None}}))
+    timed = measure(run(counted, more={"load_report": {"instruction_ns": None}}))
     assert timed["compute[max]"]["value"] == pytest.approx(5.12e-6)
     assert not [name for name in timed if name.startswith("instructions")]
 
@@ -454,7 +464,7 @@ def test_a_device_that_received_before_the_tick_or_after_the_reply_has_another_c
         compute_ns=np.full(3, 40_000), arrived_ns=start + 100_000, decoded_ns=start + 100_000,
         applied_ns=start + 100_000,
     )  # fmt: skip
-    found = measure(run(rows, mode="realtime", more={"same_clock": True}))
+    found = measure(run(rows, mode="realtime", more={"device_shares_clock": True}))
     parts = {name: m["value"] for name, m in found.items() if name.startswith("latency_part[") and "mean" in name}
     assert parts["latency_part[link mean]"] == pytest.approx(60e-6)
     assert min(parts.values()) >= 0
@@ -473,7 +483,7 @@ def test_the_latency_is_split_by_its_stamps(same_clock):
         encoded_ns=start + at["encode"], received_ns=start + at["link out"], compute_ns=np.full(n, 40_000),
         arrived_ns=start + at["link back"], decoded_ns=start + at["decode"], applied_ns=start + at["apply"],
     )  # fmt: skip
-    found = measure(run(rows, rows, mode="realtime", more={"same_clock": same_clock}))
+    found = measure(run(rows, rows, mode="realtime", more={"device_shares_clock": same_clock}))
     expected = parts_us
     if not same_clock:
         expected = {name: us for name, us in parts_us.items() if "link" not in name} | {"link": 80}

@@ -48,13 +48,13 @@ CASES = {
 def test_a_return_is_that_of_a_plain_loop_and_the_end_is_on_record(tmp_path, name, controller, loop, lengths):
     scenario, data = recorded(name, controller, tmp_path / "a", **loop)
     totals = []
-    for number, (end, episode) in enumerate(zip(data.meta["ends"], data.episodes, strict=True)):
+    for number, (end, episode) in enumerate(zip(data.meta.episode_ends, data.episodes, strict=True)):
         n_ticks = 10**4 if lengths is None else lengths[number]
         rewards, obs, terminated, truncated, info = stepped(scenario, loop["seed"] + number, n_ticks)
         np.testing.assert_array_equal(episode["reward"][1 : len(rewards)], rewards[:-1])
-        assert (end["episode"], end["reward"], end["obs"]) == (number, rewards[-1], obs.tolist())
-        assert (end["terminated"], end["truncated"]) == (terminated, truncated) == (lengths is None, False)
-        assert end["info"] == {key: info[key] for key in end["info"]}
+        assert (end.episode, end.reward, end.obs) == (number, rewards[-1], tuple(obs.tolist()))
+        assert (end.terminated, end.truncated) == (terminated, truncated) == (lengths is None, False)
+        assert end.info == {key: info[key] for key in end.info}
         assert len(episode["seq"]) == len(rewards) + terminated
         totals.append(sum(rewards))
     found = measure(data)["return"]
@@ -62,7 +62,7 @@ def test_a_return_is_that_of_a_plain_loop_and_the_end_is_on_record(tmp_path, nam
     assert found["better"] == "higher"
     assert replay(tmp_path / "a", tmp_path / "b")[0]
     again = read_run(tmp_path / "b")
-    assert again.meta["ends"] == data.meta["ends"]
+    assert again.meta.episode_ends == data.meta.episode_ends
     assert measure(again)["return"] == found
 
 

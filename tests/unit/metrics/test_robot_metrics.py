@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from blank import run_meta
 
 from hilbench.metrics import measure
-from hilbench.report.data import Metric, ReportCell
+from hilbench.record.data import RunData
+from hilbench.report.data import ReportCell
 from hilbench.report.robot import rows
 from hilbench.robot.clocks import AGE, DRIFT, READ
-from hilbench.types import RunData
+from hilbench.studies.schema import Metric
 
 AHEAD_S = 1e5
 N = 2000
@@ -34,9 +38,12 @@ def run(out_s=0.001, back_s=0.003, same_clock=False, ahead_s=AHEAD_S, **told):
     episode |= {"terminated": never, "truncated": never}
     meta = {
         "scenario": {"loop": {"mode": "realtime", "period_s": PERIOD_S}, "phases": {}},
-        "robot": {"same_clock": same_clock, "senses": 90, "sense_lost": 10, "acts": 50, "act_lost": 5, **told},
-    }
-    return RunData(meta, [episode])
+        "robot": {
+            "name": "made up", "address": "", "period_s": PERIOD_S, "watchdog_s": 1.0, "same_clock": same_clock,
+            "senses_received": 90, "senses_lost": 10, "acts_sent": 50, "acts_lost": 5, **told,
+        },
+    }  # fmt: skip
+    return RunData(run_meta(**meta), [episode])
 
 
 def found(data):
@@ -103,15 +110,14 @@ def test_losses_and_the_watchdog_are_counted():
 
 def test_a_plant_that_is_no_robot_has_none_of_it():
     data = run()
-    del data.meta["robot"]
-    assert found(data) == {}
+    assert found(replace(data, meta=run_meta(scenario={"loop": {"mode": "realtime"}}))) == {}
 
 
 def test_the_report_has_a_row():
     data = run(0.001, 0.003)
     metrics = {name: Metric(iqm=m["value"], interval=m.get("interval")) for name, m in found(data).items()}
     cell = ReportCell(label="a", scenario="s", controller="c", title="a", metrics=metrics, metas=[data.meta])
-    other = ReportCell(label="b", scenario="s", controller="c", title="b", metas=[{}])
+    other = ReportCell(label="b", scenario="s", controller="c", title="b", metas=[run_meta()])
     (row,) = rows([cell, other])
     assert row.cell == "a"
     (p50, bounds), _ = row.latencies["sensors to loop"]

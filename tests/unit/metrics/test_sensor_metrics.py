@@ -5,11 +5,13 @@ from __future__ import annotations
 import event_camera
 import numpy as np
 import pytest
+from blank import run_meta
 
 from hilbench.metrics import measure
+from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.runs.run import run
-from hilbench.types import EVENT, EventSensor, RunData, to_builtins
+from hilbench.types import EVENT, EventSensor
 
 SENSORS = (EventSensor("eye", (2, 2), ("y", "x")), EventSensor("ear", (3,), ("channel",)))
 
@@ -30,8 +32,8 @@ def episode(told, lost, ended=False):
 
 
 def measured(*episodes, sensors=SENSORS):
-    meta = {"scenario": {"loop": {"mode": "realtime"}}, "plant_spec": {"event_sensors": to_builtins(sensors)}}
-    found = measure(RunData(meta, list(episodes)), wall=False)
+    meta = {"scenario": {"loop": {"mode": "realtime"}}, "plant_spec": {"event_sensors": sensors}}
+    found = measure(RunData(run_meta(**meta), list(episodes)), wall=False)
     return {name: found[name] for name in found if name.startswith("events_")}
 
 

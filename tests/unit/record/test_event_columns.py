@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from blank import run_meta
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded_rows import SHAPE, write_tick
@@ -42,7 +43,7 @@ def test_any_events_come_back_in_any_order(rows):
 def test_a_run_takes_at_most_1_1_times_zstd_of_the_raw_events(tmp_path, n_addresses, n):
     """Twenty ticks of 20 ms; the program is sent what the sensors told, which is on disk once."""
     random, told = np.random.default_rng(0), []
-    with Recorder(tmp_path / "run", {}, compress=True) as recorder:
+    with Recorder(tmp_path / "run", run_meta(), compress=True) as recorder:
         rows = recorder.episode(SHAPE, 20)
         for k in range(20):
             events = np.zeros(n, EVENT)
@@ -61,7 +62,7 @@ def test_a_run_takes_at_most_1_1_times_zstd_of_the_raw_events(tmp_path, n_addres
 
 @pytest.mark.parametrize("columns", [("sensor_events",), ("sensor_events", "seq", "relayed"), ("events", "seq")])
 def test_asked_columns_alone_are_read(tmp_path, columns):
-    with Recorder(tmp_path / "run", {}) as recorder:
+    with Recorder(tmp_path / "run", run_meta()) as recorder:
         rows = recorder.episode(SHAPE, 4)
         for k in range(10):
             write_tick(rows, k)
@@ -75,7 +76,7 @@ def test_asked_columns_alone_are_read(tmp_path, columns):
 def test_what_the_sensors_told_outlives_the_arrays_of_plant_and_encoder(tmp_path):
     """Both may write over their arrays for the next tick."""
     told, sent = np.array([(1, 2), (3, 4)], EVENT), np.array([(5, 6)], EVENT)
-    with Recorder(tmp_path / "run", {}) as recorder:
+    with Recorder(tmp_path / "run", run_meta()) as recorder:
         rows = recorder.episode(SHAPE, 4)
         for k, events in enumerate((told, sent)):
             tick = Tick(values=np.zeros(3, "f4"), modulators=np.zeros(1, "f4"), events=events)

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pandas
 import pytest
+from blank import run_meta
 
 import hilbench
-from hilbench.types import RunData
+from hilbench.record.data import RunData
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +34,8 @@ def test_a_row_per_tick_of_every_episode(recorded: RunData) -> None:
 def test_vectors_are_spread_under_the_sheets_names(recorded: RunData) -> None:
     found, second = hilbench.frame(recorded), recorded.episodes[1]
     later = found[found["episode"] == 1]
-    plant_spec = recorded.meta["plant_spec"]
-    obs = later[[f"obs.{name}" for name in plant_spec["obs_names"]]]
+    plant_spec = recorded.meta.plant_spec
+    obs = later[[f"obs.{name}" for name in plant_spec.obs_names]]
     np.testing.assert_array_equal(obs, second["obs"])
     np.testing.assert_array_equal(later[[f"state.{i}" for i in range(4)]], second["state"])
     np.testing.assert_array_equal(later["values_out.1"], second["values_out"][:, 1])
@@ -61,19 +62,19 @@ def test_lists_become_lengths_and_no_column_holds_objects(recorded: RunData) -> 
 
 def test_names_are_numbers_where_the_record_states_none() -> None:
     episode = {"seq": np.arange(3), "obs": np.zeros((3, 2)), "actions": np.zeros((3, 4)), "sources": np.zeros((3, 2))}
-    found = hilbench.frame(RunData({}, [episode]))
+    found = hilbench.frame(RunData(run_meta(), [episode]))
     assert list(found.columns) == ["episode", "seq", "obs.0", "obs.1", "action.0", "action.1", "source"]
 
 
 def test_a_run_without_a_tick_is_an_empty_frame() -> None:
-    assert hilbench.frame(RunData({}, [])).empty
+    assert hilbench.frame(RunData(run_meta(), [])).empty
 
 
 def test_without_pandas_the_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['pandas'] = None\n"
-        "import hilbench\nfrom hilbench.types import RunData\n"
-        "try:\n    hilbench.frame(RunData({}, []))\n"
+        "import hilbench\nfrom hilbench.record.data import RunData\n"
+        "try:\n    hilbench.frame(RunData(None, []))\n"
         "except hilbench.errors.MissingExtra as error:\n    print(error)\n"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blank import run_meta
 from recorded_rows import SHAPE, check, write_reply, write_tick
 
 from hilbench.cli import guard
@@ -46,7 +47,7 @@ def room(tmp_path, monkeypatch):
 
 
 def recorded(folder, n=35):
-    with Recorder(folder, {}) as recorder:
+    with Recorder(folder, run_meta()) as recorder:
         rows = recorder.episode(SHAPE, 10)
         for k in range(n):
             write_tick(rows, k)
@@ -65,19 +66,19 @@ def test_whole_batches_stay_and_the_run_has_failed(tmp_path, room):
             recorded(folder)
         assert full.value.filename == str(folder / "episode_0000.arrow")
         run = read_run(folder)
-        assert run.meta["status"] == "failed"
+        assert run.meta.status == "failed"
         seen.append(len(run.episodes[0]["seq"]) if run.episodes else 0)
         if seen[-1]:
             check(run.episodes[0], seen[-1], np.ones(seen[-1], bool))
-        totals = run.meta["streams"]["episode_0000.arrow"]
-        assert (totals["rows"], totals["bytes"]) == (seen[-1], (folder / "episode_0000.arrow").stat().st_size)
+        totals = run.meta.streams["episode_0000.arrow"]
+        assert (totals.rows, totals.bytes) == (seen[-1], (folder / "episode_0000.arrow").stat().st_size)
         assert not (folder / ".reserve").exists()
     assert seen == sorted(seen)
     assert set(seen) == {0, 10, 20, 30, 35}  # 35: all rows fit, but not the stream's end
 
 
 def test_the_last_word_has_room_of_its_own(tmp_path):
-    with Recorder(tmp_path, {}):
+    with Recorder(tmp_path, run_meta()):
         assert os.stat(tmp_path / ".reserve").st_blocks * 512 >= RESERVE_BYTES
 
 
@@ -123,7 +124,7 @@ def test_a_run_on_a_full_disk_is_one_line(tmp_path):
     said = [line for line in done.stderr.splitlines() if "kernels" not in line]  # their cache is on that disk too
     assert (done.returncode, said) == (1, ["hilbench: r/episode_0000.arrow: File too large"])
     run = read_run(tmp_path / "r")
-    assert (run.meta["status"], len(run.episodes[0]["seq"])) == ("failed", BATCH_ROWS)
+    assert (run.meta.status, len(run.episodes[0]["seq"])) == ("failed", BATCH_ROWS)
 
 
 SUITE = {
@@ -146,7 +147,7 @@ def test_an_evaluation_on_a_full_disk_keeps_what_it_has(tmp_path):
     assert "Traceback" not in done.stderr
     assert "File too large: 'e/runs/" in done.stderr.splitlines()[-1]
     cells = json.loads((tmp_path / "e" / "summary.json").read_text())["cells"]
-    assert [len(cell["failed"]) for cell in cells] == [0, 1]
+    assert [len(cell["failures"]) for cell in cells] == [0, 1]
     assert cells[0]["metrics"]["error_rms"]["n"] == 1
     seen = []
     evaluate(tmp_path / "suite.toml", tmp_path / "e", seen.append, 1)

@@ -7,14 +7,16 @@ import sys
 import event_camera
 import numpy as np
 import pytest
+from blank import run_meta
 from event_camera import CAMERA, EAR, ROWS
 
 from hilbench.cli import main
 from hilbench.errors import MissingExtra, RecordError
+from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.record.recordings import Recording, from_order, of_run, read, to_order, write
 from hilbench.runs.run import run
-from hilbench.types import EventSensor, RunData
+from hilbench.types import EventSensor
 
 
 @pytest.fixture
@@ -177,4 +179,4 @@ def test_a_mistake_in_the_command_is_one_line(folder, capsys, options, wanted):
 
 def test_a_plant_without_event_sensors_has_no_recording():
     with pytest.raises(RecordError, match="the run's plant has no event sensor"):
-        of_run(RunData({}, []))
+        of_run(RunData(run_meta(), []))

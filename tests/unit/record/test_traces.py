@@ -32,14 +32,14 @@ def test_a_run_tells_both_ways_apart_and_neither_holds_the_computation(recorded)
 
 
 def test_ways_that_cannot_be_told_apart_have_half_each(recorded):
-    write_sealed(recorded / "run.json", read_sealed(recorded / "run.json") | {"same_clock": False})
+    write_sealed(recorded / "run.json", read_sealed(recorded / "run.json") | {"device_shares_clock": False})
     for way in ("to_device", "to_plant"):
         assert np.allclose(link_latencies_s(recorded, way), both_s(recorded) / 2, rtol=0, atol=1e-12)
 
 
 def test_a_device_that_counts_instructions_tells_nothing_of_its_link(recorded):
     meta = read_sealed(recorded / "run.json")
-    meta["report"]["instruction_ns"] = 256
+    meta["load_report"]["instruction_ns"] = 256
     write_sealed(recorded / "run.json", meta)
     with pytest.raises(ScenarioError, match="counts instructions"):
         link_latencies_s(recorded, "to_plant")

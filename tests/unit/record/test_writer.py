@@ -13,16 +13,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import recorded_rows
+from blank import run_meta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded_rows import SHAPE, check, write_reply, write_tick
 
 from hilbench.errors import RecordError
 from hilbench.record.layout import AGREEMENT
+from hilbench.record.meta import AgreementRecord, Fault
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
 from hilbench.record.streams import StreamWriter
 from hilbench.record.writer import Recorder
+from hilbench.types import to_builtins
+
+FOUND = AgreementRecord(reference_backend="reference", run_spikes=3, reference_spikes=4, agreed_spikes=2)
+FAULT = Fault(episode=0, tick=0, t_s=0.0, error="LinkError", message="so")
 
 
 @settings(max_examples=60, deadline=None)
@@ -31,7 +37,7 @@ def test_every_column_comes_back_whenever_its_reply_came(tmp_path_factory, n, ba
     """A lag of 0 to 29 ticks is a reply that late, hence out of order; 30 is one that never comes."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     due = {k: k + lags[k % len(lags)] for k in range(n) if lags[k % len(lags)] < 30}
-    with Recorder(folder, {}) as recorder:
+    with Recorder(folder, run_meta()) as recorder:
         rows = recorder.episode(SHAPE, batch)
         for now in range(n):
             write_tick(rows, now)
@@ -43,11 +49,11 @@ def test_every_column_comes_back_whenever_its_reply_came(tmp_path_factory, n, ba
         answered = np.array([k in due and due[k] < n for k in range(n)])
     run = read_run(folder)
     check(run.episodes[0], n, answered)
-    assert run.meta["status"] == "done"
+    assert run.meta.status == "done"
 
 
 def test_a_skipped_row_and_a_lost_reply_stay_empty_in_a_used_chunk(tmp_path):
-    with Recorder(tmp_path, {}) as recorder:
+    with Recorder(tmp_path, run_meta()) as recorder:
         rows = recorder.episode(SHAPE, 2)
         for k in range(4):
             write_tick(rows, k)
@@ -72,7 +78,7 @@ def test_many_events_leave_in_smaller_batches(tmp_path, monkeypatch):
     monkeypatch.setattr("hilbench.record.rows.HELD_BYTES", 30)
     written = []
     monkeypatch.setattr(StreamWriter, "write", lambda self, batch: written.append(batch.num_rows))
-    with Recorder(tmp_path, {}) as recorder:
+    with Recorder(tmp_path, run_meta()) as recorder:
         rows = recorder.episode(SHAPE, 100)
         for k in range(8):
             write_tick(rows, k)
@@ -84,7 +90,7 @@ def test_many_events_leave_in_smaller_batches(tmp_path, monkeypatch):
 
 def test_rows_that_wait_for_their_replies_are_all_kept(tmp_path):
     """Four times as many as a ring of two batches holds, from a place in its middle."""
-    with Recorder(tmp_path, {}) as recorder:
+    with Recorder(tmp_path, run_meta()) as recorder:
         rows = recorder.episode(SHAPE, 3)
         for k in range(29):
             write_tick(rows, k)
@@ -96,7 +102,7 @@ def test_rows_that_wait_for_their_replies_are_all_kept(tmp_path):
 
 
 def test_a_reply_tells_that_the_tick_before_it_was_run(tmp_path):
-    with Recorder(tmp_path, {}) as recorder:
+    with Recorder(tmp_path, run_meta()) as recorder:
         rows = recorder.episode(SHAPE, 10)
         for k in range(6):
             write_tick(rows, k)
@@ -106,7 +112,7 @@ def test_a_reply_tells_that_the_tick_before_it_was_run(tmp_path):
 
 
 def test_the_links_echo_stands_beside_the_episodes(tmp_path):
-    with Recorder(tmp_path, {}) as recorder:
+    with Recorder(tmp_path, run_meta()) as recorder:
         recorder.echo(np.empty(0, np.int64))
         assert read_run(tmp_path).echo_ns.size == 0
         for n in (3, 5):  # before the run and after it
@@ -120,22 +126,23 @@ def test_the_links_echo_stands_beside_the_episodes(tmp_path):
 
 
 def test_several_episodes_are_kept_apart(tmp_path):
-    with Recorder(tmp_path, {"a": 1}) as recorder:
+    with Recorder(tmp_path, run_meta(run_id="a")) as recorder:
         for n in (3, 5):
             rows = recorder.episode(SHAPE, 2)
             for k in range(n):
                 write_tick(rows, k)
     run = read_run(tmp_path)
     assert [len(e["seq"]) for e in run.episodes] == [3, 5]
-    assert (run.meta["episodes"], run.meta["a"]) == (2, 1)
+    assert (run.meta.n_episodes, run.meta.run_id) == (2, "a")
 
 
 CHILD = """
 import sys
 sys.path[:0] = [sys.argv[2]]
 import recorded_rows as t
+from blank import run_meta
 from hilbench.record.writer import Recorder
-rows = Recorder(sys.argv[1], {}).episode(t.SHAPE, 10)
+rows = Recorder(sys.argv[1], run_meta()).episode(t.SHAPE, 10)
 for k in range(35):
     t.write_tick(rows, k)
     t.write_reply(rows, k)
@@ -151,19 +158,19 @@ def test_a_killed_run_opens_up_to_its_last_batch(tmp_path):
         assert child.stdout.readline() == b"written\n"
         child.send_signal(signal.SIGKILL)
     run = read_run(tmp_path)
-    assert run.meta["status"] == "running"
+    assert run.meta.status == "running"
     check(run.episodes[0], 30, np.ones(30, bool))
 
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
-    with Recorder(tmp_path / "whole", {}, compress) as recorder:
+    with Recorder(tmp_path / "whole", run_meta(), compress) as recorder:
         rows = recorder.episode(SHAPE, 10)
         for k in range(30):
             write_tick(rows, k)
     shutil.copytree(tmp_path / "whole", tmp_path / "cut")
     meta = read_sealed(tmp_path / "cut" / "run.json")
-    del meta["streams"]  # a killed run has none
+    meta["streams"] = None  # a killed run has none
     write_sealed(tmp_path / "cut" / "run.json", meta | {"status": "running"})
     data = (tmp_path / "whole" / "episode_0000.arrow").read_bytes()
     seen = set()
@@ -179,7 +186,7 @@ def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
 
 def sample(folder, killed):
     """A run of two episodes with an echo and what was measured of it later, by file."""
-    with Recorder(folder, {"plant_spec": {"error": "x"}}) as recorder:
+    with Recorder(folder, run_meta(plant_spec={"error": "x"})) as recorder:
         recorder.echo(np.arange(5) * 10**9)
         for n in (7, 3):
             rows = recorder.episode(SHAPE, 3)
@@ -187,10 +194,10 @@ def sample(folder, killed):
                 write_tick(rows, k)
                 write_reply(rows, k)
                 rows.flush(k + 1)
-    write_sealed(folder / AGREEMENT, {"backend": "reference", "spikes": 3, "reference": 4, "agreed": 2})
+    write_sealed(folder / AGREEMENT, FOUND)
     if killed:
         meta = read_sealed(folder / "run.json")
-        del meta["streams"]
+        meta["streams"] = None
         write_sealed(folder / "run.json", meta | {"status": "running"})
     return {path: path.read_bytes() for path in folder.iterdir()}
 
@@ -199,7 +206,7 @@ def read_whole(folder):
     """All that a run says."""
     run = read_run(folder)
     columns = [(name, [*map(repr, found)]) for episode in run.episodes for name, found in episode.items()]
-    return run.meta, columns, run.echo_ns.tolist()
+    return run.meta, columns, run.echo_ns.tolist(), run.agreement
 
 
 @pytest.mark.parametrize("killed", [False, True])
@@ -258,18 +265,18 @@ def test_any_arrow_reader_opens_a_stream(tmp_path):
 
 
 def test_an_existing_run_is_refused_and_untouched(tmp_path):
-    with Recorder(tmp_path, {}) as recorder:
+    with Recorder(tmp_path, run_meta()) as recorder:
         write_tick(recorder.episode(SHAPE, 10), 0)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(RecordError, match="holds a run already"):
-        Recorder(tmp_path, {})
+        Recorder(tmp_path, run_meta())
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match=r"file: cannot hold a run: .*file is a file"):
-        Recorder(tmp_path / "file", {})
+        Recorder(tmp_path / "file", run_meta())
 
 
 @pytest.mark.parametrize(("text", "found"), [
@@ -286,14 +293,14 @@ def test_what_is_no_run_is_one_line(tmp_path, text, found):
 @pytest.mark.parametrize(("error", "status"), [(RuntimeError, "failed"), (KeyboardInterrupt, "interrupted")])
 def test_the_last_word_says_how_a_run_ended(tmp_path, error, status):
     def run():
-        with Recorder(tmp_path, {}) as recorder:
+        with Recorder(tmp_path, run_meta()) as recorder:
             write_tick(recorder.episode(SHAPE, 10), 0)
-            recorder.fault(tick=0, text="so")
-            assert json.loads((tmp_path / "run.json").read_text())["faults"] == [{"tick": 0, "text": "so"}]
+            recorder.fault(FAULT)
+            assert json.loads((tmp_path / "run.json").read_text())["faults"] == [to_builtins(FAULT)]
             raise error
 
     with pytest.raises(error):
         run()
     run_data = read_run(tmp_path)
-    assert run_data.meta["status"] == status
+    assert run_data.meta.status == status
     assert len(run_data.episodes[0]["seq"]) == 1

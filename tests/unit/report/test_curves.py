@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blank import run_meta
 from report_example import SHORT, summary, write
 from report_example import cell as run_cell
 
+from hilbench.record.data import RunData
 from hilbench.report import curves, data, latency, spikes
-from hilbench.report.data import Metric, ReportCell
-from hilbench.types import RunData
+from hilbench.report.data import ReportCell
+from hilbench.studies.schema import Metric
 
 
 def made(label: str, value: float | None) -> ReportCell:
@@ -33,7 +35,7 @@ def fake_run(error: list[float], at_s: float | None = None) -> RunData:
     scenario = {"loop": {"duration_s": 8.0, "period_s": 0.05, "mode": "lockstep"}, "disturbances": disturbances}
     meta = {"scenario": scenario, "plant_spec": {"error": "e_m", "info_units": {"e_m": "m"}}}
     t_us = (np.arange(len(error)) * 50_000).astype(np.int64)
-    return RunData(meta, [{"t_us": t_us, "info.e_m": np.array(error)}])
+    return RunData(run_meta(**meta), [{"t_us": t_us, "info.e_m": np.array(error)}])
 
 
 def test_windows_are_root_mean_squares_and_none_lies_across_the_change() -> None:
@@ -105,7 +107,7 @@ def test_latency_shows_the_echo_behind_the_replies() -> None:
     scenario = {"loop": {"period_s": 0.001, "deadline_s": 0.0008}, "controller": "pes", "score": score}
     arrived = np.linspace(200_000, 400_000, n).astype(np.int64)
     columns = {"answered": np.ones(n, bool), "arrived_ns": arrived, "scheduled_ns": np.zeros(n, np.int64)}
-    run = RunData({"scenario": scenario}, [columns], np.full(500, 100_000, np.int64))
+    run = RunData(run_meta(scenario=scenario), [columns], np.full(500, 100_000, np.int64))
     drawn = latency.chart([run]).to_json()
     for text in (
         "deadline 0.800",

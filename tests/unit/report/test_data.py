@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from report_example import SHORT, cell, summary, write
 
 from hilbench.cli import main
 from hilbench.errors import RecordError
+from hilbench.record.meta import LinkLosses
 from hilbench.record.sealed import write_sealed
 from hilbench.report import data
 from hilbench.report.page import _losses, gather
@@ -32,7 +34,7 @@ def test_titles_tell_cells_apart(evaluation: Path) -> None:
 
 
 def test_a_run_is_an_evaluation_of_one_cell(evaluation: Path) -> None:
-    run = evaluation / data.read([evaluation])[0].cells[0].runs[0]
+    run = evaluation / data.read([evaluation])[0].cells[0].run_folders[0]
     whole, single = data.read([evaluation, run])
     [cell] = single.cells
     assert (cell.scenario, cell.controller, cell.backend, cell.mode) == ("arm-payload", "pd", "law", "lockstep")
@@ -47,8 +49,9 @@ def test_a_run_is_an_evaluation_of_one_cell(evaluation: Path) -> None:
 def test_what_a_link_lost_is_told(evaluation: Path, tmp_path: Path) -> None:
     cells = data.read([evaluation])[0].cells
     assert gather([evaluation]).losses == []
-    cells[0].metas[0]["link"] = {"unsent": 1, "broken": 20}
-    cells[1].metas[0]["link"] = {"unsent": 0, "broken": 1}
+    for each, (unsent, broken) in zip(cells, [(1, 20), (0, 1)], strict=True):
+        losses = LinkLosses(unsent_ticks=unsent, broken_frames=broken)
+        each.metas = [structs.replace(each.metas[0], link_losses=losses)]
     assert _losses(cells) == [
         ("PD, kp 1 60, seed 10000", "no room on the link for 1 tick; 20 damaged frames from the device"),
         ("PD, kp 1 80, seed 10000", "1 damaged frame from the device"),
@@ -57,8 +60,8 @@ def test_what_a_link_lost_is_told(evaluation: Path, tmp_path: Path) -> None:
 
 def test_a_run_that_is_gone_is_left_out(evaluation: Path, tmp_path: Path) -> None:
     raw = json.loads((evaluation / "summary.json").read_text())
-    raw["cells"][0]["runs"] = [None, "runs/gone"]
-    raw["cells"][0]["references"] = {"twin": [None], "floor": ["runs/gone"]}
+    raw["cells"][0]["run_folders"] = [None, "runs/gone"]
+    raw["cells"][0]["reference_folders"] = {"twin": [None], "floor": ["runs/gone"]}
     report = gather([write(tmp_path, raw)])
     assert report.figures["error"] == []
     assert len(report.tables[0].rows) == 2
@@ -72,13 +75,13 @@ def damage(path: Path) -> None:
 
 def test_a_damaged_run_is_named_and_the_rest_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     folder = write(tmp_path / "x", summary([cell(tmp_path / "x", "PD", "pd", [1, 2])]))
-    [_, second] = data.read([folder])[0].cells[0].runs
+    [_, second] = data.read([folder])[0].cells[0].run_folders
     damage(folder / second / "episode_0000.arrow")
     with pytest.raises(SystemExit) as end:
         main(["report", str(folder), "-o", str(tmp_path / "report.html")])
     said = capsys.readouterr().err
     assert (end.value.code, said.count("\n")) == (1, 1)
-    assert said.startswith(f"hilbench: PD: seed 2: {folder / second}/episode_0000.arrow: damaged: rows 1000 to 1999 ")
+    assert said.startswith(f"hilbench: PD: seed 2: {folder / second}/episode_0000.arrow: damaged: rows 0 to 2999 ")
     report = gather([folder])
     assert "1 of 2" in [entry.text for entry in report.tables[0].rows[0][1]]
     assert report.cards[-1].figure == "1 of 2"
@@ -96,13 +99,16 @@ MISTAKES = {
     "nothing in it": ({}, "neither an evaluation (summary.json) nor a run (run.json)"),
     "broken": ({"summary.json": "{"}, "not readable as JSON"),
     "a list": ({"summary.json": "[]"}, "found list, expected a JSON object"),
-    "an old format": ({"summary.json": '{"cells": []}'}, "summary format None; allowed: 1"),
-    "no cells": ({"summary.json": '{"format": 1, "cells": []}'}, "hold no cell"),
-    "a wrong cell": ({"summary.json": '{"format": 1, "cells": [{"label": 3}]}'}, "$.cells[0].label"),
+    "an old format": ({"summary.json": '{"cells": []}'}, "summary version None; allowed: 2"),
+    "no cells": ({"summary.json": '{"format_version": 2, "suite": "a", "status": "done"}'}, "hold no cell"),
+    "a wrong cell": (
+        {"summary.json": '{"format_version": 2, "suite": "a", "cells": [{"label": 3}]}'},
+        "$.cells[0].label",
+    ),
     "a broken run": ({"run.json": "{"}, "no readable run.json"),
-    "a run without a checksum": ({"run.json": '{"format": 4, "episodes": 0, "status": "done"}'}, "has no 'crc32'"),
-    "half a run": ({"run.json": {"format": 4, "episodes": 0, "faults": [], "status": "done"}}, "not a complete run"),
-    "an old run": ({"run.json": {"format": 3}}, "record format 3; allowed: 4"),
+    "a run without a checksum": ({"run.json": '{"format_version": 5, "status": "done"}'}, "has no 'crc32'"),
+    "half a run": ({"run.json": {"format_version": 5, "status": "done"}}, "missing required field `scenario`"),
+    "an old run": ({"run.json": {"format_version": 4}}, "record version 4; allowed: 5"),
 }
 
 

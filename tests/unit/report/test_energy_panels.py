@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hilbench.report import energy
-from hilbench.report.data import Metric, ReportCell
+from hilbench.report.data import ReportCell
+from hilbench.studies.schema import Metric
 
 
 def cell(label: str, **metrics: Metric) -> ReportCell:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from blank import run_meta
 
 from hilbench.metrics.latency_breakdown import parts_s
+from hilbench.record.data import RunData
 from hilbench.record.histogram import counted
 from hilbench.report import latency_breakdown, words
 from hilbench.report.data import ReportCell
-from hilbench.types import RunData
 
 US = 1000
 N = 2000
@@ -37,7 +40,7 @@ def run(compute_us, same_clock=True):
         "answered": np.ones(N, bool),
         "applied_step": np.arange(N),
     }
-    return RunData({"same_clock": same_clock}, [episode])
+    return RunData(run_meta(device_shares_clock=same_clock), [episode])
 
 
 def cell(title, *runs, metas=()):
@@ -69,8 +72,7 @@ def test_without_one_clock_the_link_is_one_part():
 @pytest.mark.parametrize("report", [{"instruction_ns": 256}, {}], ids=["said", "plain from its numbers"])
 def test_an_emulators_count_is_no_part_of_the_latency(report):
     """Its device says 979 us of a clock of its own; from the encoded tick to the reply it took 86."""
-    emulated = run(np.full(N, 79.0))
-    emulated.meta["report"] = report
+    emulated = replace(run(np.full(N, 79.0)), meta=run_meta(load_report=report, device_shares_clock=True))
     emulated.episodes[0]["compute_ns"][:] = 979 * US
     _, [row] = latency_breakdown.figures([cell("m4", emulated)])
     assert list(row.parts) == ["observe", "encode", "link and emulator", "decode", "apply"]
@@ -85,7 +87,7 @@ def test_runs_on_other_clocks_do_not_mix():
 
 def test_curves_join_the_histograms_of_all_seeds():
     fast, slow = counted(np.full(9000, 100 * US)), counted(np.full(1000, 1000 * US))
-    metas = [{"histograms_ns": {"latency": each, "echo": {}}} for each in (fast, slow)]
+    metas = [run_meta(histograms_ns={"latency": each, "link_echo": {}}) for each in (fast, slow)]
     [figure], rows = latency_breakdown.figures([cell("zmq", metas=metas)])
     assert rows == []
     values = figure.chart.to_dict(validate=False)["data"]["values"]
@@ -97,7 +99,5 @@ def test_curves_join_the_histograms_of_all_seeds():
 
 
 def test_cells_without_stamps_and_histograms_are_left_out():
-    assert latency_breakdown.figures([cell("old", RunData({}, [{"answered": np.ones(3, bool)}]), metas=[{}])]) == (
-        [],
-        [],
-    )
+    bare = RunData(run_meta(), [{"answered": np.ones(3, bool)}])
+    assert latency_breakdown.figures([cell("old", bare, metas=[run_meta()])]) == ([], [])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hilbench.report import maps
-from hilbench.report.data import Metric, ReportCell
+from hilbench.report.data import ReportCell
+from hilbench.studies.schema import Metric
 
 ERROR = "error_rms[5-10 s after]"
 
@@ -12,9 +13,11 @@ def cell(
     errors_m: list[float | None], failed: tuple[str, ...] = (), delay_s: float = 0.0, rate: float = 0.0
 ) -> ReportCell:
     known = [error for error in errors_m if error is not None]
-    metrics = {ERROR: Metric(iqm=known[0], values=errors_m, n=len(known), unit="m")} if known else {}
+    metrics = {ERROR: Metric(iqm=known[0], values=tuple(errors_m), n=len(known), unit="m")} if known else {}
     point = {"loop.delay.s": delay_s, "controller.learning_rate": rate}
-    return ReportCell(label="PES", scenario="arm", controller="pes", point=point, failed=list(failed), metrics=metrics)
+    return ReportCell(
+        label="PES", scenario="arm", controller="pes", point=point, failures=list(failed), metrics=metrics
+    )
 
 
 def test_a_rate_is_stable_when_every_seed_is_at_most_a_quarter_of_its_idle_error() -> None:

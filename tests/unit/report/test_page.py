@@ -47,22 +47,22 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pes = cell(folder, "PES", "pes", [1, 2, 3], overrides=SHORT | {"record.spikes": ["neurons"]})
     twin = cell(folder, "PES", "pes", [1], overrides=SHORT | {"loop.freeze_at_s": 1.5}, role="twin")
     live = cell(folder, "live <PES> & co", "pes", [1], overrides=SHORT | {"loop.mode": "realtime", "loop.echo_s": 0.1})
-    meta = folder / live["runs"][0] / "run.json"
+    meta = folder / live["run_folders"][0] / "run.json"
     said = read_sealed(meta)
-    write_sealed(meta, said | {"report": said["report"] | {"instruction_ns": 256}})
-    pd = cell(folder, "PD", "pd", [1, 2], failed=["seed 3: </script><b>gone</b>"])
+    write_sealed(meta, said | {"load_report": said["load_report"] | {"instruction_ns": 256}})
+    pd = cell(folder, "PD", "pd", [1, 2], failures=["seed 3: </script><b>gone</b>"])
     points = [(delay_s, rate) for delay_s in (0.0, 0.05) for rate in (0.0, 0.02)]
     delayed = [
         cell(folder, "delayed", "pes", [1], {"loop.delay.s": delay_s, "controller.learning_rate": rate}, LATE)
         for delay_s, rate in points
     ]
-    pes["references"] = {"twin": twin["runs"], "floor": [None]}
+    pes["reference_folders"] = {"twin": twin["run_folders"], "floor": [None]}
     pes["metrics"]["adaptivity"] = number(0.9, 0.95, 0.97, better="higher")
     pd["metrics"]["adaptivity"] = {"iqm": None, "note": "PD learns nothing"}
     pes["metrics"]["energy_modelled[loihi1]"] = number(1e-7, unit="J", origin="modelled", interval=[5e-8, 2e-7])
     pes["metrics"]["energy_modelled[loihi1 static]"] = number(3e-5, unit="J", origin="modelled", interval=[1e-5, 9e-5])
     pes["metrics"]["energy_measured"] = {"iqm": None, "unit": "J", "origin": "unavailable", "note": "no meter here"}
-    return write(folder, summary([pd, pes, live, *delayed], [twin], baseline="PD", summary="A load & an arm."))
+    return write(folder, summary([pd, pes, live, *delayed], [twin], baseline="PD", suite_summary="A load & an arm."))
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +185,8 @@ def test_two_hundred_cells_stay_below_8_mb(evaluation: Path, tmp_path: Path) -> 
     for i in range(200):
         each = copy.deepcopy(raw["cells"][i % 3])
         each |= {"label": f"{each['label']} {i}", "scenario": f"arm {i % 5}"}
-        each["runs"] = [str(evaluation / run) for run in each["runs"]]
-        each["references"] = {}
+        each["run_folders"] = [str(evaluation / run) for run in each["run_folders"]]
+        each["reference_folders"] = {}
         cells.append(each)
     write(tmp_path, raw | {"cells": cells, "references": []})
     report(tmp_path, "-o", tmp_path / "report.html")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from hilbench.report import tables
-from hilbench.report.data import Metric, ReportCell
-from hilbench.report.notes import notes
+from blank import run_meta
 
-NETWORK = {"network": {}, "scenario": {"disturbances": {}, "phases": {}, "loop": {"duration_s": 1.0}}}
+from hilbench.report import tables
+from hilbench.report.data import ReportCell
+from hilbench.report.notes import notes
+from hilbench.studies.schema import Difference, Metric
+
+NETWORK = {"network": {"steps_per_tick": 1, "populations": {}, "projections": {}}}
 
 
 def cell(label: str, mode: str = "realtime", point: dict | None = None, **metrics: Metric) -> ReportCell:
@@ -47,7 +50,7 @@ def test_the_best_is_marked_among_comparable_cells_alone() -> None:
 def test_a_loop_that_fell_behind_is_not_ranked_with_those_that_kept_to_the_clock() -> None:
     cells = [cell("a", error_rms=error(0.3)), cell("b", error_rms=error(0.2)), cell("c", error_rms=error(0.1))]
     for each in cells:
-        each.title, each.metas = each.label, [NETWORK, NETWORK | {"behind": each.label == "c"}]
+        each.title, each.metas = each.label, [run_meta(), run_meta(fell_behind=each.label == "c")]
     _, entries = column(tables.overview("s", cells, [], None), "error")
     assert [entry.best for entry in entries] == [False, True, False]
     [note] = notes(cells)
@@ -60,7 +63,7 @@ def test_an_emulated_device_has_instructions_and_says_that_they_are_no_cycles() 
     cells = [cell("m4", mode="lockstep", **counted), cell("numba", mode="lockstep", error_rms=error(0.1))]
     for each in cells:
         each.title = each.label
-    cells[0].metas = [NETWORK | {"report": {"instruction_ns": 256}}]
+    cells[0].metas = [run_meta(load_report={"instruction_ns": 256})]
     _, entries = column(tables.overview("s", cells, [], None), "instructions\nmax")
     assert [entry.sort for entry in entries] == [6000.0, None]
     [note] = notes(cells)
@@ -115,7 +118,7 @@ def test_what_is_missing_says_why_and_has_nothing_to_sort_by() -> None:
 
 def test_failed_seeds_are_shown() -> None:
     broken = cell("a", error_rms=error(0.1))
-    broken.failed = ["seed 2: the device is gone"]
+    broken.failures = ["seed 2: the device is gone"]
     table = tables.overview("s", [broken, cell("b", error_rms=error(0.1))], [], None)
     _, entries = column(table, "seeds")
     assert (entries[0].text, entries[0].sub, entries[0].warn) == ("1 of 2", "1 failed", True)
@@ -143,7 +146,7 @@ def test_recovery_is_the_mean_and_tells_what_did_not_recover() -> None:
 
 def test_a_difference_names_its_baseline_and_says_what_it_shows() -> None:
     def against(low: float, high: float) -> Metric:
-        return error(0.1, difference={"baseline": "pid", "iqm": (low + high) / 2, "ci95": [low, high], "n": 3})
+        return error(0.1, difference=Difference(baseline="pid", iqm=(low + high) / 2, ci95=(low, high), n=3))
 
     cells = [
         cell("pid", error_rms=error(0.2)),
@@ -163,7 +166,7 @@ def test_metrics_that_a_scenario_asks_for_have_columns_and_missing_ones_a_line()
     cells = [cell("a", error_rms=error(0.1)), cell("b", error_rms=error(0.2))]
     for each in cells:
         each.metrics |= peak | {"left[one]": error(1.0), "left[two]": error(2.0), "unasked": error(3.0)}
-        each.report = ["m:force_peak", "left", "latency[max]", "error_rms", "evil:gone"]
+        each.metrics_to_show = ["m:force_peak", "left", "latency[max]", "error_rms", "evil:gone"]
         each.title = each.label
     table = tables.overview("s", cells, [], None)
     titles = [each.title for each in table.columns]

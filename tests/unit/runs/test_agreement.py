@@ -33,13 +33,13 @@ def test_numba_agrees_wholly_and_integers_do_not(tmp_path):
     """The reference's spikes are numba's; Loihi's integers are near, and elsewhere now and then."""
     record(tmp_path / "numba")
     found = compare_spikes(tmp_path / "numba")
-    assert found["agreed"] == found["spikes"] == found["reference"] > 100
+    assert found.agreed_spikes == found.run_spikes == found.reference_spikes > 100
     assert measure(read_run(tmp_path / "numba"), {})["spike_agreement"]["value"] == 1.0
     record(tmp_path / "loihi", **{"backend.kind": "loihi"})
     found = compare_spikes(tmp_path / "loihi")
-    assert 0 < found["agreed"] < found["spikes"]
+    assert 0 < found.agreed_spikes < found.run_spikes
     share = measure(read_run(tmp_path / "loihi"), {})["spike_agreement"]["value"]
-    assert share == 2 * found["agreed"] / (found["spikes"] + found["reference"])
+    assert share == 2 * found.agreed_spikes / (found.run_spikes + found.reference_spikes)
 
 
 def test_a_run_without_spikes_is_refused(tmp_path):
@@ -51,6 +51,6 @@ def test_a_run_without_spikes_is_refused(tmp_path):
 
 def test_a_damaged_file_is_named(tmp_path):
     record(tmp_path)
-    write_sealed(tmp_path / AGREEMENT, {"backend": "reference"})
-    with pytest.raises(RecordError, match=r"agreement\.json lacks 'agreed'"):
+    write_sealed(tmp_path / AGREEMENT, {"format_version": 5, "reference_backend": "reference"})
+    with pytest.raises(RecordError, match=r"agreement\.json: not what a whole run says: .*`run_spikes`"):
         read_run(tmp_path)

@@ -14,8 +14,9 @@ from hilbench.bridge.inprocess import InProcess
 from hilbench.cli import main
 from hilbench.errors import LinkError, MeterError, RecordError
 from hilbench.metrics import measure
+from hilbench.record.meta import EnergyRecord
 from hilbench.record.reader import read_run
-from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.record.sealed import write_sealed
 from hilbench.runs import metering
 from hilbench.runs import refeed as again
 from hilbench.runs.metering import measure_energy
@@ -86,9 +87,9 @@ def test_the_program_runs_as_it_ran_and_joules_are_told_apart(tmp_path, seconds,
     found = fed()
     # Idle 3 J in 1 s; then looks at 2 s, before, at 3 s, too soon, and at 4 s, enough: the record twice in 2 s.
     answer = measure_energy(tmp_path, Scripted(0.0, 3.0, 10.0, 20.0))
-    wanted = {"ticks": 200, "seconds": 2.0, "total_j": 10.0, "idle_j": 6.0, "dynamic_j": 4.0}
-    assert answer == {"meter": "scripted", "domains": ["bench"], "accuracy": "exact", "source": {}, **wanted}
-    assert read_sealed(tmp_path / "energy.json") == answer
+    wanted = {"n_ticks": 200, "duration_s": 2.0, "total_j": 10.0, "idle_j": 6.0, "dynamic_j": 4.0}
+    assert answer == EnergyRecord(meter="scripted", domains=("bench",), accuracy="exact", **wanted)
+    assert read_run(tmp_path).energy == answer
     recorded = read_run(tmp_path)
     assert [(seed, carry) for seed, carry, _ in found] == [(4, "none"), (5, "weights")] * 2
     for (_, _, replies), columns in zip(found, recorded.episodes * 2, strict=True):
@@ -133,7 +134,7 @@ def test_a_backend_of_another_python_is_metered_on_a_device_of_its_own(tmp_path,
     monkeypatch.setattr(plugins.get("backends", "law"), "environment", "lava")
     monkeypatch.setattr(process, "python_of", lambda name: sys.executable)
     monkeypatch.setattr(InProcess, "send", lambda *_: pytest.fail("it cannot run in this process"))
-    assert measure_energy(tmp_path, Scripted(0.0, 3.0, 10.0, 20.0))["ticks"] == 200
+    assert measure_energy(tmp_path, Scripted(0.0, 3.0, 10.0, 20.0)).n_ticks == 200
 
 
 def test_no_answer_is_one_line(tmp_path, seconds, monkeypatch):
@@ -165,10 +166,10 @@ def test_what_no_run_left_is_refused(tmp_path):
     with pytest.raises(RecordError, match=r"no readable run\.json"):
         measure_energy(tmp_path)
     record(tmp_path)
-    write_sealed(tmp_path / "energy.json", {})
-    with pytest.raises(RecordError, match=r"energy\.json lacks 'accuracy'"):
+    write_sealed(tmp_path / "energy.json", {"format_version": 5})
+    with pytest.raises(RecordError, match=r"energy\.json: not what a whole run says: .*`meter`"):
         read_run(tmp_path)
 
 
 def test_a_record_says_which_meters_there_were(tmp_path):
-    assert read_run(record(tmp_path)).meta["meters"] == metering.meters()
+    assert read_run(record(tmp_path)).meta.meter_refusals == metering.meters()

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from blank import run_meta
 from coder_fakes import built
 from loop_fakes import Device, FakeTime, Plant, always
 
@@ -21,6 +22,7 @@ from hilbench.loop.agent import Agent
 from hilbench.loop.clock import Wall
 from hilbench.loop.waiting import SPIN_MOST_NS, SPIN_NS
 from hilbench.metrics import measure
+from hilbench.record.data import RunData
 from hilbench.record.histogram import quantiles_ns
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
@@ -30,7 +32,8 @@ from hilbench.runs.replay import replay
 from hilbench.runs.run import behind, run, tick_times
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.loop import LoopConfig
-from hilbench.types import EVENT, LawProgram, Port, Probes, RunData, to_builtins
+from hilbench.scenario.recorded import table
+from hilbench.types import EVENT, LawProgram, Port, Probes
 
 
 def short(controller="pd", **overrides):
@@ -42,13 +45,13 @@ def test_a_run_says_what_it_ran_on_what_and_where(tmp_path):
     told = []
     scenario = short("pes", loop__period_s=0.01, loop__duration_s=1.5)
     assert run(scenario, tmp_path, told.append).status == "done"
-    meta = json.loads((tmp_path / "run.json").read_text())
-    assert scenarios.resolve(meta["scenario"], scenario.where) == scenario
-    assert meta["versions"]["numpy"] == np.__version__
-    assert meta["host"]["cores"] >= 1
-    assert meta["report"]["backend"] == "numba"
-    assert meta["plant_spec"]["error"] == "tip_error_m"
-    assert [port["name"] for port in meta["program"]["modulators"]]
+    meta = read_run(tmp_path).meta
+    assert scenarios.resolve(table(meta.scenario), scenario.where) == scenario
+    assert meta.provenance.package_versions["numpy"] == np.__version__
+    assert meta.provenance.host.n_cpus >= 1
+    assert meta.load_report.backend == "numba"
+    assert meta.plant_spec.error == "tip_error_m"
+    assert [port.name for port in meta.ports.modulators]
     assert told == pytest.approx([0.0, 1.0])
 
 
@@ -97,7 +100,7 @@ def cut(path, size):
     """Leave a run as one that was killed when so much of an episode had been written."""
     path.write_bytes(path.read_bytes()[:size])
     meta = read_sealed(path.parent / "run.json")
-    del meta["streams"]
+    meta["streams"] = None
     write_sealed(path.parent / "run.json", meta | {"status": "running"})
 
 
@@ -113,14 +116,14 @@ def elsewhere(monkeypatch):
 def test_a_backend_of_another_python_is_replayed_on_a_device_of_its_own(tmp_path, elsewhere):
     run(short(link__kind="zmq", link__timeout_s=20.0, link__start_timeout_s=40.0), tmp_path / "a")
     assert replay(tmp_path / "a", tmp_path / "b") == (True, 50)
-    link = read_run(tmp_path / "b").meta["scenario"]["link"]
+    link = read_run(tmp_path / "b").meta.scenario.link
     assert (link["kind"], link["timeout_s"], link["start_timeout_s"]) == ("zmq", 20.0, 40.0)
 
 
 def test_a_backend_of_this_python_is_replayed_in_process(tmp_path):
     run(short(link__kind="zmq"), tmp_path / "a")
     assert replay(tmp_path / "a", tmp_path / "b") == (True, 50)
-    assert read_run(tmp_path / "b").meta["scenario"]["link"]["kind"] == "inprocess"
+    assert read_run(tmp_path / "b").meta.scenario.link["kind"] == "inprocess"
 
 
 def test_a_replay_of_nothing_is_refused(tmp_path):
@@ -141,7 +144,8 @@ def test_a_replay_notices_a_state_that_differs(tmp_path):
     assert replay(tmp_path / "a", tmp_path / "b") == (False, 50)
 
 
-def test_a_run_cut_short_replays_as_far_as_it_goes(tmp_path):
+def test_a_run_cut_short_replays_as_far_as_it_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr("hilbench.loop.loop.BATCH_ROWS", 100)
     run(short("pes", loop__period_s=0.01, loop__duration_s=2.5, loop__episodes=2), tmp_path / "a")
     path = tmp_path / "a" / "episode_0001.arrow"
     cut(path, path.stat().st_size * 3 // 4)  # killed in the second episode
@@ -168,13 +172,15 @@ def test_an_echo_that_was_not_asked_for_is_not_measured(tmp_path, loop):
     assert not (tmp_path / "link_echo.arrow").exists()
 
 
-LOST = {"inprocess": {}, "zmq": {"unsent": 0}, "stream": {"unsent": 0, "broken": 0}}
+LOST = {"inprocess": (None, None), "zmq": (0, None), "stream": (0, 0)}
+"""Ticks and frames; None for what a link does not count."""
 
 
 @pytest.mark.parametrize("link", LOST)
 def test_a_run_says_what_its_end_of_the_link_lost(tmp_path, link):
     run(short(link__kind=link), tmp_path)
-    assert read_run(tmp_path).meta["link"] == LOST[link]
+    losses = read_run(tmp_path).meta.link_losses
+    assert (losses.unsent_ticks, losses.broken_frames) == LOST[link]
 
 
 def test_a_trace_needs_a_real_time_run(tmp_path):
@@ -195,11 +201,11 @@ def test_a_real_time_run_says_what_it_asked_of_the_system_and_what_it_got(tmp_pa
     before = os.sched_getaffinity(0)
     outcome = run(short(loop__mode="realtime", loop__echo_s=0.0, loop__cpus=[4095]), tmp_path)
     assert os.sched_getaffinity(0) == before
-    found = read_run(tmp_path).meta["realtime"]
+    found = read_run(tmp_path).meta.realtime
     assert outcome.status == "done"
-    assert found["asked"] == {"cpus": [4095]}
-    assert list(found["refused"]) == ["cpus"]
-    assert SPIN_NS <= found["spin_s"] * 1e9 <= SPIN_MOST_NS
+    assert found.asked == {"cpus": [4095]}
+    assert list(found.refused) == ["cpus"]
+    assert SPIN_NS <= found.spin_s * 1e9 <= SPIN_MOST_NS
     note = outcome.notes[0]
     assert note.startswith("loop.cpus = (4095,): the run did without: ")
 
@@ -207,16 +213,17 @@ def test_a_real_time_run_says_what_it_asked_of_the_system_and_what_it_got(tmp_pa
 def test_on_the_virtual_clock_nothing_is_asked_of_the_system(tmp_path):
     outcome = run(short(loop__cpus=[4095]), tmp_path)
     assert outcome.notes == ()
-    assert not {"realtime", "histograms_ns"} & set(read_run(tmp_path).meta)
+    meta = read_run(tmp_path).meta
+    assert (meta.realtime, meta.histograms_ns, meta.fell_behind) == (None, None, None)
 
 
 def test_a_real_time_run_keeps_histograms_of_all_its_episodes(tmp_path):
     run(short(loop__mode="realtime", loop__echo_s=0.02, loop__episodes=2, loop__carry="none"), tmp_path)
     found = read_run(tmp_path)
-    histograms = found.meta["histograms_ns"]
-    assert sum(histograms["latency"].values()) == sum(len(e["seq"]) for e in found.episodes) == 100
-    assert sum(histograms["echo"].values()) == found.echo_ns.size > 0
-    [longest] = quantiles_ns(histograms["latency"], [1.0])
+    histograms = found.meta.histograms_ns
+    assert sum(histograms.latency.values()) == sum(len(e["seq"]) for e in found.episodes) == 100
+    assert sum(histograms.link_echo.values()) == found.echo_ns.size > 0
+    [longest] = quantiles_ns(histograms.latency, [1.0])
     assert longest == pytest.approx(measure(found)["latency[max]"]["value"] * 1e9, rel=1 / 256)
 
 
@@ -230,14 +237,14 @@ def lagging(n, late, lag_ms=3.0, send_ms=0.1):
     captured[n - late :] += round(lag_ms * MS)
     stamps = {"scheduled_ns": scheduled, "captured_ns": captured, "encoded_ns": captured + 10}
     stamps |= {"terminated": scheduled < 0, "truncated": scheduled < 0}
-    return RunData({}, [stamps | {"sent_ns": captured + 10 + round(send_ms * MS)}])
+    return RunData(run_meta(), [stamps | {"sent_ns": captured + 10 + round(send_ms * MS)}])
 
 
 def test_a_loop_that_fell_behind_is_told_from_one_that_did_not():
     assert behind(short(), lagging(1000, 10)) == (), "one tick in a hundred"
     assert behind(short(), lagging(1000, 500, lag_ms=0.9)) == (), "less than a period"
     assert behind(short(), lagging(100, 9)) == (), "a stall in a short run"
-    assert behind(short(), RunData({}, [])) == ()
+    assert behind(short(), RunData(run_meta(), [])) == ()
     [note] = behind(short(), lagging(1000, 11))
     assert note.startswith(
         "the loop fell behind the clock: 11 of 1000 ticks began more than a period (1 ms) late, up to 0.003 s, "
@@ -292,8 +299,7 @@ def test_the_echo_has_frames_of_the_runs_own_size(tmp_path, monkeypatch, events)
     agent = Agent(built(program), Device(time, always(0)), 1000, Probes(), plant.plant_spec)
     loop = LoopConfig(mode="realtime", period_s=0.001, duration_s=0.02, echo_s=0.01)
     clock = Wall(loop, time, time.sleep)
-    meta = {"scenario": {"loop": to_builtins(loop), "phases": {}}, "plant_spec": to_builtins(plant.plant_spec)}
-    with Recorder(tmp_path, meta) as recorder:
+    with Recorder(tmp_path, run_meta(scenario={"loop": loop}, plant_spec=plant.plant_spec)) as recorder:
         running.record_run(SimpleNamespace(loop=loop), recorder, plant, agent, clock, None)
     if events:
         [sizes] = asked  # before the run nobody knows how many events there will be

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -348,15 +349,17 @@ def test_every_file_of_hilbench_itself_counts() -> None:
 def test_a_record_says_what_decided_it(outside: Path) -> None:
     scenario = hilbench.load("cartpole_ladder", suite(outside)["set"], "push")
     assert hilbench.run(scenario, outside / "run").status == "done"
-    found = hilbench.read_run(outside / "run").meta["sources"]
-    assert set(found["code"]) == {
+    found = hilbench.read_run(outside / "run").meta.sources
+    assert set(found.code_sha256) == {
         "hilbench", "outsider", "outsider_law", "law_helper", "shared.deep.gust", "gust_helper", "further",
         "outsider_level", "level_helper",
     }  # fmt: skip
-    assert {"numpy", "numba", "scipy", "pybullet", "gymnasium", "outsider"} <= set(found["libraries"])
-    assert found["libraries"]["outsider"] == "1.0"
-    assert set(found["files"]) == {str(outside / name) for name in ("net.nir", "table.txt", "profile.txt", "curve.txt")}
-    assert all(len(digest) == 64 for digest in (*found["code"].values(), *found["files"].values()))
+    assert {"numpy", "numba", "scipy", "pybullet", "gymnasium", "outsider"} <= set(found.library_versions)
+    assert found.library_versions["outsider"] == "1.0"
+    assert set(found.file_sha256) == {
+        str(outside / name) for name in ("net.nir", "table.txt", "profile.txt", "curve.txt")
+    }
+    assert all(len(digest) == 64 for digest in (*found.code_sha256.values(), *found.file_sha256.values()))
 
 
 def test_fields_of_the_type_file_are_found_however_deep() -> None:
@@ -385,7 +388,7 @@ def test_an_evaluation_after_a_change_has_the_new_number(outside: Path) -> None:
 
     def moved_m() -> tuple[float, int]:
         (cell,) = evaluated(outside, suite_file)["cells"]
-        place = outside / "out" / cell["runs"][0]
+        place = outside / "out" / cell["run_folders"][0]
         return float(hilbench.read_run(place).episodes[0]["state"][-1][0]), (place / "run.json").stat().st_mtime_ns
 
     one, first = moved_m()
@@ -400,23 +403,23 @@ def test_a_run_whose_sources_changed_after_it_was_planned_is_not_taken_for_it(
 ) -> None:
     from hilbench.studies import evaluation
 
-    def work_here(tasks: list, function: Callable, ended: Callable, workers: int) -> None:
+    def work_here(workers: evaluation.Workers, tasks: list, function: Callable, ended: Callable) -> None:
         for task in tasks:
             ended(task, function(task), None)
 
-    def change_then_work(tasks: list, *arguments: object) -> None:
+    def change_then_work(*arguments: Any) -> None:
         (outside / "law_helper.py").write_text("FORCE_N = 3.0\n")
-        work_here(tasks, *arguments)
+        work_here(*arguments)
 
     def statuses() -> list[str]:
         steps: list[evaluation.Progress] = []
         evaluation.evaluate(suite(outside), outside / "out", steps.append)
         return [step.status for step in steps]
 
-    monkeypatch.setattr(evaluation, "work", change_then_work)
+    monkeypatch.setattr(evaluation.Workers, "work", change_then_work)
     assert statuses() == ["done"]
     (outside / "law_helper.py").write_text(FILES["law_helper.py"])  # as it was: the same key
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
     assert statuses() == ["done"]
     assert statuses() == ["was there"]
 

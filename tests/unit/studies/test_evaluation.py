@@ -15,15 +15,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from small_suite import SMALL
 
 from hilbench.cli import main
 from hilbench.errors import RecordError, ScenarioError
 from hilbench.record.reader import read_run
 from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.scenario.delays import TraceDelay
 from hilbench.studies import evaluation
 from hilbench.studies.evaluation import Progress, evaluate
 from hilbench.studies.plan import Job, Planner
+from hilbench.studies.pool import Workers
+from hilbench.studies.schema import Cell, Summary
 from hilbench.studies.suite import cells, load_suite
 
 SCORED = {
@@ -56,7 +60,7 @@ def texts(folder: Path) -> list[str]:
     return [json.dumps(cell) for cell in json.loads((folder / "summary.json").read_text())["cells"]]
 
 
-def work_here(tasks: Sequence, function: Callable[[Any], Any], ended: Callable, workers: int) -> None:
+def work_here(workers: Workers, tasks: Sequence, function: Callable[[Any], Any], ended: Callable) -> None:
     """In place of a process pool, whose processes take longer to start than these runs take."""
     for task in tasks:
         ended(task, function(task), None)
@@ -64,93 +68,93 @@ def work_here(tasks: Sequence, function: Callable[[Any], Any], ended: Callable, 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
+def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Summary, Path]:
     folder = tmp_path_factory.mktemp("scored")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "work", work_here)
+        patch.setattr(evaluation.Workers, "work", work_here)
         return evaluate(SCORED, folder), folder
 
 
-def by_label(summary: dict) -> dict[str, dict]:
-    return {cell["label"]: cell for cell in summary["cells"]}
+def by_label(summary: Summary) -> dict[str, Cell]:
+    return {cell.label: cell for cell in summary.cells}
 
 
 def test_a_learner_is_scored_against_its_twin_and_a_fixed_law_is_not(scored: tuple) -> None:
     found = by_label(scored[0])
-    assert set(found["pes"]["references"]) == {"twin", "floor", "oracle"}
-    assert set(found["pd"]["references"]) == {"floor", "oracle"}
-    assert found["pes"]["metrics"]["adaptivity"]["n"] == 3
-    assert "adaptivity" not in found["pd"]["metrics"]
-    assert found["pd"]["metrics"]["performance"]["iqm"] < found["pes"]["metrics"]["performance"]["iqm"]
-    assert found["pes"]["metrics"]["recovery_time"]["statistic"] == "mean"
+    assert set(found["pes"].reference_folders) == {"twin", "floor", "oracle"}
+    assert set(found["pd"].reference_folders) == {"floor", "oracle"}
+    assert found["pes"].metrics["adaptivity"].n == 3
+    assert "adaptivity" not in found["pd"].metrics
+    assert found["pd"].metrics["performance"].iqm < found["pes"].metrics["performance"].iqm
+    assert found["pes"].metrics["recovery_time"].statistic == "mean"
 
 
 def test_references_share_everything_but_what_they_are_for(scored: tuple) -> None:
     summary, folder = scored
     pes = by_label(summary)["pes"]
-    for place, twin_place in zip(pes["runs"], pes["references"]["twin"], strict=True):
+    for place, twin_place in zip(pes.run_folders, pes.reference_folders["twin"], strict=True):
         learner, twin = read_run(folder / place), read_run(folder / twin_place)
-        own, frozen = learner.meta["scenario"], twin.meta["scenario"]
-        assert frozen["loop"].pop("freeze_at_s") == 0.8
-        assert own == frozen
+        own, frozen = learner.meta.scenario, twin.meta.scenario
+        assert frozen.loop.freeze_at_s == 0.8
+        assert structs.replace(frozen, loop=structs.replace(frozen.loop, freeze_at_s=None)) == own
         before = learner.episodes[0]["t_us"] < 800_000
         assert np.array_equal(learner.episodes[0]["state"][before], twin.episodes[0]["state"][before])
         assert not np.array_equal(learner.episodes[0]["state"], twin.episodes[0]["state"])
-    assert pes["references"]["floor"] == by_label(summary)["pd"]["runs"], "one run serves as cell and as floor"
-    roles = [(line["role"], line["controller"]) for line in summary["references"]]
+    assert pes.reference_folders["floor"] == by_label(summary)["pd"].run_folders, "one run serves as cell and as floor"
+    roles = [(line.role, line.controller) for line in summary.references]
     assert roles == [("floor", "pd"), ("oracle", "told"), ("twin", "pid"), ("twin", "pes")]
 
 
 def test_differences_are_to_the_named_baseline_seed_by_seed(scored: tuple) -> None:
     found = by_label(scored[0])
-    difference = found["pes"]["metrics"]["error_rms"]["difference"]
-    own, base = (np.array(found[name]["metrics"]["error_rms"]["values"]) for name in ("pes", "pid"))
-    assert difference["iqm"] == pytest.approx(np.mean(own - base))  # of three, none is trimmed
-    assert (difference["baseline"], difference["n"]) == ("pid", 3)
-    assert "difference" not in found["pid"]["metrics"]["error_rms"]
+    difference = found["pes"].metrics["error_rms"].difference
+    own, base = (np.array(found[name].metrics["error_rms"].values) for name in ("pes", "pid"))
+    assert difference.iqm == pytest.approx(np.mean(own - base))  # of three, none is trimmed
+    assert (difference.baseline, difference.n) == ("pid", 3)
+    assert found["pid"].metrics["error_rms"].difference is None
 
 
 def test_a_row_repeats_from_its_own_command(scored: tuple, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    (twin,) = (line for line in scored[0]["references"] if (line["role"], line["label"]) == ("twin", "pes"))
-    (oracle,) = (line for line in scored[0]["references"] if line["role"] == "oracle")
+    (twin,) = (line for line in scored[0].references if (line.role, line.label) == ("twin", "pes"))
+    (oracle,) = (line for line in scored[0].references if line.role == "oracle")
     for number, line in enumerate((by_label(scored[0])["pes"], twin, oracle)):
-        program, *words = shlex.split(line["command"])
+        program, *words = shlex.split(line.command)
         assert program == "hilbench"
         with pytest.raises(SystemExit) as end:
             main([*words, "--out", str(tmp_path / str(number)), "--json"])
         assert not end.value.code
         value = json.loads(capsys.readouterr().out)["metrics"]["error_rms"]["value"]
-        assert value == line["metrics"]["error_rms"]["values"][0]
+        assert value == line.metrics["error_rms"].values[0]
 
 
 def test_a_pool_gives_the_same_cells_byte_for_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate(SMALL, tmp_path / "pool", workers=2)
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
     one = evaluate(SMALL, tmp_path / "one")
     assert texts(tmp_path / "one") == texts(tmp_path / "pool")
-    assert len(one["cells"]) == 4
-    error = one["cells"][0]["metrics"]["error_rms"]
-    assert (error["n"], error["unit"], error["better"]) == (3, "rad", "lower")
-    assert error["iqm"] == pytest.approx(np.mean(error["values"]))
-    assert error["ci95"][0] <= error["iqm"] <= error["ci95"][1]
-    assert not [name for cell in one["cells"] for name in cell["metrics"] if name.startswith("round_trip")]
+    assert len(one.cells) == 4
+    error = one.cells[0].metrics["error_rms"]
+    assert (error.n, error.unit, error.better) == (3, "rad", "lower")
+    assert error.iqm == pytest.approx(np.mean(error.values))
+    assert error.ci95[0] <= error.iqm <= error.ci95[1]
+    assert not [name for cell in one.cells for name in cell.metrics if name.startswith("round_trip")]
 
 
 @pytest.mark.usefixtures("here")
 def test_a_real_time_cell_is_compared_at_its_own_latencies(tmp_path: Path) -> None:
     summary = evaluate(REALTIME, tmp_path)
-    (cell,) = summary["cells"]
-    assert cell["mode"] == "realtime"
-    assert "round_trip[p50]" in cell["metrics"]
-    assert cell["metrics"]["performance"]["n"] == 1
-    (oracle,) = (line for line in summary["references"] if line["role"] == "oracle")
-    assert oracle["mode"] == "delayed"
-    loop = read_run(tmp_path / oracle["runs"][0]).meta["scenario"]["loop"]
-    assert loop["delay"] == {"kind": "trace", "run": str(tmp_path / cell["runs"][0])}
+    (cell,) = summary.cells
+    assert cell.mode == "realtime"
+    assert "round_trip[p50]" in cell.metrics
+    assert cell.metrics["performance"].n == 1
+    (oracle,) = (line for line in summary.references if line.role == "oracle")
+    assert oracle.mode == "delayed"
+    loop = read_run(tmp_path / oracle.run_folders[0]).meta.scenario.loop
+    assert loop.delay == TraceDelay(str(tmp_path / cell.run_folders[0]))
 
 
 def steps_of(folder: Path, suite: dict = SMALL, **options: object) -> list[Progress]:
@@ -178,7 +182,7 @@ def test_what_is_there_is_not_run_again_and_what_is_half_done_is(tmp_path: Path)
     before = texts(tmp_path)
     places = sorted((tmp_path / "runs").iterdir())
     said_more(places[0], status="running")  # as a killed run leaves it
-    said_more(places[1], key="of another state of the code")
+    said_more(places[1], reuse_key="of another state of the code")
     (places[2] / "episode_0000.arrow").unlink()
     (places[3] / "episode_0000.arrow").write_bytes(b"junk")
     flip(places[4] / "episode_0000.arrow")
@@ -221,7 +225,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path) -> None
             (tmp_path / "summary.json").write_text(text)
         with pytest.raises(ScenarioError, match="stays"):
             evaluate(SMALL, tmp_path)
-    (tmp_path / "summary.json").write_text('{"suite": "another"}')
+    (tmp_path / "summary.json").write_text('{"format_version": 2, "suite": "another"}')
     with pytest.raises(ScenarioError, match="results of the suite 'another'"):
         evaluate(SMALL, tmp_path)
     with pytest.raises(ScenarioError, match="found a file"):
@@ -229,7 +233,7 @@ def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path: Path) -> None
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-def work_with_failures(tasks: Sequence, function: Callable[[Any], Any], ended: Callable, workers: int) -> None:
+def work_with_failures(workers: Workers, tasks: Sequence, function: Callable[[Any], Any], ended: Callable) -> None:
     """Seed 10001 of LQR fails in the way its pole length says."""
     for task in tasks:
         if isinstance(task, Job) and (task.scenario.controller, task.scenario.loop.seed) == ("lqr", 10001):
@@ -242,14 +246,14 @@ def work_with_failures(tasks: Sequence, function: Callable[[Any], Any], ended: C
 def test_runs_that_raise_or_kill_their_worker_are_reported_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "work", work_with_failures)
+    monkeypatch.setattr(evaluation.Workers, "work", work_with_failures)
     summary = evaluate(SMALL, tmp_path)
-    died, raised, *others = (cell["failed"] for cell in summary["cells"])
+    died, raised, *others = (cell.failures for cell in summary.cells)
     assert died == ["seed 10001: BrokenProcessPool: the worker died"]
     assert raised == ["seed 10001: ZeroDivisionError: no such luck"]
     assert others == [[], []]
-    assert [cell["metrics"]["error_rms"]["n"] for cell in summary["cells"]] == [2, 2, 3, 3]
-    monkeypatch.setattr(evaluation, "work", work_here)
+    assert [cell.metrics["error_rms"].n for cell in summary.cells] == [2, 2, 3, 3]
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
     assert sum(step.status == "done" for step in steps_of(tmp_path)) == 2, "only those that failed run again"
 
 
@@ -263,7 +267,7 @@ def test_one_evaluation_at_a_time_has_a_folder(tmp_path: Path) -> None:
                 evaluate(SMALL, tmp_path)
             assert json.loads((tmp_path / "summary.json").read_text())["status"] == "running"
 
-    assert evaluate(SMALL, tmp_path, again)["status"] == "done"
+    assert evaluate(SMALL, tmp_path, again).status == "done"
 
 
 def test_what_is_frozen_before_the_change_has_no_twin(tmp_path: Path) -> None:
@@ -281,15 +285,15 @@ def test_only_like_is_compared_with_like(tmp_path: Path) -> None:
     suite = SMALL | {"baseline": "lqr", "axes": {}, "seeds": [1, 2, 3]}
     grids = [{}, {"controllers": ["random"], "label": "short", "set": {"plant.pole_m": 0.5}}]
     found = by_label(evaluate(suite | {"grids": grids}, tmp_path))
-    assert "difference" in found["random"]["metrics"]["error_rms"]
-    assert "difference" not in found["random short"]["metrics"]["error_rms"]
+    assert found["random"].metrics["error_rms"].difference is not None
+    assert found["random short"].metrics["error_rms"].difference is None
 
 
 @pytest.mark.usefixtures("here")
 def test_references_are_repeated_when_the_run_they_follow_is(tmp_path: Path) -> None:
     summary = evaluate(REALTIME, tmp_path)
     assert {step.status for step in steps_of(tmp_path, REALTIME)} == {"was there"}
-    place = tmp_path / summary["cells"][0]["runs"][0]
+    place = tmp_path / summary.cells[0].run_folders[0]
     said_more(place, run_id="of a run that took its place")
     again = {step.name.split("__")[0]: step.status for step in steps_of(tmp_path, REALTIME)}
     assert again == {"pid": "was there", "pd": "done", "told": "done"}
@@ -321,11 +325,11 @@ def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(
         evaluate(SMALL, tmp_path, interrupt, workers=1)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["status"] == "interrupted"
-    missing = sum("interrupted" in error for cell in summary["cells"] for error in cell["failed"])
+    missing = sum("interrupted" in error for cell in summary["cells"] for error in cell["failures"])
     assert missing >= 6, "the queue was cancelled"
     ended = [json.loads(path.read_text())["status"] for path in (tmp_path / "runs").glob("*/run.json")]
     assert ended.count("done") == 12 - missing, "what ended all the same is in the summary"
-    monkeypatch.setattr(evaluation, "work", work_here)
+    monkeypatch.setattr(evaluation.Workers, "work", work_here)
     again = steps_of(tmp_path)
     assert sum(step.status == "was there" for step in again) >= 12 - missing
     assert json.loads((tmp_path / "summary.json").read_text())["status"] == "done"
@@ -333,6 +337,7 @@ def test_an_interruption_leaves_the_summary_and_the_next_call_goes_on(
 
 KILLED = """
 import json, os, sys
+from hilbench.scenario.delays import TraceDelay
 from hilbench.studies.evaluation import evaluate
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-from pool_tasks import divide
+import sys
+from pathlib import Path
 
-from hilbench.studies.pool import work
+import pytest
+from pool_tasks import divide, worker
+
+from hilbench.studies.pool import Workers
 
 pytestmark = pytest.mark.timeout(100)
 
@@ -18,11 +21,49 @@ def test_every_task_is_told_once_and_only_those_that_fail_fail(workers: int) -> 
         assert task not in told
         told[task] = str(result) if error is None else f"{type(error).__name__}: {error}"
 
-    work([1, 2, 0, 7, 3, 4, 5, 6], divide, ended, workers)
+    with Workers(workers) as pool:
+        pool.work([1, 2, 0, 7, 3, 4, 5, 6], divide, ended)
     assert told.pop(7) == "BrokenProcessPool: the worker process died"
     assert told.pop(0).startswith("ZeroDivisionError: ")
     assert told == {number: str(60 // number) for number in (1, 2, 3, 4, 5, 6)}
 
 
 def test_no_task_is_no_work() -> None:
-    work([], divide, lambda *_: pytest.fail("nothing was to do"), 2)
+    with Workers(2) as pool:
+        pool.work([], divide, lambda *_: pytest.fail("nothing was to do"))
+
+
+def pids(pool: Workers, n: int) -> set[int]:
+    """The processes that do n tasks."""
+    found: set[int] = set()
+    pool.work(list(range(n)), worker, lambda task, pid, error: found.add(pid))
+    return found
+
+
+def test_workers_stay_until_they_are_closed() -> None:
+    with Workers(1) as pool:
+        first = pids(pool, 3)
+        assert len(first) == 1
+        assert pids(pool, 2) == first
+        pool.close()
+        assert pids(pool, 1).isdisjoint(first)
+
+
+def test_workers_that_outlive_a_broken_pool_are_new_ones() -> None:
+    told: list[int] = []
+    with Workers(1) as pool:
+        first = pids(pool, 1)
+        pool.work([7, 4], divide, lambda task, found, error: told.append(task))
+        assert pids(pool, 1).isdisjoint(first)
+    assert sorted(told) == [4, 7]
+
+
+def test_what_is_needed_later_is_imported_once_workers_are_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needed_later.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with Workers(1, ("needed_later",)) as pool:
+        assert "needed_later" not in sys.modules
+        pids(pool, 1)
+        assert sys.modules.pop("needed_later").__file__ == str(tmp_path / "needed_later.py")

@@ -50,8 +50,8 @@ def conv(shape: tuple, channels: int, padding: int | tuple = 0, stride: int = 1,
 
 
 def structure(net: Network) -> dict[str, int]:
-    facts = network_facts(net, net.dt_us)["projections"]
-    return {name: facts[name]["dense"] for name in facts}
+    facts = network_facts(net, net.dt_us).projections
+    return {name: facts[name].n_dense_synapses for name in facts}
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,25 @@ def test_metis_sees_the_spikes():
     assert found.messages <= 20 < found.messages_in_order
 
 
+def test_metis_cuts_small_parts_with_less_traffic_than_by_its_own_choice_of_method(monkeypatch):
+    pytest.importorskip("pymetis")
+    from hilbench.nal import Network
+    from hilbench.nal.compile import place as placing
+
+    # Neurons on a square of 24 x 24, each with its eight neighbours.
+    side = np.abs(np.subtract.outer(np.arange(24), np.arange(24))) <= 1
+    net = Network(0.001)
+    net.lif("a", 24 * 24, tau_s=0.02)
+    net.connect("a", "a", np.kron(side, side), delay_steps=1)
+    wiring = wire(net)
+    spikes = np.ones(wiring.synapses.shape[1])
+    by_cutting, messages = placing._parts(placing._talk(wiring, spikes), 72), {}
+    monkeypatch.setattr(placing, "FEW", 0)
+    for name, parts in (("once", by_cutting), ("own", placing._parts(placing._talk(wiring, spikes), 72))):
+        messages[name] = placing._messages(parts, wiring, spikes)
+    assert 0 < messages["once"] < messages["own"]
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 8)), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
 def test_one_core_for_each_neuron_is_found_where_there_is_one(groups, seed):

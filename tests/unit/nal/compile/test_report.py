@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 from target_examples import chain
 
 from hilbench.errors import NetworkError
@@ -92,8 +93,9 @@ def test_an_activity_of_a_network_with_the_same_names_is_refused():
     slower = Activity(counts, 1, 0.1, 0.0, 2000, facts)
     with pytest.raises(NetworkError, match="of another network: 1 steps in a tick there, 2 here"):
         compile_network(net, "loihi1", LOIHI1, slower)
-    other = facts | {"projections": facts["projections"] | {"a_to_y": facts["projections"]["a_to_y"] | {"synapses": 2}}}
-    with pytest.raises(NetworkError, match="of another network: 'a_to_y' has another synapses there"):
+    fewer = structs.replace(facts.projections["a_to_y"], n_synapses=2)
+    other = structs.replace(facts, projections=facts.projections | {"a_to_y": fewer})
+    with pytest.raises(NetworkError, match="of another network: 'a_to_y' has another n_synapses there"):
         compile_network(net, "loihi1", LOIHI1, Activity(counts, 1, 0.1, 0.0, 1000, other))
     net.readout("z", 1, tau_s=0.1)
     with pytest.raises(NetworkError, match="of another network: 'z' is here alone"):

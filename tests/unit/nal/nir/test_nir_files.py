@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import h5py
 import nir
 import numpy as np
@@ -11,6 +13,8 @@ from nir_graphs import STATED, chain, lif, looped, ones, port, write
 
 from hilbench.errors import NetworkError
 from hilbench.nal import load, read
+from hilbench.nal import nir as nir_files
+from hilbench.nal.model.codec import pack
 from hilbench.nal.nir import from_nir, graph, hdf5, packed_file, read_with_notes
 from hilbench.nal.nir.export import to_nir
 
@@ -315,7 +319,7 @@ def test_a_reader_that_dies_is_one_line(tmp_path, monkeypatch):
 
 def test_a_fault_of_our_own_does_not_pass_for_one_of_the_file(tmp_path, monkeypatch):
     nir.write(tmp_path / "net.nir", looped())
-    code = "import sys, hilbench.nal.nir as n; n.packed_file = lambda *_: [][1]; sys.exit(n.read_alone(sys.argv[1]))"
+    code = "import sys, hilbench.nal.nir as n; n._packed = lambda *_: [][1]; n.read_alone(sys.argv[1])"
     monkeypatch.setattr("hilbench.nal.nir.READ", code)
     with pytest.raises(NetworkError, match=r"net.nir: hilbench failed: IndexError: list index out of range$"):
         load(tmp_path / "net.nir")
@@ -347,3 +351,39 @@ def test_metadata_of_a_node_may_be_an_array(tmp_path):
         file["node/nodes/n0/metadata"] = ones(3)
     _, notes = read_with_notes(tmp_path / "net.nir", STATED)
     assert "metadata is not kept: n0" in notes
+
+
+def test_a_file_that_has_not_changed_is_read_once_for_each_set_of_statements(tmp_path, monkeypatch):
+    path, asked = tmp_path / "net.nir", []
+    ask = nir_files._ask_child
+    monkeypatch.setattr(nir_files, "_ask_child", lambda *given: asked.append(given[0]) or ask(*given))
+    monkeypatch.setattr("hilbench.files.SETTLED_NS", 0)
+    nir.write(path, looped())
+    first, again = (read(path, **STATED) for _ in range(2))
+    assert len(asked) == 1
+    assert pack(first) == pack(again)
+    assert first is not again, "whoever changes one network leaves the other alone"
+    assert read(path, **{**STATED, "reset": "zero"}).populations["n1"].behaviour.reset == "zero"
+    assert len(asked) == 2
+    nir.write(path, looped(nir.Linear(2 * np.eye(2, dtype=np.float32))))
+    assert pack(read(path, **STATED)) != pack(first)
+    assert len(asked) == 3
+    monkeypatch.setattr(nir_files, "KEPT_BYTES", 0)
+    read(path, **STATED)
+    assert len(asked) == 4, "the answers together are larger than what is kept"
+
+
+def test_a_file_changed_just_now_is_read_again(tmp_path, monkeypatch):
+    path = tmp_path / "net.nir"
+    monkeypatch.setattr("hilbench.files.SETTLED_NS", 3_600_000_000_000)
+    for factor in (1, 2):
+        nir.write(path, looped(nir.Linear(factor * np.eye(2, dtype=np.float32))))
+        assert read(path, **STATED).projections["back"].weights.max() == factor
+
+
+def test_modules_that_are_needed_next_are_imported_while_the_file_is_read(tmp_path, monkeypatch):
+    (tmp_path / "needed_next.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    nir.write(tmp_path / "net.nir", looped())
+    read_with_notes(tmp_path / "net.nir", STATED, ("needed_next",))
+    assert sys.modules.pop("needed_next").__file__ == str(tmp_path / "needed_next.py")
