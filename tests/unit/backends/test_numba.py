@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from hilbench import plugins
 from hilbench.backends._numba.sending import WINDOW
+from hilbench.backends._numba.table import TOGETHER
 from hilbench.backends.numba import Numba, NumbaConfig
 from hilbench.backends.reference import Reference
 from hilbench.errors import NetworkError
@@ -119,7 +120,7 @@ def test_threads_change_no_bit(net, threads, seed):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_wide_population_sums_spikes_in_the_order_of_their_sources(threads):
     random = np.random.default_rng(5)
-    n, n_source = 3 * WINDOW + 7, 9
+    n, n_source = 3 * WINDOW + 7, TOGETHER + 9
     weights = np.where(random.random((n, n_source)) < 0.1, random.standard_normal((n, n_source)), 0).astype(np.float32)
     net = Network(0.001)
     net.lif("before", 5, tau_s=1.0)  # the sources and the targets begin somewhere in the arrays
