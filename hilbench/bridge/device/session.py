@@ -101,19 +101,20 @@ class Session:
         """
         if not self._started:
             raise FrameError(Code.STATE, "TICK before an episode has started; RESET first")
-        if tick.seq <= self._last_seq:
+        seq = tick.seq
+        if seq <= self._last_seq:
             self.dropped += 1
             return None
         start_ns = monotonic_ns()
-        gap, self._last_seq = tick.seq - self._last_seq - 1, tick.seq
+        gap, self._last_seq = seq - self._last_seq - 1, seq
         self._ticks += 1
         if gap:
             self._bridge(gap)
         reply = self._backend.step(tick)
         if not self._backend.own_time:
             reply.compute_ns = monotonic_ns() - start_ns
-        reply.seq, reply.t_ns, reply.recv_ns = tick.seq, tick.t_ns, recv_ns
-        reply.prev_seq, self._prev_seq = self._prev_seq, tick.seq
+        reply.seq, reply.t_ns, reply.recv_ns = seq, tick.t_ns, recv_ns
+        reply.prev_seq, self._prev_seq = self._prev_seq, seq
         return reply
 
     def snapshot(self) -> States:
