@@ -66,6 +66,7 @@ WORKS = (
         (
             theirs("snntorch", "torch", "snntorch", "torch", way="eager", target=1 / 100, quick=True),
             theirs("norse", "torch", "norse", "torch", way="eager", target=1 / 70),
+            theirs("brainevent", "brainevent", "lif", "jax"),
             theirs("lava", "lava", "lif", "lava", target=1 / 300),
             theirs("snntorch, compiled", "torch", "snntorch", "torch", way="compiled"),
             theirs("norse, compiled", "torch", "norse", "torch", way="compiled"),

@@ -64,10 +64,10 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     for path in filter(None, (OUT / "events.json", args.json)):
         path.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    table = Table(*HEADER)
+    table = Table(*HEADER, box=None)
     for row in result["rows"]:
         table.add_row(*row)
-    Console(width=110).print(table)
+    Console().print(table)
 
 
 def measure(rounds: int) -> dict[str, Any]:

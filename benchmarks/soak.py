@@ -277,14 +277,14 @@ def _kept(norms: np.ndarray, lost: list[dict[str, Any]]) -> bool:
 
 def show(result: dict[str, Any]) -> None:
     console = Console()
-    table = Table("fault", "at s", "losses", "safe s", "skipped", "unanswered", "weights", "", title_justify="left")
+    table = Table("fault", "at s", "losses", "safe s", "skipped", "unanswered", "weights", "", box=None)
     for fault in result["faults"]:
         kept = {None: "", True: "kept", False: "lost"}[fault["weights_kept"]]
         numbers = (f"{fault['safe_s']:.2f}", str(fault["skipped"]), str(fault["unanswered"]))
         told = "on record" if fault["traced"] else "no trace"
         table.add_row(fault["kind"], f"{fault['at_s']:g}", str(fault["losses"]), *numbers, kept, told)
     console.print(table)
-    table = Table("process", "for s", "RSS MiB", "growth MiB", "slope KiB/min", "descriptors", "more")
+    table = Table("process", "for s", "RSS MiB", "growth MiB", "slope KiB/min", "descriptors", "more", box=None)
     for each in result["processes"]:
         sizes = (f"{each['rss_bytes'] / 2**20:.1f}", f"{each['growth_bytes'] / 2**20:+.2f}")
         numbers = (f"{each['slope_bytes_per_min'] / 2**10:+.1f}", str(each["descriptors"]))

@@ -1,10 +1,10 @@
 """Makes the environments that the peers run in, at the top of the project. A second call installs nothing.
 
-    python benchmarks/peers/environments.py [peers] [torch] [lava] [--quick]
+    python benchmarks/peers/environments.py [peers] [torch] [jax] [lava] [--quick]
 
-`.venv-peers` holds Brian2, Nengo and NEST, `.venv-torch` snnTorch and Norse over one PyTorch; Lava stands where
-`hilbench device install lava` puts it; `--quick` leaves out NEST, Norse and Lava. A peer that does not install is told
-and passed over: its rows say so. Brian2 needs a C++ compiler when it runs.
+`.venv-peers` holds Brian2, Nengo and NEST, `.venv-torch` snnTorch and Norse over one PyTorch, `.venv-jax` brainevent;
+Lava stands where `hilbench device install lava` puts it. `--quick` leaves out NEST, Norse, brainevent and Lava. A peer
+that does not install is told and passed over: its rows say so. Brian2 needs a C++ compiler when it runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ INSTALLS = {
     # PyTorch is stated each time: what stands on it would take a newer one. Neither asks for the NumPy that we need.
     "torch": ((TORCH, "numpy"), (TORCH, "snntorch==1.0.0")),
 }
-SLOWER = {"peers": (("numpy<2", "nest-simulator==3.10.0"),), "torch": ((TORCH, "norse==1.1.0"),)}
+SLOWER = {
+    "peers": (("numpy<2", "nest-simulator==3.10.0"),),
+    "torch": ((TORCH, "norse==1.1.0"),),
+    "jax": (("jax==0.10.2", "brainevent==0.2.1"),),
+}
 """What `--quick` leaves out."""
 
 
@@ -37,17 +41,17 @@ def python_of(name: str) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="peers, torch, lava; by default all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="peers, torch, jax, lava; by default all")
     parser.add_argument("--quick", action="store_true", help="only what installs in a minute")
     args = parser.parse_args()
-    known = [*INSTALLS, *([] if args.quick else ["lava"])]
+    known = [*INSTALLS, *([] if args.quick else ["jax", "lava"])]
     for name in args.names or known:
         if name not in known:
             parser.error(f"NAME: found {name!r}; allowed: {', '.join(known)}")
         if name == "lava":
             _run([sys.executable, "-m", "hilbench", "device", "install", "lava"])
         else:
-            make(name, INSTALLS[name] + (() if args.quick else SLOWER[name]))
+            make(name, INSTALLS.get(name, ()) + (() if args.quick else SLOWER[name]))
 
 
 def make(name: str, installs: tuple[tuple[str, ...], ...]) -> None:

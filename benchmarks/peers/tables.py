@@ -1,12 +1,15 @@
-"""Results as tables: on a terminal, and as Markdown for `docs/performance.md`. Both show the same cells."""
+"""Results as tables: for a terminal of 80 columns, and as Markdown for `docs/performance.md`, of the same cells."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+COLUMNS = 80
+WORK = "work"
+"""The first column of a table whose lines a terminal shows below each work's name."""
 
 
 class Cells(NamedTuple):
@@ -19,11 +22,31 @@ class Cells(NamedTuple):
 
 
 def show(result: dict[str, Any]) -> None:
-    for cells in tables(result):
-        table = Table(*cells.header, title=cells.title, title_justify="left")
-        for line in cells.lines:
-            table.add_row(*map(escape, line))
-        Console().print(table, *map(escape, cells.notes), sep="\n")
+    print("\n\n".join(map(text, tables(result))))
+
+
+def text(cells: Cells) -> str:
+    """The table in lines of 80 characters: what has no room in the last column goes on below it."""
+    grouped = cells.header[0] == WORK
+    body = [cells.header, *cells.lines]
+    if grouped:  # the number of runs stands by the work, and whether a target is met by the target
+        body = [(peer, *times, f"{target} {met}", counted) for _, peer, *times, target, met, _, counted in body]
+    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+    shown = [_columns(line, widths) for line in body]
+    if not grouped:
+        return "\n".join((cells.title, "", *shown, *cells.notes))
+    parts = [cells.title, "", shown[0]]
+    for (work, n), lines in groupby(zip(cells.lines, shown[1:], strict=True), lambda pair: (pair[0][0], pair[0][-2])):
+        parts += [f"{work}  (n = {n})", *(line for _, line in lines)]
+    return "\n".join((*parts, *(textwrap.fill(note, COLUMNS) for note in cells.notes)))
+
+
+def _columns(line: Sequence[str], widths: Sequence[int]) -> str:
+    *first, last = line
+    begin = " ".join(cell.ljust(width) for cell, width in zip(first, widths, strict=False))
+    if not last:
+        return begin.rstrip()
+    return textwrap.fill(last, COLUMNS, initial_indent=f"{begin} ", subsequent_indent=" " * (len(begin) + 1))
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -39,12 +62,12 @@ def tables(result: dict[str, Any]) -> list[Cells]:
     """Every table that these results fill."""
     found = []
     if result["rows"]:
-        header = ("work", "peer", "hilbench", "peer's", "ratio", "target", "", "n", "counted")
+        header = (WORK, "peer", "hilbench", "peer's", "ratio", "target", "", "n", "counted")
         notes = tuple(f"{row['work']}, {row['peer']}: {row['why']}" for row in result["rows"] if row["why"])
         lines = [_row(row) for row in result["rows"]]
         found.append(Cells("Time of hilbench / time of the peer, less is better", header, lines, notes))
     if result["growth"]:
-        found.append(Cells("Growth", ("axis", "value: us per step", "exponent"), [_axis(a) for a in result["growth"]]))
+        found.append(Cells("Growth", ("axis", "exponent", "value: us per step"), [_axis(a) for a in result["growth"]]))
     if result["large"]:
         found.append(Cells("A large static network", ("what", "found", "target"), _large(result["large"])))
     return found
@@ -63,7 +86,7 @@ def _row(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _axis(axis: dict[str, Any]) -> tuple[str, ...]:
     points = ", ".join(f"{p['x']:.4g}: {p['step_us']:.3g}" for p in axis["points"])
-    return axis["axis"], points, f"{axis['exponent']:.2f}"
+    return axis["axis"], f"{axis['exponent']:.2f}", points
 
 
 def _large(large: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -15,7 +15,8 @@ class Null(Backend):
     def load(self, program: Program, period_us: int, probes: Probes) -> LoadReport:
         n_out = size_of(program.outputs, "values")
         self._n = min(n_out, size_of(program.inputs, "values"))
-        self._zeros = np.zeros(n_out - self._n, np.float32)
+        self._n_zeros = n_out - self._n
+        self._zeros = np.zeros(self._n_zeros, np.float32)
         self._reply = Reply()
         return LoadReport("null", dropped=("the whole program: null only echoes values",))
 
@@ -24,7 +25,7 @@ class Null(Backend):
 
     def step(self, tick: Tick) -> Reply:
         values = tick.values[: self._n].copy()
-        self._reply.renew(np.append(values, self._zeros) if len(self._zeros) else values)
+        self._reply.renew(np.append(values, self._zeros) if self._n_zeros else values)
         return self._reply
 
     def advance(self, n_periods: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Annotated
 
 from msgspec import Meta
 
 from hilbench.bridge.client.connection import ConnectionLink, Settings
-from hilbench.bridge.protocol.framing import Datagrams
+from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams
 from hilbench.bridge.transport.addresses import LINKS
 from hilbench.errors import LinkError
 
@@ -40,6 +41,17 @@ class UnixLink(ConnectionLink):
 
     def _new_framing(self) -> Datagrams:
         return Datagrams()
+
+    def _write(self, frame: bytes) -> bool:
+        if self._rest or len(frame) > PIECE_BYTES:
+            return super()._write(frame)
+        try:
+            os.write(self._fd, frame)  # a datagram leaves whole or not at all
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self._lost(error)
+        return True
 
 
 def new_socket() -> socket.socket:

@@ -21,6 +21,7 @@ States = dict[str, NDArray[Any]]
 NO_EVENTS: Events = np.empty(0, EVENT)[:]  # views, for everybody shares them and a view cannot be resized
 NO_VALUES: Values = np.empty(0, np.float32)[:]
 COUNTERS = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates", "multiplications")
+_NOTHING_COUNTED = np.zeros(len(COUNTERS), np.uint64)
 
 HELD, REPLIED, SAFE = range(3)
 """Where a physics step's action came from: the record's `sources` column."""
@@ -65,6 +66,6 @@ class Reply:
             In the order of COUNTERS; zeros when absent.
         """
         self.values = values
-        self.counters = np.zeros(len(COUNTERS), np.uint64) if counters is None else counters
+        self.counters = _NOTHING_COUNTED.copy() if counters is None else counters
         self.events = self.probe_events = NO_EVENTS
         self.probe_values = NO_VALUES

@@ -122,7 +122,7 @@ def plain(table, row, q, part, lo, hi, now, step, x, fired, amount):
     """
     n = table[Argument.N]
     v, i = f64(table[Argument.V], n)[lo:hi], f64(table[Argument.CURRENT], n)[lo:hi]
-    hot = i32(table[Argument.HOT_BLOCKS] + 4 * part * n, n)
+    hot = i32(table[Argument.HOT_BLOCKS] + 4 * part * (n // BLOCK + 1), n // BLOCK + 1)
     over = table[Argument.OVER] + part * BLOCK
     release, holding = i64(table[Argument.RELEASE], n)[lo:hi], i32(table[Argument.HOLDING], n)[lo:hi]
     hold_v = f64(table[Argument.HOLD_V], n)[lo:hi]

@@ -7,7 +7,7 @@ from numba import njit
 
 from hilbench.backends._numba.arrivals import mark
 from hilbench.backends._numba.pointers import f32, f64, finite, i64, inner, prefetch, u16, u32
-from hilbench.backends._numba.table import CACHE_LINE, Address, Argument
+from hilbench.backends._numba.table import CACHE_LINE, TOGETHER, Address, Argument
 from hilbench.nal.compile.lowered import Column, ProjectionRow
 
 N_LINK_COLUMNS, N_ADDRESSES = len(ProjectionRow), len(Address)
@@ -81,7 +81,7 @@ def _is_wide(link, addresses):
 
 @inner
 def _send_spikes_by_windows(table, part, row, link, addresses, fired, amount, n_fired, ring, now):
-    """What `_send_spike` does, for all spikes of a step: onto one window of the targets, then onto the next.
+    """What `_send_spike` does, for several spikes of a step: onto one window of the targets, then onto the next.
 
     So the sums of a window stay in the nearest cache. Each sum has the order that it has without windows, for a
     source's targets rise. Returns the operations.
@@ -97,13 +97,13 @@ def _send_spikes_by_windows(table, part, row, link, addresses, fired, amount, n_
     amount : (n,) float64
         How often each of them fired, or its v where spikes are graded.
     n_fired : int
-        How many neurons fired.
+        How many neurons fired, at most TOGETHER.
     ring : (n_slots, n) float64
         Where the input goes.
     """
     slot, lo = (now + link[ProjectionRow.DELAY]) & (ring.shape[0] - 1), link[ProjectionRow.TARGET_LO]
     onto = ring[slot, lo : lo + link[ProjectionRow.N_TARGET]]
-    rows = i64(table[Argument.ROWS] + 16 * table[Argument.N] * part, (n_fired, 2))
+    rows = i64(table[Argument.ROWS], (table[Argument.N_PARTS], TOGETHER, 2))[part]
     amplitude, operations, left = f64(table[Argument.NUMBERS], 2)[1], 0, 0
     for j in range(n_fired):
         a, n = _cut(table, part, addresses, np.int64(fired[j]))
@@ -290,9 +290,11 @@ def send_spikes(table, part, row, fired, amount, n_fired, before_test, after_tes
     for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
         ring = after_test if links[p, ProjectionRow.AFTER_THRESHOLD] else before_test
         if n_fired > 1 and _is_wide(links[p], synapses[p]):
-            operations += _send_spikes_by_windows(
-                table, part, row, links[p], synapses[p], fired, amount, n_fired, ring, now
-            )
+            for j in range(0, n_fired, TOGETHER):
+                n, spikes, amounts = min(TOGETHER, n_fired - j), fired[j:], amount[j:]
+                operations += _send_spikes_by_windows(
+                    table, part, row, links[p], synapses[p], spikes, amounts, n, ring, now
+                )
             continue
         for j in range(n_fired):
             x = amount[j] if row[Column.GRADED] else amplitude * amount[j]

@@ -39,6 +39,8 @@ Address = IntEnum("Address", ["CUTS", "TARGETS", "WEIGHTS", "DELAYS", "STARTS"],
 
 BLOCK = 128
 """How many neurons are searched for spikes at a time."""
+TOGETHER = 256
+"""How many spikes at most are sent together, window by window."""
 CACHE_LINE = 64
 """Bytes that a processor's cache holds and moves at once."""
 RELEASED = 1 << 61
@@ -73,13 +75,13 @@ def state(flat: Lowered, n_parts: int) -> dict[str, NDArray]:
     }
     return {
         **{name: _zeros(n, kind) for kind, names in kinds.items() for name in names},
-        "HOT_BLOCKS": _zeros((n_parts, n), np.int32),
+        "HOT_BLOCKS": _zeros((n_parts, n // BLOCK + 1), np.int32),
         "OVER": _zeros((n_parts, BLOCK // 8), np.uint64),
         "DELAY_RING": _zeros((flat.n_slots, n), np.float64),
         "AFTER_THRESHOLD": _zeros((flat.n_slots if flat.after_threshold else 0, n), np.float64),
         "QUEUE": _zeros((len(flat.order), n_parts, 3), np.int64),
         "N_FIRED": _zeros((len(flat.order), n_parts), np.int64),
-        "ROWS": _zeros((n_parts, n, 2), np.int64),
+        "ROWS": _zeros((n_parts, TOGETHER, 2), np.int64),
         "TOTALS": _zeros((n_parts, 2), np.int64),
         "ARRIVED": _zeros(1, np.int64),
         "MARKS": _zeros((flat.n_mark_slots, n), np.uint8),

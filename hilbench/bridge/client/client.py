@@ -20,7 +20,7 @@ from hilbench.bridge.protocol import handshakes, states, wire
 from hilbench.bridge.protocol.handshakes import Hello, encode_load
 from hilbench.bridge.protocol.identity import program_hash
 from hilbench.bridge.protocol.states import Status
-from hilbench.bridge.protocol.ticks import ReplyReader, check_tick, encode_tick
+from hilbench.bridge.protocol.ticks import ReplyReader, TickWriter
 from hilbench.bridge.protocol.wire import Can, FrameError, Kind, Sizes
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.lines.boot import boot_id
@@ -117,6 +117,7 @@ class FrameLink(Link):
             n_probe_values = None  # a fixed device sends no REPORT
             report = self._accept_fixed(hello, sizes, program_hash(packed))
         self._sizes = sizes
+        self._writer = TickWriter(sizes, self._session)
         self._reader = ReplyReader(sizes, _n_probe_addresses(program, probes), n_probe_values)
         return report
 
@@ -131,8 +132,9 @@ class FrameLink(Link):
 
     def send(self, tick: Tick) -> None:
         """Queue the tick. Raises ProtocolError for one the program does not take, LinkError when the device ended."""
-        check_tick(tick, self._sizes or self._loaded())
-        if not self._write(encode_tick(tick, self._session)):
+        if self._sizes is None:
+            self._loaded()
+        if not self._write(self._writer.write(tick)):
             self.unsent += 1
         if monotonic_ns() >= self._check_ns:
             self._check_device()

@@ -120,7 +120,8 @@ class ConnectionLink(FrameLink):
             spin_ns = 0 if self._rest else self._spin_ns  # who spins does not see that there is room
             found = self._read(min(deadline_ns, monotonic_ns() + spin_ns))
             if found:
-                self._frames.extend(found[1:])
+                if len(found) > 1:
+                    self._frames.extend(found[1:])
                 return found[0]
             if found is None:
                 if not self._wait(deadline_ns):

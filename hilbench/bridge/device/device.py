@@ -74,10 +74,13 @@ class Device:
             When it arrived, in nanoseconds of this process's monotonic clock.
         """
         try:
-            if plant == self._plant and data.startswith(self._tick_mark):
-                self._heard_ns = self._clock_ns()
-                return self._tick(data, recv_ns)
-            return self._handle(plant, data)
+            if plant != self._plant or not data.startswith(self._tick_mark):
+                return self._handle(plant, data)
+            self._heard_ns = self._clock_ns()
+            if self._reader is None:
+                raise FrameError(Code.STATE, "TICK before a program is loaded; LOAD one first")
+            reply = self._session.tick(self._reader.read(data), recv_ns)
+            return None if reply is None else encode_reply(reply, self._number)
         except FrameError as error:
             code, text = error.code, str(error)
         except HilbenchError as error:
@@ -145,12 +148,6 @@ class Device:
     def _reset(self, data: bytes, header: Header) -> bytes:
         self._session.reset(*handshakes.decode_reset(data))
         return wire.frame(Kind.RESET, self._number, header.seq)
-
-    def _tick(self, data: bytes, recv_ns: int) -> bytes | None:
-        if self._reader is None:
-            raise FrameError(Code.STATE, "TICK before a program is loaded; LOAD one first")
-        reply = self._session.tick(self._reader.read(data), recv_ns)
-        return None if reply is None else encode_reply(reply, self._number)
 
     def _echo(self, data: bytes, header: Header) -> bytes:
         handshakes.check_echo(data)

@@ -101,7 +101,8 @@ class Session:
         """
         if not self._started:
             raise FrameError(Code.STATE, "TICK before an episode has started; RESET first")
-        if (seq := tick.seq) <= self._last_seq:
+        seq = tick.seq
+        if seq <= self._last_seq:
             self.dropped += 1
             return None
         start_ns = monotonic_ns()

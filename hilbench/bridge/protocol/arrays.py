@@ -31,7 +31,17 @@ class Store:
         """What was filled last; all of it before."""
 
     def fill(self, data: bytes, at: int, count: int) -> NDArray[Any]:
-        """The `count` elements at byte `at` of a frame whose length has been checked."""
+        """Take elements from a frame whose length has been checked.
+
+        Parameters
+        ----------
+        data : bytes
+            The frame.
+        at : int
+            The byte where they begin.
+        count : int
+            How many they are.
+        """
         if count > self._capacity:
             self._make(max(count, 2 * self._capacity))
         n_bytes = count * self._dtype.itemsize

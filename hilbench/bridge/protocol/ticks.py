@@ -29,6 +29,7 @@ from hilbench.bridge.protocol.wire import (
     FrameError,
     Kind,
     Sizes,
+    mark,
 )
 from hilbench.types import COUNTERS, EVENT, NO_EVENTS, NO_VALUES, Events, Reply, Tick, Values
 
@@ -37,6 +38,8 @@ _EVENT_BYTES, _VALUE_BYTES = EVENT.itemsize, VALUE.itemsize
 _TICK_START, _REPLY_START = (MAGIC + bytes((VERSION, kind)) for kind in (Kind.TICK, Kind.REPLY))
 _TICK_HEAD = Struct("<4sHHQQIHH")
 """A TICK's header, in as few parts as a writer needs."""
+_PLAIN_HEAD = Struct("<6sHQQ8s")
+"""The same where the mark and the counts are known as bytes."""
 _TICK_NUMBERS = Struct("<6xHQQ8s")
 """What a reader needs of it: flags, seq, t_ns, and the counts as bytes."""
 _REPLY_HEAD = Struct("<4sH2xQQIHHQQQII40sd")
@@ -120,6 +123,34 @@ def encode_reply(reply: Reply, session: int) -> bytes:
 
 def _other_length(data: bytes, needed: int) -> FrameError:
     return FrameError(Code.FRAME, f"frame has {len(data)} bytes; its counts need {needed}")
+
+
+class TickWriter:
+    """Writes the TICK frames of one program and session."""
+
+    def __init__(self, sizes: Sizes, session: int) -> None:
+        self._sizes, self._session = sizes, session
+        self._values, self._modulators = (sizes.n_values_in,), (sizes.n_modulators,)
+        self._start = mark(Kind.TICK, session)
+        self._counts = _COUNTS.pack(0, sizes.n_values_in, sizes.n_modulators)
+
+    def write(self, tick: Tick) -> bytes:
+        """The frame of a tick. Raises FrameError for one that the program does not take."""
+        values, modulators, seq = tick.values, tick.modulators, tick.seq
+        if not (
+            values.shape == self._values
+            and values.dtype is VALUE
+            and modulators.shape == self._modulators
+            and modulators.dtype is VALUE
+            and 0 <= seq < NO_SEQ
+            and 0 <= tick.t_ns < 2**64
+            and not len(tick.events)
+        ):
+            check_tick(tick, self._sizes)
+            return encode_tick(tick, self._session)
+        head = _PLAIN_HEAD.pack(self._start, LEARNING if tick.learning else 0, seq, tick.t_ns, self._counts)
+        body = values.tobytes()
+        return head + body + modulators.tobytes() if self._sizes.n_modulators else head + body
 
 
 class TickReader:

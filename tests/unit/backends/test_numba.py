@@ -11,10 +11,13 @@ from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hilbench import plugins
+from hilbench.backends._numba.sending import WINDOW
+from hilbench.backends._numba.table import TOGETHER
 from hilbench.backends.numba import Numba, NumbaConfig
 from hilbench.backends.reference import Reference
 from hilbench.errors import NetworkError
@@ -112,6 +115,54 @@ def test_threads_change_no_bit(net, threads, seed):
         arrays = (last.events, last.values, last.counters, last.probe_events, last.probe_values)
         replies.append((len(found), *(a.tobytes() for a in arrays)))
     assert replies[0] == replies[1]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_wide_population_sums_spikes_in_the_order_of_their_sources(threads):
+    random = np.random.default_rng(5)
+    n, n_source = 3 * WINDOW + 7, TOGETHER + 9
+    weights = np.where(random.random((n, n_source)) < 0.1, random.standard_normal((n, n_source)), 0).astype(np.float32)
+    net = Network(0.001)
+    net.lif("before", 5, tau_s=1.0)  # the sources and the targets begin somewhere in the arrays
+    net.lif("sources", n_source, tau_s=1.0, v_initial=np.where(np.arange(n_source) == 4, 0.0, 9.0))
+    net.readout("targets", n, tau_s=1.0)
+    net.connect("sources", "targets", scipy.sparse.csc_array(weights), delay_steps=3)
+    backend = Numba(NumbaConfig(threads=threads))
+    backend.load(net, 1000, Probes())
+    reply = backend.step(Tick())
+    fired = [s for s in range(n_source) if s != 4]
+    total = np.zeros(n)
+    for s in fired:  # one after the other: NumPy's own sum would add in pairs
+        total += weights[:, s].astype(np.float64)
+    ring = backend.snapshot()["delay_ring"]
+    assert ring[3, -n:].tolist() == total.tolist()
+    assert not ring[:3].any()
+    assert reply.counters[:2].tolist() == [len(fired), np.count_nonzero(weights[:, fired])]
+
+
+@pytest.mark.parametrize("current", [False, True])
+def test_membranes_that_are_held_are_right_after_ticks_of_any_length(current):
+    def states(steps: int) -> dict[str, list[float]]:
+        net = Network(0.001)
+        kind = {"tau_syn_s": 0.004} if current else {}
+        make = net.cuba_lif if current else net.lif
+        make("a", 300, tau_s=np.linspace(0.005, 0.02, 300), refractory_s=0.004, v_reset=-0.5, output=True, **kind)
+        net.input("x", 1)
+        net.connect("x", "a", np.linspace(1, 9, 300)[:, None])
+        net.connect("a", "a", 0.3 * np.eye(300)[::-1], delay_steps=1)
+        backend = Numba(Numba.Config())
+        backend.load(net, 1000 * steps, Probes())
+        found = []
+        for k in range(60 // steps):
+            reply = backend.step(Tick(k, values=np.ones(1, np.float32)))
+            first = 1000 * steps * k
+            found += [(first + int(t_us), int(address)) for t_us, address in reply.events]
+        return {name: backend.snapshot()[name].tolist() for name in ("v", "current", "release")} | {"spikes": found}
+
+    one_by_one = states(1)
+    assert len(one_by_one["spikes"]) > 1000
+    assert states(5) == one_by_one
+    assert states(60) == one_by_one
 
 
 def test_a_thread_that_was_started_ends_with_its_backend():

@@ -144,6 +144,25 @@ def test_results_are_written_whole_and_shown(bench: SimpleNamespace, side: Any, 
     assert "| a work | other | 1 us | 4 us | 0.25 |  |  | 1 | 100, 100 spikes |" in lines
 
 
+def test_a_terminal_of_80_columns_shows_every_cell_of_every_table(bench: SimpleNamespace) -> None:
+    row = {
+        "work": "CUBA 4000 x 80, 1.5 ms delays, 1 s", "hilbench_s": 50.6e-3, "peer_s": 0.181, "ratio": 0.00671,
+        "target": 0.0143, "met": False, "n": 20, "counts": {"us at p99": [301.4, 268.4]}, "why": "",
+    }  # fmt: skip
+    rows = [row | {"peer": "snntorch, compiled"}, row | {"peer": "brian2", "work": "another"}]
+    points = [{"x": x, "step_us": 12.3456} for x in (1000, 4000, 16_000, 64_000)]
+    growth = [{"axis": "synapses per neuron", "exponent": 1.16, "points": points}]
+    first, second = bench.tables.tables({"rows": rows, "growth": growth, "large": None})
+    lines = bench.tables.text(first).splitlines() + bench.tables.text(second).splitlines()
+    assert max(map(len, lines)) <= 80
+    shown = " ".join(" ".join(lines).split())
+    for cell in ("1.5 ms delays, 1 s (n = 20)", "snntorch, compiled 50.6 ms 181 ms 0.00671 0.0143 missed 301.4, 268.4"):
+        assert cell in shown
+    assert "synapses per neuron 1.16 1000: 12.3, 4000: 12.3, 1.6e+04: 12.3, 6.4e+04: 12.3" in shown
+    with_why = bench.tables.text(first._replace(notes=("no such library; " * 20,)))
+    assert max(map(len, with_why.splitlines())) <= 80
+
+
 def test_some_rows_take_their_own_place_alone(bench: SimpleNamespace, tmp_path: Path) -> None:
     def result(growth: Any, **ratios: float) -> dict[str, Any]:
         rows = [{"work": "a work", "peer": peer, "ratio": ratio} for peer, ratio in ratios.items()]
