@@ -138,8 +138,7 @@ def bounded(
         if not low <= values[i] <= high:
             if not isfinite(values[i]):
                 return safe, False, True
-            values[i] = min(max(values[i], low), high)
-            clipped = True
+            values[i], clipped = min(max(values[i], low), high), True
     for i in discrete:
         if values[i] != (whole := float(round(values[i]))):
             values[i], clipped = whole, True

@@ -56,8 +56,8 @@ class Loop:
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
         self._safe, self._decoded = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
         self._discrete = tuple(i for i, n in enumerate(plant_spec.choices) if n)
-        self._obs = np.zeros(len(plant_spec.obs_names), np.float32)
-        self._sense, self._blind = getattr(plant, "events", lambda: NO_EVENTS), getattr(plant, "blind", bool)
+        self._sense, self._blind = getattr(plant, "events", lambda: NO_EVENTS), getattr(plant, "blind", None)
+        self._may_be_old = self._silence_ns is not None or self._blind is not None or config.late == "safe"
         self._learns = agent.control.modulate is not None
         self._second_ticks = max(1, 1_000_000_000 // self._period_ns)
         self._batch = self._second_ticks if clock.realtime else BATCH_ROWS
@@ -163,8 +163,7 @@ class Loop:
         episode, clock = self._episode, self._clock
         (obs, reward, _, _, info), events, _ = seen
         reaches = clock.reaches(k)
-        self._obs[...] = obs  # an encoder may work in place, and the record keeps what was observed
-        tick = self._agent.encode(k, k * self._period_ns, self._obs, reward, info, k < self._freeze_tick, events)
+        tick = self._agent.encode(k, k * self._period_ns, obs, reward, info, k < self._freeze_tick, events)
         encoded_ns = clock.now_ns()
         if reaches:
             self._link.send(tick)
@@ -193,7 +192,7 @@ class Loop:
             source = REPLIED
             episode.rows.applied(episode.acting, step, self._clock.now_ns())
         action = episode.action
-        if self._must_be_safe(step):
+        if episode.acting < 0 or (self._may_be_old and self._is_old(step)):
             action, source = self._safe, SAFE
         self._plant.advance(1, action)
         episode.rows.acted(k, j, action, source)
@@ -245,7 +244,8 @@ class Loop:
         if seq >= episode.rows.opened or episode.rows.answered(seq):
             return  # a reply to no tick of this episode, or one that came twice
         now_ns = self._clock.now_ns()
-        episode.answered(seq, now_ns)
+        if episode.unanswered:
+            episode.answered(seq, now_ns)
         due = self._clock.assign_due_step(seq)
         # Late is what acts after its deadline on the plant's time: when the loop itself falls behind the clock, the
         # plant has not moved either.
@@ -260,12 +260,11 @@ class Loop:
         if not (late and self._config.late == "drop") and due != NEVER:
             episode.put(-1 if due is None else due, seq, action)
 
-    def _must_be_safe(self, step: int) -> bool:
+    def _is_old(self, step: int) -> bool:
         """Whether what acts is too old: the newest reply, by late policy or silence, or what a robot shows."""
-        acting = self._episode.acting
-        if acting < 0 or self._blind():
+        acting, now_ns = self._episode.acting, step * self._step_ns
+        if self._blind is not None and self._blind():
             return True
-        now_ns = step * self._step_ns
         if self._silence_ns is not None and now_ns - acting * self._period_ns > self._silence_ns:
             return True
         return self._config.late == "safe" and acting < (now_ns - self._deadline_ns) // self._period_ns

@@ -34,7 +34,7 @@ CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
 """The same types for `struct`, which fills a part of a row in one call."""
 WIDE = {column.name: column.width for column in COLUMNS if column.width}
 """Columns whose rows have as many numbers as a field of the run's Widths says."""
-BLOCK_ROWS = 256
+BLOCK_ROWS = 1024
 """Rows that are taken apart at once."""
 LISTS: dict[str, np.dtype[Any]] = {
     column.name: EVENT if column.kind == "u8" else np.dtype(column.kind) for column in COLUMNS if column.part == "lists"

@@ -43,8 +43,11 @@ def check_control(scenario: Scenario, plant: Any, control: BuiltController) -> N
             decoder.reset(seed)
         tick = Tick(values=np.zeros(n_in, np.float32))
         tick.modulators = np.zeros(size_of(program.modulators, "values"), np.float32)
+        shown = obs.copy()
         with call(f"encode, for {n_obs} observations and inputs of {n_in} values,"):
-            tick.events = encoder.encode(obs, NO_EVENTS, tick.values)
+            tick.events = encoder.encode(shown, NO_EVENTS, tick.values)
+        if not np.array_equal(shown, obs, equal_nan=True):
+            raise wrong("encode: the observation it is given", "other numbers afterwards", "the same; change a copy")
         check_finite("encode: values", tick.values)
         check_events("encode: events", tick.events, sizes["inputs events"], "the program", scenario.period_us)
         if control.modulate is not None:

@@ -146,6 +146,7 @@ class EncoderContract(Contract):
     def test_what_it_is_given_stays_and_what_it_gave_stays(self, make):
         encoder, gave = make(), []
         for obs, events in self._ticks(10):
+            obs.setflags(write=False)
             events.setflags(write=False)
             found = encoded(encoder, obs, events)
             gave.append((found, [array.copy() for array in found]))

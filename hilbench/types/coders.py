@@ -61,10 +61,11 @@ class Encoder(ABC):
         Parameters
         ----------
         obs : (n_obs,) float32
-            What the plant's sensors show now.
+            What the plant's sensors show now. It goes on record afterwards: an encoder that changes it does so in a
+            copy.
         events : (n,) EVENT
-            What its event sensors told since the last tick, in the addresses of `PlantSpec.event_sensors`. They go on
-            record afterwards: an encoder that changes them does so in a copy.
+            What its event sensors told since the last tick, in the addresses of `PlantSpec.event_sensors`, and as with
+            `obs`.
         values : (size,) float32
             Written in place by an encoder of values.
         """

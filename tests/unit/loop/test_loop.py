@@ -32,7 +32,6 @@ from hilbench.runs.run import tick_times
 from hilbench.scenario.loop import ConstantDelay
 from hilbench.types import (
     HELD,
-    NO_EVENTS,
     REPLIED,
     SAFE,
     Probes,
@@ -553,16 +552,3 @@ def test_a_plant_that_breaks_its_promise_later_ends_the_run_in_one_line_on_recor
         assert (fault.tick, fault.error) == (3, "PluginFault")
         assert words in fault.message
         assert bench.acted[-1] == -7.0
-
-
-def test_an_encoder_that_works_in_place_leaves_the_recorded_observation_alone(tmp_path, monkeypatch):
-    def encode(self, obs, events, values):
-        obs *= 0
-        values[:] = obs
-        return NO_EVENTS
-
-    before = Bench(tmp_path / "a", always(100_000), device={"act": lambda seq: (1.0, 1.0)}).run().rows["obs"]
-    monkeypatch.setattr("coder_fakes.Whole.encode", encode)
-    after = Bench(tmp_path / "b", always(100_000), device={"act": lambda seq: (1.0, 1.0)}).run().rows["obs"]
-    assert before.any()
-    assert np.array_equal(before, after)

@@ -25,6 +25,7 @@ from hilbench.studies.plan import Planner
 from hilbench.studies.suite import cells, load_suite
 from hilbench.types import (
     EVENT,
+    NO_EVENTS,
     BuiltController,
     Controller,
     Decoder,
@@ -246,6 +247,22 @@ def test_a_plant_without_a_physics_step_is_named(tmp_path: Path, capsys: pytest.
     scenario.write_text(text)
     line = line_of(["check", str(scenario)], capsys)
     assert "plant 'unstepped': found no field physics_step_s in its Config; allowed: one, in s" in line
+
+
+def test_an_encoder_that_changes_the_observation_is_named(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(self, obs, events, values):
+        obs += 1
+        values[...] = obs
+        return NO_EVENTS
+
+    monkeypatch.setattr("hilbench.coders.values.Values.encode", encode)
+    line = line_of(["check", "cartpole_ladder", "--controller", "lqr"], capsys)
+    assert (
+        "controllers.lqr: encode: the observation it is given: found other numbers afterwards;"
+        " allowed: the same; change a copy"
+    ) in line
 
 
 def test_a_program_with_three_inputs_on_a_plant_of_four_is_named(capsys: pytest.CaptureFixture) -> None:
