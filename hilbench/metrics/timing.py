@@ -54,6 +54,21 @@ def loop_lag(run: RunData) -> Measures:
     return _percentiles(lags_s(run))
 
 
+@metric("1", "higher", wall=True)
+def realtime_factor(run: RunData) -> Measures:
+    """The plant's time per time of the clock, from each episode's first observation to its last: what a tick costs.
+
+    On the virtual clock above 1 where the run was faster than its plant would be; in real time 1, or less where the
+    loop fell behind. Starting, resets and the last period are left out.
+    """
+    passed_us, taken_ns = (
+        sum(int(e[name][-1]) - int(e[name][0]) for e in run.episodes if len(e[name]))
+        for name in ("t_us", "captured_ns")
+    )
+    n = sum(max(0, len(e["t_us"]) - 1) for e in run.episodes)
+    return {"": Measure(passed_us * 1000 / taken_ns, n)} if taken_ns > 0 else {}
+
+
 @metric("s", "lower")
 def jitter(run: RunData) -> Measures:
     """How far the slow replies lie from the usual ones: the 99th percentile of `latency` less its median."""

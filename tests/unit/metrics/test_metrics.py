@@ -159,6 +159,16 @@ def test_misses_by_the_deadline_and_the_longest_run_of_them():
     assert value(measure(run(alone, alone, mode="delayed", deadline_s=0.002)), "misses") == (0, 40)
 
 
+def test_the_realtime_factor_is_the_plants_time_per_time_of_the_clock():
+    """Ticks of 1 ms that take 40 us, and after a pause between the episodes 60 us: 28 periods in 1.28 ms."""
+    fast = episode(20, captured_ns=5 * MS + 40_000 * np.arange(20))
+    slow = episode(10, captured_ns=900 * MS + 60_000 * np.arange(10))
+    expected = 28_000_000 / (19 * 40_000 + 9 * 60_000)
+    assert value(measure(run(fast, slow)), "realtime_factor") == (pytest.approx(expected), 28)
+    assert value(measure(run(episode(50), mode="realtime")), "realtime_factor") == (1, 49)
+    assert "realtime_factor" not in measure(run(episode(1)))
+
+
 def test_jitter_is_how_far_slow_replies_lie_from_usual_ones():
     steps = np.arange(1000) * 10 + np.where(np.arange(1000) < 980, 1, 5)
     ticks = {"t_us": 10_000 * np.arange(1000), "applied_step": steps}
@@ -216,7 +226,7 @@ def test_without_the_wall_clock_only_what_repeats_is_left():
     assert "round_trip[p50]" in whole
     assert "compute[p50]" in whole
     assert {"latency[p50]", "misses", "error_rms"} <= set(repeats)
-    assert not [name for name in repeats if name.startswith(("round_trip", "compute", "loop_lag"))]
+    assert not [name for name in repeats if name.startswith(("round_trip", "compute", "loop_lag", "realtime_factor"))]
 
 
 def test_longest_runs_do_not_join_episodes():
