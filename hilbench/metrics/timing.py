@@ -56,7 +56,7 @@ def loop_lag(run: RunData) -> Measures:
 
 @metric("1", "higher", wall=True)
 def realtime_factor(run: RunData) -> Measures:
-    """The plant's time per time of the clock, from each episode's first observation to its last: what a tick costs.
+    """The plant's time per time of the clock, from each episode's first observation to that of its last tick.
 
     On the virtual clock above 1 where the run was faster than its plant would be; in real time 1, or less where the
     loop fell behind. Starting, resets and the last period are left out.
@@ -66,7 +66,7 @@ def realtime_factor(run: RunData) -> Measures:
         for name in ("t_us", "captured_ns")
     )
     n = sum(max(0, len(e["t_us"]) - 1) for e in run.episodes)
-    return {"": Measure(passed_us * 1000 / taken_ns, n)} if taken_ns > 0 else {}
+    return {"": Measure(1000 * passed_us.sum() / taken_ns.sum(), taken_ns.size)} if taken_ns.any() else {}
 
 
 @metric("s", "lower")
