@@ -61,11 +61,8 @@ def realtime_factor(run: RunData) -> Measures:
     On the virtual clock above 1 where the run was faster than its plant would be; in real time 1, or less where the
     loop fell behind. Starting, resets and the last period are left out.
     """
-    passed_us, taken_ns = (
-        sum(int(e[name][-1]) - int(e[name][0]) for e in run.episodes if len(e[name]))
-        for name in ("t_us", "captured_ns")
-    )
-    n = sum(max(0, len(e["t_us"]) - 1) for e in run.episodes)
+    columns = ("t_us", "captured_ns")
+    passed_us, taken_ns = (np.concatenate([[], *(np.diff(e[name][live(e)]) for e in run.episodes)]) for name in columns)
     return {"": Measure(1000 * passed_us.sum() / taken_ns.sum(), taken_ns.size)} if taken_ns.any() else {}
 
 
