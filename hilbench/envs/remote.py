@@ -123,7 +123,7 @@ class Remote(Plant):
         self._safe = frames.encoded(self._spec.safe_action)
         self._sent, self._unsent_steps = b"", 0
         self._seen: Taken | None = None
-        self._age_ns = 0
+        self._age_ns, self._started = 0, False
         n_obs = len(robot.obs)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (n_obs,), np.float32)
         self.action_space = _action_space(self._spec)
@@ -149,7 +149,7 @@ class Remote(Plant):
         """
         super().reset(seed=seed)
         self._robot.reset(seed or 0, self.config.release_estop, round(self.config.ready_s * 1e9))
-        self._seen, self._sent = None, b""
+        self._seen, self._sent, self._started = None, b"", True
         obs, _, _, _, info = self.observe()
         return obs, info
 
@@ -182,10 +182,15 @@ class Remote(Plant):
         if self._seen is None:
             self._robot.take()
             self._age_ns = self._robot.age_ns()
-            self._seen = self._checked(self._robot.newest)
+            self._seen = self._checked(self._newest)
         sense = self._seen.sense
         ends = bool(sense.flags & Flag.TERMINATED), bool(sense.flags & Flag.TRUNCATED)
         return sense.obs.astype(np.float32), sense.reward, *ends, self._info(self._seen)
+
+    @property
+    def _newest(self) -> Taken | None:
+        """The newest SENSE of an episode: a robot may tell of itself before there is one."""
+        return self._robot.newest if self._started else None
 
     def _checked(self, newest: Taken | None) -> Taken:
         """The newest SENSE, of a robot that is there and moves."""
@@ -233,7 +238,7 @@ class Remote(Plant):
 
     def state(self) -> NDArray[np.float64]:
         """The observation, (n_obs,): nobody knows more of a robot."""
-        newest = self._seen or self._robot.newest
+        newest = self._seen or self._newest
         if newest is None:
             raise gymnasium.error.ResetNeeded("state() before reset()")
         return newest.sense.obs.astype(np.float64)

@@ -58,20 +58,19 @@ def end_after(monkeypatch, n, counts, each_tick=lambda: None):
 
     A run in real time is then as long as it must be, however slow the machine is, and no longer.
     """
-    told, collect, observe = [], Agent.collect, ArmPayload.observe
+    told, decode, observe = [], Agent.decode, ArmPayload.observe
 
-    def collect_and_tell(self, timeout_ns):
-        reply = collect(self, timeout_ns)
-        if reply is not None and counts(reply.seq):
+    def decode_and_tell(self, reply, action):
+        if counts(reply.seq):
             told.append(reply.seq)
-        return reply
+        decode(self, reply, action)
 
     def observe_or_end(self):
         each_tick()
         obs, reward, terminated, truncated, info = observe(self)
         return obs, reward, terminated or len(told) >= n, truncated, info
 
-    monkeypatch.setattr(Agent, "collect", collect_and_tell)
+    monkeypatch.setattr(Agent, "decode", decode_and_tell)
     monkeypatch.setattr(ArmPayload, "observe", observe_or_end)
     return told
 

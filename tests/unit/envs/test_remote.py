@@ -102,7 +102,10 @@ def test_the_error_is_how_far_a_value_is_from_0(plant):
     assert info["xd_error_m_per_s"] == pytest.approx(abs(float(obs[1])))
 
 
-def test_it_needs_a_reset(plant):
+@pytest.mark.parametrize("newest", [None, "what the robot told of itself meanwhile"])
+def test_it_needs_a_reset(plant, newest):
+    plant._robot.take, plant._robot.age_ns = lambda: None, lambda: 0
+    plant._robot.newest = newest
     with pytest.raises(gymnasium.error.ResetNeeded):
         plant.observe()
     with pytest.raises(gymnasium.error.ResetNeeded):
