@@ -66,8 +66,11 @@ def read_meta(folder: Path) -> RunMeta:
     for key, said, allowed in _names(meta):
         if not isinstance(said, str) or (allowed and said not in allowed):
             raise RecordError(f"{where}: {key}: found {said!r}; {allowed_hint(f'{said}', allowed or ['text'])}")
+    for name, table in meta.scenario.disturbances.items():
+        if type(at_s := table.get("at_s", 0.0)) not in (int, float):
+            raise RecordError(f"{where}: scenario.disturbances.{name}.at_s: found {at_s!r}; allowed: a number")
     most = max(meta.scenario.loop.episodes, len(meta.streams or ()))
-    if not 0 <= meta.n_episodes <= most:
+    if meta.n_episodes > most:
         raise RecordError(f"{where}: n_episodes: found {meta.n_episodes}; allowed: 0 to {most}")
     return meta
 

@@ -102,8 +102,18 @@ def test_a_key_that_is_not_known_is_passed_over(folder: Path) -> None:
         ("scenario", "link", {"kind": []}, r"scenario\.link\.kind: found \[\]; allowed: text"),
         ("scenario", "score", {"change": "load"}, r"score\.change: found 'load'; allowed: a key of scenario\.disturb"),
         ("plant_spec", "error", "tip_m", r"plant_spec\.error: found 'tip_m'; allowed: a key of plant_spec\.info_units"),
-        (None, "n_episodes", 10**25, r"n_episodes: found 10000000000000000000000000; allowed: 0 to 1"),
-        (None, "n_episodes", -1, r"n_episodes: found -1; allowed: 0 to 1"),
+        ("scenario", "disturbances", {"load": {"at_s": None}}, r"load\.at_s: found None; allowed: a number"),
+        (None, "n_episodes", 10**9, r"n_episodes: found 1000000000; allowed: 0 to 1"),
+        (None, "n_episodes", 10**25, r"Expected `int` .*n_episodes"),
+        (None, "n_episodes", -1, r"Expected `int` >= 0 .*n_episodes"),
+        (None, "link_losses", {"broken_frames": 10**25}, r"Expected `int` .*link_losses\.broken_frames"),
+        (
+            None,
+            "histograms_ns",
+            {"latency": {"8": 10**25}, "link_echo": {}},
+            r"Expected `int` .*histograms_ns\.latency",
+        ),
+        (None, "histograms_ns", {"latency": {"a": 1}, "link_echo": {}}, r"matching regex .*histograms_ns\.latency"),
     ],
 )
 def test_what_must_fit_together_in_run_json_is_one_line(
