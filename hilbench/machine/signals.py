@@ -59,8 +59,8 @@ def held_back() -> Iterator[None]:
     finally:
         for number in heard:
             signal.signal(number, before[number])
-        for number in came:
-            signal.raise_signal(number)
+        for found in came:
+            signal.raise_signal(found)
 
 
 @contextmanager
