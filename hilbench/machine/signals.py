@@ -41,3 +41,42 @@ def as_interrupts() -> Iterator[None]:
     finally:
         for number in heard:
             signal.signal(number, before[number])
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Inside, such a signal does nothing yet; it acts at the end. For what an interruption would leave half made."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in ENDING}
+    heard = [number for number, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    came: list[int] = []
+    for number in heard:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
+        for found in came:
+            signal.raise_signal(found)
+
+
+@contextmanager
+def blocked_in_children() -> Iterator[None]:
+    """A process that starts inside does not get SIGINT before it calls `ignore_interrupts`.
+
+    What this process gets acts as ever, at the latest at the end.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def ignore_interrupts() -> None:
+    """Ignore SIGINT, also one that came while it was blocked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])

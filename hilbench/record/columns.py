@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import MissingExtra
+from hilbench.errors import MissingExtra, RecordError
 from hilbench.record.arrays import as_arrow
-from hilbench.record.column_list import COLUMNS, Column, column_of
+from hilbench.record.column_list import ARROW, COLUMNS, Column, column_of
 from hilbench.record.events import packed
 from hilbench.record.meta import RECORD
 from hilbench.record.versions import KEY
-from hilbench.types import EVENT, Plant, Program, size_of
+from hilbench.types import EVENT, Plant, PlantSpec, Program, size_of
 
 try:
     import pyarrow as pa
@@ -186,6 +186,35 @@ def described(schema: pa.Schema) -> pa.Schema:
     units = [column_of(field.name).unit for field in schema]
     fields = [field.with_metadata({"unit": unit}) if unit else field for field, unit in zip(schema, units, strict=True)]
     return pa.schema(fields, {KEY: str(RECORD.version)})
+
+
+def check_schema(schema: pa.Schema, plant_spec: PlantSpec, where: str) -> None:
+    """Raise RecordError for a stream of another version, or one without a column that the run's episodes have.
+
+    Parameters
+    ----------
+    schema : Schema
+        The stream's.
+    plant_spec : PlantSpec
+        Of the run's plant.
+    where : str
+        The stream's place, for messages.
+    """
+    said = (schema.metadata or {}).get(KEY.encode(), b"none").decode(errors="replace")
+    RECORD.checked(int(said) if said.isdecimal() else said, where)
+    found = {field.name: _in_words(field.type) for field in schema}
+    sizes = {"obs": len(plant_spec.obs_names), "actions": len(plant_spec.action_names)}
+    needed = {c.name: c.arrow for c in COLUMNS if not c.width or sizes.get(c.name) or c.name in found}
+    for name, arrow in (needed | {f"info.{key}": ARROW["f8"] for key in plant_spec.info_units}).items():
+        if (there := found.get(name, "no such column")) != arrow:
+            raise RecordError(f"{where}: column {name!r}: found {there}; allowed: {arrow}")
+
+
+def _in_words(kind: pa.DataType) -> str:
+    """An Arrow type as `Column.arrow` says it."""
+    if pa.types.is_fixed_size_list(kind):
+        return f"fixed_size_list<{kind.value_type}>[N]"
+    return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
 
 
 def _wide(found: NDArray[Any]) -> pa.Array:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from hilbench.record.versions import Format
 from hilbench.scenario.recorded import SCENARIO_VERSION, RecordedScenario
@@ -14,6 +14,9 @@ RECORD = Format("record", 5)
 """Of a run's folder as a whole: its JSON files and its columns."""
 SCENARIO = Format("scenario", SCENARIO_VERSION)
 
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Bucket = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]
+"""The lower bound of a bucket, in ns."""
 Status = Literal["running", "done", "fault", "interrupted", "failed"]
 
 
@@ -90,9 +93,9 @@ class EpisodeEnd(Struct, frozen=True, kw_only=True):
 class LinkLosses(Struct, frozen=True, kw_only=True):
     """Frames that were lost at the loop's end of its link; null for what its link does not count."""
 
-    unsent_ticks: int | None = None
+    unsent_ticks: Count | None = None
     """Ticks for which the link had no room."""
-    broken_frames: int | None = None
+    broken_frames: Count | None = None
     """Frames from the device whose bytes were wrong."""
 
 
@@ -110,18 +113,18 @@ class RealtimeRights(Struct, frozen=True, kw_only=True):
 class Histograms(Struct, frozen=True, kw_only=True):
     """Times of a real-time run: lower bound of a bucket in ns -> count. docs/metrics.md says how wide buckets are."""
 
-    latency: dict[str, int]
+    latency: dict[Bucket, Count]
     """Of every tick, as the metric `latency` counts it."""
-    link_echo: dict[str, int]
+    link_echo: dict[Bucket, Count]
     """Of the link's bare echoes."""
 
 
 class StreamTotals(Struct, frozen=True, kw_only=True):
     """A whole stream."""
 
-    rows: int
-    bytes: int
-    pieces: int
+    rows: Count
+    bytes: Count
+    pieces: Count
     """Its batches, and its end."""
 
 
@@ -158,7 +161,7 @@ class RunMeta(Struct, frozen=True, kw_only=True):
     """The folder of the run that this one replays."""
     realtime: RealtimeRights | None = None
     """Null on the virtual clock."""
-    n_episodes: int = 0
+    n_episodes: Count = 0
     """Those that were begun."""
     faults: tuple[Fault, ...] = ()
     episode_ends: tuple[EpisodeEnd, ...] = ()

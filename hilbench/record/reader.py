@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.errors import RecordError
+from hilbench.errors import RecordError, allowed_hint
+from hilbench.record.columns import check_schema
 from hilbench.record.data import RunData
 from hilbench.record.layout import AGREEMENT, ECHO_NAME, ENERGY, NOTHING, RUN, episode_name
 from hilbench.record.meta import RECORD, SCENARIO, AgreementRecord, EnergyRecord, RunMeta
@@ -40,7 +42,12 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
     wanted = columns if columns is None or "sensor_events" not in columns else [*columns, "events", "relayed"]
     asked = {**dict.fromkeys(map(episode_name, range(meta.n_episodes)), wanted), ECHO_NAME: None}
     found = [
-        read_stream(folder / name, some, None if whole is None else msgspec.to_builtins(whole.get(name, NOTHING)))
+        read_stream(
+            folder / name,
+            some,
+            None if whole is None else msgspec.to_builtins(whole.get(name, NOTHING)),
+            None if name == ECHO_NAME else partial(check_schema, plant_spec=meta.plant_spec, where=f"{folder / name}"),
+        )
         for name, some in asked.items()
     ]
     echo_ns = found.pop().get("echo_ns", np.empty(0, np.int64))
@@ -55,7 +62,38 @@ def read_meta(folder: Path) -> RunMeta:
     found = RECORD.current(read_sealed(folder / RUN), where)
     if isinstance(found.get("scenario"), dict):
         found["scenario"] = SCENARIO.current(found["scenario"], where)
-    return _converted(found, RunMeta, where)
+    meta = _converted(found, RunMeta, where)
+    for key, said, allowed in _names(meta):
+        if not isinstance(said, str) or (allowed and said not in allowed):
+            raise RecordError(f"{where}: {key}: found {said!r}; {allowed_hint(f'{said}', allowed or ['text'])}")
+    for name, table in meta.scenario.disturbances.items():
+        if type(at_s := table.get("at_s", 0.0)) not in (int, float):
+            raise RecordError(f"{where}: scenario.disturbances.{name}.at_s: found {at_s!r}; allowed: a number")
+    most = max(meta.scenario.loop.episodes, len(meta.streams or ()))
+    if meta.n_episodes > most:
+        raise RecordError(f"{where}: n_episodes: found {meta.n_episodes}; allowed: 0 to {most}")
+    return meta
+
+
+def _names(meta: RunMeta) -> Iterator[tuple[str, object, Collection[str]]]:
+    """What has to be text in `run.json`: where it stands, what it says, and what it may be where that is known."""
+    scenario, plant_spec = meta.scenario, meta.plant_spec
+    yield "scenario.controller", scenario.controller, scenario.controllers or ["a key of scenario.controllers"]
+    backend = scenario.controllers[scenario.controller].get("backend")
+    yield "scenario.link.kind", scenario.link.get("kind"), ()
+    yield (
+        f"scenario.controllers.{scenario.controller}.backend.kind",
+        isinstance(backend, dict) and backend.get("kind"),
+        (),
+    )
+    if scenario.score.change is not None:
+        yield (
+            "scenario.score.change",
+            scenario.score.change,
+            scenario.disturbances or ["a key of scenario.disturbances"],
+        )
+    if plant_spec.error:
+        yield "plant_spec.error", plant_spec.error, plant_spec.info_units or ["a key of plant_spec.info_units"]
 
 
 def _fill_in(episode: dict[str, NDArray[Any]], columns: Sequence[str] | None) -> None:

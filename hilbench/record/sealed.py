@@ -79,7 +79,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     where, name = path.parent, path.name
     try:
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{where}: no readable {name} in this folder ({error})") from None
     if not isinstance(found, dict) or CHECK not in found:
         what = f"{name} has no {CHECK!r}" if isinstance(found, dict) else f"{name} holds no JSON object"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -107,7 +107,10 @@ class StreamWriter:
 
 
 def read_stream(
-    path: Path, columns: Sequence[str] | None = None, totals: dict[str, int] | None = None
+    path: Path,
+    columns: Sequence[str] | None = None,
+    totals: dict[str, int] | None = None,
+    check: Callable[[pa.Schema], None] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The columns of a stream, all or those named that it has; empty where there is none, or no row.
 
@@ -122,6 +125,8 @@ def read_stream(
         The columns wanted; all when absent.
     totals : dict of int, optional
         `rows`, `bytes` and `pieces` of the whole stream, as `run.json` has them; None for a run that was killed.
+    check : function of Schema, optional
+        Raises RecordError for a schema that is not read.
     """
     data, lines = (_bytes(p) for p in _both(path))
     found = _checked(path, data, lines, cut_off=totals is None)
@@ -132,6 +137,8 @@ def read_stream(
     if not found["rows"] or columns == ():
         return {}
     table = pa.Table.from_batches(_batches(path, pa.py_buffer(data[: found["bytes"]])))
+    if check is not None:
+        check(table.schema)
     wanted = [name for name in table.column_names if columns is None or name in columns]
     return {name: _array(table.column(name).combine_chunks()) for name in wanted}
 

@@ -39,12 +39,25 @@ class Format(NamedTuple):
         key : str
             Under which it has its version.
         """
-        version, oldest = found.get(key), min(self.steps, default=self.version)
+        version = self.checked(found.get(key), where)
+        for number in range(version, self.version):
+            found = self.steps[number](found) | {key: number + 1}
+        return found
+
+    def checked(self, version: object, where: str) -> int:
+        """A version that is read. Raises RecordError for any other.
+
+        Parameters
+        ----------
+        version : object
+            What a file says.
+        where : str
+            The file's place, for messages.
+        """
+        oldest = min(self.steps, default=self.version)
         if type(version) is not int or not oldest <= version <= self.version:
             newer = type(version) is int and version > self.version
             remedy = "a newer hilbench wrote it: read it with that one" if newer else "make it again"
             allowed = f"{oldest} to {self.version}" if oldest < self.version else str(self.version)
             raise RecordError(f"{where}: {self.name} version {version!r}; allowed: {allowed}; {remedy}")
-        for number in range(version, self.version):
-            found = self.steps[number](found) | {key: number + 1}
-        return found
+        return version

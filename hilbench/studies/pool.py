@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -15,7 +14,7 @@ from importlib import import_module
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
-from hilbench.machine.signals import as_interrupts
+from hilbench.machine.signals import as_interrupts, blocked_in_children, held_back, ignore_interrupts
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -86,11 +85,12 @@ class Workers:
         running: dict[Future[Any], T] = {}
         done: list[T] = []
         try:
-            with suppress(BrokenProcessPool):
+            with suppress(BrokenProcessPool), blocked_in_children():
                 for task in tasks:
                     running[self._pool.submit(_work, function, task)] = task
-            for module in self._soon:
-                import_module(module)
+            with held_back():  # a module that is imported by halves cannot be imported again
+                for module in self._soon:
+                    import_module(module)
             for future in as_completed(running):
                 task, error = running[future], future.exception()
                 if not isinstance(error, BrokenProcessPool):
@@ -128,7 +128,7 @@ def _work(function: Callable[[T], Any], task: T) -> Any:
 
 def _prepare() -> None:
     """In a worker: leave Ctrl-C, which reaches the whole process group, to the parent; end when the parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ignore_interrupts()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

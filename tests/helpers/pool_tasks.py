@@ -24,3 +24,13 @@ def ended_from_outside(path: str) -> None:
 def worker(_: int) -> int:
     """Which process does the task."""
     return os.getpid()
+
+
+def interrupts(_: int) -> tuple[bool, bool]:
+    """In a worker: whether SIGINT is ignored, and whether it is blocked."""
+    blocked = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN, blocked
+
+
+def prepare_nothing() -> None:
+    """In place of what prepares a worker: it stays as it was started."""

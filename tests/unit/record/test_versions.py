@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from blank import run_meta
 from msgspec import structs
+from recorded_rows import SHAPE, write_reply, write_tick
 
 from hilbench.errors import RecordError
 from hilbench.metrics import measure
 from hilbench.record import reader
 from hilbench.record.reader import read_meta, read_run
 from hilbench.record.sealed import read_sealed, write_sealed
+from hilbench.record.streams import StreamWriter
 from hilbench.record.versions import Format
+from hilbench.record.writer import Recorder
 from hilbench.report.page import write
 from hilbench.runs.replay import replay
 from hilbench.studies import schema
@@ -85,6 +90,79 @@ def test_a_summary_of_another_version_is_one_line_or_becomes_the_present_one(
 def test_a_key_that_is_not_known_is_passed_over(folder: Path) -> None:
     rewritten(folder, of_a_later_minor_change={"a": 1})
     assert read_meta(folder) == run_meta(status="done")
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "says"),
+    [
+        ("scenario", "controller", "on", r"scenario\.controller: found 'on'; allowed: one; did you mean 'one'\?"),
+        ("scenario", "controllers", {}, r"scenario\.controller: found 'one'; allowed: a key of scenario\.controllers"),
+        ("scenario", "controllers", {"one": {"backend": 3}}, r"controllers\.one\.backend\.kind: found False"),
+        ("scenario", "link", {}, r"scenario\.link\.kind: found None; allowed: text"),
+        ("scenario", "link", {"kind": []}, r"scenario\.link\.kind: found \[\]; allowed: text"),
+        ("scenario", "score", {"change": "load"}, r"score\.change: found 'load'; allowed: a key of scenario\.disturb"),
+        ("plant_spec", "error", "tip_m", r"plant_spec\.error: found 'tip_m'; allowed: a key of plant_spec\.info_units"),
+        ("scenario", "disturbances", {"load": {"at_s": None}}, r"load\.at_s: found None; allowed: a number"),
+        (None, "n_episodes", 10**9, r"n_episodes: found 1000000000; allowed: 0 to 1"),
+        (None, "n_episodes", 10**25, r"Expected `int` .*n_episodes"),
+        (None, "n_episodes", -1, r"Expected `int` >= 0 .*n_episodes"),
+        (None, "link_losses", {"broken_frames": 10**25}, r"Expected `int` .*link_losses\.broken_frames"),
+        (
+            None,
+            "histograms_ns",
+            {"latency": {"8": 10**25}, "link_echo": {}},
+            r"Expected `int` .*histograms_ns\.latency",
+        ),
+        (None, "histograms_ns", {"latency": {"a": 1}, "link_echo": {}}, r"matching regex .*histograms_ns\.latency"),
+    ],
+)
+def test_what_must_fit_together_in_run_json_is_one_line(
+    folder: Path, table: str | None, key: str, value: object, says: str
+) -> None:
+    said = read_sealed(folder / "run.json")
+    rewritten(folder, **({key: value} if table is None else {table: said[table] | {key: value}}))
+    with pytest.raises(RecordError, match=says):
+        read_meta(folder)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_json_of_any_depth_is_one_line(folder: Path, text: str) -> None:
+    (folder / "run.json").write_text(text)
+    with pytest.raises(RecordError, match=r"no readable run\.json in this folder \(maximum recursion depth"):
+        read_meta(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.replace_schema_metadata({"format_version": "6"}), "record version 6; allowed: 5; a newer"),
+        (lambda t: t.replace_schema_metadata(None), "record version 'none'; allowed: 5"),
+        (lambda t: t.drop_columns(["answered"]), "column 'answered': found no such column; allowed: bool"),
+        (lambda t: t.drop_columns(["info.x"]), r"column 'info\.x': found no such column; allowed: double"),
+        (lambda t: t.drop_columns(["events"]), "column 'events': found no such column; allowed: list<uint64>"),
+        (lambda t: t.set_column(0, "seq", pa.array(["0"])), "column 'seq': found string; allowed: int64"),
+        (lambda t: t.append_column("later", pa.array([1])), None),
+    ],
+)
+def test_a_stream_of_another_version_or_without_a_column_is_one_line(
+    tmp_path: Path, change: Callable[[pa.Table], pa.Table], says: str | None
+) -> None:
+    with Recorder(tmp_path, run_meta(plant_spec={"info_units": {"error": "", "x": ""}})) as recorder:
+        rows = recorder.episode(SHAPE, 1)
+        write_tick(rows, 0)
+        write_reply(rows, 0)
+    path = tmp_path / "episode_0000.arrow"
+    with pa.ipc.open_stream(path.read_bytes()) as stream:
+        table = change(stream.read_all())
+    again = StreamWriter(path, table.schema, compress=True)
+    again.write(table.to_batches()[0])
+    again.close()
+    rewritten(tmp_path, streams={path.name: again.totals()})
+    if says is None:
+        assert read_run(tmp_path).episodes[0]["later"].tolist() == [1]
+        return
+    with pytest.raises(RecordError, match=rf"episode_0000\.arrow: {says}"):
+        read_run(tmp_path)
 
 
 def test_numbers_without_a_word_in_json_and_those_of_numpy_come_back(tmp_path: Path) -> None:

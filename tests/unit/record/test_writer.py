@@ -186,7 +186,10 @@ def test_a_batch_that_was_cut_in_the_middle_is_left_out(tmp_path, compress):
 
 def sample(folder, killed):
     """A run of two episodes with an echo and what was measured of it later, by file."""
-    with Recorder(folder, run_meta(plant_spec={"error": "x"})) as recorder:
+    with Recorder(
+        folder,
+        run_meta(scenario={"loop": {"episodes": 2}}, plant_spec={"error": "x", "info_units": {"error": "", "x": ""}}),
+    ) as recorder:
         recorder.echo(np.arange(5) * 10**9)
         for n in (7, 3):
             rows = recorder.episode(SHAPE, 3)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
-from pool_tasks import divide, worker
+from pool_tasks import divide, interrupts, prepare_nothing, worker
 
+from hilbench.studies import pool as pools
 from hilbench.studies.pool import Workers
 
 pytestmark = pytest.mark.timeout(100)
@@ -67,3 +69,24 @@ def test_what_is_needed_later_is_imported_once_workers_are_busy(
         assert "needed_later" not in sys.modules
         pids(pool, 1)
         assert sys.modules.pop("needed_later").__file__ == str(tmp_path / "needed_later.py")
+
+
+def test_an_interruption_waits_until_a_module_is_imported_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needed_later.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhole = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt), Workers(1, ("needed_later",)) as pool:
+        pids(pool, 1)
+    assert sys.modules.pop("needed_later").whole
+
+
+def test_ctrl_c_never_reaches_a_worker_not_even_while_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[bool, bool]] = []
+    with Workers(1) as pool:
+        pool.work([0], interrupts, lambda task, found, error: told.append(found))
+    monkeypatch.setattr(pools, "_prepare", prepare_nothing)
+    with Workers(1) as pool:
+        pool.work([0], interrupts, lambda task, found, error: told.append(found))
+    assert told == [(True, False), (False, True)]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
