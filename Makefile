@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test coverage lint bench bench-quick bench-link soak delay clean
+.PHONY: demo test coverage lint docs docs-links bench bench-quick bench-link soak delay clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
@@ -22,6 +22,15 @@ lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pages and the Python names as a site: docs/_build/html/index.html. A link that leads nowhere is an error.
+docs: $(VENV)/documented
+	rm -f docs/api/*.rst
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs . docs/_build/html
+
+# Whether the links to other sites lead anywhere. It needs a network, and a person who judges what it says.
+docs-links: $(VENV)/documented
+	$(BIN)/python -m sphinx -q -b linkcheck -c docs . docs/_build/links
 
 # How much learning a delay allows: runs/delay/report.html, in about ten minutes.
 delay: $(VENV)/installed
@@ -67,5 +76,9 @@ $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group test --editable ".[sim,video]"
 	@touch $@
 
+$(VENV)/documented: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group docs --editable ".[sim,testing]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-* examples/devices/c/device examples/robots/c/robot runs dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) $(VENV)-* docs/_build docs/api/*.rst examples/devices/c/device examples/robots/c/robot runs dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

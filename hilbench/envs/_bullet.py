@@ -26,6 +26,7 @@ URDF = Path(__file__).parent / "urdf"
 BASE_NAMES = ("x", "y", "z", "qx", "qy", "qz", "qw", "vx", "vy", "vz", "wx", "wy", "wz")
 """What `BulletPlant.base` gives: position, quaternion, velocity and spin, in the world."""
 BASE_UNITS = (*("m",) * 3, *("1",) * 4, *("m/s",) * 3, *("rad/s",) * 3)
+"""The units of BASE_NAMES."""
 
 
 class BulletConfig(SteppedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +66,7 @@ class BulletPlant(SteppedPlant):
     body: int
     """The driven body."""
     work_j: float
-    """The integral of |force x speed| over the driven joints since the episode's start."""
+    """The integral of abs(force x speed) over the driven joints since the episode's start."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -14,6 +14,10 @@ try:
 except ImportError as error:
     raise MissingExtra("pyarrow", "sim") from error
 
+_INTEGERS = (f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+KINDS = {pa.from_numpy_dtype(kind): np.dtype(kind) for kind in ("bool", *_INTEGERS, "float16", "float32", "float64")}
+"""Arrow's type -> NumPy's. `DataType.to_pandas_dtype` wants pandas in some versions of pyarrow."""
+
 
 def as_arrow(values: NDArray[Any]) -> pa.Array:
     """Numbers or booleans, (n,), as `pa.array` gives them. That imports pandas first, in case they are a Series."""
@@ -23,8 +27,8 @@ def as_arrow(values: NDArray[Any]) -> pa.Array:
 
 def as_numpy(values: pa.Array) -> NDArray[Any]:
     """Numbers or booleans, (n,), none of them missing, as `to_numpy` gives them; it imports pandas like `pa.array`."""
-    kind, data, first = np.dtype(values.type.to_pandas_dtype()), values.buffers()[1], values.offset
-    if data is None or values.null_count:
+    kind, data, first = KINDS.get(values.type), values.buffers()[1], values.offset
+    if kind is None or data is None or values.null_count:
         return values.to_numpy(zero_copy_only=False)
     if kind.kind == "b":
         bits = np.unpackbits(np.frombuffer(data, np.uint8), count=first + len(values), bitorder="little")

@@ -1,5 +1,7 @@
 """The contract tests of plug-ins, for whoever writes one: derive a test class, and name the part it is about.
 
+Such a file is::
+
     from hilbench.testing import PlantContract
 
     class TestMine(PlantContract):

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 Carry = Literal["none", "weights", "all"]
 """What survives from one episode to the next: nothing, learnt weights, or all states too."""
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=128)]
+"""The name of a port, a population or a projection."""
 
 
 class Port(Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +78,7 @@ class LawProgram(Struct, frozen=True, tag="law", forbid_unknown_fields=True):
 
 
 Lines = Annotated[tuple[Annotated[str, Meta(max_length=1000)], ...], Meta(max_length=500_000)]
+"""What a LoadReport says of parts of a program: a line each."""
 
 
 class LoadReport(Struct, frozen=True, forbid_unknown_fields=True):

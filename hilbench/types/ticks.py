@@ -19,8 +19,11 @@ States = dict[str, NDArray[Any]]
 """A snapshot: arrays of any shape and type, by name."""
 
 NO_EVENTS: Events = np.empty(0, EVENT)[:]  # views, for everybody shares them and a view cannot be resized
+"""No spike event; everybody shares it."""
 NO_VALUES: Values = np.empty(0, np.float32)[:]
+"""No value; everybody shares it."""
 COUNTERS = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates", "multiplications")
+"""What a Reply counts, in the order of its `counters`."""
 _NOTHING_COUNTED = np.zeros(len(COUNTERS), np.uint64)
 
 HELD, REPLIED, SAFE = range(3)

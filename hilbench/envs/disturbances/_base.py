@@ -15,8 +15,11 @@ from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.types import Events, EventSensor
 
 Seconds = Annotated[float, Meta(ge=0, le=1e6)]
+"""A time or a duration, in s."""
 NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
+"""A number that is 0 or more."""
 Finite = Annotated[float, Meta(ge=-1e6, le=1e6)]
+"""A number of either sign."""
 
 
 class Traits(NamedTuple):

@@ -165,6 +165,8 @@ def present(array: NDArray | None) -> NDArray:
 class StepConstants(NamedTuple):
     """Constants of one step, (size,) float64 each.
 
+    A membrane v with a synaptic current i goes by::
+
         v <- rest + (v - rest) decay + from_current i + from_input x
         i <- syn_decay i + syn_gain x
 

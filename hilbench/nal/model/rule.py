@@ -13,8 +13,11 @@ from hilbench.errors import NetworkError
 from hilbench.types import Name
 
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
+"""A time constant, in s."""
 Amplitude = Annotated[float, Meta(ge=-1e9, le=1e9)]
+"""How much one spike, or a pair, changes a weight; of either sign."""
 Rate = Annotated[float, Meta(ge=0, le=1e9)]
+"""A learning rate."""
 
 
 class Nothing(NamedTuple):
@@ -43,7 +46,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reads_membrane: ClassVar[bool] = False
     """Whether `post` looks at `excess`; engines keep it for such rules alone."""
     by_spikes: ClassVar[bool] = False
-    """Whether weights change by `on_pre` where a spike arrives and by `on_post` where one leaves, else in every step:
+    """Whether weights change by `on_pre` where a spike arrives and by `on_post` where one leaves, else in every step::
 
         on_pre(c, w, s, x, z, y) and on_post(c, w, s, x, z, y) -> the weight's change
         change(c, w, e, s, x, z, y, d) -> the weight's change, and the synapse's traces one step on

@@ -60,6 +60,11 @@ def test_it_comes_back_as_arrow_gives_it(values: NDArray, cut: slice) -> None:
     np.testing.assert_array_equal(found, values[cut])
 
 
+def test_every_kind_of_number_comes_back_as_itself() -> None:
+    kinds = [np.dtype(kind) for kind in ("bool", "int8", "int64", "uint8", "uint16", "uint64", "f2", "f4", "f8")]
+    assert [as_numpy(pa.array(np.ones(3, kind))).dtype for kind in kinds] == kinds
+
+
 def test_what_is_missing_is_no_number() -> None:
     np.testing.assert_array_equal(as_numpy(pa.array([1.5, None, 2.5])), [1.5, np.nan, 2.5])
 
