@@ -98,7 +98,7 @@ class Workers:
                     ended(task, None if error else future.result(), error)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
-                log.warning("interrupted: waiting for what runs; interrupt again to end that too")
+                log.warning("interrupted: waiting for what runs; Ctrl-C three times in all ends that too")
             self.close()
             raise
         left = [task for task in tasks if task not in done]
