@@ -168,11 +168,13 @@ def _write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 def _bytes(path: Path) -> NDArray[np.uint8]:
-    """A file as (n,) uint8, mapped; empty where it is missing or cannot be read."""
+    """A file as (n,) uint8, mapped; empty where it is missing. Raises RecordError for one that cannot be read."""
     try:
         return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
-    except OSError:
+    except FileNotFoundError:
         return np.empty(0, np.uint8)
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _pieces(path: Path, lines: NDArray[np.uint8]) -> Iterator[Piece]:

@@ -307,3 +307,12 @@ def test_the_last_word_says_how_a_run_ended(tmp_path, error, status):
     run_data = read_run(tmp_path)
     assert run_data.meta.status == status
     assert len(run_data.episodes[0]["seq"]) == 1
+
+
+def test_a_stream_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    with Recorder(tmp_path, run_meta()) as recorder:
+        write_tick(recorder.episode(SHAPE, 10), 0)
+    (tmp_path / "episode_0000.arrow").unlink()
+    (tmp_path / "episode_0000.arrow").mkdir()
+    with pytest.raises(RecordError, match=r"episode_0000\.arrow: cannot be read: Is a directory"):
+        read_run(tmp_path)
