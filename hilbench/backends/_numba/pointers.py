@@ -60,7 +60,7 @@ def call(typing, address, table, plan, learning):
     typing : typing context
         numba's.
     address : int
-        The address, of the function or of the number.
+        The function's address.
     table : int
         The address of the kernel's table.
     plan : int
@@ -86,7 +86,7 @@ def prefetch(typing, address):
     typing : typing context
         numba's.
     address : int
-        The address, of the function or of the number.
+        Any address of the cache line.
     """
 
     def build(context, builder, signature, arguments):
@@ -109,7 +109,7 @@ def atomic_add(typing, address, amount):
     typing : typing context
         numba's.
     address : int
-        The address, of the function or of the number.
+        The number's address.
     amount : int
         What is added.
     """
