@@ -106,7 +106,7 @@ class RemembersTheLastEpisode(SoundPlant):
 
 class HashesText(SoundPlant):
     def state(self):
-        return np.array([self.x + hash("x") % 7])
+        return np.array([self.x + hash("x") % 1_000_003])
 
 
 class CountsCalls(SoundPlant):
