@@ -74,6 +74,7 @@ def measure(n_ticks: int, rounds: int) -> dict[str, list[float]]:
 def plain_run(plant: Any, agent: Agent, rows: EpisodeRows, actions: NDArray[np.float64], level: int) -> int:
     """Nanoseconds of a loop with the parts up to `level`; without a decoder, with the actions of an earlier run."""
     spec, link, decoded = plant.plant_spec, agent.link, np.zeros(actions.shape[1])
+    decode = agent.control.decoder.decode
     limits, given = tuple(zip(spec.action_low, spec.action_high, strict=True)), [tuple(a) for a in actions.tolist()]
     plant.reset(seed=0)
     agent.reset(0)
@@ -94,7 +95,7 @@ def plain_run(plant: Any, agent: Agent, rows: EpisodeRows, actions: NDArray[np.f
             reply = link.receive(TIMEOUT_NS)
             arrived_ns = monotonic_ns()
         if level > 2:
-            agent.decode(reply, decoded)
+            decode(reply.values, reply.events, decoded)
             action, clipped, not_finite = bounded(decoded.tolist(), limits, spec.safe_action)
             decoded_ns = monotonic_ns()
         if level > 4:
@@ -104,7 +105,7 @@ def plain_run(plant: Any, agent: Agent, rows: EpisodeRows, actions: NDArray[np.f
         plant.advance(1, action)
         if level > 5:
             rows.acted(k, 0, action, REPLIED)
-        if level > 6 and rows.full:
+        if level > 6 and rows.opened >= rows.full_at:
             rows.flush(k + 1)
     if level > 6:
         rows.close()

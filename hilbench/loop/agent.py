@@ -20,7 +20,6 @@ from hilbench.types import (
     LoadReport,
     PlantSpec,
     Probes,
-    Reply,
     Tick,
     Values,
     size_of,
@@ -112,18 +111,6 @@ class Agent:
             control.modulate(obs, sensed, reward, info, tick.modulators)
         return tick
 
-    def decode(self, reply: Reply, action: NDArray[np.float64]) -> None:
-        """Write a reply's action.
-
-        Parameters
-        ----------
-        reply : Reply
-            What the device answered.
-        action : (n_actions,) float64
-            Written in place, in the units of the plant's actions.
-        """
-        self.control.decoder.decode(reply.values, reply.events, action)
-
     def act(
         self, obs: Values, reward: float = 0.0, info: Mapping[str, float] | None = None, events: Events | None = None
     ) -> Action:
@@ -152,7 +139,7 @@ class Agent:
         self.link.send(self.encode(seq, seq * self.period_us * 1000, obs, reward, info, True, events))
         while (reply := self.link.receive(round(self.link.config.timeout_s * 1e9))) is not None:
             if reply.seq == seq:
-                self.decode(reply, self.action)
+                self.control.decoder.decode(reply.values, reply.events, self.action)
                 if not _finite(self.action):
                     raise HilbenchError(f"tick {seq}: the controller's action is {self.action.tolist()}, not finite")
                 return self._as_step_takes_it()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from time import monotonic_ns, sleep
 from typing import Protocol, TypeVar
@@ -57,6 +57,8 @@ class Clock(Protocol):
     """Reads the wall's clock, for stamps."""
     spin_ns: int
     """How long before an instant a wait is polled, in nanoseconds."""
+    recorded_late: Sequence[bool] | None
+    """Of a run that is repeated: by tick, whether its reply was late. None where the plant's time says it."""
 
     def running(self) -> AbstractContextManager[None]:
         """Keep the garbage collector out of the way for the length of a run."""
@@ -70,8 +72,8 @@ class Clock(Protocol):
     def instant_ns(self, since_start_ns: int) -> int:
         """The instant on this clock at that time after the episode's start."""
 
-    def pass_until(self, since_start_ns: int, wait: Callable[[int], object] | None = None) -> None:
-        """Let time pass until then; returns at once on a virtual clock.
+    def pass_until(self, since_start_ns: int, wait: Callable[[int], object] | None = None) -> int:
+        """Let time pass until then, and give the instant on this clock; returns at once on a virtual clock.
 
         Parameters
         ----------
@@ -112,23 +114,13 @@ class Clock(Protocol):
     def reaches(self, k: int) -> bool:
         """Whether tick `k`, once encoded, is put on the link."""
 
-    def late(self, seq: int, overdue: bool) -> bool:
-        """Whether a reply counts as late.
-
-        Parameters
-        ----------
-        seq : int
-            Its tick.
-        overdue : bool
-            Whether its deadline has passed on the plant's time.
-        """
-
 
 class Wall(Clock):
     """Real time, on an absolute schedule."""
 
     realtime = free_running = True
     ticks: int | None = None
+    recorded_late: Sequence[bool] | None = None
     LEAD_NS = 2_000_000
 
     def __init__(
@@ -150,8 +142,10 @@ class Wall(Clock):
     def instant_ns(self, since_start_ns: int) -> int:
         return self._start_ns + since_start_ns
 
-    def pass_until(self, since_start_ns: int, wait: Callable[[int], object] | None = None) -> None:
-        (wait or self._sleep_until)(self._start_ns + since_start_ns)
+    def pass_until(self, since_start_ns: int, wait: Callable[[int], object] | None = None) -> int:
+        until_ns = self._start_ns + since_start_ns
+        (wait or self._sleep_until)(until_ns)
+        return until_ns
 
     def _sleep_until(self, until_ns: int) -> None:
         sleep_then_poll(until_ns, self.spin_ns, self.now_ns, self._sleep)
@@ -167,6 +161,3 @@ class Wall(Clock):
 
     def reaches(self, k: int) -> bool:
         return True
-
-    def late(self, seq: int, overdue: bool) -> bool:
-        return overdue

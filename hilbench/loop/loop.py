@@ -56,9 +56,9 @@ class Loop:
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
         self._safe, self._decoded = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
         self._discrete = tuple(i for i, n in enumerate(plant_spec.choices) if n)
-        self._sense, self._blind = getattr(plant, "events", lambda: NO_EVENTS), getattr(plant, "blind", None)
+        self._sense, self._blind = getattr(plant, "events", None), getattr(plant, "blind", None)
         self._may_be_old = self._silence_ns is not None or self._blind is not None or config.late == "safe"
-        self._learns = agent.control.modulate is not None
+        self._learns, self._decode = agent.control.modulate is not None, agent.control.decoder.decode
         self._second_ticks = max(1, 1_000_000_000 // self._period_ns)
         self._batch = self._second_ticks if clock.realtime else BATCH_ROWS
 
@@ -104,7 +104,7 @@ class Loop:
         for k in range(self._ticks if self._clock.ticks is None else self._clock.ticks):
             if play(k):
                 break
-            if rows.full:
+            if rows.opened >= rows.full_at:
                 rows.flush(episode.settled(k))
             if self._progress is not None and k % self._second_ticks == 0:
                 self._progress(k * self._period_ns * 1e-9)
@@ -135,15 +135,15 @@ class Loop:
     def _tick(self, k: int) -> bool:
         """One control period; True when the episode has ended instead."""
         episode, clock, receive = self._episode, self._clock, self._receive_until
-        clock.pass_until(k * self._period_ns, receive)
+        scheduled_ns = clock.pass_until(k * self._period_ns, receive)
         seen = self._look()
         _, _, terminated, truncated, _ = seen[0]
         ended = terminated or truncated
         in_flight = episode.in_flight(k - self._give_up_ticks) if episode.unanswered else 0
         if clock.skips(k, in_flight) or (ended and not self._learns):
-            self._row(k, seen)
+            self._row(k, seen, scheduled_ns)
         else:
-            self._send(k, seen)  # an episode's end too, for what learns: the reply comes too late to act
+            self._send(k, seen, scheduled_ns)  # an episode's end too, for what learns: the reply comes too late to act
         if ended:
             return True
         first = k * self._steps
@@ -155,10 +155,11 @@ class Loop:
     def _look(self) -> Seen:
         """What the plant shows and its sensors tell. They are asked once per tick: reading empties event sensors."""
         if (seen := self._episode.seen) is None:
-            seen = self._episode.seen = self._plant.observe(), self._sense(), self._clock.now_ns()
+            told = NO_EVENTS if self._sense is None else self._sense()
+            seen = self._episode.seen = self._plant.observe(), told, self._clock.now_ns()
         return seen
 
-    def _send(self, k: int, seen: Seen) -> None:
+    def _send(self, k: int, seen: Seen, scheduled_ns: int) -> None:
         """Encode what was seen, put it on the link and open tick `k`'s row; on a virtual clock, wait for the reply."""
         episode, clock = self._episode, self._clock
         (obs, reward, _, _, info), events, _ = seen
@@ -168,19 +169,19 @@ class Loop:
         if reaches:
             self._link.send(tick)
         sent_ns = clock.now_ns()
-        self._row(k, seen, tick, encoded_ns, sent_ns)
+        self._row(k, seen, scheduled_ns, tick, encoded_ns, sent_ns)
         if reaches and not clock.pause_for(self._await, k):
             episode.asked(k, sent_ns)
 
-    def _row(self, k: int, seen: Seen, tick: Tick | None = None, encoded_ns: int = 0, sent_ns: int = 0) -> None:
-        """Open tick `k`'s row, with when it was captured, encoded and sent; without a Tick it was skipped."""
+    def _row(
+        self, k: int, seen: Seen, scheduled_ns: int, tick: Tick | None = None, encoded_ns: int = 0, sent_ns: int = 0
+    ) -> None:
+        """Open tick `k`'s row, with when it was due, captured, encoded and sent; without a Tick it was skipped."""
         (obs, reward, terminated, truncated, info), events, captured_ns = seen
         self._episode.seen = None
-        t_ns, lost = k * self._period_ns, len(events) if tick is None else 0
-        learning = tick is not None and tick.learning
-        scheduled_ns = self._clock.instant_ns(t_ns)
+        learning, lost = (False, len(events)) if tick is None else (tick.learning, 0)
         row = (
-            k, t_ns // 1000, tick is None, learning, scheduled_ns, captured_ns, encoded_ns, sent_ns,
+            k, k * self._period_ns // 1000, tick is None, learning, scheduled_ns, captured_ns, encoded_ns, sent_ns,
             reward, terminated, truncated, lost,
         )  # fmt: skip
         self._episode.rows.tick(row, tick, obs, self._plant.state(), info, events)
@@ -215,7 +216,7 @@ class Loop:
         """Wait for tick `k`'s reply. On a virtual clock every reply is waited for, and held until it is due."""
         while (reply := self._link.receive(self._lost_ns)) is not None:
             if reply.seq == k:
-                self._arrived(reply)
+                self._take(reply)
                 return
         self._lost(f" to tick {k}")
 
@@ -239,23 +240,29 @@ class Loop:
         raise LinkError(f"{self._link}: no reply{what} within {self._lost_ns * 1e-9:g} s; the device is lost")
 
     def _arrived(self, reply: Reply) -> None:
+        """Take a reply, but one to no tick of this episode, and one that came before."""
+        rows = self._episode.rows
+        if reply.seq < rows.opened and not rows.answered(reply.seq):
+            self._take(reply)
+
+    def _take(self, reply: Reply) -> None:
         """Record a reply and put its action where the physics step that it is due at finds it."""
-        seq, episode = reply.seq, self._episode
-        if seq >= episode.rows.opened or episode.rows.answered(seq):
-            return  # a reply to no tick of this episode, or one that came twice
-        now_ns = self._clock.now_ns()
+        seq, episode, clock = reply.seq, self._episode, self._clock
+        now_ns = clock.now_ns()
         if episode.unanswered:
             episode.answered(seq, now_ns)
-        due = self._clock.assign_due_step(seq)
+        due = clock.assign_due_step(seq)
         # Late is what acts after its deadline on the plant's time: when the loop itself falls behind the clock, the
         # plant has not moved either.
         acts = episode.next_step if due is None else due
-        late = self._clock.late(seq, acts * self._step_ns - seq * self._period_ns > self._deadline_ns)
+        late = acts * self._step_ns - seq * self._period_ns > self._deadline_ns
+        if clock.recorded_late is not None:  # of a reply that never acted, the step says nothing
+            late = clock.recorded_late[seq]
         gap = seq - reply.prev_seq - 1
         slip = max(0, gap - self._config.catch_up) if gap else 0
-        self._agent.decode(reply, self._decoded)
+        self._decode(reply.values, reply.events, self._decoded)
         action, clipped, not_finite = bounded(self._decoded.tolist(), self._limits, self._safe, self._discrete)
-        decoded_ns = self._clock.now_ns()
+        decoded_ns = clock.now_ns()
         episode.rows.reply(reply, now_ns, decoded_ns, slip, late, clipped, not_finite)
         if not (late and self._config.late == "drop") and due != NEVER:
             episode.put(-1 if due is None else due, seq, action)
@@ -292,7 +299,7 @@ class Loop:
             seen = self._look()
             _, _, terminated, truncated, _ = seen[0]
             episode.ended = terminated or truncated
-            self._row(k, seen)
+            self._row(k, seen, self._clock.instant_ns(k * self._period_ns))
         for step in range(episode.next_step, (k + 1) * self._steps):
             self._clock.pass_until(step * self._step_ns)
             self._act(*divmod(step, self._steps), step)

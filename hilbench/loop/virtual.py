@@ -41,6 +41,7 @@ class Virtual(Clock):
     realtime = False
     free_running = False
     ticks: int | None = None
+    recorded_late: Sequence[bool] | None = None
     now_ns: Callable[[], int] = staticmethod(monotonic_ns)
     spin_ns = SPIN_NS
 
@@ -56,8 +57,9 @@ class Virtual(Clock):
     def instant_ns(self, since_start_ns: int) -> int:
         return since_start_ns
 
-    def pass_until(self, since_start_ns: int, wait: Callable[[int], object] | None = None) -> None:
+    def pass_until(self, since_start_ns: int, wait: Callable[[int], object] | None = None) -> int:
         """It is then already."""
+        return since_start_ns
 
     def pause_for(self, wait: Callable[[T], object], argument: T) -> bool:
         wait(argument)
@@ -73,9 +75,6 @@ class Virtual(Clock):
 
     def reaches(self, k: int) -> bool:
         return True
-
-    def late(self, seq: int, overdue: bool) -> bool:
-        return overdue
 
 
 class Lockstep(Virtual):
@@ -168,7 +167,7 @@ class Recorded(Virtual):
     def start(self, seed: int) -> None:
         episode = next(self._episodes)
         self.ticks = len(episode["seq"])
-        self._applied, self._skipped, self._processed, self._late = (
+        self._applied, self._skipped, self._processed, self.recorded_late = (
             episode[name].tolist() for name in ("applied_step", "skipped", "processed", "late")
         )
 
@@ -181,7 +180,3 @@ class Recorded(Virtual):
 
     def reaches(self, k: int) -> bool:
         return self._processed[k]
-
-    def late(self, seq: int, overdue: bool) -> bool:
-        # Of a reply that never acted, the step says nothing.
-        return self._late[seq]

@@ -40,14 +40,11 @@ class EpisodeRows:
         self._lists: dict[str, dict[int, NDArray[Any]]] = {name: {} for name in LISTS}
         self.opened = 0
         """How many rows there are."""
+        self.full_at = self._n
+        """How many rows there have to be for a batch to be written, once its rows are settled."""
         self._written = self._held_bytes = 0
         self._allocate(2)
         self._stream = stream(layout.batch(self._rows[:0], self._lists).schema)
-
-    @property
-    def full(self) -> bool:
-        """Whether a batch could be written, once its rows are settled."""
-        return self._written + self._n <= self.opened or self._held_bytes > HELD_BYTES
 
     def tick(
         self, row: tuple[Any, ...], tick: Tick | None, obs: Values, state: NDArray[np.float64],
@@ -190,6 +187,7 @@ class EpisodeRows:
         self._stream.write(self._layout.batch(self._rows[at : at + n], lists))
         self._memory[at * self._size : (at + n) * self._size] = self._empty[: n * self._size]
         self._written += n
+        self.full_at = self._written + (self._n if self._held_bytes <= HELD_BYTES else 0)
 
     def _allocate(self, batches: int) -> None:
         self._capacity = batches * self._n
@@ -207,6 +205,8 @@ class EpisodeRows:
     def _hold(self, column: str, k: int, array: NDArray[Any]) -> None:
         self._lists[column][k] = array
         self._held_bytes += array.nbytes
+        if self._held_bytes > HELD_BYTES:
+            self.full_at = 0
 
 
 def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, float]], Sequence[float]]:

@@ -44,7 +44,7 @@ def test_every_column_comes_back_whenever_its_reply_came(tmp_path_factory, n, ba
             for k in [k for k in due if due[k] == now]:
                 assert not rows.answered(k)
                 write_reply(rows, k)
-            if rows.full:
+            if rows.opened >= rows.full_at:
                 rows.flush(min([k for k in due if due[k] > now and k <= now], default=now + 1))
         answered = np.array([k in due and due[k] < n for k in range(n)])
     run = read_run(folder)
@@ -82,7 +82,7 @@ def test_many_events_leave_in_smaller_batches(tmp_path, monkeypatch):
         rows = recorder.episode(SHAPE, 100)
         for k in range(8):
             write_tick(rows, k)
-            if rows.full:
+            if rows.opened >= rows.full_at:
                 rows.flush(k + 1)
     assert sum(written) == 8
     assert 1 < len(written) < 8
