@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "adaptivity": "adaptivity",
+    "adaptivity[return]": "of return",
+    "retained": "retained",
+    "loss[before]": "loss before",
+    "loss[after]": "loss after",
     "error_rms": "error",
     "return": "return",
     "latency[p50]": "latency p50",
@@ -138,16 +142,28 @@ def print_summary(summary: Summary, folder: Path) -> None:
     shown = [name for name in headings if name in asked or name in told]
     title = f"{summary.suite}: interquartile means over seeds; summary.json has their intervals"
     table = Table(title=title, title_justify="left")
-    for heading in ("cell", *(escape(printable(headings[name])) for name in shown), "seeds"):
+    controls = ["controls"] if any(cell.controls is not None for cell in cells) else []
+    for heading in ("cell", *(escape(printable(headings[name])) for name in shown), *controls, "seeds"):
         table.add_column(heading, justify="left" if heading == "cell" else "right")
     for cell in cells:
         point = "".join(f", {words.setting(key, value)}" for key, value in cell.point.items())
         felt = cell.mode != "lockstep"
         numbers = [_shown(cell.metrics.get(name) if felt or name not in LATE else None) for name in shown]
         seeds = f"{len(cell.seeds) - len(cell.failures)}/{len(cell.seeds)}"
-        table.add_row(escape(cell.label + point), *(escape(printable(number)) for number in numbers), seeds)
+        said = [_controls(cell)] if controls else []
+        table.add_row(escape(cell.label + point), *(escape(printable(number)) for number in numbers), *said, seeds)
     Console().print(table)
+    for cell in cells:
+        for text in cell.controls or ():
+            print(f"{printable(cell.label)}: {printable(text)}")
     print(f"Wrote {folder}/summary.json; `hilbench report {shlex.quote(str(folder))}` draws it.")
+
+
+def _controls(cell: Cell) -> str:
+    """Whether a cell's controls passed."""
+    from hilbench.report import words
+
+    return words.ABSENT if cell.controls is None else "failed" if cell.controls else "passed"
 
 
 def _shown(entry: Metric | None) -> str:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hilbench.coders._blindfold import Blindfold
     from hilbench.coders._crossings import Crossings
     from hilbench.coders._names import columns_of, spread
     from hilbench.coders._ports import PortDecoders, PortEncoders
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from hilbench.coders._tables import port_decoders, port_encoders
 
 __all__ = [
-    "Crossings", "PortDecoders", "PortEncoders", "columns_of", "events_at", "port_decoders", "port_encoders", "spread",
+    "Blindfold", "Crossings", "PortDecoders", "PortEncoders", "columns_of", "events_at", "port_decoders",
+    "port_encoders", "spread",
 ]  # fmt: skip
 _HOMES = {
+    "_blindfold": ("Blindfold",),
     "_crossings": ("Crossings",),
     "_names": ("columns_of", "spread"),
     "_ports": ("PortDecoders", "PortEncoders"),

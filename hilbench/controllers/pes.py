@@ -57,7 +57,7 @@ class PES(Controller):
             pd_1, pd_2 = pd_nm(arm, state(obs))
             modulators[0], modulators[1] = -pd_1, -pd_2
 
-        return BuiltController(network, encoder, decoder, error)
+        return BuiltController(network, encoder, decoder, error, blind_inputs=("state",))
 
 
 def _network(config: PESConfig, seed: int, *, whole: bool) -> Network:

@@ -30,6 +30,8 @@ class Plant(gymnasium.Env, ABC):
     """What a scenario's `[plant]` table may hold, besides `kind`."""
     control_steps: int
     """Physics steps per control period."""
+    next_episode: int = 0
+    """Number of the episode that the next `reset` starts, for what changes by episode. A run sets it, or it counts."""
 
     @property
     @abstractmethod

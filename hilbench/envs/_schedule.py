@@ -34,16 +34,26 @@ class Schedule:
     def __init__(self, tables: Mapping[str, Any], traits: Traits, step_s: float) -> None:
         self._n_joints, self._step_us = len(traits.joints), round(step_s * 1e6)
         found = configured("disturbances", tables)
-        self._windows = [_window(name, each, traits, step_s) for name, each in found.items()]
-        self._telling = [each for each in self._windows if type(each.disturbance).tell is not Disturbance.tell]
+        self._all = [_window(name, each, traits, step_s) for name, each in found.items()]
+        self._windows: list[_Window] = []  # of the present episode
         self.active: list[Disturbance] = []
         self.wake = 0
         """The step at which `at` must be asked again; until then nothing changes."""
 
-    def reset(self, seed: int) -> None:
-        """Start an episode at step 0."""
-        for window in self._windows:
+    def reset(self, seed: int, episode: int = 0) -> None:
+        """Start an episode at step 0.
+
+        Parameters
+        ----------
+        seed : int
+            Feeds the disturbances' randomness.
+        episode : int
+            Its number, for those that begin or end with one.
+        """
+        for window in self._all:
             window.disturbance.reset(seed)
+        self._windows = [window for window in self._all if episode in window.episodes]
+        self._telling = [each for each in self._windows if type(each.disturbance).tell is not Disturbance.tell]
         self.active = []
         self.wake = 0
 
@@ -88,6 +98,8 @@ class _Window:
     start: int
     full: int
     stop: int
+    episodes: range
+    """Those in which it acts."""
 
     def level(self, step: int) -> float:
         return (step - self.start) / (self.full - self.start) if step < self.full else 1.0
@@ -117,4 +129,10 @@ def _window(name: str, found: tuple[Any, Timing], traits: Traits, step_s: float)
     stop = NEVER if config.until_s is None else round(config.until_s / step_s)
     if stop <= start:
         raise ScenarioError(f"{where}.until_s: found {config.until_s} s, expected later than at_s = {config.at_s} s")
-    return _Window(cls(config, traits, where), start, start + round(config.ramp_s / step_s), stop)
+    last = NEVER if config.until_episode is None else config.until_episode
+    if last <= config.at_episode:
+        raise ScenarioError(
+            f"{where}.until_episode: found {config.until_episode}, expected more than at_episode = {config.at_episode}"
+        )
+    full = start + round(config.ramp_s / step_s)
+    return _Window(cls(config, traits, where), start, full, stop, range(config.at_episode, last))

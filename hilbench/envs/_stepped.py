@@ -202,14 +202,17 @@ class SteppedPlant(Plant):
         seed : int, optional
             Decides all that is drawn in the episode; without it Gymnasium's generator does.
         options : dict, optional
-            Not used.
+            `episode`, a whole number: which episode it is, for disturbances that begin or end with one. It is the one
+            after the last when absent.
         """
         super().reset(seed=seed)
         episode = int(self.np_random.integers(2**63)) if seed is None else seed
+        number = (options or {}).get("episode", self.next_episode)
+        self.next_episode = number + 1
         self._index, self.time_s = 0, 0.0
         self.forces = [0.0] * len(self.traits.actuators)
         self.begin(stream(episode, "plant"))
-        self._schedule.reset(episode)
+        self._schedule.reset(episode, number)
         self._rack.reset(episode)
         self._arrive()
         obs, _, _, _, info = self.observe()

@@ -120,7 +120,8 @@ class Gymnasium(Plant):
         super().reset(seed=seed)
         episode = int(self.np_random.integers(2**31)) if seed is None else seed
         obs, info = self.env.reset(seed=episode, options=options)
-        self._schedule.reset(episode)
+        number, self.next_episode = self.next_episode, self.next_episode + 1
+        self._schedule.reset(episode, number)
         self._rack.reset(episode)
         self._index, self._reward, self._ended = 0, 0.0, (False, False)
         self._take(obs, info, at_reset=True)

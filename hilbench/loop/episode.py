@@ -8,12 +8,13 @@ from heapq import heappop, heappush
 from math import isfinite
 
 from hilbench.record.rows import EpisodeRows
+from hilbench.scenario.loop import LoopConfig
 from hilbench.types import Events, Observation
 
 Action = tuple[float, ...]
 """(n_actions,): a tuple, for a plant may write over what it is given."""
-Seen = tuple[Observation, Events, int]
-"""What the plant showed and its sensors told at a tick, and when that was, in nanoseconds of the wall's clock."""
+Seen = tuple[Observation, Events, int, int]
+"""What the plant showed and its sensors told at a tick; when it was due and when that was, in ns of the run's clock."""
 
 
 class Episode:
@@ -115,6 +116,24 @@ class Episode:
         """
         oldest = self.unanswered[0] if self.unanswered else k + 1
         return min((seq for _, seq, _ in self.ready), default=oldest) if self.ready else oldest
+
+
+def learning_ticks(config: LoopConfig, number: int, n_ticks: int) -> int:
+    """How many ticks of an episode, from its first one on, may learn.
+
+    Parameters
+    ----------
+    config : LoopConfig
+    number : int
+        The episode's.
+    n_ticks : int
+        How many ticks it has at most.
+    """
+    if not config.learning or (config.freeze_at_episode is not None and number >= config.freeze_at_episode):
+        return 0
+    return (
+        n_ticks if config.freeze_at_s is None else -(-round(config.freeze_at_s * 1e9) // round(config.period_s * 1e9))
+    )
 
 
 def bounded(

@@ -18,9 +18,10 @@ from hilbench.errors import LinkError, RecordError
 from hilbench.loop.agent import Agent
 from hilbench.loop.blame import fault_of
 from hilbench.loop.clock import NEVER, Clock
-from hilbench.loop.episode import Episode, Seen, bounded
+from hilbench.loop.episode import Episode, Seen, bounded, learning_ticks
 from hilbench.loop.outcome import Outcome
 from hilbench.loop.recovery import LOST, Recovery
+from hilbench.loop.staleness import too_old
 from hilbench.record.columns import Widths
 from hilbench.record.writer import Recorder
 from hilbench.scenario.loop import LoopConfig
@@ -49,15 +50,13 @@ class Loop:
         self._ticks = round(config.duration_s / config.period_s)
         self._deadline_ns = round((config.deadline_s or config.period_s) * 1e9)
         self._give_up_ticks = -(-round((config.give_up_s or 10 * config.period_s) * 1e9) // self._period_ns)
-        self._silence_ns = round(config.silence_s * 1e9) if clock.free_running else None
         self._lost_ns = round(self._link.config.timeout_s * 1e9)
-        freeze_s = config.freeze_at_s if config.learning else 0.0
-        self._freeze_tick = self._ticks if freeze_s is None else -(-round(freeze_s * 1e9) // self._period_ns)
+        self._learning_ticks = 0  # of the episode under way
         self._limits = tuple(zip(plant_spec.action_low, plant_spec.action_high, strict=True))
         self._safe, self._decoded = tuple(plant_spec.safe_action), np.zeros(len(plant_spec.safe_action))
         self._discrete = tuple(i for i, n in enumerate(plant_spec.choices) if n)
-        self._sense, self._blind = getattr(plant, "events", None), getattr(plant, "blind", None)
-        self._may_be_old = self._silence_ns is not None or self._blind is not None or config.late == "safe"
+        self._sense = getattr(plant, "events", None)
+        self._too_old = too_old(config, plant, clock.free_running, self._deadline_ns)
         self._learns, self._decode = agent.control.modulate is not None, agent.control.decoder.decode
         self._second_ticks = max(1, 1_000_000_000 // self._period_ns)
         self._batch = self._second_ticks if clock.realtime else BATCH_ROWS
@@ -91,7 +90,9 @@ class Loop:
 
     def _begin(self, number: int) -> None:
         """Reset plant and device, and open the episode's record."""
-        seed = self._config.seed + number
+        seed, self._learning_ticks = self._config.seed + number, learning_ticks(self._config, number, self._ticks)
+        if hasattr(self._plant, "next_episode"):
+            self._plant.next_episode = number
         self._plant.reset(seed=seed)
         self._recovery.reset(number, seed)
         widths = Widths.of(self._plant, self._agent.control.program, self._steps)
@@ -135,15 +136,14 @@ class Loop:
     def _tick(self, k: int) -> bool:
         """One control period; True when the episode has ended instead."""
         episode, clock, receive = self._episode, self._clock, self._receive_until
-        scheduled_ns = clock.pass_until(k * self._period_ns, receive)
-        seen = self._look()
+        seen = self._look(clock.pass_until(k * self._period_ns, receive))
         _, _, terminated, truncated, _ = seen[0]
         ended = terminated or truncated
         in_flight = episode.in_flight(k - self._give_up_ticks) if episode.unanswered else 0
         if clock.skips(k, in_flight) or (ended and not self._learns):
-            self._row(k, seen, scheduled_ns)
+            self._row(k, seen)
         else:
-            self._send(k, seen, scheduled_ns)  # an episode's end too, for what learns: the reply comes too late to act
+            self._send(k, seen)  # an episode's end too, for what learns: the reply comes too late to act
         if ended:
             return True
         first = k * self._steps
@@ -152,32 +152,30 @@ class Loop:
             self._act(k, j, first + j)
         return False
 
-    def _look(self) -> Seen:
+    def _look(self, scheduled_ns: int) -> Seen:
         """What the plant shows and its sensors tell. They are asked once per tick: reading empties event sensors."""
         if (seen := self._episode.seen) is None:
             told = NO_EVENTS if self._sense is None else self._sense()
-            seen = self._episode.seen = self._plant.observe(), told, self._clock.now_ns()
+            seen = self._episode.seen = self._plant.observe(), told, scheduled_ns, self._clock.now_ns()
         return seen
 
-    def _send(self, k: int, seen: Seen, scheduled_ns: int) -> None:
+    def _send(self, k: int, seen: Seen) -> None:
         """Encode what was seen, put it on the link and open tick `k`'s row; on a virtual clock, wait for the reply."""
         episode, clock = self._episode, self._clock
-        (obs, reward, _, _, info), events, _ = seen
+        (obs, reward, _, _, info), events, _, _ = seen
         reaches = clock.reaches(k)
-        tick = self._agent.encode(k, k * self._period_ns, obs, reward, info, k < self._freeze_tick, events)
+        tick = self._agent.encode(k, k * self._period_ns, obs, reward, info, k < self._learning_ticks, events)
         encoded_ns = clock.now_ns()
         if reaches:
             self._link.send(tick)
         sent_ns = clock.now_ns()
-        self._row(k, seen, scheduled_ns, tick, encoded_ns, sent_ns)
+        self._row(k, seen, tick, encoded_ns, sent_ns)
         if reaches and not clock.pause_for(self._await, k):
             episode.asked(k, sent_ns)
 
-    def _row(
-        self, k: int, seen: Seen, scheduled_ns: int, tick: Tick | None = None, encoded_ns: int = 0, sent_ns: int = 0
-    ) -> None:
+    def _row(self, k: int, seen: Seen, tick: Tick | None = None, encoded_ns: int = 0, sent_ns: int = 0) -> None:
         """Open tick `k`'s row, with when it was due, captured, encoded and sent; without a Tick it was skipped."""
-        (obs, reward, terminated, truncated, info), events, captured_ns = seen
+        (obs, reward, terminated, truncated, info), events, scheduled_ns, captured_ns = seen
         self._episode.seen = None
         learning, lost = (False, len(events)) if tick is None else (tick.learning, 0)
         row = (
@@ -193,7 +191,7 @@ class Loop:
             source = REPLIED
             episode.rows.applied(episode.acting, step, self._clock.now_ns())
         action = episode.action
-        if episode.acting < 0 or (self._may_be_old and self._is_old(step)):
+        if episode.acting < 0 or (self._too_old is not None and self._too_old(step, episode.acting)):
             action, source = self._safe, SAFE
         self._plant.advance(1, action)
         episode.rows.acted(k, j, action, source)
@@ -255,9 +253,8 @@ class Loop:
         # Late is what acts after its deadline on the plant's time: when the loop itself falls behind the clock, the
         # plant has not moved either.
         acts = episode.next_step if due is None else due
-        late = acts * self._step_ns - seq * self._period_ns > self._deadline_ns
-        if clock.recorded_late is not None:  # of a reply that never acted, the step says nothing
-            late = clock.recorded_late[seq]
+        overdue = acts * self._step_ns - seq * self._period_ns > self._deadline_ns
+        late = overdue if clock.recorded_late is None else clock.recorded_late[seq]
         gap = seq - reply.prev_seq - 1
         slip = max(0, gap - self._config.catch_up) if gap else 0
         self._decode(reply.values, reply.events, self._decoded)
@@ -266,15 +263,6 @@ class Loop:
         episode.rows.reply(reply, now_ns, decoded_ns, slip, late, clipped, not_finite)
         if not (late and self._config.late == "drop") and due != NEVER:
             episode.put(-1 if due is None else due, seq, action)
-
-    def _is_old(self, step: int) -> bool:
-        """Whether what acts is too old: the newest reply, by late policy or silence, or what a robot shows."""
-        acting, now_ns = self._episode.acting, step * self._step_ns
-        if self._blind is not None and self._blind():
-            return True
-        if self._silence_ns is not None and now_ns - acting * self._period_ns > self._silence_ns:
-            return True
-        return self._config.late == "safe" and acting < (now_ns - self._deadline_ns) // self._period_ns
 
     def _fault(self, number: int, k: int, error: Exception) -> Outcome:
         """Put a fault on record; the safe action was applied."""
@@ -296,10 +284,10 @@ class Loop:
         episode = self._episode
         episode.forget_device()
         if episode.rows.opened == k:
-            seen = self._look()
+            seen = self._look(self._clock.instant_ns(k * self._period_ns))
             _, _, terminated, truncated, _ = seen[0]
             episode.ended = terminated or truncated
-            self._row(k, seen, self._clock.instant_ns(k * self._period_ns))
+            self._row(k, seen)
         for step in range(episode.next_step, (k + 1) * self._steps):
             self._clock.pass_until(step * self._step_ns)
             self._act(*divmod(step, self._steps), step)

@@ -18,6 +18,19 @@ from hilbench.record.meta import RunMeta
 Better = Literal["lower", "higher", "neither"]
 Origin = Literal["measured", "modelled", "unavailable"]
 MODES = ("lockstep", "delayed", "realtime", "replay")
+ROLES = {
+    "twin": "the same run with learning off from the change on",
+    "twin_unchanged": "the twin, where the change does not come",
+    "twin_2": "the same run with learning off from the end of the change on",
+    "twin_2_unchanged": "that, where the change does not end",
+    "unchanged": "the same run without the change",
+    "blind": "the same run with its inputs held from the change on",
+    "retained": "the same run with learning off after the last horizon",
+    "floor": "the controller that does nothing about the change",
+    "oracle": "the controller that is told of it",
+    "untold": "the classical controller that is not told of it",
+}
+"""What another run is to one that is judged."""
 
 
 class Measure(NamedTuple):
@@ -32,6 +45,8 @@ class Measure(NamedTuple):
     origin: Origin | None = None
     """Where a cost comes from; numbers of two origins are never compared."""
     note: str = ""
+    better: Better | None = None
+    """Which values are better, where that depends on the run."""
 
 
 Measures = dict[str, Measure]
@@ -45,11 +60,12 @@ class Metric(Protocol):
     better: Better
     modes: tuple[str, ...]
     needs: tuple[str, ...]
+    uses: tuple[str, ...]
     wall: bool
     over_seeds: Literal["iqm", "mean"]
 
     def __call__(self, run: RunData, **references: RunData) -> Measures:
-        """The run's Measures. `references` are the runs that it `needs`, by role."""
+        """The run's Measures. `references` are the runs that it `needs`, by role, and those that it `uses`."""
 
 
 def metric(
@@ -58,6 +74,7 @@ def metric(
     *,
     modes: tuple[str, ...] = MODES,
     needs: tuple[str, ...] = (),
+    uses: tuple[str, ...] = (),
     wall: bool = False,
     over_seeds: Literal["iqm", "mean"] = "iqm",
 ) -> Callable[[Callable[..., Measures]], Metric]:
@@ -72,8 +89,10 @@ def metric(
     modes : tuple of str
         Modes of the loop in which it means something.
     needs : tuple of str
-        Other runs to compare with ("twin", "floor", "oracle"). The function gets them as keyword arguments; where one
-        is missing, the metric is left out.
+        Other runs to compare with, of `ROLES`. The function gets them as keyword arguments; where one is missing, the
+        metric is left out.
+    uses : tuple of str
+        Others that it gets where they are there.
     wall : bool
         Whether it reads the wall clock, so that no second run repeats its value.
     over_seeds : str
@@ -84,7 +103,7 @@ def metric(
     def declare(function: Callable[..., Measures]) -> Metric:
         declared = cast(Metric, function)  # with these attributes a function is one
         declared.unit, declared.better, declared.modes = unit, better, modes
-        declared.needs, declared.wall, declared.over_seeds = needs, wall, over_seeds
+        declared.needs, declared.uses, declared.wall, declared.over_seeds = needs, uses, wall, over_seeds
         return declared
 
     return declare
@@ -103,7 +122,7 @@ def measure(
     run : RunData
         The run, as `read_run` gives it.
     references : dict of RunData, optional
-        The runs to compare with, by role: "twin", "floor", "oracle".
+        The runs to compare with, by role, of `ROLES`.
     wall : bool
         Whether to compute metrics that read the wall clock.
     asked : sequence of str
@@ -126,7 +145,8 @@ def _answers(name: str, run: RunData, others: Mapping[str, RunData], wall: bool)
     function: Metric = plugins.get("metrics", name)
     if run.mode not in function.modes or not set(function.needs) <= set(others) or function.wall > wall:
         return {}
-    answers = function(_own(run), **{role: _own(others[role]) for role in function.needs})
+    roles = (*function.needs, *(role for role in function.uses if role in others))
+    answers = function(_own(run), **{role: _own(others[role]) for role in roles})
     if not isinstance(answers, Mapping) or not all(isinstance(label, str) for label in answers):
         raise TypeError(f"a metric answers a dict of Measures by label, found {answers!r}")
     return {f"{name}[{label}]" if label else name: _described(answer, function) for label, answer in answers.items()}
@@ -156,11 +176,12 @@ def _described(answer: Measure, function: Metric) -> dict[str, Any]:
     interval = None if answer.interval is None else [float(end) for end in answer.interval]
     if interval is not None and len(interval) != 2:
         raise ValueError(f"a Measure's interval is two numbers, found {interval}")
-    whole = {"value": value, "unit": answer.unit or function.unit, "better": function.better, "n": int(answer.n)}
+    better = answer.better or function.better
+    whole = {"value": value, "unit": answer.unit or function.unit, "better": better, "n": int(answer.n)}
     for key, found, allowed in (
         ("unit", whole["unit"], str),
         ("note", answer.note, str),
-        ("better", function.better, Better),
+        ("better", better, Better),
         ("origin", answer.origin, Origin | None),
     ):
         _check(key, found, allowed)

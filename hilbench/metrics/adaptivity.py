@@ -1,10 +1,10 @@
 """How well a controller copes with the scenario's change: its performance, and what learning contributed.
 
-Errors are RMS values over windows of `score.window_s`, from the change on for `score.horizon_s`. Performance puts them
-on a scale: P = clip((J_floor - J) / (J_floor - J_oracle), 0, 1), where J_floor and J_oracle are the mean window errors
-after the change of the run that does nothing about it and of the run that knows of it. There is one scale for the whole
-run, so that before and after can be compared. A window after the run's end, or whose error is not finite, has
-performance 0.
+The scenario's `[score.loss]` is taken over windows, from the change on for the horizon. Performance puts it on a scale:
+P = clip((J_floor - J) / (J_floor - J_oracle), 0, 1), where J_floor and J_oracle are the mean losses after the change of
+the run that does nothing about it and of the run that knows of it. There is one scale for the whole run, that of its
+first change, so that before and after can be compared. A window after the run's end, or whose loss is no finite number,
+has performance 0.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.metrics import Measure, Measures, live, metric
+from hilbench.metrics import Measure, Measures, _windows, metric
+from hilbench.metrics._losses import Refused, unit
+from hilbench.metrics._scale import Scale
+from hilbench.metrics._windows import losses
 from hilbench.record.data import RunData
+from hilbench.scenario.score import Change
 
 GATE = 0.1
 """A change that costs the frozen twin less performance than this is too small to adapt to."""
@@ -26,10 +30,6 @@ STAYS = 3
 """Windows for which it has to stay there."""
 
 
-class Refused(Exception):
-    """A score that would mean nothing; the message says why."""
-
-
 def judged(function: Any) -> Any:
     """Turn Refused into a Measure without a value; a scenario without a change has no answer."""
 
@@ -37,8 +37,6 @@ def judged(function: Any) -> Any:
     def answer(run: RunData, **references: RunData) -> Measures:
         if run.meta.scenario.score.change is None or not run.episodes:
             return {}
-        if not run.meta.plant_spec.error:
-            return {"": Measure(None, 0, note="the plant has no error, so nothing says how well it follows")}
         try:
             return function(run, **references)
         except Refused as reason:
@@ -47,14 +45,18 @@ def judged(function: Any) -> Any:
     return answer
 
 
-@metric("1", "higher", needs=("twin", "floor", "oracle"))
+@metric("1", "higher", needs=("twin", "twin_unchanged", "floor", "oracle"), uses=("twin_2", "twin_2_unchanged"))
 @judged
-def adaptivity(run: RunData, twin: RunData, floor: RunData, oracle: RunData) -> Measures:
+def adaptivity(
+    run: RunData, twin: RunData, twin_unchanged: RunData, floor: RunData, oracle: RunData,
+    twin_2: RunData | None = None, twin_2_unchanged: RunData | None = None,
+) -> Measures:  # fmt: skip
     """The share of the performance that the change costs the frozen twin which the learner regains.
 
     A = sum(P_learner - P_twin) / sum(1 - P_twin) over the horizon: 1 performs as the oracle from the change on, 0 gains
     nothing, below 0 does harm. It has the form of Continual World's forward transfer (Wolczyk et al. 2021). Refused
-    where the change did not hurt the twin.
+    where the change did not hurt the twin: where the same twin without the change does not perform better by 0.1.
+    `[return]` is the same for the end of the change.
 
     Parameters
     ----------
@@ -62,16 +64,30 @@ def adaptivity(run: RunData, twin: RunData, floor: RunData, oracle: RunData) -> 
         The learner's run.
     twin : RunData
         The same controller with learning stopped at the change.
+    twin_unchanged : RunData
+        That twin, where the change does not come.
     floor : RunData
         The run that does nothing about the change: performance 0.
     oracle : RunData
         The run that knows of the change: performance 1.
+    twin_2, twin_2_unchanged : RunData, optional
+        As `twin` and `twin_unchanged`, for the end of the change: learning stopped there, and the change stays.
     """
-    learner, frozen = (_performance(each, floor, oracle) for each in (run, twin))
-    lost = float(np.mean(_before(run, floor, oracle)) - frozen.mean())
+    scale, found = Scale(floor, oracle), {}
+    pairs = {"": (twin, twin_unchanged), "return": (twin_2, twin_2_unchanged)}
+    for change, (label, (frozen, unchanged)) in zip(_changes(run), pairs.items(), strict=False):
+        if frozen is not None and unchanged is not None:
+            found[label] = _regained(scale, change, run, frozen, unchanged)
+    return found
+
+
+def _regained(scale: Scale, change: Change, run: RunData, twin: RunData, unchanged: RunData) -> Measure:
+    learner, frozen, spared = (scale.after(each, change) for each in (run, twin, unchanged))
+    lost = float(spared.mean() - frozen.mean())
     if lost < GATE:
-        raise Refused(f"perturbation ineffective: it costs the frozen twin {lost:.2f} of its performance, not {GATE}")
-    return {"": Measure(float((learner - frozen).sum() / (1 - frozen).sum()), learner.size)}
+        text = f"the frozen twin performs {frozen.mean():.2f} with the change and {spared.mean():.2f} without"
+        return Measure(None, 0, note=f"perturbation ineffective: {text}; that is not {GATE} apart")
+    return Measure(float((learner - frozen).sum() / (1 - frozen).sum()), learner.size)
 
 
 @metric("1", "higher", needs=("floor", "oracle"))
@@ -88,9 +104,10 @@ def performance(run: RunData, floor: RunData, oracle: RunData) -> Measures:
     oracle : RunData
         The run that knows of the change: performance 1.
     """
-    after, before = _performance(run, floor, oracle), _before(run, floor, oracle)
+    scale, change = Scale(floor, oracle), _changes(run)[0]
+    after, before = scale.after(run, change), scale.before(run, change)
     found = {"": Measure(float(after.mean()), after.size), "before": Measure(float(before.mean()), before.size)}
-    free = float(np.mean(_scaled(_after(run), floor, oracle)))
+    free = float(np.mean(scale.unclipped(run, _windows.horizon(run, change))))
     return found | ({"unclipped": Measure(free, after.size)} if np.isfinite(free) else {})
 
 
@@ -104,26 +121,31 @@ def performance_drop(run: RunData, floor: RunData, oracle: RunData) -> Measures:
     run, floor, oracle : RunData
         As in `performance`.
     """
-    after = _performance(run, floor, oracle)
-    return {"": Measure(float(_before(run, floor, oracle).mean() - after.min()), after.size)}
+    scale, change = Scale(floor, oracle), _changes(run)[0]
+    after = scale.after(run, change)
+    return {"": Measure(float(scale.before(run, change).mean() - after.min()), after.size)}
 
 
-@metric("s", "lower", needs=("floor", "oracle"), over_seeds="mean")
+@metric("", "lower", needs=("floor", "oracle"), over_seeds="mean")
 @judged
 def recovery_time(run: RunData, floor: RunData, oracle: RunData) -> Measures:
     """From the change until performance is back within 0.1 of before for three windows; at most the horizon.
 
     A run that does not recover counts with the horizon, so the mean over seeds is a restricted mean; read it with
-    `recovery_censored`.
+    `recovery_censored`. In seconds, or in episodes where those are what windows are counted in. `[return]` is the same
+    for the end of the change.
 
     Parameters
     ----------
     run, floor, oracle : RunData
         As in `performance`.
     """
-    recovered, after = _recovery(run, floor, oracle)
-    windows = after.shape[1] if recovered is None else recovered
-    return {"": Measure(windows * run.meta.scenario.score.window_s, after.size)}
+    score, scale, found = run.meta.scenario.score, Scale(floor, oracle), {}
+    width, unit = (score.window_episodes, "episodes") if score.window_episodes else (score.window_s, "s")
+    for change, label in zip(_changes(run), ("", "return"), strict=False):
+        recovered, after = _recovery(run, scale, change)
+        found[label] = Measure((after.shape[1] if recovered is None else recovered) * width, after.size, unit)
+    return found
 
 
 @metric("1", "lower", needs=("floor", "oracle"), over_seeds="mean")
@@ -136,7 +158,7 @@ def recovery_censored(run: RunData, floor: RunData, oracle: RunData) -> Measures
     run, floor, oracle : RunData
         As in `performance`.
     """
-    recovered, after = _recovery(run, floor, oracle)
+    recovered, after = _recovery(run, Scale(floor, oracle), _changes(run)[0])
     return {"": Measure(float(recovered is None), after.size)}
 
 
@@ -150,14 +172,34 @@ def residual(run: RunData, floor: RunData, oracle: RunData) -> Measures:
     run, floor, oracle : RunData
         As in `performance`.
     """
-    last = _performance(run, floor, oracle)[:, -STAYS:]
-    return {"": Measure(float(_before(run, floor, oracle).mean() - last.mean()), last.size)}
+    scale, change = Scale(floor, oracle), _changes(run)[0]
+    last = scale.after(run, change)[:, -STAYS:]
+    return {"": Measure(float(scale.before(run, change).mean() - last.mean()), last.size)}
+
+
+@metric("1", "higher", needs=("floor", "oracle"))
+@judged
+def retention(run: RunData, floor: RunData, oracle: RunData) -> Measures:
+    """Where the change ends again: performance in the first three windows after that, less that before the change.
+
+    Lopez-Paz and Ranzato (2017) call it backward transfer: below 0, what was known has been forgotten.
+
+    Parameters
+    ----------
+    run, floor, oracle : RunData
+        As in `performance`.
+    """
+    if len(_changes(run)) < 2:
+        return {}
+    scale, (first, back) = Scale(floor, oracle), _changes(run)
+    again = scale.after(run, back)[:, :STAYS]
+    return {"": Measure(float(again.mean() - scale.before(run, first).mean()), again.size)}
 
 
 @metric("", "lower", needs=("oracle",))
 @judged
 def regret(run: RunData, oracle: RunData) -> Measures:
-    """The integral over the horizon of the error beyond the oracle's.
+    """The sum over the horizon of the loss beyond the oracle's: times seconds, or episodes where windows count those.
 
     Parameters
     ----------
@@ -166,71 +208,23 @@ def regret(run: RunData, oracle: RunData) -> Measures:
     oracle : RunData
         The run that knows of the change.
     """
-    beyond = (_after(run) - _after(oracle)).sum(axis=1).mean() * run.meta.scenario.score.window_s
+    score = run.meta.scenario.score
+    span = _windows.horizon(run, _changes(run)[0])
+    width, per = (score.window_episodes, "episodes") if score.window_episodes else (score.window_s, "s")
+    mine = losses(run, span)
+    beyond = (mine - losses(oracle, span)).sum(axis=1).mean() * width
     if not np.isfinite(beyond):
-        raise Refused("the run or its oracle ended, or its error was no number, before the end of the horizon")
-    unit = run.meta.plant_spec.info_units[run.meta.plant_spec.error]
-    return {"": Measure(float(beyond), _after(run).size, f"{unit} s")}
+        raise Refused("the run or its oracle ended, or its loss was no number, before the end of the horizon")
+    return {"": Measure(float(beyond), mine.size, f"{unit(run)} {per}")}
 
 
-def _recovery(run: RunData, floor: RunData, oracle: RunData) -> tuple[int | None, NDArray]:
+def _changes(run: RunData) -> tuple[Change, ...]:
+    return run.meta.scenario.changes
+
+
+def _recovery(run: RunData, scale: Scale, change: Change) -> tuple[int | None, NDArray[np.float64]]:
     """The first window from which three in a row are good, None without; and performance. Episodes are averaged."""
-    after = _performance(run, floor, oracle)
-    good = after.mean(axis=0) >= _before(run, floor, oracle).mean() - RECOVERED
+    after = scale.after(run, change)
+    good = after.mean(axis=0) >= scale.before(run, _changes(run)[0]).mean() - RECOVERED
     runs = np.convolve(good, np.ones(STAYS, int), "valid") == STAYS if good.size >= STAYS else np.zeros(0, bool)
     return (int(np.argmax(runs)) if runs.any() else None), after
-
-
-def _performance(run: RunData, floor: RunData, oracle: RunData) -> NDArray:
-    """P (episodes, windows) after the change."""
-    return np.clip(_scaled(_after(run), floor, oracle), 0.0, 1.0)
-
-
-def _before(run: RunData, floor: RunData, oracle: RunData) -> NDArray:
-    """P (episodes, windows) before the change, on the same scale."""
-    score = run.meta.scenario.score
-    n = int(min(score.before_s, _change_s(run)) / score.window_s + 1e-9)
-    if not n:
-        raise Refused(f"the change comes at {_change_s(run):g} s: no whole window of {score.window_s:g} s before it")
-    return np.clip(_scaled(_errors(run, _change_s(run) - n * score.window_s, n), floor, oracle), 0.0, 1.0)
-
-
-def _scaled(errors: NDArray, floor: RunData, oracle: RunData) -> NDArray:
-    zero, one = float(_after(floor).mean()), float(_after(oracle).mean())
-    if not (np.isfinite(zero) and zero > one):
-        raise Refused(f"no scale: the floor's error after the change is {zero:.3g}, the oracle's {one:.3g}")
-    return (zero - errors) / (zero - one)
-
-
-def _after(run: RunData) -> NDArray:
-    """J (episodes, windows) over the horizon."""
-    score, loop = run.meta.scenario.score, run.meta.scenario.loop
-    end_s = _change_s(run) + score.horizon_s
-    if loop.duration_s < end_s - 1e-9:
-        raise Refused(f"the run lasts {loop.duration_s:g} s; the horizon ends at {end_s:g} s")
-    return _errors(run, _change_s(run), round(score.horizon_s / score.window_s))
-
-
-def _change_s(run: RunData) -> float:
-    change_s = run.meta.scenario.change_s
-    assert change_s is not None, "a scenario without a change is not judged"
-    return change_s
-
-
-def _errors(run: RunData, start_s: float, n: int) -> NDArray:
-    """RMS (episodes, n) of the tracking error in windows; infinite where a window is not whole or holds no number.
-
-    Episodes that never began, because the run ended by a fault, have rows as well.
-    """
-    loop = run.meta.scenario.loop
-    window_us = round(run.meta.scenario.score.window_s * 1e6)
-    ticks = round(window_us / (loop.period_s * 1e6))
-    found = np.full((max(len(run.episodes), loop.episodes), n), np.inf)
-    for row, episode in zip(found, run.episodes, strict=False):
-        window = (episode["t_us"] - round(start_s * 1e6)) // window_us
-        inside = (window >= 0) & (window < n) & live(episode)
-        error = episode[f"info.{run.meta.plant_spec.error}"][inside]
-        sums, counts = (np.bincount(window[inside], weights, n) for weights in (error**2, None))
-        whole = (counts >= ticks) & np.isfinite(sums)
-        row[whole] = np.sqrt(sums[whole] / counts[whole])
-    return found

@@ -12,7 +12,7 @@ from hilbench.types import LoadReport, NetworkFacts, PlantSpec, Port, RobotRepor
 
 RECORD = Format("record", 5)
 """Of a run's folder as a whole: its JSON files and its columns."""
-SCENARIO = Format("scenario", SCENARIO_VERSION)
+SCENARIO = Format("scenario", SCENARIO_VERSION, {1: dict})
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Bucket = Annotated[str, Meta(pattern=r"^[0-9]{1,18}$")]

@@ -290,8 +290,13 @@ def _changes(meta: RunMeta) -> list[Mark]:
     ]
 
 
+TIMES = ("at_s", "until_s", "ramp_s", "at_episode", "until_episode")
+"""When a disturbance acts, which its mark's place tells."""
+
+
 def _what(name: str, table: dict[str, Any]) -> str:
-    size = next((words.setting(key, table[key]) for key in table if key not in ("kind", "at_s", "ramp_s")), "")
+    own = (key for key in table if key not in ("kind", *TIMES))
+    size = next((words.setting(key, table[key]) for key in own), "")
     return f"{name}: {size}" if size else name
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
 from hilbench.report import words
-from hilbench.report.data import ReportCell, asked_for, phase, phases, with_value
+from hilbench.report.data import ReportCell, asked_for, phases
+from hilbench.report.headings import FELT, numbers
 from hilbench.studies.schema import Difference, Metric
 
 LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt"
 NOT_COMPUTED = "not computed with these runs; a report computes installed metrics only"
-FELT = ("latency[p50]", "latency[p99]", "misses")
-"""What is 0 by definition in lockstep, where the plant waits."""
 
 
 @dataclass
@@ -91,8 +89,10 @@ def overview(group: str, cells: Sequence[ReportCell], references: Sequence[Repor
         Column("seeds", help="seeds that came to their end, of those asked for"), [_seeds(cell) for cell in cells]
     )
     _, after = phases(cells)
-    for title, name, about in _numbers(cells):
+    for title, name, about in numbers(cells):
         _add_number(table, cells, title, name, about)
+        if name == "adaptivity":
+            _add_controls(table, cells)
         if name == after:
             _add_difference(table, cells, baseline, after)
     _tell_missing(table, cells)
@@ -172,81 +172,12 @@ def _seeds(cell: ReportCell) -> TableEntry:
     )
 
 
-def _numbers(cells: Sequence[ReportCell]) -> list[tuple[str, str, str]]:
-    """(heading, metric, what it is) of each column of numbers, where any cell has one or says why not."""
-    before, after = phases(cells)
-    found = [
-        ("adaptivity", "adaptivity", "1: as good as the oracle from the change on; 0: no better than the frozen twin"),
-        ("error\nbefore", before or "", "root mean square in the last phase before the change"),
-        (f"error\n{phase(after)}".strip(), after, "root mean square of the plant's tracking error"),
-        ("return", "return", "mean over episodes of the sum of their rewards; shown where the plant has no error"),
-        ("survival", "survival", "mean time until the plant ended an episode"),
-        (
-            "recovery",
-            "recovery_time",
-            "from the change until performance is back; the horizon where it did not",
-        ),
-        ("latency\np50", "latency[p50]", "scheduled instant to the first action of that tick or a newer one, median"),
-        ("latency\np99", "latency[p99]", "the same, 99th percentile"),
-        (
-            "link round\ntrip p50",
-            "link_round_trip[p50]",
-            "a bare echo over the link at the same rate: what no controller can beat",
-        ),
-        ("misses", "misses", "ticks without an action in time, per run; those that were not sent are among them"),
-        ("events\nin", "events_in", "events that the plant's sensors told, per second"),
-        ("events\nlost", "events_lost", "those of ticks that were not sent: no program has seen them"),
-        ("spikes", "spikes", "spikes of all neurons per decision"),
-        ("spikes\nagreed", "spike_agreement", "share of them that the reference makes too, on the same ticks; 1: all"),
-        ("instructions\np50", "instructions[p50]", "instructions per tick that an emulated device ran, median"),
-        ("instructions\nmax", "instructions[max]", "the same, most of all ticks"),
-    ]
-    # Static power stands in the section on energy: it is the device's, not the controller's.
-    energies = dict.fromkeys(
-        name for cell in cells for name in cell.metrics if name.startswith("energy_") and not name.endswith(" static]")
-    )
-    found += [(_energy(name), name, "joules per decision; origins and devices are never compared") for name in energies]
-    told = [each for each in found if any(each[1] in cell.metrics for cell in cells) and _tells(cells, each[1])]
-    asked = dict.fromkeys(name for cell in cells for name in asked_for(cell.metrics_to_show, cell.metrics))
-    own = [name for name in asked if name not in {shown for _, shown, _ in told}]
-    return told + [(words.heading(name), name, f"{name}, which the scenario asks for") for name in own]
-
-
 def _tell_missing(table: Table, cells: Sequence[ReportCell]) -> None:
     """Say which metrics a scenario asks for that nobody has computed: those that a file names are not imported here."""
     for cell in cells:
         for name in cell.metrics_to_show:
             if not asked_for([name], cell.metrics):
                 table.refused.setdefault(f"{name}: {NOT_COMPUTED}", []).append(cell.title)
-
-
-def _tells(cells: Sequence[ReportCell], name: str) -> bool:
-    """Whether a column is worth showing.
-
-    Survival is where an episode ended early, the return where there is no error, lateness and lost events where the
-    mode is not lockstep or there are any, and energy where there is a number: the section on energy has the reasons
-    for missing ones.
-    """
-    if name.startswith("energy_"):
-        return any(cell.value(name) is not None for cell in cells)
-    if name == "return":
-        return not any("error_rms" in cell.metrics for cell in cells)
-    if name == "survival":
-        return any(
-            survival_s < meta.scenario.loop.duration_s
-            for survival_s, cell in with_value(cells, name)
-            for meta in cell.metas
-        )
-    if name == "events_lost":
-        return any(cell.value(name) or cell.mode != "lockstep" for cell in cells)
-    return name not in FELT or any(cell.mode != "lockstep" for cell in cells)
-
-
-def _energy(name: str) -> str:
-    """A heading for `energy_modelled[loihi1]`: modelled energy, loihi1."""
-    label = re.search(r"\[(.*)\]", name)
-    origin = name.partition("[")[0].removeprefix("energy_")
-    return f"{origin}\nenergy" + (f",\n{label[1]}" if label else "")
 
 
 def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str, about: str) -> None:
@@ -265,6 +196,23 @@ def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str
             table.refused.setdefault(f"{one_line(title)}: {metric.note}", []).append(cell.title)
     _mark_best(cells, found, entries)
     table.add(Column(title, shown, help=about), entries)
+
+
+def _add_controls(table: Table, cells: Sequence[ReportCell]) -> None:
+    """Add what the controls say: an adaptivity that fails one is not what it seems, and its row says so."""
+    if all(cell.controls is None for cell in cells):
+        return
+    entries = []
+    for cell in cells:
+        if cell.controls is None:
+            entries.append(TableEntry(words.ABSENT, note="no controls ran: it does not learn, or they were left out"))
+        elif not cell.controls:
+            entries.append(TableEntry("passed", sort=0))
+        else:
+            short = [text.partition(":")[0] for text in cell.controls]
+            entries.append(TableEntry("failed", "; ".join(short), len(short), "; ".join(cell.controls), warn=True))
+    about = "the pair without the change, and the run whose inputs are held: whether the score means learning"
+    table.add(Column("controls", number=False, help=about), entries)
 
 
 def _family(name: str) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 from copy import deepcopy
 from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any
 
 from hilbench import modules, plugins
-from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioError, said
+from hilbench.coders import Blindfold
+from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioError, allowed_hint, said
 from hilbench.loop.agent import Agent
 from hilbench.loop.network_time import NetworkTimeLink
 from hilbench.nal import Network
 from hilbench.runs.control_check import check_built, check_control
 from hilbench.runs.given import with_given
 from hilbench.runs.plant_check import check_close, check_plant
+from hilbench.scenario.losses import keys
 from hilbench.scenario.resolved import PluginPart, Scenario
 from hilbench.types import BuiltController, Empty, LawProgram, PlantSpec, Program, to_builtins
 
@@ -110,7 +113,15 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
     check_built(built, where)
     if scenario.modules:
         modules.allow(_named_by(built.program), scenario.folder)
-    return built
+    loop = scenario.loop
+    if loop.blind_at_s is None and loop.blind_at_episode is None:
+        return built
+    tick = math.ceil((loop.blind_at_s or 0.0) / loop.period_s - 1e-9)
+    ports, names = built.program.inputs, built.blind_inputs
+    try:
+        return replace(built, encoder=Blindfold(built.encoder, ports, names, tick, loop.blind_at_episode or 0))
+    except ScenarioError as error:
+        raise ScenarioError(f"{where}: {error}") from None
 
 
 def _named_by(program: Program) -> set[str]:
@@ -135,7 +146,16 @@ def checked(scenario: Scenario, plant: Any) -> BuiltController:
     """
     control = make_control(scenario, check_plant(scenario, plant))
     check_control(scenario, plant, control)
+    _check_loss(scenario, plant.plant_spec)
     return replace(control, notes=(*control.notes, *_notes(scenario, plant.plant_spec)))
+
+
+def _check_loss(scenario: Scenario, plant_spec: PlantSpec) -> None:
+    """Raise ScenarioError for an info key of the loss that the plant does not have."""
+    for field, key in keys(scenario.score.loss):
+        if key not in plant_spec.info_units:
+            allowed = allowed_hint(key, plant_spec.info_units)
+            raise ScenarioError(f"{scenario.where}: score.loss.{field}: found {key!r}; {allowed}")
 
 
 def _notes(scenario: Scenario, plant_spec: PlantSpec) -> tuple[str, ...]:

@@ -205,7 +205,7 @@ def resolve(raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: 
     )
     _check_metrics(scenario)
     _check_rates(scenario)
-    check_score(scenario.score, scenario.disturbances, scenario.controllers, scenario.loop.period_s, f"{where}: score")
+    check_score(scenario.score, scenario.disturbances, scenario.controllers, scenario.loop, f"{where}: score")
     return scenario
 
 

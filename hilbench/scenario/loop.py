@@ -33,6 +33,12 @@ class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether what the network has learnt by the end is left in the run's folder, for another run to start from."""
     freeze_at_s: Seconds | None = None
     """From here on learning is off: a run with this set is the twin of one without."""
+    freeze_at_episode: Annotated[int, Meta(ge=0)] | None = None
+    """From this episode on learning is off."""
+    blind_at_s: Seconds | None = None
+    """From here on a network's inputs are held at the mean that they had before, and it gets no events: a control."""
+    blind_at_episode: Annotated[int, Meta(ge=0)] | None = None
+    """The same from this episode on."""
     deadline_s: Positive | None = None
     """A reply later than this is a miss; the period when absent."""
     late: Literal["hold", "drop", "safe"] = "hold"

@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.resolved import ReportConfig, Scenario, dump
-from hilbench.scenario.score import ScoreConfig
+from hilbench.scenario.score import Change, ScoreConfig, changes
 from hilbench.types import Probes
 
-SCENARIO_VERSION = 1
+SCENARIO_VERSION = 2
 """Rises with every field of these tables that is added, renamed or taken away: any of them may decide a number."""
 
 
@@ -49,7 +49,12 @@ class RecordedScenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def change_s(self) -> float | None:
         """When the scored change comes, in seconds; None where the scenario names none."""
-        return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
+        return next((change.at_s for change in self.changes), None)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The instants of the scored change: where it comes and, within the run, where it ends again."""
+        return changes(self.score, self.disturbances, self.loop)
 
 
 def table(recorded: RecordedScenario) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from hilbench import modules
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario.loop import LoopConfig
-from hilbench.scenario.score import ScoreConfig
+from hilbench.scenario.score import Change, ScoreConfig, changes
 from hilbench.types import Probes, to_builtins
 
 
@@ -83,7 +83,12 @@ class Scenario:
     @property
     def change_s(self) -> float | None:
         """When the change comes that a learner is to adapt to; None where the scenario names none."""
-        return None if self.score.change is None else self.disturbances[self.score.change].get("at_s", 0.0)
+        return next((change.at_s for change in self.changes), None)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The instants of the scored change: where it comes and, within the run, where it ends again."""
+        return changes(self.score, self.disturbances, self.loop)
 
 
 def choose_controller(scenario: Scenario, name: str) -> Scenario:

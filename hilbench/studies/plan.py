@@ -16,13 +16,16 @@ from typing import Any
 import msgspec
 
 from hilbench.errors import PluginFault
+from hilbench.nal import Network
 from hilbench.record.meta import Sources
 from hilbench.record.reader import read_run
 from hilbench.runs.build import check_whole, learns, nearest_link
 from hilbench.runs.run import TRACE, tick_times
 from hilbench.runs.sources import Reader, code_version, modules_of
 from hilbench.scenario.delays import TraceDelay
-from hilbench.scenario.resolved import Scenario, choose_controller, fingerprint
+from hilbench.scenario.resolved import Scenario, fingerprint
+from hilbench.studies import roles
+from hilbench.studies.roles import Learns
 from hilbench.studies.suite import SuiteCell
 
 log = logging.getLogger(__name__)
@@ -77,11 +80,11 @@ class Planner:
         self.jobs: dict[Path, Job] = {}
         self._sources = Reader()
         self._noted: set[str] = set()
-        self._built: dict[str, tuple[bool, tuple[str, ...]]] = {}
+        self._built: dict[str, tuple[Learns, tuple[str, ...]]] = {}
         self._traces: set[str] = set()
 
     def lines(self, cells: Iterable[SuiteCell]) -> list[Line]:
-        """Every cell's line, then one for each distinct twin, floor and oracle.
+        """Every cell's line, then one for each distinct twin, floor, oracle and untold baseline.
 
         Raises HilbenchError when a cell, or what it is compared with, could not run.
         """
@@ -90,30 +93,33 @@ class Planner:
         for cell in cells:
             cases = tuple(self._case(scenario, cell.scored) for _, scenario in cell.by_seed)
             own.append(Line(cell, "", cases))
-            for role, _ in cases[0].references:
+            for role in roles.PRINTED:
+                if role not in dict(cases[0].references):
+                    continue
                 line = Line(cell, role, tuple(_judged_alike(case, role) for case in cases))
                 others.setdefault((role, *(case.job for case in line.cases)), line)
         return own + list(others.values())
 
     def _case(self, scenario: Scenario, scored: bool) -> Case:
-        learner = self._checked(scenario)[0] and scenario.loop.learning
+        learner = scenario.loop.learning and self._checked(scenario)[0]
         self._check_trace(scenario)
         job = self._job(scenario)
-        change_s, score, loop = scenario.change_s, scenario.score, scenario.loop
-        if not scored or change_s is None:
+        if not scored or not scenario.changes:
             return Case(job)
-        found: dict[str, Job] = {}
-        if learner and (loop.freeze_at_s is None or loop.freeze_at_s > change_s):
-            twin = msgspec.structs.replace(loop, freeze_at_s=change_s)
-            found["twin"] = self._job(replace(scenario, loop=twin))
-        for role, name in (("floor", score.floor), ("oracle", score.oracle)):
-            if name is not None:
-                reference = _reference(scenario, name, job)
-                found[role] = self._job(reference, job if job.exclusive else None)
-        return Case(job, tuple(found.items()))
+        compared = (roles.learners(scenario, learner) if learner else {}) | roles.others(scenario)
+        return Case(job, tuple((role, self._reference(role, other, job)) for role, other in compared.items()))
 
-    def _checked(self, scenario: Scenario) -> tuple[bool, tuple[str, ...]]:
-        """Whether the scenario's program learns, and the modules of its plug-ins.
+    def _reference(self, role: str, scenario: Scenario, judged: Job) -> Job:
+        """The job of what a run is compared with. But for the twin itself, that of a real-time run is on the virtual
+        clock, and its replies are as late as the recorded ones were: a second run in real time has other latencies.
+        """
+        if not judged.exclusive or role == "twin":
+            return self._job(scenario)
+        loop = msgspec.structs.replace(scenario.loop, mode="delayed", delay=TraceDelay(str(judged.folder)))
+        return self._job(replace(scenario, loop=loop, link=nearest_link(scenario)), judged)
+
+    def _checked(self, scenario: Scenario) -> tuple[Learns, tuple[str, ...]]:
+        """What of the scenario's program learns, and the modules of its plug-ins.
 
         Scenarios that differ only by their seed are checked once.
         """
@@ -123,12 +129,13 @@ class Planner:
             try:
                 control = check_whole(scenario)
             except PluginFault:  # its own cell's runs will fail by it, and no other's
-                self._built[key] = False, ()
+                self._built[key] = None, ()
                 return self._built[key]
             for note in set(control.notes) - self._noted:
                 log.warning("%s", note)
             self._noted |= {*control.notes}
-            self._built[key] = learns(control.program), modules_of(control)
+            kind: Learns = "network" if isinstance(control.program, Network) else "law"
+            self._built[key] = kind if learns(control.program) else None, modules_of(control)
         return self._built[key]
 
     def _check_trace(self, scenario: Scenario) -> None:
@@ -162,20 +169,7 @@ def without_run(sources: Sources, folder: Path) -> Sources:
     return msgspec.structs.replace(sources, file_sha256=others)
 
 
-def _reference(scenario: Scenario, controller: str, judged: Job) -> Scenario:
-    """The scenario under a controller to compare with, at the same latency.
-
-    What is compared with a real-time run runs on the virtual clock, and its replies are as late as the recorded ones
-    were. A second run in real time would have other latencies.
-    """
-    other = choose_controller(scenario, controller)
-    if not judged.exclusive:
-        return other
-    loop = msgspec.structs.replace(scenario.loop, mode="delayed", delay=TraceDelay(str(judged.folder)))
-    return replace(other, loop=loop, link=nearest_link(other))
-
-
 def _judged_alike(case: Case, role: str) -> Case:
     """A case for the run that a case is compared with; it is scored against the same floor and oracle."""
     references = dict(case.references)
-    return Case(references[role], tuple((name, job) for name, job in references.items() if name != "twin"))
+    return Case(references[role], tuple((name, references[name]) for name in ("floor", "oracle") if name in references))

@@ -70,7 +70,7 @@ class Cell(Struct, kw_only=True):
 
     label: str
     role: str | None = None
-    """What it is to a cell: "twin", "floor" or "oracle"; null for a cell."""
+    """What it is to a cell: "twin", "twin_2", "floor", "oracle" or "untold"; null for a cell."""
     scenario: str
     controller: str
     backend: str = ""
@@ -85,6 +85,8 @@ class Cell(Struct, kw_only=True):
     """By role and seed, in the same way."""
     failures: list[str] = []
     """A line for each seed whose run failed."""
+    controls: list[str] | None = None
+    """What its controls say against its adaptivity, a line each; null where none ran."""
     command: str = ""
     """What runs its first seed again."""
     metrics_to_show: list[str] = []

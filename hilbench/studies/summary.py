@@ -9,6 +9,7 @@ import msgspec
 
 from hilbench import plugins
 from hilbench.errors import PluginError
+from hilbench.metrics.controls import BLIND, UNDISTURBED
 from hilbench.scenario.resolved import fingerprint
 from hilbench.studies.plan import Case, Job, Line
 from hilbench.studies.schema import Cell, Metric, Summary
@@ -16,6 +17,13 @@ from hilbench.studies.statistics import differences, over_seeds
 from hilbench.studies.suite import Suite, command
 
 Answers = Mapping[Case, dict[str, Any]]
+CONTROLS = ("unchanged", "blind", "retained")
+"""Roles of runs that are there as controls alone."""
+LIMITS = {
+    "control_undisturbed": (UNDISTURBED, "acts as a fast integrator: learning changes much where nothing changes"),
+    "control_blind": (BLIND, "acts as an integrator: it needs no inputs"),
+}
+"""By metric, its largest value, and what a larger one means."""
 
 
 def summarise(suite: Suite, lines: Sequence[Line], answers: Answers, errors: Mapping[Job, str]) -> Summary:
@@ -48,7 +56,7 @@ def _cell(line: Line, lines: Sequence[Line], answers: Answers, errors: Mapping[J
     for name, found in _compared(line, lines, answers, baseline).items():
         metrics[name]["difference"] = found
     return Cell(
-        label=cell.label if line.role in ("", "twin") else scenario.controller,
+        label=cell.label if line.role in ("", "twin", "twin_2") else scenario.controller,
         role=line.role or None,
         scenario=scenario.name,
         controller=scenario.controller,
@@ -62,23 +70,40 @@ def _cell(line: Line, lines: Sequence[Line], answers: Answers, errors: Mapping[J
         failures=[
             f"seed {seed}: {errors[case.job]}" for seed, case in zip(seeds, line.cases, strict=True) if errors[case.job]
         ],
+        controls=_controls(line, metrics, errors),
         command=command(cell, scenario.controller, _differs(line)),
         metrics_to_show=list(scenario.report.metrics),
         metrics=msgspec.convert(metrics, dict[str, Metric]),
     )
 
 
+def _controls(line: Line, metrics: Mapping[str, Any], errors: Mapping[Job, str]) -> list[str] | None:
+    """What a cell's controls say against its adaptivity; None where none ran."""
+    ran = {role: job for case in line.cases for role, job in case.references if role in CONTROLS}
+    if line.role or not ran:
+        return None
+    found = [f"its run {role!r} failed: {errors[job]}" for role, job in ran.items() if errors[job]]
+    for name, (limit, text) in LIMITS.items():
+        value = metrics.get(name, {}).get("iqm")
+        if value is not None and value > limit:
+            found.append(f"{text}: {name} {value:.2f}, above {limit}")
+    return found
+
+
 def _differs(line: Line) -> dict[str, Any]:
     """The settings of a reference's loop and link that differ from its cell's."""
     loop, own = line.scenario.loop, line.cell.scenario.loop
-    if line.role == "twin":
-        return {"loop.freeze_at_s": loop.freeze_at_s}
+    frozen = {
+        f"loop.{field}": getattr(loop, field)
+        for field in ("freeze_at_s", "freeze_at_episode")
+        if getattr(loop, field) != getattr(own, field)
+    }
     if loop.mode == own.mode:
-        return {}
+        return frozen
     after = line.cases[0].job.after
     assert after is not None, "only a reference that repeats another run's latencies has another mode"
     trace = {"kind": "trace", "run": str(after.folder)}
-    return {"link.kind": line.scenario.link.kind, "loop.mode": loop.mode, "loop.delay": trace}
+    return frozen | {"link.kind": line.scenario.link.kind, "loop.mode": loop.mode, "loop.delay": trace}
 
 
 def _compared(line: Line, lines: Sequence[Line], answers: Answers, baseline: str | None) -> dict[str, dict[str, Any]]:

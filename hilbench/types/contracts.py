@@ -273,6 +273,8 @@ class BuiltController:
     """A line for whatever its user should know of it."""
     steps_per_period: int | None = None
     """How many steps its network runs in a control period, where those are not plant time."""
+    blind_inputs: tuple[str, ...] | None = None
+    """Input ports that the blind control holds: those that what is learnt depends on. All of them when None."""
 
 
 class Controller(ABC):

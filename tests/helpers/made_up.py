@@ -19,7 +19,7 @@ def episode(n, **columns):
         "applied_step": k, "compute_ns": k * 0 + 50_000, "clipped": k < 0, "not_finite": k < 0, "late": k < 0,
         "info.error": k * 0.0, "spikes": k * 0 + 3, "synaptic_operations": k, "neuron_updates": k, "weight_updates": k,
         "multiplications": k * 0, "prev_seq": k - 1, "slip": k * 0, "learning": k >= 0, "energy_j": k * np.nan,
-        "sources": np.ones((n, 1), np.uint8),
+        "sources": np.ones((n, 1), np.uint8), "reward": k * 0.0,
     }  # fmt: skip
     rows |= {name: np.asarray(column) for name, column in columns.items()}
     return {"processed": rows["answered"], **rows}

@@ -74,6 +74,10 @@ class Timing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When it ends at once; None means never."""
     ramp_s: Seconds = 0.0
     """How long it takes from nothing to its full size."""
+    at_episode: Annotated[int, Meta(ge=0)] = 0
+    """From which episode on it acts, at these times of each."""
+    until_episode: Annotated[int, Meta(ge=1)] | None = None
+    """From which episode on it acts no more; None means never."""
 
 
 class Disturbance(ABC):

@@ -17,6 +17,7 @@ NAMES = (
 FLOOR, ORACLE = [1.0] * BEFORE + [11.0] * AFTER, [0.5] * BEFORE + [1.0] * AFTER
 """Performance is (11 - error) / 10."""
 FROZEN = [1.0] * BEFORE + [11.0] * AFTER
+UNCHANGED = [1.0] * (BEFORE + AFTER)
 LEARNER = [1.0, 1.0, 11.0, 6.0, 2.0, 1.0, 1.0, 1.0]
 """Performance 1, 1 | 0, 0.5, 0.9, 1, 1, 1."""
 
@@ -31,8 +32,8 @@ def run(*errors, score=(), **loop):
     )
 
 
-def judge(learner=LEARNER, twin=FROZEN, floor=FLOOR, oracle=ORACLE, **settings):
-    runs = {"twin": twin, "floor": floor, "oracle": oracle}
+def judge(learner=LEARNER, twin=FROZEN, floor=FLOOR, oracle=ORACLE, unchanged=UNCHANGED, **settings):
+    runs = {"twin": twin, "twin_unchanged": unchanged, "floor": floor, "oracle": oracle}
     found = measure(run(learner, **settings), {role: run(e, **settings) for role, e in runs.items() if e is not None})
     return {name: found[name] for name in NAMES if name in found}
 
@@ -89,6 +90,13 @@ def test_a_change_that_does_not_hurt_the_twin_gives_no_score(error, refused):
     assert ("perturbation ineffective" in found.get("note", "")) == refused
 
 
+def test_a_twin_that_does_as_badly_without_the_change_gives_no_score():
+    """Its own bad luck, or a learning that must go on all the time: the change costs it nothing."""
+    found = judge(unchanged=FROZEN)["adaptivity"]
+    assert found["value"] is None
+    assert found["note"].startswith("perturbation ineffective: the frozen twin performs 0.00 with the change and 0.00")
+
+
 def test_recovery_is_censored_at_the_horizon_when_it_does_not_last():
     relapse = [1.0, 1.0, 11.0, 1.0, 1.0, 11.0, 1.0, 1.0]
     found = values(judge(learner=relapse))
@@ -120,7 +128,7 @@ def test_a_run_that_ends_early_performs_like_the_floor_from_there():
     ({"floor": [1.0] * BEFORE + [np.nan] * AFTER}, "no scale"),
 ])  # fmt: skip
 def test_scores_that_would_mean_nothing_are_refused_with_the_reason(settings, reason):
-    found = judge(**settings)["adaptivity"]
+    found = judge(**settings)["performance"]
     assert (found["value"], found["n"]) == (None, 0)
     assert reason in found["note"]
 
@@ -139,14 +147,15 @@ def test_a_scenario_without_a_change_has_no_scores_and_neither_has_an_empty_run(
 
 
 def test_episodes_are_judged_together():
-    found = measure(run(LEARNER, [1.0] * 8), {"twin": run(FROZEN, FROZEN), "floor": run(FLOOR), "oracle": run(ORACLE)})
+    references = {"twin_unchanged": run(UNCHANGED, UNCHANGED), "floor": run(FLOOR), "oracle": run(ORACLE)}
+    found = measure(run(LEARNER, [1.0] * 8), {"twin": run(FROZEN, FROZEN), **references})
     assert found["adaptivity"]["value"] == pytest.approx((4.4 + 6) / 12)
     assert found["adaptivity"]["n"] == 12
 
 
 def test_episodes_that_never_began_perform_like_the_floor():
     """A run of three episodes that ended by a fault in its first one, beside references that lived through theirs."""
-    references = {"twin": FROZEN, "floor": FLOOR, "oracle": ORACLE}
+    references = {"twin": FROZEN, "twin_unchanged": UNCHANGED, "floor": FLOOR, "oracle": ORACLE}
     found = measure(run(LEARNER, episodes=3), {role: run(e, e, e, episodes=3) for role, e in references.items()})
     assert found["performance"]["value"] == pytest.approx(4.4 / 18)
     assert found["adaptivity"]["value"] == pytest.approx(4.4 / 18)

@@ -67,8 +67,8 @@ def test_a_version_that_nobody_knows_is_one_line(folder: Path, version: object) 
 
 def test_the_scenario_has_a_version_of_its_own(folder: Path) -> None:
     said = read_sealed(folder / "run.json")
-    rewritten(folder, scenario=said["scenario"] | {"format_version": 2})
-    with pytest.raises(RecordError, match=r"run\.json: scenario version 2; allowed: 1; a newer hilbench wrote it"):
+    rewritten(folder, scenario=said["scenario"] | {"format_version": 3})
+    with pytest.raises(RecordError, match=r"run\.json: scenario version 3; allowed: 1 to 2; a newer hilbench wrote it"):
         read_meta(folder)
     rewritten(folder, scenario=said["scenario"] | {"later": 1})
     with pytest.raises(RecordError, match=r"unknown field `later`.*scenario"):

@@ -516,6 +516,7 @@ def test_act_refuses_an_env_of_another_period(agent: Any) -> None:
 
 
 def test_act_refuses_an_action_that_is_not_finite(agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "decode", lambda reply, action: action.fill(np.nan))
+    decoder = agent.control.decoder
+    monkeypatch.setattr(decoder, "decode", lambda values, events, action: action.fill(np.nan))
     with pytest.raises(HilbenchError, match=r"tick 0: the controller's action is \[nan\], not finite"):
         agent.act(ZEROS)

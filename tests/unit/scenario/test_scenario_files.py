@@ -16,7 +16,7 @@ SHIPPED = sorted(scenarios.names())
 
 
 @pytest.mark.parametrize(("overrides", "section", "parts"), [
-    ({"loop.perod_s": 1}, "loop.perod_s: no such field", ["allowed: carry, ", "did you mean 'period_s'?"]),
+    ({"loop.perod_s": 1}, "loop.perod_s: no such field", ["allowed: blind_at_episode, ", "did you mean 'period_s'?"]),
     ({"loop.period_s": -1.0}, "loop.period_s: found -1.0", ["> 0.0"]),
     ({"loop.period_s": "fast"}, "loop.period_s: found 'fast'", ["expected `float`"]),
     ({"loop.period_s": 0.0015}, "loop.period_s: found 0.0015 s", ["whole number of physics steps of 0.001 s"]),

@@ -1,0 +1,44 @@
+"""What the scenario is judged by, as it is: the mean loss of the windows before the change and after it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hilbench.metrics import Measure, Measures, _windows, metric
+from hilbench.metrics._losses import Refused, unit
+from hilbench.metrics.adaptivity import judged
+from hilbench.record.data import RunData
+from hilbench.scenario.losses import Rms, better
+
+LABELS = ("after", "return")
+"""Of the windows that follow the change, and its end."""
+
+
+@metric("", "lower")
+@judged
+def loss(run: RunData) -> Measures:
+    """The scenario's `[score.loss]`: its mean over the windows before the change, after it, and after its end.
+
+    Of loss `rms` only where the key is not the plant's error: `error_rms` has that by phases.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    """
+    config = run.meta.scenario.score.loss
+    if config == Rms():
+        return {}
+    changes, which = run.meta.scenario.changes, better(config)
+    spans = {"before": _windows.before(run, changes[0])} | {
+        label: _windows.horizon(run, change) for label, change in zip(LABELS, changes, strict=False)
+    }
+    found = {}
+    for label, span in spans.items():
+        values = _windows.losses(run, span) * (1 if which == "lower" else -1)
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            found[label] = Measure(float(finite.mean()), finite.size, unit(run), better=which)
+    if not found:
+        raise Refused("the run ended before the first window did, or its loss is no number")
+    return found
