@@ -8,7 +8,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from hilbench.bridge.client.connection import ConnectionLink, Settings
+from hilbench.bridge.client.client import Limits
+from hilbench.bridge.client.connection import ConnectionLink
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams
 from hilbench.bridge.transport.addresses import LINKS
 from hilbench.errors import LinkError
@@ -16,7 +17,7 @@ from hilbench.errors import LinkError
 SCHEME = "unix://"
 
 
-class Config(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Config(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the link over a Unix socket."""
 
     address: Annotated[str, Meta(pattern=r"^unix:///.+", description=LINKS)] | None = None

@@ -10,26 +10,17 @@ import select
 from abc import abstractmethod
 from collections import deque
 from time import monotonic_ns
-from typing import Annotated, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
-from msgspec import Meta
-
-from hilbench.bridge.client.client import FrameLink, Limits
+from hilbench.bridge.client.client import FrameLink
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams, Framing
 from hilbench.bridge.transport.addresses import refusal
-from hilbench.bridge.transport.spin import SPIN_S, can_spin, read_by
+from hilbench.bridge.transport.spin import read_by, spin_ns
 from hilbench.errors import LinkError
 from hilbench.lines.writing import begin, push
 
 SLICE_S = 0.1
 """How late the end of a device process may be noticed while waiting."""
-
-
-class Settings(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of every link over one connection."""
-
-    spin_s: Annotated[float, Meta(ge=0, le=1)] = SPIN_S
-    """How long to look for a reply without sleep: it keeps a core busy, and sees one tens of microseconds sooner."""
 
 
 class Connection(Protocol):
@@ -76,7 +67,7 @@ class ConnectionLink(FrameLink):
             raise LinkError(f"cannot connect to {self._address!r}: {what}") from None
         self._fd = self._connection.fileno()
         os.set_blocking(self._fd, False)
-        self._spin_ns = int(self.config.spin_s * 1e9) if can_spin() else 0
+        self._spin_ns = spin_ns(self.config.spin_s)
 
     def _disconnect(self) -> None:
         self._connection.close()

@@ -39,8 +39,8 @@ LONGEST_S = 10.0
 def listening(bind: str, spin_s: float, keys: DeviceKeys | None = None) -> Iterator[Listener]:
     """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound.
 
-    Around the instant at which its plant's next frame is expected a Unix socket or a byte stream is looked at without
-    sleep, from `spin_s` before to `spin_s` after.
+    Around the instant at which its plant's next frame is expected the device looks for it without sleep, from `spin_s`
+    before to `spin_s` after.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _listener(bind: str, spin_s: float, keys: DeviceKeys | None, stack: contextl
             return _unix(bind, spin_s, stack)
         case "stream":
             return _stream(bind, spin_s, stack)
-    return open_router(bind, keys, stack)
+    return open_router(bind, keys, stack, spin_s)
 
 
 class Connections(Listener):
@@ -101,7 +101,7 @@ class Connections(Listener):
             elif now_ns < begin_ns:
                 self._look(min(LOOK_MS * 1e-3, (begin_ns - now_ns) * 1e-9))
             elif self._admitted:
-                self._read(self._admitted, end_ns)
+                self._read(self._admitted, min(end_ns, now_ns + LOOK_MS * 1_000_000))
             if not self._waiting:
                 return None
         return self._waiting.popleft()

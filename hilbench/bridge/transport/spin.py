@@ -17,7 +17,7 @@ PATIENT_LOOKS = 16
 """How often to look, some 20 us, before others may run in between: on a crowded machine the other side may wait for
 this very core."""
 
-_let_others_run = getattr(os, "sched_yield", lambda: None)
+let_others_run = getattr(os, "sched_yield", lambda: None)
 
 
 def can_spin() -> bool:
@@ -25,6 +25,11 @@ def can_spin() -> bool:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0)) > 1
     return (os.cpu_count() or 1) > 1
+
+
+def spin_ns(spin_s: float) -> int:
+    """How long to look without sleep, in nanoseconds: `spin_s`, but 0 where there is one core."""
+    return int(spin_s * 1e9) if can_spin() else 0
 
 
 def read_by(fd: int, n_bytes: int, until_ns: int) -> bytes | None:
@@ -50,18 +55,22 @@ def read_by(fd: int, n_bytes: int, until_ns: int) -> bytes | None:
                 return None
         n_looks += 1
         if n_looks > PATIENT_LOOKS:
-            _let_others_run()
+            let_others_run()
 
 
 class Rhythm:
-    """When the next frame is expected: as long after the last one as that one was after its predecessor."""
+    """When the next frame is expected: as long after the last one as that one was after its predecessor.
+
+    Never, when there is no time to look without sleep.
+    """
 
     def __init__(self, spin_s: float) -> None:
-        self._spin_ns = int(spin_s * 1e9) if can_spin() else 0
+        self._spin_ns = spin_ns(spin_s)
         self._last_ns = self._interval_ns = 0
 
     def heard(self, now_ns: int) -> None:
-        self._last_ns, self._interval_ns = now_ns, now_ns - self._last_ns
+        if self._spin_ns:
+            self._last_ns, self._interval_ns = now_ns, now_ns - self._last_ns
 
     def window_ns(self) -> tuple[int, int]:
         """From when until when to look without sleep."""
