@@ -9,6 +9,7 @@ import os
 import select
 from abc import abstractmethod
 from collections import deque
+from functools import partial
 from time import monotonic_ns
 from typing import Any, NoReturn, Protocol
 
@@ -66,6 +67,7 @@ class ConnectionLink(FrameLink):
             what = refusal(error, "is `hilbench serve` running there?")
             raise LinkError(f"cannot connect to {self._address!r}: {what}") from None
         self._fd = self._connection.fileno()
+        self._take = partial(os.read, self._fd)
         os.set_blocking(self._fd, False)
         self._spin_ns = spin_ns(self.config.spin_s)
 
@@ -125,7 +127,7 @@ class ConnectionLink(FrameLink):
     def _read(self, until_ns: int) -> list[bytes] | None:
         """The frames that end in what comes first, looking without sleep; None when nothing comes by then."""
         try:
-            data = read_by(self._fd, PIECE_BYTES, until_ns)
+            data = read_by(self._take, PIECE_BYTES, until_ns)
         except OSError as error:
             self._lost(error)
         if data:

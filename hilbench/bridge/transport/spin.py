@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from time import monotonic_ns
 
 SPIN_S = 200e-6
@@ -14,8 +15,7 @@ A processor that was idle for a millisecond, in a virtual machine above all, run
 """
 
 PATIENT_LOOKS = 16
-"""How often to look, some 20 us, before others may run in between: on a crowded machine the other side may wait for
-this very core."""
+"""After how many looks, some 20 us, others may run: on a crowded machine the other side may wait for this very core."""
 
 let_others_run = getattr(os, "sched_yield", lambda: None)
 
@@ -32,15 +32,15 @@ def spin_ns(spin_s: float) -> int:
     return int(spin_s * 1e9) if can_spin() else 0
 
 
-def read_by(fd: int, n_bytes: int, until_ns: int) -> bytes | None:
+def read_by(read: Callable[[int], bytes], n_bytes: int, until_ns: int) -> bytes | None:
     """What there is to read, looked for once at least; None when nothing comes by then. Raises OSError.
 
     A read that finds nothing takes no longer than to ask first, and the one that finds something is all it takes.
 
     Parameters
     ----------
-    fd : int
-        The connection, non-blocking.
+    read : callable
+        Reads up to so many bytes of a non-blocking connection.
     n_bytes : int
         The most to read.
     until_ns : int
@@ -49,12 +49,12 @@ def read_by(fd: int, n_bytes: int, until_ns: int) -> bytes | None:
     n_looks = 0
     while True:
         try:
-            return os.read(fd, n_bytes)
+            return read(n_bytes)
         except BlockingIOError:
             if monotonic_ns() >= until_ns:
                 return None
         n_looks += 1
-        if n_looks > PATIENT_LOOKS:
+        if n_looks % PATIENT_LOOKS == 0:
             let_others_run()
 
 
