@@ -31,10 +31,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ticks", type=int, default=300, help="how often each part runs after each pause")
     args = parser.parse_args()
-    print(f"{'us, medians':38}{'at once':>9}{'looked':>9}{'slept':>9}")
-    for name, part in parts().items():
-        found = [taken_us(part, pause, args.ticks) for pause in (no_pause, look, lambda: sleep(PAUSE_NS * 1e-9))]
-        print(f"{name:38}" + "".join(f"{us:9.2f}" for us in found))
+    pauses, found = (no_pause, look, lambda: sleep(PAUSE_NS * 1e-9)), parts()
+    taken_ns: dict[str, list[list[int]]] = {name: [[] for _ in pauses] for name in found}
+    for _ in range(args.ticks):  # all take turns: a shared machine drifts
+        for name, part in found.items():
+            for pause, times in zip(pauses, taken_ns[name], strict=True):
+                times.append(after(pause, part))
+    print(f"{'us, medians':34}{'at once':>9}{'looked':>9}{'slept':>9}")
+    for name, columns in taken_ns.items():
+        print(f"{name:34}" + "".join(f"{median(times) / 1e3:9.2f}" for times in columns))
 
 
 def parts() -> dict[str, Part]:
@@ -65,14 +70,14 @@ def parts() -> dict[str, Part]:
     }
 
 
-def taken_us(part: Part, pause: Part, n_ticks: int) -> float:
-    times = []
-    for _ in range(n_ticks):
-        pause()
-        begun_ns = perf_counter_ns()
+def after(pause: Part, part: Part) -> int:
+    """What this part, which has just run, takes after this pause, in ns."""
+    for _ in range(3):
         part()
-        times.append(perf_counter_ns() - begun_ns)
-    return median(times) / 1e3
+    pause()
+    begun_ns = perf_counter_ns()
+    part()
+    return perf_counter_ns() - begun_ns
 
 
 def no_pause() -> None: ...
