@@ -41,6 +41,7 @@ class UnixLink(ConnectionLink):
 
     def _connect(self) -> None:
         super()._connect()
+        assert isinstance(self._connection, socket.socket), "it opens no other"
         # After a sleep, with cold caches, a socket's own calls take a microsecond less than those for any file.
         self._take, self._send = self._connection.recv, self._connection.send
 

@@ -9,6 +9,7 @@ import os
 import select
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from time import monotonic_ns
 from typing import Any, NoReturn, Protocol
@@ -67,7 +68,7 @@ class ConnectionLink(FrameLink):
             what = refusal(error, "is `hilbench serve` running there?")
             raise LinkError(f"cannot connect to {self._address!r}: {what}") from None
         self._fd = self._connection.fileno()
-        self._take = partial(os.read, self._fd)
+        self._take: Callable[[int], bytes] = partial(os.read, self._fd)
         os.set_blocking(self._fd, False)
         self._spin_ns = spin_ns(self.config.spin_s)
 

@@ -130,7 +130,8 @@ class TickWriter:
 
     def __init__(self, sizes: Sizes, session: int) -> None:
         self._sizes, self._session, self._n_modulators = sizes, session, sizes.n_modulators
-        self._values = self._modulators = None  # the arrays of the last tick, which fit
+        self._values: Values | None = None  # the arrays of the last tick, which fit
+        self._modulators: Values | None = None
         self._start = mark(Kind.TICK, session)
         self._counts = _COUNTS.pack(0, sizes.n_values_in, sizes.n_modulators)
         self._pack = Struct(_PLAIN_TICK.format((sizes.n_values_in + sizes.n_modulators) * _VALUE_BYTES)).pack
