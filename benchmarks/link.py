@@ -1,7 +1,8 @@
 """What a tick costs on each link, there and back: ZeroMQ and a Unix socket by bare echoes, the others by them.
 
-A bare echo is two processes: over ZeroMQ a DEALER here and a ROUTER there, by TCP on loopback; over a Unix SEQPACKET
-socket both sides read without sleep, as hilbench's do. Every link but the one in process has a device process too, with
+A bare echo is two processes: over ZeroMQ a DEALER here and a ROUTER there, by TCP on loopback. Its sides sleep in
+`recv`, as is usual; `no sleep` looks for messages until one comes, as hilbench's do, and so does the echo over a Unix
+SEQPACKET socket. Every link but the one in process has a device process too, with
 the backend `null`: what a link adds is frames, checks, session and clocks. Short runs of all take turns, because a
 shared machine drifts; `paced` starts each trip at its own instant of a schedule.
 
@@ -42,14 +43,16 @@ PROGRAM = LawProgram("echo", {}, inputs=(Port("values", 8),), outputs=(Port("val
 WARM_UP = 100
 TIMEOUT_NS = 5_000_000_000
 OUT = ROOT / "runs" / "bench"
-BARE, BARE_UNIX = "bare pyzmq echo", "bare SEQPACKET echo"
+BARE, AWAKE, BARE_UNIX = "bare pyzmq echo", "the same, no sleep", "bare SEQPACKET echo"
 PAIRS = (
-    ("zmq", BARE, 1.2), ("unix", BARE_UNIX, 2.0), ("unix", "zmq", 0.2), ("stream", "zmq", None),
-    ("inprocess", "zmq", None),
+    ("zmq", BARE, 1.2), ("zmq", AWAKE, None), ("unix", BARE_UNIX, 2.0), ("unix", "zmq", 0.2),
+    ("stream", "zmq", None), ("inprocess", "zmq", None),
 )  # fmt: skip
 """What is compared with what, and the most that the ratio may be."""
 SPIN_NS = 2_000_000
-"""How long the bare echo looks for the next message without sleep: beyond a tick at 1 kHz, within its own turn."""
+"""How long a bare echo looks for the next message without sleep: beyond a tick at 1 kHz, within its own turn."""
+
+_EVENTS, _READABLE = int(zmq.EVENTS), int(zmq.POLLIN)
 
 Trip = Callable[[], None]
 
@@ -61,11 +64,11 @@ def main() -> None:
     parser.add_argument("--rate-hz", type=float, default=1000.0, help="rate of the paced runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here too")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="only print a file's table for the document")
-    parser.add_argument("--echo", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--echo", choices=(BARE, AWAKE), help=argparse.SUPPRESS)
     parser.add_argument("--unix-echo", type=int, metavar="FD", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.echo:
-        echo()
+        echo(wait_for(args.echo))
     elif args.unix_echo is not None:
         unix_echo(socket.socket(fileno=args.unix_echo))
     elif args.markdown:
@@ -78,11 +81,26 @@ def main() -> None:
         show(result)
 
 
-def echo() -> None:
+def wait_for(name: str) -> Callable[[zmq.Socket[bytes]], None]:
+    """What a side of this bare echo does before `recv`."""
+
+    def look(socket: zmq.Socket[bytes]) -> None:
+        until_ns = perf_counter_ns() + SPIN_NS
+        while not socket.getsockopt(_EVENTS) & _READABLE and perf_counter_ns() < until_ns:
+            os.sched_yield()
+
+    return look if name == AWAKE else lambda socket: None
+
+
+def echo(wait: Callable[[zmq.Socket[bytes]], None]) -> None:
     """The bare peer: what comes goes back, until an empty message ends it."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
         print(socket.bind_to_random_port("tcp://127.0.0.1"), flush=True)
-        while (parts := socket.recv_multipart())[1]:
+        while True:
+            wait(socket)
+            parts = socket.recv_multipart()
+            if not parts[1]:
+                return
             socket.send_multipart(parts)
 
 
@@ -109,18 +127,20 @@ def measure(n_ticks: int, rounds: int, rate_hz: float) -> dict[str, Any]:
     host = found["host"] | {"load": load} | {key: found[key] for key in ("package_versions", "commit", "started_at")}
     rows = []
     with contextlib.ExitStack() as stack:
-        trips = {BARE: stack.enter_context(bare_trip()), BARE_UNIX: stack.enter_context(bare_unix_trip())}
-        trips |= {name: stack.enter_context(link_trip(name)) for name, *_ in PAIRS}
+        trips = {name: stack.enter_context(bare_trip(name)) for name in (BARE, AWAKE)}
+        trips[BARE_UNIX] = stack.enter_context(bare_unix_trip())
+        trips |= {name: stack.enter_context(link_trip(name)) for name in sorted({name for name, *_ in PAIRS})}
         for mode, period_ns in (("back to back", 0), (f"paced at {rate_hz:g} Hz", int(1e9 / rate_hz))):
             rows += compare(mode, trips, n_ticks, rounds, period_ns)
     return {"host": host, "rows": rows, "growth": None, "large": None}
 
 
 @contextlib.contextmanager
-def bare_trip() -> Iterator[Trip]:
+def bare_trip(name: str = BARE) -> Iterator[Trip]:
+    wait = wait_for(name)
     data = encode_tick(Tick(values=np.zeros(8, np.float32)), 1)
     with (
-        subprocess.Popen([sys.executable, __file__, "--echo"], stdout=subprocess.PIPE) as peer,
+        subprocess.Popen([sys.executable, __file__, "--echo", name], stdout=subprocess.PIPE) as peer,
         zmq.Context() as context,
         context.socket(zmq.DEALER) as socket,
     ):
@@ -128,6 +148,7 @@ def bare_trip() -> Iterator[Trip]:
 
         def trip() -> None:
             socket.send(data)
+            wait(socket)
             socket.recv()
 
         yield trip

@@ -8,14 +8,15 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from hilbench.bridge.client.connection import Connection, ConnectionLink, Settings
+from hilbench.bridge.client.client import Limits
+from hilbench.bridge.client.connection import Connection, ConnectionLink
 from hilbench.bridge.protocol.framing import Cobs
 from hilbench.bridge.transport.addresses import LINKS
 from hilbench.errors import LinkError
 from hilbench.lines.serial import open_serial
 
 
-class Config(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Config(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the link over a byte stream."""
 
     address: Annotated[str, Meta(pattern=r"^(stream|serial)://.+", description=LINKS)] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 from time import monotonic_ns
 from typing import Annotated, Any
 
@@ -15,7 +14,8 @@ from hilbench.bridge.client.client import FrameLink, Limits
 from hilbench.bridge.keys import read_pair, read_public
 from hilbench.bridge.protocol.handshakes import Hello
 from hilbench.bridge.transport.addresses import LINKS
-from hilbench.bridge.transport.sockets import dial, sender, tune
+from hilbench.bridge.transport.sockets import dial, look_by, sender, sleep_by, tune
+from hilbench.bridge.transport.spin import spin_ns
 from hilbench.errors import LinkError
 
 SLICE_MS = 100
@@ -27,7 +27,7 @@ _EVENTS_OF_A_CONNECTION = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
-_AT_ONCE, _EVENTS, _READABLE = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
+_AT_ONCE = int(zmq.NOBLOCK)
 
 
 class Config(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +80,7 @@ class ZmqLink(FrameLink):
             context.destroy()
             raise
         self._context, self._socket, self._send = context, socket, sender(socket)
-        self._fd, self._slice_ms = socket.fileno(), 0
+        self._spin_ns, self._slice_ms = spin_ns(self.config.spin_s), 0
 
     def _disconnect(self) -> None:
         self._unwatch()
@@ -138,9 +138,11 @@ class ZmqLink(FrameLink):
     def _next(self, deadline_ns: int) -> bytes | None:
         """The next frame, or None at the deadline.
 
-        A blocking receive is the fastest, but it counts in
-        milliseconds and does not see a device process end, so it runs in slices and `_peek` waits for the rest.
+        Who looks without sleep is not woken. After that a blocking receive is the fastest, but it counts in
+        milliseconds and does not see a device process end, so it runs in slices and `sleep_by` waits for the rest.
         """
+        if self._spin_ns and look_by(self._socket, min(deadline_ns, monotonic_ns() + self._spin_ns)):
+            return self._socket.recv(_AT_ONCE)
         while (left_ns := deadline_ns - monotonic_ns()) > 2_000_000:
             slice_ms = min(left_ns // 1_000_000, SLICE_MS)
             if slice_ms != self._slice_ms:
@@ -151,17 +153,7 @@ class ZmqLink(FrameLink):
             except zmq.Again:
                 self._check_device()
                 self._watch()
-        return self._peek(deadline_ns)
-
-    def _peek(self, deadline_ns: int) -> bytes | None:
-        """The next frame within microseconds of the deadline, or None.
-
-        The socket's descriptor signals changes, not messages, so its events are asked before every wait.
-        """
-        while not self._socket.getsockopt(_EVENTS) & _READABLE:  # type: ignore[operator]  # this option is an int
-            left_ns = deadline_ns - monotonic_ns()
-            if left_ns <= 0:
-                self._check_device()
-                return None
-            select.select((self._fd,), (), (), left_ns * 1e-9)
-        return self._socket.recv(_AT_ONCE)
+        if sleep_by(self._socket, deadline_ns):
+            return self._socket.recv(_AT_ONCE)
+        self._check_device()
+        return None

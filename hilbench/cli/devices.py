@@ -47,8 +47,8 @@ def serve(
     load_timeout_s
         how long, in s, loading a program may take: a LOAD that takes longer is refused and leaves no program
     spin_s
-        over unix and stream: how long before and after the instant of the next tick to look for it without sleep; 0
-        leaves the processor to others, and a tick is seen tens of microseconds later
+        how long before and after the instant of the next tick to look for it without sleep; 0 leaves the processor to
+        others, and a tick is seen tens of microseconds later
     exit_with_stdin
         end when standard input does
     keys

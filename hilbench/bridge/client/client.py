@@ -22,6 +22,7 @@ from hilbench.bridge.protocol.identity import program_hash
 from hilbench.bridge.protocol.states import Status
 from hilbench.bridge.protocol.ticks import ReplyReader, TickWriter
 from hilbench.bridge.protocol.wire import Can, FrameError, Kind, Sizes
+from hilbench.bridge.transport.spin import SPIN_S
 from hilbench.errors import HilbenchError, LinkError, ProtocolError
 from hilbench.lines.boot import boot_id
 from hilbench.nal.model.codec import pack
@@ -46,6 +47,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a handshake, or a loop on the virtual clock, waits for an answer."""
     start_timeout_s: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
     """How long a device may take to start, and then to load a program."""
+    spin_s: Annotated[float, Meta(ge=0, le=1)] = SPIN_S
+    """How long to look for a reply without sleep: it keeps a core busy, and sees one tens of microseconds sooner."""
 
 
 class FrameLink(Link):

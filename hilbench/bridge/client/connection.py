@@ -9,27 +9,20 @@ import os
 import select
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from time import monotonic_ns
-from typing import Annotated, Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
-from msgspec import Meta
-
-from hilbench.bridge.client.client import FrameLink, Limits
+from hilbench.bridge.client.client import FrameLink
 from hilbench.bridge.protocol.framing import PIECE_BYTES, Datagrams, Framing
 from hilbench.bridge.transport.addresses import refusal
-from hilbench.bridge.transport.spin import SPIN_S, can_spin, read_by
+from hilbench.bridge.transport.spin import read_by, spin_ns
 from hilbench.errors import LinkError
 from hilbench.lines.writing import begin, push
 
 SLICE_S = 0.1
 """How late the end of a device process may be noticed while waiting."""
-
-
-class Settings(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of every link over one connection."""
-
-    spin_s: Annotated[float, Meta(ge=0, le=1)] = SPIN_S
-    """How long to look for a reply without sleep: it keeps a core busy, and sees one tens of microseconds sooner."""
 
 
 class Connection(Protocol):
@@ -75,8 +68,9 @@ class ConnectionLink(FrameLink):
             what = refusal(error, "is `hilbench serve` running there?")
             raise LinkError(f"cannot connect to {self._address!r}: {what}") from None
         self._fd = self._connection.fileno()
+        self._take: Callable[[int], bytes] = partial(os.read, self._fd)
         os.set_blocking(self._fd, False)
-        self._spin_ns = int(self.config.spin_s * 1e9) if can_spin() else 0
+        self._spin_ns = spin_ns(self.config.spin_s)
 
     def _disconnect(self) -> None:
         self._connection.close()
@@ -134,7 +128,7 @@ class ConnectionLink(FrameLink):
     def _read(self, until_ns: int) -> list[bytes] | None:
         """The frames that end in what comes first, looking without sleep; None when nothing comes by then."""
         try:
-            data = read_by(self._fd, PIECE_BYTES, until_ns)
+            data = read_by(self._take, PIECE_BYTES, until_ns)
         except OSError as error:
             self._lost(error)
         if data:

@@ -39,8 +39,8 @@ LONGEST_S = 10.0
 def listening(bind: str, spin_s: float, keys: DeviceKeys | None = None) -> Iterator[Listener]:
     """Listen on an endpoint that `server.check_bind` let pass. Raises LinkError when it cannot be bound.
 
-    Around the instant at which its plant's next frame is expected a Unix socket or a byte stream is looked at without
-    sleep, from `spin_s` before to `spin_s` after.
+    Around the instant at which its plant's next frame is expected the device looks for it without sleep, from `spin_s`
+    before to `spin_s` after.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _listener(bind: str, spin_s: float, keys: DeviceKeys | None, stack: contextl
             return _unix(bind, spin_s, stack)
         case "stream":
             return _stream(bind, spin_s, stack)
-    return open_router(bind, keys, stack)
+    return open_router(bind, keys, stack, spin_s)
 
 
 class Connections(Listener):
@@ -100,8 +100,11 @@ class Connections(Listener):
                 self._look(LOOK_MS * 1e-3)
             elif now_ns < begin_ns:
                 self._look(min(LOOK_MS * 1e-3, (begin_ns - now_ns) * 1e-9))
-            elif self._admitted:
-                self._read(self._admitted, end_ns)
+            elif plant := self._admitted:
+                frames = self._read(plant, min(end_ns, now_ns + LOOK_MS * 1_000_000))
+                if len(frames) == 1:
+                    return plant, frames[0]
+                self._waiting.extend((plant, frame) for frame in frames)
             if not self._waiting:
                 return None
         return self._waiting.popleft()
@@ -113,19 +116,23 @@ class Connections(Listener):
             if key.data is None:
                 self._accept()
             elif key.data in self._plants:  # else it has just made room
-                self._read(key.data, 0)
+                self._waiting.extend((key.data, frame) for frame in self._read(key.data, 0))
 
     def send(self, plant: bytes, frame: bytes) -> None:
         if (found := self._plants.get(plant)) is None:
             return
         connection, framing = found
         try:
-            if rest := begin(connection.fileno(), framing.pack(frame)):  # what has begun to leave must leave whole
+            if len(frame) <= framing.whole:
+                connection.send(frame)
+            elif rest := begin(connection.fileno(), framing.pack(frame)):  # what has begun to leave must leave whole
                 wait_s = 0.0  # a stranger may not hold the plant up
                 if plant == self._admitted:
                     wait_s = min(LINGER_MS * 1e-3 + len(frame) / SLOWEST_BYTES_PER_S, LONGEST_S)
                 if not _send_all(connection, deque(rest), wait_s):
                     self._drop(plant)
+        except BlockingIOError:  # no room
+            pass
         except OSError:
             self._drop(plant)
 
@@ -154,20 +161,20 @@ class Connections(Listener):
         self._plants[plant] = connection, self._framing()
         self._selector.register(connection, selectors.EVENT_READ, plant)
 
-    def _read(self, plant: bytes, until_ns: int) -> None:
-        """Take in what comes from this plant by then, looking without sleep."""
+    def _read(self, plant: bytes, until_ns: int) -> list[bytes]:
+        """The frames that end in what comes from this plant by then, looking without sleep."""
         connection, framing = self._plants[plant]
         try:
-            data = read_by(connection.fileno(), PIECE_BYTES, until_ns)
+            data = read_by(connection.recv, PIECE_BYTES, until_ns)
         except OSError:
             data = b""
         if data:
-            for frame in framing.feed(data):
-                self._waiting.append((plant, frame))
             if plant == self._admitted:
                 self._heard_ns = monotonic_ns()
-        elif data is not None:
+            return framing.feed(data)
+        if data is not None:
             self._drop(plant)
+        return []
 
     def _drop(self, plant: bytes) -> None:
         connection, framing = self._plants.pop(plant)

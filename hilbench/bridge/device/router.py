@@ -9,17 +9,20 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic_ns
 
 import zmq
 
 from hilbench.bridge.keys import DeviceKeys
 from hilbench.bridge.transport.addresses import make_way, refusal
 from hilbench.bridge.transport.listener import Listener
-from hilbench.bridge.transport.sockets import sender, tune
+from hilbench.bridge.transport.sockets import look_by, sender, sleep_by, tune
+from hilbench.bridge.transport.spin import Rhythm
 from hilbench.errors import LinkError
 
 LOOK_MS = 100
 """How long a receive waits."""
+_LOOK_NS = LOOK_MS * 1_000_000
 LINGER_MS = 200
 """How long a farewell, or the rest of a frame, may take to leave."""
 DOMAIN = "hilbench"
@@ -33,23 +36,39 @@ class Router(Listener):
 
     broken = 0  # a message comes whole or not at all
 
-    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+    def __init__(self, socket: zmq.Socket[bytes], spin_s: float) -> None:
         self.address = socket.getsockopt_string(zmq.LAST_ENDPOINT).rstrip("\0")
         self.socket = socket
         self._send = sender(socket)
+        self._rhythm = Rhythm(spin_s)
+        self._heard_ns = 0  # when the admitted plant was, and the rhythm does not know of it yet
+        self._admitted = b""
 
     def receive(self) -> tuple[bytes, bytes] | None:
         """A message of more parts than its sender's address and one more reads as an empty frame."""
         socket = self.socket
+        self._expect()
         try:
             plant, part = socket.recv(), socket.recv(copy=False)
         except zmq.Again:
             return None
+        if plant == self._admitted:
+            self._heard_ns = monotonic_ns()
         if not part.more:  # to ask the socket itself takes longer
             return plant, part.bytes
         while part.more:
             part = socket.recv(copy=False)
         return plant, b""
+
+    def _expect(self) -> None:
+        """Be awake while the admitted plant's next frame is about to come; what comes before wakes it."""
+        if self._heard_ns:  # the answer has left
+            self._rhythm.heard(self._heard_ns)
+            self._heard_ns = 0
+        begin_ns, end_ns = self._rhythm.window_ns()
+        now_ns = monotonic_ns()
+        if begin_ns - _LOOK_NS <= now_ns < end_ns and not (now_ns < begin_ns and sleep_by(self.socket, begin_ns)):
+            look_by(self.socket, min(end_ns, max(begin_ns, now_ns) + _LOOK_NS))
 
     def send(self, plant: bytes, frame: bytes) -> None:
         try:
@@ -59,7 +78,8 @@ class Router(Listener):
             pass
 
     def admit(self, plant: bytes) -> None:
-        """Libzmq bounds every message alike."""
+        """Expect its next frame; libzmq bounds every message alike."""
+        self._admitted = plant
 
 
 @contextlib.contextmanager
@@ -73,7 +93,7 @@ def binding(bind: str) -> Iterator[None]:
         raise LinkError(f"cannot listen on {bind!r}: {what}") from None
 
 
-def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack) -> Router:
+def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack, spin_s: float = 0.0) -> Router:
     """Bind a ROUTER to a tcp:// or ipc:// endpoint. Raises OSError or ZMQError when that fails.
 
     Parameters
@@ -84,6 +104,8 @@ def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack)
         The device's keys and who may connect; None for anyone.
     stack : ExitStack
         Releases the socket, its context and its file.
+    spin_s : float
+        As in `listening`, in seconds.
     """
     context = stack.enter_context(zmq.Context())
     if keys is not None:
@@ -105,7 +127,7 @@ def open_router(bind: str, keys: DeviceKeys | None, stack: contextlib.ExitStack)
     router.bind(bind)
     if is_file:
         stack.callback(lambda: Path(path).unlink(missing_ok=True))
-    return Router(router)
+    return Router(router, spin_s)
 
 
 def _admit_only(

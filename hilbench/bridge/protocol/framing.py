@@ -23,6 +23,8 @@ class Framing(Protocol):
 
     broken: int
     """Frames dropped because their bytes or their CRC were wrong."""
+    whole: int
+    """Frames of up to so many bytes go as they are, in one piece that leaves whole or not at all."""
 
     def pack(self, frame: bytes) -> list[bytes]:
         """What to send for this frame, in this order."""
@@ -38,6 +40,7 @@ class Datagrams:
     """A frame a datagram. A longer one is announced by a datagram of its length, and follows in pieces."""
 
     broken = 0  # the system drops no part of a datagram
+    whole = PIECE_BYTES
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -72,6 +75,8 @@ class Datagrams:
 
 class Cobs(cobs.Cobs):
     """Frames on a stream of bytes, those of a sender without a session no longer than a handshake needs."""
+
+    whole = 0
 
     def __init__(self) -> None:
         super().__init__(PIECE_BYTES)

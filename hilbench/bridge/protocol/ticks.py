@@ -38,10 +38,10 @@ _EVENT_BYTES, _VALUE_BYTES = EVENT.itemsize, VALUE.itemsize
 _TICK_START, _REPLY_START = (MAGIC + bytes((VERSION, kind)) for kind in (Kind.TICK, Kind.REPLY))
 _TICK_HEAD = Struct("<4sHHQQIHH")
 """A TICK's header, in as few parts as a writer needs."""
-_PLAIN_HEAD = Struct("<6sHQQ8s")
-"""The same where the mark and the counts are known as bytes."""
+_PLAIN_TICK = "<6sHQQ8s{}s"
+"""A whole TICK without events, where the mark, the counts and the arrays are known as bytes."""
 _TICK_NUMBERS = Struct("<6xHQQ8s")
-"""What a reader needs of it: flags, seq, t_ns, and the counts as bytes."""
+"""What a reader needs of any TICK's header: flags, seq, t_ns, and the counts as bytes."""
 _REPLY_HEAD = Struct("<4sH2xQQIHHQQQII40sd")
 """A REPLY's header and the fixed part of its body, as a writer needs them; its counters are bytes."""
 _REPLY_NUMBERS = Struct("<6xHQQ8sQQQ8s40sd")
@@ -129,28 +129,25 @@ class TickWriter:
     """Writes the TICK frames of one program and session."""
 
     def __init__(self, sizes: Sizes, session: int) -> None:
-        self._sizes, self._session = sizes, session
-        self._values, self._modulators = (sizes.n_values_in,), (sizes.n_modulators,)
+        self._sizes, self._session, self._n_modulators = sizes, session, sizes.n_modulators
+        self._values: Values | None = None  # the arrays of the last tick, which fit
+        self._modulators: Values | None = None
         self._start = mark(Kind.TICK, session)
         self._counts = _COUNTS.pack(0, sizes.n_values_in, sizes.n_modulators)
+        self._pack = Struct(_PLAIN_TICK.format((sizes.n_values_in + sizes.n_modulators) * _VALUE_BYTES)).pack
 
     def write(self, tick: Tick) -> bytes:
         """The frame of a tick. Raises FrameError for one that the program does not take."""
-        values, modulators, seq = tick.values, tick.modulators, tick.seq
-        if not (
-            values.shape == self._values
-            and values.dtype is VALUE
-            and modulators.shape == self._modulators
-            and modulators.dtype is VALUE
-            and 0 <= seq < NO_SEQ
-            and 0 <= tick.t_ns < 2**64
-            and not len(tick.events)
-        ):
+        values, modulators, seq, t_ns = tick.values, tick.modulators, tick.seq, tick.t_ns
+        same = values is self._values and modulators is self._modulators
+        if not same or len(tick.events) or not (0 <= seq < NO_SEQ and 0 <= t_ns < 2**64):
             check_tick(tick, self._sizes)
+            self._values, self._modulators = values, modulators
             return encode_tick(tick, self._session)
-        head = _PLAIN_HEAD.pack(self._start, LEARNING if tick.learning else 0, seq, tick.t_ns, self._counts)
         body = values.tobytes()
-        return head + body + modulators.tobytes() if self._sizes.n_modulators else head + body
+        if self._n_modulators:
+            body += modulators.tobytes()
+        return self._pack(self._start, LEARNING if tick.learning else 0, seq, t_ns, self._counts, body)
 
 
 class TickReader:
@@ -162,15 +159,20 @@ class TickReader:
         self._inputs = Store(VALUE, sizes.n_values_in + sizes.n_modulators)
         self._body_bytes = self._inputs.array.nbytes
         self._n_bytes = HEADER.size + self._body_bytes  # without events
+        self._unpack = Struct(_PLAIN_TICK.format(self._body_bytes)).unpack
         self._events = Store(EVENT, 64)
         self._values, self._modulators = np.split(self._inputs.array, [sizes.n_values_in])
         self._tick = Tick()
 
     def read(self, data: bytes) -> Tick:
         """The Tick in a frame that starts with a TICK's mark. Raises FrameError and keeps nothing of a bad frame."""
-        if len(data) < HEADER.size:
+        if len(data) == self._n_bytes:
+            _, flags, seq, t_ns, counts, body = self._unpack(data)
+        elif len(data) < HEADER.size:
             raise FrameError(Code.FRAME, f"frame has {len(data)} bytes; a header has {HEADER.size}")
-        flags, seq, t_ns, counts = _TICK_NUMBERS.unpack_from(data)
+        else:
+            flags, seq, t_ns, counts = _TICK_NUMBERS.unpack_from(data)
+            body = data[len(data) - self._body_bytes :]
         n_events = 0 if counts == self._counts else self._check_counts(counts)
         if flags & ~LEARNING:
             raise FrameError(Code.RANGE, f"TICK has flags {flags:#06x}; allowed: {LEARNING} or 0")
@@ -181,7 +183,7 @@ class TickReader:
         tick = self._tick
         tick.events = self._read_events(data, n_events) if n_events else NO_EVENTS
         tick.seq, tick.t_ns, tick.learning = seq, t_ns, flags == LEARNING
-        self._inputs.bytes[:] = data[len(data) - self._body_bytes :]
+        self._inputs.bytes[:] = body
         tick.values, tick.modulators = self._values, self._modulators
         return tick
 
@@ -215,7 +217,9 @@ class ReplyReader:
         self._sizes = sizes
         self._n_probe_addresses, self._n_probe_values = n_probe_addresses, n_probe_values
         self._counts = _COUNTS.pack(0, sizes.n_values_out, 0)
-        self._n_bytes = _REPLY_NUMBERS.size + sizes.n_values_out * _VALUE_BYTES  # without events and probes
+        n_value_bytes = sizes.n_values_out * _VALUE_BYTES
+        self._n_bytes = _REPLY_NUMBERS.size + n_value_bytes  # without events and probes
+        self._unpack = Struct(f"{_REPLY_NUMBERS.format}{n_value_bytes}s").unpack
         self._values, self._probe_values = Store(VALUE, sizes.n_values_out), Store(VALUE, 0)
         self._events, self._probe_events = Store(EVENT, 64), Store(EVENT, 64)
         self._counters = Store(_COUNTER, len(COUNTERS))
@@ -224,10 +228,13 @@ class ReplyReader:
 
     def read(self, data: bytes) -> Reply:
         """The Reply in a frame that starts with a REPLY's mark. Raises FrameError."""
-        if len(data) < _REPLY_NUMBERS.size:
+        if len(data) == self._n_bytes:
+            numbers = self._unpack(data)
+        elif len(data) < _REPLY_NUMBERS.size:
             raise FrameError(Code.FRAME, f"REPLY has {len(data)} bytes; allowed: {_REPLY_NUMBERS.size} or more")
-        numbers = _REPLY_NUMBERS.unpack_from(data)
-        flags, seq, t_ns, counts, recv_ns, compute_ns, prev_seq, probe_counts, counted, energy_j = numbers
+        else:
+            numbers = *_REPLY_NUMBERS.unpack_from(data), b""
+        flags, seq, t_ns, counts, recv_ns, compute_ns, prev_seq, probe_counts, counted, energy_j, values = numbers
         n_events = 0 if counts == self._counts else self._check_counts(counts)
         if flags:
             raise FrameError(Code.RANGE, f"REPLY has flags {flags:#06x}; allowed: 0")
@@ -253,7 +260,7 @@ class ReplyReader:
             return reply
         if len(data) != self._n_bytes:
             raise _other_length(data, self._n_bytes)
-        self._values.bytes[:] = data[_REPLY_NUMBERS.size :]
+        self._values.bytes[:] = values
         reply.events, reply.probe_events, reply.probe_values = NO_EVENTS, NO_EVENTS, NO_VALUES
         return reply
 
@@ -296,7 +303,7 @@ class ReplyReader:
 
 def _out_of_range(numbers: tuple[Any, ...]) -> FrameError:
     """What is wrong with these `_REPLY_NUMBERS`."""
-    _, seq, _, _, recv_ns, compute_ns, prev_seq, _, counted, energy_j = numbers
+    _, seq, _, _, recv_ns, compute_ns, prev_seq, _, counted, energy_j, _ = numbers
     counters = dict(zip(COUNTERS, _COUNTERS.unpack(counted), strict=True))
     most = max(counters, key=counters.__getitem__)
     for name, found, fits, allowed in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from time import monotonic_ns
 
 SPIN_S = 200e-6
@@ -14,10 +15,9 @@ A processor that was idle for a millisecond, in a virtual machine above all, run
 """
 
 PATIENT_LOOKS = 16
-"""How often to look, some 20 us, before others may run in between: on a crowded machine the other side may wait for
-this very core."""
+"""After how many looks, some 20 us, others may run: on a crowded machine the other side may wait for this very core."""
 
-_let_others_run = getattr(os, "sched_yield", lambda: None)
+let_others_run = getattr(os, "sched_yield", lambda: None)
 
 
 def can_spin() -> bool:
@@ -27,15 +27,20 @@ def can_spin() -> bool:
     return (os.cpu_count() or 1) > 1
 
 
-def read_by(fd: int, n_bytes: int, until_ns: int) -> bytes | None:
+def spin_ns(spin_s: float) -> int:
+    """How long to look without sleep, in nanoseconds: `spin_s`, but 0 where there is one core."""
+    return int(spin_s * 1e9) if can_spin() else 0
+
+
+def read_by(read: Callable[[int], bytes], n_bytes: int, until_ns: int) -> bytes | None:
     """What there is to read, looked for once at least; None when nothing comes by then. Raises OSError.
 
     A read that finds nothing takes no longer than to ask first, and the one that finds something is all it takes.
 
     Parameters
     ----------
-    fd : int
-        The connection, non-blocking.
+    read : callable
+        Reads up to so many bytes of a non-blocking connection.
     n_bytes : int
         The most to read.
     until_ns : int
@@ -44,24 +49,28 @@ def read_by(fd: int, n_bytes: int, until_ns: int) -> bytes | None:
     n_looks = 0
     while True:
         try:
-            return os.read(fd, n_bytes)
+            return read(n_bytes)
         except BlockingIOError:
             if monotonic_ns() >= until_ns:
                 return None
         n_looks += 1
-        if n_looks > PATIENT_LOOKS:
-            _let_others_run()
+        if n_looks % PATIENT_LOOKS == 0:
+            let_others_run()
 
 
 class Rhythm:
-    """When the next frame is expected: as long after the last one as that one was after its predecessor."""
+    """When the next frame is expected: as long after the last one as that one was after its predecessor.
+
+    Never, when there is no time to look without sleep.
+    """
 
     def __init__(self, spin_s: float) -> None:
-        self._spin_ns = int(spin_s * 1e9) if can_spin() else 0
+        self._spin_ns = spin_ns(spin_s)
         self._last_ns = self._interval_ns = 0
 
     def heard(self, now_ns: int) -> None:
-        self._last_ns, self._interval_ns = now_ns, now_ns - self._last_ns
+        if self._spin_ns:
+            self._last_ns, self._interval_ns = now_ns, now_ns - self._last_ns
 
     def window_ns(self) -> tuple[int, int]:
         """From when until when to look without sleep."""

@@ -52,6 +52,19 @@ def test_a_writer_refuses_what_a_program_does_not_take(more):
     assert (found.value.code, str(found.value)) == (expected.value.code, str(expected.value))
 
 
+def test_a_writer_that_knows_its_arrays_sends_what_they_hold_now_and_checks_all_others():
+    writer, tick = TickWriter(SIZES, 513), replace(TICK, values=TICK.values.copy(), modulators=TICK.modulators.copy())
+    for number in (2.0, 3.0):
+        tick.seq, tick.values[1], tick.modulators[0] = int(number), number, -number
+        assert writer.write(tick) == encode_tick(tick, 513)
+    assert writer.write(replace(tick, events=EVENTS)) == encode_tick(replace(tick, events=EVENTS), 513)
+    for more in ({"values": np.zeros(4, np.float32)}, {"modulators": np.zeros(2)}, {"seq": -1}, {"t_ns": 2**64}):
+        for _ in range(2):
+            with pytest.raises(FrameError):
+                writer.write(replace(tick, **more))
+    assert writer.write(tick) == encode_tick(tick, 513)
+
+
 def test_counters_that_were_refused_once_are_refused_again_and_change_nothing():
     reader = ReplyReader(SIZES)
     values = np.ones(2, np.float32)
