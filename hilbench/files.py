@@ -1,8 +1,10 @@
-"""Files that are written whole or not at all, wherever their path leads."""
+"""Files that are read as regular ones, and written whole or not at all, wherever their path leads."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from time import time_ns
@@ -17,6 +19,34 @@ def is_file(path: str | Path) -> bool:
         return Path(path).is_file()
     except (OSError, ValueError):
         return False
+
+
+NO_FILES = {
+    stat.S_IFIFO: "a pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFDIR: "a directory",
+}
+
+
+def kind_of(path: str | Path) -> str | None:
+    """What a path leads to that is no regular file, in words; None for a file, and where there is nothing."""
+    try:
+        return NO_FILES.get(stat.S_IFMT(os.stat(path).st_mode))
+    except (OSError, ValueError):
+        return None
+
+
+def regular(path: Path) -> Path:
+    """The path, for a reader to open. Raises OSError where it leads to what is no regular file.
+
+    Who opens a pipe waits until somebody writes into it, perhaps for ever.
+    """
+    if (kind := kind_of(path)) is not None:
+        number = errno.EISDIR if kind == NO_FILES[stat.S_IFDIR] else errno.EINVAL
+        raise OSError(number, f"it is {kind}; allowed: a regular file", str(path))
+    return path
 
 
 def signature(path: Path) -> tuple[int, ...] | None:
