@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
+from hilbench.files import kind_of
 from hilbench.nal.open_loop import Simulation
 from hilbench.report import spikes, words
 from hilbench.report.charts import COLOURS, Figure, columns, picture, rounded, save, time_axis, wide
@@ -40,7 +41,7 @@ def ensure_free(folder: Path) -> None:
         raise RecordError(f"{folder}: holds files already; give another folder or remove it")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise RecordError(f"{folder}: cannot be made: {there} is a file")
+        raise RecordError(f"{folder}: cannot be made: {there} is {kind_of(there) or 'a file'}")
 
 
 def write(
