@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.files import at
+from hilbench.files import at, regular
 from hilbench.record.arrays import as_numpy
 from hilbench.record.events import unpacked
 
@@ -51,8 +51,10 @@ LINE_BYTES = len(Piece(0, 0, 0).line())
 class StreamWriter:
     """One stream and its lines. Raises OSError with the stream's path where there is no more room for a batch."""
 
-    def __init__(self, path: Path, schema: pa.Schema, compress: bool) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, schema: pa.Schema, compress: bool, seen: Callable[[pa.RecordBatch], None] | None = None
+    ) -> None:
+        self._path, self._seen = path, seen
         self._file, self._sums = (os.open(p, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) for p in _both(path))
         self._sink = BytesIO()  # a batch leaves in one write
         options = pa.ipc.IpcWriteOptions(compression="zstd" if compress else None)
@@ -61,6 +63,8 @@ class StreamWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch."""
+        if self._seen is not None:
+            self._seen(batch)
         self._writer.write_batch(batch)
         self._put(batch.num_rows)
 
@@ -170,7 +174,7 @@ def _write_all(descriptor: int, data: bytes | memoryview) -> None:
 def _bytes(path: Path) -> NDArray[np.uint8]:
     """A file as (n,) uint8, mapped; empty where it is missing. Raises RecordError for one that cannot be read."""
     try:
-        return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
+        return np.memmap(path, np.uint8, "r") if regular(path).stat().st_size else np.empty(0, np.uint8)
     except FileNotFoundError:
         return np.empty(0, np.uint8)
     except OSError as error:
