@@ -7,7 +7,7 @@ file.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any
@@ -30,6 +30,8 @@ except ImportError as error:
 
 Field = tuple[str, str, int]
 """Name, type and width of a column."""
+Look = Callable[[Mapping[str, NDArray[Any]]], None]
+"""Sees the columns of each batch, as arrays by name, before it is written."""
 CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
 """The same types for `struct`, which fills a part of a row in one call."""
 WIDE = {column.name: column.width for column in COLUMNS if column.width}
@@ -121,7 +123,8 @@ class _Part:
 class RowLayout:
     """Where in a row each part begins."""
 
-    def __init__(self, shape: Widths) -> None:
+    def __init__(self, shape: Widths, look: Look | None = None) -> None:
+        self._look = look
         of = {c.part: [(d.name, d.kind, shape.width(d)) for d in COLUMNS if d.part == c.part] for c in COLUMNS}
         self.tick = _Part(of["tick"], of["shown"])
         self.reply = _Part(of["reply"], of["brought"], self.tick.end)
@@ -173,7 +176,10 @@ class RowLayout:
             What the columns of `LISTS` hold, by the row's place in `rows`. Events are numbers, as `record.events` says.
         """
         columns: dict[str, pa.Array] = {}
-        for name, found in self._by_column(rows).items():
+        arrays = self._by_column(rows)
+        if self._look is not None:
+            self._look(arrays)
+        for name, found in arrays.items():
             if name == "info":
                 columns |= {f"info.{key}": as_arrow(found[:, i]) for i, key in enumerate(self.info)}
             else:

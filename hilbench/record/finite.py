@@ -5,17 +5,13 @@ It costs a tick nothing, and a batch little. It must not know files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.record.arrays import as_numpy
 from hilbench.record.meta import NotFinite
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class FiniteWatch:
@@ -25,35 +21,36 @@ class FiniteWatch:
     """
 
     def __init__(self, obs_names: Iterable[str], info_names: Iterable[str]) -> None:
-        self._obs = [f"obs.{name}" for name in obs_names]
-        self._infos = [f"info.{name}" for name in info_names]
-        self._begun = False
+        self._names = {
+            "obs": [f"obs.{name}" for name in obs_names],
+            "reward": ["reward"],
+            "info": [f"info.{name}" for name in info_names],
+        }
+        self._watched: NDArray[np.bool_] | None = None  # which infos
         self.found: NotFinite | None = None
 
-    def look(self, batch: pa.RecordBatch, episode: int) -> None:
+    def look(self, columns: Mapping[str, NDArray[Any]], episode: int) -> None:
         """Look at what is about to be written.
 
         Parameters
         ----------
-        batch : RecordBatch
-            Rows of an episode.
+        columns : dict of array
+            Of the batch's rows: `seq`, `t_us` and `reward`, (n,); `obs`, (n, n_obs), and `info`, (n, n_info), if any.
         episode : int
             The episode's number.
         """
-        if self.found is not None or not batch.num_rows:
+        if self.found is not None or not columns["seq"].size:
             return
-        if not self._begun:
-            self._begun = True
-            self._infos = [name for name in self._infos if np.isfinite(batch.column(name)[0].as_py())]
-        parts: list[tuple[list[str], NDArray[np.floating]]] = [
-            ([name], as_numpy(batch.column(name))[:, None]) for name in ("reward", *self._infos)
-        ]
-        if self._obs:
-            parts.insert(0, (self._obs, as_numpy(batch.column("obs").flatten()).reshape(batch.num_rows, -1)))
-        bad = [(names, ~good) for names, values in parts if not (good := np.isfinite(values)).all()]
-        if not bad:
+        if self._watched is None and "info" in columns:
+            self._watched = np.isfinite(columns["info"][0])
+        bad = {}
+        for name in self._names:
+            if name in columns and not (good := np.isfinite(columns[name])).all():
+                where = ~good & (True if name != "info" else self._watched)
+                bad[name] = where.reshape(len(where), -1)
+        if not any(where.any() for where in bad.values()):
             return
-        row = min(int(where.any(1).argmax()) for _, where in bad)
-        entries = tuple(names[i] for names, where in bad for i in np.flatnonzero(where[row]))
-        tick, t_us = (batch.column(name)[row].as_py() for name in ("seq", "t_us"))
-        self.found = NotFinite(episode=episode, tick=tick, t_s=t_us * 1e-6, entries=entries)
+        row = min(int(where.any(1).argmax()) for where in bad.values() if where.any())
+        entries = [self._names[name][i] for name, where in bad.items() for i in np.flatnonzero(where[row])]
+        tick, t_us = (int(columns[name][row]) for name in ("seq", "t_us"))
+        self.found = NotFinite(episode=episode, tick=tick, t_s=t_us * 1e-6, entries=tuple(entries))

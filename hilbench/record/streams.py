@@ -51,10 +51,8 @@ LINE_BYTES = len(Piece(0, 0, 0).line())
 class StreamWriter:
     """One stream and its lines. Raises OSError with the stream's path where there is no more room for a batch."""
 
-    def __init__(
-        self, path: Path, schema: pa.Schema, compress: bool, seen: Callable[[pa.RecordBatch], None] | None = None
-    ) -> None:
-        self._path, self._seen = path, seen
+    def __init__(self, path: Path, schema: pa.Schema, compress: bool) -> None:
+        self._path = path
         self._file, self._sums = (os.open(p, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666) for p in _both(path))
         self._sink = BytesIO()  # a batch leaves in one write
         options = pa.ipc.IpcWriteOptions(compression="zstd" if compress else None)
@@ -63,8 +61,6 @@ class StreamWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch."""
-        if self._seen is not None:
-            self._seen(batch)
         self._writer.write_batch(batch)
         self._put(batch.num_rows)
 

@@ -8,7 +8,7 @@ checked. It reads no clock and knows no metric.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class Recorder:
         self.add(n_episodes=number + 1)
         look = partial(self._finite.look, episode=number)
         self._episode = EpisodeRows(
-            lambda schema: self._stream(episode_name(number), described(schema), look), shape, rows_per_batch
+            lambda schema: self._stream(episode_name(number), described(schema)), shape, rows_per_batch, look
         )
         return self._episode
 
@@ -162,10 +162,8 @@ class Recorder:
             episode, self._episode = self._episode, None
             episode.close()
 
-    def _stream(
-        self, name: str, schema: pa.Schema, seen: Callable[[pa.RecordBatch], None] | None = None
-    ) -> StreamWriter:
-        self._streams[name] = StreamWriter(self.folder / name, schema, self._compress, seen)
+    def _stream(self, name: str, schema: pa.Schema) -> StreamWriter:
+        self._streams[name] = StreamWriter(self.folder / name, schema, self._compress)
         return self._streams[name]
 
 
