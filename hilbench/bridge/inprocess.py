@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hilbench.bridge.device.session import Session, build_backend
 from hilbench.errors import LinkError, NetworkError
 from hilbench.types import NO_EVENTS, NO_VALUES, Carry, Events, Link, LoadReport, Probes, Program, Reply, States, Tick
+from hilbench.types.ticks import copied
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,4 +132,4 @@ def _copy(reply: Reply) -> Reply:
 
 
 def _events(events: Events) -> Events:
-    return events.copy() if len(events) else NO_EVENTS
+    return copied(events) if len(events) else NO_EVENTS

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import zmq
 
 from hilbench.errors import LinkError
+from hilbench.files import regular
 
 SECRET = "secret.key"
 SUFFIX = ".pub"
@@ -111,7 +112,7 @@ def _write(file: Path, key: bytes, mode: int) -> Iterator[None]:
 def _read(file: Path, absent: str, damaged: str) -> bytes:
     """The key in a file; the remedies are for one that cannot be opened, and for one that is no key."""
     try:
-        with file.open("rb") as opened:
+        with regular(file).open("rb") as opened:
             text = opened.read(1024).strip()
     except OSError as error:
         raise LinkError(f"{file}: {error.strerror}{absent}") from None

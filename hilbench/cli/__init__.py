@@ -10,7 +10,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import fields, is_dataclass
 from functools import partial, wraps
@@ -146,9 +146,28 @@ def _parsed(arguments: list[str], overrides: dict[str, Any]) -> Callable[[], int
 
 def _first_words(box: str) -> str:
     """The text of a drawn box between its title and its first horizontal line."""
-    lines = [line.strip("│╭╰╮╯|+ ") for line in box.splitlines()][1:]
-    ruled = ["" if set(line) <= set("─-") else line for line in lines]
-    return " ".join(next((list(part) for said, part in groupby(ruled, bool) if said), []))
+    lines = [line.rstrip("│╭╰╮╯|+ ").lstrip("│╭╰╮╯|+") for line in box.splitlines()][1:]
+    ruled = ["" if set(line) <= set(" ─-") else line for line in lines]
+    found = next((list(part) for said, part in groupby(ruled, bool) if said), [])
+    if found and found[0].strip().startswith("Missing from "):
+        return "; ".join(_missing(found[1:]))
+    return " ".join(line.strip() for line in found)
+
+
+def _missing(lines: list[str]) -> Iterator[str]:
+    """What is said of each argument that is missing, of which the box has its name, and below it, further in, its help.
+
+    A name in small letters lists the words that may be given: a|b.
+    """
+    depth = min(len(line) - len(line.lstrip()) for line in lines)
+    starts = [i for i, line in enumerate(lines) if line[depth] != " "]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        name, *said = (line.strip() for line in lines[start:end])
+        if name.islower() and not name.startswith("-"):
+            yield f"found nothing; allowed: {', '.join(name.split('|'))}"
+        else:
+            expected = " ".join(said).removesuffix("(required)").strip()
+            yield f"found no {name.partition(' ')[0]}; expected {expected}"
 
 
 def _check_names(arguments: list[str]) -> None:

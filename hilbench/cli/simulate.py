@@ -15,12 +15,11 @@ from rich.markup import escape
 from rich.table import Table as Drawn
 
 from hilbench.bridge.device.watchdog import watched
-from hilbench.cli._shared import INTERRUPTED, complain, print_json
+from hilbench.cli._shared import INTERRUPTED, complain
 from hilbench.cli._stated import NOTHING, StatedOptions
 from hilbench.errors import ScenarioError, allowed_hint
 
 if TYPE_CHECKING:
-    from hilbench.runs.simulate import Comparison, Simulated
     from hilbench.runs.simulated_tables import Table
 
 
@@ -75,9 +74,10 @@ def simulate(
     """
     from hilbench.nal.nir import read_with_notes
     from hilbench.runs.feed_files import read_feed
-    from hilbench.runs.simulate import compare
+    from hilbench.runs.simulate import compare, summarise
     from hilbench.runs.simulate import simulate as run_on
     from hilbench.runs.simulated_tables import tables
+    from hilbench.runs.simulation_file import as_json as text_of
 
     if modulators is not None and not learning:
         raise ScenarioError("--modulators: given without --learning; allowed: both, or neither")
@@ -91,12 +91,12 @@ def simulate(
     with watched(INTERRUPTED), _progress(given.duration_s, quiet=as_json) as progress:
         found = run_on(net, given, chosen, seed=seed, membranes=membranes, learning=learning, progress=progress)
     compared = [compare(found[0], other) for other in found[1:]]
-    summary = _summary(network, found, compared, notes)
-    shown = tables(found, compared, summary["energy"])
+    summary = summarise(network, found, compared, notes, seed=seed, learning=learning)
+    shown = tables(found, compared, summary.energy)
     if out is not None:
         write(out, network.name, found, summary, shown)
     if as_json:
-        print_json(summary)
+        print(text_of(summary).decode())
     else:
         _print(shown)
         if out is not None:
@@ -116,33 +116,6 @@ def _settings(names: Sequence[str], config: str) -> dict[str, Any]:
         if name not in names:
             raise ScenarioError(f"--config: {name}: no such --backend; {allowed_hint(name, names)}")
     return {name: found.get(name, {}) for name in names}
-
-
-def _summary(
-    network: Path, found: Sequence[Simulated], compared: Sequence[Comparison], notes: list[str]
-) -> dict[str, Any]:
-    from hilbench.runs.simulate import energy
-
-    first = found[0].simulation
-    return {
-        "network": str(network),
-        "dt_s": first.network.dt_s,
-        "period_s": first.period_s,
-        "duration_s": first.duration_s,
-        "backends": {
-            each.backend: {
-                "timing": each.timing,
-                "counters": each.simulation.counters,
-                "spikes": {name: int(fired.t_s.size) for name, fired in each.simulation.spikes.items()},
-                "approximated": each.simulation.report.approximated,
-                "dropped": each.simulation.report.dropped,
-            }
-            for each in found
-        },
-        "comparisons": compared,
-        "energy": energy(first),
-        "notes": notes,
-    }
 
 
 def _print(shown: Sequence[Table]) -> None:

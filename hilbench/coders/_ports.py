@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.types import NO_EVENTS, Decoder, Encoder, Events, Port, Values
+from hilbench.types.ticks import copied
 
 
 class PortEncoders(Encoder):
@@ -100,7 +101,7 @@ def _shifted(events: Events, start: np.uint32) -> Events:
     """The events with their addresses counted from `start`; a copy, where that changes them."""
     if not start or not events.size:
         return events
-    moved = events.copy()
+    moved = copied(events)
     moved["address"] += start
     return moved
 

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.files import regular
+
 NUMPY = {"_reconstruct", "_frombuffer", "scalar", "ndarray", "dtype"}
 """The functions that build NumPy's arrays, numbers and types; NumPy 2 renamed their modules."""
 NUMPY_MODULES = re.compile(r"numpy(\.(_?core)\.(multiarray|numeric))?")
@@ -69,7 +71,7 @@ def read_statistics(file: Path) -> Statistics | None:
     Raises ValueError, with the reason, for any other file.
     """
     try:
-        with file.open("rb") as opened:
+        with regular(file).open("rb") as opened:
             found = _Unpickler(opened).load()
     except Exception as error:  # damaged pickles raise anything
         raise ValueError(f"{type(error).__name__}: {error}".partition("\n")[0]) from None
@@ -103,7 +105,7 @@ def beside(policy: Path) -> tuple[Path, ...]:
 
 def _says_so(file: Path) -> bool:
     try:
-        with file.open("rb") as opened:
+        with regular(file).open("rb") as opened:
             head = opened.read(HEAD_BYTES)
     except OSError:  # a folder, a link to nowhere, or somebody else's
         return False

@@ -19,6 +19,7 @@ from hilbench.controllers._law import around, law_program
 from hilbench.controllers._vecnormalize import beside, read_statistics
 from hilbench.controllers.mlp import MAX_LAYERS, MAX_WIDTH, Activation, Layer, MLPConfig, Standard
 from hilbench.errors import MissingExtra, ScenarioError
+from hilbench.files import kind_of
 from hilbench.settings import File
 from hilbench.types import BuiltController, Controller, PlantSpec
 
@@ -66,7 +67,7 @@ def _load(config: SB3Config) -> Any:
     file = Path(config.path)
     if not file.is_file():
         hint = f"; did you mean {config.path + '.zip'!r}?" if Path(f"{config.path}.zip").is_file() else ""
-        raise _refusal("a saved policy at path", f"no file {config.path!r}{hint}")
+        raise _refusal("a saved policy at path", f"{_no_file(file)}{hint}")
     try:
         policy = getattr(stable_baselines3, config.algorithm).load(file, device="cpu").policy
     except Exception as error:  # unpickling, and building what a foreign file says, may raise anything
@@ -78,6 +79,10 @@ def _load(config: SB3Config) -> Any:
         memory = ": it has a memory between steps, and the law has none" * bool(re.search("Recurrent|Lstm", name))
         raise _refusal(f"{config.algorithm}'s MlpPolicy", name + memory)
     return policy
+
+
+def _no_file(path: Path) -> str:
+    return f"{kind} at {str(path)!r}" if (kind := kind_of(path)) else f"no file {str(path)!r}"
 
 
 def _standard(config: SB3Config, plant: PlantSpec) -> tuple[Standard | None, tuple[str, ...]]:
@@ -95,7 +100,7 @@ def _standard(config: SB3Config, plant: PlantSpec) -> tuple[Standard | None, tup
         return None, (f"{note} statistics = {named!r}",)
     needs, file = "what VecNormalize saved at statistics", Path(config.statistics)
     if not file.is_file():
-        raise _refusal(needs, f"no file {config.statistics!r}")
+        raise _refusal(needs, _no_file(file))
     try:
         found = read_statistics(file)
     except ValueError as error:

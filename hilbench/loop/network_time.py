@@ -11,6 +11,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from hilbench.types import Carry, Events, Link, LoadReport, Probes, Program, Reply, States, Tick
+from hilbench.types.ticks import copied
 
 
 class NetworkTimeLink(Link):
@@ -59,7 +60,7 @@ class NetworkTimeLink(Link):
 
     @staticmethod
     def _at(events: Events, t_us: NDArray[np.uint32]) -> Events:
-        moved = events.copy()
+        moved = copied(events)
         moved["t_us"] = t_us
         return moved
 

@@ -7,7 +7,7 @@ file.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any
@@ -19,9 +19,9 @@ from hilbench.errors import MissingExtra, RecordError
 from hilbench.record.arrays import as_arrow
 from hilbench.record.column_list import ARROW, COLUMNS, Column, column_of
 from hilbench.record.events import packed
-from hilbench.record.meta import RECORD
+from hilbench.record.meta import RECORD, RunMeta
 from hilbench.record.versions import KEY
-from hilbench.types import EVENT, Plant, PlantSpec, Program, size_of
+from hilbench.types import EVENT, Plant, Program, size_of
 
 try:
     import pyarrow as pa
@@ -30,10 +30,13 @@ except ImportError as error:
 
 Field = tuple[str, str, int]
 """Name, type and width of a column."""
+Look = Callable[[Mapping[str, NDArray[Any]]], None]
+"""Sees the columns of each batch, as arrays by name, before it is written."""
 CODES = {"i8": "q", "u8": "Q", "f8": "d", "f4": "f", "u1": "B", "?": "?"}
 """The same types for `struct`, which fills a part of a row in one call."""
 WIDE = {column.name: column.width for column in COLUMNS if column.width}
 """Columns whose rows have as many numbers as a field of the run's Widths says."""
+NO_COLUMN = "no such column"
 BLOCK_ROWS = 1024
 """Rows that are taken apart at once."""
 LISTS: dict[str, np.dtype[Any]] = {
@@ -120,7 +123,8 @@ class _Part:
 class RowLayout:
     """Where in a row each part begins."""
 
-    def __init__(self, shape: Widths) -> None:
+    def __init__(self, shape: Widths, look: Look | None = None) -> None:
+        self._look = look
         of = {c.part: [(d.name, d.kind, shape.width(d)) for d in COLUMNS if d.part == c.part] for c in COLUMNS}
         self.tick = _Part(of["tick"], of["shown"])
         self.reply = _Part(of["reply"], of["brought"], self.tick.end)
@@ -172,7 +176,10 @@ class RowLayout:
             What the columns of `LISTS` hold, by the row's place in `rows`. Events are numbers, as `record.events` says.
         """
         columns: dict[str, pa.Array] = {}
-        for name, found in self._by_column(rows).items():
+        arrays = self._by_column(rows)
+        if self._look is not None:
+            self._look(arrays)
+        for name, found in arrays.items():
             if name == "info":
                 columns |= {f"info.{key}": as_arrow(found[:, i]) for i, key in enumerate(self.info)}
             else:
@@ -188,32 +195,48 @@ def described(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields, {KEY: str(RECORD.version)})
 
 
-def check_schema(schema: pa.Schema, plant_spec: PlantSpec, where: str) -> None:
-    """Raise RecordError for a stream of another version, or one without a column that the run's episodes have.
+def check_schema(schema: pa.Schema, meta: RunMeta, where: str) -> None:
+    """Raise RecordError for a stream of another version, or with other columns than the run's episodes have.
 
     Parameters
     ----------
     schema : Schema
         The stream's.
-    plant_spec : PlantSpec
-        Of the run's plant.
+    meta : RunMeta
+        The run's, which says how many numbers a row has of each column.
     where : str
         The stream's place, for messages.
     """
     said = (schema.metadata or {}).get(KEY.encode(), b"none").decode(errors="replace")
     RECORD.checked(int(said) if said.isdecimal() else said, where)
     found = {field.name: _in_words(field.type) for field in schema}
-    sizes = {"obs": len(plant_spec.obs_names), "actions": len(plant_spec.action_names)}
-    needed = {c.name: c.arrow for c in COLUMNS if not c.width or sizes.get(c.name) or c.name in found}
-    for name, arrow in (needed | {f"info.{key}": ARROW["f8"] for key in plant_spec.info_units}).items():
-        if (there := found.get(name, "no such column")) != arrow:
+    steps = found.get("sources", "").partition("[")[2].rstrip("]")
+    for name, arrow in _columns_of(meta, int(steps or 1)).items():
+        if (there := found.get(name, NO_COLUMN)) != arrow:
             raise RecordError(f"{where}: column {name!r}: found {there}; allowed: {arrow}")
 
 
+def _columns_of(meta: RunMeta, steps: int) -> dict[str, str]:
+    """The columns of a run, and what Arrow type each has, with `steps` physics steps in a row.
+
+    It leaves out `state`: how wide that is, a plant's spec does not say.
+    """
+    spec, ports = meta.plant_spec, meta.ports
+    widths = {
+        "obs": len(spec.obs_names), "values_in": size_of(ports.inputs, "values"),
+        "modulators": size_of(ports.modulators, "values"), "values_out": size_of(ports.outputs, "values"),
+        "actions": len(spec.action_names) * steps, "sources": steps,
+    }  # fmt: skip
+    known = {c.name: c.arrow for c in COLUMNS if c.name not in ("info", "state")}
+    found = {name: arrow.replace("[N]", f"[{widths.get(name)}]") for name, arrow in known.items()}
+    found |= {name: NO_COLUMN for name, width in widths.items() if not width}
+    return found | {f"info.{name}": ARROW["f8"] for name in spec.info_units}
+
+
 def _in_words(kind: pa.DataType) -> str:
-    """An Arrow type as `Column.arrow` says it."""
+    """An Arrow type as `Column.arrow` says it, with the number of a fixed list's numbers."""
     if pa.types.is_fixed_size_list(kind):
-        return f"fixed_size_list<{kind.value_type}>[N]"
+        return f"fixed_size_list<{kind.value_type}>[{kind.list_size}]"
     return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
 
 

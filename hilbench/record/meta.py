@@ -78,6 +78,17 @@ class Fault(Struct, frozen=True, kw_only=True):
     """How the device came back; null where it did not."""
 
 
+class NotFinite(Struct, frozen=True, kw_only=True):
+    """Where a plant first showed what is no finite number."""
+
+    episode: int
+    tick: int
+    t_s: float
+    """The plant's time at it, from the start of its episode, in s."""
+    entries: tuple[str, ...]
+    """What was not finite there, by the names of columns: "reward", "info.NAME", "obs.NAME" of an observation."""
+
+
 class EpisodeEnd(Struct, frozen=True, kw_only=True):
     """What the last action of an episode led to, where the run's duration ended it: that has no row."""
 
@@ -165,6 +176,8 @@ class RunMeta(Struct, frozen=True, kw_only=True):
     """Those that were begun."""
     faults: tuple[Fault, ...] = ()
     episode_ends: tuple[EpisodeEnd, ...] = ()
+    plant_not_finite: NotFinite | None = None
+    """Where the plant first showed what is no finite number; null where all it showed was finite."""
     link_losses: LinkLosses = LinkLosses()
     robot: RobotReport | None = None
     """Null for a plant that is no robot."""

@@ -46,7 +46,7 @@ def read_run(folder: str | Path, columns: Sequence[str] | None = None) -> RunDat
             folder / name,
             some,
             None if whole is None else msgspec.to_builtins(whole.get(name, NOTHING)),
-            None if name == ECHO_NAME else partial(check_schema, plant_spec=meta.plant_spec, where=f"{folder / name}"),
+            None if name == ECHO_NAME else partial(check_schema, meta=meta, where=f"{folder / name}"),
         )
         for name, some in asked.items()
     ]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import RecordError, allowed_hint
-from hilbench.files import write_whole
+from hilbench.files import regular, write_whole
 from hilbench.record.aedat4 import read_aedat4, write_aedat4
 from hilbench.record.data import RunData
 from hilbench.types import EVENT, EventSensor
@@ -139,7 +139,7 @@ def read(path: Path, shape: Sequence[int] = ()) -> Recording:
     """
     get, _ = _format(path)
     try:
-        return get(path, shape)
+        return get(regular(path), shape)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (RecordError, KeyError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.record.columns import LISTS, RowLayout, Widths
+from hilbench.record.columns import LISTS, Look, RowLayout, Widths
 from hilbench.record.streams import StreamWriter
 from hilbench.types import NO_EVENTS, Events, Reply, Tick, Values
 
@@ -29,8 +29,10 @@ F4, F8, U8 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.uint64)
 class EpisodeRows:
     """One episode's rows, addressed by tick number; `Recorder.episode` makes it."""
 
-    def __init__(self, stream: Callable[[pa.Schema], StreamWriter], shape: Widths, rows_per_batch: int) -> None:
-        self._layout = layout = RowLayout(shape)
+    def __init__(
+        self, stream: Callable[[pa.Schema], StreamWriter], shape: Widths, rows_per_batch: int, look: Look | None = None
+    ) -> None:
+        self._layout = layout = RowLayout(shape, look)
         self._tick, self._reply, self._applied, self._step = layout.tick, layout.reply, layout.applied, layout.step
         self._no_values = layout.no_values
         self._size = layout.row.itemsize

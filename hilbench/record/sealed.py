@@ -19,7 +19,7 @@ import numpy as np
 from msgspec import Struct
 
 from hilbench.errors import RecordError
-from hilbench.files import at, write_whole
+from hilbench.files import at, regular, write_whole
 
 CHECK = "crc32"
 """The last key of every such file: CRC-32 of the JSON of all the others, as `json.dumps` writes it by itself."""
@@ -78,7 +78,7 @@ def read_sealed(path: Path) -> dict[str, Any]:
     """What such a file says. Raises RecordError when it is missing, unreadable or not what was written."""
     where, name = path.parent, path.name
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(regular(path).read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise RecordError(f"{where}: no readable {name} in this folder ({error})") from None
     if not isinstance(found, dict) or CHECK not in found:

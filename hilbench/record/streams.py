@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
-from hilbench.files import at
+from hilbench.files import at, regular
 from hilbench.record.arrays import as_numpy
 from hilbench.record.events import unpacked
 
@@ -170,7 +170,7 @@ def _write_all(descriptor: int, data: bytes | memoryview) -> None:
 def _bytes(path: Path) -> NDArray[np.uint8]:
     """A file as (n,) uint8, mapped; empty where it is missing. Raises RecordError for one that cannot be read."""
     try:
-        return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
+        return np.memmap(path, np.uint8, "r") if regular(path).stat().st_size else np.empty(0, np.uint8)
     except FileNotFoundError:
         return np.empty(0, np.uint8)
     except OSError as error:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
+from hilbench.files import FOLDER, is_file, kind_of, regular
 from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 
@@ -26,7 +27,8 @@ def link_latencies_s(path: str | Path, way: str) -> NDArray[np.float64]:
     way : {"to_device", "to_plant"}
         Which of a run's two ways; a file has one.
     """
-    found = _from_file(Path(path)) if Path(path).is_file() else _from_run(read_run(path, COLUMNS), path, way)
+    in_file = is_file(path) or kind_of(path) not in (None, FOLDER)
+    found = _from_file(Path(path)) if in_file else _from_run(read_run(path, COLUMNS), path, way)
     if not found.size:
         raise ScenarioError(f"{path}: a trace needs a latency, in s, on every line, or a run with answered ticks")
     return found
@@ -48,7 +50,7 @@ def _from_run(run: RunData, path: str | Path, way: str) -> NDArray[np.float64]:
 
 def _from_file(path: Path) -> NDArray[np.float64]:
     try:
-        found = np.array(path.read_text("utf-8").split(), np.float64)
+        found = np.array(regular(path).read_text("utf-8").split(), np.float64)
     except (ValueError, OSError) as error:
         raise ScenarioError(f"{path}: not readable as a trace, a latency in s on every line: {error}") from None
     if not ((found >= 0) & (found <= 1e6)).all():

@@ -6,13 +6,19 @@ and has a default raises nothing: readers pass over keys that they do not know.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from hilbench.errors import RecordError
+from hilbench.files import regular
 
 KEY = "format_version"
 """Under which every such file has its version."""
+S = TypeVar("S", bound=msgspec.Struct)
 Step = Callable[[dict[str, Any]], dict[str, Any]]
 """What a file says, from one version to the next, as plain data."""
 
@@ -61,3 +67,26 @@ class Format(NamedTuple):
             allowed = f"{oldest} to {self.version}" if oldest < self.version else str(self.version)
             raise RecordError(f"{where}: {self.name} version {version!r}; allowed: {allowed}; {remedy}")
         return version
+
+    def read(self, path: Path, kind: type[S], what: str) -> S:
+        """A file of this kind that has no checksum, in its struct. Raises RecordError.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        kind : type of Struct
+            What it says, in the present version.
+        what : str
+            What it is, for messages.
+        """
+        try:
+            found = json.loads(regular(path).read_text("utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise RecordError(f"{path}: not readable as JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise RecordError(f"{path}: found {type(found).__name__}, expected a JSON object")
+        try:
+            return msgspec.convert(self.current(found, str(path)), kind)
+        except msgspec.ValidationError as error:
+            raise RecordError(f"{path}: not {what}: {error}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
+from hilbench.files import kind_of
 from hilbench.record.arrays import as_arrow
 from hilbench.record.columns import Widths, described
+from hilbench.record.finite import FiniteWatch
 from hilbench.record.layout import ECHO_NAME, RUN, episode_name
 from hilbench.record.meta import RECORD, EpisodeEnd, Fault, RunMeta, Status, StreamTotals
 from hilbench.record.rows import EpisodeRows
@@ -45,6 +48,7 @@ class Recorder:
         self.meta = meta
         self._episode: EpisodeRows | None = None
         self._streams: dict[str, StreamWriter] = {}
+        self._finite = FiniteWatch(meta.plant_spec.obs_names, meta.plant_spec.info_units)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -63,9 +67,12 @@ class Recorder:
             How many rows are kept in memory before they are written.
         """
         self.end_episode()
-        name = episode_name(self.meta.n_episodes)
-        self.add(n_episodes=self.meta.n_episodes + 1)
-        self._episode = EpisodeRows(lambda schema: self._stream(name, described(schema)), shape, rows_per_batch)
+        number = self.meta.n_episodes
+        self.add(n_episodes=number + 1)
+        look = partial(self._finite.look, episode=number)
+        self._episode = EpisodeRows(
+            lambda schema: self._stream(episode_name(number), described(schema)), shape, rows_per_batch, look
+        )
         return self._episode
 
     def ended(self, obs: Values, reward: float, terminated: bool, truncated: bool, info: Mapping[str, float]) -> None:
@@ -132,7 +139,8 @@ class Recorder:
                 stream.close()
         except OSError as error:
             full, status = error, "failed"
-        self.note(status=status, streams={name: StreamTotals(**s.totals()) for name, s in self._streams.items()})
+        totals = {name: StreamTotals(**s.totals()) for name, s in self._streams.items()}
+        self.note(status=status, streams=totals, plant_not_finite=self._finite.found)
         release(self.folder)
         self.write_meta()
         if full is not None:
@@ -168,6 +176,6 @@ def ensure_writable(folder: Path) -> None:
     except OSError as error:
         raise RecordError(f"{folder}: cannot hold a run: {error.strerror}") from None
     if not there.is_dir():
-        raise RecordError(f"{folder}: cannot hold a run: {there} is a file")
+        raise RecordError(f"{folder}: cannot hold a run: {there} is {kind_of(there) or 'a file'}")
     if not os.access(there, os.W_OK | os.X_OK):
         raise RecordError(f"{folder}: cannot hold a run: nothing may be written to {there}")

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from hilbench.errors import RecordError, escaped
+from hilbench.files import is_file, kind_of
 from hilbench.metrics import measure
 from hilbench.record.data import RunData
 from hilbench.record.layout import RUN
@@ -222,7 +223,8 @@ def _evaluation(folder: Path) -> Evaluation:
 def _single(folder: Path) -> Evaluation:
     """A run as an evaluation of one cell."""
     if not folder.is_dir():
-        raise RecordError(f"{folder}: no such folder")
+        there = kind_of(folder) or ("a file" if is_file(folder) else None)
+        raise RecordError(f"{folder}: {f'this is {there}, and no' if there else 'no such'} folder")
     if not (folder / RUN).is_file():
         raise RecordError(f"{folder}: neither an evaluation ({SUMMARY}) nor a run ({RUN}) in this folder")
     run = read_run(folder)

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import MissingExtra, RecordError
+from hilbench.files import kind_of
 from hilbench.nal.open_loop import Simulation
 from hilbench.report import spikes, words
 from hilbench.report.charts import COLOURS, Figure, columns, picture, rounded, save, time_axis, wide
 from hilbench.runs.simulate import Simulated
 from hilbench.runs.simulated_tables import Table
+from hilbench.runs.simulation_file import SimulationSummary, write_simulation
 
 try:
     import altair as alt
@@ -25,7 +26,7 @@ try:
 except ImportError as error:
     raise MissingExtra("altair and jinja2", "sim") from error
 
-PAGE, SUMMARY = "index.html", "summary.json"
+PAGE = "index.html"
 MOST_FIGURES = 24
 """Populations and ports that are drawn."""
 MOST_LINES, MOST_POINTS = 7, 1000
@@ -40,10 +41,12 @@ def ensure_free(folder: Path) -> None:
         raise RecordError(f"{folder}: holds files already; give another folder or remove it")
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise RecordError(f"{folder}: cannot be made: {there} is a file")
+        raise RecordError(f"{folder}: cannot be made: {there} is {kind_of(there) or 'a file'}")
 
 
-def write(folder: Path, title: str, found: Sequence[Simulated], summary: dict[str, Any], tables: list[Table]) -> None:
+def write(
+    folder: Path, title: str, found: Sequence[Simulated], summary: SimulationSummary, tables: list[Table]
+) -> None:
     """Write everything into a folder that is then there whole. Raises RecordError.
 
     Parameters
@@ -54,7 +57,7 @@ def write(folder: Path, title: str, found: Sequence[Simulated], summary: dict[st
         The page's.
     found : sequence of Simulated
         What each backend did.
-    summary : dict
+    summary : SimulationSummary
         What `summary.json` says.
     tables : list of Table
         What the page shows beside figures.
@@ -100,11 +103,11 @@ def _curves_of(done: Simulation) -> dict[str, NDArray[Any]]:
     return done.values | {f"membrane of {name}": values for name, values in done.membranes.items()}
 
 
-def _fill(new: Path, title: str, found: Sequence[Simulated], summary: dict[str, Any], tables: list[Table]) -> None:
+def _fill(new: Path, title: str, found: Sequence[Simulated], summary: SimulationSummary, tables: list[Table]) -> None:
     for each in found:
         named: dict[str, Any] = arrays(each.simulation)
         np.savez_compressed(new / f"{each.backend}.npz", **named)
-    (new / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2))
+    write_simulation(new, summary)
     everything = list(figures(found))
     drawn, n_more = everything[:MOST_FIGURES], len(everything) - MOST_FIGURES
     for figure in drawn:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from hilbench.files import signature
+from hilbench.files import regular, signature
 
 RESULTS = ("run.json", "summary.json")
 """Files that mark a folder as results; results decide nothing."""
@@ -73,7 +73,7 @@ def digest_of_file(file: Path) -> str:
         if unchanged in _known:
             return _known[unchanged]
         found = hashlib.sha256()
-        with file.open("rb") as opened:
+        with regular(file).open("rb") as opened:
             while block := opened.read(2**20):
                 found.update(block)
     except OSError as error:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError, allowed_hint
+from hilbench.files import regular
 from hilbench.nal.feed import Feed, column_names, feed
 from hilbench.nal.model.network import Network
 from hilbench.types import Port
@@ -77,6 +78,7 @@ def read_values(path: Path, ports: tuple[Port, ...]) -> NDArray[Any]:
     if path.suffix not in VALUES:
         raise NetworkError(f"{path}: found suffix {path.suffix!r}; {allowed_hint(path.suffix, VALUES)}")
     try:
+        regular(path)
         found = np.load(path, allow_pickle=False) if path.suffix == ".npy" else _csv(path, column_names(ports))
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -90,7 +92,7 @@ def read_values(path: Path, ports: tuple[Port, ...]) -> NDArray[Any]:
 def read_events(path: Path) -> NDArray[np.void]:
     """The events of a .npz file: `t_us`, and `address` or `y`, `x` and `polarity` with `shape`. Raises NetworkError."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(regular(path), allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read: {error.strerror or error}") from None

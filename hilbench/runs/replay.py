@@ -56,6 +56,11 @@ def replay(
     if not recorded.episodes:
         raise RecordError(f"{folder}: no tick was recorded, so there is nothing to replay")
     check_repeatable(recorded, folder)
+    for number, episode in enumerate(recorded.episodes):
+        if "state" not in episode:
+            raise RecordError(
+                f"{folder}: episode {number}: found no column 'state'; a replay compares the plant's states with it"
+            )
     scenario = recorded_scenario(recorded.meta, f"{folder}: run.json", trust=trust)
     for path in changed_files(recorded):
         log.warning("%s: is not what it was in the run, so the replay may differ", path)

@@ -26,7 +26,7 @@ from hilbench.nal.compile.facts import network_facts
 from hilbench.nal.model.learnt import write_learnt
 from hilbench.record.data import RunData
 from hilbench.record.histogram import counted
-from hilbench.record.meta import Histograms, LinkLosses, Ports, RealtimeRights, RunMeta
+from hilbench.record.meta import Histograms, LinkLosses, NotFinite, Ports, RealtimeRights, RunMeta
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
 from hilbench.runs.build import checked, close_plant, make_agent, make_plant
@@ -209,6 +209,8 @@ def record_run(
         known = with_events and clock.realtime
         recorder.echo(echoes_ns(clock.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
+    if (first := recorder.meta.plant_not_finite) is not None:
+        outcome = replace(outcome, notes=(*outcome.notes, _not_finite(first)))
     outcome = replace(outcome, notes=(*(f"warning: {line}" for line in agent.report.warnings), *outcome.notes))
     if clock.realtime:
         recorder.add(histograms_ns=histograms_ns(recorder.folder))
@@ -216,6 +218,12 @@ def record_run(
         recorder.add(fell_behind=bool(late))
         outcome = replace(outcome, notes=(*outcome.notes, *late))
     return replace(outcome, notes=(*agent.control.notes, *outcome.notes))
+
+
+def _not_finite(first: NotFinite) -> str:
+    """The one line on a plant that showed what is no finite number: from there on its controller got it."""
+    what = f"the plant's {', '.join(first.entries)} {'are' if len(first.entries) > 1 else 'is'} not finite"
+    return f"warning: episode {first.episode}, tick {first.tick} ({first.t_s:.3f} s): {what}; the run went on with it"
 
 
 def _kept(agent: Agent, folder: Path) -> tuple[str, ...]:

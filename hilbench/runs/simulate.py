@@ -5,17 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf, isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
 from numpy.typing import NDArray
 
 from hilbench import plugins
+from hilbench.errors import escaped
 from hilbench.nal.compile.facts import facts_of
 from hilbench.nal.feed import Feed
 from hilbench.nal.model.network import Network
 from hilbench.nal.open_loop import Simulation, Spikes, drive
+from hilbench.runs.simulation_file import (
+    BackendSummary,
+    Comparison,
+    ModelledEnergy,
+    SimulationSummary,
+    SpikeDifference,
+    Timing,
+    ValueDifference,
+)
 from hilbench.settings import to_config
 from hilbench.types import COUNTERS
 
@@ -30,50 +41,18 @@ class Simulated:
     """From the settings to the first tick: building, and compiling where that was needed."""
 
     @property
-    def timing(self) -> dict[str, float]:
-        """Wall time of a network step in us, over the calls of the backend, and seconds of the network per second."""
+    def timing(self) -> Timing:
+        """Wall time of a network step, over the calls of the backend, and seconds of the network per second."""
         ns = self.simulation.tick_ns
         step_us = ns / 1000 * ns.size / self.simulation.n_steps
-        return {
-            "load_s": self.load_s,
-            "steps": self.simulation.n_steps,
-            "steps_per_call": self.simulation.n_steps // ns.size,
-            "step_us_p50": float(np.percentile(step_us, 50)),
-            "step_us_p99": float(np.percentile(step_us, 99)),
-            "realtime_factor": self.simulation.duration_s / (float(ns.sum()) * 1e-9),
-        }
-
-
-class SpikeDifference(Struct, frozen=True):
-    """The first spike that one of two backends fired and the other did not."""
-
-    t_s: float
-    population: str
-    neuron: int
-    backend: str
-    """Which one fired it."""
-
-
-class ValueDifference(Struct, frozen=True):
-    """Where two backends' values are furthest apart."""
-
-    difference: float
-    port: str
-    index: int
-    t_s: float
-
-
-class Comparison(Struct, frozen=True):
-    """Two backends on the same input."""
-
-    backends: tuple[str, str]
-    spikes_equal: bool
-    spikes: tuple[int, int]
-    common: int
-    """Spikes of the same neuron in the same network step."""
-    first_difference: SpikeDifference | None
-    largest_difference: ValueDifference | None
-    """None where there are no values."""
+        return Timing(
+            load_s=self.load_s,
+            steps=self.simulation.n_steps,
+            steps_per_call=self.simulation.n_steps // ns.size,
+            step_p50_us=float(np.percentile(step_us, 50)),
+            step_p99_us=float(np.percentile(step_us, 99)),
+            realtime_factor=self.simulation.duration_s / (float(ns.sum()) * 1e-9),
+        )
 
 
 def simulate(
@@ -145,15 +124,16 @@ def compare(first: Simulated, other: Simulated) -> Comparison:
         common += len(a.spikes[name].t_s) - int(n[n > 0].sum())
         if keys.size:
             who = first.backend if n[0] > 0 else other.backend
-            differing.append(SpikeDifference(float(keys[0] // size / 1e6), name, int(keys[0] % size), who))
+            t_s = float(keys[0] // size / 1e6)
+            differing.append(SpikeDifference(t_s=t_s, population=name, neuron=int(keys[0] % size), backend=who))
     counts = tuple(sum(len(spikes.t_s) for spikes in each.spikes.values()) for each in (a, b))
     return Comparison(
         backends=(first.backend, other.backend),
         spikes_equal=not differing,
         spikes=(counts[0], counts[1]),
-        common=common,
+        common_spikes=common,
         first_difference=min(differing, key=lambda found: found.t_s, default=None),
-        largest_difference=max(_values(a, b), key=lambda found: found.difference, default=None),
+        largest_difference=max(_values(a, b), key=_how_far, default=None),
     )
 
 
@@ -175,14 +155,74 @@ def _values(a: Simulation, b: Simulation) -> Iterator[ValueDifference]:
         apart = np.abs(mine.astype(float) - theirs)
         if apart.size:
             row, index = np.unravel_index(int(apart.argmax()), apart.shape)
-            yield ValueDifference(float(apart[row, index]), name, int(index), float(a.t_s[row]))
+            far = float(apart[row, index])
+            yield ValueDifference(
+                difference=far if isfinite(far) else None, port=name, index=int(index), t_s=float(a.t_s[row])
+            )
 
 
-def energy(done: Simulation) -> dict[str, dict[str, Any]]:
+def _how_far(found: ValueDifference) -> float:
+    """Nothing is further apart than a number and none."""
+    return inf if found.difference is None else found.difference
+
+
+def summarise(
+    network: Path,
+    found: Sequence[Simulated],
+    compared: Sequence[Comparison],
+    notes: Sequence[str],
+    *,
+    seed: int = 0,
+    learning: bool = False,
+) -> SimulationSummary:
+    """What `summary.json` says.
+
+    Parameters
+    ----------
+    network : Path
+        The network's file.
+    found : sequence of Simulated
+        What each backend did.
+    compared : sequence of Comparison
+        Each further one against the first.
+    notes : sequence of str
+        What reading the file had to say.
+    seed : int
+        Of the network's own randomness.
+    learning : bool
+        Whether learning rules might change weights and thresholds.
+    """
+    first = found[0].simulation
+    return SimulationSummary(
+        network=escaped(network),
+        dt_s=first.network.dt_s,
+        period_s=first.period_s,
+        duration_s=first.duration_s,
+        seed=seed,
+        learning=learning,
+        backends={each.backend: _summary(each) for each in found},
+        comparisons=tuple(compared),
+        energy=energy(first),
+        notes=tuple(notes),
+    )
+
+
+def _summary(each: Simulated) -> BackendSummary:
+    done = each.simulation
+    return BackendSummary(
+        timing=each.timing,
+        counters=done.counters,
+        spikes={name: int(fired.t_s.size) for name, fired in done.spikes.items()},
+        approximated=done.report.approximated,
+        dropped=done.report.dropped,
+    )
+
+
+def energy(done: Simulation) -> dict[str, ModelledEnergy]:
     """Modelled joules of a period, by target: metric `energy_modelled` of the counted operations."""
     from hilbench.metrics.energy import modelled
 
     facts = facts_of(done.network, round(done.period_s * 1e6))
     n = done.n_periods
     found = modelled(facts, {name: done.counters[name] / n for name in COUNTERS}, n, done.period_s)
-    return {name: {"joules_per_period": m.value, "interval": m.interval, "note": m.note} for name, m in found.items()}
+    return {name: ModelledEnergy(period_j=m.value, interval_j=m.interval, note=m.note) for name, m in found.items()}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hilbench.nal.open_loop import Simulation, Spikes
-from hilbench.runs.simulate import Comparison, Simulated
+from hilbench.runs.simulate import Simulated
+from hilbench.runs.simulation_file import Comparison, ModelledEnergy
 
 TIMES = {
     "load_s": "loading (s)",
     "steps": "network steps",
     "steps_per_call": "steps in a call",
-    "step_us_p50": "wall time of a step, p50 (us)",
-    "step_us_p99": "wall time of a step, p99 (us)",
+    "step_p50_us": "wall time of a step, p50 (us)",
+    "step_p99_us": "wall time of a step, p99 (us)",
     "realtime_factor": "times as fast as real time",
 }
 COUNTED = ("spikes", "synaptic_operations", "neuron_updates", "weight_updates")
@@ -28,7 +29,7 @@ class Table(NamedTuple):
 
 
 def tables(
-    found: Sequence[Simulated], compared: Sequence[Comparison], energy: Mapping[str, Mapping[str, Any]]
+    found: Sequence[Simulated], compared: Sequence[Comparison], energy: Mapping[str, ModelledEnergy]
 ) -> list[Table]:
     """Spikes of the first backend, time and counts of all, how they differ, and modelled energy.
 
@@ -60,7 +61,7 @@ def _fired(done: Simulation, name: str, fired: Spikes) -> tuple[str, ...]:
 def _times(found: Sequence[Simulated]) -> list[tuple[str, ...]]:
     timings = [each.timing for each in found]
     return [
-        (title, *(f"{timing[key]:{'d' if isinstance(timing[key], int) else '.4g'}}" for timing in timings))
+        (title, *(str(n) if isinstance(n, int) else f"{n:.4g}" for n in (getattr(each, key) for each in timings)))
         for key, title in TIMES.items()
     ]
 
@@ -73,7 +74,7 @@ def _comparisons(compared: Sequence[Comparison]) -> Table:
     first, n = compared[0].backends[0], compared[0].spikes[0]
     rows = [
         ("spikes", *(f"{c.spikes[1]}, {first} {n}" for c in compared)),
-        ("in common", *(str(c.common) for c in compared)),
+        ("in common", *(str(c.common_spikes) for c in compared)),
         ("first difference", *map(_first_difference, compared)),
         ("largest difference of values", *map(_largest_difference, compared)),
     ]
@@ -87,14 +88,17 @@ def _first_difference(c: Comparison) -> str:
 
 def _largest_difference(c: Comparison) -> str:
     far = c.largest_difference
-    return "no values" if far is None else f"{far.difference:.3g}: {far.port}[{far.index}] at {far.t_s:g} s"
+    if far is None:
+        return "no values"
+    size = "no number" if far.difference is None else f"{far.difference:.3g}"
+    return f"{size}: {far.port}[{far.index}] at {far.t_s:g} s"
 
 
-def _joules(energy: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    known = {name: part for name, part in energy.items() if part["joules_per_period"] is not None}
+def _joules(energy: Mapping[str, ModelledEnergy]) -> list[tuple[str, ...]]:
     rows = [
-        (name, f"{part['joules_per_period']:.3g}", " to ".join(f"{end:.3g}" for end in part["interval"]))
-        for name, part in known.items()
+        (name, f"{part.period_j:.3g}", " to ".join(f"{end:.3g}" for end in part.interval_j or ()))
+        for name, part in energy.items()
+        if part.period_j is not None
     ]
-    unknown = ", ".join(name for name in energy if name not in known)
+    unknown = ", ".join(name for name, part in energy.items() if part.period_j is None)
     return [*rows, *([(unknown, "unknown", "a constant is not public")] if unknown else [])]

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from hilbench import modules, plugins
 from hilbench.errors import PluginError, ScenarioError, allowed_hint
+from hilbench.files import kind_of, regular
 from hilbench.scenario.delays import Seconds, to_delay
 from hilbench.scenario.loop import LoopConfig, Positive
 from hilbench.scenario.resolved import ControllerPart, PluginPart, ReportConfig, Scenario, dump_part
@@ -103,7 +104,8 @@ def find(name: str | Path, folder: str = "") -> Path:
     known = names(folder)
     if given.suffix in ("", ".toml") and given.stem in known and given.parent in (Path("."), Path("scenarios")):
         return known[given.stem]
-    raise ScenarioError(f"{name}: no such file; shipped {folder or 'scenarios'}: {allowed_hint(given.stem, known)}")
+    there = f"this is {kind}, and no file" if (kind := kind_of(given)) else "no such file"
+    raise ScenarioError(f"{name}: {there}; shipped {folder or 'scenarios'}: {allowed_hint(given.stem, known)}")
 
 
 def names(folder: str = "") -> dict[str, Path]:
@@ -117,7 +119,7 @@ def names(folder: str = "") -> dict[str, Path]:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a dict. Raises ScenarioError with the line that is wrong."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(regular(path).read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ScenarioError(f"{path}: not readable as TOML: {error}") from None
 

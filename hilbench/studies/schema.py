@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct
 
-from hilbench.errors import RecordError
 from hilbench.files import write_whole
 from hilbench.record.meta import Provenance
 from hilbench.record.sealed import indented, to_json
@@ -128,14 +125,4 @@ def write_summary(folder: Path, summary: Summary) -> None:
 
 def read_summary(folder: Path) -> Summary:
     """What an evaluation's `summary.json` says. Raises RecordError."""
-    path = folder / SUMMARY
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{path}: not readable as JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise RecordError(f"{path}: found {type(found).__name__}, expected a JSON object")
-    try:
-        return msgspec.convert(SUMMARY_FORMAT.current(found, str(path)), Summary)
-    except msgspec.ValidationError as error:
-        raise RecordError(f"{path}: not the summary of an evaluation: {error}") from None
+    return SUMMARY_FORMAT.read(folder / SUMMARY, Summary, "the summary of an evaluation")

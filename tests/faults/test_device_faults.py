@@ -94,6 +94,41 @@ def test_a_killed_device_is_named_while_waiting_and_when_sending():
             fakes.echo(link, 24, LONG_NS)
 
 
+@pytest.mark.parametrize(
+    ("kind", "ask"),
+    [
+        ("unix", lambda link, tick: link.receive(LONG_NS)),
+        ("unix", lambda link, tick: link.send(tick)),
+        ("unix", lambda link, tick: link.snapshot()),
+        ("stream", lambda link, tick: link.receive(LONG_NS)),
+        ("stream", lambda link, tick: link.snapshot()),
+    ],
+)
+def test_a_killed_device_is_named_though_its_connection_closes_first(kind, ask, monkeypatch):
+    """The system closes a process's connections before its exit code can be asked for: a look finds it running."""
+    link_type = plugins.get("links", kind)
+    with link_type(link_type.Config(), "fake", {}) as link:
+        first, second, *_ = start(link)
+        exchange(link, first)
+        popen, pid = link._device._popen, pid_of(link)
+        monkeypatch.setattr(popen, "poll", lambda: popen.returncode)  # only `wait` asks the system
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([link._fd], [], [], LONG_NS * 1e-9)[0]  # it has closed its end
+        with pytest.raises(LinkError, match=rf"pid {pid}\) was ended by SIGKILL \(exit code -9\)"):
+            ask(link, second)
+
+
+def test_a_device_that_closes_its_connection_and_runs_on_is_not_said_to_have_ended(monkeypatch):
+    """As one that a watchdog made let go: its process is asked about, for a bounded time, and goes on."""
+    link_type = plugins.get("links", "unix")
+    monkeypatch.setattr(connection, "ENDING_S", 0.01)
+    with link_type(link_type.Config(), "fake", {}) as link:
+        exchange(link, start(link)[0])
+        link._connection.shutdown(sockets.SHUT_RDWR)
+        with pytest.raises(LinkError, match=r"unix://.*: the device closed the connection"):
+            link.receive(LONG_NS)
+
+
 def test_a_device_that_cannot_start_says_why():
     with ZmqLink(Config(), "dumb", {}) as link, pytest.raises(LinkError) as found:
         load(link)

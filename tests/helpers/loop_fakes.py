@@ -160,7 +160,8 @@ class Bench:
         config = self.config
         if isinstance(clock, Recorded):
             config = msgspec.structs.replace(config, episodes=len(self.data.episodes))
-        meta = run_meta(scenario={"loop": config}, plant_spec=self.plant.plant_spec)
+        ports = {name: getattr(PROGRAM, name) for name in ("inputs", "outputs", "modulators")}
+        meta = run_meta(scenario={"loop": config}, plant_spec=self.plant.plant_spec, ports=ports)
         with Recorder(folder, meta) as recorder:
             outcome = Loop(self.plant, agent, config, recorder, clock).run()
             recorder.close(outcome.status)

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import blank
 import numpy as np
 
 from hilbench.record.columns import Widths
+from hilbench.record.meta import RunMeta
 from hilbench.types import EVENT, NO_EVENTS, REPLIED, Reply, Tick
 
 SHAPE = Widths(obs=3, state=2, info=("error", "x"), actions=2, steps=2, values_in=3, modulators=1, values_out=2)
+
+META = {
+    "plant_spec": {"obs_names": list("abc"), "action_names": list("ab"), "physics_step_s": 0.0005},
+    "ports": {
+        "inputs": [{"name": "x", "size": 3, "kind": "values"}],
+        "outputs": [{"name": "y", "size": 2, "kind": "values"}],
+        "modulators": [{"name": "m", "size": 1, "kind": "values"}],
+    },
+}
+"""What a run's file says of such rows."""
+
+
+def run_meta(**more) -> RunMeta:
+    """The RunMeta of a run with such rows, with these entries."""
+    return blank.run_meta(**blank.laid_over(META, more))
 
 
 def events(k, salt):
@@ -16,12 +33,12 @@ def events(k, salt):
     return found
 
 
-def write_tick(rows, k):
+def write_tick(rows, k, x=None):
     tick = Tick(seq=k, values=np.full(3, k, "f4"), modulators=np.full(1, -k, "f4"), events=events(k, 1))
     row = (k, 1000 * k, False, k % 2 == 0, 10 * k, 10 * k + 1, 10 * k + 2, 10 * k + 3, -0.5 * k, False, False, k % 3)
     told = tick.events if k % 2 else events(k, 3)  # every other tick is sent what the sensors told
     obs, state = np.full(3, 0.1 * k, "f4"), np.array([k, 1 / (k + 1)])
-    rows.tick(row, tick, obs, state, {"x": 2.0 * k, "error": 3.0 * k}, told)
+    rows.tick(row, tick, obs, state, {"x": 2.0 * k if x is None else x, "error": 3.0 * k}, told)
     for j in range(2):
         rows.acted(k, j, np.array([k, j]), REPLIED * j)
 

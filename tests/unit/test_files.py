@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
-from hilbench.files import signature, write_whole
+from hilbench.files import kind_of, regular, signature, write_whole
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -33,6 +36,36 @@ def test_a_pipe_is_written_into_and_stays_one(tmp_path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     reader.join()
     assert read == [b"whole"]
+
+
+def test_a_pipe_that_nobody_reads_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("hilbench.files.READER_S", 0.0)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match=r"nobody has read this pipe within 0 s: .*pipe'"):
+        write_whole(tmp_path / "pipe", b"whole")
+
+
+@pytest.fixture
+def odd(tmp_path):
+    """Paths that lead to no regular file, with what they are called."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "socket"))
+    names = {"pipe": "a pipe (FIFO)", "link": "a pipe (FIFO)", "folder": "a folder", "socket": "a socket"}
+    return {tmp_path / name: kind for name, kind in names.items()} | {Path(os.devnull): "a character device"}
+
+
+def test_what_is_no_regular_file_is_named_and_not_opened(odd, tmp_path):
+    for path, kind in odd.items():
+        assert kind_of(path) == kind
+        with pytest.raises(OSError, match=re.escape(f"it is {kind}; allowed: a regular file: '{path}'")):
+            regular(path)
+    (tmp_path / "file").write_text("one")
+    for path in (tmp_path / "file", tmp_path / "none", tmp_path / ("x" * 300), Path("a\0b")):
+        assert kind_of(path) is None
+        assert regular(path) is path  # to open it says what is wrong
 
 
 def test_a_folder_is_no_file(tmp_path):

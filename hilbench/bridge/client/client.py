@@ -325,10 +325,10 @@ class FrameLink(Link):
     def _blamed(self, error: FrameError) -> FrameError:
         return FrameError(error.code, f"{self._address}: the device broke the protocol: {error}")
 
-    def _check_device(self) -> None:
+    def _check_device(self, wait_s: float = 0.0) -> None:
         self._check_ns = 0
         if self._device is not None:
-            self._device.check()
+            self._device.check(wait_s)
             if self._sizes is None:  # it loads; while ticks are under way nobody reads
                 self._device.pass_on()
         self._check_ns = monotonic_ns() + CHECK_NS

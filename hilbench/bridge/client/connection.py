@@ -23,6 +23,8 @@ from hilbench.lines.writing import begin, push
 
 SLICE_S = 0.1
 """How late the end of a device process may be noticed while waiting."""
+ENDING_S = 0.2
+"""How long a device process whose connection has closed has to end: its exit code says why."""
 
 
 class Connection(Protocol):
@@ -156,7 +158,7 @@ class ConnectionLink(FrameLink):
         return "it takes no more bytes" if self._rest or self._no_room else super()._silence()
 
     def _lost(self, error: OSError | None) -> NoReturn:
-        self._check_device()
+        self._check_device(ENDING_S)
         said = f" ({error.strerror})" if error else ""
         said += "" if self._session else f"; {self._silence()}"
         raise LinkError(f"{self._address}: the device closed the connection{said}")

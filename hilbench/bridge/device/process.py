@@ -93,8 +93,14 @@ class DeviceProcess:
             self.close()
             raise
 
-    def check(self) -> None:
-        """Raise LinkError when the process has ended, with its exit code and the end of its stderr."""
+    def check(self, wait_s: float = 0.0) -> None:
+        """Raise LinkError when the process has ended, with its exit code and the end of its stderr.
+
+        One that is about to end, as its closed connection says, has `wait_s` for it.
+        """
+        if wait_s:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(wait_s)
         if (code := self._popen.poll()) is not None:
             raise LinkError(f"the device process (pid {self.pid}) {_ended(code)}{self._tail()}")
 

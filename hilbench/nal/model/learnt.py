@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import NetworkError
-from hilbench.files import write_whole
+from hilbench.files import regular, write_whole
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.model.rule import Rule, bounds
@@ -70,7 +70,7 @@ def read_learnt(path: Path) -> dict[str, NDArray]:
     """What `write_learnt` wrote, from its file or the folder it is in. Raises NetworkError."""
     file = path / LEARNT if path.is_dir() else path
     try:
-        with np.load(BytesIO(file.read_bytes()), allow_pickle=False) as found:
+        with np.load(BytesIO(regular(file).read_bytes()), allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         needs = "the folder of a run with loop.keep_weights = true, or its learnt.npz"

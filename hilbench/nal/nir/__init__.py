@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from subprocess import PIPE
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import msgspec
 
 from hilbench.errors import NetworkError, ProtocolError
-from hilbench.files import is_file, signature, write_whole
+from hilbench.files import is_file, kind_of, signature, write_whole
 
 if TYPE_CHECKING:
     import nir
@@ -157,10 +156,8 @@ def read_with_notes(
     """
     path = Path(path)
     if not is_file(path):
-        folder = False
-        with suppress(OSError, ValueError):  # too long for a path
-            folder = path.is_dir()
-        raise NetworkError(f"{path}: {'this is a folder, and no' if folder else 'no such'} file")
+        kind = kind_of(path)
+        raise NetworkError(f"{path}: {f'this is {kind}, and no' if kind else 'no such'} file")
     answers = _answers_of(path)
     answer = answers.get(_encoded(statements)) if answers else None
     if answer is None:

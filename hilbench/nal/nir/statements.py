@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hilbench.errors import NetworkError, allowed_hint
+from hilbench.files import regular
 from hilbench.nal.model.neurons import Integrator, Reset, Seconds
 from hilbench.nal.nir.per_node import plain
 from hilbench.nal.nir.presets import TauUnit
@@ -63,7 +64,7 @@ def statements_from(found: dict[str, Any]) -> Statements:
 def read_statements(path: Path) -> dict[str, Any]:
     """The statements in a TOML file. Raises NetworkError."""
     try:
-        found = msgspec.toml.decode(path.read_bytes())
+        found = msgspec.toml.decode(regular(path).read_bytes())
         statements_from(found)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, NetworkError) as error:
         raise NetworkError(f"{path}: {error}") from None

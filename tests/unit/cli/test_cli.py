@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ MISTAKES = [
     (["serve", "--config", "{"], "expected a JSON object"),
     (["serve", "--bind", "tcp://0.0.0.0:*"], "0.0.0.0"),
     (["serve", "--spin-s", "2"], "--spin-s: found 2.0, expected a time from 0 s to 1 s"),
-    (["impair"], "Missing from hilbench impair: --device"),
+    (["impair"], "impair: found no --device; expected where the device listens, as tcp://127.0.0.1:5555; see --help"),
     (["impair", "--device", "tcp://127.0.0.1:1", "--los", "1"], "did you mean '--loss'"),
     (["impair", "--device", "tcp://127.0.0.1:1", "--loss", "2"], "impairment.to_device.loss: found 2.0"),
     (["impair", "--device", "tcp://127.0.0.1:1", "--reorder", "0.1"], "without a delay"),
@@ -169,7 +170,13 @@ MISTAKES = [
     (["doctor", "--jsn"], "did you mean '--json'"),
     (["list", "env"], "did you mean 'envs'"),
     (["evaluate", "demmo"], "shipped suites: allowed: critical_delay, delay, demo, devices; did you mean 'demo'"),
-    (["evaluate"], "Missing from hilbench evaluate: SUITE"),
+    (["evaluate"], "evaluate: found no SUITE; expected a suite's file or name; see --help"),
+    (["schema"], "schema: found nothing; allowed: run, summary, simulation, scenario; see --help"),
+    (["new", "plant"], "new: found no NAME; expected what to call it: the files are NAME.toml and NAME.py; see --help"),
+    (
+        ["keys"],
+        "keys: found nothing; allowed: new; found no FOLDER; expected where it goes, as keys/device; see --help",
+    ),
     (["run", "arm_payload", "--seed", "x"], "run: Error parsing --seed: "),
     (["doctor", "--each-s", "soon"], "could not convert string to float: 'soon'"),
     (["evaluate", "demo", "--worker", "3"], "did you mean '--workers'"),
@@ -191,6 +198,40 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert found.err.count("\n") == 1
     assert wanted in found.err
     assert not list(tmp_path.iterdir()), "a mistake leaves nothing behind"
+
+
+NEEDED = {
+    "new": ("scenario, plant, controller", "NAME"), "check": ("SCENARIO|NETWORK.nir",), "run": ("SCENARIO",),
+    "replay": ("RUN",), "evaluate": ("SUITE",), "events": ("RUN",),
+    "schema": ("run, summary, simulation, scenario",), "program": ("SCENARIO",), "import": ("NETWORK",),
+    "simulate": ("NETWORK",), "device": ("install", "NAME"), "impair": ("--device",), "keys": ("new", "FOLDER"),
+    "compile": ("NETWORK", "--target"), "build": ("DEVICE", "NETWORK", "-o"), "meter": ("RUN",),
+}  # fmt: skip
+"""What a command cannot do without: the names of arguments, or the words that may be given."""
+
+
+@pytest.mark.parametrize("columns", ["24", "200"])
+@pytest.mark.parametrize("command", NEEDED)
+def test_whatever_is_missing_is_named_in_one_line_however_wide_the_terminal_is(
+    command: str, columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert call(command) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"hilbench: {command}: found no")
+    assert said.endswith("; see --help\n")
+    assert said.count("\n") == 1
+    assert said.count("found no") == len(NEEDED[command])
+    for need in NEEDED[command]:
+        assert (
+            f"found nothing; allowed: {need}; " if need.islower() and need[0] != "-" else f"found no {need}; "
+        ) in said
+
+
+def test_no_other_command_needs_anything() -> None:
+    for name, command in COMMANDS.items():
+        bare = [p for p in signature(command).parameters.values() if p.default is p.empty]
+        assert len(bare) == len(NEEDED.get(name, ())) or name == "report", name  # it says itself what it lacks
 
 
 def test_serve_hands_its_spin_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,8 @@ def record(folder: Path, spikes: tuple[str, ...] = ("a",), size: int = 3, lost: 
     meta = run_meta(
         scenario={"loop": {"period_s": 0.001}, "record": {"spikes": list(spikes)}},
         network=network_facts(made(size), 1000),
-        ports={"inputs": [{"name": "e", "size": 2, "kind": "events"}]},
+        plant_spec={"obs_names": ["x"], "action_names": ["u"]},
+        ports={"inputs": [{"name": "e", "size": 2, "kind": "events"}], "outputs": [{"name": "y", "size": 1}]},
     )
     with Recorder(folder, meta) as recorder:
         episode = recorder.episode(Widths(1, 1, (), 1, 1, 0, 0, 1), 10)

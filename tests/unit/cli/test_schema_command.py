@@ -17,9 +17,14 @@ from small_suite import SMALL
 import hilbench
 from hilbench import plugins
 from hilbench.cli import main
-from hilbench.record.sealed import write_sealed
+from hilbench.errors import RecordError
+from hilbench.nal import Network, save
+from hilbench.record.meta import RECORD, SCENARIO
+from hilbench.record.sealed import to_json, write_sealed
+from hilbench.runs.simulation_file import SIMULATION_FORMAT, SimulationSummary
 from hilbench.scenario.files import find, load, names
 from hilbench.scenario.resolved import dump
+from hilbench.studies.schema import SUMMARY_FORMAT, Summary
 from hilbench.studies.suite import cells, load_suite
 
 if sys.version_info >= (3, 11):
@@ -71,6 +76,59 @@ def test_summaries_are_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         changed = copy.deepcopy(said)
         changed["cells"][0] |= wrong
         assert not valid.is_valid(changed), wrong
+
+
+def test_simulations_are_valid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    valid = schema("simulation", capsys)
+    monkeypatch.chdir(tmp_path)
+    net = Network(1e-3)
+    net.input("x", 1)
+    net.lif("cells", 3, tau_s=0.02)
+    net.connect("x", "cells", [[2.0], [3.0], [4.0]])
+    net.readout("v", 1, tau_s=0.02)
+    net.connect("cells", "v", [[1.0, 1.0, 1.0]])
+    save(net, tmp_path / "net.nir")
+    (tmp_path / "x.csv").write_text("x\n" + "1\n" * 50)
+    asked = ("simulate", "net.nir", "--input", "x.csv", "--backend", "numba", "--backend", "reference", "--seed", "3")
+    with pytest.raises(SystemExit) as end:
+        main([*asked, "--out", "out", "--json"])
+    assert end.value.code == 0
+    said = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert json.loads(capsys.readouterr().out) == said
+    valid.validate(said)
+    assert list(valid.schema["$defs"]["SimulationSummary"]["properties"]) == list(said)
+    for wrong in ({"seed": "3"}, {"backends": {"numba": {}}}, {"comparisons": [{"backends": ["numba"]}]}):
+        assert not valid.is_valid(said | wrong), wrong
+
+
+@pytest.mark.parametrize("what", ["run", "summary", "simulation"])
+def test_a_version_that_the_reader_refuses_is_not_valid(
+    what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The reader takes the present version alone, as long as there is no step from an older one."""
+    valid = schema(what, capsys)
+    found = {
+        "run": run_meta(),
+        "summary": Summary(suite="s"),
+        "simulation": SimulationSummary(network="n", dt_s=1e-3, period_s=1e-3, duration_s=1.0, backends={}),
+    }[what]
+    said = json.loads(to_json(found))
+    formats = {"run": RECORD, "summary": SUMMARY_FORMAT, "simulation": SIMULATION_FORMAT}[what]
+    valid.validate(said)
+    for version in (*range(formats.version + 3), str(formats.version), None, True):
+        refused = not valid.is_valid(said | {"format_version": version})
+        try:
+            formats.checked(version, "here")
+        except RecordError:
+            assert refused, version
+        else:
+            assert not refused, version
+    assert not valid.is_valid({key: value for key, value in said.items() if key != "format_version"})
+    if what == "run":
+        for version in (0, SCENARIO.version + 1, None):
+            assert not valid.is_valid(said | {"scenario": said["scenario"] | {"format_version": version}})
 
 
 FILES = [*map(find, names()), *sorted((Path(__file__).parents[3] / "examples").glob("*/*.toml"))]
@@ -131,5 +189,5 @@ def test_an_unknown_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit) as end:
         main(["schema", "scenaro"])
     assert end.value.code == 2
-    said = "schema: found 'scenaro'; allowed: run, scenario, summary; did you mean 'scenario'?"
+    said = "schema: found 'scenaro'; allowed: run, scenario, simulation, summary; did you mean 'scenario'?"
     assert capsys.readouterr() == ("", f"hilbench: {said}\n")

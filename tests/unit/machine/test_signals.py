@@ -26,7 +26,6 @@ CHILD = """
 import os, signal, sys
 sys.path[:0] = [sys.argv[2]]
 import recorded_rows as t
-from blank import run_meta
 from hilbench.cli import guard
 from hilbench.record.writer import Recorder
 
@@ -38,7 +37,7 @@ else:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 def run():
-    with Recorder(sys.argv[1], run_meta()) as recorder:
+    with Recorder(sys.argv[1], t.run_meta()) as recorder:
         rows = recorder.episode(t.SHAPE, 10)
         for k in range(35):
             t.write_tick(rows, k)

@@ -43,6 +43,6 @@ def test_names_say_their_unit() -> None:
 
 
 def test_the_page_has_a_row_for_each_column() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", PAGE[PAGE.index("## Columns") :], re.M))
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", PAGE.partition("\n## Columns\n")[2].partition("\n## ")[0], re.M))
     said = {column.name: f"{column.arrow} | {column.unit or '—'} | {column.meaning}" for column in COLUMNS}
     assert rows == said

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from blank import run_meta
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded_rows import SHAPE, write_tick
+from recorded_rows import SHAPE, run_meta, write_tick
 
 from hilbench.record.events import packed, unpacked
 from hilbench.record.reader import read_run

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from blank import run_meta
-from recorded_rows import SHAPE, check, write_reply, write_tick
+from recorded_rows import SHAPE, check, run_meta, write_reply, write_tick
 
 from hilbench.cli import guard
 from hilbench.errors import RecordError

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from blank import run_meta
 from msgspec import structs
-from recorded_rows import SHAPE, write_reply, write_tick
+from recorded_rows import SHAPE, run_meta, write_reply, write_tick
 
 from hilbench.errors import RecordError
 from hilbench.metrics import measure
@@ -141,6 +141,16 @@ def test_json_of_any_depth_is_one_line(folder: Path, text: str) -> None:
         (lambda t: t.drop_columns(["info.x"]), r"column 'info\.x': found no such column; allowed: double"),
         (lambda t: t.drop_columns(["events"]), "column 'events': found no such column; allowed: list<uint64>"),
         (lambda t: t.set_column(0, "seq", pa.array(["0"])), "column 'seq': found string; allowed: int64"),
+        (
+            lambda t: t.drop_columns(["obs"]),
+            r"column 'obs': found no such column; allowed: fixed_size_list<float>\[3\]",
+        ),
+        (lambda t: wide(t, "obs", 2, "f4"), r"column 'obs': found .*<float>\[2\]; allowed: .*<float>\[3\]"),
+        (lambda t: wide(t, "actions", 2, "f8"), r"column 'actions': found .*<double>\[2\]; allowed: .*<double>\[4\]"),
+        (lambda t: wide(t, "values_in", 4, "f4"), r"column 'values_in': found .*<float>\[4\]; allowed: .*<float>\[3\]"),
+        (lambda t: wide(t, "values_out", 1, "f4"), r"column 'values_out': found .*\[1\]; allowed: .*<float>\[2\]"),
+        (lambda t: wide(t, "modulators", 2, "f4"), r"column 'modulators': found .*\[2\]; allowed: .*<float>\[1\]"),
+        (lambda t: t.drop_columns(["modulators"]), r"column 'modulators': found no such column; allowed: .*\[1\]"),
         (lambda t: t.append_column("later", pa.array([1])), None),
     ],
 )
@@ -163,6 +173,57 @@ def test_a_stream_of_another_version_or_without_a_column_is_one_line(
         return
     with pytest.raises(RecordError, match=rf"episode_0000\.arrow: {says}"):
         read_run(tmp_path)
+
+
+def wide(table: pa.Table, name: str, width: int, kind: str) -> pa.Table:
+    """The same table with rows of another width in a column."""
+    column = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(width * len(table), kind)), width)
+    return table.set_column(table.column_names.index(name), name, column)
+
+
+def test_a_column_that_nobody_has_is_not_allowed_either(tmp_path: Path) -> None:
+    """The plant's spec has no observation, and the stream has one."""
+    with Recorder(tmp_path, run_meta(plant_spec={"obs_names": []})) as recorder:
+        write_tick(recorder.episode(SHAPE, 1), 0)
+    with pytest.raises(RecordError, match=r"column 'obs': found fixed_size_list<float>\[3\]; allowed: no such column"):
+        read_run(tmp_path)
+
+
+def without(folder: Path, out: Path, column: str) -> Path:
+    """A copy of a run without a column, its checksums made anew."""
+    shutil.copytree(folder, out)
+    path = out / "episode_0000.arrow"
+    with pa.ipc.open_stream(path.read_bytes()) as stream:
+        table = stream.read_all()
+    again = StreamWriter(path, table.drop_columns([column]).schema, compress=True)
+    for batch in table.drop_columns([column]).to_batches():
+        again.write(batch)
+    again.close()
+    said = read_sealed(out / "run.json")
+    write_sealed(out / "run.json", said | {"streams": said["streams"] | {path.name: again.totals()}})
+    return out
+
+
+def test_a_run_without_its_plants_state_is_measured_and_drawn_but_not_replayed(tmp_path: Path) -> None:
+    [cell] = read_summary(KEPT).cells
+    run = without(KEPT / cell.run_folders[0], tmp_path / "run", "state")
+    assert measure(read_run(run)) == measure(read_run(KEPT / cell.run_folders[0]))
+    assert write([run], tmp_path / "report.html").tables[0].rows
+    with pytest.raises(RecordError, match=r"run: episode 0: found no column 'state'; a replay compares") as caught:
+        replay(run, tmp_path / "again")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("column", ["obs", "actions", "values_out", "sources", "reward", "applied_step"])
+def test_a_run_without_any_other_column_is_refused_whoever_reads_it(tmp_path: Path, column: str) -> None:
+    [cell] = read_summary(KEPT).cells
+    run = without(KEPT / cell.run_folders[0], tmp_path / "run", column)
+    said = rf"episode_0000\.arrow: column '{column}': found no such column; allowed: "
+    with pytest.raises(RecordError, match=said):
+        replay(run, tmp_path / "again")
+    with pytest.raises(RecordError, match=said):
+        write([run], tmp_path / "report.html")
 
 
 def test_numbers_without_a_word_in_json_and_those_of_numpy_come_back(tmp_path: Path) -> None:

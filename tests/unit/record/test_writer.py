@@ -13,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import recorded_rows
-from blank import run_meta
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorded_rows import SHAPE, check, write_reply, write_tick
+from recorded_rows import SHAPE, check, run_meta, write_reply, write_tick
 
 from hilbench.errors import RecordError
 from hilbench.record.layout import AGREEMENT
@@ -140,9 +139,8 @@ CHILD = """
 import sys
 sys.path[:0] = [sys.argv[2]]
 import recorded_rows as t
-from blank import run_meta
 from hilbench.record.writer import Recorder
-rows = Recorder(sys.argv[1], run_meta()).episode(t.SHAPE, 10)
+rows = Recorder(sys.argv[1], t.run_meta()).episode(t.SHAPE, 10)
 for k in range(35):
     t.write_tick(rows, k)
     t.write_reply(rows, k)
@@ -309,10 +307,24 @@ def test_the_last_word_says_how_a_run_ended(tmp_path, error, status):
     assert len(run_data.episodes[0]["seq"]) == 1
 
 
+@pytest.mark.parametrize(("rows_per_batch", "n"), [(1, 5), (2, 6), (100, 7)])
+def test_the_first_number_that_is_not_finite_is_found_in_whatever_batch_it_is(tmp_path, rows_per_batch, n):
+    """The reward of row k is -k / 2, and info x is 2 k: one is replaced in row 4 of the second episode."""
+    meta = run_meta(plant_spec={"info_units": {"error": "", "x": ""}}, scenario={"loop": {"episodes": 2}})
+    with Recorder(tmp_path, meta) as recorder:
+        for number in range(2):
+            rows = recorder.episode(SHAPE, rows_per_batch)
+            for k in range(n):
+                write_tick(rows, k, x=np.inf if number and k >= 4 else 2.0 * k)
+                rows.flush(k)
+    found = read_run(tmp_path).meta.plant_not_finite
+    assert (found.episode, found.tick, found.t_s, found.entries) == (1, 4, 0.004, ("info.x",))
+
+
 def test_a_stream_that_cannot_be_read_is_not_called_damaged(tmp_path):
     with Recorder(tmp_path, run_meta()) as recorder:
         write_tick(recorder.episode(SHAPE, 10), 0)
     (tmp_path / "episode_0000.arrow").unlink()
     (tmp_path / "episode_0000.arrow").mkdir()
-    with pytest.raises(RecordError, match=r"episode_0000\.arrow: cannot be read: Is a directory"):
+    with pytest.raises(RecordError, match=r"episode_0000\.arrow: cannot be read: it is a folder; allowed: a reg"):
         read_run(tmp_path)

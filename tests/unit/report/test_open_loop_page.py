@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,9 @@ from hilbench.nal.feed import feed
 from hilbench.report import open_loop
 from hilbench.runs.simulate import Simulated, simulate
 from hilbench.runs.simulated_tables import tables
+from hilbench.runs.simulation_file import SimulationSummary, read_simulation
+
+SUMMARY = SimulationSummary(network="a <net>", dt_s=1e-3, period_s=1e-3, duration_s=2.0, backends={})
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +32,12 @@ def found() -> list[Simulated]:
 
 def test_the_folder_has_arrays_figures_a_page_and_a_summary(tmp_path: Path, found: list[Simulated]) -> None:
     out = tmp_path / "deep" / "out"
-    open_loop.write(out, "a <net>", found, {"n": 1}, tables(found, [], {}))
+    open_loop.write(out, "a <net>", found, SUMMARY, tables(found, [], {}))
     drawn = {f"{name}.{suffix}" for name in ("spikes_cells_numba", "values_v_numba", "values_membrane_of_cells_numba")
              for suffix in ("svg", "png")}  # fmt: skip
     assert {path.name for path in out.iterdir()} == drawn | {"index.html", "summary.json", "numba.npz", "reference.npz"}
     assert [path.name for path in out.parent.iterdir()] == ["out"]
-    assert json.loads((out / "summary.json").read_text()) == {"n": 1}
+    assert read_simulation(out) == SUMMARY
     done = found[0].simulation
     with np.load(out / "numba.npz") as arrays:
         assert set(arrays) == {"t_s", "spikes/cells/t_s", "spikes/cells/neuron", "values/v", "membranes/cells"}
@@ -58,14 +60,14 @@ def test_an_interruption_leaves_nothing(
 
     monkeypatch.setattr(open_loop, "save", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        open_loop.write(tmp_path / "out", "net", found, {}, [])
+        open_loop.write(tmp_path / "out", "net", found, SUMMARY, [])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_with_files_is_left_alone(tmp_path: Path, found: list[Simulated]) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(RecordError, match="holds files already; give another folder"):
-        open_loop.write(tmp_path, "net", found, {}, [])
+        open_loop.write(tmp_path, "net", found, SUMMARY, [])
     with pytest.raises(RecordError, match=r"mine\.txt is a file"):
         open_loop.ensure_free(tmp_path / "mine.txt" / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

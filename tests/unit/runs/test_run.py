@@ -8,10 +8,12 @@ import sys
 from time import monotonic_ns
 from types import SimpleNamespace
 
+import gymnasium
 import numpy as np
 import pytest
 from blank import run_meta
 from coder_fakes import built
+from gym_envs import Counter
 from loop_fakes import Device, FakeTime, Plant, always
 
 from hilbench import plugins
@@ -53,6 +55,50 @@ def test_a_run_says_what_it_ran_on_what_and_where(tmp_path):
     assert meta.plant_spec.error == "tip_error_m"
     assert [port.name for port in meta.ports.modulators]
     assert told == pytest.approx([0.0, 1.0])
+
+
+class Breaks(Counter):
+    """Shows what is no finite number from its step BREAKS_AT on: an observation, the reward and an info."""
+
+    def step(self, action):
+        obs, reward, terminated, truncated, info = super().step(action)
+        if obs[0] < BREAKS_AT:
+            return obs, reward, terminated, truncated, info
+        return np.array([obs[0], np.nan]), np.inf, terminated, truncated, info | {"late": np.nan}
+
+
+BREAKS_AT = 12
+gymnasium.register("Breaks-v0", Breaks)
+
+
+def of_environment(env_id, **overrides):
+    raw = {
+        "name": "breaks", "summary": "", "controller": "one", "controllers": {"one": {"kind": "random"}},
+        "plant": {"kind": "gymnasium", "id": env_id, "obs_names": ["n", "sum"], "info": {"sum": "1", "late": "1"}},
+        "loop": {"period_s": 0.02, "duration_s": 0.5, "episodes": 2} | overrides,
+    }  # fmt: skip
+    return scenarios.resolve(raw, "here")
+
+
+@pytest.mark.parametrize("mode", ["lockstep", "realtime"])
+def test_a_plant_that_shows_what_is_no_number_is_told_of_once(mode, tmp_path):
+    """The info `late` is none before the first step, so nothing is said of it; row k shows step k."""
+    outcome = run(of_environment("Breaks-v0", mode=mode, echo_s=0.0), tmp_path / "run")
+    assert outcome.status == "done"
+    said = "warning: episode 0, tick 12 (0.240 s): the plant's obs.sum, reward are not finite; the run went on with it"
+    assert [note for note in outcome.notes if "finite" in note] == [said]
+    found = read_run(tmp_path / "run")
+    first = found.meta.plant_not_finite
+    assert (first.episode, first.tick, first.entries) == (0, BREAKS_AT, ("obs.sum", "reward"))
+    assert first.t_s == pytest.approx(0.24)
+    assert [np.flatnonzero(~np.isfinite(e["obs"]).all(1))[0] for e in found.episodes] == [BREAKS_AT] * 2
+    assert np.isnan(found.episodes[0]["info.late"][0])
+
+
+def test_nothing_is_said_of_a_plant_whose_numbers_are_finite(tmp_path):
+    outcome = run(of_environment("Counter-v0"), tmp_path / "run")
+    assert not [note for note in outcome.notes if "finite" in note]
+    assert read_run(tmp_path / "run").meta.plant_not_finite is None
 
 
 def test_what_was_watched_is_on_record(tmp_path):
@@ -299,7 +345,8 @@ def test_the_echo_has_frames_of_the_runs_own_size(tmp_path, monkeypatch, events)
     agent = Agent(built(program), Device(time, always(0)), 1000, Probes(), plant.plant_spec)
     loop = LoopConfig(mode="realtime", period_s=0.001, duration_s=0.02, echo_s=0.01)
     clock = Wall(loop, time, time.sleep)
-    with Recorder(tmp_path, run_meta(scenario={"loop": loop}, plant_spec=plant.plant_spec)) as recorder:
+    ports = {"inputs": program.inputs, "outputs": program.outputs}
+    with Recorder(tmp_path, run_meta(scenario={"loop": loop}, plant_spec=plant.plant_spec, ports=ports)) as recorder:
         running.record_run(SimpleNamespace(loop=loop), recorder, plant, agent, clock, None)
     if events:
         [sizes] = asked  # before the run nobody knows how many events there will be

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 
-from hilbench.errors import NetworkError
+from hilbench.errors import NetworkError, RecordError
 from hilbench.nal import Network, Spikes
 from hilbench.nal.compile.target import load_target
 from hilbench.nal.feed import feed
 from hilbench.runs.feed_files import read_events, read_feed
-from hilbench.runs.simulate import compare, energy, simulate
+from hilbench.runs.simulate import compare, energy, simulate, summarise
+from hilbench.runs.simulated_tables import tables
+from hilbench.runs.simulation_file import ValueDifference, read_simulation, write_simulation
+from hilbench.studies.schema import Summary, write_summary
 
 
 def network() -> Network:
@@ -112,7 +116,7 @@ def test_equal_backends_are_said_to_be_equal(both: list) -> None:
     found = compare(*both)
     n = both[0].simulation.counters["spikes"]
     assert n > 20
-    assert (found.spikes_equal, found.spikes, found.common, found.first_difference) == (True, (n, n), n, None)
+    assert (found.spikes_equal, found.spikes, found.common_spikes, found.first_difference) == (True, (n, n), n, None)
     assert found.largest_difference is not None
     assert found.largest_difference.difference == 0
 
@@ -127,7 +131,7 @@ def test_the_first_difference_of_spikes_and_the_largest_of_values_are_found(both
     )
     found = compare(mine, replace(theirs, simulation=less))
     first, largest = found.first_difference, found.largest_difference
-    assert (found.spikes_equal, found.common) == (False, fired.t_s.size - 1)
+    assert (found.spikes_equal, found.common_spikes) == (False, fired.t_s.size - 1)
     assert first is not None
     assert (first.t_s, first.neuron) == (fired.t_s[4], fired.neuron[4])
     assert (first.population, first.backend) == ("cells", "numba")
@@ -139,10 +143,10 @@ def test_the_first_difference_of_spikes_and_the_largest_of_values_are_found(both
 def test_every_call_is_timed(both: list) -> None:
     for each in both:
         timing = each.timing
-        assert (timing["steps"], timing["steps_per_call"]) == (300, 1)
-        assert 0 < timing["step_us_p50"] <= timing["step_us_p99"]
+        assert (timing.steps, timing.steps_per_call) == (300, 1)
+        assert 0 < timing.step_p50_us <= timing.step_p99_us
         total_s = each.simulation.tick_ns.sum() * 1e-9
-        assert timing["realtime_factor"] == pytest.approx(0.3 / total_s)
+        assert timing.realtime_factor == pytest.approx(0.3 / total_s)
         assert each.load_s > 0
 
 
@@ -154,4 +158,33 @@ def test_energy_is_counts_times_constants(both: list) -> None:
     for name, field in (("spikes", "spike_j"), ("weight_updates", "weight_update_j")):
         if (constant := getattr(constants, field)) is not None:
             wanted += done.counters[name] * constant.value
-    assert found["spinnaker2"]["joules_per_period"] == pytest.approx(wanted / 300)
+    assert found["spinnaker2"].period_j == pytest.approx(wanted / 300)
+
+
+def test_a_value_that_is_no_number_in_one_backend_is_the_largest_difference(both: list) -> None:
+    mine, theirs = both
+    values = theirs.simulation.values["v"].copy()
+    values[3, 0] = np.nan
+    found = compare(mine, replace(theirs, simulation=replace(theirs.simulation, values={"v": values})))
+    assert found.largest_difference == ValueDifference(difference=None, port="v", index=0, t_s=0.004)
+    (row,) = [row for table in tables(both, [found], {}) for row in table.rows if "of values" in row[0]]
+    assert row[1] == "no number: v[0] at 0.004 s"
+
+
+def test_the_summary_of_a_simulation_comes_back_and_another_version_is_one_line(tmp_path: Path, both: list) -> None:
+    said = summarise(tmp_path / "net.nir", both, [compare(*both)], ["a note"], seed=7, learning=True)
+    assert said.backends["numba"].spikes == {"cells": both[0].simulation.spikes["cells"].t_s.size}
+    assert (said.duration_s, said.seed, said.learning) == (0.3, 7, True)
+    write_simulation(tmp_path, said)
+    assert read_simulation(tmp_path) == said
+    write_simulation(tmp_path, structs.replace(said, format_version=2))
+    with pytest.raises(
+        RecordError, match=r"summary\.json: simulation version 2; allowed: 1; a newer hilbench wrote it"
+    ):
+        read_simulation(tmp_path)
+    write_summary(tmp_path, Summary(suite="s", format_version=1))
+    with pytest.raises(RecordError, match=r"summary\.json: not the summary of a simulation: .*`network`"):
+        read_simulation(tmp_path)
+    (tmp_path / "summary.json").write_text("[" * 100_000)
+    with pytest.raises(RecordError, match=r"summary\.json: not readable as JSON: maximum recursion depth"):
+        read_simulation(tmp_path)
