@@ -43,18 +43,18 @@ def show_warnings() -> None:
         logger.addHandler(_Complaints())
 
 
-def share(option: str, found: float | None, default: float) -> float:
-    """An option's value, or the default without one. Raises ScenarioError unless it is from 0 to 1."""
+def share(option: str, found: float | None) -> float | None:
+    """An option's value, where it is given. Raises ScenarioError unless it is from 0 to 1."""
     if found is not None and not 0 <= found <= 1:
         raise ScenarioError(f"{option}: found {found}, expected a share from 0 to 1")
-    return default if found is None else found
+    return found
 
 
-def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float) -> bool:
+def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float | None) -> bool:
     """Complain of what became 0; return whether it is more than the share `most` of any weights or thresholds."""
-    from hilbench.nal.compile.zeros import too_many
+    from hilbench.nal.compile.zeros import ZEROS_MAX, too_many
 
-    found = too_many(zeros, most)
+    found = too_many(zeros, ZEROS_MAX if most is None else most)
     for line in found:
         complain(line)
     if lines and not found:
