@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,6 +43,21 @@ def show_warnings() -> None:
     logger = logging.getLogger("hilbench")
     if not any(isinstance(handler, _Complaints) for handler in logger.handlers):
         logger.addHandler(_Complaints())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, NumPy and SciPy are imported with one thread each, for a command that multiplies no large matrices.
+
+    Threads without work keep a processor busy for a while, and the process that reads a network needs it.
+    """
+    before = os.environ.get("OPENBLAS_NUM_THREADS")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OPENBLAS_NUM_THREADS"]
 
 
 def share(option: str, found: float | None) -> float | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from hilbench.bridge.device.watchdog import watched
-from hilbench.cli._shared import INTERRUPTED, complain, complain_of_zeros, print_json, share
+from hilbench.cli._shared import INTERRUPTED, complain, complain_of_zeros, one_thread, print_json, share
 from hilbench.errors import RecordError, ScenarioError
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def compile_file(
     found = load_target(target)
     recorded = None if activity is None else _activity(activity)
     with watched(INTERRUPTED):
-        whole, _ = read_with_notes(network, {}, ("hilbench.nal.compile.report", "hilbench.cli._compiled"))
+        with one_thread():
+            whole, _ = read_with_notes(network, {}, ("hilbench.nal.compile.report", "hilbench.cli._compiled"))
 
         from hilbench.cli._compiled import show
         from hilbench.nal.compile.report import compile_network

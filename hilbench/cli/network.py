@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from hilbench.cli._shared import print_json
+from hilbench.cli._shared import one_thread, print_json
 from hilbench.cli._stated import NOTHING, StatedOptions
 from hilbench.errors import ScenarioError
 
@@ -45,9 +45,9 @@ def import_network(
     target = out or network.with_name(f"{network.stem}.hilbench.nir")
     if target.resolve() == network.resolve():
         raise ScenarioError(f"--out: found {target}, the file that is read; allowed: another one")
-    found, notes = read_with_notes(
-        network, statements, ("hilbench.nal.nir.export", "hilbench.nal.describe", "nir", "hilbench.cli._described")
-    )
+    soon = ("hilbench.nal.nir.export", "hilbench.nal.describe", "nir", "hilbench.cli._described")
+    with one_thread():
+        found, notes = read_with_notes(network, statements, soon)
 
     from hilbench.nal.describe import described
     from hilbench.nal.nir.presets import PRESETS
