@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import NoReturn
 
@@ -12,7 +13,10 @@ def main() -> NoReturn:
         from hilbench.cli import main as command
     except KeyboardInterrupt:
         interrupted()
-    command()
+    try:
+        command()
+    finally:
+        gc.freeze()  # the process ends: searching all that was imported for garbage takes 40 ms
 
 
 def interrupted() -> NoReturn:

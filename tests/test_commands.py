@@ -51,14 +51,14 @@ def test_a_command_line_is_one_that_its_program_takes(line: Line, monkeypatch: p
 def parsed_by_hilbench(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes all options; the scenario, the suite or the settings that the command names are valid, too."""
     asked: dict[str, Any] = {}
-    command = cli.COMMANDS[words[0]]
+    command = cli.function_of(words[0])
 
     @wraps(command)
     def kept(*args: Any, **options: Any) -> int:
         asked.update(options, args=args)
         return 0
 
-    monkeypatch.setitem(cli.COMMANDS, words[0], kept)
+    monkeypatch.setattr(cli, "function_of", lambda name: kept)
     with pytest.raises(SystemExit) as end:
         main(words)
     assert end.value.code == 0

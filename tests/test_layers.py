@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from hilbench import plugins
+from hilbench.cli import COMMANDS
+from hilbench.nal import Network, save
 
 ROOT = Path(__file__).parent.parent / "hilbench"
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
@@ -210,6 +212,46 @@ def test_a_device_needs_no_simulator():
     loaded = ast.literal_eval(found.stdout)
     assert "zmq" in loaded
     assert {"pybullet", "pyarrow", "altair", "hilbench.loop.loop", "hilbench.record.writer"} & set(loaded) == set()
+
+
+AT_ONCE = {
+    "compile": ("net.nir", "--target", "loihi2"),
+    "import": ("net.nir", "--dt-s", "1e-3", "--reset", "zero", "--out", "out.nir"),
+}
+
+
+@pytest.mark.parametrize("command", AT_ONCE)
+def test_a_command_is_parsed_before_anything_heavy_is_loaded(command):
+    """Its own file is all that is loaded of the commands' files, and typeguard is not asked about its types."""
+    arguments = [command, *AT_ONCE[command]]
+    code = "import sys; sys.argv = ['hilbench']; from hilbench import cli; "
+    code += f"cli._parsed({arguments}, {{}}); print(sorted(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    loaded = ast.literal_eval(found.stdout)
+    own = {name for name in loaded if re.fullmatch(r"hilbench\.cli\.[a-z]\w*", name)}
+    assert own == {f"hilbench.cli.{COMMANDS[command].partition(':')[0]}"}
+    heavy = {"numpy", "scipy", "numba", "h5py", "nir", "zmq", "pyarrow", "gymnasium", "rich", "typeguard", "asyncio"}
+    assert heavy & set(loaded) == set()
+
+
+def test_compiling_loads_what_it_needs_alone(tmp_path):
+    """No engine, no link and no reader of files: the file is read in a process of its own."""
+    net = Network(0.001, spike_amplitude=1000.0)
+    net.input("e", 1, kind="events")
+    net.lif("a", 2, tau_s=0.02)
+    net.connect("e", "a", [[1.0], [1.0]])
+    save(net, tmp_path / "net.nir")
+    code = "import atexit, sys; sys.argv = ['hilbench', 'compile', 'net.nir', '--target', 'loihi2', '--json']; "
+    code += (
+        "atexit.register(lambda: print(sorted(sys.modules), file=sys.stderr)); from hilbench.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path)
+    loaded = ast.literal_eval(found.stderr)
+    assert {"scipy.sparse", "hilbench.nal.compile.place"} <= set(loaded)
+    heavy = {"numba", "h5py", "nir", "zmq", "pyarrow", "pandas", "altair", "gymnasium", "pybullet", "typeguard"}
+    assert heavy & set(loaded) == set()
+    assert not [name for name in loaded if name.startswith(("hilbench.loop", "hilbench.record", "hilbench.backends"))]
 
 
 def test_test_files_have_names_of_their_own():

@@ -14,33 +14,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr
 from dataclasses import fields, is_dataclass
 from functools import partial, wraps
-from importlib.metadata import version
+from importlib import import_module
 from inspect import signature
 from itertools import groupby
 from typing import Any, NoReturn
 
 import tyro
 
-from hilbench.cli._options import OPTIONS
+from hilbench.cli._options import OPTIONS, with_unions
 from hilbench.cli._shared import complain, show_warnings
-from hilbench.cli.build import build
-from hilbench.cli.compile import compile_file
-from hilbench.cli.conformance import conformance
-from hilbench.cli.devices import device, serve
-from hilbench.cli.doctor import doctor
-from hilbench.cli.events import events
-from hilbench.cli.impair import impair
-from hilbench.cli.keys import keys
-from hilbench.cli.meter import meter
-from hilbench.cli.network import import_network
-from hilbench.cli.new import new
-from hilbench.cli.parts import list_plugins
-from hilbench.cli.program import program
-from hilbench.cli.report import report
-from hilbench.cli.runs import check, replay, run
-from hilbench.cli.schema import schema
-from hilbench.cli.simulate import simulate
-from hilbench.cli.studies import evaluate
 from hilbench.errors import HilbenchError, ScenarioError, allowed_hint
 from hilbench.machine.signals import as_interrupts
 
@@ -49,29 +31,30 @@ DESCRIPTION = """A testbed for spiking controllers in the loop with robots.
 Any field of a scenario can be set on the command line: --SECTION.FIELD VALUE, as --loop.mode realtime or
 --link.kind zmq; `hilbench check SCENARIO` prints every field there is."""
 
-COMMANDS: dict[str, Callable[..., int]] = {
-    "list": list_plugins,
-    "new": new,
-    "check": check,
-    "run": run,
-    "replay": replay,
-    "evaluate": evaluate,
-    "report": report,
-    "events": events,
-    "schema": schema,
-    "program": program,
-    "import": import_network,
-    "simulate": simulate,
-    "serve": serve,
-    "device": device,
-    "impair": impair,
-    "keys": keys,
-    "compile": compile_file,
-    "build": build,
-    "meter": meter,
-    "doctor": doctor,
-    "conformance": conformance,
+COMMANDS = {
+    "list": "parts:list_plugins",
+    "new": "new:new",
+    "check": "runs:check",
+    "run": "runs:run",
+    "replay": "runs:replay",
+    "evaluate": "studies:evaluate",
+    "report": "report:report",
+    "events": "events:events",
+    "schema": "schema:schema",
+    "program": "program:program",
+    "import": "network:import_network",
+    "simulate": "simulate:simulate",
+    "serve": "devices:serve",
+    "device": "devices:device",
+    "impair": "impair:impair",
+    "keys": "keys:keys",
+    "compile": "compile:compile_file",
+    "build": "build:build",
+    "meter": "meter:meter",
+    "doctor": "doctor:doctor",
+    "conformance": "conformance:conformance",
 }
+"""Where each command is, as MODULE:FUNCTION below this package: only the one that is called is imported."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """The error codes of a write to a disk that is full or broken."""
 OVERRIDABLE = ("check", "run", "program", "evaluate")
@@ -118,6 +101,8 @@ def _no_room(error: BaseException | None) -> bool:
 def _main(arguments: list[str]) -> int:
     overrides: dict[str, Any] = {}
     if arguments == ["--version"]:
+        from importlib.metadata import version
+
         print(f"hilbench {version('hilbench')}")
         return 0
     _check_names(arguments)
@@ -128,14 +113,26 @@ def _main(arguments: list[str]) -> int:
     return _parsed(arguments, overrides)()
 
 
+def function_of(name: str) -> Callable[..., int]:
+    """The function of a command."""
+    module, _, function = COMMANDS[name].partition(":")
+    found: Callable[..., int] = with_unions(getattr(import_module(f"{__name__}.{module}"), function))
+    return found
+
+
 def _parsed(arguments: list[str], overrides: dict[str, Any]) -> Callable[[], int]:
     """The command that the arguments ask for. Raises ScenarioError with what the option parser draws in a box."""
-    commands = {name: _later(command, overrides if name in OVERRIDABLE else None) for name, command in COMMANDS.items()}
     said = io.StringIO()
     try:
         with redirect_stderr(said):
+            if arguments and (name := arguments[0]) in COMMANDS:
+                return tyro.cli(_later(name, overrides), prog=f"hilbench {name}", args=arguments[1:], registry=OPTIONS)
             return tyro.extras.subcommand_cli_from_dict(
-                commands, prog="hilbench", description=DESCRIPTION, args=arguments, registry=OPTIONS
+                {name: _later(name, overrides) for name in COMMANDS},
+                prog="hilbench",
+                description=DESCRIPTION,
+                args=arguments,
+                registry=OPTIONS,
             )
     except SystemExit as end:
         if not end.code:
@@ -176,7 +173,7 @@ def _check_names(arguments: list[str]) -> None:
         return
     if arguments[0] not in COMMANDS:
         raise ScenarioError(f"{arguments[0]}: no such command; {allowed_hint(arguments[0], COMMANDS)}")
-    parameters = [p for p in signature(COMMANDS[arguments[0]]).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    parameters = [p for p in signature(function_of(arguments[0])).parameters.values() if p.kind is p.KEYWORD_ONLY]
     within = {field.name for p in parameters if is_dataclass(p.default) for field in fields(p.default)}
     named = within | {p.name.replace("as_json", "json") for p in parameters} - {"overrides", "stated"}
     options = {f"--{name.replace('_', '-')}" for name in named | {"help"}}
@@ -186,14 +183,16 @@ def _check_names(arguments: list[str]) -> None:
             raise ScenarioError(f"{option}: no such option of {arguments[0]}; {allowed_hint(option, options)}")
 
 
-def _later(command: Callable[..., int], overrides: dict[str, Any] | None) -> Callable[..., Callable[[], int]]:
-    """The command as a function that returns a call of it, with all its arguments, in place of running it.
+def _later(name: str, overrides: dict[str, Any]) -> Callable[..., Callable[[], int]]:
+    """A command as a function that returns a call of it, with all its arguments, in place of running it.
 
     The overrides are added here: every scenario has its own fields, so the option parser does not know them.
     """
+    command = function_of(name)
+    more = {"overrides": overrides} if name in OVERRIDABLE else {}
 
     @wraps(command)
     def later(*args: Any, **kwargs: Any) -> Callable[[], int]:
-        return partial(command, *args, **kwargs | ({} if overrides is None else {"overrides": overrides}))
+        return partial(command, *args, **kwargs | more)
 
     return later

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import NoneType, UnionType
-from typing import Any, Union, get_args
+from typing import Any, TypeVar, Union, get_args, get_type_hints
 
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 OPTIONS = ConstructorRegistry()
+Annotated = TypeVar("Annotated", bound=Any)
+
+
+def with_unions(what: Annotated) -> Annotated:
+    """The same function or class; where its annotations say `X | Y`, they say `Union[X, Y]` now.
+
+    Of a default that has a type `X | Y`, tyro asks typeguard, whose import takes longer than all the parsing.
+    """
+    hints = get_type_hints(what, include_extras=True)
+    for name, hint in hints.items():
+        if isinstance(hint, UnionType):
+            hints[name] = Union[get_args(hint)]  # noqa: UP007 - of a tuple that is known here alone
+    what.__annotations__ = hints
+    return what
 
 
 @OPTIONS.primitive_rule

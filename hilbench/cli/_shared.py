@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,18 +45,33 @@ def show_warnings() -> None:
         logger.addHandler(_Complaints())
 
 
-def share(option: str, found: float | None, default: float) -> float:
-    """An option's value, or the default without one. Raises ScenarioError unless it is from 0 to 1."""
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, NumPy and SciPy are imported with one thread each, for a command that multiplies no large matrices.
+
+    Threads without work keep a processor busy for a while, and the process that reads a network needs it.
+    """
+    before = os.environ.get("OPENBLAS_NUM_THREADS")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OPENBLAS_NUM_THREADS"]
+
+
+def share(option: str, found: float | None) -> float | None:
+    """An option's value, where it is given. Raises ScenarioError unless it is from 0 to 1."""
     if found is not None and not 0 <= found <= 1:
         raise ScenarioError(f"{option}: found {found}, expected a share from 0 to 1")
-    return default if found is None else found
+    return found
 
 
-def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float) -> bool:
+def complain_of_zeros(zeros: Sequence[Zeros], lines: Sequence[str], most: float | None) -> bool:
     """Complain of what became 0; return whether it is more than the share `most` of any weights or thresholds."""
-    from hilbench.nal.compile.zeros import too_many
+    from hilbench.nal.compile.zeros import ZEROS_MAX, too_many
 
-    found = too_many(zeros, most)
+    found = too_many(zeros, ZEROS_MAX if most is None else most)
     for line in found:
         complain(line)
     if lines and not found:

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from hilbench.cli._options import with_unions
 from hilbench.errors import ScenarioError
 
 
+@with_unions
 @dataclass(frozen=True)
 class Stated:
     """What is stated of a network; what is None is not."""

@@ -56,13 +56,13 @@ def build(
     """
     from hilbench import firmware
     from hilbench.nal import load
-    from hilbench.nal.compile.zeros import ZEROS_MAX, told
+    from hilbench.nal.compile.zeros import told
 
     if device != "cortexm":
         raise ScenarioError(f"build: found {device!r}; {allowed_hint(device, ['cortexm'])}")
     if period_s is not None and not 1e-6 <= period_s <= 1000:
         raise ScenarioError(f"--period-s: found {period_s}, expected 1e-6 to 1000 s")
-    most = share("--zeros-max", zeros_max, ZEROS_MAX)
+    most = share("--zeros-max", zeros_max)
     loaded = load(network)
     period_us = loaded.dt_us if period_s is None else round(period_s * 1e6)
     built = firmware.build(loaded, period_us, output)

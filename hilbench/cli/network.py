@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from hilbench.cli._described import rows, show
-from hilbench.cli._shared import print_json
+from hilbench.cli._shared import one_thread, print_json
 from hilbench.cli._stated import NOTHING, StatedOptions
 from hilbench.errors import ScenarioError
 
@@ -46,7 +45,9 @@ def import_network(
     target = out or network.with_name(f"{network.stem}.hilbench.nir")
     if target.resolve() == network.resolve():
         raise ScenarioError(f"--out: found {target}, the file that is read; allowed: another one")
-    found, notes = read_with_notes(network, statements, ("hilbench.nal.describe", "nir"))
+    soon = ("hilbench.nal.nir.export", "hilbench.nal.describe", "nir", "hilbench.cli._described")
+    with one_thread():
+        found, notes = read_with_notes(network, statements, soon)
 
     from hilbench.nal.describe import described
     from hilbench.nal.nir.presets import PRESETS
@@ -63,6 +64,8 @@ def import_network(
 
 
 def _print(said: dict[str, Any]) -> None:
+    from hilbench.cli._described import rows, show
+
     lines = rows(said)
     for how in ("stated", "usual"):
         lines += [(how, name, str(value)) for name, value in said[how].items()]

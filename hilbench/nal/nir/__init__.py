@@ -6,6 +6,7 @@ damaged HDF5 file can crash the process that reads it.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -273,6 +274,7 @@ def _network(graph: Graph, statements: dict[str, Any]) -> Network:
 
 def read_alone(path: str) -> NoReturn:
     """Read one file within limits, write the packed network to standard output, and end the process."""
+    gc.disable()  # nothing becomes garbage before the process ends, and imports make much that would be searched
     code = _read_within_limits(path)
     sys.stdout.flush()
     sys.stderr.flush()
