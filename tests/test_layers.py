@@ -28,6 +28,7 @@ LAYERS = (
     ("machine",),
     ("runs",),
     ("studies", "report"),
+    ("clips",),
     ("cli", "testing", "__init__", "__main__"),
 )
 """The floors, from the ground up. `settings` stands on the ground because plants read their own Config with it."""
