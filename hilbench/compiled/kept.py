@@ -16,7 +16,7 @@ from numba import config
 from numba.core import ccallback, dispatcher
 from numba.core.caching import FunctionCache, NullCache
 
-log = logging.getLogger("hilbench.backends._numba.cache")
+log = logging.getLogger("hilbench.compiled.cache")
 MAKERS: tuple[Any, ...] = (dispatcher, ccallback)  # Any: a name in these modules is replaced below
 """Where numba makes a cache for a function that is compiled with `cache=True`."""
 
