@@ -29,6 +29,8 @@ class Kept(FunctionCache):
 
         Parameters
         ----------
+        sig : tuple of numba types
+            The signature.
         target_context : numba target context
             What the code is compiled for.
         """
@@ -48,6 +50,8 @@ class Kept(FunctionCache):
 
         Parameters
         ----------
+        sig : tuple of numba types
+            The signature.
         data : CompileResult
             What numba made of it.
         """
@@ -65,6 +69,8 @@ class Unkept(NullCache):
 
         Parameters
         ----------
+        sig : tuple of numba types
+            The signature.
         target_context : numba target context
             What the code is compiled for.
         """
