@@ -40,8 +40,7 @@ def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, de
     along_x, along_y, left_x, left_y = along_x * scale, along_y * scale, view[2, 0] * scale, view[2, 1] * scale
     ahead_x = (view[1, 0] - v * view[3, 0]) * scale - back * along_x
     ahead_y = (view[1, 1] - v * view[3, 1]) * scale - back * along_y
-    if not covered and max(dz0, dz1) * far < -high:
-        # All of it is ground, and lies between the first and the last pixel's.
+    if max(dz0, dz1) * far < -high:  # all that is no body is ground, and lies between the first and the last pixel's
         t0, t1 = -high / dz0, -high / dz1
         x_0, x_1 = x0 + t0 * (ahead_x - u0 * left_x), x0 + t1 * (ahead_x - u1 * left_x)
         y_0, y_1 = y0 + t0 * (ahead_y - u0 * left_y), y0 + t1 * (ahead_y - u1 * left_y)
@@ -56,6 +55,9 @@ def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, de
             for i in range(first, last):
                 u = (i + 0.5 - middle[0]) / focal_px
                 t = -high / (ahead_z - u * left_z)
+                if covered and seen[j, i] >= 0 and depth[j, i] <= t:
+                    image[j, i] = body_at(bodies, placed, seen[j, i], focal_px, u, v, depth[j, i])
+                    continue
                 x, y = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
                 total = 0.0
                 for _ in range(n_taps):
