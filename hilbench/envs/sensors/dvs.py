@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
 from hilbench.compiled.cache import kernels
-from hilbench.envs.sensors._base import Mount, Sensor, SensorConfig
-from hilbench.envs.sensors._dvs.scene import Seen
+from hilbench.envs.sensors._base import Carrier, Mount, Sensor, SensorConfig
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.seeding import stream
 from hilbench.types import EVENT, NO_EVENTS, Events
@@ -125,7 +124,7 @@ class Dvs(Sensor):
         self._counters[:] = 0
         self.threshold_scale, self._fresh = 1.0, True
 
-    def sample(self, plant: Seen) -> Events:
+    def sample(self, plant: Carrier) -> Events:
         self._look(plant)
         pixels, state = self._pixels, self._state
         if self._fresh:
@@ -145,7 +144,7 @@ class Dvs(Sensor):
         pixels.sort(events, n, period_us, self._other, self._counts)
         return events[:n].copy().view(EVENT).reshape(-1)
 
-    def _look(self, plant: Seen) -> None:
+    def _look(self, plant: Any) -> None:  # a Seen, by `needs`
         """Render what the camera sees, and take the logarithm of each pixel's intensity."""
         scene, camera = plant.scene(), self._camera
         camera[:] = plant.camera(self.config.camera)

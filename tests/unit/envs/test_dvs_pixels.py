@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -204,6 +205,21 @@ def test_events_beyond_the_most_are_counted():
     assert sensor.n_lost == 3 * 12 - 10
     sensor.reset(0)
     assert sensor.n_lost == 0
+
+
+def test_a_frame_takes_no_memory_but_its_events():
+    sensor, lab = noisy(), Lab(flat(), light=lambda t_s: 1 + 0.5 * math.sin(40 * t_s))
+    watch(sensor, lab, 20)
+    tracemalloc.start()
+    try:
+        for number in range(21, 40):
+            lab.time_s = number * 1e-3
+            tracemalloc.reset_peak()
+            before, _ = tracemalloc.get_traced_memory()
+            events = sensor.sample(lab)
+            assert tracemalloc.get_traced_memory()[1] - before < 2 * events.nbytes + 4000  # an image takes 8192
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_plant_carries_it_as_any_other_sensor():
