@@ -20,6 +20,30 @@ SMALL = 3
 
 
 @inner
+def _stretch(one, other, further, n, tiled):
+    """Whether a stretch of texels, from `one` to `other` and `further`, is within a picture of `n`.
+
+    First what has to be taken away for that where the picture repeats.
+    """
+    low, high = min(one, other) + min(further, 0.0), max(one, other) + max(further, 0.0)
+    shift = n * np.floor(low / n) if tiled else 0.0
+    return shift, low - shift >= 0.001 and high - shift < n - 1.001
+
+
+@inner
+def _taps_within(texels, start, n_x, n_taps, x, y, dx, dy):
+    """The mean over points of the ground's picture that are known to be within it."""
+    total = 0.0
+    for _ in range(n_taps):
+        column, row = np.int64(x), np.int64(y)
+        at = start + row * n_x + column
+        total += between(texels, at, at + 1, at + n_x, at + n_x + 1, x - column, y - row)
+        x += dx
+        y += dy
+    return total / n_taps
+
+
+@inner
 def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, depth, seen, image, j, first, last):
     """What some pixels of row `j` see."""
     high, v = view[0, 2], (j + 0.5 - middle[1]) / focal_px
@@ -40,51 +64,35 @@ def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, de
     along_x, along_y, left_x, left_y = along_x * scale, along_y * scale, view[2, 0] * scale, view[2, 1] * scale
     ahead_x = (view[1, 0] - v * view[3, 0]) * scale - back * along_x
     ahead_y = (view[1, 1] - v * view[3, 1]) * scale - back * along_y
-    if max(dz0, dz1) * far < -high:  # all that is no body is ground, and lies between the first and the last pixel's
+    within = False
+    if max(dz0, dz1) * far < -high:  # all that is no body is ground, between those of the first and the last pixel
         t0, t1 = -high / dz0, -high / dz1
-        x_0, x_1 = x0 + t0 * (ahead_x - u0 * left_x), x0 + t1 * (ahead_x - u1 * left_x)
-        y_0, y_1 = y0 + t0 * (ahead_y - u0 * left_y), y0 + t1 * (ahead_y - u1 * left_y)
-        wide, deep = 2 * back * max(t0, t1) * along_x, 2 * back * max(t0, t1) * along_y
-        left, top = min(x_0, x_1) + min(wide, 0.0), min(y_0, y_1) + min(deep, 0.0)
-        if tiled:
-            off_x, off_y = n_x * np.floor(left / n_x), n_y * np.floor(top / n_y)
-            x0, y0, left, top = x0 - off_x, y0 - off_y, left - off_x, top - off_y
-            x_0, x_1, y_0, y_1 = x_0 - off_x, x_1 - off_x, y_0 - off_y, y_1 - off_y
-        right, bottom = max(x_0, x_1) + max(wide, 0.0), max(y_0, y_1) + max(deep, 0.0)
-        if left >= 0 and top >= 0 and right < n_x - 1 and bottom < n_y - 1:
-            for i in range(first, last):
-                u = (i + 0.5 - middle[0]) / focal_px
-                t = -high / (ahead_z - u * left_z)
-                if covered and seen[j, i] >= 0 and depth[j, i] <= t:
-                    image[j, i] = body_at(bodies, placed, seen[j, i], focal_px, u, v, depth[j, i])
-                    continue
-                x, y = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
-                total = 0.0
-                for _ in range(n_taps):
-                    column, row = np.int64(x), np.int64(y)
-                    at = start + row * n_x + column
-                    total += between(texels, at, at + 1, at + n_x, at + n_x + 1, x - column, y - row)
-                    x += t * along_x
-                    y += t * along_y
-                image[j, i], seen[j, i] = total / n_taps, GROUND
-            return
+        furthest = 2.0 * back * max(t0, t1)
+        shift_x, within_x = _stretch(
+            t0 * (ahead_x - u0 * left_x) + x0, t1 * (ahead_x - u1 * left_x) + x0, furthest * along_x, n_x, tiled
+        )
+        shift_y, within_y = _stretch(
+            t0 * (ahead_y - u0 * left_y) + y0, t1 * (ahead_y - u1 * left_y) + y0, furthest * along_y, n_y, tiled
+        )
+        x0, y0, within = x0 - shift_x, y0 - shift_y, within_x and within_y
     for i in range(first, last):
         u = (i + 0.5 - middle[0]) / focal_px
         dz = ahead_z - u * left_z
-        t = -high / dz if dz < 0 and high > 0 else math.inf
-        if seen[j, i] >= 0 and depth[j, i] <= t:
+        t = -high / dz if within or (dz < 0 and high > 0) else math.inf
+        x, y = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
+        if covered and seen[j, i] >= 0 and depth[j, i] <= t:
             image[j, i] = body_at(bodies, placed, seen[j, i], focal_px, u, v, depth[j, i])
+        elif within:
+            image[j, i], seen[j, i] = _taps_within(texels, start, n_x, n_taps, x, y, t * along_x, t * along_y), GROUND
         elif t == math.inf:
             image[j, i], seen[j, i] = sky, SKY
         elif t >= far:
             image[j, i], seen[j, i] = facts[GroundFact.FAR_LUMINANCE], GROUND
         else:
-            x, y = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
             total = 0.0
-            for _ in range(n_taps):
-                total += ground_at(texels, start, n_y, n_x, tiled, x, y)
-                x += t * along_x
-                y += t * along_y
+            for tap in range(n_taps):
+                x_tap, y_tap = x + tap * t * along_x, y + tap * t * along_y
+                total += ground_at(texels, start, n_y, n_x, tiled, x_tap, y_tap)
             image[j, i], seen[j, i] = total / n_taps, GROUND
 
 
