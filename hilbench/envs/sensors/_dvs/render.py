@@ -75,8 +75,9 @@ def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, de
             t0 * (ahead_y - u0 * left_y) + y0, t1 * (ahead_y - u1 * left_y) + y0, furthest * along_y, n_y, tiled
         )
         x0, y0, within = x0 - shift_x, y0 - shift_y, within_x and within_y
+    per_px = 1.0 / focal_px
     for i in range(first, last):
-        u = (i + 0.5 - middle[0]) / focal_px
+        u = (i + 0.5 - middle[0]) * per_px
         dz = ahead_z - u * left_z
         t = -high / dz if within or (dz < 0 and high > 0) else math.inf
         x, y = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
