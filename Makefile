@@ -41,6 +41,7 @@ bench: $(VENV)/tested
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/link.py
 	$(BIN)/python benchmarks/events.py
+	$(BIN)/python benchmarks/dvs.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/place.py
 	$(BIN)/python benchmarks/peers/environments.py

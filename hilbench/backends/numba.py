@@ -26,9 +26,10 @@ from hilbench.backends._network import (
     probe_ticks,
     runnable,
 )
-from hilbench.backends._numba.cache import disk_cache, kernels
+from hilbench.backends._numba import plans
 from hilbench.backends._numba.plans import Move, Plans, check_rules
 from hilbench.backends._numba.table import RELEASED, Address, Argument, addresses, fill, io, state
+from hilbench.compiled.cache import beside, disk_cache, kernels
 from hilbench.errors import NetworkError, said
 from hilbench.nal import rules
 from hilbench.nal.compile import lowered
@@ -285,8 +286,9 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
 
 
 def _sources() -> list[Path]:
-    """The files with the kernels' equations."""
-    return [Path(lowered.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
+    """The files with the kernels' equations, and of the kernels themselves."""
+    own = beside(Path(plans.__file__))
+    return [Path(lowered.__file__), Path(noise.__file__), *beside(Path(rules.__file__)), *own]
 
 
 @cache

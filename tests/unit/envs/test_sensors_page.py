@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvs_lab import Seeing
 
 from hilbench import plugins
 from hilbench.envs.cartpole_ladder import CartpoleLadder
@@ -44,11 +45,12 @@ def test_every_disturbance_is_in_the_table_with_its_file() -> None:
 
 
 @pytest.mark.parametrize("text", BLOCKS)
-def test_a_block_fits_the_cart_pole(text: str) -> None:
+def test_a_block_fits_the_cart_pole_or_a_plant_that_is_seen(text: str) -> None:
     scenario = load("cartpole_ladder")
     raw = read_toml(Path(scenario.where)) | tomllib.loads(text)
     found = resolve(override(raw, {}, scenario.where), scenario.where)
-    with CartpoleLadder(sensors=found.sensors, disturbances=found.disturbances) as plant:
+    kind, own = (Seeing, 2) if '"dvs"' in text else (CartpoleLadder, 4)
+    with kind(sensors=found.sensors, disturbances=found.disturbances) as plant:
         plant.reset(seed=0)
         plant.step([1.0])
-        assert len(plant.plant_spec.obs_names) - 4 + len(plant.plant_spec.event_sensors) == len(found.sensors)
+        assert len(plant.plant_spec.obs_names) - own + len(plant.plant_spec.event_sensors) == len(found.sensors)
