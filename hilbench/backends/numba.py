@@ -221,13 +221,14 @@ class Numba(Backend):
             "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_AFTER_THRESHOLD": flat.after_threshold,
             "ANY_RULE": len(plans) + len(moves) > 0,
             "N_PARTS": n_parts, "PART": 0, "N_STEPS": self._steps,
-            "N_MARK_SLOTS": flat.n_mark_slots,
+            "N_MARK_SLOTS": flat.n_mark_slots, "N_EARS": len(self._plans.ears),
+            "N_HEARD": self._plans.traces["heard"].size,
         }  # fmt: skip
         self._constant: dict[str, NDArray] = {
             "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
             "SYNAPSES": where, "BIAS": flat.bias, "READOUTS": flat.readouts, "KEYS": self._keys,
             "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
-            "BOUNDS": bounds,
+            "BOUNDS": bounds, "EARS": self._plans.ears, "HEARD": self._plans.traces["heard"],
         }  # fmt: skip
         reply: dict[str, NDArray] = {
             "VALUES_OUT": self._values_out,

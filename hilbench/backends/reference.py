@@ -168,6 +168,7 @@ class Reference(Backend):
             int(self._clock[0]),
             ports | spikes,
             self._excess,
+            self._v,
             self._modulators,
             self._weights,
             self._thresholds,

@@ -15,6 +15,7 @@ from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.rstdp import RSTDP
 from hilbench.nal.rules.stdp import STDP
+from hilbench.nal.rules.stdp_nearest import STDPNearest
 from hilbench.nal.rules.triplet import Triplet
 from hilbench.types import EVENT, NO_EVENTS, Probes, Tick, size_of
 
@@ -234,13 +235,16 @@ def learners(draw) -> Network:
         **adapting,
     )  # fmt: skip
     n_b = draw(st.integers(1, 5))
-    settles = Homeostatic(target_rate_hz=0.1 / dt_s, step=0.037, w_min=0.5, w_max=2.5)
+    rate_of = draw(st.sampled_from([None, "a", "b"]))
+    settles = Homeostatic(target_rate_hz=0.1 / dt_s, step=0.037, w_min=0.5, w_max=2.5, rate_of=rate_of)
     net.lif(
         "b", n_b, tau_s=random.uniform(3, 20, n_b) * dt_s, r=10.0, output=True,
         rule=draw(st.sampled_from([None, settles])), reset=draw(st.sampled_from(["value", "subtract"])),
         threshold_test=draw(st.sampled_from([">", ">="])), refractory_s=draw(st.integers(0, 2)) * dt_s,
     )  # fmt: skip
     net.readout("y", 2, tau_s=20 * dt_s, r=20.0)
+    net.add("r", "li", 1, tau_s=10 * dt_s)
+    net.connect("b", "r", np.full((1, n_b), 1 / net.spike_amplitude), name="br")
 
     def connect(source: str, target: str, rule, low: int = 0) -> None:
         port = net.port(source)
@@ -257,10 +261,13 @@ def learners(draw) -> Network:
 
     def timing(scale: float):
         bounded = {"w_min": 0.0, "w_max": scale, "softness": draw(st.sampled_from([0.0, 0.5, 1.0]))}
-        rewarded = RSTDP(
-            modulator="reward", learning_rate=scale, form=draw(st.sampled_from(["dopamine", "mstdpet"])), **bounded
-        )
-        pairs = STDP(a_plus=0.05 * scale, a_minus=0.04 * scale, **bounded)
+        form = draw(st.sampled_from(["dopamine", "mstdpet"]))
+        mean_s = draw(st.sampled_from([None, 0.02])) if form == "mstdpet" else None
+        heard = draw(st.sampled_from([{"modulator": "reward"}, {"modulator": "r", "modulator_is": "population"}]))
+        gate = draw(st.sampled_from([{}, {"gate": "r", "gate_above": 0.02}]))
+        rewarded = RSTDP(learning_rate=scale, form=form, baseline_tau_s=mean_s, **heard, **gate, **bounded)
+        kind = draw(st.sampled_from([STDP, STDPNearest]))
+        pairs = kind(a_plus=0.05 * scale, a_minus=0.04 * scale, **gate, **bounded)
         triplets = Triplet(a3_plus=0.06 * scale, a2_minus=0.05 * scale, a3_minus=0.01 * scale, **bounded)
         return draw(st.sampled_from([pairs, triplets, rewarded]))
 

@@ -24,14 +24,23 @@ Plan = IntEnum(
     [
         "LINK", "SOURCE", "FROM_EVENTS", "DEPTH", "MODULATOR_LO", "N_MODULATORS", "FEEDBACK_LINK",
         "CONSTANTS", "BOUNDS", "PRE", "POST", "SYNAPSE", "UNDER_WAY", "SIGNAL", "DRIVE", "FEEDBACK",
-        "BY_TARGET", "AT_SYNAPSE", "AT_SOURCE", "STEP",
+        "BY_TARGET", "AT_SYNAPSE", "AT_SOURCE", "STEP", "INSIDE", "GATE",
     ],
     start=0,
 )  # fmt: skip
-"""Columns of PLANS, a row for each plastic projection: numbers, then addresses (0 where there is no array)."""
+"""Columns of PLANS, a row for each plastic projection: numbers, then addresses (0 where there is no array).
 
-Move = IntEnum("Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS", "STEP"], start=0)
-"""Columns of MOVES, a row for each population whose thresholds move."""
+MODULATOR_LO is a place in MODULATORS, or in HEARD where the modulator is INSIDE. GATE is a place in HEARD, -1 without.
+"""
+
+Move = IntEnum(
+    "Move", ["LO", "HI", "AT_LEAST", "SUBTRACT", "CONSTANTS", "BOUNDS", "STEP", "GATE", "POOL_LO", "POOL_HI"], start=0
+)
+"""Columns of MOVES, a row for each population whose thresholds move, alike by the mean spikes of the pool where there
+is one."""
+
+Ear = IntEnum("Ear", ["LO", "SIZE", "SPIKING", "AT"], start=0)
+"""Columns of EARS, a row for each population that rules hear: its neurons, and where its values stand in HEARD."""
 
 
 class Plans:
@@ -54,9 +63,12 @@ class Plans:
         self._links = {p.name: i for i, p in enumerate(flat.projections)}
         starts = np.cumsum([0, *(port.size for port in network.modulators)]).tolist()
         self._modulators = {port.name: at for port, at in zip(network.modulators, starts, strict=False)}
+        self.ears, self._heard = _ears(flat, network)
+        self.traces["heard"] = np.zeros(sum(row[Ear.SIZE] for row in self.ears))
         rows = [self._plan(i, p, p.rule, flat, network) for i, p in enumerate(flat.projections) if p.rule is not None]
         self.plans = table_of(Plan, rows, np.int64)
-        moves = [self._move(p, row, network) for p, row in zip(flat.order, flat.populations, strict=True) if p.rule]
+        rows = {p.name: row for p, row in zip(flat.order, flat.populations, strict=True)}
+        moves = [self._move(p, rows, network) for p in flat.order if p.rule]
         self.moves = table_of(Move, moves, np.int64)
 
     def reset(self) -> None:
@@ -66,12 +78,14 @@ class Plans:
 
     def _plan(self, index: int, p: Projection, rule: Rule, flat: Lowered, network: Network) -> dict[str, int]:
         (n_target, n_source), name = p.weights.shape, p.name
-        lo = 0 if rule.modulator is None else self._modulators[rule.modulator]
+        inside = rule.modulator_is == "population"
+        known = self._heard if inside else self._modulators
+        lo = 0 if rule.modulator is None else known[rule.modulator]
         constants, limits = self._rule(rule, network, p)
         feedback = rule.feedback(network, p)
         to_link = self._links[feedback] if isinstance(feedback, str) else -1
         return {
-            "STEP": self._compiled(type(rule)), "LINK": index,
+            "STEP": self._compiled(type(rule)), "LINK": index, "INSIDE": inside, "GATE": self._gate(rule),
             "SOURCE": flat.links[index, ProjectionRow.SOURCE_LO],
             "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": p.max_delay_steps + 1, "MODULATOR_LO": lo,
             "N_MODULATORS": 0 if rule.modulator is None else rule.modulator_size(network, p), "FEEDBACK_LINK": to_link,
@@ -84,19 +98,24 @@ class Plans:
             "FEEDBACK": self._keep(feedback) if isinstance(feedback, np.ndarray) else 0,
         } | (self._by_target(p) if rule.by_spikes else {"BY_TARGET": 0, "AT_SYNAPSE": 0, "AT_SOURCE": 0})  # fmt: skip
 
-    def _move(self, p: Population, row: NDArray, network: Network) -> dict[str, int]:
+    def _move(self, p: Population, rows: dict[str, NDArray], network: Network) -> dict[str, int]:
         assert p.rule is not None
+        row, pool = rows[p.name], p.rule.pooled
+        lo, hi = (0, 0) if pool is None else rows[pool][[Column.LO, Column.HI]].tolist()
         constants, limits = self._rule(p.rule, network, p)
         return {
             "LO": row[Column.LO], "HI": row[Column.HI], "AT_LEAST": p.behaviour.threshold_test == ">=",
             "SUBTRACT": p.behaviour.reset == "subtract", "CONSTANTS": constants, "BOUNDS": limits,
-            "STEP": self._compiled(type(p.rule)),
+            "STEP": self._compiled(type(p.rule)), "GATE": self._gate(p.rule), "POOL_LO": lo, "POOL_HI": hi,
         }  # fmt: skip
 
+    def _gate(self, rule: Rule) -> int:
+        return -1 if rule.gate is None else self._heard[rule.gate]
+
     def _rule(self, rule: Rule, network: Network, part: object) -> tuple[int, int]:
-        """Addresses of its constants, and of its bounds with its softness."""
+        """Addresses of its constants, and of its bounds with its softness and the level of its gate."""
         constants = np.array(rule.constants(network, part), np.float64)
-        return self._keep(constants), self._keep(np.array([*bounds(rule), rule.softness]))
+        return self._keep(constants), self._keep(np.array([*bounds(rule), rule.softness, rule.gate_above]))
 
     def _by_target(self, p: Projection) -> dict[str, int]:
         """Where the synapses of each target neuron lie among those by source."""
@@ -117,6 +136,17 @@ class Plans:
     def _keep(self, array: NDArray) -> int:
         self._kept.append(np.ascontiguousarray(array))
         return self._kept[-1].ctypes.data
+
+
+def _ears(flat: Lowered, network: Network) -> tuple[NDArray, dict[str, int]]:
+    """The rows of EARS, and where in HEARD each population's values begin."""
+    heard, rows, at = network.heard(), [], {}
+    for p, row in zip(flat.order, flat.populations, strict=True):
+        if p.name in heard:
+            at[p.name] = sum(size for *_, size in rows)
+            rows.append((row[Column.LO], p.spiking, at[p.name], p.size))
+    found = [{"LO": lo, "SIZE": size, "SPIKING": spiking, "AT": start} for lo, spiking, start, size in rows]
+    return table_of(Ear, found, np.int64), at
 
 
 def check_rules(network: Network) -> None:

@@ -45,7 +45,12 @@ def _take_two(traces, k):
     return traces[0, k], traces[1, k]
 
 
-_TAKE = (_take_none, _take_one, _take_two)
+@inner
+def _take_three(traces, k):
+    return traces[0, k], traces[1, k], traces[2, k]
+
+
+_TAKE = (_take_none, _take_one, _take_two, _take_three)
 
 
 @inner
@@ -63,7 +68,12 @@ def _put_two(traces, k, after):
     traces[0, k], traces[1, k] = after[0], after[1]
 
 
-_PUT = (_put_none, _put_one, _put_two)
+@inner
+def _put_three(traces, k, after):
+    traces[0, k], traces[1, k], traces[2, k] = after[0], after[1], after[2]
+
+
+_PUT = (_put_none, _put_one, _put_two, _put_three)
 
 
 def kernel(rule):

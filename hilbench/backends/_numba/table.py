@@ -19,14 +19,14 @@ Argument = IntEnum(
         # sizes
         "N", "N_SLOTS", "N_POPULATIONS", "N_LINKS", "N_HELD", "N_FROM_VALUES", "N_FROM_EVENTS", "N_COUNTED",
         "N_READOUTS", "N_VALUES", "N_MODULATORS", "N_PLANS", "N_MOVES", "DT_US", "ANY_AFTER_THRESHOLD", "ANY_RULE",
-        "N_PARTS", "PART", "N_STEPS", "N_MARK_SLOTS",
+        "N_PARTS", "PART", "N_STEPS", "N_MARK_SLOTS", "N_EARS", "N_HEARD",
         # what stays
         "CONSTANTS", "POPULATIONS", "TRAITS", "LINKS", "SYNAPSES", "BIAS", "READOUTS", "KEYS", "NUMBERS",
-        "PLANS", "MOVES", "BOUNDS",
+        "PLANS", "MOVES", "BOUNDS", "EARS",
         # what changes
         "V", "CURRENT", "DELAY_RING", "AFTER_THRESHOLD", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE",
         "PENDING", "ADAPTED", "HOT_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH",
-        "N_FIRED", "TOTALS", "ARRIVED", "MARKS", "ROWS",
+        "N_FIRED", "TOTALS", "ARRIVED", "MARKS", "ROWS", "HEARD",
         # in and out
         "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS", "COUNTS_OUT",
     ],

@@ -28,8 +28,14 @@ def threshold_kernel(rule):
         n = table[Argument.N]
         constants, spiked = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n)), u8(table[Argument.SPIKED], n)
         c, bounds = make(*to_fixed_tuple(f64(move[Move.CONSTANTS], n_own), n_own)), f64(move[Move.BOUNDS], 3)
+        n_pool, mean = move[Move.POOL_HI] - move[Move.POOL_LO], 0.0
+        for k in range(move[Move.POOL_LO], move[Move.POOL_HI]):
+            mean += spiked[k]
+        if n_pool > 0:
+            mean /= n_pool
         for k in range(move[Move.LO], move[Move.HI]):
-            theta = moved(constants[ConstantColumn.THRESHOLD, k], change(c, np.float64(spiked[k])), bounds)
+            z = mean if n_pool > 0 else np.float64(spiked[k])
+            theta = moved(constants[ConstantColumn.THRESHOLD, k], change(c, z), bounds)
             constants[ConstantColumn.THRESHOLD, k] = theta
             constants[ConstantColumn.LIMIT, k] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
             if move[Move.SUBTRACT]:

@@ -1,8 +1,9 @@
 """Learning in the backend `reference`: the rules' equations over whole projections, NumPy and float64.
 
 In each step, for every rule: the modulator of each target neuron, by weights as they stand before the step's learning;
-the traces; then, while learning is on, weights within their bounds; thresholds last. Eligibilities are traces and go on
-while learning is off.
+the traces; then, while learning is on and the rule's gate open, weights within their bounds; thresholds last.
+Eligibilities are traces and go on while learning is off. A population that is a modulator or a gate is heard as it was
+after the step before: its values, or its spikes per second.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Learning:
             self.traces[f"post_traces/{p.name}"] = np.zeros((len(rule.post_traces), n_target))
             self.traces[f"synapse_traces/{p.name}"] = np.zeros((len(rule.synapse_traces), p.weights.nnz))
             self.traces[f"under_way/{p.name}"] = np.zeros((p.max_delay_steps + 1, n_source))
+        self.traces |= {f"heard/{name}": np.zeros(network.populations[name].size) for name in network.heard()}
 
     def reset(self) -> None:
         """Empty every trace."""
@@ -48,6 +50,7 @@ class Learning:
         clock: int,
         spikes: dict[str, NDArray],
         excess: dict[str, NDArray],
+        values: dict[str, NDArray],
         modulators: NDArray,
         weights: dict[str, scipy.sparse.csc_array],
         thresholds: dict[str, NDArray],
@@ -63,6 +66,8 @@ class Learning:
             How often each neuron spiked in this step, by population or input port.
         excess : dict of (size,) float64
             By population, how far each membrane was above its threshold at the test; minus infinity while held.
+        values : dict of (size,) float64
+            The membranes of each population after this step.
         modulators : (n_modulators,) float64
             The tick's learning signals.
         weights : dict of csc_array
@@ -79,12 +84,16 @@ class Learning:
             fired, signal = spikes[p.target], signals[p.name]
             self._move_traces(p, rule, arrived, fired, excess[p.target], signal)
             change = _by_spikes if rule.by_spikes else _every_step
-            updates += change(p, rule, self, arrived, fired, signal, weights[p.name], learning)
-        for population, rule in self._moving if learning else ():
-            name = population.name
-            theta = thresholds[name]
-            theta[:] = _within(rule, theta, rule.change(self._constants[name], spikes[name]))
-            updates += population.size
+            live = learning and self._open(rule)
+            updates += change(p, rule, self, arrived, fired, signal, weights[p.name], live)
+        for population, rule in self._moving:
+            if learning and self._open(rule):
+                name = population.name
+                theta = thresholds[name]
+                z = spikes[name] if rule.pooled is None else np.full(theta.shape, spikes[rule.pooled].mean())
+                theta[:] = _within(rule, theta, rule.change(self._constants[name], z))
+                updates += population.size
+        self._hear(spikes, values)
         return updates
 
     def constants(self, p: Projection) -> tuple[float, ...]:
@@ -95,15 +104,30 @@ class Learning:
         self, p: Projection, rule: Rule, modulators: NDArray, weights: dict[str, scipy.sparse.csc_array]
     ) -> NDArray:
         """The modulator of each target neuron."""
-        feedback, start = self._feedback[p.name], 0
-        mine = np.zeros(1)
+        feedback = self._feedback[p.name]
+        inside = rule.modulator_is == "population"
+        mine = self.traces[f"heard/{rule.modulator}"] if inside else self._from_outside(rule, modulators)
+        if feedback is None:
+            return np.broadcast_to(mine, p.weights.shape[0])
+        return (weights[feedback].T if isinstance(feedback, str) else feedback) @ mine
+
+    def _from_outside(self, rule: Rule, modulators: NDArray) -> NDArray:
+        mine, start = np.zeros(1), 0
         for port in self._network.modulators:
             if port.name == rule.modulator:
                 mine = modulators[start : start + port.size].astype(np.float64)
             start += port.size
-        if feedback is None:
-            return np.broadcast_to(mine, p.weights.shape[0])
-        return (weights[feedback].T if isinstance(feedback, str) else feedback) @ mine
+        return mine
+
+    def _open(self, rule: Rule) -> bool:
+        return rule.gate is None or bool(self.traces[f"heard/{rule.gate}"][0] > rule.gate_above)
+
+    def _hear(self, spikes: dict[str, NDArray], values: dict[str, NDArray]) -> None:
+        """Keep what the rules hear of the network for the next step; what is no finite number counts as 0."""
+        for name in self._network.heard():
+            p = self._network.populations[name]
+            now = spikes[name] / self._network.dt_s if p.spiking else values[name]
+            self.traces[f"heard/{name}"][:] = np.where(np.isfinite(now), now, 0)
 
     def _arrived(self, p: Projection, clock: int, spikes: NDArray) -> NDArray:
         """How many spikes of each source arrive in this step."""

@@ -31,7 +31,8 @@ class Folded(NamedTuple):
 
 
 def fold(network: Network) -> Network:
-    """The same network without its relays. One that learns, feeds itself or is fed by nothing stays.
+    """The same network without its relays. One that learns, feeds itself or is fed by nothing stays; so does
+    one that a rule hears.
 
     A constant that comes through a delay, or acts after the threshold test, becomes one that is there from the first
     step on (`early_constants`).
@@ -48,8 +49,8 @@ def fold(network: Network) -> Network:
 
     for p in network.projections.values():
         add(p, (p,))
-    populations = dict(network.populations)
-    for name in [p.name for p in populations.values() if p.kind == "passthrough"]:
+    populations, heard = dict(network.populations), set(network.heard())
+    for name in [p.name for p in populations.values() if p.kind == "passthrough" and p.name not in heard]:
         into, out = list(onto[name].values()), list(leaving[name].values())
         if not into or any(p.rule is not None for p, _ in into + out) or any(p.source == name for p, _ in into):
             continue

@@ -237,7 +237,7 @@ def check_modulators(network: Network, stated: tuple[Port, ...]) -> None:
         The modulator ports that a file, or a message, gives.
     """
     rules = [p.rule for p in network.populations.values()] + [q.rule for q in network.projections.values()]
-    named = {rule.modulator for rule in rules if rule is not None} - {None}
+    named = {rule.modulator for rule in rules if rule is not None and rule.modulator_is == "port"} - {None}
     if network.modulators != stated or {port.name for port in stated} != named:
         raise NetworkError("modulators: they are not the ones that the rules name")
 

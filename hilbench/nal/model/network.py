@@ -15,6 +15,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike
 
 from hilbench.errors import NetworkError, allowed_hint
+from hilbench.nal.model.accept import accepted
 from hilbench.nal.model.add import AddPopulations, Size
 from hilbench.nal.model.arrays import delays, make_port, per_neuron, read_shape, sparse
 from hilbench.nal.model.firing import check_decay, check_it_can_be_silent
@@ -31,7 +32,7 @@ from hilbench.nal.model.neurons import (
     read_parameters,
 )
 from hilbench.nal.model.projection import Projection
-from hilbench.nal.model.rule import Rule, accepted
+from hilbench.nal.model.rule import Rule
 from hilbench.types import Port
 
 MAX_NEURONS = 50_000_000
@@ -195,7 +196,8 @@ class Network(AddPopulations):
     ) -> str:
         """Add synapses from a port or a population onto a population.
 
-        Zeros are no synapses, unless a rule may change them. A rule's modulator becomes a port.
+        Zeros are no synapses, unless a rule may change them. A rule's modulator becomes a port, unless it is a
+        population.
 
         Parameters
         ----------
@@ -288,6 +290,13 @@ class Network(AddPopulations):
         """The projections that lead from a population or an input port, in the network's order."""
         return [self.projections[name] for name in self._leaving.of(self.projections, source)]
 
+    def heard(self) -> list[str]:
+        """The populations that rules hear, as modulators or gates, in the network's order."""
+        rules = [p.rule for p in (*self.projections.values(), *self.populations.values()) if p.rule is not None]
+        inside = {rule.modulator for rule in rules if rule.modulator_is == "population"}
+        named = inside | {rule.gate for rule in rules}
+        return [name for name in self.populations if name in named]
+
     def _closes_loop(self, p: Projection) -> bool:
         """Whether what this projection brings comes back to its source within a step."""
         if p.source not in self.populations or not p.at_once:
@@ -317,7 +326,7 @@ class Network(AddPopulations):
         return self.populations[target].size
 
     def take_rule(self, rule: Rule, part: Projection | Population, where: str) -> Rule:
-        """Check that a rule can stand here, and give its modulator a port. Returns it with plain numbers.
+        """Check that a rule can stand here, and give a modulator from outside a port. Returns it with plain numbers.
 
         Parameters
         ----------
@@ -330,7 +339,7 @@ class Network(AddPopulations):
         """
         moves: Literal["weights", "thresholds"] = "weights" if isinstance(part, Projection) else "thresholds"
         rule = accepted(rule, self, part, moves, where)
-        if rule.modulator is None:
+        if rule.modulator is None or rule.modulator_is == "population":
             return rule
         size = rule.modulator_size(self, part)
         known = self._modulators.of(self.modulators).get(rule.modulator)

@@ -13,10 +13,13 @@ from hilbench.nal.model.codec import pack, unpack
 from hilbench.nal.model.forms import Form
 from hilbench.nal.model.learnt import learnt
 from hilbench.nal.rules.eprop import EProp
+from hilbench.nal.rules.eprop_rate import EPropRate
 from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.rstdp import RSTDP
 from hilbench.nal.rules.stdp import STDP
+from hilbench.nal.rules.stdp_inhibitory import STDPInhibitory
+from hilbench.nal.rules.stdp_nearest import STDPNearest
 from hilbench.nal.rules.triplet import Triplet
 from hilbench.types import Probes
 
@@ -40,6 +43,7 @@ def small() -> Network:
 
 
 EPROP = EProp(modulator="error", readout="out")
+EPROP_RATE = EPropRate(modulator="error", readout="out", target_rate_hz=20.0, rate_weight=0.1)
 PES_ERROR = PES(modulator="error")
 REFUSED = {
     "values": (STDP(), "x", "a", {}, "STDP learns from spikes; 'x' sends values"),
@@ -99,6 +103,9 @@ def everything() -> Network:
     for name, rule in (("stdp", STDP()), ("triplet", Triplet(softness=0.5)), ("rstdp", RSTDP(modulator="reward"))):
         net.connect("e", "a", ONES / 2, rule=rule, name=name)
     net.connect("e", "a", ONES, rule=EPROP, name="eprop")
+    net.connect("e", "a", ONES, rule=EPROP_RATE, name="eprop_rate")
+    net.connect("e", "a", ONES / 2, rule=STDPNearest(), name="nearest")
+    net.connect("e", "a", -ONES / 2, rule=STDPInhibitory(), name="inhibitory")
     net.connect("e", "y", ONES, rule=PES_ERROR, name="pes")
     return net
 
