@@ -35,7 +35,7 @@ from hilbench.nal.compile import lowered
 from hilbench.nal.compile.cuts import part_bounds, part_cuts
 from hilbench.nal.compile.lower import lower
 from hilbench.nal.compile.lowered import Column, ConstantColumn, Lowered
-from hilbench.nal.model import noise
+from hilbench.nal.model import noise, short_term
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.rule import Rule
 from hilbench.types import (
@@ -83,6 +83,8 @@ class Numba(Backend):
         self._probes, self._network = probes, detached(program)
         self._flat = flat = lower(program, probes)
         self._state = state(flat, self.config.threads)
+        tiring = [p for p in flat.projections if p.short_term is not None]
+        self._releases = {p.name: np.zeros((self.config.threads, 3, p.weights.shape[1])) for p in tiring}
         self._io = _buffers(flat, program, self._steps)
         self._plans = Plans(flat, program, _rule_address)
         self._thresholds = {
@@ -118,7 +120,7 @@ class Numba(Backend):
                 thresholds[:] = self._network.populations[name].v_threshold
             self._settle_thresholds()
         if carry != "all":
-            for array in self._state.values():
+            for array in (*self._state.values(), *self._releases.values()):
                 array[...] = 0
             self._state["V"][:] = self._flat.v_initial
             self._plans.reset()
@@ -167,6 +169,8 @@ class Numba(Backend):
         self._settle_thresholds()
         if carry == "all":
             self._hold_again()
+            for states in self._releases.values():
+                states[1:] = states[0]  # each thread has its own
 
     def _arrays(self) -> dict[str, NDArray]:
         """All that changes, in place, by name."""
@@ -174,7 +178,8 @@ class Numba(Backend):
         learnt |= {f"thresholds/{name}": thresholds for name, thresholds in self._thresholds.items()}
         state = {name.lower(): array for name, array in self._state.items() if name not in SCRATCH}
         held = {"values": self._values, "modulators": self._modulators, "counters": self._counts}
-        return learnt | state | held | {"keys": self._keys} | self._plans.traces
+        tired = {f"short_term/{name}": states[0] for name, states in self._releases.items()}
+        return learnt | state | held | {"keys": self._keys} | self._plans.traces | tired
 
     def _settle_thresholds(self) -> None:
         """The constants that follow from thresholds which a rule moves."""
@@ -211,8 +216,8 @@ class Numba(Backend):
         self._drawing = [(i, p.name) for i, p in enumerate(flat.order) if p.draws]
         bounds = part_bounds(flat, n_parts)
         self._cuts = [part_cuts(flat, i, bounds) for i in range(len(flat.synapses))]
-        pairs = zip(flat.synapses, self._cuts, strict=True)
-        where = np.array([addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, len(Address))
+        rows = zip(flat.synapses, self._cuts, (self._releases.get(p.name) for p in flat.projections), strict=True)
+        where = np.array([addresses(*row) for row in rows], np.int64).reshape(-1, len(Address))
         sizes: dict[str, NDArray | int] = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
@@ -287,7 +292,8 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
 
 def _sources() -> list[Path]:
     """The files with the kernels' equations."""
-    return [Path(lowered.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
+    own = (lowered, noise, short_term)
+    return [*(Path(module.__file__) for module in own), *sorted(Path(rules.__file__).parent.glob("*.py"))]
 
 
 @cache

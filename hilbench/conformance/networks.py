@@ -9,6 +9,7 @@ import numpy as np
 from hilbench.nal.model.forms import Form, FormKind
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import CHOICES, KINDS, PARAMETERS, Kind, step_constants
+from hilbench.nal.model.short_term import ShortTerm
 from hilbench.nal.nir.presets import PRESETS
 from hilbench.nal.rules import Rule
 from hilbench.nal.rules.eprop import EProp
@@ -72,6 +73,22 @@ def _connected() -> dict[str, Network]:
         "loop": _network("lif", {}, loop={"delay_steps": 1}),
         "loop of input after the threshold test": _network("lif", {}, loop={"after_threshold": True}),
         "spikes as unit impulses": _network("lif", {}, amplitude=1 / DT_S),
+        "short-term plasticity": _network(
+            "lif",
+            {},
+            strength=4.0,
+            short_term=ShortTerm(u=0.3, tau_rec_s=0.04, tau_facil_s=0.02),
+            of_events={
+                "short_term": ShortTerm(u=0.5, tau_rec_s=0.03),
+                "delay_steps": random.integers(0, 3, (N, N_EVENTS)),
+            },
+        ),
+        "short-term plasticity of several spikes per step": _network(
+            "lif",
+            {"reset": "subtract", "spikes": "multiple"},
+            strength=4.0,
+            short_term=ShortTerm(u=0.3, tau_rec_s=0.04, tau_facil_s=0.02),
+        ),
         "rule pes": _network("lif", {}, learns=True),
     } | {f"rule {name}": net for name, net in _learning().items()}
     for kind in get_args(FormKind):
@@ -128,7 +145,9 @@ def _network(
     learns: bool = False,
     own_times: bool = False,
     of_values: dict[str, Any] | None = None,
+    of_events: dict[str, Any] | None = None,
     b: dict[str, Any] | None = None,
+    strength: float = 1.0,
     **connect: Any,
 ) -> Network:
     """Values and events onto neurons of one kind, these onto LIF neurons, and these onto a readout.
@@ -146,7 +165,7 @@ def _network(
     net.add("a", kind, N, output=behaviour.get("spikes") != "graded", **stated, **behaviour)
     reach = _reach(net)
     net.connect("x", "a", reach * random.normal(1, 1, (N, N_VALUES)), **of_values or {})
-    net.connect("e", "a", reach * random.normal(2, 1, (N, N_EVENTS)))
+    net.connect("e", "a", reach * random.normal(2, 1, (N, N_EVENTS)), **of_events or {})
     if loop is not None:
         net.connect("a", "a", reach / amplitude * random.normal(0, 0.3, (N, N)), **loop)
     if "rule" in connect or b:
@@ -162,7 +181,7 @@ def _network(
     net.connect("b", "y", readout, rule=rule)
     if isinstance(connect.get("rule"), STDPInhibitory):
         onward = -np.abs(onward) / 20
-    net.connect("a", "b", onward, **connect)
+    net.connect("a", "b", strength * onward, **connect)
     return net
 
 

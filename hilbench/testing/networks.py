@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hilbench.nal import Network
 from hilbench.nal.model.neurons import KINDS, PARAMETERS, SPIKING
+from hilbench.nal.model.short_term import ShortTerm
 from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.nal.rules.pes import PES
@@ -100,8 +101,15 @@ class _Maker:
         if port is None:
             scale = 1 / self.net.spike_amplitude
         size = port.size if port else self.net.populations[source].size
-        name = f"p{len(self.net.projections)}"
+        name, spikes = f"p{len(self.net.projections)}", port.kind == "events" if port else self.fires(source)
+        tires = ShortTerm(u=0.4, tau_rec_s=20 * self.dt_s, tau_facil_s=self.draw(st.sampled_from([0.0, 9 * self.dt_s])))
+        more["short_term"] = tires if spikes and not self.dyadic and self.draw(st.integers(0, 3)) == 0 else None
         self.net.connect(source, target, self.weights(target, size, scale), name=name, **more)
+
+    def fires(self, source: str) -> bool:
+        """Whether it sends spikes of one size."""
+        p = self.net.populations[source]
+        return p.spiking and p.behaviour.spikes != "graded"
 
     def after_threshold(self, target: str) -> bool:
         keeps = self.net.populations[target].kind not in ("passthrough", "threshold", "poisson")

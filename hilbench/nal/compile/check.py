@@ -125,6 +125,8 @@ def _projection(p: Projection, network: Network, target: Target) -> Iterator[Bro
     limits, where = target.limits, f"projection {p.name!r}"
     if p.rule is not None:
         yield from _rule(p.rule, limits.rules, where)
+    if p.short_term is not None:  # no chip is known to do it
+        yield Broken("short_term", where, f"u {p.short_term.u:g}", "none")
     source = network.populations.get(p.source)
     if source is None:
         yield from _held_back(p, network, target)

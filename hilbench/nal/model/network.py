@@ -33,6 +33,7 @@ from hilbench.nal.model.neurons import (
 )
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.model.rule import Rule
+from hilbench.nal.model.short_term import ShortTerm, accepted_short_term
 from hilbench.types import Port
 
 MAX_NEURONS = 50_000_000
@@ -192,6 +193,7 @@ class Network(AddPopulations):
         rule: Rule | None = None,
         name: str | None = None,
         form: Form | None = None,
+        short_term: ShortTerm | None = None,
         bulk: bool = False,
     ) -> str:
         """Add synapses from a port or a population onto a population.
@@ -219,6 +221,8 @@ class Network(AddPopulations):
             The projection's name; SOURCE_to_TARGET without one.
         form : Form, optional
             How a graph writes these weights.
+        short_term : ShortTerm, optional
+            How the synapses tire and facilitate with each spike.
         bulk : bool
             For a caller that adds many: their matrices are kept without a copy, and loops without delay are left to
             one call of `order` after the last of them.
@@ -235,7 +239,10 @@ class Network(AddPopulations):
                 f"{where}: after_threshold: found True; allowed onto {target!r}, which has no membrane: False"
             )
         before = self.modulators
-        projection = Projection(name, source, target, matrix, constant, steps, after_threshold, form=form)
+        short_term = accepted_short_term(short_term, *self._sends(source), where)
+        projection = Projection(
+            name, source, target, matrix, constant, steps, after_threshold, form=form, short_term=short_term
+        )
         if rule is not None:
             projection = replace(projection, rule=self.take_rule(rule, projection, where))
         if not bulk and self._closes_loop(projection):
@@ -319,6 +326,13 @@ class Network(AddPopulations):
             names = [p.name for p in self.inputs] + list(self.populations)
             raise NetworkError(f"{where}: source: found {source!r}; {allowed_hint(source, names)}")
         return self.populations[source].size
+
+    def _sends(self, source: str) -> tuple[bool, bool]:
+        """Whether a source sends graded spikes, and whether it sends spikes or events at all."""
+        if port := self.port(source):
+            return False, port.kind == "events"
+        p = self.populations[source]
+        return p.behaviour.spikes == "graded", p.spiking
 
     def _target_size(self, target: str, where: str) -> int:
         if target not in self.populations:
