@@ -32,6 +32,7 @@ from hilbench.backends._numba.table import RELEASED, Address, Argument, addresse
 from hilbench.errors import NetworkError, said
 from hilbench.nal import rules
 from hilbench.nal.compile import lowered
+from hilbench.nal.compile.by_delay import by_delay
 from hilbench.nal.compile.cuts import part_bounds, part_cuts
 from hilbench.nal.compile.lower import lower
 from hilbench.nal.compile.lowered import Column, ConstantColumn, Lowered
@@ -81,12 +82,13 @@ class Numba(Backend):
         check_rules(program)
         self._weight_ticks = probe_ticks(probes, period_us)
         self._probes, self._network = probes, detached(program)
-        self._flat = flat = lower(program, probes)
+        self._apart = by_delay(program)
+        self._flat = flat = lower(self._apart.network, probes)
         self._state = state(flat, self.config.threads)
         tiring = [p for p in flat.projections if p.short_term is not None]
         self._releases = {p.name: np.zeros((self.config.threads, 3, p.weights.shape[1])) for p in tiring}
         self._io = _buffers(flat, program, self._steps)
-        self._plans = Plans(flat, program, _rule_address)
+        self._plans = Plans(flat, self._apart.network, self._apart.origins, _rule_address)
         self._thresholds = {
             p.name: flat.constants[ConstantColumn.THRESHOLD, row[Column.LO] : row[Column.HI]]
             for p, row in zip(flat.order, flat.populations, strict=True)
@@ -166,6 +168,8 @@ class Numba(Backend):
             _check_clocks(arrays["clocks"])
         for name in names:
             mine[name][...] = arrays[name]
+        for part, at in self._apart.synapses.items():
+            self._weights[part][:] = mine[f"weights/{self._apart.origins[part].name}"][at]
         self._settle_thresholds()
         if carry == "all":
             self._hold_again()
@@ -173,13 +177,23 @@ class Numba(Backend):
                 states[1:] = states[0]  # each thread has its own
 
     def _arrays(self) -> dict[str, NDArray]:
-        """All that changes, in place, by name."""
-        learnt = {f"weights/{p.name}": self._weights[p.name] for p in self._flat.projections if p.rule is not None}
+        """All that changes, by name: in place, but for weights that are taken apart by their delays."""
+        ruled = [p for p in self._network.projections.values() if p.rule is not None]
+        learnt = {f"weights/{p.name}": self._whole(p.name) for p in ruled}
         learnt |= {f"thresholds/{name}": thresholds for name, thresholds in self._thresholds.items()}
         state = {name.lower(): array for name, array in self._state.items() if name not in SCRATCH}
         held = {"values": self._values, "modulators": self._modulators, "counters": self._counts}
         tired = {f"short_term/{name}": states[0] for name, states in self._releases.items()}
         return learnt | state | held | {"keys": self._keys} | self._plans.traces | tired
+
+    def _whole(self, name: str) -> NDArray:
+        """The weights of a projection in the order of its synapses."""
+        if name in self._weights:
+            return self._weights[name]
+        found = np.empty(self._network.projections[name].weights.nnz)
+        for part in self._apart.parts(name):
+            found[self._apart.synapses[part]] = self._weights[part]
+        return found
 
     def _settle_thresholds(self) -> None:
         """The constants that follow from thresholds which a rule moves."""
@@ -248,8 +262,8 @@ class Numba(Backend):
         now, begun = self._state["CLOCKS"].tolist()
         if ((now - begun) // self._steps - 1) % self._weight_ticks:
             return NO_VALUES
-        whole = [self._weights[name] for name in self._probes.weights]
-        norms = [[np.linalg.norm(self._weights[name])] for name in self._probes.weight_norms]
+        whole = [self._whole(name) for name in self._probes.weights]
+        norms = [[np.linalg.norm(self._whole(name))] for name in self._probes.weight_norms]
         return np.concatenate([*whole, *norms], dtype=np.float32)
 
 

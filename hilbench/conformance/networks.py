@@ -90,6 +90,7 @@ def _connected() -> dict[str, Network]:
             short_term=ShortTerm(u=0.3, tau_rec_s=0.04, tau_facil_s=0.02),
         ),
         "rule pes": _network("lif", {}, learns=True),
+        "values of a readout that come back a tick later": _network("lif", {}, back={"delay_steps": 4}),
     } | {f"rule {name}": net for name, net in _learning().items()}
     for kind in get_args(FormKind):
         found[f"node {kind}"] = _network("lif", {}, form=Form(kind, (N,), (N_NEXT,)))
@@ -119,6 +120,9 @@ def _learning() -> dict[str, Network]:
     }
     drive = {"stdp_inhibitory": {"bias": np.full(N_NEXT, 2.5)}}
     found = {name: _network("lif", {}, rule=rule, **drive.get(name, {})) for name, rule in onto_b.items()}
+    delays = np.random.default_rng(3).integers(0, 6, (N_NEXT, N))
+    for name in ("stdp", "rstdp, modulators made inside", "eprop"):
+        found[f"{name}, over a delay per synapse"] = _network("lif", {}, rule=onto_b[name], delay_steps=delays)
     found["homeostatic"] = _network("lif", {}, b={"rule": Homeostatic(target_rate_hz=100.0, step=0.02)})
     shared = Homeostatic(target_rate_hz=100.0, step=0.02, rate_of="a", gate="gate", gate_above=0.2)
     return found | {"homeostatic, a shared threshold with a gate": _network("lif", {}, b={"rule": shared})}
@@ -146,6 +150,7 @@ def _network(
     own_times: bool = False,
     of_values: dict[str, Any] | None = None,
     of_events: dict[str, Any] | None = None,
+    back: dict[str, Any] | None = None,
     b: dict[str, Any] | None = None,
     strength: float = 1.0,
     **connect: Any,
@@ -182,6 +187,8 @@ def _network(
     if isinstance(connect.get("rule"), STDPInhibitory):
         onward = -np.abs(onward) / 20
     net.connect("a", "b", strength * onward, **connect)
+    if back is not None:
+        net.connect("y", "a", reach * random.normal(0, 3, (N, 2)), **back)
     return net
 
 

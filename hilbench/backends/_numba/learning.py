@@ -116,6 +116,8 @@ def _sum_by(weights, starts, outputs, m, signal):
 @inner
 def _send(table, plan, n, first_event, next_event):
     """Note how many spikes of each of the n sources are sent in this step; they arrive when their slot comes again."""
+    if not plan[Plan.FIRST]:
+        return
     slot = i64(table[Argument.CLOCKS], 2)[0] % plan[Plan.DEPTH]
     sent = f32(plan[Plan.UNDER_WAY] + 4 * n * slot, n)
     if plan[Plan.FROM_EVENTS]:

@@ -24,13 +24,15 @@ Plan = IntEnum(
     [
         "LINK", "SOURCE", "FROM_EVENTS", "DEPTH", "MODULATOR_LO", "N_MODULATORS", "FEEDBACK_LINK",
         "CONSTANTS", "BOUNDS", "PRE", "POST", "SYNAPSE", "UNDER_WAY", "SIGNAL", "DRIVE", "FEEDBACK",
-        "BY_TARGET", "AT_SYNAPSE", "AT_SOURCE", "STEP", "INSIDE", "GATE",
+        "BY_TARGET", "AT_SYNAPSE", "AT_SOURCE", "STEP", "INSIDE", "GATE", "FIRST", "OLDEST",
     ],
     start=0,
 )  # fmt: skip
 """Columns of PLANS, a row for each plastic projection: numbers, then addresses (0 where there is no array).
 
 MODULATOR_LO is a place in MODULATORS, or in HEARD where the modulator is INSIDE. GATE is a place in HEARD, -1 without.
+What arrives stands OLDEST slots after what is sent, in a ring of DEPTH slots; the plans of one projection, a plan for
+each delay, share a ring, which the FIRST of them fills.
 """
 
 Move = IntEnum(
@@ -52,12 +54,16 @@ class Plans:
         The network's arrays, whose weights and thresholds the rules change.
     network : Network
         What `flat` was made of.
+    origins : dict of Projection
+        What `nal.compile.by_delay` has taken apart, by the name of a part.
     compiled : callable
         Gives the address of the compiled kernel of a class of rules.
     """
 
-    def __init__(self, flat: Lowered, network: Network, compiled: Callable[[type[Rule]], int]) -> None:
-        self._compiled = compiled
+    def __init__(
+        self, flat: Lowered, network: Network, origins: dict[str, Projection], compiled: Callable[[type[Rule]], int]
+    ) -> None:
+        self._compiled, self._origins = compiled, origins
         self.traces: dict[str, NDArray] = {}
         self._kept: list[NDArray] = []
         self._links = {p.name: i for i, p in enumerate(flat.projections)}
@@ -81,19 +87,24 @@ class Plans:
         inside = rule.modulator_is == "population"
         known = self._heard if inside else self._modulators
         lo = 0 if rule.modulator is None else known[rule.modulator]
-        constants, limits = self._rule(rule, network, p)
-        feedback = rule.feedback(network, p)
+        stated = self._origins.get(name, p)
+        depth, ring = stated.max_delay_steps + 1, f"under_way/{stated.name}"
+        first = ring not in self.traces
+        under_way = self._trace(ring, (depth, n_source), np.float32) if first else self.traces[ring].ctypes.data
+        constants, limits = self._rule(rule, network, stated)
+        feedback = rule.feedback(network, stated)
         to_link = self._links[feedback] if isinstance(feedback, str) else -1
         return {
             "STEP": self._compiled(type(rule)), "LINK": index, "INSIDE": inside, "GATE": self._gate(rule),
             "SOURCE": flat.links[index, ProjectionRow.SOURCE_LO],
-            "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": p.max_delay_steps + 1, "MODULATOR_LO": lo,
+            "FROM_EVENTS": network.port(p.source) is not None, "DEPTH": depth, "MODULATOR_LO": lo, "FIRST": first,
+            "OLDEST": depth - p.max_delay_steps,
             "N_MODULATORS": 0 if rule.modulator is None else rule.modulator_size(network, p), "FEEDBACK_LINK": to_link,
             "CONSTANTS": constants, "BOUNDS": limits,
             "PRE": self._trace(f"pre_traces/{name}", (len(rule.pre_traces), n_source)),
             "POST": self._trace(f"post_traces/{name}", (len(rule.post_traces), n_target)),
             "SYNAPSE": self._trace(f"synapse_traces/{name}", (len(rule.synapse_traces), p.weights.nnz)),
-            "UNDER_WAY": self._trace(f"under_way/{name}", (p.max_delay_steps + 1, n_source), np.float32),
+            "UNDER_WAY": under_way,
             "SIGNAL": self._keep(np.zeros(n_target)), "DRIVE": self._keep(np.zeros(n_target)),
             "FEEDBACK": self._keep(feedback) if isinstance(feedback, np.ndarray) else 0,
         } | (self._by_target(p) if rule.by_spikes else {"BY_TARGET": 0, "AT_SYNAPSE": 0, "AT_SOURCE": 0})  # fmt: skip

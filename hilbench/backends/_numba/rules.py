@@ -95,7 +95,7 @@ def _weight_kernel(rule):
         link = i64(table[Argument.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
         addresses = i64(table[Argument.SYNAPSES] + 8 * N_ADDRESSES * plan[Plan.LINK], N_ADDRESSES)
         n, n_source, n_target = table[Argument.N], link[ProjectionRow.N_SOURCE], link[ProjectionRow.N_TARGET]
-        slot = (i64(table[Argument.CLOCKS], 2)[0] + 1) % plan[Plan.DEPTH]
+        slot = (i64(table[Argument.CLOCKS], 2)[0] + plan[Plan.OLDEST]) % plan[Plan.DEPTH]
         arrived = f32(plan[Plan.UNDER_WAY] + 4 * n_source * slot, n_source)
         c = constants(*to_fixed_tuple(f64(plan[Plan.CONSTANTS], n_constants), n_constants))
         x, y = f64(plan[Plan.PRE], (n_pre, n_source)), f64(plan[Plan.POST], (n_post, n_target))

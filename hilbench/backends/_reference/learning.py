@@ -34,7 +34,8 @@ class Learning:
         self.traces: dict[str, NDArray] = {}
         for p, rule in self._plastic:
             n_target, n_source = p.weights.shape
-            self.traces[f"pre_traces/{p.name}"] = np.zeros((len(rule.pre_traces), n_source))
+            n_pre = n_source if isinstance(p.delay_steps, int) else p.weights.nnz
+            self.traces[f"pre_traces/{p.name}"] = np.zeros((len(rule.pre_traces), n_pre))
             self.traces[f"post_traces/{p.name}"] = np.zeros((len(rule.post_traces), n_target))
             self.traces[f"synapse_traces/{p.name}"] = np.zeros((len(rule.synapse_traces), p.weights.nnz))
             self.traces[f"under_way/{p.name}"] = np.zeros((p.max_delay_steps + 1, n_source))
@@ -80,7 +81,7 @@ class Learning:
         signals = {p.name: self._signal(p, rule, modulators, weights) for p, rule in self._plastic}
         updates = 0
         for p, rule in self._plastic:
-            arrived = self._arrived(p, clock, spikes[p.source])
+            arrived = self._arrived(p, clock, spikes[p.source], weights[p.name])
             fired, signal = spikes[p.target], signals[p.name]
             self._move_traces(p, rule, arrived, fired, excess[p.target], signal)
             change = _by_spikes if rule.by_spikes else _every_step
@@ -129,11 +130,15 @@ class Learning:
             now = spikes[name] / self._network.dt_s if p.spiking else values[name]
             self.traces[f"heard/{name}"][:] = np.where(np.isfinite(now), now, 0)
 
-    def _arrived(self, p: Projection, clock: int, spikes: NDArray) -> NDArray:
-        """How many spikes of each source arrive in this step."""
+    def _arrived(self, p: Projection, clock: int, spikes: NDArray, weights: scipy.sparse.csc_array) -> NDArray:
+        """How many spikes arrive in this step from each source, or at each synapse where their delays differ.
+
+        Presynaptic traces are those of sources, or of synapses, likewise.
+        """
         ring = self.traces[f"under_way/{p.name}"]
         ring[clock % len(ring)] = spikes
-        return ring[(clock - p.max_delay_steps) % len(ring)]
+        came = (clock - np.asarray(p.delay_steps, int)) % len(ring)
+        return ring[came] if isinstance(p.delay_steps, int) else ring[came, _sources(weights)]
 
     def _move_traces(
         self, p: Projection, rule: Rule, arrived: NDArray, fired: NDArray, excess: NDArray, signal: NDArray
@@ -157,7 +162,7 @@ def _by_spikes(
     """First what arriving spikes change, then what the target's spikes do."""
     if not learning:
         return 0
-    sources, targets = _ends(weights)
+    sources, targets = _before(p, weights), weights.indices
     c, s, z = state.constants(p), arrived[sources], fired[targets]
     x, y = state.traces[f"pre_traces/{p.name}"][:, sources], state.traces[f"post_traces/{p.name}"][:, targets]
     for on_spike, crossed in ((rule.on_pre, s > 0), (rule.on_post, z > 0)):
@@ -177,7 +182,7 @@ def _every_step(
     learning: bool,
 ) -> int:
     """Synapses' traces go on; weights change where there is a drive."""
-    sources, targets = _ends(weights)
+    sources, targets = _before(p, weights), weights.indices
     c, e = state.constants(p), state.traces[f"synapse_traces/{p.name}"]
     x, y = state.traces[f"pre_traces/{p.name}"], state.traces[f"post_traces/{p.name}"]
     drive = rule.drive(c, tuple(y), signal)[targets]
@@ -196,9 +201,14 @@ def _put(traces: NDArray, after: tuple[NDArray, ...]) -> None:
         trace[:] = new
 
 
-def _ends(weights: scipy.sparse.csc_array) -> tuple[NDArray, NDArray]:
-    """Source and target of each synapse."""
-    return np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr)), weights.indices
+def _sources(weights: scipy.sparse.csc_array) -> NDArray:
+    """The source of each synapse."""
+    return np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
+
+
+def _before(p: Projection, weights: scipy.sparse.csc_array) -> NDArray:
+    """Where what arrives at each synapse stands among what arrives, and in the presynaptic traces."""
+    return _sources(weights) if isinstance(p.delay_steps, int) else np.arange(weights.nnz)
 
 
 def _within(rule: Rule, values: NDArray, change: NDArray) -> NDArray:

@@ -125,6 +125,8 @@ def _projection(p: Projection, network: Network, target: Target) -> Iterator[Bro
     limits, where = target.limits, f"projection {p.name!r}"
     if p.rule is not None:
         yield from _rule(p.rule, limits.rules, where)
+        if limits.rules is not None and not isinstance(p.delay_steps, int):
+            yield Broken("rules", where, "synapses that learn with different delays", "one delay for all of them")
     if p.short_term is not None:  # no chip is known to do it
         yield Broken("short_term", where, f"u {p.short_term.u:g}", "none")
     source = network.populations.get(p.source)

@@ -18,6 +18,10 @@ Rate = Annotated[float, Meta(ge=0, le=1e9)]
 """A learning rate."""
 
 
+MOST_DELAYS = 64
+"""How many different delays the synapses of one rule may have: each takes room for all sources and targets."""
+
+
 class Nothing(NamedTuple):
     """Constants of a rule that has none."""
 
@@ -246,8 +250,8 @@ def _misplaced(rule: Rule, network: Any, p: Any) -> str | None:
     if target.kind not in rule.targets:
         why = "" if target.spiking else ", which does not spike"
         return f"learns onto {', '.join(rule.targets)}; {p.target!r} is a {target.kind}{why if rule.by_spikes else ''}"
-    if not isinstance(p.delay_steps, int):
-        return "needs one delay for all synapses of its projection; allowed: a projection for each delay"
+    if (n_delays := 1 if isinstance(p.delay_steps, int) else np.unique(p.delay_steps).size) > MOST_DELAYS:
+        return f"has synapses with {n_delays} different delays; allowed: {MOST_DELAYS}, or several projections"
     if p.form is not None and p.form.kind != "linear":
         return f"changes weights one by one; those of a {p.form.kind} are shared or fixed"
     return None

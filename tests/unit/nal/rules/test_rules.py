@@ -51,7 +51,6 @@ REFUSED = {
     "readout": (STDP(), "a", "y", {}, "learns onto lif, if, cuba_lif; 'y' is a li, which does not spike"),
     "relay": (Triplet(), "e", "relay", {}, "'relay' is a passthrough, which does not spike"),
     "PES onto spikes": (PES_ERROR, "e", "a", {}, "PES learns onto li, cuba_li; 'a' is a lif"),
-    "delays": (STDP(), "e", "a", {"delay_steps": [[0, 1], [2, 3]]}, "one delay for all synapses"),
     "shared": (STDP(), "e", "a", {"form": Form("conv1d", (1, 2), (1, 2))}, "those of a conv1d are shared"),
     "bounds": (STDP(w_min=1.0, w_max=1.0), "e", "a", {}, "w_min 1.0 and w_max 1.0; allowed: the first below"),
     "soft without": (STDP(w_min=None, softness=1.0), "e", "a", {}, "softness 1.0; allowed: 0 without both"),
