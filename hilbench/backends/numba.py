@@ -306,8 +306,8 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
 
 def _sources() -> list[Path]:
     """The files with the kernels' equations."""
-    own = (lowered, noise, short_term)
-    return [*(Path(module.__file__) for module in own), *sorted(Path(rules.__file__).parent.glob("*.py"))]
+    own = Path(lowered.__file__), Path(noise.__file__), Path(short_term.__file__)
+    return [*own, *sorted(Path(rules.__file__).parent.glob("*.py"))]
 
 
 @cache

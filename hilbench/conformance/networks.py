@@ -118,9 +118,10 @@ def _learning() -> dict[str, Network]:
             modulator="error", readout="b_to_y", learning_rate=0.5, target_rate_hz=100.0, rate_weight=0.1
         ),
     }
-    drive = {"stdp_inhibitory": {"bias": np.full(N_NEXT, 2.5)}}
+    drive: dict[str, dict[str, Any]] = {"stdp_inhibitory": {"bias": np.full(N_NEXT, 2.5)}}
     found = {name: _network("lif", {}, rule=rule, **drive.get(name, {})) for name, rule in onto_b.items()}
-    delays = np.random.default_rng(3).integers(0, 6, (N_NEXT, N))
+    random = np.random.default_rng(3)
+    delays = random.integers(0, 6, (N_NEXT, N))
     for name in ("stdp", "rstdp, modulators made inside", "eprop"):
         found[f"{name}, over a delay per synapse"] = _network("lif", {}, rule=onto_b[name], delay_steps=delays)
     found["homeostatic"] = _network("lif", {}, b={"rule": Homeostatic(target_rate_hz=100.0, step=0.02)})

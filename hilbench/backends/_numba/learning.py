@@ -70,6 +70,8 @@ def _hear(table):
 @inner
 def _signal(table, plan, links, synapses):
     """The modulator of each target neuron, by weights as they stand before this step's learning."""
+    if plan[Plan.N_MODULATORS] == 0:
+        return
     own = slice(plan[Plan.MODULATOR_LO], plan[Plan.MODULATOR_LO] + plan[Plan.N_MODULATORS])
     if plan[Plan.INSIDE]:
         _spread(f64(table[Argument.HEARD], table[Argument.N_HEARD])[own], plan, links, synapses)
@@ -99,7 +101,7 @@ def _spread(m, plan, links, synapses):
             _sum_by(f64(synapses[readout, Address.WEIGHTS], starts[n_target]), starts, outputs, m, signal)
         else:
             _sum_by(f32(synapses[readout, Address.WEIGHTS], starts[n_target]), starts, outputs, m, signal)
-    elif n > 0:
+    else:
         for t in range(n_target):
             signal[t] = finite(m[t if n > 1 else 0])
 

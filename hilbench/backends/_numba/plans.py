@@ -73,8 +73,8 @@ class Plans:
         self.traces["heard"] = np.zeros(sum(row[Ear.SIZE] for row in self.ears))
         rows = [self._plan(i, p, p.rule, flat, network) for i, p in enumerate(flat.projections) if p.rule is not None]
         self.plans = table_of(Plan, rows, np.int64)
-        rows = {p.name: row for p, row in zip(flat.order, flat.populations, strict=True)}
-        moves = [self._move(p, rows, network) for p in flat.order if p.rule]
+        columns = {p.name: row for p, row in zip(flat.order, flat.populations, strict=True)}
+        moves = [self._move(p, columns, network) for p in flat.order if p.rule]
         self.moves = table_of(Move, moves, np.int64)
 
     def reset(self) -> None:
@@ -109,10 +109,10 @@ class Plans:
             "FEEDBACK": self._keep(feedback) if isinstance(feedback, np.ndarray) else 0,
         } | (self._by_target(p) if rule.by_spikes else {"BY_TARGET": 0, "AT_SYNAPSE": 0, "AT_SOURCE": 0})  # fmt: skip
 
-    def _move(self, p: Population, rows: dict[str, NDArray], network: Network) -> dict[str, int]:
+    def _move(self, p: Population, columns: dict[str, NDArray], network: Network) -> dict[str, int]:
         assert p.rule is not None
-        row, pool = rows[p.name], p.rule.pooled
-        lo, hi = (0, 0) if pool is None else rows[pool][[Column.LO, Column.HI]].tolist()
+        row, pool = columns[p.name], p.rule.pooled
+        lo, hi = (0, 0) if pool is None else columns[pool][[Column.LO, Column.HI]].tolist()
         constants, limits = self._rule(p.rule, network, p)
         return {
             "LO": row[Column.LO], "HI": row[Column.HI], "AT_LEAST": p.behaviour.threshold_test == ">=",
@@ -151,13 +151,15 @@ class Plans:
 
 def _ears(flat: Lowered, network: Network) -> tuple[NDArray, dict[str, int]]:
     """The rows of EARS, and where in HEARD each population's values begin."""
-    heard, rows, at = network.heard(), [], {}
+    heard, at = network.heard(), 0
+    rows: list[dict[str, int]] = []
+    found: dict[str, int] = {}
     for p, row in zip(flat.order, flat.populations, strict=True):
         if p.name in heard:
-            at[p.name] = sum(size for *_, size in rows)
-            rows.append((row[Column.LO], p.spiking, at[p.name], p.size))
-    found = [{"LO": lo, "SIZE": size, "SPIKING": spiking, "AT": start} for lo, spiking, start, size in rows]
-    return table_of(Ear, found, np.int64), at
+            rows.append({"LO": row[Column.LO], "SIZE": p.size, "SPIKING": p.spiking, "AT": at})
+            found[p.name] = at
+            at += p.size
+    return table_of(Ear, rows, np.int64), found
 
 
 def check_rules(network: Network) -> None:

@@ -39,7 +39,8 @@ class Learning:
             self.traces[f"post_traces/{p.name}"] = np.zeros((len(rule.post_traces), n_target))
             self.traces[f"synapse_traces/{p.name}"] = np.zeros((len(rule.synapse_traces), p.weights.nnz))
             self.traces[f"under_way/{p.name}"] = np.zeros((p.max_delay_steps + 1, n_source))
-        self.traces |= {f"heard/{name}": np.zeros(network.populations[name].size) for name in network.heard()}
+        self._heard = [network.populations[name] for name in network.heard()]
+        self.traces |= {f"heard/{p.name}": np.zeros(p.size) for p in self._heard}
 
     def reset(self) -> None:
         """Empty every trace."""
@@ -125,10 +126,9 @@ class Learning:
 
     def _hear(self, spikes: dict[str, NDArray], values: dict[str, NDArray]) -> None:
         """Keep what the rules hear of the network for the next step; what is no finite number counts as 0."""
-        for name in self._network.heard():
-            p = self._network.populations[name]
-            now = spikes[name] / self._network.dt_s if p.spiking else values[name]
-            self.traces[f"heard/{name}"][:] = np.where(np.isfinite(now), now, 0)
+        for p in self._heard:
+            now = spikes[p.name] / self._network.dt_s if p.spiking else values[p.name]
+            self.traces[f"heard/{p.name}"][:] = np.where(np.isfinite(now), now, 0)
 
     def _arrived(self, p: Projection, clock: int, spikes: NDArray, weights: scipy.sparse.csc_array) -> NDArray:
         """How many spikes arrive in this step from each source, or at each synapse where their delays differ.

@@ -44,10 +44,10 @@ def _unheard(rule: Rule, network: Any, part: Any) -> str | None:
         inside = rule.modulator_is == "population" or rule.modulator_gain is not None
         odd = "moves thresholds, by no modulator of the network" if inside else _odd_gate(rule, network)
         return odd or _odd_pool(rule, network)
-    return _odd_gain(rule, part) or _odd_modulator(rule, network, part) or _odd_gate(rule, network)
+    return _odd_gain(rule, network, part) or _odd_modulator(rule, network, part) or _odd_gate(rule, network)
 
 
-def _odd_gain(rule: Rule, part: Any) -> str | None:
+def _odd_gain(rule: Rule, network: Any, part: Any) -> str | None:
     gain = gains(rule)
     if gain is None:
         return None
@@ -59,6 +59,8 @@ def _odd_gain(rule: Rule, part: Any) -> str | None:
     if len(gain) != n_target or not gain.size or not np.isfinite(gain).all():
         found = f"{len(gain)} rows of up to {gain.shape[1]} numbers"
         return f"has modulator_gain of {found}; allowed: {n_target} rows, one for each target neuron, of equal length"
+    if (size := rule.modulator_size(network, part)) != gain.shape[1]:
+        return f"has modulator_gain for {gain.shape[1]} values; its modulator has {size}"
     return None
 
 

@@ -65,7 +65,7 @@ class _Form(Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[Name, Any]
 
 
-class _Projection(Struct, frozen=True, forbid_unknown_fields=True):
+class _Projection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     name: Name
     source: Name
     target: Name

@@ -299,7 +299,8 @@ class Network(AddPopulations):
 
     def heard(self) -> list[str]:
         """The populations that rules hear, as modulators or gates, in the network's order."""
-        rules = [p.rule for p in (*self.projections.values(), *self.populations.values()) if p.rule is not None]
+        parts: list[Projection | Population] = [*self.projections.values(), *self.populations.values()]
+        rules = [p.rule for p in parts if p.rule is not None]
         inside = {rule.modulator for rule in rules if rule.modulator_is == "population"}
         named = inside | {rule.gate for rule in rules}
         return [name for name in self.populations if name in named]

@@ -52,7 +52,7 @@ class EPropRate(EProp, frozen=True, kw_only=True):
 
     post_traces: ClassVar[tuple[str, ...]] = ("psi", "rate_hz", "signal")
 
-    def constants(self, network: Network, part: Projection) -> Constants:
+    def constants(self, network: Network, part: Projection) -> Constants:  # type: ignore[override]  # it has more
         """Those of e-prop, and the running mean of the rate."""
         decay = float(np.exp(-network.dt_s / self.rate_tau_s))
         own = decay, (1 - decay) / network.dt_s, self.target_rate_hz, self.rate_weight
