@@ -83,8 +83,8 @@ def _network(config: RSTDPSteerConfig, seed: int) -> Network:
     """Difference and exploration in, a turn rate out."""
     net = Network(DT_S, seed=seed)
     side = np.resize((1.0, -1.0), N_CELLS)[:, None]  # of cells and motors alike: left, right, left, ...
-    net.input("difference", 1)
-    net.input("exploration", 1)
+    net.input("difference", 1, units=("1",))
+    net.input("exploration", 1, units=("1",))
     _add_zero(net, config.zero_rate)
     steps = np.arange(N_CELLS) // 2
     net.lif("cells", N_CELLS, tau_s=TAU_S, v_leak=0.95 - 0.24 * steps, refractory_s=0.004)
