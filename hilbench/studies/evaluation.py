@@ -32,7 +32,7 @@ from hilbench.studies.plan import Case, Job, Line, Planner, without_run
 from hilbench.studies.pool import Workers
 from hilbench.studies.schema import SUMMARY, Summary, read_summary, write_summary
 from hilbench.studies.suite import Suite, cells, load_suite
-from hilbench.studies.summary import summarise
+from hilbench.studies.summary import PACE, summarise
 
 LOCK = ".lock"
 STATISTICS = ("scipy.stats",)
@@ -228,14 +228,15 @@ def compare_job(job: Job) -> Any:
 
 
 def measure_case(case: Case) -> dict[str, Any]:
-    """A run's metrics; on the virtual clock without those of the wall clock, which no second run repeats."""
+    """A run's metrics; on the virtual clock none of the wall clock, which no second run repeats, but for its pace."""
     references: dict[str, RunData] = {}
     for role, job in case.references:
         with suppress(HilbenchError):  # a reference that failed: its scores are absent
             found = read_run(job.folder)
             references |= {role: found} if found.meta.status == "done" else {}
-    asked = case.job.scenario.report.metrics
-    return measure(read_run(case.job.folder), references, wall=case.job.exclusive, asked=asked)
+    asked, own = case.job.scenario.report.metrics, read_run(case.job.folder)
+    answers = measure(own, references, wall=case.job.exclusive, asked=asked)
+    return answers if case.job.exclusive else answers | measure(own, only=PACE)
 
 
 def _measured(lines: Iterable[Line], results: _Results, shared: Workers) -> dict[Case, dict[str, Any]]:
