@@ -61,15 +61,13 @@ def check(
     from hilbench.runs.build import check_whole
     from hilbench.scenario.files import load
     from hilbench.scenario.resolved import dump
-    from hilbench.types import to_builtins
 
     if stated != NOTHING or as_json:
         raise ScenarioError(f"{scenario}: statements and --json are for networks; allowed: --SECTION.FIELD VALUE")
     with watched(INTERRUPTED):
         found = load(scenario, overrides, controller, trust=trust)
         control = check_whole(found)
-    tune = {"tune": to_builtins(found.tune)} if found.tune.controllers else {}
-    print(tomli_w.dumps(dump(found) | tune), end="")
+    print(tomli_w.dumps(dump(found)), end="")
     for note in control.notes:
         complain(note)
     return 0

@@ -122,7 +122,7 @@ def budget_of(scenario: Scenario) -> list[Budget]:
 
 
 def dump(scenario: Scenario) -> dict[str, Any]:
-    """Everything resolved that decides a run, or is said of it, as a dict that `resolve` takes back."""
+    """Everything resolved, as a dict that `resolve` takes back. Tuned values stand in the controllers."""
     controllers = {
         name: {"kind": c.kind, **to_builtins(c.config), "backend": dump_part(c.backend)}
         for name, c in scenario.controllers.items()
@@ -140,6 +140,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
         "score": to_builtins(scenario.score),
         "sensors": scenario.sensors,
         "report": to_builtins(scenario.report),
+        "tune": to_builtins(scenario.tune),
         "disturbances": scenario.disturbances,
         "controllers": controllers,
     }
@@ -150,7 +151,7 @@ def fingerprint(scenario: Scenario) -> dict[str, Any]:
     """What decides a run and its numbers: everything but the controllers that do not run, and what is said."""
     whole = dump(scenario)
     whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
-    return {field: value for field, value in whole.items() if field not in ("summary", "report")}
+    return {field: value for field, value in whole.items() if field not in ("summary", "report", "tune")}
 
 
 def dump_part(part: PluginPart) -> dict[str, Any]:
