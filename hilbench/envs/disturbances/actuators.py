@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, spread
-from hilbench.errors import ScenarioError
+from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, require_actuators, spread
+from hilbench.envs.disturbances._modes import Wrong
 
 
 class ActuatorGain(Disturbance):
@@ -14,11 +14,9 @@ class ActuatorGain(Disturbance):
         """One for all actuators, a list, or a table by actuator name; 1 changes nothing."""
 
     def fit(self, traits: Traits) -> None:
-        if not traits.actuators:
-            text = "actuator_gain needs actions that are numbers; this plant's are choices, without a strength"
-            raise ScenarioError(f"{self.where}: {text}")
-        self._factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
+        require_actuators("actuator_gain", traits, self.where)
+        factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
+        self._wrong = Wrong(factor, (0.0,) * len(factor))
 
     def actuate(self, forces: list[float]) -> None:
-        for index, factor in enumerate(self._factor):
-            forces[index] *= 1.0 + self.level * (factor - 1.0)
+        forces[:] = self._wrong(forces, self.level)

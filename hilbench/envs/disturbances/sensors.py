@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hilbench.envs.disturbances._base import Disturbance, Finite, NotNegative, Timing, Traits, spread
-from hilbench.seeding import stream
-
-_NOISE_ROWS = 256
+from hilbench.envs.disturbances._modes import Wrong
+from hilbench.seeding import Rows, stream
 
 
 class SensorBias(Disturbance):
@@ -18,11 +17,11 @@ class SensorBias(Disturbance):
         """In the sensor's own unit: a list, or a table by observation name."""
 
     def fit(self, traits: Traits) -> None:
-        self._bias = spread(self.config.bias, traits.sensors, 0.0, f"{self.where}.bias")
+        bias = spread(self.config.bias, traits.sensors, 0.0, f"{self.where}.bias")
+        self._wrong = Wrong((1.0,) * len(bias), bias)
 
     def sense(self, values: list[float]) -> None:
-        for index, bias in enumerate(self._bias):
-            values[index] += self.level * bias
+        values[:] = self._wrong(values, self.level)
 
 
 class SensorNoise(Disturbance):
@@ -38,10 +37,11 @@ class SensorNoise(Disturbance):
     def reset(self, seed: int) -> None:
         # One stream per disturbance: a second noise, or another window of the first, shifts no draw of this one.
         self._random = stream(seed, f"sensor.{self.where}")
-        self._rows: list[list[float]] = []
+        self._noise = Rows(self._draw)
 
     def sense(self, values: list[float]) -> None:
-        if not self._rows:
-            self._rows = (self._random.standard_normal((_NOISE_ROWS, self._std.size)) * self._std).tolist()
-        for index, noise in enumerate(self._rows.pop()):
+        for index, noise in enumerate(self._noise.next()):
             values[index] += self.level * noise
+
+    def _draw(self, n: int) -> list[list[float]]:
+        return (self._random.standard_normal((n, self._std.size)) * self._std).tolist()
