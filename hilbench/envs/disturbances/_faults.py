@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import inf
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -12,6 +13,7 @@ from hilbench.envs.disturbances._modes import (
     Delayed,
     Garbage,
     Intermittent,
+    Miswired,
     Mode,
     Off,
     Outages,
@@ -19,7 +21,7 @@ from hilbench.envs.disturbances._modes import (
     Stuck,
     Wrong,
 )
-from hilbench.errors import ScenarioError
+from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.settings import whole_steps
 
 Each = Finite | tuple[Finite, ...] | dict[str, Finite]
@@ -29,7 +31,7 @@ USES = {
     "off": ("value",),
     "stuck": (),
     "garbage": ("low", "high", "rate_hz"),
-    "wrong": ("gain", "bias", "rate_hz"),
+    "wrong": ("gain", "bias", "order", "low", "high", "rate_hz"),
     "slow": ("lag_s", "period_s"),
     "delayed": ("delay_s",),
     "intermittent": ("probability", "outage_s", "value"),
@@ -47,13 +49,15 @@ class FaultConfig(Timing, frozen=True, kw_only=True, forbid_unknown_fields=True)
     value: Each | None = None
     """off: what there is instead, 0 when absent. intermittent: what there is in an outage."""
     low: Each | None = None
-    """garbage: the least number."""
+    """garbage: the least number. wrong: what is not fallen below, if anything."""
     high: Each | None = None
-    """garbage: the greatest number."""
+    """garbage: the greatest number. wrong: what is not exceeded, if anything."""
     gain: Each | None = None
     """wrong: what is multiplied by, 1 when absent."""
     bias: Each | None = None
     """wrong: what is then added, 0 when absent."""
+    order: Literal["reversed"] | tuple[str, ...] | None = None
+    """wrong: the names of what stands in the place of each, before gain and bias: "reversed" swaps or mirrors."""
     lag_s: LongerThan0 | None = None
     """slow: time constant of a lag of first order."""
     period_s: LongerThan0 | None = None
@@ -79,8 +83,8 @@ def check_settings(config: FaultConfig, where: str) -> None:
     for field in SETTINGS:
         if field not in uses and getattr(config, field, None) is not None:
             raise ScenarioError(f"{where}.{field}: mode {config.mode!r} has none; allowed: {', '.join(uses) or 'none'}")
-    if config.ramp_s and config.mode != "wrong":
-        raise ScenarioError(f"{where}.ramp_s: mode {config.mode!r} comes at once; allowed: 0, or mode 'wrong'")
+    if config.ramp_s and (config.mode != "wrong" or config.order is not None):
+        raise ScenarioError(f"{where}.ramp_s: mode {config.mode!r} comes at once; allowed: 0, or gain and bias")
 
 
 def needed(config: FaultConfig, field: str, where: str) -> Any:
@@ -139,9 +143,7 @@ def value_mode(config: FaultConfig, names: Sequence[str], step_s: float, where: 
     if config.mode == "garbage":
         return _garbage(config, names, where)
     if config.mode == "wrong":
-        if config.gain is None and config.bias is None:
-            raise ScenarioError(f"{where}: found neither gain nor bias; mode 'wrong' needs one of them")
-        return Wrong(each("gain", 1.0), each("bias", 0.0))
+        return _wrong(config, names, each, where)
     if config.mode == "slow":
         return _slow(config, step_s, where)
     if config.mode == "delayed":
@@ -162,6 +164,23 @@ def _garbage(config: FaultConfig, names: Sequence[str], where: str) -> Garbage:
         if low >= high:
             raise ScenarioError(f"{where}.low, high: found {low:g} and {high:g}; allowed: the lower first")
     return Garbage(*limits, f"garbage.{where}")
+
+
+def _wrong(
+    config: FaultConfig, names: Sequence[str], each: Callable[[str, float], tuple[float, ...]], where: str
+) -> Mode:
+    if config.gain is None and config.bias is None and config.order is None:
+        raise ScenarioError(f"{where}: found no gain, bias or order; mode 'wrong' needs one of them")
+    wrong = Wrong(each("gain", 1.0), each("bias", 0.0))
+    if config.order is None and config.low is None and config.high is None:
+        return wrong
+    order = names if config.order is None else names[::-1] if config.order == "reversed" else config.order
+    if len(order) != len(names):
+        raise ScenarioError(f"{where}.order: found {len(order)} names; allowed: {len(names)}: {', '.join(names)}")
+    for name in order:
+        if name not in names:
+            raise ScenarioError(f"{where}.order: found {name!r}; {allowed_hint(name, names)}")
+    return Miswired([list(names).index(name) for name in order], wrong, each("low", -inf), each("high", inf))
 
 
 def _slow(config: FaultConfig, step_s: float, where: str) -> Mode:

@@ -87,6 +87,27 @@ class Wrong(Mode):
         return [value * (1.0 + level * more) + level * bias for value, (more, bias) in pairs]
 
 
+class Miswired(Mode):
+    """Numbers that come from elsewhere, then wrong, then limited.
+
+    Parameters
+    ----------
+    order : (n,) sequence of int
+        Which number stands in the place of each.
+    wrong : Wrong
+        What is then done to them.
+    low, high : (n,) sequence of float
+        Their limits.
+    """
+
+    def __init__(self, order: Sequence[int], wrong: Wrong, low: Sequence[float], high: Sequence[float]) -> None:
+        self._order, self._wrong, self._limits = order, wrong, list(zip(low, high, strict=True))
+
+    def __call__(self, x: list[float], level: float) -> list[float]:
+        found = self._wrong([x[index] for index in self._order], level)
+        return [min(max(value, low), high) for value, (low, high) in zip(found, self._limits, strict=True)]
+
+
 class Slow(Mode):
     """A lag of first order that starts from the first number: y += (1 - exp(-step / lag)) (x - y)."""
 

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.coders import events_at
+from hilbench.coders import columns_of, events_at
 from hilbench.envs.disturbances._base import Disturbance, Span, Traits, require_actuators
 from hilbench.envs.disturbances._events import EventDisturbance, in_order
 from hilbench.envs.disturbances._faults import FaultConfig, check_settings, needed, outages, value_mode
@@ -16,7 +16,7 @@ from hilbench.envs.disturbances._modes import Outages
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.types import Events
 
-OF_VALUES = ("value", "low", "high", "bias", "lag_s", "period_s")
+OF_VALUES = ("value", "low", "high", "bias", "order", "lag_s", "period_s")
 """Settings that mean nothing to an event sensor."""
 
 
@@ -30,8 +30,9 @@ class MotorFault(Disturbance):
     def fit(self, traits: Traits) -> None:
         require_actuators("motor_fault", traits, self.where)
         check_settings(self.config, self.where)
-        names = self.config.actuators or traits.actuators
-        self._at = [_place(name, traits.actuators, f"{self.where}.actuators") for name in names]
+        chosen = columns_of(self.config.actuators, traits.actuators, f"{self.where}.actuators")
+        self._at = sorted(set(chosen))
+        names = [traits.actuators[index] for index in self._at]
         self._mode = value_mode(self.config, names, traits.step_s, self.where, rest=0.0)
 
     def reset(self, seed: int) -> None:
@@ -161,9 +162,3 @@ class SensorFault(EventDisturbance):
                 " events that is left"
             )
         self._kept, self._rate_hz = gain, self.config.rate_hz
-
-
-def _place(name: str, names: tuple[str, ...], where: str) -> int:
-    if name not in names:
-        raise ScenarioError(f"{where}: found {name!r}; {allowed_hint(name, names)}")
-    return names.index(name)

@@ -96,6 +96,20 @@ def test_wrong_is_what_bias_and_gain_are_as_disturbances_of_their_own():
     np.testing.assert_array_equal(sensed(gain, x[:, :2], "actuate"), sensed(wrong, x[:, :2], "actuate"))
 
 
+def test_a_wrong_order_mirrors_or_swaps_before_gain_and_limits():
+    x = ramp()
+    found = sensed(made(mode="wrong", sensors=["gyro", "a"], order="reversed", gain=2.0, high=100.0, at_s=0.05), x)
+    expected = x.copy()
+    expected[50:, [0, 2, 3]] = np.minimum(2.0 * x[50:, [3, 2, 0]], 100.0)
+    np.testing.assert_array_equal(found, expected)
+    found = sensed(made(mode="wrong", sensors=["a", "b", "gyro.x"], order=["b", "gyro.x", "b"]), x)
+    np.testing.assert_array_equal(found, x[:, [1, 2, 1, 3]])
+    swapped = sensed(made(kind="motor_fault", mode="wrong", order="reversed"), x[:, :2], "actuate")
+    np.testing.assert_array_equal(swapped, x[:, 1::-1])
+    bounded = sensed(made(mode="wrong", sensors=["a", "b"], bias=1.0, low={"b": -9.0}), x)[:, :2]
+    np.testing.assert_array_equal(bounded, np.stack([x[:, 0] + 1.0, np.maximum(x[:, 1] + 1.0, -9.0)], axis=1))
+
+
 def test_slow_is_a_lag_of_first_order():
     """After n steps of a jump it has gone 1 - exp(-n h / lag)."""
     x = np.zeros((300, 4))
@@ -407,7 +421,7 @@ def test_a_run_with_faults_is_repeated_bit_for_bit(tmp_path):
         ({"mode": "stuck", "value": 1.0}, "disturbances.f.value: mode 'stuck' has none; allowed: none"),
         (
             {"mode": "off", "ramp_s": 1.0},
-            "disturbances.f.ramp_s: mode 'off' comes at once; allowed: 0, or mode 'wrong'",
+            "disturbances.f.ramp_s: mode 'off' comes at once; allowed: 0, or gain and bias",
         ),
         ({"mode": "garbage", "low": 0.0}, "disturbances.f.high: found none; mode 'garbage' needs it"),
         (
@@ -419,7 +433,7 @@ def test_a_run_with_faults_is_repeated_bit_for_bit(tmp_path):
             "disturbances.f.low, high: found 1 and 1; allowed: the lower first",
         ),
         ({"mode": "garbage", "sensors": ["eye"]}, "disturbances.f.rate_hz: found none; mode 'garbage' needs it"),
-        ({"mode": "wrong", "sensors": ["a"]}, "disturbances.f: found neither gain nor bias; mode 'wrong' needs one"),
+        ({"mode": "wrong", "sensors": ["a"]}, "disturbances.f: found no gain, bias or order; mode 'wrong' needs"),
         ({"mode": "wrong", "sensors": ["eye"]}, "disturbances.f: found neither gain nor rate_hz; mode 'wrong' needs"),
         ({"mode": "wrong", "sensors": ["eye"], "gain": 2.0}, "disturbances.f.gain: found 2.0; allowed for an event"),
         (
@@ -429,6 +443,15 @@ def test_a_run_with_faults_is_repeated_bit_for_bit(tmp_path):
         (
             {"mode": "wrong", "sensors": ["a"], "gain": 2.0, "rate_hz": 1.0},
             "disturbances.f.rate_hz: found no event sensor that it could reach; allowed: none",
+        ),
+        ({"mode": "wrong", "order": ["a"]}, "disturbances.f.order: found 1 names; allowed: 4: a, b, gyro.x, gyro.y"),
+        (
+            {"mode": "wrong", "sensors": ["a", "b"], "order": ["b", "gyro.x"]},
+            "disturbances.f.order: found 'gyro.x'; allowed: a, b",
+        ),
+        (
+            {"mode": "wrong", "sensors": ["a", "b"], "order": "reversed", "ramp_s": 1.0},
+            "disturbances.f.ramp_s: mode 'wrong' comes at once; allowed: 0, or gain and bias",
         ),
         ({"mode": "slow", "sensors": ["a"]}, "disturbances.f: found neither of lag_s and period_s; mode 'slow' needs"),
         ({"mode": "slow", "lag_s": 1.0}, "disturbances.f.mode: found 'slow' for an event sensor; allowed: any other"),
@@ -444,7 +467,7 @@ def test_a_run_with_faults_is_repeated_bit_for_bit(tmp_path):
         ),
         (
             {"kind": "motor_fault", "mode": "off", "actuators": ["lef"]},
-            "disturbances.f.actuators: found 'lef'; allowed",
+            "disturbances.f.actuators: the plant has no 'lef'; all",
         ),
         ({"kind": "motor_fault", "mode": "garbage", "rate_hz": 1.0}, "disturbances.f.rate_hz: no such field"),
     ],

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_plants import Cart
 
 from hilbench import plugins
 from hilbench.envs.cartpole_ladder import CartpoleLadder
+from hilbench.envs.disturbances._faults import USES
 from hilbench.scenario.files import load, override, read_toml, resolve
 
 if sys.version_info >= (3, 11):
@@ -51,4 +53,22 @@ def test_a_block_fits_the_cart_pole(text: str) -> None:
     with CartpoleLadder(sensors=found.sensors, disturbances=found.disturbances) as plant:
         plant.reset(seed=0)
         plant.step([1.0])
-        assert len(plant.plant_spec.obs_names) - 4 + len(plant.plant_spec.event_sensors) == len(found.sensors)
+        values = {name.partition(".")[0] for name in plant.plant_spec.obs_names[4:]}
+        assert values | {sensor.name for sensor in plant.plant_spec.event_sensors} == set(found.sensors)
+
+
+@pytest.mark.parametrize("name", ["lidar", "proximity", "odometry", "concentration"])
+def test_a_block_fits_a_robot_on_wheels(name: str) -> None:
+    (text,) = re.findall(r"^```\n(\[sensors.*?)^```", SECTIONS[name], re.M | re.S)
+    with Cart(sensors=tomllib.loads(text)["sensors"], control_period_s=0.05) as plant:
+        plant.reset(seed=0)
+        plant.step([20.0, 10.0])
+        assert len(plant.plant_spec.obs_names) > 10 or plant.events().size > 10
+
+
+def test_every_mode_of_a_fault_is_in_the_table_with_its_settings() -> None:
+    told = {
+        cells[1].strip(" `"): set(re.findall(r"`([^`]+)`", cells[2]))
+        for cells in (row.split("|") for row in SECTIONS["Faults"].splitlines() if row.startswith("| `"))
+    }
+    assert told == {mode: set(fields) for mode, fields in USES.items()}
