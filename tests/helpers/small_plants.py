@@ -95,13 +95,14 @@ class Cart(SteppedPlant):
         """As `BulletPlant.rays`."""
         begin, way = from_m[:, :2], (to_m - from_m)[:, :2]
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = [(wall_m - begin[:, 0]) / way[:, 0] for wall_m in self.walls_x_m]
+            shares = [np.ones(len(way))]
+            shares += [(wall_m - begin[:, 0]) / way[:, 0] for wall_m in self.walls_x_m]
             for x, y, radius_m in self.discs_m:
                 off = begin - (x, y)
                 a, b, c = (way**2).sum(1), (way * off).sum(1), (off**2).sum(1) - radius_m**2
                 shares.append((-b - np.sqrt(b * b - a * c)) / a)
         found = np.array([np.where(share >= 0, share, 1.0) for share in shares])
-        return np.minimum(found.min(axis=0, initial=1.0), 1.0)
+        return np.minimum(found.min(axis=0), 1.0)
 
     def read(self) -> list[float]:
         rates = [self._yaw_rate(), *self.rates_rad_s.tolist()]

@@ -163,7 +163,7 @@ def _garbage(config: FaultConfig, names: Sequence[str], where: str) -> Garbage:
     for low, high in zip(*limits, strict=True):
         if low >= high:
             raise ScenarioError(f"{where}.low, high: found {low:g} and {high:g}; allowed: the lower first")
-    return Garbage(*limits, f"garbage.{where}")
+    return Garbage(limits[0], limits[1], f"garbage.{where}")
 
 
 def _wrong(
@@ -187,6 +187,6 @@ def _slow(config: FaultConfig, step_s: float, where: str) -> Mode:
     if (config.lag_s is None) == (config.period_s is None):
         found = "neither" if config.lag_s is None else "both"
         raise ScenarioError(f"{where}: found {found} of lag_s and period_s; mode 'slow' needs one of them")
-    if config.lag_s is not None:
-        return Slow(step_s, config.lag_s)
-    return Stuck(whole_steps(config.period_s, step_s, f"{where}.period_s"))
+    if config.period_s is not None:
+        return Stuck(whole_steps(config.period_s, step_s, f"{where}.period_s"))
+    return Slow(step_s, needed(config, "lag_s", where))

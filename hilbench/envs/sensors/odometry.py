@@ -51,7 +51,7 @@ class Odometry(Sensor):
     def reset(self, seed: int) -> None:
         errors = self.config.scale_std * stream(seed, self.mount.where).standard_normal(len(self._columns))
         self._per_rad = (1.0 + errors) * (self.config.ticks_per_turn / (2 * pi))
-        self._angle = np.zeros(len(self._columns))
+        self._angle, self._start = np.zeros((2, len(self._columns)))
         self._entry: NDArray[np.float64] | None = None
 
     def sample(self, plant: Carrier) -> list[float] | Events:
