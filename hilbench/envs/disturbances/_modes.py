@@ -80,11 +80,15 @@ class Wrong(Mode):
     """gain x + bias; on a ramp, the gain goes from 1 and the bias from 0 to their full size."""
 
     def __init__(self, gain: Sequence[float], bias: Sequence[float]) -> None:
-        self._pairs = [(each - 1.0, its) for each, its in zip(gain, bias, strict=True)]
+        self._given = gain, bias
+        self._level, self._now = 0.0, ([1.0] * len(gain), [0.0] * len(gain))
 
     def __call__(self, x: list[float], level: float) -> list[float]:
-        pairs = zip(x, self._pairs, strict=True)
-        return [value * (1.0 + level * more) + level * bias for value, (more, bias) in pairs]
+        if level != self._level:
+            gains, biases = self._given
+            self._level = level
+            self._now = [1.0 + level * (gain - 1.0) for gain in gains], [level * bias for bias in biases]
+        return [value * gain + bias for value, gain, bias in zip(x, *self._now, strict=False)]
 
 
 class Miswired(Mode):

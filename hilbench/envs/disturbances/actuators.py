@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, require_actuators, spread
-from hilbench.envs.disturbances._modes import Wrong
 
 
 class ActuatorGain(Disturbance):
@@ -15,8 +14,8 @@ class ActuatorGain(Disturbance):
 
     def fit(self, traits: Traits) -> None:
         require_actuators("actuator_gain", traits, self.where)
-        factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
-        self._wrong = Wrong(factor, (0.0,) * len(factor))
+        self._factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
 
     def actuate(self, forces: list[float]) -> None:
-        forces[:] = self._wrong(forces, self.level)
+        for index, factor in enumerate(self._factor):
+            forces[index] *= 1.0 + self.level * (factor - 1.0)

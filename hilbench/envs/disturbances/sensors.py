@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from hilbench.envs.disturbances._base import Disturbance, Finite, NotNegative, Timing, Traits, spread
-from hilbench.envs.disturbances._modes import Wrong
 from hilbench.seeding import Rows, stream
 
 
@@ -17,11 +16,11 @@ class SensorBias(Disturbance):
         """In the sensor's own unit: a list, or a table by observation name."""
 
     def fit(self, traits: Traits) -> None:
-        bias = spread(self.config.bias, traits.sensors, 0.0, f"{self.where}.bias")
-        self._wrong = Wrong((1.0,) * len(bias), bias)
+        self._bias = spread(self.config.bias, traits.sensors, 0.0, f"{self.where}.bias")
 
     def sense(self, values: list[float]) -> None:
-        values[:] = self._wrong(values, self.level)
+        for index, bias in enumerate(self._bias):
+            values[index] += self.level * bias
 
 
 class SensorNoise(Disturbance):

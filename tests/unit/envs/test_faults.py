@@ -11,6 +11,7 @@ from hilbench.envs._schedule import Schedule
 from hilbench.envs.arm_payload import ArmPayload
 from hilbench.envs.cartpole_ladder import CartpoleLadder
 from hilbench.envs.disturbances import Traits
+from hilbench.envs.gymnasium import Gymnasium
 from hilbench.errors import ScenarioError
 from hilbench.record.reader import read_run
 from hilbench.runs.replay import replay
@@ -348,6 +349,29 @@ def test_sensors_that_are_off_show_the_same_whatever_is_true(table):
         seen.append((rows, events))
     assert seen[0] == seen[1]
     assert states[0] != states[1]
+
+
+def test_any_environments_sensors_that_are_off_show_the_same():
+    fault = {"f": {"kind": "sensor_fault", "mode": "off"}}
+    carried = {"tilt": {"kind": "analog", "entries": ["obs_2"]}, "spikes": {"kind": "delta", "threshold": 1e-3}}
+    seen = []
+    for seed in (1, 2):
+        with Gymnasium(id="CartPole-v1", sensors=carried, disturbances=fault) as plant:
+            rows = [plant.reset(seed=seed)[0].tobytes()]
+            rows += [plant.step([float(seed - 1)])[0].tobytes() + plant.events().tobytes() for _ in range(5)]
+        seen.append(rows)
+    assert seen[0] == seen[1]
+
+
+def test_infos_and_the_reward_go_on_showing_what_is_true():
+    """They are no sensors: scores are made of them, and learning signals may be."""
+    fault = {"f": {"kind": "sensor_fault", "mode": "off"}}
+    with CartpoleLadder(disturbances=fault) as plant:
+        plant.reset(seed=3)
+        obs, reward, _, _, info = plant.step([1.0])
+        np.testing.assert_array_equal(obs, 0.0)
+        assert info["theta_error_rad"] == abs(plant.state()[2]) > 0
+        assert reward == 1.0
 
 
 def test_one_channel_that_is_off_leaves_all_others():

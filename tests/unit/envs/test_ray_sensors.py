@@ -109,6 +109,20 @@ def test_a_lost_echo_shows_the_greatest_range():
     assert abs(np.corrcoef(lost[:, 0], lost[:, 1])[0, 1]) < 4 / np.sqrt(len(found))
 
 
+def test_a_lidar_with_its_order_reversed_shows_the_mirrored_room():
+    """Looking along x from (0, 0) the mirror swaps the disc on the left with one on the right."""
+
+    class Mirrored(Room):
+        discs_m = ((0.0, -2.0, 0.5),)
+
+    lidar = {"l": {"kind": "lidar", "max_m": MAX_M}}
+    wrong = {"f": {"kind": "sensor_fault", "mode": "wrong", "sensors": ["l"], "order": "reversed"}}
+    with Room(sensors=lidar, disturbances=wrong) as plant, Mirrored(sensors=lidar) as mirrored:
+        found, expected = at(plant, 0.3, 0.0, 0.0), at(mirrored, 0.3, 0.0, 0.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert (found != found[::-1]).any()
+
+
 def test_a_skirt_shows_the_least_distance_on_each_side():
     """Before a wall at an angle: of rays at (i + 1/2) pi / 16 each side has another nearest one."""
     table = {"kind": "proximity", "radius_m": 0.18, "reach_m": 0.1}
