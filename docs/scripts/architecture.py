@@ -20,6 +20,7 @@ PLACES = {
     "cli": (252, "commands"),
     "__main__": (468, "python -m hilbench"),
     "__init__": (652, "import hilbench"),
+    "clips": (534, "moving pictures"),
     "studies": (290, "suites, summaries"),
     "report": (534, "the HTML page"),
     "runs": (412, "build, run, replay"),
@@ -39,13 +40,14 @@ PLACES = {
     "nal": (388, "networks, NIR"),
     "scenario": (590, "what a file says"),
     "lines": (730, "COBS, serial"),
-    "errors": (66, "one line each"),
-    "files": (170, "whole or not"),
-    "types": (276, "contracts"),
-    "seeding": (388, "random streams"),
-    "settings": (510, "a table checked"),
-    "plugins": (632, "found, not listed"),
-    "modules": (740, "by permission"),
+    "errors": (56, "one line each"),
+    "files": (149, "whole or not"),
+    "types": (233, "contracts"),
+    "seeding": (329, "random streams"),
+    "settings": (434, "a table checked"),
+    "plugins": (542, "found, not listed"),
+    "modules": (645, "by permission"),
+    "compiled": (743, "kernels, kept"),
 }
 """Package -> the middle of its box in pixels, and a word on what is in it."""
 COLOURS = {
@@ -59,10 +61,10 @@ BOX_WIDTH, BOX_HEIGHT = 104, 38
 WIDTHS = {
     "meters": 74, "controllers": 96, "conformance": 108, "backends": 90, "metrics": 98, "bridge": 92, "envs": 62,
     "__main__": 132, "studies": 120, "runs": 120, "testing": 116, "cli": 220, "__init__": 160, "plugins": 108,
-    "seeding": 104, "errors": 92, "files": 88, "types": 92, "modules": 92,
+    "seeding": 98, "errors": 86, "files": 82, "types": 72, "settings": 98, "modules": 86, "compiled": 86,
 }  # fmt: skip
 """Of boxes that are not as wide as most."""
-GAPS = {8: 84, 7: 58, 6: 50, 5: 44, 4: 56, 3: 50, 2: 38, 1: 30}
+GAPS = {9: 60, 8: 56, 7: 58, 6: 50, 5: 44, 4: 56, 3: 50, 2: 38, 1: 30}
 """Pixels between a floor and the next one down."""
 LANE, CLEAR = 8, 7
 """Between two arrows, and between an arrow and a box, at least."""

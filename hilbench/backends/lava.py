@@ -23,7 +23,7 @@ from hilbench.backends._network import (
     probe_ticks,
     runnable,
 )
-from hilbench.backends._numba.cache import kernels
+from hilbench.compiled.cache import kernels
 from hilbench.errors import NetworkError
 from hilbench.nal.compile.fold import exact_parts, folded_for
 from hilbench.nal.compile.host_part import beside_chip, chip_part

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.backends._network import all_or_nothing, check_folded, check_snapshot, probe_ticks, runnable
-from hilbench.backends._numba.cache import kernels
+from hilbench.compiled.cache import kernels
 from hilbench.errors import NetworkError, allowed_hint
 from hilbench.nal.compile.fold import exact_parts, folded_for
 from hilbench.nal.compile.zeros import ZEROS_MAX, check_zeros

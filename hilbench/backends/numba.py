@@ -26,16 +26,18 @@ from hilbench.backends._network import (
     probe_ticks,
     runnable,
 )
-from hilbench.backends._numba.cache import disk_cache, kernels
+from hilbench.backends._numba import plans
 from hilbench.backends._numba.plans import Move, Plans, check_rules
 from hilbench.backends._numba.table import RELEASED, Address, Argument, addresses, fill, io, state
+from hilbench.compiled.cache import beside, disk_cache, kernels
 from hilbench.errors import NetworkError, said
 from hilbench.nal import rules
 from hilbench.nal.compile import lowered
+from hilbench.nal.compile.by_delay import by_delay
 from hilbench.nal.compile.cuts import part_bounds, part_cuts
 from hilbench.nal.compile.lower import lower
 from hilbench.nal.compile.lowered import Column, ConstantColumn, Lowered
-from hilbench.nal.model import noise
+from hilbench.nal.model import noise, short_term
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.rule import Rule
 from hilbench.types import (
@@ -81,10 +83,13 @@ class Numba(Backend):
         check_rules(program)
         self._weight_ticks = probe_ticks(probes, period_us)
         self._probes, self._network = probes, detached(program)
-        self._flat = flat = lower(program, probes)
+        self._apart = by_delay(program)
+        self._flat = flat = lower(self._apart.network, probes)
         self._state = state(flat, self.config.threads)
+        tiring = [p for p in flat.projections if p.short_term is not None]
+        self._releases = {p.name: np.zeros((self.config.threads, 3, p.weights.shape[1])) for p in tiring}
         self._io = _buffers(flat, program, self._steps)
-        self._plans = Plans(flat, program, _rule_address)
+        self._plans = Plans(flat, self._apart.network, self._apart.origins, _rule_address)
         self._thresholds = {
             p.name: flat.constants[ConstantColumn.THRESHOLD, row[Column.LO] : row[Column.HI]]
             for p, row in zip(flat.order, flat.populations, strict=True)
@@ -118,7 +123,7 @@ class Numba(Backend):
                 thresholds[:] = self._network.populations[name].v_threshold
             self._settle_thresholds()
         if carry != "all":
-            for array in self._state.values():
+            for array in (*self._state.values(), *self._releases.values()):
                 array[...] = 0
             self._state["V"][:] = self._flat.v_initial
             self._plans.reset()
@@ -164,17 +169,32 @@ class Numba(Backend):
             _check_clocks(arrays["clocks"])
         for name in names:
             mine[name][...] = arrays[name]
+        for part, at in self._apart.synapses.items():
+            self._weights[part][:] = mine[f"weights/{self._apart.origins[part].name}"][at]
         self._settle_thresholds()
         if carry == "all":
             self._hold_again()
+            for states in self._releases.values():
+                states[1:] = states[0]  # each thread has its own
 
     def _arrays(self) -> dict[str, NDArray]:
-        """All that changes, in place, by name."""
-        learnt = {f"weights/{p.name}": self._weights[p.name] for p in self._flat.projections if p.rule is not None}
+        """All that changes, by name: in place, but for weights that are taken apart by their delays."""
+        ruled = [p for p in self._network.projections.values() if p.rule is not None]
+        learnt = {f"weights/{p.name}": self._whole(p.name) for p in ruled}
         learnt |= {f"thresholds/{name}": thresholds for name, thresholds in self._thresholds.items()}
         state = {name.lower(): array for name, array in self._state.items() if name not in SCRATCH}
         held = {"values": self._values, "modulators": self._modulators, "counters": self._counts}
-        return learnt | state | held | {"keys": self._keys} | self._plans.traces
+        tired = {f"short_term/{name}": states[0] for name, states in self._releases.items()}
+        return learnt | state | held | {"keys": self._keys} | self._plans.traces | tired
+
+    def _whole(self, name: str) -> NDArray:
+        """The weights of a projection in the order of its synapses."""
+        if name in self._weights:
+            return self._weights[name]
+        found = np.empty(self._network.projections[name].weights.nnz)
+        for part in self._apart.parts(name):
+            found[self._apart.synapses[part]] = self._weights[part]
+        return found
 
     def _settle_thresholds(self) -> None:
         """The constants that follow from thresholds which a rule moves."""
@@ -211,8 +231,8 @@ class Numba(Backend):
         self._drawing = [(i, p.name) for i, p in enumerate(flat.order) if p.draws]
         bounds = part_bounds(flat, n_parts)
         self._cuts = [part_cuts(flat, i, bounds) for i in range(len(flat.synapses))]
-        pairs = zip(flat.synapses, self._cuts, strict=True)
-        where = np.array([addresses(s, cuts) for s, cuts in pairs], np.int64).reshape(-1, len(Address))
+        rows = zip(flat.synapses, self._cuts, (self._releases.get(p.name) for p in flat.projections), strict=True)
+        where = np.array([addresses(*row) for row in rows], np.int64).reshape(-1, len(Address))
         sizes: dict[str, NDArray | int] = {
             "N": flat.bias.size, "N_SLOTS": flat.n_slots, "N_POPULATIONS": len(flat.order), "N_LINKS": len(flat.links),
             "N_HELD": flat.n_held, "N_FROM_VALUES": flat.n_from_values, "N_FROM_EVENTS": flat.n_from_events,
@@ -221,13 +241,14 @@ class Numba(Backend):
             "N_MOVES": len(moves), "DT_US": net.dt_us, "ANY_AFTER_THRESHOLD": flat.after_threshold,
             "ANY_RULE": len(plans) + len(moves) > 0,
             "N_PARTS": n_parts, "PART": 0, "N_STEPS": self._steps,
-            "N_MARK_SLOTS": flat.n_mark_slots,
+            "N_MARK_SLOTS": flat.n_mark_slots, "N_EARS": len(self._plans.ears),
+            "N_HEARD": self._plans.traces["heard"].size,
         }  # fmt: skip
         self._constant: dict[str, NDArray] = {
             "CONSTANTS": flat.constants, "POPULATIONS": flat.populations, "TRAITS": flat.traits, "LINKS": flat.links,
             "SYNAPSES": where, "BIAS": flat.bias, "READOUTS": flat.readouts, "KEYS": self._keys,
             "NUMBERS": np.array([net.dt_s, net.spike_amplitude]), "PLANS": plans, "MOVES": moves,
-            "BOUNDS": bounds,
+            "BOUNDS": bounds, "EARS": self._plans.ears, "HEARD": self._plans.traces["heard"],
         }  # fmt: skip
         reply: dict[str, NDArray] = {
             "VALUES_OUT": self._values_out,
@@ -242,8 +263,8 @@ class Numba(Backend):
         now, begun = self._state["CLOCKS"].tolist()
         if ((now - begun) // self._steps - 1) % self._weight_ticks:
             return NO_VALUES
-        whole = [self._weights[name] for name in self._probes.weights]
-        norms = [[np.linalg.norm(self._weights[name])] for name in self._probes.weight_norms]
+        whole = [self._whole(name) for name in self._probes.weights]
+        norms = [[np.linalg.norm(self._whole(name))] for name in self._probes.weight_norms]
         return np.concatenate([*whole, *norms], dtype=np.float32)
 
 
@@ -285,8 +306,9 @@ def _in_parts(kernel: Callable[..., int], others_at: list[int], arrived: NDArray
 
 
 def _sources() -> list[Path]:
-    """The files with the kernels' equations."""
-    return [Path(lowered.__file__), Path(noise.__file__), *sorted(Path(rules.__file__).parent.glob("*.py"))]
+    """The files with the kernels' equations, and of the kernels themselves."""
+    own = Path(lowered.__file__), Path(noise.__file__), Path(short_term.__file__)
+    return [*own, *beside(Path(rules.__file__)), *beside(Path(plans.__file__))]
 
 
 @cache

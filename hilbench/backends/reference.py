@@ -4,8 +4,9 @@ One network step, in this order:
 
 1. input. What arrives at a population in this step: its constant input, weights x values (values are held over a tick),
    and the weights of events, spikes and values that were sent `delay_steps` ago. An event counts 1, a spike has the
-   network's `spike_amplitude`, graded spikes and what does not spike send their v. Over a delay travels what the weight
-   was when it was sent. A value or modulator that is no finite number counts as 0.
+   network's `spike_amplitude`, graded spikes and what does not spike send their v; over a projection with short-term
+   plasticity this is multiplied by what `nal/model/short_term.py` releases. Over a delay travels what the weight was
+   when it was sent. A value or modulator that is no finite number counts as 0.
 2. neurons, populations in `Network.order()`, by `StepConstants`, unless the membrane is held after a spike.
    Past its threshold a neuron spikes; one that `fires` on arrival does so only where something has come in over its
    synapses: in this step, or after the test of the last one. What it sends reaches later populations in this step
@@ -35,6 +36,8 @@ from hilbench.backends._reference.learning import Learning
 from hilbench.nal.compile.operations import counted, multiplies
 from hilbench.nal.model import noise
 from hilbench.nal.model.neurons import Population, step_constants
+from hilbench.nal.model.projection import Projection
+from hilbench.nal.model.short_term import release, release_constants
 from hilbench.types import (
     COUNTERS,
     EVENT,
@@ -67,6 +70,8 @@ class Reference(Backend):
         self._values = np.zeros(size_of(program.inputs, "values"))
         self._modulators = np.zeros(size_of(program.modulators, "values"))
         self._learning = Learning(program)
+        tiring = [p for p in program.projections.values() if p.short_term is not None]
+        self._release = {p.name: release_constants(p.short_term, program.dt_s) for p in tiring if p.short_term}
         self._counted = {p.name for p in program.projections.values() if counted(program, p)}
         self.reset(0, "none")
         exact = (*program.populations, *program.projections)
@@ -86,6 +91,7 @@ class Reference(Backend):
             self._adapted = {p.name: np.zeros(p.size) for p in self._order}
             self._excess = {p.name: np.zeros(p.size) for p in self._order}
             self._learning.reset()
+            self._short_term = {name: np.zeros((3, net.projections[name].weights.shape[1])) for name in self._release}
             self._clock = np.zeros(1, int)
             n_slots = 1 + max((p.max_delay_steps for p in net.projections.values()), default=0)
             self._arriving = {p.name: np.zeros((n_slots, p.size)) for p in self._order}
@@ -136,7 +142,7 @@ class Reference(Backend):
             "v": self._v, "current": self._current, "held": self._held, "pending": self._pending,
             "adapted": self._adapted, "arriving": self._arriving,
             "arriving_after_threshold": self._arriving_after_threshold,
-            "called_for": self._called_for, "keys": self._keys,
+            "called_for": self._called_for, "keys": self._keys, "short_term": self._short_term,
         }  # fmt: skip
         found |= {f"{kind}/{name}": array for kind, by_name in states.items() for name, array in by_name.items()}
         now = {"clock": self._clock, "since_reset": self._since_reset, "ticks": self._ticks}
@@ -168,6 +174,7 @@ class Reference(Backend):
             int(self._clock[0]),
             ports | spikes,
             self._excess,
+            self._v,
             self._modulators,
             self._weights,
             self._thresholds,
@@ -210,12 +217,28 @@ class Reference(Backend):
             sources = np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
             ring = (self._arriving_after_threshold if p.after_threshold else self._arriving)[p.target]
             arrives = self._clock[0] + np.broadcast_to(p.delay_steps, sources.shape)
-            np.add.at(ring, (arrives % len(ring), weights.indices), weights.data * sent[sources])
+            acts = sent if p.short_term is None else self._released(p, crossings)
+            np.add.at(ring, (arrives % len(ring), weights.indices), weights.data * acts[sources])
             if p.target in self._called_for:
                 tests, something = self._called_for[p.target], sent[sources] != 0
                 tests[((arrives + p.after_threshold) % len(tests))[something], weights.indices[something]] = True
             if p.name in self._counted:
-                self._count((crossings[sources] * (weights.data != 0)).sum(), graded)
+                multiplies = graded or p.short_term is not None
+                self._count((crossings[sources] * (weights.data != 0)).sum(), multiplies)
+
+    def _released(self, p: Projection, spikes: NDArray) -> NDArray:
+        """What each source's spikes of this step act with over a projection with short-term plasticity."""
+        c, (raised, spent, last) = self._release[p.name], self._short_term[p.name]
+        fired, total = spikes > 0, np.zeros(spikes.shape)
+        since = self._clock[0] - last
+        raised[fired] *= np.exp(-since * c.facil_speed)[fired]
+        spent[fired] *= np.exp(-since * c.rec_speed)[fired]
+        last[fired] = self._clock[0]
+        for k in range(int(spikes.max(initial=0))):
+            still = spikes > k
+            used, raised[still], spent[still] = release(c.u, c.jump, raised[still], spent[still])
+            total[still] += used
+        return total if self._network.port(p.source) else self._network.spike_amplitude * total
 
     def _multiplies(self, source: str, sent: NDArray) -> bool:
         """Whether what is sent multiplies: spikes and events are ones, graded spikes are not, values may be."""

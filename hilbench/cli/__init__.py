@@ -39,6 +39,7 @@ COMMANDS = {
     "replay": "runs:replay",
     "evaluate": "studies:evaluate",
     "report": "report:report",
+    "render": "render:render",
     "events": "events:events",
     "schema": "schema:schema",
     "program": "program:program",
@@ -57,7 +58,7 @@ COMMANDS = {
 """Where each command is, as MODULE:FUNCTION below this package: only the one that is called is imported."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """The error codes of a write to a disk that is full or broken."""
-OVERRIDABLE = ("check", "run", "program", "evaluate")
+OVERRIDABLE = ("check", "run", "render", "program", "evaluate")
 """Commands that take --SECTION.FIELD VALUE."""
 
 

@@ -54,8 +54,9 @@ def _projection(p: dict[str, Any]) -> str:
     weights = f", weights {_range(p['weights'])}" if p["weights"] else ""
     constant = f", constant input {_range(p['constant_input'])}" if p["constant_input"] else ""
     rule = f", learns by {p['rule']}" if p["rule"] else ""
+    tires = ", short-term plasticity" if p["short_term"] else ""
     what = f"{p['form']} {p['source']} -> {p['target']}, {p['synapses']} synapses{delay}{late}"
-    return f"{what}{share}{weights}{constant}{rule}"
+    return f"{what}{share}{weights}{constant}{tires}{rule}"
 
 
 def _port(port: dict[str, Any]) -> str:

@@ -98,6 +98,9 @@ def _refuse(network: Network, q: Projection) -> None:
     if isinstance(q.rule, PES) and q.rule.pre_tau_s > LONGEST_STEPS * network.dt_s:
         text = f"{ALLOWED}: up to {LONGEST_STEPS * network.dt_s:g}, {LONGEST_STEPS} steps of the network"
         raise NetworkError(f"{where_}: rule: pre_tau_s: found {q.rule.pre_tau_s:g}; {text}")
+    if q.rule is not None and not isinstance(q.delay_steps, int):
+        text = f"found {q.min_delay_steps} to {q.max_delay_steps}; {ALLOWED} where weights learn: one for all synapses"
+        raise NetworkError(f"{where_}: delay_steps: {text}")
     if q.rule is not None and q.rule.softness:
         raise NetworkError(f"{where_}: rule: softness: found {q.rule.softness:g}; {ALLOWED}: 0")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
@@ -68,6 +69,7 @@ def _projection(p: Projection, dt_s: float) -> dict[str, Any]:
         "delay_steps": [p.min_delay_steps, p.max_delay_steps],
         "delay_s": [p.min_delay_steps * dt_s, p.max_delay_steps * dt_s],
         "after_threshold": p.after_threshold,
+        "short_term": None if p.short_term is None else msgspec.to_builtins(p.short_term),
         "rule": None if p.rule is None else type(p.rule).__name__,
     }
 

@@ -284,20 +284,10 @@ def _changes(meta: RunMeta) -> list[Mark]:
     """Every disturbance where it begins, if the run gets there."""
     starts = {name: table.get("at_s", 0.0) for name, table in meta.scenario.disturbances.items()}
     return [
-        Mark(at_s, _what(name, meta.scenario.disturbances[name]))
+        Mark(at_s, words.disturbance(name, meta.scenario.disturbances[name]))
         for name, at_s in starts.items()
         if at_s < meta.scenario.loop.duration_s
     ]
-
-
-TIMES = ("at_s", "until_s", "ramp_s", "at_episode", "until_episode")
-"""When a disturbance acts, which its mark's place tells."""
-
-
-def _what(name: str, table: dict[str, Any]) -> str:
-    own = (key for key in table if key not in ("kind", *TIMES))
-    size = next((words.setting(key, table[key]) for key in own), "")
-    return f"{name}: {size}" if size else name
 
 
 def _finding(drawn: Sequence[ReportCell], unit: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,6 +112,25 @@ def named(key: str) -> tuple[str, str]:
     elif not stem or ending not in SUFFIXES:
         stem, ending = last, ""
     return stem.replace("_", " "), SUFFIXES.get(ending, "")
+
+
+TIMES = ("at_s", "until_s", "ramp_s", "at_episode", "until_episode")
+"""When a disturbance acts, which its mark's place tells."""
+
+
+def disturbance(name: str, table: Mapping[str, Any]) -> str:
+    """A disturbance with the first of its own settings: "load: mass 1.5 kg".
+
+    Parameters
+    ----------
+    name : str
+        What the scenario calls it.
+    table : mapping
+        Its table.
+    """
+    own = (key for key in table if key not in ("kind", *TIMES))
+    size = next((setting(key, table[key]) for key in own), "")
+    return f"{name}: {size}" if size else name
 
 
 def subject(info: str) -> str:

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from hilbench.nal import Network
 from hilbench.nal.model.neurons import KINDS, PARAMETERS, SPIKING
+from hilbench.nal.model.short_term import ShortTerm
 from hilbench.nal.rules.eprop import EProp
 from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.rstdp import RSTDP
 from hilbench.nal.rules.stdp import STDP
+from hilbench.nal.rules.stdp_nearest import STDPNearest
 from hilbench.nal.rules.triplet import Triplet
 from hilbench.types import EVENT, NO_EVENTS, Probes, Tick, size_of
 
@@ -99,8 +101,15 @@ class _Maker:
         if port is None:
             scale = 1 / self.net.spike_amplitude
         size = port.size if port else self.net.populations[source].size
-        name = f"p{len(self.net.projections)}"
+        name, spikes = f"p{len(self.net.projections)}", port.kind == "events" if port else self.fires(source)
+        tires = ShortTerm(u=0.4, tau_rec_s=20 * self.dt_s, tau_facil_s=self.draw(st.sampled_from([0.0, 9 * self.dt_s])))
+        more["short_term"] = tires if spikes and not self.dyadic and self.draw(st.integers(0, 3)) == 0 else None
         self.net.connect(source, target, self.weights(target, size, scale), name=name, **more)
+
+    def fires(self, source: str) -> bool:
+        """Whether it sends spikes of one size."""
+        p = self.net.populations[source]
+        return p.spiking and p.behaviour.spikes != "graded"
 
     def after_threshold(self, target: str) -> bool:
         keeps = self.net.populations[target].kind not in ("passthrough", "threshold", "poisson")
@@ -234,13 +243,16 @@ def learners(draw) -> Network:
         **adapting,
     )  # fmt: skip
     n_b = draw(st.integers(1, 5))
-    settles = Homeostatic(target_rate_hz=0.1 / dt_s, step=0.037, w_min=0.5, w_max=2.5)
+    rate_of = draw(st.sampled_from([None, "a", "b"]))
+    settles = Homeostatic(target_rate_hz=0.1 / dt_s, step=0.037, w_min=0.5, w_max=2.5, rate_of=rate_of)
     net.lif(
         "b", n_b, tau_s=random.uniform(3, 20, n_b) * dt_s, r=10.0, output=True,
         rule=draw(st.sampled_from([None, settles])), reset=draw(st.sampled_from(["value", "subtract"])),
         threshold_test=draw(st.sampled_from([">", ">="])), refractory_s=draw(st.integers(0, 2)) * dt_s,
     )  # fmt: skip
     net.readout("y", 2, tau_s=20 * dt_s, r=20.0)
+    net.add("r", "li", 1, tau_s=10 * dt_s)
+    net.connect("b", "r", np.full((1, n_b), 1 / net.spike_amplitude), name="br")
 
     def connect(source: str, target: str, rule, low: int = 0) -> None:
         port = net.port(source)
@@ -257,10 +269,13 @@ def learners(draw) -> Network:
 
     def timing(scale: float):
         bounded = {"w_min": 0.0, "w_max": scale, "softness": draw(st.sampled_from([0.0, 0.5, 1.0]))}
-        rewarded = RSTDP(
-            modulator="reward", learning_rate=scale, form=draw(st.sampled_from(["dopamine", "mstdpet"])), **bounded
-        )
-        pairs = STDP(a_plus=0.05 * scale, a_minus=0.04 * scale, **bounded)
+        form = draw(st.sampled_from(["dopamine", "mstdpet"]))
+        mean_s = draw(st.sampled_from([None, 0.02])) if form == "mstdpet" else None
+        heard = draw(st.sampled_from([{"modulator": "reward"}, {"modulator": "r", "modulator_is": "population"}]))
+        gate = draw(st.sampled_from([{}, {"gate": "r", "gate_above": 0.02}]))
+        rewarded = RSTDP(learning_rate=scale, form=form, baseline_tau_s=mean_s, **heard, **gate, **bounded)
+        kind = draw(st.sampled_from([STDP, STDPNearest]))
+        pairs = kind(a_plus=0.05 * scale, a_minus=0.04 * scale, **gate, **bounded)
         triplets = Triplet(a3_plus=0.06 * scale, a2_minus=0.05 * scale, a3_minus=0.01 * scale, **bounded)
         return draw(st.sampled_from([pairs, triplets, rewarded]))
 

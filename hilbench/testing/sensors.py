@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.envs.sensors import Mount, Sensor, SensorConfig
+from hilbench.envs.sensors import Ground, Mount, Scene, Sensor, SensorConfig, sphere
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.runs.promises import check_events
 from hilbench.testing._parts import Contract, Part, brief, broken, ensure, refusal
@@ -25,6 +25,7 @@ class Swinging:
     time_s: float = 0.0
     truth: list[float] = field(default_factory=lambda: [0.0, 1.0])
     view: Any = None
+    _scene: Scene = field(default_factory=lambda: Scene(Ground([[0.3]]), [sphere((3.0, 0.0, 1.0), 0.5, 0.9)]))
 
     def show(self, number: int) -> None:
         """Go to the instant of a sample."""
@@ -60,6 +61,14 @@ class Swinging:
         """
         columns = np.arange(24) + round(40 * self.truth[0])
         return np.repeat(np.where(columns % 8 < 4, 255, 0).astype(np.uint8), 48).reshape(24, 16, 3).swapaxes(0, 1)
+
+    def scene(self) -> Scene:
+        """A ball above a grey ground."""
+        return self._scene
+
+    def camera(self, name: str) -> tuple[float, ...]:
+        """One metre above the ground, and turned with x."""
+        return (0.0, 0.0, 1.0, 0.3 * self.truth[0], 0.0, 0.0)
 
 
 class SensorContract(Contract):

@@ -1,7 +1,8 @@
 """`make demo`: runs suites/demo.toml, draws its report and judges what the README claims.
 
-Leaves runs/demo/ with a record of every run, summary.json and report.html. A second call runs what is missing. Exits
-with 1 when a claim does not hold. With --table it runs nothing and prints the README's table from that summary.
+Leaves runs/demo/ with a record of every run, summary.json, report.html and clip.gif. A second call runs what is
+missing. Exits with 1 when a claim does not hold. With --table it runs nothing and prints the README's table from that
+summary.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from rich.console import Console
 
 from hilbench.cli import guard
 from hilbench.cli.studies import describe_failures, print_summary, progress
+from hilbench.clips.clip import draw
+from hilbench.clips.frames import Look
 from hilbench.errors import RecordError
 from hilbench.report.page import write
 from hilbench.studies.evaluation import evaluate
@@ -28,6 +31,8 @@ ROWS = (
     ("PES on a device", "pes", DEVICE_TRAITS),
 )  # fmt: skip
 """Of the README's table: what it calls a cell, whose controller it is, and where that ran."""
+CLIP = Look(320, 240, fps=10, speed=1)
+"""Ten seconds around the load, of PES on the first seed."""
 DEVICE = ("latency[p50]", "misses", "link_round_trip[p50]")
 
 
@@ -46,6 +51,9 @@ def main() -> int:
     with progress("demo", quiet=False) as step:
         summary = evaluate("demo", folder, step)
     write([folder], folder / "report.html")
+    pes = _pes(summary)
+    if pes and pes.run_folders[0]:
+        draw(folder / pes.run_folders[0], folder / "clip.gif", CLIP)
     print_summary(summary, folder)
     for cell in summary.cells + summary.references:
         for failure in describe_failures(cell):
@@ -53,7 +61,7 @@ def main() -> int:
     verdicts = list(judge(summary))
     for text, holds in verdicts:
         console.print(f"{'PASS' if holds else 'FAIL'}: {text}", markup=False, highlight=False)
-    console.print(f"Wrote {folder}/report.html ({time.monotonic() - start_s:.0f} s).")
+    console.print(f"Wrote {folder}/report.html and {folder}/clip.gif ({time.monotonic() - start_s:.0f} s).")
     return 0 if all(holds for _, holds in verdicts) else 1
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from hilbench.bridge.device import process
 from hilbench.envs.arm_payload import ArmPayload
-from hilbench.loop.agent import Agent
 from hilbench.record.reader import read_run
+from hilbench.record.rows import EpisodeRows
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
 from hilbench.types import SAFE
@@ -58,19 +58,19 @@ def end_after(monkeypatch, n, counts, each_tick=lambda: None):
 
     A run in real time is then as long as it must be, however slow the machine is, and no longer.
     """
-    told, decode, observe = [], Agent.decode, ArmPayload.observe
+    told, record, observe = [], EpisodeRows.reply, ArmPayload.observe
 
-    def decode_and_tell(self, reply, action):
+    def record_and_tell(self, reply, *more):
         if counts(reply.seq):
             told.append(reply.seq)
-        decode(self, reply, action)
+        record(self, reply, *more)
 
     def observe_or_end(self):
         each_tick()
         obs, reward, terminated, truncated, info = observe(self)
         return obs, reward, terminated or len(told) >= n, truncated, info
 
-    monkeypatch.setattr(Agent, "decode", decode_and_tell)
+    monkeypatch.setattr(EpisodeRows, "reply", record_and_tell)
     monkeypatch.setattr(ArmPayload, "observe", observe_or_end)
     return told
 

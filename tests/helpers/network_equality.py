@@ -32,6 +32,7 @@ def assert_equal(found, expected) -> None:
         )
         np.testing.assert_array_equal(a.delay_steps, b.delay_steps, strict=True)
         same_form(a.form, b.form)
+        assert a.short_term == b.short_term
         assert a.weights.shape == b.weights.shape
         for name in ("indptr", "indices", "data"):
             np.testing.assert_array_equal(getattr(a.weights, name), getattr(b.weights, name))

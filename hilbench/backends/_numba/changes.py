@@ -5,7 +5,7 @@ from __future__ import annotations
 from hilbench.backends._numba.pointers import inner
 from hilbench.nal import rules
 
-LOW, HIGH, SOFTNESS = range(3)
+LOW, HIGH, SOFTNESS, GATE_ABOVE = range(4)
 
 _softened = inner(rules.softened)
 

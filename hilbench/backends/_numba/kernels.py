@@ -84,9 +84,11 @@ def _populations(table, part, step, now, before_test, after_test, bounds, n_out,
         if row[Column.SPIKING]:
             for j in range(table[Argument.N_PARTS]):
                 a = bounds[q, j]
-                sent = send_spikes(table, part, row, fired[a:], amount[a:], n_fired[q, j], before_test, after_test, now)
+                sent, of_them = send_spikes(
+                    table, part, row, fired[a:], amount[a:], n_fired[q, j], before_test, after_test, now
+                )
                 operations += sent
-                multiplied += sent if row[Column.GRADED] else 0
+                multiplied += of_them
         else:
             sent, of_them = send_v(table, part, row, before_test, after_test, now)
             operations += sent
@@ -182,7 +184,9 @@ def run(table_at, n_events, how):
             multiplied += of_them
         first_event = next_event
         while next_event < n_events and events[next_event, 0] < t_us + table[Argument.DT_US]:
-            operations += send_event(table, part, np.int64(events[next_event, 1]), before_test, after_test, now)
+            sent, of_them = send_event(table, part, np.int64(events[next_event, 1]), before_test, after_test, now)
+            operations += sent
+            multiplied += of_them
             next_event += 1
         more, sent, of_them, n_out, n_probe = _populations(
             table, part, step, now, before_test, after_test, bounds, n_out, n_probe

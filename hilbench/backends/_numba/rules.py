@@ -45,7 +45,12 @@ def _take_two(traces, k):
     return traces[0, k], traces[1, k]
 
 
-_TAKE = (_take_none, _take_one, _take_two)
+@inner
+def _take_three(traces, k):
+    return traces[0, k], traces[1, k], traces[2, k]
+
+
+_TAKE = (_take_none, _take_one, _take_two, _take_three)
 
 
 @inner
@@ -63,7 +68,12 @@ def _put_two(traces, k, after):
     traces[0, k], traces[1, k] = after[0], after[1]
 
 
-_PUT = (_put_none, _put_one, _put_two)
+@inner
+def _put_three(traces, k, after):
+    traces[0, k], traces[1, k], traces[2, k] = after[0], after[1], after[2]
+
+
+_PUT = (_put_none, _put_one, _put_two, _put_three)
 
 
 def kernel(rule):
@@ -85,7 +95,7 @@ def _weight_kernel(rule):
         link = i64(table[Argument.LINKS] + 8 * N_LINK_COLUMNS * plan[Plan.LINK], N_LINK_COLUMNS)
         addresses = i64(table[Argument.SYNAPSES] + 8 * N_ADDRESSES * plan[Plan.LINK], N_ADDRESSES)
         n, n_source, n_target = table[Argument.N], link[ProjectionRow.N_SOURCE], link[ProjectionRow.N_TARGET]
-        slot = (i64(table[Argument.CLOCKS], 2)[0] + 1) % plan[Plan.DEPTH]
+        slot = (i64(table[Argument.CLOCKS], 2)[0] + plan[Plan.OLDEST]) % plan[Plan.DEPTH]
         arrived = f32(plan[Plan.UNDER_WAY] + 4 * n_source * slot, n_source)
         c = constants(*to_fixed_tuple(f64(plan[Plan.CONSTANTS], n_constants), n_constants))
         x, y = f64(plan[Plan.PRE], (n_pre, n_source)), f64(plan[Plan.POST], (n_post, n_target))

@@ -7,6 +7,7 @@ from numba import njit
 
 from hilbench.backends._numba.arrivals import mark
 from hilbench.backends._numba.pointers import f32, f64, finite, i64, inner, prefetch, u16, u32
+from hilbench.backends._numba.releases import released
 from hilbench.backends._numba.table import CACHE_LINE, TOGETHER, Address, Argument
 from hilbench.nal.compile.lowered import Column, ProjectionRow
 
@@ -73,7 +74,7 @@ def _is_wide(link, addresses):
     n_source, n_windows = link[ProjectionRow.N_SOURCE], link[ProjectionRow.N_TARGET] // WINDOW
     if n_windows < 2 or link[ProjectionRow.PLASTIC] or link[ProjectionRow.DENSE] or link[ProjectionRow.MARKS]:
         return False
-    if addresses[Address.DELAYS] != 0:
+    if addresses[Address.DELAYS] != 0 or addresses[Address.SHORT_TERM] != 0:
         return False
     n_synapses = i64(addresses[Address.STARTS] + 8 * n_source, 1)[0]
     return n_synapses >= 2 * RUN * n_windows * n_source
@@ -252,7 +253,7 @@ def send_values(table, part, before_test, after_test, now):
 
 @inner
 def send_event(table, part, address, before_test, after_test, now):
-    """Send an event over the projections of its port. Returns the operations.
+    """Send an event over the projections of its port. Returns (operations, multiplications).
 
     Parameters
     ----------
@@ -260,20 +261,25 @@ def send_event(table, part, address, before_test, after_test, now):
         The address of the event.
     """
     links, synapses = _links(table)
-    operations = 0
+    operations, multiplied = 0, 0
     for p in range(table[Argument.N_FROM_VALUES], table[Argument.N_FROM_EVENTS]):
         source = address - links[p, ProjectionRow.SOURCE_LO]
         if 0 <= source < links[p, ProjectionRow.N_SOURCE]:
             ring = after_test if links[p, ProjectionRow.AFTER_THRESHOLD] else before_test
-            operations += _send_spike(table, part, links[p], synapses[p], source, 1.0, ring, now)
+            x, tires = 1.0, synapses[p, Address.SHORT_TERM] != 0
+            if tires:
+                x = released(part, links[p], synapses[p], source, 1, now)
+            n = _send_spike(table, part, links[p], synapses[p], source, x, ring, now)
+            operations += n
+            multiplied += n if tires else 0
             if links[p, ProjectionRow.MARKS]:
                 mark(table, part, links[p], synapses[p], source, now)
-    return operations
+    return operations, multiplied
 
 
 @inner
 def send_spikes(table, part, row, fired, amount, n_fired, before_test, after_test, now):
-    """Send one part's spikes. Returns the operations.
+    """Send one part's spikes. Returns (operations, multiplications).
 
     Parameters
     ----------
@@ -286,9 +292,12 @@ def send_spikes(table, part, row, fired, amount, n_fired, before_test, after_tes
     """
     links, synapses = _links(table)
     amplitude = f64(table[Argument.NUMBERS], 2)[1]
-    operations = 0
+    operations, by_tired = 0, 0
     for p in range(row[Column.FIRST_PROJECTION], row[Column.LAST_PROJECTION]):
         ring = after_test if links[p, ProjectionRow.AFTER_THRESHOLD] else before_test
+        if synapses[p, Address.SHORT_TERM] != 0:
+            by_tired += _send_tiring(table, part, links[p], synapses[p], fired, amount, n_fired, ring, now)
+            continue
         if n_fired > 1 and _is_wide(links[p], synapses[p]):
             for j in range(0, n_fired, TOGETHER):
                 n, spikes, amounts = min(TOGETHER, n_fired - j), fired[j:], amount[j:]
@@ -303,6 +312,35 @@ def send_spikes(table, part, row, fired, amount, n_fired, before_test, after_tes
                 operations += n if row[Column.GRADED] else n * np.int64(amount[j])
                 if links[p, ProjectionRow.MARKS]:
                     mark(table, part, links[p], synapses[p], np.int64(fired[j]), now)
+    return operations + by_tired, operations + by_tired if row[Column.GRADED] else by_tired
+
+
+@inner
+def _send_tiring(table, part, link, addresses, fired, amount, n_fired, ring, now):
+    """Send one part's spikes over synapses with short-term plasticity. Returns the operations, which all multiply.
+
+    Parameters
+    ----------
+    link : (n,) int64
+        The row of one projection in LINKS.
+    addresses : (n,) int64
+        The row of one projection in SYNAPSES.
+    fired : (n,) int32
+        The neurons that fired.
+    amount : (n,) float64
+        How often each of them fired.
+    n_fired : int
+        How many neurons fired.
+    ring : (n_slots, n) float64
+        Where the input goes.
+    """
+    operations = 0
+    for j in range(n_fired):
+        source, n_spikes = np.int64(fired[j]), np.int64(amount[j])
+        x = f64(table[Argument.NUMBERS], 2)[1] * released(part, link, addresses, source, n_spikes, now)
+        operations += n_spikes * _send_spike(table, part, link, addresses, source, x, ring, now)
+        if link[ProjectionRow.MARKS]:
+            mark(table, part, link, addresses, source, now)
     return operations
 
 

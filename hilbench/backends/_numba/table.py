@@ -19,14 +19,14 @@ Argument = IntEnum(
         # sizes
         "N", "N_SLOTS", "N_POPULATIONS", "N_LINKS", "N_HELD", "N_FROM_VALUES", "N_FROM_EVENTS", "N_COUNTED",
         "N_READOUTS", "N_VALUES", "N_MODULATORS", "N_PLANS", "N_MOVES", "DT_US", "ANY_AFTER_THRESHOLD", "ANY_RULE",
-        "N_PARTS", "PART", "N_STEPS", "N_MARK_SLOTS",
+        "N_PARTS", "PART", "N_STEPS", "N_MARK_SLOTS", "N_EARS", "N_HEARD",
         # what stays
         "CONSTANTS", "POPULATIONS", "TRAITS", "LINKS", "SYNAPSES", "BIAS", "READOUTS", "KEYS", "NUMBERS",
-        "PLANS", "MOVES", "BOUNDS",
+        "PLANS", "MOVES", "BOUNDS", "EARS",
         # what changes
         "V", "CURRENT", "DELAY_RING", "AFTER_THRESHOLD", "HELD_CURRENT", "RELEASE", "HOLDING", "HOLD_V", "QUEUE",
         "PENDING", "ADAPTED", "HOT_BLOCKS", "OVER", "FIRED", "AMOUNT", "SPIKED", "EXCESS", "CLOCKS", "FRESH",
-        "N_FIRED", "TOTALS", "ARRIVED", "MARKS", "ROWS",
+        "N_FIRED", "TOTALS", "ARRIVED", "MARKS", "ROWS", "HEARD",
         # in and out
         "EVENTS", "VALUES", "MODULATORS", "OUT", "PROBE", "VALUES_OUT", "COUNTS", "COUNTS_OUT",
     ],
@@ -34,8 +34,8 @@ Argument = IntEnum(
 )  # fmt: skip
 """Positions in the table."""
 
-Address = IntEnum("Address", ["CUTS", "TARGETS", "WEIGHTS", "DELAYS", "STARTS"], start=0)
-"""Columns of SYNAPSES, a row for each projection."""
+Address = IntEnum("Address", ["CUTS", "TARGETS", "WEIGHTS", "DELAYS", "STARTS", "SHORT_TERM", "RELEASES"], start=0)
+"""Columns of SYNAPSES, a row for each projection; the last two are 0 where its synapses do not tire."""
 
 BLOCK = 128
 """How many neurons are searched for spikes at a time."""
@@ -125,7 +125,7 @@ def io(flat: Lowered, net: Network, n_steps: int) -> dict[str, NDArray]:
     }
 
 
-def addresses(s: Synapses, cuts: NDArray) -> tuple[int, ...]:
+def addresses(s: Synapses, cuts: NDArray, releases: NDArray | None = None) -> tuple[int, ...]:
     """The addresses of one projection's arrays: its row in SYNAPSES.
 
     Parameters
@@ -134,6 +134,8 @@ def addresses(s: Synapses, cuts: NDArray) -> tuple[int, ...]:
         The projection's synapses.
     cuts : (n_source, n_parts + 1) int64
         Where each part's synapses begin.
+    releases : (n_parts, 3, n_source) float64, optional
+        The states of short-term plasticity.
     """
-    delays = 0 if s.delays is None else s.delays.ctypes.data
-    return cuts.ctypes.data, s.targets.ctypes.data, s.weights.ctypes.data, delays, s.starts.ctypes.data
+    arrays = cuts, s.targets, s.weights, s.delays, s.starts, s.short_term, releases
+    return tuple(0 if array is None else array.ctypes.data for array in arrays)

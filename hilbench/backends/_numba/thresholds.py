@@ -16,6 +16,15 @@ from hilbench.nal.compile.lowered import ConstantColumn
 N_ENTRIES, N_MOVE, N_CONSTANTS = len(Argument), len(Move), len(ConstantColumn)
 
 
+@inner
+def _set(constants, move, k, theta):
+    """Give neuron k this threshold, with the constants that follow from it."""
+    constants[ConstantColumn.THRESHOLD, k] = theta
+    constants[ConstantColumn.LIMIT, k] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
+    if move[Move.SUBTRACT]:
+        constants[ConstantColumn.ADD, k] = -theta
+
+
 def threshold_kernel(rule):
     """The compiled step of one rule on one population's thresholds, with the constants that follow from them."""
     make, change = sys.modules[rule.__module__].Constants, inner(rule.change)
@@ -28,12 +37,17 @@ def threshold_kernel(rule):
         n = table[Argument.N]
         constants, spiked = f64(table[Argument.CONSTANTS], (N_CONSTANTS, n)), u8(table[Argument.SPIKED], n)
         c, bounds = make(*to_fixed_tuple(f64(move[Move.CONSTANTS], n_own), n_own)), f64(move[Move.BOUNDS], 3)
-        for k in range(move[Move.LO], move[Move.HI]):
-            theta = moved(constants[ConstantColumn.THRESHOLD, k], change(c, np.float64(spiked[k])), bounds)
-            constants[ConstantColumn.THRESHOLD, k] = theta
-            constants[ConstantColumn.LIMIT, k] = np.nextafter(theta, -np.inf) if move[Move.AT_LEAST] else theta
-            if move[Move.SUBTRACT]:
-                constants[ConstantColumn.ADD, k] = -theta
+        if move[Move.POOL_HI] > move[Move.POOL_LO]:
+            total = 0.0
+            for k in range(move[Move.POOL_LO], move[Move.POOL_HI]):
+                total += spiked[k]
+            dw = change(c, total / (move[Move.POOL_HI] - move[Move.POOL_LO]))
+            for k in range(move[Move.LO], move[Move.HI]):
+                _set(constants, move, k, moved(constants[ConstantColumn.THRESHOLD, k], dw, bounds))
+        else:
+            for k in range(move[Move.LO], move[Move.HI]):
+                dw = change(c, np.float64(spiked[k]))
+                _set(constants, move, k, moved(constants[ConstantColumn.THRESHOLD, k], dw, bounds))
         return move[Move.HI] - move[Move.LO]
 
     return step

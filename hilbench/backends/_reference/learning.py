@@ -1,8 +1,9 @@
 """Learning in the backend `reference`: the rules' equations over whole projections, NumPy and float64.
 
 In each step, for every rule: the modulator of each target neuron, by weights as they stand before the step's learning;
-the traces; then, while learning is on, weights within their bounds; thresholds last. Eligibilities are traces and go on
-while learning is off.
+the traces; then, while learning is on and the rule's gate open, weights within their bounds; thresholds last.
+Eligibilities are traces and go on while learning is off. A population that is a modulator or a gate is heard as it was
+after the step before: its values, or its spikes per second.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ class Learning:
         self.traces: dict[str, NDArray] = {}
         for p, rule in self._plastic:
             n_target, n_source = p.weights.shape
-            self.traces[f"pre_traces/{p.name}"] = np.zeros((len(rule.pre_traces), n_source))
+            n_pre = n_source if isinstance(p.delay_steps, int) else p.weights.nnz
+            self.traces[f"pre_traces/{p.name}"] = np.zeros((len(rule.pre_traces), n_pre))
             self.traces[f"post_traces/{p.name}"] = np.zeros((len(rule.post_traces), n_target))
             self.traces[f"synapse_traces/{p.name}"] = np.zeros((len(rule.synapse_traces), p.weights.nnz))
             self.traces[f"under_way/{p.name}"] = np.zeros((p.max_delay_steps + 1, n_source))
+        self._heard = [network.populations[name] for name in network.heard()]
+        self.traces |= {f"heard/{p.name}": np.zeros(p.size) for p in self._heard}
 
     def reset(self) -> None:
         """Empty every trace."""
@@ -48,6 +52,7 @@ class Learning:
         clock: int,
         spikes: dict[str, NDArray],
         excess: dict[str, NDArray],
+        values: dict[str, NDArray],
         modulators: NDArray,
         weights: dict[str, scipy.sparse.csc_array],
         thresholds: dict[str, NDArray],
@@ -63,6 +68,8 @@ class Learning:
             How often each neuron spiked in this step, by population or input port.
         excess : dict of (size,) float64
             By population, how far each membrane was above its threshold at the test; minus infinity while held.
+        values : dict of (size,) float64
+            The membranes of each population after this step.
         modulators : (n_modulators,) float64
             The tick's learning signals.
         weights : dict of csc_array
@@ -75,16 +82,20 @@ class Learning:
         signals = {p.name: self._signal(p, rule, modulators, weights) for p, rule in self._plastic}
         updates = 0
         for p, rule in self._plastic:
-            arrived = self._arrived(p, clock, spikes[p.source])
+            arrived = self._arrived(p, clock, spikes[p.source], weights[p.name])
             fired, signal = spikes[p.target], signals[p.name]
             self._move_traces(p, rule, arrived, fired, excess[p.target], signal)
             change = _by_spikes if rule.by_spikes else _every_step
-            updates += change(p, rule, self, arrived, fired, signal, weights[p.name], learning)
-        for population, rule in self._moving if learning else ():
-            name = population.name
-            theta = thresholds[name]
-            theta[:] = _within(rule, theta, rule.change(self._constants[name], spikes[name]))
-            updates += population.size
+            live = learning and self._open(rule)
+            updates += change(p, rule, self, arrived, fired, signal, weights[p.name], live)
+        for population, rule in self._moving:
+            if learning and self._open(rule):
+                name = population.name
+                theta = thresholds[name]
+                z = spikes[name] if rule.pooled is None else np.full(theta.shape, spikes[rule.pooled].mean())
+                theta[:] = _within(rule, theta, rule.change(self._constants[name], z))
+                updates += population.size
+        self._hear(spikes, values)
         return updates
 
     def constants(self, p: Projection) -> tuple[float, ...]:
@@ -95,21 +106,39 @@ class Learning:
         self, p: Projection, rule: Rule, modulators: NDArray, weights: dict[str, scipy.sparse.csc_array]
     ) -> NDArray:
         """The modulator of each target neuron."""
-        feedback, start = self._feedback[p.name], 0
-        mine = np.zeros(1)
-        for port in self._network.modulators:
-            if port.name == rule.modulator:
-                mine = modulators[start : start + port.size].astype(np.float64)
-            start += port.size
+        feedback = self._feedback[p.name]
+        inside = rule.modulator_is == "population"
+        mine = self.traces[f"heard/{rule.modulator}"] if inside else self._from_outside(rule, modulators)
         if feedback is None:
             return np.broadcast_to(mine, p.weights.shape[0])
         return (weights[feedback].T if isinstance(feedback, str) else feedback) @ mine
 
-    def _arrived(self, p: Projection, clock: int, spikes: NDArray) -> NDArray:
-        """How many spikes of each source arrive in this step."""
+    def _from_outside(self, rule: Rule, modulators: NDArray) -> NDArray:
+        mine, start = np.zeros(1), 0
+        for port in self._network.modulators:
+            if port.name == rule.modulator:
+                mine = modulators[start : start + port.size].astype(np.float64)
+            start += port.size
+        return mine
+
+    def _open(self, rule: Rule) -> bool:
+        return rule.gate is None or bool(self.traces[f"heard/{rule.gate}"][0] > rule.gate_above)
+
+    def _hear(self, spikes: dict[str, NDArray], values: dict[str, NDArray]) -> None:
+        """Keep what the rules hear of the network for the next step; what is no finite number counts as 0."""
+        for p in self._heard:
+            now = spikes[p.name] / self._network.dt_s if p.spiking else values[p.name]
+            self.traces[f"heard/{p.name}"][:] = np.where(np.isfinite(now), now, 0)
+
+    def _arrived(self, p: Projection, clock: int, spikes: NDArray, weights: scipy.sparse.csc_array) -> NDArray:
+        """How many spikes arrive in this step from each source, or at each synapse where their delays differ.
+
+        Presynaptic traces are those of sources, or of synapses, likewise.
+        """
         ring = self.traces[f"under_way/{p.name}"]
         ring[clock % len(ring)] = spikes
-        return ring[(clock - p.max_delay_steps) % len(ring)]
+        came = (clock - np.asarray(p.delay_steps, int)) % len(ring)
+        return ring[came] if isinstance(p.delay_steps, int) else ring[came, _sources(weights)]
 
     def _move_traces(
         self, p: Projection, rule: Rule, arrived: NDArray, fired: NDArray, excess: NDArray, signal: NDArray
@@ -133,7 +162,7 @@ def _by_spikes(
     """First what arriving spikes change, then what the target's spikes do."""
     if not learning:
         return 0
-    sources, targets = _ends(weights)
+    sources, targets = _before(p, weights), weights.indices
     c, s, z = state.constants(p), arrived[sources], fired[targets]
     x, y = state.traces[f"pre_traces/{p.name}"][:, sources], state.traces[f"post_traces/{p.name}"][:, targets]
     for on_spike, crossed in ((rule.on_pre, s > 0), (rule.on_post, z > 0)):
@@ -153,7 +182,7 @@ def _every_step(
     learning: bool,
 ) -> int:
     """Synapses' traces go on; weights change where there is a drive."""
-    sources, targets = _ends(weights)
+    sources, targets = _before(p, weights), weights.indices
     c, e = state.constants(p), state.traces[f"synapse_traces/{p.name}"]
     x, y = state.traces[f"pre_traces/{p.name}"], state.traces[f"post_traces/{p.name}"]
     drive = rule.drive(c, tuple(y), signal)[targets]
@@ -172,9 +201,14 @@ def _put(traces: NDArray, after: tuple[NDArray, ...]) -> None:
         trace[:] = new
 
 
-def _ends(weights: scipy.sparse.csc_array) -> tuple[NDArray, NDArray]:
-    """Source and target of each synapse."""
-    return np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr)), weights.indices
+def _sources(weights: scipy.sparse.csc_array) -> NDArray:
+    """The source of each synapse."""
+    return np.repeat(np.arange(weights.shape[1]), np.diff(weights.indptr))
+
+
+def _before(p: Projection, weights: scipy.sparse.csc_array) -> NDArray:
+    """Where what arrives at each synapse stands among what arrives, and in the presynaptic traces."""
+    return _sources(weights) if isinstance(p.delay_steps, int) else np.arange(weights.nnz)
 
 
 def _within(rule: Rule, values: NDArray, change: NDArray) -> NDArray:

@@ -17,6 +17,7 @@ from hilbench.nal.compile.wiring import Wiring
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population
 from hilbench.nal.model.projection import Projection
+from hilbench.nal.model.rule import Rule
 from hilbench.nal.rules.pes import PES
 
 
@@ -104,7 +105,7 @@ def _population(network: Network, p: Population, target: Target) -> Iterator[Bro
     if p.kind != "passthrough" or all(q.source != p.name for q in network.onto(p.name)):  # `fold.loops` names loops
         yield from _chosen("kinds", limits.kinds, p.kind, where)
     if p.rule is not None:
-        yield from _chosen("rules", limits.rules, type(p.rule).__name__, where)
+        yield from _rule(p.rule, limits.rules, where)
     if not p.spiking:
         return
     if p.v_reset is not None:
@@ -123,7 +124,11 @@ def _population(network: Network, p: Population, target: Target) -> Iterator[Bro
 def _projection(p: Projection, network: Network, target: Target) -> Iterator[Broken]:
     limits, where = target.limits, f"projection {p.name!r}"
     if p.rule is not None:
-        yield from _chosen("rules", limits.rules, type(p.rule).__name__, where)
+        yield from _rule(p.rule, limits.rules, where)
+        if limits.rules is not None and not isinstance(p.delay_steps, int):
+            yield Broken("rules", where, "synapses that learn with different delays", "one delay for all of them")
+    if p.short_term is not None:  # no chip is known to do it
+        yield Broken("short_term", where, f"u {p.short_term.u:g}", "none")
     source = network.populations.get(p.source)
     if source is None:
         yield from _held_back(p, network, target)
@@ -151,6 +156,14 @@ def _span(span: Span) -> str:
 def _chosen(limit: str, choice: Choice | None, found: str, where: str) -> Iterator[Broken]:
     if choice is not None and found not in choice.values:
         yield Broken(limit, where, found, ", ".join(choice.values) or "none")
+
+
+def _rule(rule: Rule, choice: Choice | None, where: str) -> Iterator[Broken]:
+    """Chips that have a rule are known to run it in its plain form alone."""
+    name = type(rule).__name__
+    yield from _chosen("rules", choice, name, where)
+    if choice is not None and name in choice.values:
+        yield from (Broken("rules", where, f"{name} with {more}", name) for more in rule.beyond_basics)
 
 
 def _between_neurons(network: Network) -> list[Projection]:

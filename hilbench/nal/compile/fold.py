@@ -31,7 +31,8 @@ class Folded(NamedTuple):
 
 
 def fold(network: Network) -> Network:
-    """The same network without its relays. One that learns, feeds itself or is fed by nothing stays.
+    """The same network without its relays. One that learns, feeds itself or is fed by nothing stays; so does
+    one that a rule hears.
 
     A constant that comes through a delay, or acts after the threshold test, becomes one that is there from the first
     step on (`early_constants`).
@@ -48,10 +49,11 @@ def fold(network: Network) -> Network:
 
     for p in network.projections.values():
         add(p, (p,))
-    populations = dict(network.populations)
-    for name in [p.name for p in populations.values() if p.kind == "passthrough"]:
+    populations, heard = dict(network.populations), set(network.heard())
+    for name in [p.name for p in populations.values() if p.kind == "passthrough" and p.name not in heard]:
         into, out = list(onto[name].values()), list(leaving[name].values())
-        if not into or any(p.rule is not None for p, _ in into + out) or any(p.source == name for p, _ in into):
+        own = any(p.rule is not None or p.short_term is not None for p, _ in into + out)
+        if not into or own or any(p.source == name for p, _ in into):
             continue
         del populations[name]
         for p, _ in into + out:
@@ -66,6 +68,8 @@ def fold(network: Network) -> Network:
 def folded_for(network: Network, backend: str) -> Folded:
     """The network without its relays, for a backend that has none. Raises NetworkError where an output reads one.
 
+    Such a backend has no short-term plasticity either, and that is refused, too.
+
     Parameters
     ----------
     network : Network
@@ -73,6 +77,10 @@ def folded_for(network: Network, backend: str) -> Folded:
     backend : str
         The backend's name, for the message.
     """
+    for q in network.projections.values():
+        if q.short_term is not None:
+            text = f"found u {q.short_term.u:g}; allowed on backend {backend!r}: none"
+            raise NetworkError(f"projection {q.name!r}: short_term: {text}")
     found = fold(network)
     for port in network.outputs:
         name = network.output_sources[port.name]

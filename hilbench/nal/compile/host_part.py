@@ -35,6 +35,8 @@ def beside_chip(network: Network, backend: str, *, all_readouts: bool = False) -
         where = f"projection {q.name!r}"
         if q.rule is not None and not isinstance(q.rule, PES):
             raise NetworkError(f"{where}: rule: found {type(q.rule).__name__}; {allowed}: PES onto a readout")
+        if q.rule is not None and (more := q.rule.beyond_basics):
+            raise NetworkError(f"{where}: rule: found PES with {more[0]}; {allowed}: PES with a modulator from outside")
         if q.source in beside and q.target not in beside:
             raise NetworkError(f"{where}: source: found {q.source!r}, which does not spike; {allowed}: what spikes")
     if len(found) == len(network.populations):

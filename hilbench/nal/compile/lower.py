@@ -17,6 +17,7 @@ from hilbench.nal.model.columns import table_of
 from hilbench.nal.model.network import Network
 from hilbench.nal.model.neurons import Population, step_constants
 from hilbench.nal.model.projection import Projection
+from hilbench.nal.model.short_term import release_constants
 from hilbench.types import Probes
 
 
@@ -55,7 +56,7 @@ def lower(network: Network, probes: Probes) -> Lowered:
         readouts=np.concatenate([*readouts, np.zeros(0, np.int64)]).astype(np.int64),
         n_slots=1 << max((p.max_delay_steps for p in ordered), default=0).bit_length(),
         n_mark_slots=_mark_slots(network),
-        synapses=[_synapses(p) for p in ordered],
+        synapses=[_synapses(p, network.dt_s) for p in ordered],
     )
 
 
@@ -191,11 +192,12 @@ def _traits(p: Population, network: Network) -> dict[str, float]:
     }
 
 
-def _synapses(p: Projection) -> Synapses:
+def _synapses(p: Projection, dt_s: float) -> Synapses:
     weights = p.weights.data.astype(np.float32, copy=False) if p.rule is None else p.weights.data.astype(np.float64)
     delays = None if isinstance(p.delay_steps, int) else p.delay_steps
     starts = p.weights.indptr.astype(np.int64)
-    return Synapses(starts, np.ascontiguousarray(p.weights.indices, np.int32), weights, delays)
+    tiring = None if p.short_term is None else np.array(release_constants(p.short_term, dt_s))
+    return Synapses(starts, np.ascontiguousarray(p.weights.indices, np.int32), weights, delays, tiring)
 
 
 def _projection_rows(ordered: list[Projection], network: Network, at: dict[str, int]) -> Iterator[dict[str, int]]:

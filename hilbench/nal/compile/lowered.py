@@ -86,6 +86,7 @@ class Synapses:
     targets: NDArray  # (n_synapses,) int32, within the target population
     weights: NDArray  # (n_synapses,) float32; float64 where they learn
     delays: NDArray | None  # (n_synapses,) uint16 where they differ
+    short_term: NDArray | None = None  # (4,) float64, ReleaseConstants
 
 
 @dataclass(slots=True, eq=False)

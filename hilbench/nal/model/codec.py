@@ -25,6 +25,7 @@ from hilbench.nal.model.network import MAX_NEURONS, Network
 from hilbench.nal.model.neurons import PARAMETERS, Behaviour, Integrator, Kind, Population
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.model.rule import Rule
+from hilbench.nal.model.short_term import ShortTerm
 from hilbench.types import LawProgram, Name, Port, Program
 
 MAX_NODES = 100_000
@@ -64,7 +65,7 @@ class _Form(Struct, frozen=True, forbid_unknown_fields=True):
     settings: dict[Name, Any]
 
 
-class _Projection(Struct, frozen=True, forbid_unknown_fields=True):
+class _Projection(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     name: Name
     source: Name
     target: Name
@@ -77,6 +78,7 @@ class _Projection(Struct, frozen=True, forbid_unknown_fields=True):
     after_threshold: bool
     rule: dict[str, Any] | None
     form: _Form | None
+    short_term: ShortTerm | None = None
 
 
 class _Network(Struct, frozen=True, tag="network", forbid_unknown_fields=True):
@@ -123,6 +125,7 @@ def _pack_projection(p: Projection) -> _Projection:
         _raw(p.weights.data, "<f4"), None if p.bias is None else _raw(p.bias, "<f4"),
         p.delay_steps if isinstance(p.delay_steps, int) else _raw(p.delay_steps, "<u2"),
         p.after_threshold, rule_to_dict(p.rule), None if p.form is None else _pack_form(p.form),
+        p.short_term,
     )  # fmt: skip
 
 
@@ -237,7 +240,7 @@ def check_modulators(network: Network, stated: tuple[Port, ...]) -> None:
         The modulator ports that a file, or a message, gives.
     """
     rules = [p.rule for p in network.populations.values()] + [q.rule for q in network.projections.values()]
-    named = {rule.modulator for rule in rules if rule is not None} - {None}
+    named = {rule.modulator for rule in rules if rule is not None and rule.modulator_is == "port"} - {None}
     if network.modulators != stated or {port.name for port in stated} != named:
         raise NetworkError("modulators: they are not the ones that the rules name")
 
@@ -251,7 +254,7 @@ def _connect(network: Network, p: _Projection) -> None:
     network.connect(
         p.source, p.target, _matrix(p), bias=None if p.bias is None else _array(p.bias, "<f4", p.shape[0], p.name),
         delay_steps=delay_steps, after_threshold=p.after_threshold, rule=rule_from_dict(p.rule), name=p.name,
-        form=None if p.form is None else _form(p.form, p.name), bulk=True,
+        form=None if p.form is None else _form(p.form, p.name), short_term=p.short_term, bulk=True,
     )  # fmt: skip
     if network.projections[p.name].weights.nnz * 4 != len(p.weights):
         raise ProtocolError(f"projection {p.name!r}: synapses stand twice, or are 0 without a rule")

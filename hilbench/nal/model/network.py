@@ -15,6 +15,7 @@ import scipy.sparse
 from numpy.typing import ArrayLike
 
 from hilbench.errors import NetworkError, allowed_hint
+from hilbench.nal.model.accept import accepted
 from hilbench.nal.model.add import AddPopulations, Size
 from hilbench.nal.model.arrays import delays, make_port, per_neuron, read_shape, sparse
 from hilbench.nal.model.firing import check_decay, check_it_can_be_silent
@@ -31,7 +32,8 @@ from hilbench.nal.model.neurons import (
     read_parameters,
 )
 from hilbench.nal.model.projection import Projection
-from hilbench.nal.model.rule import Rule, accepted
+from hilbench.nal.model.rule import Rule
+from hilbench.nal.model.short_term import ShortTerm, accepted_short_term
 from hilbench.types import Port
 
 MAX_NEURONS = 50_000_000
@@ -191,11 +193,13 @@ class Network(AddPopulations):
         rule: Rule | None = None,
         name: str | None = None,
         form: Form | None = None,
+        short_term: ShortTerm | None = None,
         bulk: bool = False,
     ) -> str:
         """Add synapses from a port or a population onto a population.
 
-        Zeros are no synapses, unless a rule may change them. A rule's modulator becomes a port.
+        Zeros are no synapses, unless a rule may change them. A rule's modulator becomes a port, unless it is a
+        population.
 
         Parameters
         ----------
@@ -217,6 +221,8 @@ class Network(AddPopulations):
             The projection's name; SOURCE_to_TARGET without one.
         form : Form, optional
             How a graph writes these weights.
+        short_term : ShortTerm, optional
+            How the synapses tire and facilitate with each spike.
         bulk : bool
             For a caller that adds many: their matrices are kept without a copy, and loops without delay are left to
             one call of `order` after the last of them.
@@ -233,7 +239,10 @@ class Network(AddPopulations):
                 f"{where}: after_threshold: found True; allowed onto {target!r}, which has no membrane: False"
             )
         before = self.modulators
-        projection = Projection(name, source, target, matrix, constant, steps, after_threshold, form=form)
+        short_term = accepted_short_term(short_term, *self._sends(source), where)
+        projection = Projection(
+            name, source, target, matrix, constant, steps, after_threshold, form=form, short_term=short_term
+        )
         if rule is not None:
             projection = replace(projection, rule=self.take_rule(rule, projection, where))
         if not bulk and self._closes_loop(projection):
@@ -288,6 +297,14 @@ class Network(AddPopulations):
         """The projections that lead from a population or an input port, in the network's order."""
         return [self.projections[name] for name in self._leaving.of(self.projections, source)]
 
+    def heard(self) -> list[str]:
+        """The populations that rules hear, as modulators or gates, in the network's order."""
+        parts: list[Projection | Population] = [*self.projections.values(), *self.populations.values()]
+        rules = [p.rule for p in parts if p.rule is not None]
+        inside = {rule.modulator for rule in rules if rule.modulator_is == "population"}
+        named = inside | {rule.gate for rule in rules}
+        return [name for name in self.populations if name in named]
+
     def _closes_loop(self, p: Projection) -> bool:
         """Whether what this projection brings comes back to its source within a step."""
         if p.source not in self.populations or not p.at_once:
@@ -311,13 +328,20 @@ class Network(AddPopulations):
             raise NetworkError(f"{where}: source: found {source!r}; {allowed_hint(source, names)}")
         return self.populations[source].size
 
+    def _sends(self, source: str) -> tuple[bool, bool]:
+        """Whether a source sends graded spikes, and whether it sends spikes or events at all."""
+        if port := self.port(source):
+            return False, port.kind == "events"
+        p = self.populations[source]
+        return p.behaviour.spikes == "graded", p.spiking
+
     def _target_size(self, target: str, where: str) -> int:
         if target not in self.populations:
             raise NetworkError(f"{where}: target: found {target!r}; {allowed_hint(target, self.populations)}")
         return self.populations[target].size
 
     def take_rule(self, rule: Rule, part: Projection | Population, where: str) -> Rule:
-        """Check that a rule can stand here, and give its modulator a port. Returns it with plain numbers.
+        """Check that a rule can stand here, and give a modulator from outside a port. Returns it with plain numbers.
 
         Parameters
         ----------
@@ -330,7 +354,7 @@ class Network(AddPopulations):
         """
         moves: Literal["weights", "thresholds"] = "weights" if isinstance(part, Projection) else "thresholds"
         rule = accepted(rule, self, part, moves, where)
-        if rule.modulator is None:
+        if rule.modulator is None or rule.modulator_is == "population":
             return rule
         size = rule.modulator_size(self, part)
         known = self._modulators.of(self.modulators).get(rule.modulator)

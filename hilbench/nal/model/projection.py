@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hilbench.nal.model.forms import Form
 from hilbench.nal.model.rule import Rule
+from hilbench.nal.model.short_term import ShortTerm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +32,7 @@ class Projection:
     """Whether what arrives acts after the threshold test of its step, instead of before the membrane's update."""
     rule: Rule | None = None
     form: Form | None = None
+    short_term: ShortTerm | None = None
 
     def __post_init__(self) -> None:
         w = self.weights

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.errors import NetworkError
 from hilbench.types import Name
 
 Seconds = Annotated[float, Meta(gt=0, le=1e9)]
@@ -18,6 +16,10 @@ Amplitude = Annotated[float, Meta(ge=-1e9, le=1e9)]
 """How much one spike, or a pair, changes a weight; of either sign."""
 Rate = Annotated[float, Meta(ge=0, le=1e9)]
 """A learning rate."""
+
+
+MOST_DELAYS = 64
+"""How many different delays the synapses of one rule may have: each takes room for all sources and targets."""
 
 
 class Nothing(NamedTuple):
@@ -29,6 +31,14 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     modulator: Name | None = None
     """The signal that drives it, one value per target neuron unless the rule says otherwise."""
+    modulator_is: Literal["port", "population"] = "port"
+    """Where it comes from: outside, through a port of the network, or a population of this name."""
+    modulator_gain: tuple[Amplitude | tuple[Amplitude, ...], ...] | None = None
+    """For each target neuron, what the modulator is multiplied by: a number where all share one modulator, else a row
+    of numbers, one for each of its values, whose products are added up."""
+    gate: Name | None = None
+    """A population of one neuron: weights or thresholds change only while its value is above `gate_above`."""
+    gate_above: Amplitude = 0.0
     w_min: float | None = None
     """Lower bound of what it changes."""
     w_max: float | None = None
@@ -53,6 +63,22 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     for a weight w, s arriving spikes, z spikes of the target, and the target's `drive` d. Learning off, only traces
     count. A rule that moves thresholds has change(c, z) alone, the threshold's change."""
+
+    @property
+    def pooled(self) -> str | None:
+        """The population whose mean spikes move all thresholds alike; None where each neuron's own move its own."""
+        return None
+
+    @property
+    def beyond_basics(self) -> list[str]:
+        """What of it a target that has this rule may still lack, in words."""
+        asked = {
+            f"the population {self.modulator!r} as its modulator": self.modulator_is == "population",
+            "modulator_gain": self.modulator_gain is not None,
+            f"the gate {self.gate!r}": self.gate is not None,
+            f"the rate of {self.pooled!r}": self.pooled is not None,
+        }
+        return [what for what, there in asked.items() if there]
 
     def refuses(self, network: Any, part: Any) -> str | None:
         """Why the rule cannot stand here, to follow the rule's name; None when it can.
@@ -80,7 +106,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         part : Projection or Population
             What it changes.
         """
-        return network.populations[part.target].size
+        gain = gains(self)
+        return network.populations[part.target].size if gain is None else gain.shape[1]
 
     def feedback(self, network: Any, part: Any) -> NDArray | str | None:
         """(n_target, modulator size) weights from modulator to neurons, or the projection whose transpose they are.
@@ -94,7 +121,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         part : Projection
             What it changes.
         """
-        return None
+        return gains(self)
 
     def constants(self, network: Any, part: Any) -> tuple[float, ...]:
         """What the functions below take as `c`: a NamedTuple of floats.
@@ -206,6 +233,15 @@ def bounds(rule: Rule) -> tuple[float, float]:
     return -np.inf if rule.w_min is None else rule.w_min, np.inf if rule.w_max is None else rule.w_max
 
 
+def gains(rule: Rule) -> NDArray | None:
+    """`modulator_gain` as (n_target, modulator size) float64; None where the rule has none."""
+    if rule.modulator_gain is None:
+        return None
+    rows = [row if isinstance(row, tuple) else (row,) for row in rule.modulator_gain]
+    longest = max(map(len, rows), default=0)
+    return np.array([(*row, *[np.nan] * (longest - len(row))) for row in rows]).reshape(len(rows), longest)
+
+
 def _misplaced(rule: Rule, network: Any, p: Any) -> str | None:
     port, target = network.port(p.source), network.populations[p.target]
     spiking = port.kind == "events" if port is not None else network.populations[p.source].spiking
@@ -214,8 +250,8 @@ def _misplaced(rule: Rule, network: Any, p: Any) -> str | None:
     if target.kind not in rule.targets:
         why = "" if target.spiking else ", which does not spike"
         return f"learns onto {', '.join(rule.targets)}; {p.target!r} is a {target.kind}{why if rule.by_spikes else ''}"
-    if not isinstance(p.delay_steps, int):
-        return "needs one delay for all synapses of its projection; allowed: a projection for each delay"
+    if (n_delays := 1 if isinstance(p.delay_steps, int) else np.unique(p.delay_steps).size) > MOST_DELAYS:
+        return f"has synapses with {n_delays} different delays; allowed: {MOST_DELAYS}, or several projections"
     if p.form is not None and p.form.kind != "linear":
         return f"changes weights one by one; those of a {p.form.kind} are shared or fixed"
     return None
@@ -240,37 +276,3 @@ def out_of_bounds(rule: Rule, values: NDArray) -> str | None:
     if outside.size:
         return f"starts from {outside[0]:g}; allowed: w_min {low:g} to w_max {high:g}"
     return None
-
-
-def accepted(rule: Rule, network: Any, part: Any, moves: Literal["weights", "thresholds"], where: str) -> Rule:
-    """The rule with plain numbers, where it can stand. Raises NetworkError where it cannot.
-
-    Parameters
-    ----------
-    rule : Rule
-        As its author made it, perhaps with NumPy's numbers.
-    network : Network
-        Where it would learn.
-    part : Projection or Population
-        What it would change.
-    moves : str
-        What of this part a rule can move.
-    where : str
-        What a refusal names.
-    """
-    try:
-        rule = msgspec.convert(msgspec.to_builtins(rule, enc_hook=_plain), type(rule))
-    except (msgspec.ValidationError, TypeError) as error:
-        raise NetworkError(f"{where}: rule: {error}") from None
-    if rule.moves != moves:
-        raise NetworkError(f"{where}: {type(rule).__name__} changes {rule.moves}; allowed: a rule that changes {moves}")
-    if (reason := rule.refuses(network, part)) is not None:
-        raise NetworkError(f"{where}: {type(rule).__name__} {reason}")
-    return rule
-
-
-def _plain(value: Any) -> Any:
-    """One of NumPy's numbers as Python's; rules are often given such."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"found {type(value).__name__}; allowed: numbers, names and true or false")

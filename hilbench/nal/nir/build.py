@@ -137,7 +137,7 @@ def _add_projection(network: Network, graph: Graph, shapes: Shapes, name: str, e
     network.connect(
         entry.source, entry.target, found.weights, bias=found.bias, delay_steps=delay,
         after_threshold=entry.after_threshold, rule=rule_from_dict(entry.rule), name=name,
-        form=_form(found, entry, delay, network.dt_s), bulk=True,
+        form=_form(found, entry, delay, network.dt_s), short_term=entry.short_term, bulk=True,
     )  # fmt: skip
 
 

@@ -210,5 +210,5 @@ def _projection(p: Projection, metadata: dict[str, Any]) -> ProjectionEntry:
     return ProjectionEntry(
         source=p.source, target=p.target, form=None if p.form is None else p.form.kind,
         delay_steps=delay if isinstance(delay, int) else "array", after_threshold=p.after_threshold,
-        rule=rule_to_dict(p.rule), stored=stored,
+        rule=rule_to_dict(p.rule), stored=stored, short_term=p.short_term,
     )  # fmt: skip

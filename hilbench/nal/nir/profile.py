@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from hilbench.errors import NetworkError
 from hilbench.nal.model.forms import FormKind
 from hilbench.nal.model.neurons import Integrator, Kind
+from hilbench.nal.model.short_term import ShortTerm
 from hilbench.nal.nir.graph import KEY, Graph
 from hilbench.types import Name, Port
 
@@ -54,6 +55,7 @@ class ProjectionEntry(NodeEntry, frozen=True):
     rule: dict[str, Any] | None = None
     stored: Stored = "nonzero"
     """Which entries of a dense matrix are synapses; `mask` stands under the key hilbench.mask.NAME."""
+    short_term: ShortTerm | None = None
 
 
 class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,6 +6,9 @@ speed, so that it rests where the mean rate is `target_rate_hz`:
 
     dv_threshold = step (z - target_rate_hz dt),    z spikes in this step
 
+With `rate_of` all thresholds move alike, by the mean z over the neurons of that population: its own name makes one
+threshold that the population shares, another name a threshold that follows another population's rate.
+
 Threshold changes count as weight updates, one per neuron and step while learning is on.
 """
 
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 from msgspec import Meta
 
 from hilbench.nal.model.rule import Rule
+from hilbench.types import Name
 
 if TYPE_CHECKING:
     from hilbench.nal.model.network import Network
@@ -36,6 +40,13 @@ class Homeostatic(Rule, frozen=True, kw_only=True):
     target_rate_hz: Annotated[float, Meta(gt=0, le=1e6)]
     step: Annotated[float, Meta(gt=0, le=1e9)] = 1e-3
     """How far one spike lifts the threshold."""
+    rate_of: Name | None = None
+    """A population whose mean rate moves all thresholds alike; None: each neuron's own rate moves its own."""
+
+    @property
+    def pooled(self) -> str | None:
+        """The population whose mean spikes `change` takes."""
+        return self.rate_of
 
     moves: ClassVar[Literal["weights", "thresholds"]] = "thresholds"
 

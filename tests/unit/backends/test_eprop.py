@@ -10,6 +10,7 @@ import pytest
 from hilbench import plugins
 from hilbench.nal import Network
 from hilbench.nal.rules.eprop import EProp
+from hilbench.nal.rules.eprop_rate import EPropRate
 from hilbench.seeding import stream
 from hilbench.types import EVENT, Probes, Tick
 
@@ -29,7 +30,7 @@ def engine(request):
     return make(request.param)
 
 
-def recurrent(adapt_step=0.0, reset_at="now", amplitude=1.0, rate=1e-3, **rule) -> Network:
+def recurrent(adapt_step=0.0, reset_at="now", amplitude=1.0, rate=1e-3, kind=EProp, **rule) -> Network:
     """Event lines into a recurrent population, both plastic, and a readout that is not.
 
     A large amplitude goes with small weights, so the learning rate of the recurrent ones falls with its square.
@@ -45,9 +46,9 @@ def recurrent(adapt_step=0.0, reset_at="now", amplitude=1.0, rate=1e-3, **rule) 
     net.connect("a", "y", random.normal(0, 1 / amplitude, (N_OUT, N)), name="out")
     learns = {"modulator": "error", "readout": "out", "dampening": GAMMA} | rule
     into = random.normal(0.25, 0.25, (N, N_IN))
-    net.connect("e", "a", into, rule=EProp(learning_rate=rate, **learns), delay_steps=3, name="in")
+    net.connect("e", "a", into, rule=kind(learning_rate=rate, **learns), delay_steps=3, name="in")
     back = random.normal(0, 0.4 / amplitude, (N, N))
-    learns = EProp(learning_rate=rate / amplitude**2, **learns)
+    learns = kind(learning_rate=rate / amplitude**2, **learns)
     net.connect("a", "a", back, rule=learns, delay_steps=1, name="rec")
     return net
 
@@ -98,13 +99,18 @@ def forward(p, spikes):
     return z, psi
 
 
-def backward(p, spikes, z, psi, errors):
-    """dE/dW of input and recurrent weights, for E with dE/dy[t] = errors[t], from the last step to the first."""
+def backward(p, spikes, z, psi, errors, pulls=None):
+    """dE/dW of input and recurrent weights, for E with dE/dy[t] = errors[t], from the last step to the first.
+
+    `pulls` (N_STEPS, N) is dE/dz[t] beside the readout's.
+    """
+    pulls = np.zeros((N_STEPS, N)) if pulls is None else pulls
     gradient = {"in": np.zeros((N, N_IN)), "rec": np.zeros((N, N))}
     by_y, by_v, by_a = np.zeros(N_OUT), np.zeros(N), np.zeros(N)
     for t in reversed(range(N_STEPS)):
         by_y = errors[t] + p.kappa * by_y
         by_z = p.out_gain * p.amplitude * p.weights["out"].T @ by_y + by_a  # and not through rec, nor through the reset
+        by_z = by_z + pulls[t]
         by_a = p.rho * by_a - p.beta * psi[t] * by_z
         by_v = psi[t] * by_z + p.alpha * by_v
         if t >= 3:
@@ -172,3 +178,41 @@ def test_eprop_learns_to_draw_a_pattern(engine):
             total += float(((y - wanted[t]) ** 2).mean())
         losses.append(total / N_STEPS)
     assert losses[-1] < 0.5 * losses[0], losses
+
+
+@pytest.mark.parametrize("adapt_step", [0.0, 0.25])
+def test_the_rates_pull_is_that_of_back_propagation_too(engine, adapt_step):
+    """E_reg = 1/2 sum (f - f*)^2 in each step, whose local gradient takes dE_reg/dz[t] = c (f - f*)."""
+    regular = {"kind": EPropRate, "target_rate_hz": 40.0, "rate_weight": 0.05, "rate_tau_s": 0.08}
+    net, spikes = recurrent(adapt_step, **regular), inputs()
+    errors = np.random.default_rng(5).normal(size=(N_STEPS, N_OUT)).astype(np.float32)
+    errors[::3] = 0  # the rate pulls there, too
+    p = parameters(net)
+    z, psi = forward(p, spikes)
+    rates = np.zeros((N_STEPS + 1, N))
+    for t in range(N_STEPS):
+        rates[t + 1] = np.exp(-DT_S / 0.08) * rates[t] + (1 - np.exp(-DT_S / 0.08)) * z[t] / DT_S
+    pulls = 0.05 * (rates[1:] - 40.0)
+    expected = backward(p, spikes, z, psi, errors.astype(float), pulls)
+    without = backward(p, spikes, z, psi, errors.astype(float))
+    rate = 5e-9 / (DT_S * max(np.abs(gradient).max() for gradient in expected.values()))
+    run(engine, recurrent(adapt_step, rate=rate, **regular), spikes, errors)
+    for name, gradient in expected.items():
+        moved = engine.snapshot()[f"weights/{name}"].reshape(gradient.T.shape).T - p.weights[name]
+        np.testing.assert_allclose(-moved / (rate * DT_S), gradient, rtol=1e-6, atol=1e-6 * np.abs(gradient).max())
+        assert np.abs(gradient - without[name]).max() > 0.1 * np.abs(gradient).max()
+
+
+def test_the_rates_pull_alone_brings_neurons_to_their_target(engine):
+    net = recurrent(rate=2e-3, kind=EPropRate, target_rate_hz=60.0, rate_weight=1.0, rate_tau_s=0.2)
+    spikes, quiet = inputs(), np.zeros((N_STEPS, N_OUT), np.float32)
+    _, before = run(engine, net, spikes, quiet, learning=False)
+    engine.load(net, net.dt_us, Probes())
+    late = np.zeros(N)
+    for k in range(24):
+        for t in range(N_STEPS):
+            here = np.array([(0, i) for i in np.flatnonzero(spikes[t])], EVENT)
+            reply = engine.step(Tick(k * N_STEPS + t, events=here, modulators=quiet[0]))
+            late[reply.events["address"]] += k >= 20
+    before_hz, late_hz = before.sum(axis=0) / (N_STEPS * DT_S), late / (4 * N_STEPS * DT_S)
+    assert np.abs(late_hz - 60).mean() < 0.4 * np.abs(before_hz - 60).mean()

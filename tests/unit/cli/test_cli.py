@@ -13,7 +13,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.bridge.transport.spin import DEVICE_SPIN_S
-from hilbench.cli import COMMANDS, main
+from hilbench.cli import COMMANDS, function_of, main
 from hilbench.cli._shared import print_json
 from hilbench.cli.impair import _settled
 
@@ -202,7 +202,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 NEEDED = {
     "new": ("scenario, plant, controller", "NAME"), "check": ("SCENARIO|NETWORK.nir",), "run": ("SCENARIO",),
-    "replay": ("RUN",), "evaluate": ("SUITE",), "events": ("RUN",),
+    "replay": ("RUN",), "render": ("SCENARIO|RUN",), "evaluate": ("SUITE",), "events": ("RUN",),
     "schema": ("run, summary, simulation, scenario",), "program": ("SCENARIO",), "import": ("NETWORK",),
     "simulate": ("NETWORK",), "device": ("install", "NAME"), "impair": ("--device",), "keys": ("new", "FOLDER"),
     "compile": ("NETWORK", "--target"), "build": ("DEVICE", "NETWORK", "-o"), "meter": ("RUN",),
@@ -229,8 +229,8 @@ def test_whatever_is_missing_is_named_in_one_line_however_wide_the_terminal_is(
 
 
 def test_no_other_command_needs_anything() -> None:
-    for name, command in COMMANDS.items():
-        bare = [p for p in signature(command).parameters.values() if p.default is p.empty]
+    for name in COMMANDS:
+        bare = [p for p in signature(function_of(name)).parameters.values() if p.default is p.empty]
         assert len(bare) == len(NEEDED.get(name, ())) or name == "report", name  # it says itself what it lacks
 
 

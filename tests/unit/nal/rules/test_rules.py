@@ -13,10 +13,13 @@ from hilbench.nal.model.codec import pack, unpack
 from hilbench.nal.model.forms import Form
 from hilbench.nal.model.learnt import learnt
 from hilbench.nal.rules.eprop import EProp
+from hilbench.nal.rules.eprop_rate import EPropRate
 from hilbench.nal.rules.homeostatic import Homeostatic
 from hilbench.nal.rules.pes import PES
 from hilbench.nal.rules.rstdp import RSTDP
 from hilbench.nal.rules.stdp import STDP
+from hilbench.nal.rules.stdp_inhibitory import STDPInhibitory
+from hilbench.nal.rules.stdp_nearest import STDPNearest
 from hilbench.nal.rules.triplet import Triplet
 from hilbench.types import Probes
 
@@ -40,6 +43,7 @@ def small() -> Network:
 
 
 EPROP = EProp(modulator="error", readout="out")
+EPROP_RATE = EPropRate(modulator="error", readout="out", target_rate_hz=20.0, rate_weight=0.1)
 PES_ERROR = PES(modulator="error")
 REFUSED = {
     "values": (STDP(), "x", "a", {}, "STDP learns from spikes; 'x' sends values"),
@@ -47,7 +51,6 @@ REFUSED = {
     "readout": (STDP(), "a", "y", {}, "learns onto lif, if, cuba_lif; 'y' is a li, which does not spike"),
     "relay": (Triplet(), "e", "relay", {}, "'relay' is a passthrough, which does not spike"),
     "PES onto spikes": (PES_ERROR, "e", "a", {}, "PES learns onto li, cuba_li; 'a' is a lif"),
-    "delays": (STDP(), "e", "a", {"delay_steps": [[0, 1], [2, 3]]}, "one delay for all synapses"),
     "shared": (STDP(), "e", "a", {"form": Form("conv1d", (1, 2), (1, 2))}, "those of a conv1d are shared"),
     "bounds": (STDP(w_min=1.0, w_max=1.0), "e", "a", {}, "w_min 1.0 and w_max 1.0; allowed: the first below"),
     "soft without": (STDP(w_min=None, softness=1.0), "e", "a", {}, "softness 1.0; allowed: 0 without both"),
@@ -99,6 +102,9 @@ def everything() -> Network:
     for name, rule in (("stdp", STDP()), ("triplet", Triplet(softness=0.5)), ("rstdp", RSTDP(modulator="reward"))):
         net.connect("e", "a", ONES / 2, rule=rule, name=name)
     net.connect("e", "a", ONES, rule=EPROP, name="eprop")
+    net.connect("e", "a", ONES, rule=EPROP_RATE, name="eprop_rate")
+    net.connect("e", "a", ONES / 2, rule=STDPNearest(), name="nearest")
+    net.connect("e", "a", -ONES / 2, rule=STDPInhibitory(), name="inhibitory")
     net.connect("e", "y", ONES, rule=PES_ERROR, name="pes")
     return net
 

@@ -34,12 +34,12 @@ def kernels(name: str, *sources: Path) -> ModuleType:
     name : str
         The module's full name.
     *sources : Path
-        Files outside this folder whose text the kernels depend on.
+        Files outside the module's folder whose text the kernels depend on.
     """
     spec = find_spec(name)
     assert spec is not None
     assert spec.origin is not None  # callers name modules of this package
-    with disk_cache(Path(spec.origin), *sources):
+    with disk_cache(*beside(Path(spec.origin)), *sources):
         return import_module(name)
 
 
@@ -47,16 +47,21 @@ def kernels(name: str, *sources: Path) -> ModuleType:
 def disk_cache(*sources: Path) -> Iterator[None]:
     """Keep on disk, where possible, the kernels that are defined or compiled inside this context.
 
-    numba's own cache checks one file only. The key has the text of this folder's files and of `sources` too.
+    numba's own cache checks one file only. The key has the text of `sources`, and of the files that keep the kernels.
     """
     from numba import config
 
-    from hilbench.backends._numba.kept import kept_in
+    from hilbench.compiled.kept import kept_in
 
-    files = (*sorted(Path(__file__).parent.glob("*.py")), *sources)
+    files = (*beside(Path(__file__)), *sources)
     key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     with kept_in(cache_folder(config.CACHE_DIR, key)):
         yield
+
+
+def beside(file: Path) -> list[Path]:
+    """A module's file and all others in its folder."""
+    return sorted(file.parent.glob("*.py"))
 
 
 @cache

@@ -16,7 +16,7 @@ from numba import config
 from numba.core import ccallback, dispatcher
 from numba.core.caching import FunctionCache, NullCache
 
-log = logging.getLogger("hilbench.backends._numba.cache")
+log = logging.getLogger("hilbench.compiled.cache")
 MAKERS: tuple[Any, ...] = (dispatcher, ccallback)  # Any: a name in these modules is replaced below
 """Where numba makes a cache for a function that is compiled with `cache=True`."""
 
@@ -29,6 +29,8 @@ class Kept(FunctionCache):
 
         Parameters
         ----------
+        sig : tuple of numba types
+            The signature.
         target_context : numba target context
             What the code is compiled for.
         """
@@ -48,6 +50,8 @@ class Kept(FunctionCache):
 
         Parameters
         ----------
+        sig : tuple of numba types
+            The signature.
         data : CompileResult
             What numba made of it.
         """
@@ -65,6 +69,8 @@ class Unkept(NullCache):
 
         Parameters
         ----------
+        sig : tuple of numba types
+            The signature.
         target_context : numba target context
             What the code is compiled for.
         """

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 import hilbench
-from hilbench.backends._numba import kept
-from hilbench.backends._numba.cache import cache_folder
+from hilbench.compiled import kept
+from hilbench.compiled.cache import cache_folder
 
 SMALL = """
 import sys
 from pathlib import Path
-from hilbench.backends._numba.cache import disk_cache
+from hilbench.compiled.cache import disk_cache
 with disk_cache():
     from small import twice
 print(twice(21), sum(twice.stats.cache_hits.values()), sum(twice.stats.cache_misses.values()))
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_told_and_made_anew(start, tmp_path, ending):
 
 LIMITED = """
 import resource
-from hilbench.backends._numba import cache
+from hilbench.compiled import cache
 cache.ROOM_BYTES = {room}
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 """
@@ -112,7 +112,7 @@ def test_a_cache_that_cannot_be_written_to_is_copied_for_all_later_starts(start,
     cache = tmp_path / "cache"
     start()
     refuse = (
-        "from hilbench.backends._numba import cache\n"
+        "from hilbench.compiled import cache\n"
         "check = cache._check_room\n"
         "def refuse(folder):\n"
         f"    if str(folder).startswith({str(cache)!r}):\n"

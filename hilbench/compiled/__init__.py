@@ -1,0 +1,1 @@
+"""What numba compiles is kept on disk: backends and sensors compile, and must not know each other."""
