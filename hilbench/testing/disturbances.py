@@ -65,8 +65,9 @@ def history(disturbance: Disturbance, traits: Traits, level: float, seed: int) -
     disturbance.level = level
     loads = Loads(0.0, [0.0] * len(traits.joints))
     disturbance.load(loads)
-    span, found = Span(0, PERIOD_US, level=level, period_us=PERIOD_US), []
+    found = []
     for step in range(N_STEPS):
+        span = Span(0, PERIOD_US, level=level, period_us=PERIOD_US, start_us=step * PERIOD_US)
         now, events = undisturbed(traits, step)
         disturbance.sense(now.sensed)
         disturbance.actuate(now.forces)

@@ -33,6 +33,8 @@ class Traits(NamedTuple):
     """The link whose mass a payload adds to."""
     event_sensors: tuple[EventSensor, ...] = ()
     """Its event sensors, whose addresses lie side by side in this order."""
+    step_s: float = 0.001
+    """The physics step: values are sensed, and actuators act, once in each."""
 
 
 @dataclass(slots=True)
@@ -57,6 +59,8 @@ class Span(NamedTuple):
     """By how much the level grows in a microsecond, up to 1."""
     period_us: int = 0
     """The whole window."""
+    start_us: int = 0
+    """When the window starts, in plant time; below 0 within the first period."""
 
     def levels(self, events: Events) -> NDArray[np.float64]:
         """The level at each event, from 0 to 1; 0 where the disturbance does not act, (n,)."""
@@ -155,3 +159,19 @@ def spread(given: Any, names: Sequence[str], absent: float, where: str) -> tuple
     if len(given) != len(names):
         raise ScenarioError(f"{where}: found {len(given)} values, expected {len(names)}: {', '.join(names)}")
     return given
+
+
+def require_actuators(kind: str, traits: Traits, where: str) -> None:
+    """Raise ScenarioError for a plant whose actions have no strength.
+
+    Parameters
+    ----------
+    kind : str
+        The disturbance that needs it.
+    traits : Traits
+    where : str
+        The place in the scenario, for messages.
+    """
+    if not traits.actuators:
+        text = f"{kind} needs actions that are numbers; this plant's are choices, without a strength"
+        raise ScenarioError(f"{where}: {text}")

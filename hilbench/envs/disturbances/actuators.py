@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, spread
-from hilbench.errors import ScenarioError
+from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, require_actuators, spread
 
 
 class ActuatorGain(Disturbance):
@@ -14,9 +13,7 @@ class ActuatorGain(Disturbance):
         """One for all actuators, a list, or a table by actuator name; 1 changes nothing."""
 
     def fit(self, traits: Traits) -> None:
-        if not traits.actuators:
-            text = "actuator_gain needs actions that are numbers; this plant's are choices, without a strength"
-            raise ScenarioError(f"{self.where}: {text}")
+        require_actuators("actuator_gain", traits, self.where)
         self._factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
 
     def actuate(self, forces: list[float]) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hilbench.envs.disturbances._base import Disturbance, Finite, NotNegative, Timing, Traits, spread
-from hilbench.seeding import stream
-
-_NOISE_ROWS = 256
+from hilbench.seeding import Rows, stream
 
 
 class SensorBias(Disturbance):
@@ -38,10 +36,11 @@ class SensorNoise(Disturbance):
     def reset(self, seed: int) -> None:
         # One stream per disturbance: a second noise, or another window of the first, shifts no draw of this one.
         self._random = stream(seed, f"sensor.{self.where}")
-        self._rows: list[list[float]] = []
+        self._noise = Rows(self._draw)
 
     def sense(self, values: list[float]) -> None:
-        if not self._rows:
-            self._rows = (self._random.standard_normal((_NOISE_ROWS, self._std.size)) * self._std).tolist()
-        for index, noise in enumerate(self._rows.pop()):
+        for index, noise in enumerate(self._noise.next()):
             values[index] += self.level * noise
+
+    def _draw(self, n: int) -> list[list[float]]:
+        return (self._random.standard_normal((n, self._std.size)) * self._std).tolist()
