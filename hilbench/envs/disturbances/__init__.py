@@ -3,6 +3,7 @@
 from hilbench.envs.disturbances._base import (
     Disturbance,
     Finite,
+    JointForce,
     Loads,
     NotNegative,
     Seconds,
@@ -18,6 +19,7 @@ __all__ = [
     "EventConfig",
     "EventDisturbance",
     "Finite",
+    "JointForce",
     "Loads",
     "NotNegative",
     "Seconds",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, spread
+from hilbench.envs.disturbances._base import Disturbance, Finite, Loads, Timing, Traits, spread
 from hilbench.errors import ScenarioError
 
 
@@ -18,6 +18,10 @@ class ActuatorGain(Disturbance):
             text = "actuator_gain needs actions that are numbers; this plant's are choices, without a strength"
             raise ScenarioError(f"{self.where}: {text}")
         self._factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
+
+    def load(self, loads: Loads) -> None:
+        for index, factor in enumerate(self._factor):
+            loads.gains[index] *= 1.0 + self.level * (factor - 1.0)
 
     def actuate(self, forces: list[float]) -> None:
         for index, factor in enumerate(self._factor):
