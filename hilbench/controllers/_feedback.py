@@ -16,6 +16,7 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.controllers._arm import arm_model
+from hilbench.controllers.lqr import LQRConfig, cart_pole_gain
 from hilbench.errors import ScenarioError
 from hilbench.types import PlantSpec
 
@@ -53,6 +54,10 @@ class Feedback(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     scale: tuple[float, ...]
     """How far each of them moves from its centre."""
     centre: tuple[float, ...]
+    unmatched: tuple[float, ...] = ()
+    """An error that no force mends: it is unmatched @ observation, and shows a sensor's offset. None when empty."""
+    correction: tuple[float, ...] = ()
+    """What the feedback gains, of each action, by a unit of that offset taken off the sensor."""
 
 
 class Terms:
@@ -94,12 +99,22 @@ def feedback_of(config: FeedbackConfig, plant: PlantSpec, controller: str) -> Fe
     names = plant.obs_names
     if "qdd_ref" in names and "motor_lag_s" in plant.parameters:
         return _beam(config, plant)
+    if "thetadd_ref" in names:
+        return _cart_pole(config, plant, controller)
     if "q_ref_1" in names:
         return _arm(plant, controller)
     raise ScenarioError(f"controller {controller!r} needs a plant with a reference that it knows; this one states none")
 
 
-def _rows(plant: PlantSpec, *rows: dict[str, float]) -> Rows:
+def rows_of(plant: PlantSpec, *rows: dict[str, float]) -> Rows:
+    """A matrix with these entries by observation, and 0 for all others.
+
+    Parameters
+    ----------
+    plant : PlantSpec
+    *rows : dict
+        By the observation's name.
+    """
     return tuple(tuple(row.get(name, 0.0) for name in plant.obs_names) for row in rows)
 
 
@@ -107,13 +122,32 @@ def _beam(config: FeedbackConfig, plant: PlantSpec) -> Feedback:
     p = plant.parameters
     inertia = p["inertia_kg_m2"] + p["tip_kg"] * p["tip_m"] ** 2
     return Feedback(
-        feedback=_rows(plant, {"q": -config.kp, "qd": -config.kd, "q_ref": config.kp, "qd_ref": config.kd}),
-        feedforward=_rows(plant, {"qdd_ref": inertia, "qd_ref": p["damping_n_m_s"]}),
+        feedback=rows_of(plant, {"q": -config.kp, "qd": -config.kd, "q_ref": config.kp, "qd_ref": config.kd}),
+        feedforward=rows_of(plant, {"qdd_ref": inertia, "qd_ref": p["damping_n_m_s"]}),
         inside=False,
         limit=plant.action_high,
         state=("q",),
         scale=(1.2,),
         centre=(0.0,),
+    )
+
+
+def _cart_pole(config: FeedbackConfig, plant: PlantSpec, controller: str) -> Feedback:
+    p = plant.parameters
+    costs = LQRConfig(state_cost=config.state_cost, force_cost=config.force_cost)
+    gain = dict(zip(("x", "xd", "theta", "thetad"), cart_pole_gain(costs, plant, controller).tolist(), strict=True))
+    row = {name: -k for name, k in gain.items()} | {f"{name}_ref": k for name, k in gain.items()}
+    ahead = {"xdd_ref": p["cart_kg"] + p["pole_kg"], "thetadd_ref": p["pole_kg"] * p["pole_m"] / 2}
+    return Feedback(
+        feedback=rows_of(plant, row),
+        feedforward=rows_of(plant, ahead),
+        inside=False,
+        limit=plant.action_high,
+        state=("x", "xd"),
+        scale=(1.0, 1.5),
+        centre=(0.0, 0.0),
+        unmatched=rows_of(plant, {"x": 1.0, "x_ref": -1.0})[0],
+        correction=(gain["theta"],),
     )
 
 
@@ -126,8 +160,8 @@ def _arm(plant: PlantSpec, controller: str) -> Feedback:
         for n, kp, kd in ((1, arm.kp_1, arm.kd_1), (2, arm.kp_2, arm.kd_2))
     ]
     return Feedback(
-        feedback=_rows(plant, *rows),
-        feedforward=_rows(plant, {}, {}),
+        feedback=rows_of(plant, *rows),
+        feedforward=rows_of(plant, {}, {}),
         inside=True,
         limit=plant.action_high,
         state=("q_1", "q_2", "qd_1", "qd_2"),

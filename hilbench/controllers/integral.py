@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of
+from hilbench.controllers._feedback import Feedback, FeedbackConfig, Rows, Terms, feedback_of
 from hilbench.controllers._law import around, law_program
 from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
@@ -30,7 +30,8 @@ class IntegralLawConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The feedback, and what its integral grows by in a control period."""
 
     feedback: Feedback
-    gain: float
+    integrand: Rows
+    """The growth is integrand @ observation."""
 
 
 class IntegralLaw(Law):
@@ -41,11 +42,12 @@ class IntegralLaw(Law):
 
     def reset(self, seed: int) -> None:
         self._terms, self._limit = Terms(self.config.feedback), np.array(self.config.feedback.limit)
+        self._integrand = np.array(self.config.integrand)
         self.integral = np.zeros(self._limit.size)
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
         if learning:
-            grown = self.integral + self.config.gain * self._terms.feedback(values)
+            grown = self.integral + self._integrand @ values[: self._terms.size]
             self.integral = np.clip(grown, -self._limit, self._limit)
         return np.clip(self._terms.command(values) + self.integral, -self._limit, self._limit)
 
@@ -59,5 +61,6 @@ class Integral(Controller):
     @staticmethod
     def build(config: IntegralConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         feedback = feedback_of(config.gains, plant, "integral")
-        law: Any = IntegralLawConfig(feedback=feedback, gain=config.gain_per_s * period_us * 1e-6)
+        integrand = tuple(map(tuple, np.multiply(feedback.feedback, config.gain_per_s * period_us * 1e-6).tolist()))
+        law: Any = IntegralLawConfig(feedback=feedback, integrand=integrand)
         return around(law_program("integral", law, plant), plant, period_us)

@@ -3,6 +3,9 @@
 u = u_ff + u_fb + sum_i d_i a_i(x), with d/dt d_i = -(learning_rate / n) E a_i and E = -u_fb: the rule of MacNeil &
 Eliasmith (2011) with the error of Kawato et al. (1987). The neurons are tuned to states (`_places`), so what is learnt
 at one state stays there while others are visited; a population with broad tuning is little more than an integral.
+
+A sensor's offset is matched by no force, so E does not show it. On the cart-pole a second readout of the same neurons
+learns it from the cart's mean error, with `offset_gain`.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.coders.values import Values, ValuesConfig, direct
+from hilbench.coders.values import Values, ValuesConfig
 from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of
 from hilbench.controllers._places import MapConfig, chosen, lift, preferred_states
 from hilbench.controllers._population import PopulationConfig, rates_hz, tune_along
+from hilbench.errors import ScenarioError
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.seeding import stream
@@ -45,6 +49,10 @@ class PESFeedbackConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unkn
     """Lowest intercept of a neuron: at 0.95 it fires within 0.32 of its state, where the map's radius is 1."""
     intercept_high: Cosine = 0.99
     """Highest intercept: at 0.99 within 0.14."""
+    offset_gain: Annotated[float, Meta(ge=0)] = 0.0
+    """How fast an offset of the cart-pole's angle is learnt from the cart's error, in rad / (m s); 0: not at all."""
+    offset_tau_s: Annotated[float, Meta(gt=0)] = 0.5
+    """Low-pass of that error."""
 
 
 class PESFeedback(Controller):
@@ -55,15 +63,12 @@ class PESFeedback(Controller):
     @staticmethod
     def build(config: PESFeedbackConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         feedback = chosen(config.map, feedback_of(config.gains, plant, "pes_feedback"), plant, "pes_feedback")
-        terms = Terms(feedback)
+        if config.offset_gain and not feedback.unmatched:
+            raise ScenarioError("controller 'pes_feedback' needs a cart-pole with a reference for its offset_gain")
         network = _network(config, feedback, plant, seed)
-        encoder = _StateAndCommand(feedback, terms, plant, period_us)
-        decoder = direct(network.outputs, plant, period_us) if feedback.inside else _SumOfBoth(plant)
-
-        def error(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-            np.negative(terms.feedback(obs), out=modulators)
-
-        return BuiltController(network, encoder, decoder, error, blind_inputs=("state",))
+        learner = _Sum(config, feedback, period_us)
+        encoder = _StateAndCommand(feedback, learner.terms, plant, period_us)
+        return BuiltController(network, encoder, learner, learner.teach, blind_inputs=("state",))
 
 
 def population(
@@ -97,6 +102,10 @@ def _network(config: PESFeedbackConfig, feedback: Feedback, plant: PlantSpec, se
     net.connect(x, neurons, weights, bias=bias, name="encoders")
     rule = PES(modulator="error", learning_rate=config.gain_per_s / square_hz2, pre_tau_s=config.pre_tau_s)
     net.connect(neurons, residual, np.zeros((n_actions, config.n_neurons)), rule=rule, name="decoders")
+    if config.offset_gain:
+        offset = net.readout("offset", 1, tau_s=config.readout_tau_s, units=("rad",))
+        rule = PES(modulator="unmatched", learning_rate=config.offset_gain / square_hz2, pre_tau_s=config.pre_tau_s)
+        net.connect(neurons, offset, np.zeros((1, config.n_neurons)), rule=rule, name="offsets")
     if not feedback.inside:
         command = net.input("command", n_actions, units=plant.action_units)
         # A time constant this far below the step decays to nothing within one: the value passes through.
@@ -124,11 +133,40 @@ class _StateAndCommand(Values):
         return told
 
 
-class _SumOfBoth(Decoder):
-    """The residual and the command, one after the other, added up."""
+class _Sum(Decoder):
+    """What is learnt and the command, one after the other, added up; and the errors that teach.
 
-    def __init__(self, plant: PlantSpec) -> None:
-        self._n = len(plant.action_names)
+    An offset that is learnt is taken off its sensor before the feedback, which is linear: so it adds `correction` times
+    the offset, also to the feedback that teaches.
+    """
+
+    def __init__(self, config: PESFeedbackConfig, feedback: Feedback, period_us: int) -> None:
+        self.terms, self._n, self._inside = Terms(feedback), len(feedback.limit), feedback.inside
+        self._correction = np.array(feedback.correction) if config.offset_gain else None
+        self._unmatched = np.array(feedback.unmatched)
+        self._follow = 1 - np.exp(-period_us * 1e-6 / config.offset_tau_s)
+        self.reset(0)
+
+    def reset(self, seed: int) -> None:
+        self._offset_rad = self._error = 0.0
 
     def decode(self, values: NDArray, events: Events, action: NDArray) -> None:
-        np.add(values[: self._n], values[self._n :], out=action)
+        n = self._n
+        if self._inside:
+            action[...] = values[:n]
+        else:
+            np.add(values[:n], values[-n:], out=action)
+        if self._correction is not None:
+            self._offset_rad = float(values[n])
+            action += self._correction * self._offset_rad
+
+    def teach(
+        self, obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray
+    ) -> None:
+        """Write E = -u_fb and, for an offset, the low-passed error that no force mends."""
+        feedback = self.terms.feedback(obs)
+        if self._correction is not None:
+            self._error += self._follow * (float(self._unmatched @ obs[: self.terms.size]) - self._error)
+            feedback += self._correction * self._offset_rad
+            modulators[self._n] = self._error
+        np.negative(feedback, out=modulators[: self._n])

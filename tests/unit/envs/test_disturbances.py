@@ -143,7 +143,8 @@ def test_a_removed_payload_leaves_the_nominal_mass():
         (
             {"kind": "paylod"},
             "disturbances.x.kind: found 'paylod'; allowed: actuator_gain, dead_channels, event_dropout, "
-            "force_field, hose, hot_pixels, joint_friction, noise_events, payload, sensor_bias, sensor_noise, time_jitter; did you mean 'payload'?",
+            "force_field, hose, hot_pixels, joint_friction, noise_events, payload, sensor_bias, sensor_noise, "
+            "time_jitter; did you mean 'payload'?",
         ),
         ({}, "disturbances.x.kind: found None;"),
         (
