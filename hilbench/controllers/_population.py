@@ -40,6 +40,21 @@ def rates_hz(current: NDArray, tau_s: float, refractory_s: float) -> NDArray:
         return np.where(current > 1, 1 / (refractory_s - tau_s * np.log1p(-1 / current)), 0.0)
 
 
+def stepped_rates_hz(current: NDArray, config: PopulationConfig) -> NDArray:
+    """The same of a network with steps of `dt_s`, where a spike waits for the end of the step that reaches threshold.
+
+    Parameters
+    ----------
+    current : array of float
+        Input currents.
+    config : PopulationConfig
+        Time constants and the step.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.ceil(-config.tau_s / config.dt_s * np.log1p(-1 / current) - 1e-9)
+        return np.where(current > 1, 1 / (config.refractory_s + config.dt_s * steps), 0.0)
+
+
 def tune(config: PopulationConfig, n_dimensions: int, random: np.random.Generator) -> tuple[NDArray, NDArray]:
     """Weights (n_neurons, n_dimensions) and biases (n_neurons,) of a population over the unit ball.
 

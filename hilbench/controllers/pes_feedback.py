@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hilbench.coders.values import Values, ValuesConfig
 from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of
 from hilbench.controllers._places import MapConfig, chosen, lift, preferred_states
-from hilbench.controllers._population import PopulationConfig, rates_hz, tune_along
+from hilbench.controllers._population import PopulationConfig, stepped_rates_hz, tune_along
 from hilbench.errors import ScenarioError
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
@@ -87,7 +87,7 @@ def population(
     """
     encoders = lift(preferred_states(config.n_neurons, n_dimensions, random))
     weights, bias = tune_along(config, encoders, (config.intercept_low, config.intercept_high), random)
-    rates = rates_hz(encoders @ weights.T + bias, config.tau_s, config.refractory_s)
+    rates = stepped_rates_hz(encoders @ weights.T + bias, config)
     return weights, bias, float(np.mean(np.square(rates)))
 
 

@@ -1,4 +1,4 @@
-"""Timed changes of a plant's body, sensors, actuators and events: disturbances, a file for each family."""
+"""Timed changes of a plant's body, sensors, actuators and events, and fields: disturbances, a file for each family."""
 
 from hilbench.envs.disturbances._base import (
     Disturbance,
