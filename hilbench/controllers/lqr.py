@@ -87,7 +87,7 @@ def linear_cart_pole(plant: PlantSpec, controller: str) -> tuple[NDArray, NDArra
     return a, np.array([[0], [about_hinge / d], [0], [-m * half_m / d]])
 
 
-def holding_gain(a: ArrayLike, b: ArrayLike, q: ArrayLike, r: ArrayLike) -> NDArray | None:
+def holding_gain(a: NDArray, b: NDArray, q: ArrayLike, r: ArrayLike) -> NDArray | None:
     """`gain`, or None where none holds the plant.
 
     Parameters

@@ -51,7 +51,7 @@ class PESFeedbackConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unkn
     """Highest intercept: at 0.99 within 0.14."""
     offset_gain: Annotated[float, Meta(ge=0)] = 0.0
     """How fast an offset of the cart-pole's angle is learnt from the cart's error, in rad / (m s); 0: not at all."""
-    offset_tau_s: Annotated[float, Meta(gt=0)] = 0.5
+    offset_tau_s: Annotated[float, Meta(gt=0)] = 0.05
     """Low-pass of that error."""
 
 
