@@ -32,7 +32,7 @@ class Schedule:
     """
 
     def __init__(self, tables: Mapping[str, Any], traits: Traits, step_s: float) -> None:
-        self._n_joints, self._step_us = len(traits.joints), round(step_s * 1e6)
+        self._traits, self._step_us = traits, round(step_s * 1e6)
         found = configured("disturbances", tables)
         traits = traits._replace(step_s=step_s)
         self._all = [_window(name, each, traits, step_s) for name, each in found.items()]
@@ -62,7 +62,7 @@ class Schedule:
         """Set who is active from `step` on, and how strongly; return the physical changes that hold then."""
         self.active = []
         self.wake = NEVER
-        loads = Loads(0.0, [0.0] * self._n_joints)
+        loads = Loads.none(self._traits)
         for window in self._windows:
             self.wake = min(self.wake, window.wake(step))
             if window.start <= step < window.stop:

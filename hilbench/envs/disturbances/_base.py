@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -37,6 +37,10 @@ class Traits(NamedTuple):
     """The physics step: values are sensed, and actuators act, once in each."""
 
 
+JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
+"""Adds forces on joints, (n_joints,) N m or N, that depend on their (position, speed, ...), (n_joints,) rad or m."""
+
+
 @dataclass(slots=True)
 class Loads:
     """The sum of all physical changes that hold at one instant."""
@@ -44,6 +48,28 @@ class Loads:
     tip_kg: float
     damping: list[float]
     """One per joint, N m s/rad or N s/m."""
+    gains: list[float] = field(default_factory=list)
+    """What is left of each actuator: 1 where nothing is lost."""
+    fields: list[JointForce] = field(default_factory=list)
+    """Forces that depend on where the joints are and how fast they move; asked in each physics step."""
+
+    @classmethod
+    def none(cls, traits: Traits) -> Loads:
+        """No change of a plant."""
+        return cls(0.0, [0.0] * len(traits.joints), [1.0] * len(traits.actuators))
+
+    def joint_forces(self, joints: Sequence[Sequence[Any]]) -> list[float]:
+        """What the fields do to the joints now, (n_joints,) in N m or N.
+
+        Parameters
+        ----------
+        joints : (n_joints,) sequence of (position, speed, ...)
+            In rad or m.
+        """
+        forces = [0.0] * len(self.damping)
+        for push in self.fields:
+            push(joints, forces)
+        return forces
 
 
 class Span(NamedTuple):

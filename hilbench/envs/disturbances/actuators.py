@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, require_actuators, spread
+from hilbench.envs.disturbances._base import Disturbance, Finite, Loads, Timing, Traits, require_actuators, spread
 
 
 class ActuatorGain(Disturbance):
@@ -15,6 +15,10 @@ class ActuatorGain(Disturbance):
     def fit(self, traits: Traits) -> None:
         require_actuators("actuator_gain", traits, self.where)
         self._factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
+
+    def load(self, loads: Loads) -> None:
+        for index, factor in enumerate(self._factor):
+            loads.gains[index] *= 1.0 + self.level * (factor - 1.0)
 
     def actuate(self, forces: list[float]) -> None:
         for index, factor in enumerate(self._factor):
