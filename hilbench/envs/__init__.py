@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hilbench.envs._plant import Plant
     from hilbench.envs._schedule import Schedule
     from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
+    from hilbench.envs._wheels import WHEELED_NAMES, WHEELED_UNITS, WHEELS, WheeledConfig, WheeledPlant
 
 _HOMES = {
     "_plant": ("Plant",),
@@ -24,11 +25,15 @@ _HOMES = {
     "_bullet": ("BASE_NAMES", "BASE_UNITS", "BulletConfig", "BulletPlant", "Thruster"),
     "_picture": ("Mark", "View"),
     "_schedule": ("Schedule",),
+    "_wheels": ("WHEELED_NAMES", "WHEELED_UNITS", "WHEELS", "WheeledConfig", "WheeledPlant"),
 }
 """What is loaded by its first use, by file."""
 __all__ = [
     "BASE_NAMES",
     "BASE_UNITS",
+    "WHEELED_NAMES",
+    "WHEELED_UNITS",
+    "WHEELS",
     "BulletConfig",
     "BulletPlant",
     "Mark",
@@ -39,6 +44,8 @@ __all__ = [
     "SteppedPlant",
     "Thruster",
     "View",
+    "WheeledConfig",
+    "WheeledPlant",
     "register",
 ]
 

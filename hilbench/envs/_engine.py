@@ -168,6 +168,27 @@ class World:
 
         return driven if joints else lambda forces: step(client)
 
+    def servo(self, body: int, joints: Sequence[int], torque_n_m: float) -> Callable[[list[float]], None]:
+        """A call that runs one physics step in which motors hold speeds (n,) in rad/s.
+
+        Parameters
+        ----------
+        body : int
+        joints : (n,) sequence of int
+        torque_n_m : float
+            The most that each motor gives.
+        """
+        drive, step, mode, client = (
+            bullet.setJointMotorControlArray, bullet.stepSimulation, bullet.VELOCITY_CONTROL, self.client
+        )  # fmt: skip
+        most = [torque_n_m] * len(joints)
+
+        def held(speeds: list[float]) -> None:
+            drive(body, joints, mode, targetVelocities=speeds, forces=most, physicsClientId=client)
+            step(client)
+
+        return held
+
     def push(self, body: int, link: int, force_n: Sequence[float], point_m: Sequence[float]) -> None:
         """Push a link through the next physics step.
 

@@ -12,6 +12,7 @@ SETTINGS = {
     "hose": {"joint": "j", "stiffness": 2.0, "friction": 0.5},
     "sensor_bias": {"bias": {"a": 0.25}},
     "sensor_noise": {"std": {"b": 0.1}},
+    "sensor_swap": {"sensors": ["a", "c"]},
     "actuator_gain": {"factor": 0.5},
     "hot_pixels": {"count": 3, "rate_hz": 200.0},
     "dead_channels": {"count": 9, "sensor": "eye"},

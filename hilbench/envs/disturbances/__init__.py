@@ -10,6 +10,8 @@ from hilbench.envs.disturbances._base import (
     Span,
     Timing,
     Traits,
+    change_over,
+    reversed_places,
     spread,
 )
 from hilbench.envs.disturbances._events import EventConfig, EventDisturbance, in_order
@@ -26,6 +28,8 @@ __all__ = [
     "Span",
     "Timing",
     "Traits",
+    "change_over",
     "in_order",
+    "reversed_places",
     "spread",
 ]

@@ -201,3 +201,44 @@ def require_actuators(kind: str, traits: Traits, where: str) -> None:
     if not traits.actuators:
         text = f"{kind} needs actions that are numbers; this plant's are choices, without a strength"
         raise ScenarioError(f"{where}: {text}")
+
+
+def reversed_places(given: Sequence[str], names: Sequence[str], where: str) -> tuple[tuple[int, int], ...]:
+    """The pairs of places that change over when some names are put in reverse order.
+
+    Parameters
+    ----------
+    given : (n,) sequence of str
+        Names of single values, or of a sensor for all its channels; all of `names` when empty.
+    names : (n_names,) sequence of str
+        What the plant has: NAME, or SENSOR.CHANNEL.
+    where : str
+        The place in the scenario, for messages.
+
+    Raises ScenarioError when a name is unknown or stands twice, or fewer than two values are named.
+    """
+    places: list[int] = []
+    for name in given or names:
+        found = [index for index, each in enumerate(names) if each == name or each.startswith(f"{name}.")]
+        if not found:
+            raise ScenarioError(f"{where}: found {name!r}; {allowed_hint(name, names)}")
+        places += found
+    if len(places) < 2 or len(set(places)) < len(places):
+        named = ", ".join(names[place] for place in places) or "none"
+        raise ScenarioError(f"{where}: found {named}; allowed: two values or more, each once")
+    return tuple(zip(places[: len(places) // 2], reversed(places), strict=False))
+
+
+def change_over(values: list[float], pairs: Sequence[tuple[int, int]], level: float) -> None:
+    """Let values change places; at a level below 1, by that share.
+
+    Parameters
+    ----------
+    values : (n,) list of float
+    pairs : sequence of (int, int)
+    level : float
+        0 to 1.
+    """
+    for one, other in pairs:
+        a, b = values[one], values[other]
+        values[one], values[other] = (b, a) if level == 1.0 else (a + level * (b - a), b + level * (a - b))
