@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -33,6 +33,10 @@ class Traits(NamedTuple):
     """The link whose mass a payload adds to."""
     event_sensors: tuple[EventSensor, ...] = ()
     """Its event sensors, whose addresses lie side by side in this order."""
+    cameras: tuple[str, ...] = ()
+    """Names of its cameras, which may be turned on their mounts."""
+    lit: bool = False
+    """Whether it has a scene, whose light may change."""
 
 
 @dataclass(slots=True)
@@ -42,6 +46,12 @@ class Loads:
     tip_kg: float
     damping: list[float]
     """One per joint, N m s/rad or N s/m."""
+    turns: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """By camera, how far it is turned on its mount: yaw, pitch and roll in rad. Others are as they were mounted."""
+    brightness: float = 1.0
+    """What the light of the scene is multiplied by."""
+    contrast: float = 1.0
+    """What differences of luminance from the scene's grey are multiplied by."""
 
 
 class Span(NamedTuple):
