@@ -1,4 +1,4 @@
-"""The controllers of the lane: which way they turn, what they learn from, and what the told one makes of weak wheels."""
+"""The lane's controllers: which way they turn, what they learn from, and what the told one makes of weak wheels."""
 
 from __future__ import annotations
 
