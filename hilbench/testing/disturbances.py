@@ -94,7 +94,13 @@ class DisturbanceContract(Contract):
 
     kind = "disturbances"
     traits: ClassVar[Traits] = Traits(
-        sensors=("a", "b", "c"), joints=("j", "k"), actuators=("u", "v"), tip_link=1, event_sensors=(EYE,)
+        sensors=("a", "b", "c"),
+        joints=("j", "k"),
+        actuators=("u", "v"),
+        tip_link=1,
+        event_sensors=(EYE,),
+        cameras=("front",),
+        lit=True,
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

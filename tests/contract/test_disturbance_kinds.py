@@ -14,6 +14,8 @@ SETTINGS = {
     "sensor_noise": {"std": {"b": 0.1}},
     "sensor_swap": {"sensors": ["a", "c"]},
     "actuator_gain": {"factor": 0.5},
+    "camera_turn": {"yaw_rad": 0.1},
+    "lighting": {"contrast": 0.5},
     "hot_pixels": {"count": 3, "rate_hz": 200.0},
     "dead_channels": {"count": 9, "sensor": "eye"},
     "noise_events": {"rate_hz": 5.0},

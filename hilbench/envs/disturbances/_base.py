@@ -35,6 +35,10 @@ class Traits(NamedTuple):
     """Its event sensors, whose addresses lie side by side in this order."""
     step_s: float = 0.001
     """The physics step: values are sensed, and actuators act, once in each."""
+    cameras: tuple[str, ...] = ()
+    """Names of its cameras, which may be turned on their mounts."""
+    lit: bool = False
+    """Whether it has a scene, whose light may change."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -52,6 +56,12 @@ class Loads:
     """What is left of each actuator: 1 where nothing is lost."""
     fields: list[JointForce] = field(default_factory=list)
     """Forces that depend on where the joints are and how fast they move; asked in each physics step."""
+    turns: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """By camera, how far it is turned on its mount: yaw, pitch and roll in rad. Others are as they were mounted."""
+    brightness: float = 1.0
+    """What the light of the scene is multiplied by."""
+    contrast: float = 1.0
+    """What differences of luminance from the scene's grey are multiplied by."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:
