@@ -48,7 +48,7 @@ def finish(
     filled = np.where(empty[..., None], sky, scene)
     small = filled.reshape(rows // OVERSAMPLING, OVERSAMPLING, columns // OVERSAMPLING, OVERSAMPLING, 3).mean((1, 3))
     for mark in marks:
-        _draw(small, mark, pixel(mark.point_m, eye, lens, small.shape[1], small.shape[0]))
+        draw(small, mark, pixel(mark.point_m, eye, lens, small.shape[1], small.shape[0]))
     return np.rint(small).astype(np.uint8)
 
 
@@ -61,7 +61,17 @@ def pixel(
     return (x + 1) / 2 * width - 0.5, (1 - y) / 2 * height - 0.5
 
 
-def _draw(image: NDArray[np.float32], mark: Mark, at: tuple[float, float]) -> None:
+def draw(image: NDArray[np.float32], mark: Mark, at: tuple[float, float]) -> None:
+    """Draw a mark into a picture (height, width, 3).
+
+    Parameters
+    ----------
+    image : (height, width, 3) float32
+        Written over.
+    mark : Mark
+        Its point does not count.
+    at : (column, row)
+    """
     rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
     distance = np.hypot(columns - at[0], rows - at[1])
     if mark.ring_px > 0:
