@@ -219,7 +219,8 @@ class LaneDVS(WheeledPlant):
 
     def pose(self, random: np.random.Generator) -> tuple[float, float]:
         step_s, sway = self.config.physics_step_s, self.config.sway_rad_s
-        self._random, self._draws = random, []
+        self._random = random
+        self._draws: list[float] = []
         self._sway, self._stay = sway * float(random.standard_normal()), exp(-step_s / SWAY_S)
         self._kick = sway * sqrt(-expm1(-2 * step_s / SWAY_S))
         self._gains = [1.0, 1.0]
