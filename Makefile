@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test coverage lint docs docs-links bench bench-quick bench-link soak delay clean
+.PHONY: demo test coverage lint cards docs docs-links bench bench-quick bench-link soak delay clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
@@ -22,6 +22,10 @@ lint: $(VENV)/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The tables of docs/scenarios/, from the scenarios and from the results that are kept there.
+cards: $(VENV)/installed
+	$(BIN)/python docs/scripts/cards.py
 
 # The pages and the Python names as a site: docs/_build/html/index.html. A link that leads nowhere is an error.
 docs: $(VENV)/documented

@@ -16,7 +16,8 @@ CASES = [(name, controller) for name in scenarios.names() for controller in scen
 @pytest.mark.parametrize(("name", "controller"), CASES)
 def test_it_runs_for_50_ticks(tmp_path, name, controller):
     period_s = scenarios.load(name).loop.period_s
-    overrides = {"loop.duration_s": 50 * period_s, "loop.mode": "lockstep", "link.kind": "inprocess"}
+    overrides = {"loop.duration_s": 50 * period_s, "loop.episodes": 1, "loop.mode": "lockstep"}
+    overrides |= {"link.kind": "inprocess"}
     found = scenarios.load(name, overrides, controller)
     assert run(found, tmp_path).status == "done"
     data = read_run(tmp_path)

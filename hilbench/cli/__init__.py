@@ -37,6 +37,7 @@ COMMANDS = {
     "check": "runs:check",
     "run": "runs:run",
     "replay": "runs:replay",
+    "tune": "tune:tune",
     "evaluate": "studies:evaluate",
     "report": "report:report",
     "render": "render:render",

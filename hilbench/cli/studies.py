@@ -145,17 +145,17 @@ def print_summary(summary: Summary, folder: Path) -> None:
     controls = ["controls"] if any(cell.controls is not None for cell in cells) else []
     for heading in ("cell", *(escape(printable(headings[name])) for name in shown), *controls, "seeds"):
         table.add_column(heading, justify="left" if heading == "cell" else "right")
-    for cell in cells:
-        point = "".join(f", {words.setting(key, value)}" for key, value in cell.point.items())
+    titles = [cell.label + "".join(f", {words.setting(*item)}" for item in cell.point.items()) for cell in cells]
+    for cell, title in zip(cells, titles, strict=True):
         felt = cell.mode != "lockstep"
         numbers = [_shown(cell.metrics.get(name) if felt or name not in LATE else None) for name in shown]
         seeds = f"{len(cell.seeds) - len(cell.failures)}/{len(cell.seeds)}"
         said = [_controls(cell)] if controls else []
-        table.add_row(escape(cell.label + point), *(escape(printable(number)) for number in numbers), *said, seeds)
+        table.add_row(escape(title), *(escape(printable(number)) for number in numbers), *said, seeds)
     Console().print(table)
-    for cell in cells:
+    for cell, title in zip(cells, titles, strict=True):
         for text in cell.controls or ():
-            print(f"{printable(cell.label)}: {printable(text)}")
+            print(f"{printable(title)}: {printable(text)}")
     print(f"Wrote {folder}/summary.json; `hilbench report {shlex.quote(str(folder))}` draws it.")
 
 

@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from hilbench.coders._crossings import Crossings
     from hilbench.coders._names import columns_of, spread
     from hilbench.coders._ports import PortDecoders, PortEncoders
-    from hilbench.coders._spikes import events_at
+    from hilbench.coders._spikes import events_at, repeats
     from hilbench.coders._tables import port_decoders, port_encoders
 
 __all__ = [
     "Blindfold", "Crossings", "PortDecoders", "PortEncoders", "columns_of", "events_at", "port_decoders",
-    "port_encoders", "spread",
+    "port_encoders", "repeats", "spread",
 ]  # fmt: skip
 _HOMES = {
     "_blindfold": ("Blindfold",),
     "_crossings": ("Crossings",),
     "_names": ("columns_of", "spread"),
     "_ports": ("PortDecoders", "PortEncoders"),
-    "_spikes": ("events_at",),
+    "_spikes": ("events_at", "repeats"),
     "_tables": ("port_decoders", "port_encoders"),
 }
 """What is loaded by its first use, by file."""

@@ -40,21 +40,55 @@ def rates_hz(current: NDArray, tau_s: float, refractory_s: float) -> NDArray:
         return np.where(current > 1, 1 / (refractory_s - tau_s * np.log1p(-1 / current)), 0.0)
 
 
+def stepped_rates_hz(current: NDArray, config: PopulationConfig) -> NDArray:
+    """The same of a network with steps of `dt_s`, where a spike waits for the end of the step that reaches threshold.
+
+    Parameters
+    ----------
+    current : array of float
+        Input currents.
+    config : PopulationConfig
+        Time constants and the step.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.ceil(-config.tau_s / config.dt_s * np.log1p(-1 / current) - 1e-9)
+        return np.where(current > 1, 1 / (config.refractory_s + config.dt_s * steps), 0.0)
+
+
 def tune(config: PopulationConfig, n_dimensions: int, random: np.random.Generator) -> tuple[NDArray, NDArray]:
     """Weights (n_neurons, n_dimensions) and biases (n_neurons,) of a population over the unit ball.
 
     Raises ScenarioError for rates that no neuron can have.
+    """
+    encoders = random.standard_normal((config.n_neurons, n_dimensions))
+    encoders /= np.linalg.norm(encoders, axis=1, keepdims=True)
+    return tune_along(config, encoders, (-0.9, 0.9), random)
+
+
+def tune_along(
+    config: PopulationConfig, encoders: NDArray, intercepts: tuple[float, float], random: np.random.Generator
+) -> tuple[NDArray, NDArray]:
+    """Weights (n_neurons, n_dimensions) and biases (n_neurons,) of a population with these encoders.
+
+    Raises ScenarioError for rates that no neuron can have.
+
+    Parameters
+    ----------
+    config : PopulationConfig
+    encoders : (n_neurons, n_dimensions) float
+        Unit vectors.
+    intercepts : (float, float)
+        The range of the intercepts: where along its encoder a neuron begins to fire, -1 to 1.
+    random : Generator
+        Draws the maximum rates, and then the intercepts.
     """
     if not config.rate_low_hz <= config.rate_high_hz < 1 / max(config.refractory_s, 1e-12):
         raise ScenarioError(
             f"rate_low_hz, rate_high_hz: found {config.rate_low_hz}, {config.rate_high_hz};"
             f" allowed: low <= high < 1 / refractory_s, which is {config.refractory_s} s"
         )
-    n = config.n_neurons
-    encoders = random.standard_normal((n, n_dimensions))
-    encoders /= np.linalg.norm(encoders, axis=1, keepdims=True)
-    maximum_hz = random.uniform(config.rate_low_hz, config.rate_high_hz, n)
-    intercept = random.uniform(-0.9, 0.9, n)
+    maximum_hz = random.uniform(config.rate_low_hz, config.rate_high_hz, config.n_neurons)
+    intercept = random.uniform(*intercepts, config.n_neurons)
     needed = 1 / (1 - np.exp((config.refractory_s - 1 / maximum_hz) / config.tau_s))
     gain = (needed - 1) / (1 - intercept)
     return gain[:, None] * encoders, 1 - gain * intercept

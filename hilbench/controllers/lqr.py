@@ -87,6 +87,21 @@ def linear_cart_pole(plant: PlantSpec, controller: str) -> tuple[NDArray, NDArra
     return a, np.array([[0], [about_hinge / d], [0], [-m * half_m / d]])
 
 
+def holding_gain(a: NDArray, b: NDArray, q: ArrayLike, r: ArrayLike) -> NDArray | None:
+    """`gain`, or None where none holds the plant.
+
+    Parameters
+    ----------
+    a, b, q, r
+        As in `gain`.
+    """
+    try:
+        k = gain(a, b, q, r)
+    except np.linalg.LinAlgError:
+        return None
+    return k if np.linalg.eigvals(a - b @ k).real.max() < -1e-6 else None
+
+
 def cart_pole_gain(config: LQRConfig, plant: PlantSpec, controller: str) -> NDArray:
     """K (4,) for the plant's cart-pole. Raises ScenarioError for costs that no gain minimises.
 
@@ -100,11 +115,8 @@ def cart_pole_gain(config: LQRConfig, plant: PlantSpec, controller: str) -> NDAr
         The controller's name, for the message.
     """
     a, b = linear_cart_pole(plant, controller)
-    try:
-        k = gain(a, b, np.diag(config.state_cost), [[config.force_cost]])
-    except np.linalg.LinAlgError:
-        k = np.zeros((1, 4))
-    if np.linalg.eigvals(a - b @ k).real.max() > -1e-6:
+    k = holding_gain(a, b, np.diag(config.state_cost), [[config.force_cost]])
+    if k is None:
         raise ScenarioError(
             f"controller {controller!r}: state_cost: no gain for {config.state_cost} holds the cart-pole;"
             " allowed: more than 0 for the position, at least"

@@ -159,6 +159,8 @@ class BulletPlant(SteppedPlant):
         for joint, position in enumerate(self.pose(random)):
             world.set_joint(self.body, joint, position)
         self._run_step = world.stepper(self.body, self.driven)
+        # Torques last one step: a joint that only a field pushes is free again in a step of the other call.
+        self._run_pushed_step = world.stepper(self.body, range(len(self.traits.joints)))
         self._joint_states = world.joint_states(self.body, range(len(self.traits.joints)))
         self.work_j = 0.0
         self._speeds = [0.0] * len(self.driven)
@@ -167,11 +169,17 @@ class BulletPlant(SteppedPlant):
         """One step of the engine."""
         if self.thrusters:
             forces = self._push(forces)
-        self._run_step(forces)
+        if self.loads.fields:
+            joint_forces = self.loads.joint_forces(self._joints)
+            for joint, force in zip(self.driven, forces, strict=True):
+                joint_forces[joint] += force
+            self._run_pushed_step(joint_forces)
+        else:
+            self._run_step(forces)
 
     def read(self) -> list[float]:
         """The true named state, by `read_joints`."""
-        joints = self._joint_states()
+        self._joints = joints = self._joint_states()
         speeds = [joints[joint][1] for joint in self.driven]
         for force, before, after in zip(self.forces, self._speeds, speeds, strict=False):
             # Force times mean speed is exactly the kinetic energy that a step gives.
@@ -186,6 +194,10 @@ class BulletPlant(SteppedPlant):
         if self.traits.tip_link is not None:
             mass_kg, inertia = self._tip
             self.world.set_mass(self.body, self.traits.tip_link, mass_kg + loads.tip_kg, inertia)
+
+    def field_forces(self) -> list[float]:
+        """What fields do to the joints at this instant, (n_joints,) in N m or N: what an oracle is told."""
+        return self.loads.joint_forces(self._joints)
 
     def rays(self, from_m: NDArray[np.float64], to_m: NDArray[np.float64]) -> NDArray[np.float64]:
         """How far along each ray something is met, from 0 to 1; 1 where nothing is, (n,).

@@ -59,13 +59,13 @@ class Rack:
         self._every: list[int] = []
         for name, (cls, config) in configured("sensors", tables).items():
             where = f"sensors.{name}"
-            for method in cls.needs:
-                if not callable(getattr(plant, method, None)):
-                    raise ScenarioError(f"{where}: found a plant without {method}(); allowed: one that has it")
             stated_s = getattr(config, "period_s", None)  # a foreign Config may have none
             every_s = step_us * 1e-6 if stated_s is None else stated_s
             every = whole_steps(every_s, step_us * 1e-6, f"{where}.period_s")
             sensor = cls(config, Mount(where, tuple(state), tuple(state.values()), every * step_us))
+            for method in sensor.needs:
+                if not callable(getattr(plant, method, None)):
+                    raise ScenarioError(f"{where}: found a plant without {method}(); allowed: one that has it")
             self.sensors[name] = _checked(sensor, f"{where}.kind")
             self._every.append(every)
         self._shown = {name: sensor for name, sensor in self.sensors.items() if not sensor.shape}

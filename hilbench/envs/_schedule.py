@@ -32,8 +32,9 @@ class Schedule:
     """
 
     def __init__(self, tables: Mapping[str, Any], traits: Traits, step_s: float) -> None:
-        self._n_joints, self._step_us = len(traits.joints), round(step_s * 1e6)
+        self._traits, self._step_us = traits, round(step_s * 1e6)
         found = configured("disturbances", tables)
+        traits = traits._replace(step_s=step_s)
         self._all = [_window(name, each, traits, step_s) for name, each in found.items()]
         self._windows: list[_Window] = []  # of the present episode
         self.active: list[Disturbance] = []
@@ -61,7 +62,7 @@ class Schedule:
         """Set who is active from `step` on, and how strongly; return the physical changes that hold then."""
         self.active = []
         self.wake = NEVER
-        loads = Loads(0.0, [0.0] * self._n_joints)
+        loads = Loads.none(self._traits)
         for window in self._windows:
             self.wake = min(self.wake, window.wake(step))
             if window.start <= step < window.stop:
@@ -111,9 +112,9 @@ class _Window:
         if begin_us >= end_us:
             return None
         if self.full == self.start:
-            return Span(begin_us, end_us, period_us=period_us)
+            return Span(begin_us, end_us, period_us=period_us, start_us=start_us)
         per_us = 1 / ((self.full - self.start) * step_us)
-        return Span(begin_us, end_us, (start_us - self.start * step_us) * per_us, per_us, period_us)
+        return Span(begin_us, end_us, (start_us - self.start * step_us) * per_us, per_us, period_us, start_us)
 
     def wake(self, step: int) -> int:
         if step < self.start:

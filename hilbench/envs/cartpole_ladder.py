@@ -83,7 +83,7 @@ class CartpoleLadder(BulletPlant):
     }
     traits = Traits(sensors=("x", "xd", "theta", "thetad"), joints=("slide", "hinge"), actuators=("force",))
     driven = (0,)
-    obs_high = (5.0, 1e4, 1e5, 1e4)
+    obs_high: ClassVar[tuple[float, ...]] = (5.0, 1e4, 1e5, 1e4)
 
     @property
     def own_spec(self) -> PlantSpec:

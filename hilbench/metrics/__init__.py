@@ -110,7 +110,11 @@ def metric(
 
 
 def measure(
-    run: RunData, references: Mapping[str, RunData] | None = None, wall: bool = True, asked: Sequence[str] = ()
+    run: RunData,
+    references: Mapping[str, RunData] | None = None,
+    wall: bool = True,
+    asked: Sequence[str] = (),
+    only: str | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Every metric that this run has: NAME or NAME[LABEL] -> value, unit, better, n, and what else a Measure says.
 
@@ -128,11 +132,13 @@ def measure(
     asked : sequence of str
         Names of further metrics, MODULE:NAME, of modules that this process may import. What a record names is never
         imported for that alone.
+    only : str, optional
+        The one metric that is wanted; all when absent.
     """
     found: dict[str, dict[str, Any]] = {}
     others = references or {}
     further = {name.partition("[")[0] for name in asked} - plugins.all_of("metrics").keys()
-    for name in sorted({*plugins.all_of("metrics"), *further}):
+    for name in sorted({*plugins.all_of("metrics"), *further}) if only is None else [only]:
         try:
             found |= _answers(name, run, others, wall)
         except (Exception, SystemExit) as error:  # each stands alone, whoever wrote it

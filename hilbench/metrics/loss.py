@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hilbench.errors import RecordError
 from hilbench.metrics import Measure, Measures, _windows, metric
 from hilbench.metrics._losses import Refused, unit
 from hilbench.metrics.adaptivity import judged
@@ -12,6 +13,17 @@ from hilbench.scenario.losses import Rms, better
 
 LABELS = ("after", "return")
 """Of the windows that follow the change, and its end."""
+
+
+def loss_to_minimise(run: RunData) -> float:
+    """The mean loss of the windows over the horizon after the change, lower for better; infinite where one has none.
+
+    Raises RecordError where the plant has not what the loss needs.
+    """
+    try:
+        return float(_windows.losses(run, _windows.horizon(run, run.meta.scenario.changes[0])).mean())
+    except Refused as reason:
+        raise RecordError(f"score: {reason}") from None
 
 
 @metric("", "lower")

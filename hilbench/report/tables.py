@@ -16,6 +16,9 @@ LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt
 NOT_COMPUTED = "not computed with these runs; a report computes installed metrics only"
 
 
+SCORES = ("adaptivity", "adaptivity[return]")
+
+
 @dataclass
 class TableEntry:
     """What a table shows of one cell in one column."""
@@ -194,7 +197,7 @@ def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str
     for cell, metric in zip(cells, found, strict=True):
         if metric and metric.value is None and metric.note and not name.startswith("energy_"):  # those have a section
             table.refused.setdefault(f"{one_line(title)}: {metric.note}", []).append(cell.title)
-    _mark_best(cells, found, entries)
+    _mark_best(cells, found, entries, name)
     table.add(Column(title, shown, help=about), entries)
 
 
@@ -245,11 +248,18 @@ def _number(cell: ReportCell, metric: Metric | None, factor: float, name: str) -
     return TableEntry(words.figure(metric.value * factor), sub, metric.value, f"{note}. {metric.note}".strip(" ."))
 
 
-def _mark_best(cells: Sequence[ReportCell], found: Sequence[Metric | None], entries: Sequence[TableEntry]) -> None:
-    """Mark the best number among comparable cells, where there are two or more and a best at all."""
+def _mark_best(
+    cells: Sequence[ReportCell], found: Sequence[Metric | None], entries: Sequence[TableEntry], name: str
+) -> None:
+    """Mark the best number among comparable cells, where there are two or more and a best at all.
+
+    A score of a cell that fails a control is not ranked.
+    """
     groups: dict[tuple[Any, ...], list[tuple[float, TableEntry]]] = {}
     for cell, metric, entry in zip(cells, found, entries, strict=True):
         if metric is None or metric.value is None or entry.sort is None or cell.role is not None:
+            continue
+        if cell.controls and name in SCORES:
             continue
         if metric.better in ("lower", "higher"):
             key = (*comparable(cell), metric.better, metric.origin)

@@ -63,10 +63,13 @@ def _adaptivity(cells: Sequence[ReportCell], told: str) -> Card | None:
     scored = with_value(_largest_group([cell for _, cell in with_value(cells, "adaptivity")]), "adaptivity")
     if not scored:
         return None
-    _, best = max(scored, key=itemgetter(0))
+    # One that fails a control is no learning; where none passes, the card says so.
+    passing = [each for each in scored if not each[1].controls]
+    _, best = max(passing or scored, key=itemgetter(0))
     metric = best.metrics["adaptivity"]
     bounds = f", 95 % interval {words.interval(*metric.ci95)}" if metric.ci95 else ""
     about = f"{words.counted(metric.n, 'seed')}{bounds}. 1 is as good as the oracle at once, 0 no better than frozen."
+    about += "" if passing else " Every cell fails a control."
     return Card(f"best adaptivity{told}", words.figure(metric.value), best.title, about)
 
 

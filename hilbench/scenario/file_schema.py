@@ -14,9 +14,12 @@ from hilbench.scenario.json_schema import DRAFT, schema_of
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.resolved import ReportConfig
 from hilbench.scenario.score import ScoreConfig
+from hilbench.scenario.tuning import TuneConfig
 from hilbench.types import Probes
 
-WHOLE: dict[str, type[Struct]] = {"loop": LoopConfig, "record": Probes, "score": ScoreConfig, "report": ReportConfig}
+WHOLE: dict[str, type[Struct]] = {
+    "loop": LoopConfig, "record": Probes, "score": ScoreConfig, "report": ReportConfig, "tune": TuneConfig,
+}  # fmt: skip
 """Tables that have one struct."""
 BY_KIND = {"plant": "envs", "link": "links", "backend": "backends"}
 """Tables whose `kind` is a plug-in's."""

@@ -17,11 +17,12 @@ from msgspec import Meta, Struct
 
 from hilbench import modules, plugins
 from hilbench.errors import PluginError, ScenarioError, allowed_hint
-from hilbench.files import kind_of, regular
+from hilbench.files import is_file, kind_of, regular
 from hilbench.scenario.delays import Seconds, to_delay
 from hilbench.scenario.loop import LoopConfig, Positive
 from hilbench.scenario.resolved import ControllerPart, PluginPart, ReportConfig, Scenario, dump_part
 from hilbench.scenario.score import ScoreConfig, check_score
+from hilbench.scenario.tuning import SUFFIX, TuneConfig, Tuned, check_tune, with_tuned
 from hilbench.settings import beside, to_config, whole_steps
 from hilbench.types import Probes, to_builtins
 
@@ -57,6 +58,9 @@ class Top(Struct, frozen=True, forbid_unknown_fields=True):
     phases: dict[str, tuple[Seconds, Positive]] = {}
     score: dict[str, Any] = {}
     report: dict[str, Any] = {}
+    tune: dict[str, Any] = {}
+    tuned: str = ""
+    """The file of tuned values that its controllers use, from the folder of this one; see `hilbench tune`."""
 
 
 def load(
@@ -81,10 +85,30 @@ def load(
     """
     path = find(name)
     raw = read_toml(path)
+    tuned = _read_tuned(raw, path)
+    if tuned is not None:
+        raw = with_tuned(raw, tuned, str(path.parent / raw["tuned"]))
     if controller is not None:
         raw["controller"] = controller
     whole = override(raw, overrides or {}, str(path))
-    return resolve(whole, str(path), trust=trust, folder=str(path.resolve().parent))
+    return resolve(whole, str(path), trust=trust, folder=str(path.resolve().parent), tuned=tuned)
+
+
+def _read_tuned(raw: Mapping[str, Any], scenario: Path) -> Tuned | None:
+    """The tuned values that a scenario names; None where it names none. Raises ScenarioError."""
+    if not (name := raw.get("tuned")):
+        return None
+    if not isinstance(name, str):
+        raise ScenarioError(f"{scenario}: tuned: found {name!r}, expected a file's name, as NAME{SUFFIX}")
+    path = scenario.parent / name
+    if not is_file(path):
+        raise ScenarioError(f"{scenario}: tuned: found no file {path}; `hilbench tune {scenario}` makes one")
+    return read_tuned(path)
+
+
+def read_tuned(path: Path) -> Tuned:
+    """A file of tuned values. Raises ScenarioError."""
+    return to_config(Tuned, read_toml(path), f"{path}: tuned values")
 
 
 def find(name: str | Path, folder: str = "") -> Path:
@@ -111,7 +135,8 @@ def find(name: str | Path, folder: str = "") -> Path:
 def names(folder: str = "") -> dict[str, Path]:
     """The scenarios that come with hilbench: from the installed package, else from the checkout."""
     for root in (plugins.PACKAGE / "scenarios", plugins.PACKAGE.parent / "scenarios"):
-        if found := sorted((root / folder).glob("*.toml")):
+        found = [path for path in sorted((root / folder).glob("*.toml")) if not path.name.endswith(SUFFIX)]
+        if found:
             return {path.stem: path for path in found}
     return {}
 
@@ -162,7 +187,9 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def resolve(raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: str = "") -> Scenario:
+def resolve(
+    raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: str = "", tuned: Tuned | None = None
+) -> Scenario:
     """Validate a scenario's dict. Raises ScenarioError.
 
     Parameters
@@ -175,6 +202,8 @@ def resolve(raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: 
         Whether modules that it names as MODULE:NAME may be imported, which runs their code.
     folder : str
         Where those are looked for too, behind all else; nowhere else when empty.
+    tuned : Tuned, optional
+        The tuned values that the dict holds.
     """
     named = _allowed_modules(raw, where, trust, folder)
     top = to_config(Top, raw, f"{where}: scenario")
@@ -202,12 +231,15 @@ def resolve(raw: Mapping[str, Any], where: str, *, trust: bool = False, folder: 
         score=to_config(ScoreConfig, top.score, f"{where}: score"),
         sensors=_tables("sensors", top.sensors, where),
         report=to_config(ReportConfig, top.report, f"{where}: report"),
+        tune=to_config(TuneConfig, top.tune, f"{where}: tune"),
+        tuned=tuned,
         modules=named,
         folder=folder if named else "",
     )
     _check_metrics(scenario)
     _check_rates(scenario)
     check_score(scenario.score, scenario.disturbances, scenario.controllers, scenario.loop, f"{where}: score")
+    check_tune(scenario.tune, {name: part.config for name, part in scenario.controllers.items()}, f"{where}: tune")
     return scenario
 
 

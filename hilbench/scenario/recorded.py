@@ -65,5 +65,7 @@ def table(recorded: RecordedScenario) -> dict[str, Any]:
 
 
 def recorded(scenario: Scenario) -> RecordedScenario:
-    """A resolved scenario as `run.json` keeps it."""
-    return msgspec.convert(dump(scenario), RecordedScenario)
+    """A resolved scenario as `run.json` keeps it: without what may be tuned, which tells nothing of a run."""
+    whole = dump(scenario)
+    del whole["tune"]
+    return msgspec.convert(whole, RecordedScenario)

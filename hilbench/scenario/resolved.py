@@ -14,6 +14,7 @@ from hilbench import modules
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.score import Change, ScoreConfig, changes
+from hilbench.scenario.tuning import Budget, TuneConfig, Tuned
 from hilbench.types import Probes, to_builtins
 
 
@@ -60,6 +61,9 @@ class Scenario:
     sensors: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What its plant carries besides its own."""
     report: ReportConfig = field(default_factory=ReportConfig)
+    tune: TuneConfig = field(default_factory=TuneConfig)
+    tuned: Tuned | None = None
+    """The tuned values that its controllers have, and what finding them cost; None where its file names none."""
     modules: tuple[str, ...] = ()
     """Modules that it names and that its user allowed, beyond installed plug-ins."""
     folder: str = ""
@@ -106,8 +110,19 @@ def choose_controller(scenario: Scenario, name: str) -> Scenario:
     return replace(scenario, controller=name)
 
 
+def budget_of(scenario: Scenario) -> list[Budget]:
+    """What the tuning of each controller that may be tuned cost, and what it brought."""
+    found = {} if scenario.tuned is None else scenario.tuned.controllers
+    return [
+        Budget(name, (one := found[name]).runs, one.seeds, one.loss_default, one.loss_tuned)
+        if name in found
+        else Budget(name, 0)
+        for name in scenario.tune.controllers
+    ]
+
+
 def dump(scenario: Scenario) -> dict[str, Any]:
-    """Everything resolved, as a dict that `resolve` takes back."""
+    """Everything resolved, as a dict that `resolve` takes back. Tuned values stand in the controllers."""
     controllers = {
         name: {"kind": c.kind, **to_builtins(c.config), "backend": dump_part(c.backend)}
         for name, c in scenario.controllers.items()
@@ -125,6 +140,7 @@ def dump(scenario: Scenario) -> dict[str, Any]:
         "score": to_builtins(scenario.score),
         "sensors": scenario.sensors,
         "report": to_builtins(scenario.report),
+        "tune": to_builtins(scenario.tune),
         "disturbances": scenario.disturbances,
         "controllers": controllers,
     }
@@ -135,7 +151,7 @@ def fingerprint(scenario: Scenario) -> dict[str, Any]:
     """What decides a run and its numbers: everything but the controllers that do not run, and what is said."""
     whole = dump(scenario)
     whole["controllers"] = {scenario.controller: whole["controllers"][scenario.controller]}
-    return {field: value for field, value in whole.items() if field not in ("summary", "report")}
+    return {field: value for field, value in whole.items() if field not in ("summary", "report", "tune")}
 
 
 def dump_part(part: PluginPart) -> dict[str, Any]:

@@ -7,6 +7,7 @@ folder is named by a key of its scenario, its seed and the code, so a run that i
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,12 +29,14 @@ from hilbench.runs.metering import measure_energy, meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.run import RunLabels, run
 from hilbench.runs.sources import source_of
+from hilbench.scenario.tuning import LAST_SEED
 from hilbench.studies.plan import Case, Job, Line, Planner, without_run
 from hilbench.studies.pool import Workers
 from hilbench.studies.schema import SUMMARY, Summary, read_summary, write_summary
-from hilbench.studies.suite import Suite, cells, load_suite
-from hilbench.studies.summary import summarise
+from hilbench.studies.suite import Suite, SuiteCell, cells, load_suite
+from hilbench.studies.summary import PACE, summarise
 
+log = logging.getLogger(__name__)
 LOCK = ".lock"
 STATISTICS = ("scipy.stats",)
 """What a summary imports, which takes half a second."""
@@ -82,7 +85,9 @@ def evaluate(
     if workers < 1:
         raise ScenarioError(f"workers: found {workers}, expected 1 or more")
     planner = Planner(folder / "runs")
-    lines = planner.lines(cells(suite, trust=trust))
+    found = cells(suite, trust=trust)
+    lines = planner.lines(found)
+    _note_tuning_seeds(found)
     with _claimed(folder, suite), Workers(workers, STATISTICS) as shared:
         results = _Results(list(planner.jobs.values()), progress)
         status: Literal["interrupted", "done"] = "interrupted"
@@ -100,6 +105,16 @@ def evaluate(
             release(folder)
             write_summary(folder, summary)
     return summary
+
+
+def _note_tuning_seeds(found: Iterable[SuiteCell]) -> None:
+    """Warn once of tuned values on seeds that are for tuning."""
+    tuned = [cell for cell in found if cell.scenario.tuned is not None]
+    if seeds := sorted({seed for cell in tuned for seed, _ in cell.by_seed if seed <= LAST_SEED}):
+        log.warning(
+            "seeds %s: of 0 to %d, on which the values were tuned that run here; report results on seeds from 10000 on",
+            ", ".join(map(str, seeds)), LAST_SEED,
+        )  # fmt: skip
 
 
 class _Results:
@@ -228,14 +243,15 @@ def compare_job(job: Job) -> Any:
 
 
 def measure_case(case: Case) -> dict[str, Any]:
-    """A run's metrics; on the virtual clock without those of the wall clock, which no second run repeats."""
+    """A run's metrics; on the virtual clock none of the wall clock, which no second run repeats, but for its pace."""
     references: dict[str, RunData] = {}
     for role, job in case.references:
         with suppress(HilbenchError):  # a reference that failed: its scores are absent
             found = read_run(job.folder)
             references |= {role: found} if found.meta.status == "done" else {}
-    asked = case.job.scenario.report.metrics
-    return measure(read_run(case.job.folder), references, wall=case.job.exclusive, asked=asked)
+    asked, own = case.job.scenario.report.metrics, read_run(case.job.folder)
+    answers = measure(own, references, wall=case.job.exclusive, asked=asked)
+    return answers if case.job.exclusive else answers | measure(own, only=PACE)
 
 
 def _measured(lines: Iterable[Line], results: _Results, shared: Workers) -> dict[Case, dict[str, Any]]:

@@ -109,6 +109,8 @@ class Summary(Struct, kw_only=True):
     cells: list[Cell] = []
     references: list[Cell] = []
     """What cells are compared with."""
+    realtime_factors: dict[str, float] = {}
+    """By run folder, how many times as fast as real time that run was."""
 
 
 def write_summary(folder: Path, summary: Summary) -> None:

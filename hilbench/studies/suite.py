@@ -201,12 +201,12 @@ def _of_grid(grid: Grid, trust: bool) -> Iterator[SuiteCell]:
             (seed, scenarios.load(name, {**overrides, "loop.seed": seed}, controller, trust=trust))
             for seed in grid.seeds
         )
-        _check_episodes(by_seed)
+        check_episodes(by_seed)
         label = f"{by_seed[0][1].controller} {grid.label}".strip()
         yield SuiteCell(label, point, by_seed, grid.scored is not False, name, overrides)
 
 
-def _check_episodes(by_seed: tuple[tuple[int, Scenario], ...]) -> None:
+def check_episodes(by_seed: tuple[tuple[int, Scenario], ...]) -> None:
     """Raise ScenarioError when two seeds share an episode: episode n of a run has its seed + n."""
     episodes, scenario = by_seed[0][1].loop.episodes, by_seed[0][1]
     ordered = sorted(seed for seed, _ in by_seed)

@@ -17,6 +17,8 @@ from hilbench.studies.statistics import differences, over_seeds
 from hilbench.studies.suite import Suite, command
 
 Answers = Mapping[Case, dict[str, Any]]
+PACE = "realtime_factor"
+"""The metric that a summary keeps apart from its cells: no second run repeats it."""
 CONTROLS = ("unchanged", "blind", "retained")
 """Roles of runs that are there as controls alone."""
 LIMITS = {
@@ -39,12 +41,16 @@ def summarise(suite: Suite, lines: Sequence[Line], answers: Answers, errors: Map
     errors : mapping
         Job -> why it failed; empty where it did not.
     """
+    factors = {
+        case.job: answer.get(PACE) if case.job.exclusive else answer.pop(PACE, None) for case, answer in answers.items()
+    }
     return Summary(
         suite=suite.name,
         suite_summary=suite.summary,
         baseline=suite.baseline,
         cells=[_cell(line, lines, answers, errors, suite.baseline) for line in lines if not line.role],
         references=[_cell(line, lines, answers, errors, None) for line in lines if line.role],
+        realtime_factors={_place(job): found["value"] for job, found in factors.items() if found and found["value"]},
     )
 
 

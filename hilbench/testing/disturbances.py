@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ class Instant(NamedTuple):
     sensed: list[float]
     forces: list[float]
     events: list[tuple[int, int]]
+    joint_forces: list[float]
 
 
 def undisturbed(traits: Traits, step: int) -> tuple[Instant, Events]:
@@ -41,7 +43,7 @@ def undisturbed(traits: Traits, step: int) -> tuple[Instant, Events]:
     events["t_us"] = np.sort(random.integers(0, PERIOD_US, events.size))
     events["address"] = random.integers(0, max(1, n), events.size)
     events.flags.writeable = False
-    return Instant(Loads(0.0, [0.0] * len(traits.joints)), sensed, forces, events.tolist()), events
+    return Instant(Loads.none(traits), sensed, forces, events.tolist(), [0.0] * len(traits.joints)), events
 
 
 def n_addresses(traits: Traits) -> int:
@@ -63,11 +65,16 @@ def history(disturbance: Disturbance, traits: Traits, level: float, seed: int) -
     """
     disturbance.reset(seed)
     disturbance.level = level
-    loads = Loads(0.0, [0.0] * len(traits.joints))
+    loads = Loads.none(traits)
     disturbance.load(loads)
-    span, found = Span(0, PERIOD_US, level=level, period_us=PERIOD_US), []
+    # What a field does is compared, and not the function that does it.
+    loads, fields = replace(loads, fields=[]), loads
+    found = []
     for step in range(N_STEPS):
+        span = Span(0, PERIOD_US, level=level, period_us=PERIOD_US, start_us=step * PERIOD_US)
         now, events = undisturbed(traits, step)
+        joints = [(0.3 * i + 0.01 * step, 0.5 - 0.01 * step) for i in range(len(traits.joints))]
+        pushed = fields.joint_forces(joints)
         disturbance.sense(now.sensed)
         disturbance.actuate(now.forces)
         told = disturbance.tell(events, span)
@@ -75,7 +82,7 @@ def history(disturbance: Disturbance, traits: Traits, level: float, seed: int) -
             check_events("tell", told, n_addresses(traits), "the plant's event sensors", PERIOD_US)
         except PluginFault as error:
             broken(str(error))
-        found.append(now._replace(loads=deepcopy(loads), events=told.tolist()))
+        found.append(now._replace(loads=deepcopy(loads), events=told.tolist(), joint_forces=pushed))
     return found
 
 
@@ -116,7 +123,7 @@ class DisturbanceContract(Contract):
 
     def test_at_level_1_it_changes_something(self, part):
         found = history(self._make(part), self.traits, 1.0, 1)
-        line = "at level 1 a disturbance changes loads, sensed values, forces or events"
+        line = "at level 1 a disturbance changes loads, sensed values, forces, events or the forces on joints"
         ensure(found != self._undisturbed(), f"{line}: found no change in {N_STEPS} steps")
 
     def test_a_seed_decides_what_it_does(self, part):

@@ -32,6 +32,15 @@ class Swinging:
         self.time_s = number * PERIOD_US * 1e-6
         self.truth[:] = [sin(9 * self.time_s), 1 + sin(31 * self.time_s)]
 
+    def field(self, x_m: Any, y_m: Any) -> NDArray[np.float64]:
+        """A concentration at places, which falls with the distance from the origin and swings with x.
+
+        Parameters
+        ----------
+        x_m, y_m : (n,) float
+        """
+        return (1.5 + self.truth[0]) / (np.hypot(x_m, y_m) + 1.0)
+
     def rays(self, begins_m: Any, ends_m: Any) -> NDArray[np.float64]:
         """How far each ray goes, as a share of its length.
 

@@ -44,6 +44,7 @@ def test_every_kind_and_choice_and_preset_has_a_feature():
         assert {f"preset {name}: {kind}" for kind in preset.behaviour} <= set(networks)
 
 
+@pytest.mark.timeout(300)  # it compiles every kernel
 def test_numba_runs_every_feature_and_loihi_most_with_few_reasons():
     """That each backend is as `reference`, or says why, is a promise of backends: tests/contract/test_backends.py."""
     assert not unsupported(conform("numba"))

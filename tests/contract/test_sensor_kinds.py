@@ -8,6 +8,11 @@ from hilbench.testing import SensorContract
 SETTINGS = {
     "analog": {"noise_std": 0.01, "bias": 0.5, "dropout": 0.2},
     "delta": {"threshold": 0.05},
+    "lidar": {"position": ["x", "v"], "facing": ["x"], "noise_share": 0.02, "dropout": 0.1},
+    "proximity": {"position": ["x", "v"], "facing": ["x"], "noise_std": 0.01},
+    "imu": {"rates": ["v"], "velocities": ["v"], "gyro_noise": 0.01, "gyro_bias_std": 0.1, "accel_walk": 0.1},
+    "odometry": {"entries": ["x"], "ticks_per_turn": 360, "scale_std": 0.05},
+    "concentration": {"position": ["x", "v"], "facing": ["x"], "noise_std": 0.005},
 }
 """Of those that have needed fields, or randomness that is to be tried; any other has its defaults."""
 

@@ -262,7 +262,8 @@ class ActsAtLevel0(SensorNoise):
 
 class Unseeded(SensorNoise):
     def reset(self, seed):
-        self._random, self._rows = np.random.default_rng(), []
+        super().reset(seed)
+        self._random = np.random.default_rng()
 
 
 class SensesByTheClock(Analog):

@@ -31,6 +31,7 @@ PARSED_ONLY = {
     "python .ci/try_wheel.py": "installs a wheel, minutes; tests/test_release.py looks at what it would run",
     "python docs/scripts/architecture.py": "writes into docs/; tests/test_architecture.py draws the picture, too",
     "python benchmarks/engine.py": "minutes, and the peers installed",
+    "hilbench tune arm_payload": "minutes; tests/unit/studies/test_tuning.py tunes a small scenario",
     "hilbench events runs/RUN": "needs a plant with event sensors; tests/unit/record/test_recordings.py has one",
     "hilbench device install lava": "downloads Lava into a Python 3.10 of its own; CI does it",
     "hilbench build cortexm": "needs a cross compiler; tests/unit/backends/test_cortexm.py builds",

@@ -63,6 +63,62 @@ class Mass(SteppedPlant):
         return self.sensed, 0.0, False, {"t_s": self.time_s}
 
 
+class Cart(SteppedPlant):
+    """A robot on two wheels that roll at the speeds they are told, among walls and discs; in plain Python."""
+
+    RADIUS_M, TRACK_M = 0.05, 0.3
+    traits = Traits(
+        sensors=("x", "y", "yaw", "left", "right", "vx", "vy", "yaw_rate", "left_rate", "right_rate"),
+        actuators=("left", "right"),
+    )
+    obs_high = (1e3,) * 10
+    walls_x_m: tuple[float, ...] = ()
+    """Walls across the x axis."""
+    discs_m: tuple[tuple[float, float, float], ...] = ()
+    """x, y and radius."""
+
+    @property
+    def own_spec(self) -> PlantSpec:
+        units = ("m", "m", "rad", "rad", "rad", "m/s", "m/s", "rad/s", "rad/s", "rad/s")
+        return sheet(self.traits.sensors, units, ("left", "right"), 100.0, self.config.physics_step_s)
+
+    def begin(self, random: np.random.Generator) -> None:
+        self.place_m, self.yaw_rad, self.angles_rad, self.rates_rad_s = np.zeros(2), 0.0, np.zeros(2), np.zeros(2)
+
+    def move(self, forces: list[float]) -> None:
+        step_s, self.rates_rad_s = self.config.physics_step_s, np.array(forces)
+        self.angles_rad = self.angles_rad + self.rates_rad_s * step_s
+        self.yaw_rad += self._yaw_rate() * step_s
+        self.place_m = self.place_m + self._velocity() * step_s
+
+    def rays(self, from_m: np.ndarray, to_m: np.ndarray) -> np.ndarray:
+        """As `BulletPlant.rays`."""
+        begin, way = from_m[:, :2], (to_m - from_m)[:, :2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = [np.ones(len(way))]
+            shares += [(wall_m - begin[:, 0]) / way[:, 0] for wall_m in self.walls_x_m]
+            for x, y, radius_m in self.discs_m:
+                off = begin - (x, y)
+                a, b, c = (way**2).sum(1), (way * off).sum(1), (off**2).sum(1) - radius_m**2
+                shares.append((-b - np.sqrt(b * b - a * c)) / a)
+        found = np.array([np.where(share >= 0, share, 1.0) for share in shares])
+        return np.minimum(found.min(axis=0), 1.0)
+
+    def read(self) -> list[float]:
+        rates = [self._yaw_rate(), *self.rates_rad_s.tolist()]
+        return [*self.place_m.tolist(), self.yaw_rad, *self.angles_rad.tolist(), *self._velocity().tolist(), *rates]
+
+    def show(self) -> Shown:
+        return self.sensed, 0.0, False, {"t_s": self.time_s}
+
+    def _yaw_rate(self) -> float:
+        return float(self.rates_rad_s[1] - self.rates_rad_s[0]) * self.RADIUS_M / self.TRACK_M
+
+    def _velocity(self) -> np.ndarray:
+        speed_m_s = self.rates_rad_s.mean() * self.RADIUS_M
+        return speed_m_s * np.array([np.cos(self.yaw_rad), np.sin(self.yaw_rad)])
+
+
 class _Free(BulletPlant):
     obs_high = (1e3,) * len(BASE_NAMES)
     file = ""

@@ -1,8 +1,9 @@
-"""Timed changes of a plant's body, sensors, actuators and events: disturbances, a file for each family."""
+"""Timed changes of a plant's body, sensors, actuators and events, and fields: disturbances, a file for each family."""
 
 from hilbench.envs.disturbances._base import (
     Disturbance,
     Finite,
+    JointForce,
     Loads,
     NotNegative,
     Seconds,
@@ -20,6 +21,7 @@ __all__ = [
     "EventConfig",
     "EventDisturbance",
     "Finite",
+    "JointForce",
     "Loads",
     "NotNegative",
     "Seconds",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -33,10 +33,16 @@ class Traits(NamedTuple):
     """The link whose mass a payload adds to."""
     event_sensors: tuple[EventSensor, ...] = ()
     """Its event sensors, whose addresses lie side by side in this order."""
+    step_s: float = 0.001
+    """The physics step: values are sensed, and actuators act, once in each."""
     cameras: tuple[str, ...] = ()
     """Names of its cameras, which may be turned on their mounts."""
     lit: bool = False
     """Whether it has a scene, whose light may change."""
+
+
+JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
+"""Adds forces on joints, (n_joints,) N m or N, that depend on their (position, speed, ...), (n_joints,) rad or m."""
 
 
 @dataclass(slots=True)
@@ -46,12 +52,34 @@ class Loads:
     tip_kg: float
     damping: list[float]
     """One per joint, N m s/rad or N s/m."""
+    gains: list[float] = field(default_factory=list)
+    """What is left of each actuator: 1 where nothing is lost."""
+    fields: list[JointForce] = field(default_factory=list)
+    """Forces that depend on where the joints are and how fast they move; asked in each physics step."""
     turns: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     """By camera, how far it is turned on its mount: yaw, pitch and roll in rad. Others are as they were mounted."""
     brightness: float = 1.0
     """What the light of the scene is multiplied by."""
     contrast: float = 1.0
     """What differences of luminance from the scene's grey are multiplied by."""
+
+    @classmethod
+    def none(cls, traits: Traits) -> Loads:
+        """No change of a plant."""
+        return cls(0.0, [0.0] * len(traits.joints), [1.0] * len(traits.actuators))
+
+    def joint_forces(self, joints: Sequence[Sequence[Any]]) -> list[float]:
+        """What the fields do to the joints now, (n_joints,) in N m or N.
+
+        Parameters
+        ----------
+        joints : (n_joints,) sequence of (position, speed, ...)
+            In rad or m.
+        """
+        forces = [0.0] * len(self.damping)
+        for push in self.fields:
+            push(joints, forces)
+        return forces
 
 
 class Span(NamedTuple):
@@ -67,6 +95,8 @@ class Span(NamedTuple):
     """By how much the level grows in a microsecond, up to 1."""
     period_us: int = 0
     """The whole window."""
+    start_us: int = 0
+    """When the window starts, in plant time; below 0 within the first period."""
 
     def levels(self, events: Events) -> NDArray[np.float64]:
         """The level at each event, from 0 to 1; 0 where the disturbance does not act, (n,)."""
@@ -165,6 +195,22 @@ def spread(given: Any, names: Sequence[str], absent: float, where: str) -> tuple
     if len(given) != len(names):
         raise ScenarioError(f"{where}: found {len(given)} values, expected {len(names)}: {', '.join(names)}")
     return given
+
+
+def require_actuators(kind: str, traits: Traits, where: str) -> None:
+    """Raise ScenarioError for a plant whose actions have no strength.
+
+    Parameters
+    ----------
+    kind : str
+        The disturbance that needs it.
+    traits : Traits
+    where : str
+        The place in the scenario, for messages.
+    """
+    if not traits.actuators:
+        text = f"{kind} needs actions that are numbers; this plant's are choices, without a strength"
+        raise ScenarioError(f"{where}: {text}")
 
 
 def reversed_places(given: Sequence[str], names: Sequence[str], where: str) -> tuple[tuple[int, int], ...]:

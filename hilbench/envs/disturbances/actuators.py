@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from hilbench.envs.disturbances._base import Disturbance, Finite, Timing, Traits, change_over, reversed_places, spread
+from hilbench.envs.disturbances._base import (
+    Disturbance,
+    Finite,
+    Loads,
+    Timing,
+    Traits,
+    change_over,
+    require_actuators,
+    reversed_places,
+    spread,
+)
 from hilbench.errors import ScenarioError
 
 
@@ -14,10 +24,12 @@ class ActuatorGain(Disturbance):
         """One for all actuators, a list, or a table by actuator name; 1 changes nothing."""
 
     def fit(self, traits: Traits) -> None:
-        if not traits.actuators:
-            text = "actuator_gain needs actions that are numbers; this plant's are choices, without a strength"
-            raise ScenarioError(f"{self.where}: {text}")
+        require_actuators("actuator_gain", traits, self.where)
         self._factor = spread(self.config.factor, traits.actuators, 1.0, f"{self.where}.factor")
+
+    def load(self, loads: Loads) -> None:
+        for index, factor in enumerate(self._factor):
+            loads.gains[index] *= 1.0 + self.level * (factor - 1.0)
 
     def actuate(self, forces: list[float]) -> None:
         for index, factor in enumerate(self._factor):

@@ -15,9 +15,7 @@ from hilbench.envs.disturbances._base import (
     spread,
 )
 from hilbench.errors import ScenarioError
-from hilbench.seeding import stream
-
-_NOISE_ROWS = 256
+from hilbench.seeding import Rows, stream
 
 
 class SensorBias(Disturbance):
@@ -48,13 +46,14 @@ class SensorNoise(Disturbance):
     def reset(self, seed: int) -> None:
         # One stream per disturbance: a second noise, or another window of the first, shifts no draw of this one.
         self._random = stream(seed, f"sensor.{self.where}")
-        self._rows: list[list[float]] = []
+        self._noise = Rows(self._draw)
 
     def sense(self, values: list[float]) -> None:
-        if not self._rows:
-            self._rows = (self._random.standard_normal((_NOISE_ROWS, self._std.size)) * self._std).tolist()
-        for index, noise in enumerate(self._rows.pop()):
+        for index, noise in enumerate(self._noise.next()):
             values[index] += self.level * noise
+
+    def _draw(self, n: int) -> list[list[float]]:
+        return (self._random.standard_normal((n, self._std.size)) * self._std).tolist()
 
 
 class SensorSwap(Disturbance):

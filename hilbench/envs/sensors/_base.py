@@ -56,8 +56,8 @@ class Sensor(ABC):
     """
 
     Config: ClassVar[type[SensorConfig]]
-    needs: ClassVar[tuple[str, ...]] = ()
-    """Methods that its plant must have, besides what a Carrier has."""
+    needs: tuple[str, ...] = ()
+    """Methods that its plant must have, besides what a Carrier has. It may depend on the settings."""
     channels: tuple[str, ...] = ()
     """Of a sensor with values: what each is called. They are observed as NAME.CHANNEL."""
     units: tuple[str, ...] = ()

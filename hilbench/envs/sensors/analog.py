@@ -12,10 +12,7 @@ from numpy.typing import NDArray
 from hilbench.coders import columns_of, spread
 from hilbench.envs.sensors._base import Carrier, Mount, Sensor, SensorConfig
 from hilbench.errors import ScenarioError
-from hilbench.seeding import stream
-
-ROWS = 256
-"""Noise is drawn for this many samples at once."""
+from hilbench.seeding import Rows, stream
 
 
 class AnalogConfig(SensorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,17 +66,16 @@ class Analog(Sensor):
 
     def reset(self, seed: int) -> None:
         self._random = stream(seed, self.mount.where)
-        self._noise: list[NDArray] = []
-        self._lost: list[bool] = []
+        self._noise, self._lost = Rows(self._draw_noise), Rows(self._draw_lost)
         self._held: Sequence[float] | None = None
 
     def sample(self, plant: Carrier) -> Sequence[float]:
         noisy, drops = self._draws
-        if drops and self._is_lost() and self._held is not None:
+        if drops and self._lost.next() and self._held is not None:
             return self._held
         values = np.array([plant.truth[column] for column in self._columns]) * self._scale + self._bias
         if noisy:
-            values += self._next_noise()
+            values += self._noise.next()
         if self._rounds:
             values = np.where(self._step > 0, np.rint(values / self._grid) * self._grid, values)
         if self._limits:
@@ -87,15 +83,11 @@ class Analog(Sensor):
         self._held = values.tolist()
         return self._held
 
-    def _next_noise(self) -> NDArray[np.float64]:
-        if not self._noise:
-            self._noise = list(self._random.standard_normal((ROWS, self._std.size)) * self._std)
-        return self._noise.pop()
+    def _draw_noise(self, n: int) -> list[NDArray[np.float64]]:
+        return list(self._random.standard_normal((n, self._std.size)) * self._std)
 
-    def _is_lost(self) -> bool:
-        if not self._lost:
-            self._lost = (self._random.random(ROWS) < self.config.dropout).tolist()
-        return self._lost.pop()
+    def _draw_lost(self, n: int) -> list[bool]:
+        return (self._random.random(n) < self.config.dropout).tolist()
 
     def _each(self, field: str) -> NDArray[np.float64]:
         given = getattr(self.config, field)

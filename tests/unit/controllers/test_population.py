@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hilbench.controllers._population import PopulationConfig, rates_hz, solve_readout, tune
+from hilbench.backends.reference import Reference
+from hilbench.controllers._population import PopulationConfig, rates_hz, solve_readout, stepped_rates_hz, tune
 from hilbench.errors import ScenarioError
+from hilbench.nal import Network
+from hilbench.types import Empty, Probes, Tick
 
 CONFIG = PopulationConfig(n_neurons=400)
 
@@ -51,3 +54,20 @@ def test_a_readout_decodes_the_function_it_was_solved_for():
 def test_rates_that_no_neuron_has_are_refused(rates):
     with pytest.raises(ScenarioError, match="allowed: low <= high < 1 / refractory_s"):
         tune(PopulationConfig(**rates), 1, np.random.default_rng(0))
+
+
+def test_rates_of_a_network_with_steps_are_those_it_has() -> None:
+    """Spikes of 4 s of the reference backend, from constant currents; an interval is a whole number of steps."""
+    config = PopulationConfig()
+    current = np.linspace(1.05, 9.0, 12)
+    net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=0)
+    x = net.input("x", 1, units=("1",))
+    neurons = net.lif("neurons", 12, tau_s=config.tau_s, refractory_s=config.refractory_s)
+    out = net.readout("out", 12, tau_s=config.dt_s / 1000, units=("1",) * 12)
+    net.connect(x, neurons, np.zeros((12, 1)), bias=current)
+    net.connect(neurons, out, np.eye(12))
+    backend = Reference(Empty())
+    backend.load(net, 1000, Probes())
+    backend.reset(0, "none")
+    spikes = sum(backend.step(Tick(k, values=np.zeros(1, np.float32))).values * config.dt_s for k in range(4000))
+    np.testing.assert_allclose(spikes / 4, stepped_rates_hz(current, config), atol=0.25)

@@ -366,3 +366,11 @@ def test_a_killed_evaluation_repeats_at_most_what_was_in_flight(tmp_path: Path) 
     assert kept >= 4
     evaluate(SMALL, tmp_path / "whole")
     assert texts(folder) == texts(tmp_path / "whole")
+
+
+def test_every_run_has_its_pace_beside_the_cells(scored: tuple) -> None:
+    summary, _ = scored
+    cells = [*summary.cells, *summary.references]
+    assert set(summary.realtime_factors) == {place for cell in cells for place in cell.run_folders}
+    assert all(factor > 0 for factor in summary.realtime_factors.values())
+    assert not any("realtime_factor" in cell.metrics for cell in cells)

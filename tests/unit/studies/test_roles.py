@@ -6,7 +6,9 @@ import pytest
 
 from hilbench.errors import ScenarioError
 from hilbench.scenario.files import load
+from hilbench.studies.plan import Case, Line
 from hilbench.studies.roles import learners, others
+from hilbench.studies.summary import _controls
 
 EPISODES = {
     "loop.episodes": 60, "loop.carry": "weights", "loop.duration_s": 1.0, "score.window_episodes": 4,
@@ -69,3 +71,14 @@ def test_what_is_known_at_the_end_of_episodes_needs_windows_of_them():
         ScenarioError, match=r"score.loss: 'time' is known at the end of an episode alone; give window_ep"
     ):
         load("arm_payload", {"score.loss": {"kind": "time", "key": "t_s"}})
+
+
+def test_a_cell_says_which_control_it_fails():
+    line, job = Line(None, "", (Case("run", (("blind", "job"), ("unchanged", "other"))),)), {"job": "", "other": ""}
+    passed = {"control_blind": {"iqm": 0.1}, "control_undisturbed": {"iqm": 0.15}}
+    assert _controls(line, passed, job) == []
+    [said] = _controls(line, passed | {"control_blind": {"iqm": 0.3}}, job)
+    assert said == "acts as an integrator: it needs no inputs: control_blind 0.30, above 0.1"
+    [said] = _controls(line, passed, job | {"other": "it died"})
+    assert said == "its run 'unchanged' failed: it died"
+    assert _controls(Line(None, "", (Case("run"),)), passed, job) is None

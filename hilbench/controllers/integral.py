@@ -1,0 +1,66 @@
+"""The integral of the feedback beside the feedback: PID where the feedback is PD, and what a learner must beat.
+
+Under the rule d/dt d_i = gain a_i u_fb / mean(a^2), a learner that always sees the same state grows exactly as this
+integral does: at one `gain_per_s` it is the learner without its map.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from hilbench.controllers._feedback import Feedback, FeedbackConfig, Rows, Terms, feedback_of
+from hilbench.controllers._law import around, law_program
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
+
+
+class IntegralConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of `integral`."""
+
+    gains: FeedbackConfig = FeedbackConfig()
+    """Of the feedback."""
+    gain_per_s: Annotated[float, Meta(ge=0)] = 2.0
+    """How fast the integral grows per feedback."""
+
+
+class IntegralLawConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The feedback, and what its integral grows by in a control period."""
+
+    feedback: Feedback
+    integrand: Rows
+    """The growth is integrand @ observation."""
+
+
+class IntegralLaw(Law):
+    """Feedback and its integral, which stays within the plant's limits and is what it learns."""
+
+    Config = IntegralLawConfig
+    learnt = ("integral",)
+
+    def reset(self, seed: int) -> None:
+        self._terms, self._limit = Terms(self.config.feedback), np.array(self.config.feedback.limit)
+        self._integrand = np.array(self.config.integrand)
+        self.integral = np.zeros(self._limit.size)
+
+    def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
+        if learning:
+            grown = self.integral + self._integrand @ values[: self._terms.size]
+            self.integral = np.clip(grown, -self._limit, self._limit)
+        return np.clip(self._terms.command(values) + self.integral, -self._limit, self._limit)
+
+
+class Integral(Controller):
+    """Feedback, feed-forward and the integral of the feedback: PID on the beam and the arm."""
+
+    Config = IntegralConfig
+    backend = "law"
+
+    @staticmethod
+    def build(config: IntegralConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
+        feedback = feedback_of(config.gains, plant, "integral")
+        integrand = tuple(map(tuple, np.multiply(feedback.feedback, config.gain_per_s * period_us * 1e-6).tolist()))
+        law: Any = IntegralLawConfig(feedback=feedback, integrand=integrand)
+        return around(law_program("integral", law, plant), plant, period_us)
