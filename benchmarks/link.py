@@ -45,8 +45,8 @@ TIMEOUT_NS = 5_000_000_000
 OUT = ROOT / "runs" / "bench"
 BARE, AWAKE, BARE_UNIX = "bare pyzmq echo", "the same, no sleep", "bare SEQPACKET echo"
 PAIRS = (
-    ("zmq", BARE, 1.2), ("zmq", AWAKE, None), ("unix", BARE_UNIX, 2.0), ("unix", BARE, 0.2),
-    ("unix", "zmq", None), ("stream", "zmq", None), ("inprocess", "zmq", None),
+    ("zmq", BARE, 1.2), ("zmq", AWAKE, None), ("unix", BARE_UNIX, 2.0), ("unix", "zmq", 0.2),
+    ("stream", "zmq", None), ("inprocess", "zmq", None),
 )  # fmt: skip
 """What is compared with what, and the most that the ratio may be."""
 SPIN_NS = 2_000_000

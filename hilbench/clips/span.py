@@ -36,7 +36,7 @@ def span_of(meta: RunMeta, episode: int | None = None, from_s: float | None = No
     number = episode if episode is not None else (change.at_episode or 0 if change else 0)
     if not 0 <= number < meta.n_episodes:
         raise ScenarioError(f"--episode: found {number}; allowed: 0 to {meta.n_episodes - 1}")
-    at_s = change.at_s if change and change.at_episode is None else BEFORE_S
+    at_s = min(change.at_s, scenario.loop.duration_s) if change and change.at_episode is None else BEFORE_S
     begin_s = max(0.0, at_s - BEFORE_S) if from_s is None else from_s
     end_s = begin_s + BEFORE_S + AFTER_S if to_s is None else to_s
     longest_s = scenario.loop.duration_s

@@ -13,6 +13,7 @@ from hilbench.envs._picture import View
 from hilbench.envs._stepped import Shown
 from hilbench.envs._wheels import WHEELED_NAMES, WHEELS, WheeledConfig, WheeledPlant
 from hilbench.envs.disturbances import Traits
+from hilbench.seeding import Rows
 from hilbench.types import PlantSpec
 
 NOSES = ("log_left", "log_right")
@@ -21,7 +22,6 @@ START_M, SOURCE_M = 1.8, 1.7
 NEAREST_M, FARTHEST_M = 1.5, 3.5
 EDGE_M, WHISKER_M_S = 1.9, 0.1
 """Where whiskers meet the rim of the arena, and how fast the wheels then turn the robot on the spot."""
-_NOISE_ROWS = 256
 
 
 class GradientSeek(WheeledPlant):
@@ -149,7 +149,8 @@ class GradientSeek(WheeledPlant):
                 break
         self._source = float(source[0]), float(source[1])
         self._shortest_s = (distance_m - self.config.found_m) / self.config.speed_m_s
-        self._random, self._rows, self._found = random, [], False
+        self._found = False
+        self._noise = Rows(lambda n: (random.standard_normal((n, 2)) * self.config.noise).tolist())
         self.place(self._mark, [*self._source, 0.0, 0.0, 0.0, 0.0, 1.0, *(0.0,) * 6])
         self.stand(float(start[0]), float(start[1]), random.uniform(-pi, pi))
         return 0.0, 0.0
@@ -172,9 +173,7 @@ class GradientSeek(WheeledPlant):
         self._distance_m = hypot(x - self._source[0], y - self._source[1])
         if self._distance_m < self.config.found_m:
             self._found = True
-        if not self._rows:
-            self._rows = (self._random.standard_normal((_NOISE_ROWS, 2)) * self.config.noise).tolist()
-        noise = self._rows.pop()
+        noise = self._noise.next()
         return [*own, self._log(x + dx, y + dy) + noise[0], self._log(x - dx, y - dy) + noise[1]]
 
     def show(self) -> Shown:

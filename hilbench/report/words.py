@@ -91,6 +91,10 @@ def setting(key: str, value: Any) -> str:
         The field's value, in the unit that its name ends in.
     """
     name, unit = named(key)
+    if isinstance(value, Mapping):
+        return f"{name} of " + ", ".join(f"{each} {found}" for each, found in value.items())
+    if isinstance(value, (list, tuple)):
+        return f"{name} {', '.join(map(str, value))}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return f"{name} {value}"
     factor, shown = prefix(unit or "1", [value])

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 from blank import with_meta
+from msgspec import structs
 from PIL import Image
 
 from hilbench.cli import main
@@ -117,6 +118,8 @@ def test_a_sheet_puts_pictures_row_by_row():
 def test_a_clip_is_around_the_change_unless_it_is_told(folder):
     meta = read_run(folder).meta
     assert span_of(meta) == Span(0, 0.0, 0.6)
+    later = structs.replace(meta.scenario, disturbances={"load": {"kind": "payload", "at_s": 99.0}})
+    assert span_of(structs.replace(meta, scenario=later)) == Span(0, 0.0, 0.6)
     assert span_of(meta, from_s=0.2, to_s=0.5) == Span(0, 0.2, 0.5)
     with pytest.raises(ScenarioError, match="--episode: found 1; allowed: 0 to 0"):
         span_of(meta, 1)

@@ -33,6 +33,7 @@ def test_a_column_takes_the_prefix_of_its_middle() -> None:
         ("loop.delay.s", 0.01, "delay 10 ms"), ("controller.learning_rate", 0.02, "learning rate 0.02"),
         ("plant.pole_m", 0.5, "pole 500 mm"), ("link.kind", "zmq", "link zmq"), ("mass_kg", 1.5, "mass 1.5 kg"),
         ("loop.learning", False, "learning False"), ("seed", 3, "seed 3"),
+        ("factor", {"left": 0.85}, "factor of left 0.85"), ("sensors", ["a", "b"], "sensors a, b"),
     ],
 )  # fmt: skip
 def test_settings_as_words(key: str, value: object, text: str) -> None:
