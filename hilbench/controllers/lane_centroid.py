@@ -19,13 +19,14 @@ Gain = Annotated[float, Meta(ge=-1000, le=1000)]
 class LaneCentroidConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of `lane_centroid`."""
 
-    kp: Gain = 0.7
-    """rad/s for each column of pooled pixels by which events are further to the left than they are to be."""
-    kd: Gain = 0.0
+    kp: Gain = 1.0
+    """rad/s to the left for each column of pooled pixels by which events are too far to the right: the nearer line has
+    more of them, and it turns away from that."""
+    kd: Gain = 0.05
     """rad/s for each column per second."""
-    middle: Annotated[float, Meta(ge=-100, le=100)] = -0.2
+    middle: Annotated[float, Meta(ge=-100, le=100)] = 0.1
     """Where they are to be, in columns to the right of the picture's middle."""
-    tau_s: Annotated[float, Meta(gt=0, le=100)] = 0.05
+    tau_s: Annotated[float, Meta(gt=0, le=100)] = 0.1
     """For how long an event counts."""
     least: Annotated[float, Meta(ge=0, le=1e6)] = 2.0
     """With fewer events than this the last place holds."""
@@ -38,7 +39,7 @@ class LaneCentroidLawConfig(LaneCentroidConfig, frozen=True, kw_only=True, forbi
 
 
 class LaneCentroidLaw(Law):
-    """turn = -kp (centroid - middle) - kd d(centroid)/dt."""
+    """turn = kp (centroid - middle) + kd d(centroid)/dt."""
 
     Config = LaneCentroidLawConfig
 
@@ -54,7 +55,7 @@ class LaneCentroidLaw(Law):
         if self._at is None:
             return np.zeros(1)
         speed = 0.0 if before is None else (self._at - before) / config.period_s
-        return np.array((-config.kp * (self._at - config.middle) - config.kd * speed,))
+        return np.array((config.kp * (self._at - config.middle) + config.kd * speed,))
 
 
 class LaneCentroid(Controller):

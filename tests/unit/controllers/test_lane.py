@@ -97,11 +97,11 @@ def test_the_told_one_gets_the_turn_that_it_wants_from_weak_wheels(spec):
     assert (right - left) / 0.16 == pytest.approx(wanted, rel=1e-5)
 
 
-def test_the_centroid_turns_towards_where_events_are_to_be(spec):
+def test_the_centroid_turns_away_from_where_events_are(spec):
     driver = Driver("lane_centroid", spec, kp=0.5, kd=0.0, middle=0.0)
     assert driver.turn() == 0.0
-    assert driver.turn(events=burst(63)) == pytest.approx(-0.5 * 3.5, rel=1e-5)
-    assert driver.turn() == pytest.approx(-0.5 * 3.5, rel=1e-5)  # the last place holds
+    assert driver.turn(events=burst(63)) == pytest.approx(0.5 * 3.5, rel=1e-5)
+    assert driver.turn() == pytest.approx(0.5 * 3.5, rel=1e-5)  # the last place holds
 
 
 @pytest.mark.parametrize("name", ["lane_pes", "lane_rstdp", "lane_pd"])
