@@ -77,6 +77,8 @@ def render(
         if folder.is_dir():
             if controller is not None or overrides:
                 raise ScenarioError(f"{what}: a recorded run has its controller and settings; allowed: a scenario")
+            if (folder / "summary.json").is_file():
+                raise ScenarioError(f"{what}: holds an evaluation; give one of its runs, {what}/runs/NAME")
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run"
             _run(what, folder, overrides or {}, controller, to_s, trust=trust)

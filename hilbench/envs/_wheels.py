@@ -13,7 +13,7 @@ from msgspec import Meta
 from hilbench.envs._bullet import GRAVITY_M_S2, BulletConfig, BulletPlant
 from hilbench.errors import ScenarioError
 
-__all__ = ["WHEELED_NAMES", "WHEELED_UNITS", "WHEELS", "WheeledConfig", "WheeledPlant"]
+__all__ = ["WHEELED_NAMES", "WHEELED_UNITS", "WHEELS", "WheeledConfig", "WheeledPlant", "forward_at_most"]
 
 WHEELS = ("left", "right")
 """The actuators, and the joints: the speed of each wheel's rim over the ground, in m/s, forward positive."""
@@ -136,6 +136,21 @@ class WheeledPlant(BulletPlant):
         radius_m = self.config.wheel_radius_m
         speed = vx * cos(heading) + vy * sin(heading)
         return [x, y, heading, speed, turn_rate, radius_m * left[1], radius_m * right[1]]
+
+
+def forward_at_most(values: list[float], speed_m_s: float) -> list[float]:
+    """What `drive` returns where a robot may only be so fast forwards: both rims slower by the same, so that it turns.
+
+    Parameters
+    ----------
+    values : (2,) list of float
+        What the rims are told, in m/s.
+    speed_m_s : float
+        The most that their mean may be.
+    """
+    left, right = values
+    above = max(0.0, (left + right) / 2 - speed_m_s)
+    return [left - above, right - above]
 
 
 def _body(config: WheeledConfig) -> dict[str, float]:

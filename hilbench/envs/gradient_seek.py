@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from hilbench.envs._picture import View
 from hilbench.envs._stepped import Shown
-from hilbench.envs._wheels import WHEELED_NAMES, WHEELS, WheeledConfig, WheeledPlant
+from hilbench.envs._wheels import WHEELED_NAMES, WHEELS, WheeledConfig, WheeledPlant, forward_at_most
 from hilbench.envs.disturbances import Traits
 from hilbench.seeding import Rows
 from hilbench.types import PlantSpec
@@ -161,9 +161,7 @@ class GradientSeek(WheeledPlant):
         if (out_x or out_y) and out_x * cos(heading) + out_y * sin(heading) > 0:
             looks_right = out_x * sin(heading) - out_y * cos(heading) < 0
             return [WHISKER_M_S, -WHISKER_M_S] if looks_right else [-WHISKER_M_S, WHISKER_M_S]
-        left, right = values
-        above = max(0.0, (left + right) / 2 - self.config.speed_m_s)
-        return [left - above, right - above]
+        return forward_at_most(values, self.config.speed_m_s)
 
     def read_joints(self, joints: Sequence[Sequence[Any]]) -> list[float]:
         own = super().read_joints(joints)

@@ -21,7 +21,7 @@ from hilbench.files import is_file, kind_of, regular
 from hilbench.scenario.delays import Seconds, to_delay
 from hilbench.scenario.loop import LoopConfig, Positive
 from hilbench.scenario.resolved import ControllerPart, PluginPart, ReportConfig, Scenario, dump_part
-from hilbench.scenario.score import ScoreConfig, check_score
+from hilbench.scenario.score import check_score, to_score
 from hilbench.scenario.tuning import SUFFIX, TuneConfig, Tuned, check_tune, with_tuned
 from hilbench.settings import beside, to_config, whole_steps
 from hilbench.types import Probes, to_builtins
@@ -228,7 +228,7 @@ def resolve(
         },
         controller=top.controller,
         phases=top.phases,
-        score=to_config(ScoreConfig, top.score, f"{where}: score"),
+        score=to_score(top.score, f"{where}: score"),
         sensors=_tables("sensors", top.sensors, where),
         report=to_config(ReportConfig, top.report, f"{where}: report"),
         tune=to_config(TuneConfig, top.tune, f"{where}: tune"),

@@ -74,6 +74,7 @@ class Return(_Loss, frozen=True, kw_only=True, tag="return", forbid_unknown_fiel
 
 
 Loss = Rms | Mean | Success | Time | Detection | F1 | Return
+KINDS = tuple(str(kind.__struct_config__.tag) for kind in (Rms, Mean, Success, Time, Detection, F1, Return))
 OF_EPISODES = (Success, Time)
 """Those that know whole episodes alone, so that their windows are counted in episodes."""
 HIGHER = (Success, F1, Return)

@@ -9,8 +9,8 @@ from msgspec import Meta, Struct
 
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.scenario.loop import LoopConfig, Positive
-from hilbench.scenario.losses import F1, OF_EPISODES, Detection, Loss, Rms
-from hilbench.settings import whole_steps
+from hilbench.scenario.losses import F1, KINDS, OF_EPISODES, Detection, Loss, Rms
+from hilbench.settings import to_config, whole_steps
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 
@@ -91,6 +91,22 @@ def changes(score: ScoreConfig, disturbances: Mapping[str, Mapping[str, Any]], l
     if stop_s is None or stop_s >= loop.duration_s - 1e-9:
         return (Change(start_s, None),)
     return Change(start_s, None), Change(stop_s, None, True)
+
+
+def to_score(table: Any, where: str) -> ScoreConfig:
+    """A table as a ScoreConfig. Raises ScenarioError.
+
+    Parameters
+    ----------
+    table : dict
+        What the file says.
+    where : str
+        Its place in the file, for messages.
+    """
+    loss = table.get("loss") if isinstance(table, Mapping) else None
+    if isinstance(loss, Mapping) and (kind := loss.get("kind")) not in KINDS:
+        raise ScenarioError(f"{where}.loss.kind: found {kind!r}; {allowed_hint(str(kind), KINDS)}")
+    return to_config(ScoreConfig, table, where)
 
 
 def check_score(

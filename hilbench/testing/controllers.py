@@ -88,7 +88,8 @@ def replies(kind: str, program: Program, period_us: int) -> list[tuple[bytes, by
 class ControllerContract(Contract):
     """What every controller promises.
 
-    `plants` are those to try it on, as (name, settings): when empty, every plant that can be made without settings.
+    `plants` are those to try it on, as (name, settings), of which `sensors` are a scenario's tables: when empty, every
+    plant that can be made without settings.
     `period_s` is the control period. `backend` runs its programs where the controller names none.
     """
 
@@ -118,9 +119,10 @@ class ControllerContract(Contract):
         return found
 
     def _scenario(self, part: Part, name: str, plant: Fitting) -> Scenario:
+        settings = dict(plant.settings)
         raw: dict[str, Any] = {
             "name": "contract", "summary": "Fifty ticks.", "controller": "tested",
-            "plant": {"kind": plant.name, **plant.settings},
+            "sensors": settings.pop("sensors", {}), "plant": {"kind": plant.name, **settings},
             "loop": {"period_s": self.period_s, "duration_s": N_TICKS * self.period_s},
             "backend": {"kind": self.backend},
             "controllers": {"tested": {"kind": name, **part.settings}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+from policies import push
 
 from hilbench import modules, plugins
 from hilbench.errors import ScenarioError
@@ -18,7 +19,10 @@ FOUND = plugins.all_of("controllers")
 NEEDS = {"network", "sb3"}
 """Controllers without a default for their `path`."""
 IN_A_MODEL = [name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only")]
-PLANTS = {name: {} for name in IN_A_MODEL} | {"gymnasium": {"id": "MountainCarContinuous-v0"}}
+CARRIED = {"lidar_nav": {"lidar": {"kind": "lidar", "facing": ["heading"], "at_m": [0.0, 0.0, 0.15]}}}
+"""Sensors without which some controllers do not fit."""
+PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}
+PLANTS["gymnasium"] = {"id": "MountainCarContinuous-v0"}
 """Every plant that is found and needs no robot, and settings that it cannot be made without."""
 
 
@@ -38,6 +42,17 @@ class TestControllers(ControllerContract):
             modules.allow(["policies"])
             settings = {"function": "policies:push"}
         return part_of("controllers", name, settings)
+
+    def _fitting(self, part):
+        found = super()._fitting(part)
+        if part.name != "policy":
+            return found
+        # One of somebody's own fits the plants that it was written for, which nobody else can know.
+        return [
+            one
+            for one in found
+            if push(np.zeros(len(one.plant_spec.obs_names))).size == len(one.plant_spec.action_names)
+        ]
 
     def test_refusals_begin_with_whose_they_are(self, part):
         begins = "encoders." if part.name == "network" else f"controller {part.name!r} needs"

@@ -58,7 +58,7 @@ def test_others_are_the_scenarios_controllers():
     ({"score.before_episodes": 7}, "score.before_episodes: found 7; allowed: a multiple of window_episodes"),
     ({"score.untold": "pd_"}, "score.untold: found 'pd_'; .*did you mean 'pd'"),
     ({"score.window_episodes": 3}, "before_episodes: found 8; allowed: a multiple"),
-    ({"score.loss": {"kind": "succes", "key": "x"}}, "score.loss"),
+    ({"score.loss": {"kind": "succes", "key": "x"}}, "score.loss.kind: found 'succes'; .*did you mean 'success'"),
 ])  # fmt: skip
 def test_a_mistake_in_a_score_is_one_line(more, text):
     with pytest.raises(ScenarioError, match=text) as found:
