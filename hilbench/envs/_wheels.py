@@ -55,7 +55,7 @@ class WheeledPlant(BulletPlant):
 
     A plant gives `Config` (from WheeledConfig), `traits` with `joints=WHEELS, actuators=WHEELS` and sensors that begin
     with WHEELED_NAMES, `pose`, which calls `stand` and returns (0.0, 0.0), `own_spec` and `show`. With more in its
-    world it extends `load`, and with more in its named state `read_joints`:
+    world it extends `load`, and with more in its named state `read_joints`::
 
         def load(self):
             robot = super().load()          # the floor and the robot

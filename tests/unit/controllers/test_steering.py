@@ -7,7 +7,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.backends.reference import Reference
-from hilbench.controllers.braitenberg import Braitenberg, BraitenbergConfig, SmellLaw
+from hilbench.controllers.nose_braitenberg import Braitenberg, BraitenbergConfig, SmellLaw
 from hilbench.controllers.rstdp_steer import RSTDPSteer, RSTDPSteerConfig
 from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS, Empty, Probes, Tick

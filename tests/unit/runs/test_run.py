@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from time import monotonic_ns
 from types import SimpleNamespace
 
@@ -35,6 +36,7 @@ from hilbench.runs.run import behind, run, tick_times
 from hilbench.scenario import files as scenarios
 from hilbench.scenario.loop import LoopConfig
 from hilbench.scenario.recorded import table
+from hilbench.scenario.tuning import TuneConfig
 from hilbench.types import EVENT, LawProgram, Port, Probes
 
 
@@ -48,7 +50,8 @@ def test_a_run_says_what_it_ran_on_what_and_where(tmp_path):
     scenario = short("pes", loop__period_s=0.01, loop__duration_s=1.5)
     assert run(scenario, tmp_path, told.append).status == "done"
     meta = read_run(tmp_path).meta
-    assert scenarios.resolve(table(meta.scenario), scenario.where) == scenario
+    untuned = replace(scenario, tune=TuneConfig())  # what may be tuned decides no run
+    assert scenarios.resolve(table(meta.scenario), scenario.where) == untuned
     assert meta.provenance.package_versions["numpy"] == np.__version__
     assert meta.provenance.host.n_cpus >= 1
     assert meta.load_report.backend == "numba"

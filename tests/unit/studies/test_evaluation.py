@@ -86,9 +86,10 @@ def by_label(summary: Summary) -> dict[str, Cell]:
 def test_a_learner_is_scored_against_its_twin_and_a_fixed_law_is_not(scored: tuple) -> None:
     found = by_label(scored[0])
     controls = {"twin_unchanged", "unchanged", "blind", "retained"}
-    assert set(found["pes"].reference_folders) == {"twin", "floor", "oracle"} | controls
-    assert set(found["pid"].reference_folders) == {"twin", "floor", "oracle"} | controls - {"blind"}
-    assert set(found["pd"].reference_folders) == {"floor", "oracle"}
+    others = {"floor", "oracle", "untold"}
+    assert set(found["pes"].reference_folders) == {"twin"} | others | controls
+    assert set(found["pid"].reference_folders) == {"twin"} | others | controls - {"blind"}
+    assert set(found["pd"].reference_folders) == others
     assert found["pes"].metrics["adaptivity"].n == 3
     assert "adaptivity" not in found["pd"].metrics
     assert found["pd"].metrics["performance"].iqm < found["pes"].metrics["performance"].iqm
@@ -108,7 +109,7 @@ def test_references_share_everything_but_what_they_are_for(scored: tuple) -> Non
         assert not np.array_equal(learner.episodes[0]["state"], twin.episodes[0]["state"])
     assert pes.reference_folders["floor"] == by_label(summary)["pd"].run_folders, "one run serves as cell and as floor"
     roles = [(line.role, line.controller) for line in summary.references]
-    assert roles == [("floor", "pd"), ("oracle", "told"), ("twin", "pid"), ("twin", "pes")]
+    assert roles == [("floor", "pd"), ("oracle", "told"), ("untold", "pid"), ("twin", "pid"), ("twin", "pes")]
 
 
 def test_differences_are_to_the_named_baseline_seed_by_seed(scored: tuple) -> None:
@@ -278,8 +279,8 @@ def test_what_is_frozen_before_the_change_has_no_twin(tmp_path: Path) -> None:
         first = Planner(tmp_path).lines(cells(load_suite(suite)))[0]
         return {role for role, _ in first.cases[0].references}
 
-    assert roles(0.5) == {"floor", "oracle"}
-    assert roles(1.0) == {"twin", "twin_unchanged", "unchanged", "floor", "oracle"}
+    assert roles(0.5) == {"floor", "oracle", "untold"}
+    assert roles(1.0) == {"twin", "twin_unchanged", "unchanged", "floor", "oracle", "untold"}
 
 
 @pytest.mark.usefixtures("here")

@@ -25,7 +25,7 @@ Positive = Annotated[float, Meta(gt=0)]
 
 
 class BraitenbergConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of `braitenberg`."""
+    """Settings of `nose_braitenberg`."""
 
     gain_rad_s: Positive = 60.0
     """Turn rate for a difference of 1 between the logarithms."""
@@ -74,7 +74,7 @@ class Braitenberg(Controller):
 
     @staticmethod
     def build(config: BraitenbergConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        robot = robot_of(plant, "braitenberg")
+        robot = robot_of(plant, "nose_braitenberg")
         law = SmellLawConfig(
             gain_rad_s=config.gain_rad_s,
             limit_rad_s=config.limit_rad_s,
@@ -85,10 +85,10 @@ class Braitenberg(Controller):
             period_s=period_us * 1e-6,
         )
         if not config.knows_change:
-            return around(law_program("braitenberg", law, plant, "wheels"), plant, period_us)
+            return around(law_program("nose_braitenberg", law, plant, "wheels"), plant, period_us)
         if not set(NOSES) <= set(plant.info_units):
             raise ScenarioError("knows_change: this plant's info has no log_left and log_right")
-        told = law_program("braitenberg", law, plant, "wheels", modulators=(Port("noses", 2, units=("1", "1")),))
+        told = law_program("nose_braitenberg", law, plant, "wheels", modulators=(Port("noses", 2, units=("1", "1")),))
         return around(told, plant, period_us, _smell_truly)
 
 
