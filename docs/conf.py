@@ -33,7 +33,15 @@ version = release = hilbench.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
 root_doc = "docs/index"
-include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "docs/api/*", "examples/**/README.md"]
+include_patterns = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/*.md",
+    "docs/api/*",
+    "docs/scenarios/*.md",
+    "examples/**/README.md",
+]
 exclude_patterns = ["docs/_build"]
 
 myst_heading_anchors = 4
