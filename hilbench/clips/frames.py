@@ -9,7 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from hilbench.clips.panels import INK, NOTHING, OFF, ON, PAPER, RED, Marked, at_time, font, line_panel, raster_panel
+from hilbench.clips.panels import (
+    INK,
+    NOTHING,
+    OFF,
+    ON,
+    PAPER,
+    RED,
+    Axes,
+    Marked,
+    at_time,
+    font,
+    line_panel,
+    raster_panel,
+)
 from hilbench.clips.span import Span
 from hilbench.record.data import RunData
 from hilbench.report import words
@@ -89,20 +102,24 @@ def _panels(run: RunData, span: Span, look: Look, marks: Sequence[Marked]) -> li
     episode, spec = run.episodes[span.episode], run.meta.plant_spec
     t_s, size = episode["t_us"] * 1e-6, (look.width, round(PANEL_SHARE * look.height))
     found = []
+
+    def axes(title: str) -> Axes:
+        return Axes(size, span, marks, title)
+
     if spec.error:
         unit = spec.info_units[spec.error]
         title = f"{words.named(spec.error)[0]}, {unit}"
-        found.append(line_panel(size, span, marks, t_s, np.abs(episode[f"info.{spec.error}"]), title))
+        found.append(line_panel(axes(title), t_s, np.abs(episode[f"info.{spec.error}"])))
     spiked, address = _times(episode, "probe_events", t_s)
     if spiked.size:
-        found.append(raster_panel(size, span, marks, spiked, address, "spikes"))
+        found.append(raster_panel(axes("spikes"), spiked, address))
     elif run.meta.network is not None:
-        found.append(line_panel(size, span, marks, t_s, episode["spikes"].astype(float), "spikes a tick"))
+        found.append(line_panel(axes("spikes a tick"), t_s, episode["spikes"].astype(float)))
     for sensor, first in run.event_sensors.items():
         if not _is_image(sensor):
             told, where = _times(episode, "sensor_events", t_s)
             own = (where >= first) & (where < first + sensor.size)
-            found.append(raster_panel(size, span, marks, told[own], where[own], f"events of {sensor.name}"))
+            found.append(raster_panel(axes(f"events of {sensor.name}"), told[own], where[own]))
     return found
 
 

@@ -33,30 +33,34 @@ class Marked(NamedTuple):
     label: str
 
 
+class Axes(NamedTuple):
+    """What a panel is drawn on."""
+
+    size: tuple[int, int]
+    """Width and height, in pixels."""
+    span: Span
+    """The time shown."""
+    marks: Sequence[Marked]
+    title: str
+
+
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Pillow's own font in a size of pixels."""
     return ImageFont.load_default(size)
 
 
-def line_panel(
-    size: tuple[int, int], span: Span, marks: Sequence[Marked], t_s: NDArray[np.float64], values: NDArray[np.float64],
-    title: str,
-) -> Image.Image:  # fmt: skip
+def line_panel(axes: Axes, t_s: NDArray[np.float64], values: NDArray[np.float64]) -> Image.Image:
     """Values over time as a line, from 0 or the least up to the largest.
 
     Parameters
     ----------
-    size : (int, int)
-        Width and height, in pixels.
-    span : Span
-        The time shown.
-    marks : sequence of Marked
+    axes : Axes
     t_s : (n,) float64
         In seconds after the episode's start.
     values : (n,) float64
-    title : str
     """
-    image, draw = _empty(size, span, marks, title)
+    size, span = axes.size, axes.span
+    image, draw = _empty(axes)
     inside = (t_s >= span.from_s) & (t_s <= span.to_s) & np.isfinite(values)
     if inside.sum() < 2:
         return image
@@ -72,25 +76,18 @@ def line_panel(
     return image
 
 
-def raster_panel(
-    size: tuple[int, int], span: Span, marks: Sequence[Marked], t_s: NDArray[np.float64], address: NDArray[np.int64],
-    title: str,
-) -> Image.Image:  # fmt: skip
+def raster_panel(axes: Axes, t_s: NDArray[np.float64], address: NDArray[np.int64]) -> Image.Image:
     """Spikes or events over time, darker for more: of at most 60 addresses that were active in that time.
 
     Parameters
     ----------
-    size : (int, int)
-        Width and height, in pixels.
-    span : Span
-        The time shown.
-    marks : sequence of Marked
+    axes : Axes
     t_s : (n,) float64
         In seconds after the episode's start.
     address : (n,) int64
-    title : str
     """
-    image, _ = _empty(size, span, marks, title)
+    size, span = axes.size, axes.span
+    image, _ = _empty(axes)
     inside = (t_s >= span.from_s) & (t_s <= span.to_s)
     active = np.unique(address[inside])
     if not active.size:
@@ -123,9 +120,8 @@ def at_time(panel: Image.Image, span: Span, now_s: float) -> Image.Image:
     return image
 
 
-def _empty(
-    size: tuple[int, int], span: Span, marks: Sequence[Marked], title: str
-) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+def _empty(axes: Axes) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    size, span, marks, title = axes
     image = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(image)
     draw.line([(0, 0), (size[0], 0)], fill=GRID)

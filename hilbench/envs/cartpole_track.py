@@ -7,7 +7,7 @@ from math import comb, cos, pi, sin
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from msgspec import Meta
+from msgspec import Meta, structs
 from numpy.polynomial import Polynomial
 
 from hilbench.envs._bullet import GRAVITY_M_S2
@@ -103,16 +103,8 @@ class CartpoleTrack(CartpoleLadder):
     @property
     def own_spec(self) -> PlantSpec:
         """Names, limits and nominal constants: those of the ladder's plant."""
-        config, ladder = self.config, super().own_spec
-        return PlantSpec(
-            obs_names=self.metadata["obs_names"],
-            obs_units=self.metadata["obs_units"],
-            action_names=self.metadata["action_names"],
-            action_units=self.metadata["action_units"],
-            action_low=(-config.force_n,),
-            action_high=(config.force_n,),
-            safe_action=(0.0,),
-            physics_step_s=config.physics_step_s,
+        return structs.replace(
+            super().own_spec,
             info_units={
                 "t_s": "s",
                 "x_error_m": "m",
@@ -126,7 +118,6 @@ class CartpoleTrack(CartpoleLadder):
                 "disturbances": "1",
             },
             error="x_error_m",
-            parameters=ladder.parameters,
         )
 
     def pose(self, random: np.random.Generator) -> Sequence[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 from hilbench.seeding import Rows, stream
 
 
-class Mode:
+class Mode(ABC):
     """A mode that forgets nothing, for it knows nothing but the present numbers."""
 
     def reset(self, seed: int) -> None:
         """Start an episode."""
 
+    @abstractmethod
     def __call__(self, x: list[float], level: float) -> list[float]:
         """The numbers after the fault, (n,).
 
@@ -27,7 +29,6 @@ class Mode:
         level : float
             From 0 to 1; 1 unless the fault ramps up.
         """
-        raise NotImplementedError
 
 
 class Off(Mode):

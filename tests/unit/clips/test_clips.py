@@ -13,7 +13,7 @@ from PIL import Image
 from hilbench.cli import main
 from hilbench.clips.clip import draw
 from hilbench.clips.frames import Look
-from hilbench.clips.panels import BLUE, RED, Marked, at_time, line_panel, raster_panel
+from hilbench.clips.panels import BLUE, RED, Axes, Marked, at_time, line_panel, raster_panel
 from hilbench.clips.span import Span, span_of
 from hilbench.clips.write import sheet
 from hilbench.errors import RecordError, ScenarioError
@@ -88,7 +88,7 @@ def test_the_change_is_marked_where_it_comes(folder, tmp_path):
 def test_a_line_is_as_high_as_its_values_and_keeps_every_peak():
     t_s = np.linspace(0, 10, 10_001)
     values = np.where(t_s == 5.0, 2.0, 1.0)  # one sample of ten thousand
-    panel = line_panel((208, 80), SPAN, (), t_s, values, "error")
+    panel = line_panel(Axes((208, 80), SPAN, (), "error"), t_s, values)
     rows = {column: row for row, column in sorted(pixels(panel, BLUE).tolist(), reverse=True)}
     foot, head = 80 - 4, 22
     assert rows[104] == pytest.approx(head, abs=2)
@@ -97,14 +97,14 @@ def test_a_line_is_as_high_as_its_values_and_keeps_every_peak():
 
 def test_a_raster_is_dark_where_spikes_are():
     t_s, address = np.array([2.0, 2.0, 8.0]), np.array([5, 5, 90])
-    panel = np.asarray(raster_panel((208, 80), SPAN, (Marked(4.0, 6.0, "x"),), t_s, address, "").convert("L"))
+    panel = np.asarray(raster_panel(Axes((208, 80), SPAN, (Marked(4.0, 6.0, "x"),), ""), t_s, address).convert("L"))
     dark = panel[22:76] < 200
     assert set(np.flatnonzero(dark.any(axis=0))) == {44, 164, 84}  # two instants, and the mark
     assert np.flatnonzero(dark[:, 44]).max() < np.flatnonzero(dark[:, 164]).min()
 
 
 def test_the_cursor_leaves_the_panel_as_it_is():
-    panel = line_panel((100, 60), SPAN, (), np.arange(3.0), np.ones(3), "")
+    panel = line_panel(Axes((100, 60), SPAN, (), ""), np.arange(3.0), np.ones(3))
     before = np.asarray(panel).copy()
     assert (np.asarray(at_time(panel, SPAN, 5.0)) != before).any()
     np.testing.assert_array_equal(np.asarray(panel), before)
