@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from hilbench.metrics import MODES, Better, measure
+from hilbench.metrics import MODES, ROLES, Better, measure
 from hilbench.record.data import RunData
 from hilbench.record.reader import read_run
 from hilbench.scenario.files import load
 from hilbench.testing._parts import Contract, Part, brief, ensure, run_whole
-
-ROLES = ("twin", "floor", "oracle")
 
 
 def thinner(whole: RunData) -> Iterator[tuple[str, RunData]]:
