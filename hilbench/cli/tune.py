@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,6 +58,7 @@ def tune(
     trust
         import modules that the scenario names as MODULE:NAME, which runs their code
     """
+    from hilbench.metrics.controls import UNDISTURBED
     from hilbench.scenario.files import find
     from hilbench.studies.tuning import tune as tune_scenario
     from hilbench.types import to_builtins
@@ -77,6 +79,11 @@ def tune(
     barren = [name for name, one in tuned.controllers.items() if one.loss_tuned is None]
     for name in barren:
         complain(f"{name}: no candidate came through; every one failed on a seed or more")
+    for name, one in tuned.controllers.items():
+        control = math.inf if one.control_undisturbed is None else one.control_undisturbed
+        if one.candidates_checked and control > UNDISTURBED:
+            tried = f"none of {one.candidates_checked} candidates passes control_undisturbed"
+            complain(f"{name}: {tried}; the one with the best loss was taken")
     return 1 if barren else 0
 
 
@@ -91,12 +98,13 @@ def print_tuned(tuned: Tuned, place: Path) -> None:
     """
     title = f"{tuned.scenario}: loss {tuned.loss}, {tuned.better} is better"
     table = Table(title=title, title_justify="left")
-    for heading in ("controller", "runs", "failed", "seeds", "default", "tuned", "parameters"):
+    for heading in ("controller", "runs", "failed", "seeds", "default", "tuned", "control", "parameters"):
         table.add_column(heading, justify="left" if heading in ("controller", "parameters") else "right")
     for name, one in tuned.controllers.items():
         losses = ("-" if loss is None else f"{loss:.4g}" for loss in (one.loss_default, one.loss_tuned))
         seeds = " ".join(map(str, one.seeds))
-        cells = (name, str(one.runs), str(one.failed_runs), seeds, *losses, _listed(one.tuned))
+        control = "" if one.control_undisturbed is None else f"{one.control_undisturbed:.2g}"
+        cells = (name, str(one.runs), str(one.failed_runs), seeds, *losses, control, _listed(one.tuned))
         table.add_row(*(escape(printable(cell)) for cell in cells))
     Console().print(table)
     print(f'Wrote {place}; a scenario beside it uses it by the line: tuned = "{place.name}"')

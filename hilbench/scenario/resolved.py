@@ -114,7 +114,7 @@ def budget_of(scenario: Scenario) -> list[Budget]:
     """What the tuning of each controller that may be tuned cost, and what it brought."""
     found = {} if scenario.tuned is None else scenario.tuned.controllers
     return [
-        Budget(name, (one := found[name]).runs, one.seeds, one.loss_default, one.loss_tuned)
+        Budget(name, (one := found[name]).runs, one.seeds, one.loss_default, one.loss_tuned, one.control_undisturbed)
         if name in found
         else Budget(name, 0)
         for name in scenario.tune.controllers

@@ -81,6 +81,10 @@ class TunedController(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Mean loss with the tuned values; absent where no candidate came through."""
     default: Values
     tuned: Values
+    candidates_checked: int = 0
+    """How many candidates' controls were looked at, the best first, until one passed; 0 for what does not learn."""
+    control_undisturbed: float | None = None
+    """The tuned values' mean over the seeds; above the control's limit where no candidate passes."""
 
 
 class Tuned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +107,7 @@ class Budget(NamedTuple):
     seeds: tuple[int, ...] = ()
     loss_default: float | None = None
     loss_tuned: float | None = None
+    control_undisturbed: float | None = None
 
 
 def check_tune(tune: TuneConfig, configs: Mapping[str, Struct], where: str) -> None:

@@ -1,4 +1,4 @@
-"""The runs of tuning: one for each candidate and seed, of which nothing stays but its loss."""
+"""The runs of tuning: for each candidate and seed one, of which only its loss stays; and those of its control."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ import msgspec
 from msgspec import Struct
 
 from hilbench.errors import HilbenchError, RecordError
+from hilbench.metrics.controls import control_undisturbed
 from hilbench.metrics.loss import loss_to_minimise
 from hilbench.record.reader import read_run
 from hilbench.runs.run import run
 from hilbench.scenario.resolved import Scenario
+from hilbench.studies import roles
 from hilbench.studies.evaluation import Progress
 from hilbench.studies.pool import Workers
 
@@ -33,7 +35,7 @@ class Trial:
 
 
 class Line(Struct):
-    """A line of a journal: a run's key, and its loss; null for one that is no number."""
+    """A line of a journal: a run's key, and its loss or its control; null for one that is no number."""
 
     key: str
     loss: float | None
@@ -100,7 +102,25 @@ class Runner:
         """The loss of each trial, lower for better. One that fails has an infinite loss, and is not kept.
 
         Raises what is no fault of a candidate: what ended a worker otherwise, or kept a record from being written.
+
+        Parameters
+        ----------
+        trials : sequence of Trial
         """
+        return self._answers(trials, run_trial)
+
+    def controls(self, trials: Sequence[Trial]) -> list[float]:
+        """The `control_undisturbed` of each trial, as `losses`; infinite where it has none.
+
+        Parameters
+        ----------
+        trials : sequence of Trial
+            They come on top of those that the runner was told of.
+        """
+        self._total += len(trials)
+        return self._answers(trials, run_control)
+
+    def _answers(self, trials: Sequence[Trial], work: Callable[[Trial], float]) -> list[float]:
         found, others = dict(self._journal.losses), []
         alike: dict[str, list[Trial]] = {}
         for trial in trials:
@@ -118,7 +138,7 @@ class Runner:
             for each in alike[trial.key]:
                 self._end(each, f"{loss:.4g}" if math.isfinite(found[trial.key]) else "failed")
 
-        self._workers.work([same[0] for same in alike.values()], run_trial, ended)
+        self._workers.work([same[0] for same in alike.values()], work, ended)
         for error in others:
             assert error is not None, "a trial without a loss has an error"
             raise error
@@ -136,3 +156,22 @@ def run_trial(trial: Trial) -> float:
         place = Path(folder) / "run"
         outcome = run(trial.scenario, place)
         return loss_to_minimise(read_run(place)) if outcome.status == "done" else math.inf
+
+
+def run_control(trial: Trial) -> float:
+    """Run one trial and what its control compares it with, in a worker process; its `control_undisturbed`."""
+    scenario = trial.scenario
+    found = roles.learners(scenario, "law") | roles.others(scenario)
+    needed = {role: found[role] for role in control_undisturbed.needs if role in found}
+    with TemporaryDirectory(prefix="hilbench-tune-") as folder:
+        records = {}
+        for role, each in {"": scenario, **needed}.items():
+            place = Path(folder) / (role or "run")
+            if run(each, place).status != "done":
+                return math.inf
+            records[role] = read_run(place)
+        own = records.pop("")
+        value = (
+            control_undisturbed(own, **records)[""].value if len(records) == len(control_undisturbed.needs) else None
+        )
+    return math.inf if value is None else value

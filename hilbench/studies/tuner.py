@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.errors import ScenarioError
-from hilbench.runs.build import check_whole
+from hilbench.metrics.controls import UNDISTURBED
+from hilbench.runs.build import check_whole, learns
 from hilbench.runs.sources import Reader, code_version, modules_of
 from hilbench.scenario.losses import better
 from hilbench.scenario.resolved import Scenario, fingerprint
 from hilbench.scenario.tuning import Number, Range, TuneConfig, TunedController, Values, like, put, value_at
 from hilbench.settings import to_config
+from hilbench.studies import roles
 from hilbench.studies.optimiser import NAME, search
 from hilbench.studies.trials import Runner, Trial
 from hilbench.types import to_builtins
@@ -46,12 +48,17 @@ class Tuner:
         self._start = np.array(
             [_share(span, self._default[field], f"{place}.{field}") for field, span in self._ranges.items()]
         )
-        self._code, self._sources = code_version(), Reader()(scenario, modules_of(check_whole(scenario)))
+        control = check_whole(scenario)
+        score, learner = scenario.score, scenario.loop.learning and learns(control.program)
+        self._controlled = learner and score.controls and None not in (score.floor, score.oracle)
+        self._code, self._sources = code_version(), Reader()(scenario, modules_of(control))
         self._candidates: list[Values] = []
         self._losses: list[list[float]] = []
 
     def tune(self, digest: str) -> TunedController:
-        """Spend the whole budget. Of equally good candidates the first is taken: the default, unless one is better.
+        """Spend the whole budget; take the best candidate, of a learner the best that passes `control_undisturbed`.
+
+        Where none passes, it is the best of all. Of equally good ones the first is taken: the default, unless beaten.
 
         Parameters
         ----------
@@ -62,7 +69,7 @@ class Tuner:
         search(self._start, config.runs // len(config.seeds), config.optimiser_seed, self._evaluate)
         losses = np.array(self._losses)
         means = losses.mean(axis=1)
-        best = int(means.argmin())
+        best, control, n_checked = self._chosen(means)
         return TunedController(
             runs=losses.size,
             failed_runs=int((~np.isfinite(losses)).sum()),
@@ -75,7 +82,30 @@ class Tuner:
             loss_tuned=self._shown(means[best]),
             default=self._default,
             tuned=self._candidates[best],
+            candidates_checked=n_checked,
+            control_undisturbed=control,
         )
+
+    def _chosen(self, means: NDArray[np.float64]) -> tuple[int, float | None, int]:
+        """The candidate that is taken, its control, and how many candidates' controls were looked at."""
+        order = [int(number) for number in np.argsort(means, kind="stable") if np.isfinite(means[number])]
+        if not order or not self._controlled:
+            return (order or [0])[0], None, 0
+        distinct = [
+            n for i, n in enumerate(order) if self._candidates[n] not in [self._candidates[m] for m in order[:i]]
+        ]
+        found: list[float] = []
+        for number in distinct:
+            found.append(self._control(number))
+            if found[-1] <= UNDISTURBED:
+                return number, found[-1], len(found)
+        return order[0], found[0] if math.isfinite(found[0]) else None, len(found)
+
+    def _control(self, number: int) -> float:
+        """A candidate's mean `control_undisturbed` over the seeds; infinite where a seed has none."""
+        scenario = self._with(self._candidates[number])
+        trials = [self._trial(scenario, number, seed, "control") for seed in self._config.seeds]
+        return float(np.mean(self._runner.controls(trials)))
 
     def _shown(self, mean: float) -> float | None:
         """A loss with its own sign; None for one that is no number."""
@@ -117,11 +147,12 @@ class Tuner:
         changed = replace(part, config=to_config(type(part.config), settings, where))
         return replace(self._scenario, controllers={**self._scenario.controllers, self.name: changed})
 
-    def _trial(self, scenario: Scenario, number: int, seed: int) -> Trial:
+    def _trial(self, scenario: Scenario, number: int, seed: int, what: str = "loss") -> Trial:
         seeded = replace(scenario, loop=msgspec.structs.replace(scenario.loop, seed=seed))
-        whole = json.dumps([self._code, fingerprint(seeded), msgspec.to_builtins(self._sources)])
+        others = [fingerprint(other) for other in roles.others(seeded).values()] if what == "control" else []
+        whole = json.dumps([self._code, fingerprint(seeded), msgspec.to_builtins(self._sources), *others])
         key = hashlib.sha256(whole.encode()).hexdigest()[:16]
-        return Trial(seeded, key, f"{self.name} candidate {number} seed {seed}")
+        return Trial(seeded, key, f"{self.name} candidate {number} seed {seed}" + ", control" * (what == "control"))
 
 
 def _scaled(span: Range, value: float) -> float:

@@ -80,3 +80,67 @@ class Hold(Controller):
         inputs, outputs = (Port("observation", 1, units=("1",)),), (Port("action", 2, units=("1", "1")),)
         program = LawProgram("quadratic:HoldLaw", to_builtins(config), inputs=inputs, outputs=outputs)
         return BuiltController(program, whole(plant, period_us), direct(outputs, plant, period_us))
+
+
+class Swing(SteppedPlant):
+    """Its cost is the square of what it shows: a swinging target, less the action. A sensor bias shifts the target."""
+
+    traits = Traits(sensors=("e",), actuators=("u",))
+    obs_high = (1e3,)
+    Config = SteppedConfig
+
+    @property
+    def own_spec(self) -> PlantSpec:
+        return PlantSpec(
+            obs_names=("e",), obs_units=("1",), action_names=("u",), action_units=("1",),
+            action_low=(-3.0,), action_high=(3.0,), safe_action=(0.0,),
+            physics_step_s=self.config.physics_step_s, info_units={"cost": "1"}, error="", parameters={},
+        )  # fmt: skip
+
+    def begin(self, random: np.random.Generator) -> None:
+        self.u, self.steps = 0.0, 0
+
+    def move(self, forces: list[float]) -> None:
+        self.u, self.steps = forces[0], self.steps + 1
+
+    def read(self) -> list[float]:
+        return [0.7 * np.cos(2 * np.pi * self.steps / 800) - self.u]
+
+    def show(self) -> Shown:
+        return self.sensed, 0.0, False, {"cost": float(self.sensed[0]) ** 2}
+
+
+class ChaseConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    start: float = 0.0
+    """The action before the change, or for ever at a rate of 0."""
+    rate: float = 0.0
+    """By which the action grows per error and tick."""
+    told: float = 0.0
+    """Added to the action from tick 40 on."""
+
+
+class ChaseLaw(Law):
+    """An integral of the error, which is what it learns."""
+
+    Config = ChaseConfig
+    learnt = ("action",)
+
+    def reset(self, seed: int) -> None:
+        self.action, self.ticks = self.config.start, 0
+
+    def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
+        self.ticks += 1
+        if learning:
+            self.action += self.config.rate * values[0]
+        return np.array((self.action + self.config.told * (self.ticks > 40),))
+
+
+class Chase(Controller):
+    Config = ChaseConfig
+    backend = "law"
+
+    @staticmethod
+    def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
+        inputs, outputs = (Port("observation", 1, units=("1",)),), (Port("action", 1, units=("1",)),)
+        program = LawProgram("quadratic:ChaseLaw", to_builtins(config), inputs=inputs, outputs=outputs)
+        return BuiltController(program, whole(plant, period_us), direct(outputs, plant, period_us))

@@ -23,6 +23,7 @@ ARM = {**SHIPPED, "controller": "pid", "tune": TUNE}
 FOUND = TunedController(
     runs=30, failed_runs=2, seeds=(0, 1), optimiser="some", optimiser_seed=0, code_version="", loss_default=0.5,
     scenario_sha256=content_digest(ARM, "pid"), loss_tuned=0.4, default={"ki": 100.0}, tuned={"ki": 321.0},
+    candidates_checked=2, control_undisturbed=0.1,
 )  # fmt: skip
 
 
@@ -48,7 +49,7 @@ def test_a_scenario_runs_with_its_tuned_values_unless_it_is_told_otherwise(tmp_p
 
 def test_budgets_are_those_of_the_file_and_none_of_what_was_not_tuned(tmp_path: Path) -> None:
     path = written(tmp_path, ARM, pid=FOUND)
-    assert budget_of(load(path)) == [Budget("pid", 30, (0, 1), 0.5, 0.4), Budget("pes", 0)]
+    assert budget_of(load(path)) == [Budget("pid", 30, (0, 1), 0.5, 0.4, 0.1), Budget("pes", 0)]
     assert budget_of(load("cartpole_ladder")) == []
 
 

@@ -13,11 +13,12 @@ from quadratic import BEST, FALLS_BELOW, OFFSET
 
 from hilbench.cli import main
 from hilbench.errors import RecordError, ScenarioError
+from hilbench.metrics.controls import UNDISTURBED
 from hilbench.metrics.loss import loss_to_minimise
 from hilbench.record.reader import read_run
 from hilbench.runs.run import run
 from hilbench.scenario.files import load, read_toml, read_tuned
-from hilbench.scenario.tuning import Tuned
+from hilbench.scenario.tuning import Tuned, TunedController
 from hilbench.studies import trials
 from hilbench.studies.evaluation import Progress, evaluate
 from hilbench.studies.pool import Workers
@@ -195,6 +196,62 @@ def test_a_record_that_cannot_be_written_ends_tuning(tmp_path: Path, monkeypatch
     monkeypatch.setattr(trials, "run_trial", full)
     with pytest.raises(RecordError, match="no room"):
         tune(written(tmp_path), trust=True)
+
+
+SWING: dict[str, Any] = {
+    "name": "swing",
+    "summary": "a target swings, and shifts at 0.4 s; a fast integral follows the swing and forgets the shift",
+    "controller": "chase",
+    "plant": {"kind": "quadratic:Swing"},
+    "loop": {"period_s": 0.01, "duration_s": 1.6},
+    "disturbances": {"shift": {"kind": "sensor_bias", "bias": [1.0], "at_s": 0.4}},
+    "score": {
+        "change": "shift", "horizon_s": 0.8, "window_s": 0.2, "before_s": 0.2, "floor": "still", "oracle": "told",
+        "loss": {"kind": "mean", "key": "cost"},
+    },
+    "controllers": {
+        "chase": {"kind": "quadratic:Chase", "rate": 0.3},
+        "still": {"kind": "quadratic:Chase"},
+        "told": {"kind": "quadratic:Chase", "told": 1.0},
+    },
+    "tune": {"runs": 20, "seeds": [0], "controllers": {"chase": {"rate": {"low": 0.01, "high": 0.5, "log": True}}}},
+}  # fmt: skip
+
+
+def tuned_swing(folder: Path, **tables: Any) -> TunedController:
+    path = folder / "swing.toml"
+    path.write_text(tomli_w.dumps({**SWING, **tables}))
+    return tune(path, trust=True, journal=folder / "journal")[0].controllers["chase"]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_learner_is_tuned_to_the_best_that_is_no_fast_integrator(tmp_path: Path) -> None:
+    """The best loss follows the swing, which freezing takes away; the one that is taken is slower, and passes."""
+    blind = tuned_swing(tmp_path, score={**SWING["score"], "controls": False})
+    bound = tuned_swing(tmp_path)
+    assert (blind.candidates_checked, blind.control_undisturbed) == (0, None)
+    assert bound.candidates_checked > 1
+    assert bound.control_undisturbed is not None
+    assert bound.control_undisturbed <= UNDISTURBED
+    assert bound.tuned["rate"] < blind.tuned["rate"]
+    assert bound.loss_tuned is not None
+    assert blind.loss_tuned is not None
+    assert bound.loss_tuned > blind.loss_tuned
+    assert bound.runs == blind.runs, "what the controls ran is no part of the search"
+
+
+@pytest.mark.usefixtures("here")
+def test_where_no_candidate_passes_the_best_loss_is_taken_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tune_table = {"runs": 5, "seeds": [0], "controllers": {"chase": {"rate": {"low": 0.25, "high": 0.5}}}}
+    found = tuned_swing(tmp_path, tune=tune_table)
+    assert found.candidates_checked == 5
+    assert found.control_undisturbed is not None
+    assert found.control_undisturbed > UNDISTURBED
+    assert ended("tune", "swing.toml", "--trust") == 0
+    assert "chase: none of 5 candidates passes control_undisturbed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
