@@ -22,7 +22,7 @@ from hilbench.report import words
 from hilbench.runs.build import make_plant
 from hilbench.scenario.files import load
 from hilbench.scenario.losses import better
-from hilbench.scenario.resolved import Scenario
+from hilbench.scenario.resolved import Scenario, budget_of
 
 ROOT = Path(__file__).parents[2]
 CARDS = ROOT / "docs" / "scenarios"
@@ -113,6 +113,7 @@ def written(name: str, text: str) -> str:
         "spaces": lambda: _spaces(spec),
         "score": lambda: _score(scenario, spec),
         "results": lambda: _results(stored),
+        "budgets": lambda: _budgets(scenario),
     }
 
     def filled(found: re.Match[str]) -> str:
@@ -185,6 +186,21 @@ def _results(stored: dict[str, Any] | None) -> Iterator[str]:
     for cell in cells:
         for text in cell["controls"] or ():
             yield f"- `{cell['label']}`: {text}."
+
+
+def _budgets(scenario: Scenario) -> Iterator[str]:
+    budgets = budget_of(scenario)
+    if not budgets:
+        yield "Nothing of this scenario may be tuned: it has no `[tune]`."
+        return
+    rows = []
+    for one in budgets:
+        tuned = scenario.tuned.controllers[one.controller].tuned if scenario.tuned and one.runs else {}
+        numbers = ("" if n is None else f"{n:.3g}" for n in (one.loss_default, one.loss_tuned, one.control_undisturbed))
+        values = ", ".join(f"`{field}` {value:g}" for field, value in tuned.items())
+        rows.append((f"`{one.controller}`", str(one.runs), ", ".join(map(str, one.seeds)), *numbers, values))
+    headings = ("controller", "runs", "seeds", "loss before", "loss tuned", "its control_undisturbed", "values")
+    yield from _table(headings, rows)
 
 
 def _row(cell: dict[str, Any], losses: Sequence[str]) -> list[str]:

@@ -84,6 +84,20 @@ def after_learning(run: RunData) -> Span:
     return span
 
 
+def last_half(run: RunData, span: Span) -> Span:
+    """The last half of windows that stand side by side, the larger one of an odd number.
+
+    Parameters
+    ----------
+    run : RunData
+    span : Span
+    """
+    score, first = run.meta.scenario.score, span.n // 2
+    if width := score.window_episodes:
+        return Span(span.at_s, span.at_episode + first * width, span.n - first)
+    return Span(span.at_s + first * score.window_s, span.at_episode, span.n - first)
+
+
 def whole(run: RunData, span: Span) -> Span:
     """The same windows. Raises Refused where the run is set to end before they do."""
     score, loop = run.meta.scenario.score, run.meta.scenario.loop

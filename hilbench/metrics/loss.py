@@ -1,4 +1,4 @@
-"""What the scenario is judged by, as it is: the mean loss of the windows before the change and after it."""
+"""What the scenario is judged by, as it is: the mean loss of the windows before the change, after it, and late."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def loss_to_minimise(run: RunData) -> float:
 def loss(run: RunData) -> Measures:
     """The scenario's `[score.loss]`: its mean over the windows before the change, after it, and after its end.
 
+    `late` is the last half of the windows after the change: what has been learnt by then.
     Of loss `rms` only where the key is not the plant's error: `error_rms` has that by phases.
 
     Parameters
@@ -45,6 +46,7 @@ def loss(run: RunData) -> Measures:
     spans = {"before": _windows.before(run, changes[0])} | {
         label: _windows.horizon(run, change) for label, change in zip(LABELS, changes, strict=False)
     }
+    spans["late"] = _windows.last_half(run, spans["after"])
     found = {}
     for label, span in spans.items():
         values = _windows.losses(run, span) * (1 if which == "lower" else -1)

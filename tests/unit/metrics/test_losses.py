@@ -8,7 +8,7 @@ import pytest
 
 from hilbench.metrics import measure
 from hilbench.metrics._losses import Refused, of
-from hilbench.metrics._windows import Span, after_learning, before, horizon, losses
+from hilbench.metrics._windows import Span, after_learning, before, horizon, last_half, losses
 from hilbench.scenario.score import Change
 
 LOAD = {"load": {"kind": "payload", "at_s": 0.02}}
@@ -117,6 +117,15 @@ def test_windows_of_episodes_lie_around_a_change_between_two_of_them():
         horizon(early, change)
 
 
+def test_the_last_half_of_windows_is_the_larger_one_of_an_odd_number():
+    by_episode = trials(*[{"found": 1.0}] * 8, loss={"kind": "time", "key": "found"}, width=3)
+    assert last_half(by_episode, Span(0.0, 2, 3)) == Span(0.0, 5, 2)
+    by_time = made_up.run(
+        made_up.episode(20), score={"change": "load", "loss": {"kind": "rms"}, "window_s": 0.25}, disturbances=LOAD
+    )
+    assert last_half(by_time, Span(1.0, 0, 4)) == Span(1.5, 0, 2)
+
+
 def test_a_change_that_ends_within_the_run_is_two_changes():
     run = trials(*[{"found": 1.0}] * 8, loss={"kind": "time", "key": "found"}, change=2)
     run.meta.scenario.disturbances["load"]["until_episode"] = 4
@@ -142,6 +151,7 @@ def test_scores_of_episodes_are_what_their_formulas_give():
     assert found["regret"]["unit"] == "s episodes"
     assert found["loss[before]"]["value"] == pytest.approx(0.01)
     assert found["loss[after]"]["value"] == pytest.approx(0.015)
+    assert found["loss[late]"]["value"] == pytest.approx(0.01), "the last of two windows: found again"
 
 
 def test_a_plant_without_the_key_is_refused():
