@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def keep(name: str) -> None:
     )
     made = summary.provenance
     assert made is not None, "an evaluation that has ended says where it was made"
-    cells = [_kept(cell) for cell in (*summary.cells, *summary.references)]
+    cells = [_kept(cell, grid) for grid, cell in _by_grid(summary)]
     found = {
         "command": f"python docs/scripts/cards.py {name} --run",
         "made": {"started_at": made.started_at[:10], "cpu_model": made.host.cpu_model, "commit": made.commit},
@@ -80,13 +81,24 @@ def keep(name: str) -> None:
     (CARDS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
-def _kept(cell: Any) -> dict[str, Any]:
+def _by_grid(summary: Any) -> Iterator[tuple[str, Any]]:
+    """A suite's grids one after another, as (its label, cell): its own cells, then what those are compared with."""
+    grids: dict[str, list[Any]] = {}
+    for cell in summary.cells:
+        grids.setdefault(cell.label.removeprefix(cell.controller).strip(), []).append(cell)
+    for grid, own in grids.items():
+        compared = [(role, folders) for cell in own for role, folders in cell.reference_folders.items()]
+        yield from ((grid, cell) for cell in own)
+        yield from ((grid, cell) for cell in summary.references if (cell.role, cell.run_folders) in compared)
+
+
+def _kept(cell: Any, grid: str) -> dict[str, Any]:
     metrics = {
         key: {"value": metric.value, "ci95": metric.ci95, "unit": metric.unit, "note": metric.note}
         for key, metric in cell.metrics.items()
         if key.partition("[")[0] in (*METRICS, "error_rms", "loss")
     }
-    said = {"label": cell.label, "role": cell.role or "", "controller": cell.controller, "seeds": cell.seeds}
+    said = {"grid": grid, "role": cell.role or "", "controller": cell.controller, "seeds": cell.seeds}
     return said | {"failures": len(cell.failures), "controls": cell.controls, "metrics": metrics}
 
 
@@ -170,22 +182,30 @@ def _results(stored: dict[str, Any] | None) -> Iterator[str]:
     if stored is None:
         yield "Not measured yet."
         return
-    cells = stored["cells"]
+    made = stored["made"]
+    yield f"By `{stored['command']}` on {made['started_at']} on {made['cpu_model']}."
+    for grid, cells in groupby(stored["cells"], lambda cell: cell["grid"]):
+        yield from _grid(grid, list(cells))
+    if factors := stored["realtime_factors"]:
+        yield ""
+        yield f"Runs were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
+
+
+def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A change's table, and what its controls say."""
     losses = [key for key in _keys(cells) if key.startswith("loss[")] or [
         key for key in _keys(cells) if key.startswith("error_rms[")
     ]
     units = {key: next(c["metrics"][key]["unit"] for c in cells if key in c["metrics"]) for key in losses}
     headings = ["controller", "A [95 %]", *(f"{key}, {units[key]}" for key in losses), "retained", "controls"]
-    made = stored["made"]
-    yield f"By `{stored['command']}` on {made['started_at']} on {made['cpu_model']}: seeds {_span(cells[0]['seeds'])}."
+    yield ""
+    yield f"{grid[:1].upper() + grid[1:] or 'All'}, seeds {_span(cells[0]['seeds'])}:"
     yield ""
     yield from _table(headings, (_row(cell, losses) for cell in cells))
     yield ""
-    if factors := stored["realtime_factors"]:
-        yield f"Runs were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
     for cell in cells:
         for text in cell["controls"] or ():
-            yield f"- `{cell['label']}`: {text}."
+            yield f"- `{cell['controller']}`: {text}."
 
 
 def _budgets(scenario: Scenario) -> Iterator[str]:
@@ -205,7 +225,7 @@ def _budgets(scenario: Scenario) -> Iterator[str]:
 
 def _row(cell: dict[str, Any], losses: Sequence[str]) -> list[str]:
     role = ROLES[cell["role"]]
-    name = f"`{cell['label']}`" + (f", {role}" if role else "")
+    name = f"`{cell['controller']}`" + (f", {role}" if role else "")
     controls = "" if cell["controls"] is None else "failed" if cell["controls"] else "passed"
     return [
         name,
@@ -229,7 +249,7 @@ def _keys(cells: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _span(seeds: Sequence[int]) -> str:
-    return f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+    return f"{seeds[0]} to {seeds[-1]} ({len(seeds)})" if len(seeds) > 1 else str(seeds[0])
 
 
 if __name__ == "__main__":
