@@ -27,7 +27,7 @@ from hilbench.scenario.resolved import Scenario
 ROOT = Path(__file__).parents[2]
 CARDS = ROOT / "docs" / "scenarios"
 MARK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
-METRICS = ("adaptivity", "retained", "control_undisturbed", "control_blind")
+METRICS = ("adaptivity", "retained", "control_undisturbed", "control_blind", "horizon_loss")
 """Kept of each cell, besides its errors and losses."""
 ROLES = {"": "", "floor": "floor", "oracle": "told", "untold": "untold", "twin": "frozen twin", "twin_2": "second twin"}
 
@@ -87,7 +87,8 @@ def _kept(cell: Any) -> dict[str, Any]:
         if key.partition("[")[0] in (*METRICS, "error_rms", "loss")
     }
     said = {"label": cell.label, "role": cell.role or "", "controller": cell.controller, "seeds": cell.seeds}
-    return said | {"failures": len(cell.failures), "controls": cell.controls, "metrics": metrics}
+    verdict = cell.map.said if cell.map else None
+    return said | {"failures": len(cell.failures), "controls": cell.controls, "map": verdict, "metrics": metrics}
 
 
 def written(name: str, text: str) -> str:
@@ -173,6 +174,8 @@ def _results(stored: dict[str, Any] | None) -> Iterator[str]:
     losses = [key for key in _keys(cells) if key.startswith("loss[")] or [
         key for key in _keys(cells) if key.startswith("error_rms[")
     ]
+    if not any(key.startswith("loss[") for key in losses) and "horizon_loss" in _keys(cells):
+        losses.append("horizon_loss")
     units = {key: next(c["metrics"][key]["unit"] for c in cells if key in c["metrics"]) for key in losses}
     headings = ["controller", "A [95 %]", *(f"{key}, {units[key]}" for key in losses), "retained", "controls"]
     made = stored["made"]
@@ -183,7 +186,7 @@ def _results(stored: dict[str, Any] | None) -> Iterator[str]:
     if factors := stored["realtime_factors"]:
         yield f"Runs were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
     for cell in cells:
-        for text in cell["controls"] or ():
+        for text in [*(cell["controls"] or ()), *filter(None, [cell.get("map")])]:
             yield f"- `{cell['label']}`: {text}."
 
 
