@@ -28,7 +28,7 @@ from hilbench.scenario.resolved import Scenario, budget_of
 ROOT = Path(__file__).parents[2]
 CARDS = ROOT / "docs" / "scenarios"
 MARK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
-METRICS = ("adaptivity", "retained", "control_undisturbed", "control_blind")
+METRICS = ("adaptivity", "retained", "control_undisturbed", "control_blind", "horizon_loss")
 """Kept of each cell, besides its errors and losses."""
 ROLES = {"": "", "floor": "floor", "oracle": "told", "untold": "untold", "twin": "frozen twin", "twin_2": "second twin"}
 
@@ -99,7 +99,8 @@ def _kept(cell: Any, grid: str) -> dict[str, Any]:
         if key.partition("[")[0] in (*METRICS, "error_rms", "loss")
     }
     said = {"grid": grid, "role": cell.role or "", "controller": cell.controller, "seeds": cell.seeds}
-    return said | {"failures": len(cell.failures), "controls": cell.controls, "metrics": metrics}
+    verdict = cell.map.said if cell.map else None
+    return said | {"failures": len(cell.failures), "controls": cell.controls, "map": verdict, "metrics": metrics}
 
 
 def written(name: str, text: str) -> str:
@@ -196,6 +197,8 @@ def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
     losses = [key for key in _keys(cells) if key.startswith("loss[")] or [
         key for key in _keys(cells) if key.startswith("error_rms[")
     ]
+    if not any(key.startswith("loss[") for key in losses) and "horizon_loss" in _keys(cells):
+        losses.append("horizon_loss")
     units = {key: next(c["metrics"][key]["unit"] for c in cells if key in c["metrics"]) for key in losses}
     headings = ["controller", "A [95 %]", *(f"{key}, {units[key]}" for key in losses), "retained", "controls"]
     yield ""
@@ -204,7 +207,7 @@ def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield from _table(headings, (_row(cell, losses) for cell in cells))
     yield ""
     for cell in cells:
-        for text in cell["controls"] or ():
+        for text in [*(cell["controls"] or ()), *filter(None, [cell.get("map")])]:
             yield f"- `{cell['controller']}`: {text}."
 
 

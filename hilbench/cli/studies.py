@@ -154,7 +154,7 @@ def print_summary(summary: Summary, folder: Path) -> None:
         table.add_row(escape(title), *(escape(printable(number)) for number in numbers), *said, seeds)
     Console().print(table)
     for cell, title in zip(cells, titles, strict=True):
-        for text in cell.controls or ():
+        for text in [*(cell.controls or ()), *([cell.map.said] if cell.map else [])]:
             print(f"{printable(title)}: {printable(text)}")
     print(f"Wrote {folder}/summary.json; `hilbench report {shlex.quote(str(folder))}` draws it.")
 

@@ -6,8 +6,8 @@ With Lambda = kp / kd the term -K_D s is the PD command of the inner loop, so th
 gravity term covers the nominal load; `a` holds three inertial parameters (nominal at the start) and the two gravity
 moments in excess of nominal (zero at the start).
 
-With `knows_change` the law is given the payload, which no controller on a robot knows, and adds what a point mass at
-the tip changes of `a`. It is then the oracle that learners are compared with.
+With `knows_change` the law is given payload and fields, which no controller on a robot knows. It adds what a point mass
+at the tip changes of `a`, and takes off the fields' torques. It is then the oracle that learners are compared with.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from hilbench.controllers._law import around, law_program
 from hilbench.errors import ScenarioError
 from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
 
+TOLD = {"payload_kg": "kg", "field_1_nm": "N m", "field_2_nm": "N m"}
+"""The info keys that say what has changed, and their units."""
+
 
 class AdaptiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of `adaptive`."""
@@ -34,7 +37,7 @@ class AdaptiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gravity_rate: Annotated[float, Meta(ge=0)] = 200.0
     """Gamma of the two gravity moments (N m)."""
     knows_change: bool = False
-    """Whether it is given the payload from the plant's info as soon as it changes."""
+    """Whether it is given the payload and the fields from the plant's info as soon as they change."""
 
 
 class AdaptiveLawConfig(AdaptiveConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,8 +72,10 @@ class AdaptiveLaw(Law):
         if learning:
             sliding = np.array((s.qd_1 - rate_1, s.qd_2 - rate_2))
             self.parameters -= c.period_s * self._rates * (y.T @ sliding)
-        payload_kg = modulators[0] if c.knows_change else 0.0
-        return y @ (self.parameters + payload_kg * self._per_kg) + command_nm(c.arm, s)
+        commanded = y @ self.parameters + command_nm(c.arm, s)
+        if c.knows_change:
+            commanded += y @ (modulators[0] * self._per_kg) - modulators[1:]
+        return commanded
 
     def _reference_acceleration(self, s: State, lambda_1: float, lambda_2: float) -> tuple[float, float]:
         """qdd_r, with the reference's own acceleration from its rate at the last two ticks."""
@@ -125,11 +130,13 @@ class Adaptive(Controller):
         )
         if not config.knows_change:
             return around(law_program("adaptive", law, plant, "torque"), plant, period_us)
-        if "payload_kg" not in plant.info_units:
-            raise ScenarioError("knows_change: this plant's info has no payload_kg")
-        told = law_program("adaptive", law, plant, "torque", modulators=(Port("payload", 1, units=("kg",)),))
-        return around(told, plant, period_us, _give_payload)
+        for key in TOLD:
+            if key not in plant.info_units:
+                raise ScenarioError(f"knows_change: this plant's info has no {key}")
+        ports = tuple(Port(key, 1, units=(unit,)) for key, unit in TOLD.items())
+        program = law_program("adaptive", law, plant, "torque", modulators=ports)
+        return around(program, plant, period_us, _tell)
 
 
-def _give_payload(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-    modulators[0] = info["payload_kg"]
+def _tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
+    modulators[0], modulators[1], modulators[2] = info["payload_kg"], info["field_1_nm"], info["field_2_nm"]

@@ -36,7 +36,8 @@ class ArmPayload(BulletPlant):
     Two rods of 0.4 m (1.5 kg and 1.0 kg) hang on a shoulder and an elbow, with a tip of 0.05 kg. Each joint is to
     follow a sine, `q_ref = centre + 0.5 sin(w t + phase)` with w = 1.5 and 2.1 rad/s. With `inner_loop` the plant
     carries a PD controller with nominal gravity compensation, evaluated at each physics step, and the action is a
-    torque on top of it; without, the action is the whole torque. The usual disturbance is a `payload` of 1.5 kg.
+    torque on top of it; without, the action is the whole torque. The usual disturbances are a `payload` of 1.5 kg and
+    a `force_field` over a joint's angle, as a worn gear makes it.
 
     ## Action Space
     `Box(-60, 60, (2,), float32)`: torques, held over a control period. The sum that acts is limited to the same range.
@@ -75,7 +76,8 @@ class ArmPayload(BulletPlant):
 
     `info` holds, at reset and every step: `t_s`; `tip_error_m`, true tip to target; `torque_1_nm` and `torque_2_nm`,
     what acted last; `work_j`, the integral of |torque x joint speed|; `payload_kg`, what the tip carries beyond its own
-    mass; `disturbances`, how many act.
+    mass; `field_1_nm` and `field_2_nm`, the torques of fields at the true angles and rates; `disturbances`, how many
+    act.
 
     ## Version History
     * v0: first version.
@@ -137,6 +139,8 @@ class ArmPayload(BulletPlant):
                 "torque_2_nm": "N m",
                 "work_j": "J",
                 "payload_kg": "kg",
+                "field_1_nm": "N m",
+                "field_2_nm": "N m",
                 "disturbances": "1",
             },
             error="tip_error_m",
@@ -197,6 +201,7 @@ class ArmPayload(BulletPlant):
         ref_1, ref_2, _, _ = self._reference
         (x, z), (x_ref, z_ref) = _tip(q_1, q_2), _tip(ref_1, ref_2)
         error_m = hypot(x - x_ref, z - z_ref)
+        field_1_nm, field_2_nm = self.field_forces()
         info = {
             "t_s": self.time_s,
             "tip_error_m": error_m,
@@ -204,6 +209,8 @@ class ArmPayload(BulletPlant):
             "torque_2_nm": self.forces[1],
             "work_j": self.work_j,
             "payload_kg": self.loads.tip_kg,
+            "field_1_nm": field_1_nm,
+            "field_2_nm": field_2_nm,
             "disturbances": float(len(self._schedule.active)),
         }
         return [*self.sensed, *self._reference], -error_m, False, info

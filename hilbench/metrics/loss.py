@@ -56,3 +56,20 @@ def loss(run: RunData) -> Measures:
     if not found:
         raise Refused("the run ended before the first window did, or its loss is no number")
     return found
+
+
+@metric("", "lower")
+@judged
+def horizon_loss(run: RunData) -> Measures:
+    """J of the scores: the mean loss of the windows over the horizon after the change, whatever the loss is.
+
+    A window that the run did not live to the end of makes it infinitely bad.
+
+    Parameters
+    ----------
+    run : RunData
+        The run.
+    """
+    values = _windows.losses(run, _windows.horizon(run, run.meta.scenario.changes[0]))
+    which = better(run.meta.scenario.score.loss)
+    return {"": Measure(float(values.mean()) * (1 if which == "lower" else -1), values.size, unit(run), better=which)}

@@ -96,6 +96,7 @@ def overview(group: str, cells: Sequence[ReportCell], references: Sequence[Repor
         _add_number(table, cells, title, name, about)
         if name == "adaptivity":
             _add_controls(table, cells)
+            _add_maps(table, cells)
         if name == after:
             _add_difference(table, cells, baseline, after)
     _tell_missing(table, cells)
@@ -216,6 +217,25 @@ def _add_controls(table: Table, cells: Sequence[ReportCell]) -> None:
             entries.append(TableEntry("failed", "; ".join(short), len(short), "; ".join(cell.controls), warn=True))
     about = "the pair without the change, and the run whose inputs are held: whether the score means learning"
     table.add(Column("controls", number=False, help=about), entries)
+
+
+def _add_maps(table: Table, cells: Sequence[ReportCell]) -> None:
+    """Add whether a learner's map pays, where an integral and Gaussian functions stand beside it."""
+    if all(cell.map is None for cell in cells):
+        return
+    entries = []
+    for cell in cells:
+        if cell.map is None:
+            entries.append(TableEntry(words.ABSENT, note="no integral and Gaussian functions at its gain beside it"))
+            continue
+        sub = ", ".join(
+            f"{words.ABSENT if share is None else words.figure(share)} of {kind}"
+            for kind, share in (("integral", cell.map.of_integral), ("rbf", cell.map.of_rbf))
+        )
+        text = "pays" if cell.map.pays else "does not pay"
+        entries.append(TableEntry(text, sub, int(cell.map.pays), cell.map.said, warn=not cell.map.pays))
+    about = "the mean loss over the horizon, beside an integral (at most 0.7) and Gaussian functions (at most 1.1)"
+    table.add(Column("map", number=False, help=about), entries)
 
 
 def _family(name: str) -> str:

@@ -62,6 +62,18 @@ class Metric(Struct, frozen=True, kw_only=True):
         return self.mean if self.statistic == "mean" else self.iqm
 
 
+class MapVerdict(Struct, frozen=True, kw_only=True):
+    """Whether a learner's map pays, beside an integral and Gaussian functions at the same gain."""
+
+    pays: bool
+    of_integral: float | None = None
+    """Its mean loss over the horizon, as a share of the integral's; null where it has no finite one."""
+    of_rbf: float | None = None
+    """The same of the Gaussian functions'."""
+    said: str = ""
+    """The verdict in words, with both shares and their limits."""
+
+
 class Cell(Struct, kw_only=True):
     """A scenario under one controller and one set of conditions, over its seeds; or what a cell is compared with."""
 
@@ -84,6 +96,8 @@ class Cell(Struct, kw_only=True):
     """A line for each seed whose run failed."""
     controls: list[str] | None = None
     """What its controls say against its adaptivity, a line each; null where none ran."""
+    map: MapVerdict | None = None
+    """Whether its map pays; null where no integral and no Gaussian functions stand beside it at the same gain."""
     command: str = ""
     """What runs its first seed again."""
     metrics_to_show: list[str] = []

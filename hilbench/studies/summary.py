@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,8 +11,9 @@ from hilbench import plugins
 from hilbench.errors import PluginError
 from hilbench.metrics.controls import BLIND, UNDISTURBED
 from hilbench.scenario.resolved import fingerprint
+from hilbench.studies import maps
 from hilbench.studies.plan import Case, Job, Line
-from hilbench.studies.schema import Cell, Metric, Summary
+from hilbench.studies.schema import Cell, MapVerdict, Metric, Summary
 from hilbench.studies.statistics import differences, over_seeds
 from hilbench.studies.suite import Suite, command
 
@@ -44,11 +45,15 @@ def summarise(suite: Suite, lines: Sequence[Line], answers: Answers, errors: Map
     factors = {
         case.job: answer.get(PACE) if case.job.exclusive else answer.pop(PACE, None) for case, answer in answers.items()
     }
+    own = [line for line in lines if not line.role]
+    found = [_cell(line, lines, answers, errors, suite.baseline) for line in own]
+    for line, cell in zip(own, found, strict=True):
+        cell.map = _map_verdict(line, cell, zip(own, found, strict=True))
     return Summary(
         suite=suite.name,
         suite_summary=suite.summary,
         baseline=suite.baseline,
-        cells=[_cell(line, lines, answers, errors, suite.baseline) for line in lines if not line.role],
+        cells=found,
         references=[_cell(line, lines, answers, errors, None) for line in lines if line.role],
         realtime_factors={_place(job): found["value"] for job, found in factors.items() if found and found["value"]},
     )
@@ -94,6 +99,27 @@ def _controls(line: Line, metrics: Mapping[str, Any], errors: Mapping[Job, str])
         if value is not None and value > limit:
             found.append(f"{text}: {name} {value:.2f}, above {limit}")
     return found
+
+
+def _map_verdict(line: Line, cell: Cell, all_cells: Iterable[tuple[Line, Cell]]) -> MapVerdict | None:
+    """Whether a learner's map pays, where its rivals ran under the same conditions at the same gain."""
+    gain = _gain_per_s(line)
+    if gain is None or line.scenario.chosen.kind in maps.LIMITS:
+        return None
+    conditions = _conditions(line)
+    rivals = {
+        other.scenario.chosen.kind: found
+        for other, found in all_cells
+        if other.scenario.chosen.kind in maps.LIMITS
+        and (_gain_per_s(other), found.seeds) == (gain, cell.seeds)
+        and _conditions(other) == conditions
+    }
+    return maps.verdict(cell, rivals) if len(rivals) == len(maps.LIMITS) else None
+
+
+def _gain_per_s(line: Line) -> float | None:
+    """How fast a learner of the feedback learns; None for other controllers."""
+    return getattr(line.scenario.chosen.config, "gain_per_s", None)
 
 
 def _differs(line: Line) -> dict[str, Any]:

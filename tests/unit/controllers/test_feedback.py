@@ -184,6 +184,34 @@ def test_the_network_learns_towards_what_the_feedback_asks_for_at_that_state_alo
     assert abs(residuals(elsewhere, 200, False)) < 0.01
 
 
+@pytest.mark.parametrize("name", ["pes_feedback", "rbf", "integral"])
+def test_the_same_three_drive_the_arm_by_a_residual_of_each_joint(name):
+    """The PD acts inside the plant, so an action is what is learnt alone: at first nothing, then along u_fb."""
+    kind = plugins.get("controllers", name)
+    more = {} if name == "integral" else {"map": MapConfig(observations=("q_1",), scale=(0.7,), centre=(0.4,))}
+    built = kind.build(kind.Config(gain_per_s=2.0, **more), ARM, 1000, 4)
+    backend = plugins.get("backends", getattr(kind, "backend", None) or "reference")
+    backend = backend(backend.Config())
+    backend.load(built.program, 1000, Probes())
+    backend.reset(0, "none")
+    values, action = np.zeros(built.encoder.size, np.float32), np.zeros(2)
+    modulators = np.zeros(sum(port.size for port in built.program.modulators), np.float32)
+    obs = np.array([0.4, 0.6, 0.0, 0.0, 0.45, 0.55, 0.0, 0.0], np.float32)
+    found = []
+    for k in range(600):
+        built.encoder.encode(obs, NO_EVENTS, values)
+        if built.modulate:
+            built.modulate(obs, NO_EVENTS, 0.0, {}, modulators)
+        reply = backend.step(Tick(k, values=values, modulators=modulators))
+        built.decoder.decode(reply.values, reply.events, action)
+        found.append(action.copy())
+    # u_fb is (60, 30) x (0.05, -0.05) N m, and grows by the gain: 2 x 0.5 s of it, within a map's kernel at one state.
+    late = np.mean(found[400:], axis=0)
+    assert np.abs(found[0]).max() < 0.01
+    assert late[0] / late[1] == pytest.approx(-2.0, rel=1e-3)
+    assert 0.5 * 3.0 < late[0] < 2 * 3.0
+
+
 def test_the_command_passes_through_the_network_beside_the_state():
     built = PESFeedback.build(PESFeedbackConfig(n_neurons=20), TRACK, 1000, seed=4)
     assert [(port.name, port.size) for port in built.program.inputs] == [("state", 3), ("command", 1)]

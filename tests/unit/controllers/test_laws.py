@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from hilbench import plugins
 from hilbench.controllers._arm import ArmModel, State, arm_model, command_nm
@@ -148,6 +149,26 @@ def test_the_rate_of_the_mass_matrix_less_twice_the_regressors_coriolis_is_skew(
     skew = rate - 2 * c
     np.testing.assert_allclose(skew + skew.T, 0, atol=1e-7)
     assert np.abs(skew).max() > 1e-3
+
+
+def test_who_knows_the_change_takes_fields_off_and_adds_the_payload(arm):
+    values = np.float32([0.3, 0.8, 0.4, -0.2, 0.5, 0.6, 0.1, 0.3])
+
+    def torques(told, knows_change=True):
+        law = AdaptiveLaw(AdaptiveLawConfig(arm=arm, period_s=0.001, knows_change=knows_change))
+        law.reset(0)
+        return law.step(values, np.array(told), False)
+
+    nominal = torques([], knows_change=False)
+    np.testing.assert_allclose(torques([0.0, 0.0, 0.0]), nominal)
+    np.testing.assert_allclose(torques([0.0, 2.5, -0.7]), nominal - [2.5, -0.7])
+    # The payload's share is what the same law has of an arm whose tip is heavier, inertia and weight beyond nominal.
+    heavier = AdaptiveLaw(AdaptiveLawConfig(arm=structs.replace(arm, tip_kg=arm.tip_kg + 1.5), period_s=0.001))
+    heavier.reset(0)
+    weight_nm = 1.5 * arm.gravity_m_s2 * arm.length_2_m * np.cos(1.1)
+    weights_nm = [weight_nm + 1.5 * arm.gravity_m_s2 * arm.length_1_m * np.cos(0.3), weight_nm]
+    expected = heavier.step(values, NO_VALUES, False) + weights_nm
+    np.testing.assert_allclose(torques([1.5, 0.0, 0.0]), expected, rtol=1e-5)
 
 
 def test_the_learning_bit_stops_the_adaptive_parameters(arm):

@@ -123,3 +123,15 @@ def test_work_is_torque_times_mean_speed_and_never_shrinks():
             work_j += np.abs(torque * (before + arm.state()[2:]) / 2).sum() * 0.001
     assert info["work_j"] == pytest.approx(work_j, rel=1e-12)
     assert work_j > 0.1
+
+
+def test_info_tells_the_torque_of_fields_at_each_joint():
+    table = {"joint": "shoulder", "amplitude": [6.0], "wavelength": [0.4], "phase_rad": [0.3]}
+    with ArmPayload(disturbances={"ripple": {"kind": "force_field", **table}}) as arm, ArmPayload() as calm:
+        arm.reset(seed=0)
+        arm.advance(100, [0.0, 0.0])
+        info = arm.observe()[4]
+        assert info["field_1_nm"] == pytest.approx(6.0 * np.sin(2 * np.pi / 0.4 * arm.state()[0] + 0.3))
+        assert info["field_2_nm"] == 0.0
+        calm.reset(seed=0)
+        assert (calm.observe()[4]["field_1_nm"], calm.observe()[4]["field_2_nm"]) == (0.0, 0.0)

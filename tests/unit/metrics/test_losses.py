@@ -154,6 +154,29 @@ def test_scores_of_episodes_are_what_their_formulas_give():
     assert found["loss[late]"]["value"] == pytest.approx(0.01), "the last of two windows: found again"
 
 
+def test_j_over_the_horizon_is_the_mean_of_its_windows_whatever_the_loss_is():
+    errors = np.repeat([1.0, 1.0, 6.0, 4.0, 2.0], 10)
+    score = {"change": "load", "window_s": 0.01, "before_s": 0.02, "horizon_s": 0.03}
+    rms = made_up.run(made_up.episode(50, **{"info.error": errors}), score=score, disturbances=LOAD, duration_s=0.05)
+    found = measure(rms)
+    assert (found["horizon_loss"]["value"], found["horizon_loss"]["better"]) == (pytest.approx(4.0), "lower")
+    assert found["horizon_loss"]["unit"] == "m"
+    assert "loss[after]" not in found
+    found = measure(
+        trials(*({"found": float(each)} for each in (1, 1, 0, 1)), loss={"kind": "success", "key": "found"})
+    )
+    assert (found["horizon_loss"]["value"], found["horizon_loss"]["better"]) == (0.5, "higher")
+    assert found["horizon_loss"]["value"] == found["loss[after]"]["value"]
+
+
+def test_a_run_that_ends_within_the_horizon_has_the_worst_j():
+    score = {"change": "load", "window_s": 0.01, "before_s": 0.02, "horizon_s": 0.03}
+    fallen = made_up.run(
+        made_up.episode(30, **{"info.error": np.ones(30)}), score=score, disturbances=LOAD, duration_s=0.05
+    )
+    assert measure(fallen)["horizon_loss"]["value"] == np.inf
+
+
 def test_a_plant_without_the_key_is_refused():
     run = made_up.run(made_up.episode(3), score={"loss": {"kind": "rms"}}, more={"plant_spec": {"error": ""}})
     with pytest.raises(Refused, match="has no error"):

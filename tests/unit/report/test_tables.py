@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from blank import run_meta
 
-from hilbench.report import tables
+from hilbench.report import tables, words
 from hilbench.report.data import ReportCell
 from hilbench.report.notes import notes
-from hilbench.studies.schema import Difference, Metric
+from hilbench.studies.schema import Difference, MapVerdict, Metric
 
 NETWORK = {"network": {"steps_per_tick": 1, "populations": {}, "projections": {}}}
 
@@ -70,6 +70,19 @@ def test_an_emulated_device_has_instructions_and_says_that_they_are_no_cycles() 
     assert not note.warns
     assert note.text.startswith("m4: instructions, not cycles")
     assert notes(cells[1:]) == []
+
+
+def test_a_row_says_whether_its_map_pays() -> None:
+    cells = [cell(label, adaptivity=Metric(iqm=0.5, n=2, better="higher")) for label in ("a", "b", "c")]
+    cells[0].map = MapVerdict(pays=True, of_integral=0.23, of_rbf=1.04, said="map pays: ...")
+    cells[1].map = MapVerdict(pays=False, of_rbf=1.2, said="map does not pay: ...")
+    _, entries = column(tables.overview("s", cells, [], None), "map")
+    assert [(entry.text, entry.sub, entry.warn) for entry in entries] == [
+        ("pays", "0.230 of integral, 1.04 of rbf", False),
+        ("does not pay", f"{words.ABSENT} of integral, 1.20 of rbf", True),
+        (words.ABSENT, "", False),
+    ]
+    assert "map" not in [each.title for each in tables.overview("s", cells[2:], [], None).columns]
 
 
 def test_a_reference_is_shown_and_never_the_best() -> None:
