@@ -19,17 +19,21 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from hilbench.nal import Network
 from hilbench.report import words
-from hilbench.runs.build import make_plant
+from hilbench.runs.build import make_control, make_plant
+from hilbench.runs.explain import fit
 from hilbench.scenario.files import load
 from hilbench.scenario.losses import better
-from hilbench.scenario.resolved import Scenario, budget_of
+from hilbench.scenario.resolved import Scenario, budget_of, choose_controller
 
 ROOT = Path(__file__).parents[2]
 CARDS = ROOT / "docs" / "scenarios"
 MARK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
 METRICS = ("adaptivity", "retained", "control_undisturbed", "control_blind", "horizon_loss")
 """Kept of each cell, besides its errors and losses."""
+CHIPS = ("loihi1", "loihi2", "spinnaker2")
+"""Targets that the table of chips asks."""
 ROLES = {"": "", "floor": "floor", "oracle": "told", "untold": "untold", "twin": "frozen twin", "twin_2": "second twin"}
 
 
@@ -116,7 +120,7 @@ def written(name: str, text: str) -> str:
     scenario = load(name)
     plant = make_plant(scenario)
     try:
-        spec = plant.plant_spec
+        spec, networks = plant.plant_spec, _networks(scenario, plant.plant_spec)
     finally:
         plant.close()
     results = CARDS / f"{name}.json"
@@ -127,6 +131,7 @@ def written(name: str, text: str) -> str:
         "score": lambda: _score(scenario, spec),
         "results": lambda: _results(stored),
         "budgets": lambda: _budgets(scenario),
+        "chips": lambda: _chips(name, networks),
     }
 
     def filled(found: re.Match[str]) -> str:
@@ -177,6 +182,30 @@ def _score(scenario: Scenario, spec: Any) -> Iterator[str]:
         ("control", f"{1 / loop.period_s:g} Hz"),
     ]
     return _table(("", "what runs are judged by"), rows)
+
+
+def _networks(scenario: Scenario, spec: Any) -> dict[str, Network]:
+    """Every controller of a scenario that is a network, as the scenario has it."""
+    found = {name: make_control(choose_controller(scenario, name), spec).program for name in scenario.controllers}
+    return {name: program for name, program in found.items() if isinstance(program, Network)}
+
+
+def _chips(name: str, networks: dict[str, Network]) -> Iterator[str]:
+    yield f"By `python docs/scripts/cards.py {name}`, of each network before it learns: what 8 bits do to weights that it"
+    yield "has learnt is not judged, and `spinnaker2` states no limit of rules. [targets.md](../targets.md) shows how a"
+    yield "controller becomes a file, of which `hilbench compile` says the same and more."
+    yield ""
+    fits = {each: {chip: fit(network, chip) for chip in CHIPS} for each, network in networks.items()}
+    rows = []
+    for each, network in networks.items():
+        rules = sorted({type(p.rule).__name__ for p in network.projections.values() if p.rule is not None})
+        neurons = sum(p.size for p in network.populations.values())
+        cells = ["no" if f.broken else words.counted(f.cores, "core") for f in fits[each].values()]
+        rows.append((f"`{each}`", str(neurons), ", ".join(rules), *cells))
+    yield from _table(("network", "neurons", "rules", *(f"`{chip}`" for chip in CHIPS)), rows)
+    lines = [(each, chip, line) for each, found in fits.items() for chip, f in found.items() for line in f.broken]
+    yield from [""] if lines else ()
+    yield from (f"- `{each}` on `{chip}`: {line}." for each, chip, line in lines)
 
 
 def _results(stored: dict[str, Any] | None) -> Iterator[str]:

@@ -226,7 +226,9 @@ def _add_maps(table: Table, cells: Sequence[ReportCell]) -> None:
     entries = []
     for cell in cells:
         if cell.map is None:
-            entries.append(TableEntry(words.ABSENT, note="no integral and Gaussian functions at its gain beside it"))
+            entries.append(
+                TableEntry(words.ABSENT, note="no integral at its gain, or no Gaussian functions, beside it")
+            )
             continue
         sub = ", ".join(
             f"{words.ABSENT if share is None else words.figure(share)} of {kind}"

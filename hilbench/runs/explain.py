@@ -50,9 +50,26 @@ def ask_backends(network: Network) -> dict[str, Answer]:
     return found
 
 
+def fit(network: Network, target: str) -> Fit:
+    """Which limits of one target a network breaks, and what the target does otherwise.
+
+    Parameters
+    ----------
+    network : Network
+    target : str
+        The target's name.
+    """
+    try:
+        report = compile_network(network, target, load_target(target))
+    except NetworkError as error:
+        return Fit(broken=(str(error),))
+    broken = tuple(map(str, report.broken))
+    return Fit(report.cores, broken, tuple(report.approximated), tuple(report.dropped), tuple(report.erased))
+
+
 def fit_targets(network: Network) -> dict[str, Fit]:
     """Which limits of each target a network breaks, and what the target does otherwise, by name."""
-    return {name: _fit(network, name) for name in targets()}
+    return {name: fit(network, name) for name in targets()}
 
 
 def _asked(name: str, network: Network) -> Answer:
@@ -78,12 +95,3 @@ def _built(network: Network) -> Answer:
 
 def _answer(report: LoadReport) -> Answer:
     return Answer(report.exact, report.approximated, report.dropped, report.warnings)
-
-
-def _fit(network: Network, name: str) -> Fit:
-    try:
-        report = compile_network(network, name, load_target(name))
-    except NetworkError as error:
-        return Fit(broken=(str(error),))
-    broken = tuple(map(str, report.broken))
-    return Fit(report.cores, broken, tuple(report.approximated), tuple(report.dropped), tuple(report.erased))

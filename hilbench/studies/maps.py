@@ -1,4 +1,4 @@
-"""Whether a learner's map pays: its loss beside those of an integral and of Gaussian functions at the same gain.
+"""Whether a learner's map pays: its loss beside those of an integral at its gain and of Gaussian functions.
 
 What an integral follows needs no map, and a map that Gaussian functions learn better owes nothing to its neurons.
 """
@@ -12,6 +12,8 @@ from hilbench.studies.schema import Cell, MapVerdict
 
 LIMITS = {"integral": 0.7, "rbf": 1.1}
 """By kind of controller, the largest share of its loss with which a learner's map pays."""
+MATCHED = "integral"
+"""The one that counts at the learner's own gain alone."""
 
 
 def verdict(learner: Cell, rivals: dict[str, Cell]) -> MapVerdict | None:
@@ -22,7 +24,7 @@ def verdict(learner: Cell, rivals: dict[str, Cell]) -> MapVerdict | None:
     learner : Cell
         Of a controller that learns a map.
     rivals : dict of Cell
-        By kind, those of `LIMITS`, under the same conditions and at the same gain.
+        By kind, those of `LIMITS`, under the same conditions.
     """
     metric = learner.metrics.get("horizon_loss")
     if metric is None or metric.better != "lower" or not metric.n:

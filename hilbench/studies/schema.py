@@ -63,7 +63,7 @@ class Metric(Struct, frozen=True, kw_only=True):
 
 
 class MapVerdict(Struct, frozen=True, kw_only=True):
-    """Whether a learner's map pays, beside an integral and Gaussian functions at the same gain."""
+    """Whether a learner's map pays, beside an integral at its gain and Gaussian functions."""
 
     pays: bool
     of_integral: float | None = None
@@ -97,7 +97,7 @@ class Cell(Struct, kw_only=True):
     controls: list[str] | None = None
     """What its controls say against its adaptivity, a line each; null where none ran."""
     map: MapVerdict | None = None
-    """Whether its map pays; null where no integral and no Gaussian functions stand beside it at the same gain."""
+    """Whether its map pays; null where no integral at its gain or no Gaussian functions stand beside it."""
     command: str = ""
     """What runs its first seed again."""
     metrics_to_show: list[str] = []

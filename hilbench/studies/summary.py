@@ -102,18 +102,24 @@ def _controls(line: Line, metrics: Mapping[str, Any], errors: Mapping[Job, str])
 
 
 def _map_verdict(line: Line, cell: Cell, all_cells: Iterable[tuple[Line, Cell]]) -> MapVerdict | None:
-    """Whether a learner's map pays, where its rivals ran under the same conditions at the same gain."""
+    """Whether a learner's map pays, where its rivals ran under the same conditions.
+
+    The integral has the learner's gain. Gaussian functions may be tuned as the learner is; of several those at its gain
+    are taken.
+    """
     gain = _gain_per_s(line)
     if gain is None or line.scenario.chosen.kind in maps.LIMITS:
         return None
     conditions = _conditions(line)
-    rivals = {
-        other.scenario.chosen.kind: found
-        for other, found in all_cells
-        if other.scenario.chosen.kind in maps.LIMITS
-        and (_gain_per_s(other), found.seeds) == (gain, cell.seeds)
-        and _conditions(other) == conditions
-    }
+    rivals: dict[str, Cell] = {}
+    for other, found in all_cells:
+        kind = other.scenario.chosen.kind
+        if kind not in maps.LIMITS or found.seeds != cell.seeds or _conditions(other) != conditions:
+            continue
+        if _gain_per_s(other) == gain:
+            rivals[kind] = found
+        elif kind != maps.MATCHED:
+            rivals.setdefault(kind, found)
     return maps.verdict(cell, rivals) if len(rivals) == len(maps.LIMITS) else None
 
 

@@ -55,7 +55,7 @@ def test_there_is_no_share_of_what_is_better_when_it_is_higher() -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_only_cells_at_one_gain_under_one_change_are_compared(tmp_path: Path) -> None:
+def test_cells_under_one_change_are_compared_and_the_integral_at_one_gain(tmp_path: Path) -> None:
     change = {"kind": "force_field", "joint": "shoulder", "amplitude": [6.0], "wavelength": [0.4], "at_s": 0.1}
     common = {
         "loop.duration_s": 0.3, "loop.period_s": 0.002, "score.window_s": 0.1, "score.before_s": 0.1,
@@ -70,11 +70,19 @@ def test_only_cells_at_one_gain_under_one_change_are_compared(tmp_path: Path) ->
             {"label": "load", "controllers": all_three},
             {"label": "ripple", "controllers": all_three, "set": {"disturbances": {"load": change}}},
             {"label": "alone", "controllers": ["pes_feedback"], "set": {"controllers.pes_feedback.gain_per_s": 3.0}},
+            {
+                "label": "tuned", "controllers": ["rbf"], "set": {
+                    "controllers.rbf.gain_per_s": 3.0, "disturbances.load.mass_kg": 1.2,
+                },
+            },
+            {"label": "tuned", "controllers": all_three[::2], "set": {"disturbances.load.mass_kg": 1.2}},
         ],
     }  # fmt: skip
     found = {each.label: each for each in evaluate(suite, tmp_path).cells}
-    assert {label for label, each in found.items() if each.map} == {"pes_feedback load", "pes_feedback ripple"}
-    for change in ("load", "ripple"):
+    assert {label for label, each in found.items() if each.map} == {
+        f"pes_feedback {change}" for change in ("load", "ripple", "tuned")
+    }  # fmt: skip
+    for change in ("load", "ripple", "tuned"):
         own, integral, rbf = (found[f"{name} {change}"].metrics["horizon_loss"].iqm for name in (
             "pes_feedback", "integral", "rbf"))  # fmt: skip
         seen = found[f"pes_feedback {change}"].map
