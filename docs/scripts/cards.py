@@ -192,8 +192,8 @@ def _networks(scenario: Scenario, spec: Any) -> dict[str, Network]:
 
 def _chips(name: str, networks: dict[str, Network]) -> Iterator[str]:
     yield f"By `python docs/scripts/cards.py {name}`, of each network before it learns: what 8 bits do to what it"
-    yield "learns is not judged, and `spinnaker2` states no limit of rules. [targets.md](../targets.md) shows how a controller"
-    yield "becomes a file, of which `hilbench compile` says the same and more."
+    yield "learns is not judged, and `spinnaker2` states no limit of rules. [targets.md](../targets.md) shows how a"
+    yield "controller becomes a file, of which `hilbench compile` says the same and more."
     yield ""
     fits = {each: {chip: fit(network, chip) for chip in CHIPS} for each, network in networks.items()}
     rows = []
