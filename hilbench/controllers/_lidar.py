@@ -9,6 +9,9 @@ from msgspec import Struct
 from hilbench.errors import ScenarioError
 from hilbench.types import PlantSpec
 
+ALIKE = 0.1
+"""The difference below which the sides of a skirt say nothing of where something is."""
+
 
 class LidarRobot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The columns of the observation, and the constants that steering needs."""
@@ -71,6 +74,22 @@ def wheels(speed_m_s: float, turn_rad_s: float, track_m: float) -> Sequence[floa
     """
     half_m_s = turn_rad_s * track_m / 2
     return speed_m_s - half_m_s, speed_m_s + half_m_s
+
+
+def away_from_touch(left: float, right: float, turn_rad_s: float) -> float:
+    """Where a skirt asks to turn: positive to the left, up to 1. Touched on both sides alike, on as it turns.
+
+    Parameters
+    ----------
+    left, right : float
+        How near something is on either side, 0 to 1.
+    turn_rad_s : float
+        The turn rate that was commanded last.
+    """
+    away = right - left
+    if abs(away) >= ALIKE:
+        return away
+    return 0.5 * (left + right) if turn_rad_s >= 0 else -0.5 * (left + right)
 
 
 def _columns(plant: PlantSpec, sensor: str) -> list[int]:

@@ -22,7 +22,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.controllers._lidar import LidarRobot, lidar_robot, wheels
+from hilbench.controllers._lidar import LidarRobot, away_from_touch, lidar_robot, wheels
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.types import NO_EVENTS, BuiltController, Controller, Decoder, Encoder, Events, PlantSpec
@@ -129,9 +129,7 @@ def _add_reflex(net: Network, config: LidarPESConfig, n_cells: int) -> None:
         net.connect("touch", error, np.eye(2)[place : place + 1])
         net.connect(name, error, [[config.forgetting]])
         bounds = {} if most is None else {"w_min": -most, "w_max": most}
-        rule = PES(
-            modulator=error, modulator_is="population", learning_rate=rate, pre_tau_s=config.trace_s, **bounds
-        )
+        rule = PES(modulator=error, modulator_is="population", learning_rate=rate, pre_tau_s=config.trace_s, **bounds)
         net.connect("cells", name, np.zeros((1, n_cells)), rule=rule, name=f"{name}s")
 
 
@@ -165,7 +163,7 @@ def _add_motor(net: Network, config: LidarPESConfig) -> None:
         net.add(name, "passthrough", 1)
         rule = PES(
             modulator="yaw_error", modulator_is="population", modulator_gain=(gain,), gate=name,
-            gate_above=config.certain_rad_s, learning_rate=config.motor_rate, pre_tau_s=0.1, w_min=-0.01, w_max=0.01,
+            gate_above=config.certain_rad_s, learning_rate=config.motor_rate, pre_tau_s=0.1, w_min=-0.02, w_max=0.02,
         )  # fmt: skip
         net.connect("motors", "correction", np.zeros((1, n)), rule=rule, name=f"corrections_{name}")
     for source in ("wanted", "correction"):
@@ -183,9 +181,7 @@ def _add_model(net: Network, config: LidarPESConfig) -> None:
         net.connect("command", cells, np.full((N_SIDE, 1), 1.5 * side))
         net.add(model, "li", 1, tau_s=0.12)
         net.connect(model, "surprise", [[1.0]])
-        rule = PES(
-            modulator="surprise", modulator_is="population", learning_rate=config.model_rate, pre_tau_s=0.12
-        )
+        rule = PES(modulator="surprise", modulator_is="population", learning_rate=config.model_rate, pre_tau_s=0.12)
         net.connect(cells, model, np.zeros((1, N_SIDE)), rule=rule, name=f"{name}_predictions")
         net.connect(model, "polarity", [[side]])
     net.connect("polarity", "as_built", [[1.0]])
@@ -242,11 +238,8 @@ class _Senses(Encoder):
         return NO_EVENTS
 
     def _errors(self, obs: NDArray) -> tuple[float, float]:
-        """The errors of the turn and of the brake. Touched on both sides alike, it turns on as it turns."""
-        column = self._robot.skirt_column
+        """The errors of the turn and of the brake: how far from what the skirt asks for."""
+        column, config = self._robot.skirt_column, self._config
         left, right = float(obs[column]), float(obs[column + 1])
-        both = left + right
-        away = right - left
-        if abs(away) < 0.1:
-            away = 0.5 * both if self._decoder.turn_rad_s >= 0 else -0.5 * both
-        return -self._config.turn_error * away, -self._config.brake_error * both
+        away = away_from_touch(left, right, self._decoder.turn_rad_s)
+        return -config.turn_error * away, -config.brake_error * (left + right)

@@ -72,7 +72,7 @@ class World:
         bullet.setGravity(0, 0, -GRAVITY_M_S2, physicsClientId=client)
 
     def end_solver_at(self, residual: float) -> None:
-        """Let the solver of contacts and motors end once all speeds change by less than this; until the next `begin`."""
+        """Let the solver of contacts and motors end once speeds change by less than this; until the next `begin`."""
         bullet.setPhysicsEngineParameter(solverResidualThreshold=residual, physicsClientId=self.client)
 
     def close(self) -> None:

@@ -47,7 +47,7 @@ def _to_wall(x, dx, room_m):
     cache=True, nogil=True, _nrt=False, error_model="numpy",
 )  # fmt: skip
 def shares(begins, ends, centre, half, radius, room_m, low_m, high_m, found):
-    """Write how far along each ray something is met, 0 to 1, into `found`; False, for a ray not level or not between."""
+    """Write how far along each ray something is met, 0 to 1, into `found`; False if one is not level."""
     for i in range(begins.shape[0]):
         x, y, z = begins[i, 0], begins[i, 1], begins[i, 2]
         if not (low_m < z < high_m and ends[i, 2] == z):

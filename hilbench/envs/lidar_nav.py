@@ -162,7 +162,10 @@ class LidarNav(WheeledPlant):
         to_x, to_y = self._goal[0] - x, self._goal[1] - y
         self._goal_m = hypot(to_x, to_y)
         # What is near comes nearer by the way at most, so that far from everything nothing has to be looked at.
-        if self._free_m - hypot(x - self._free_at[0], y - self._free_at[1]) < _TOUCH_M and self._clearance_m(x, y) < _TOUCH_M:
+        if (
+            self._free_m - hypot(x - self._free_at[0], y - self._free_at[1]) < _TOUCH_M
+            and self._clearance_m(x, y) < _TOUCH_M
+        ):
             self._collided = self._collided or not self._reached
         if self._goal_m < self.config.reached_m and not self._collided:
             self._reached = True
