@@ -16,15 +16,19 @@ from typing import Annotated, Literal
 
 import numpy as np
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from hilbench.controllers._law import around, law_program
-from hilbench.errors import ScenarioError
+from hilbench.controllers._lidar import LidarRobot, lidar_robot, wheels
+from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
 
 Positive = Annotated[float, Meta(gt=0)]
 ALONG = 0.3
 """How much of a ray's push acts along the robot: what is ahead should turn it, not stop it."""
+FAR_M = 1e3
+"""The range of nothing."""
 AHEAD_RAD = 0.3
 """Rays within this angle of straight ahead slow the robot down."""
 
@@ -44,19 +48,21 @@ class PotentialFieldConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The sensor's name in the scenario."""
     fov_rad: Positive = 2.967
     """Its field of view, the first ray to the right."""
-    undoes: Literal["nothing", "mirrored", "swapped"] = "nothing"
-    """What it knows to happen while a disturbance acts: the lidar is mirrored, or the wheels are swapped."""
+    undoes: Literal["nothing", "mirrored", "swapped", "broken", "scaled", "turned"] = "nothing"
+    """What it knows to happen while a disturbance acts: the lidar is mirrored, or the wheels are swapped; rays are
+    broken, ranges multiplied, or the lidar is turned."""
+    broken: tuple[str, ...] = ()
+    """broken: the channels, as `ray_3`, in whose place it takes the nearer one of their neighbours that work."""
+    scale: Positive = 2.0
+    """scaled: what ranges are multiplied by."""
+    turned_rays: Annotated[int, Meta(ge=-1000, le=1000)] = 3
+    """turned: by how many rays, to the right."""
 
 
 class FieldLawConfig(PotentialFieldConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings, where in the observation what is, and the robot."""
+    """Settings and the robot."""
 
-    bearing_column: int
-    first_ray: int
-    n_rays: int
-    body_radius_m: float
-    track_m: float
-    speed_m_s: float
+    robot: LidarRobot
 
 
 class FieldLaw(Law):
@@ -65,25 +71,40 @@ class FieldLaw(Law):
     Config = FieldLawConfig
 
     def reset(self, seed: int) -> None:
-        c = self.config
-        self._angles = np.linspace(-c.fov_rad / 2, c.fov_rad / 2, c.n_rays)
+        c, robot = self.config, self.config.robot
+        self._angles = np.linspace(-c.fov_rad / 2, c.fov_rad / 2, robot.n_rays)
         self._along, self._across = ALONG * np.cos(self._angles), np.sin(self._angles)
         self._ahead = np.abs(self._angles) < AHEAD_RAD
+        self._broken = np.isin(np.arange(robot.n_rays), [int(name.removeprefix("ray_")) for name in c.broken])
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
-        c = self.config
+        c, robot = self.config, self.config.robot
         acts = c.undoes != "nothing" and modulators[0] > 0
-        clear_m = values[c.first_ray : c.first_ray + c.n_rays].astype(float) - c.body_radius_m
-        if acts and c.undoes == "mirrored":
-            clear_m = clear_m[::-1]
+        ranges_m = values[robot.first_ray : robot.first_ray + robot.n_rays].astype(float)
+        clear_m = (self._undone(ranges_m) if acts else ranges_m) - robot.body_radius_m
         push = c.repulsion * np.clip(1 - clear_m / c.range_m, 0, None) ** 2
-        bearing = float(values[c.bearing_column])
+        bearing = float(values[robot.bearing_column])
         angle = atan2(sin(bearing) - float(push @ self._across), cos(bearing) - float(push @ self._along))
         room = min(1.0, max(0.1, (float(clear_m[self._ahead].min(initial=9.0)) - 0.1) / 0.6))
-        speed = c.speed_m_s * max(0.1, cos(angle)) * room
-        half = min(max(c.turn_gain * angle, -c.limit_rad_s), c.limit_rad_s) * c.track_m / 2
-        wheels = speed - half, speed + half
-        return np.array(wheels[::-1] if acts and c.undoes == "swapped" else wheels)
+        speed = robot.speed_m_s * max(0.1, cos(angle)) * room
+        rims = wheels(speed, min(max(c.turn_gain * angle, -c.limit_rad_s), c.limit_rad_s), robot.track_m)
+        return np.array(rims[::-1] if acts and c.undoes == "swapped" else rims)
+
+    def _undone(self, ranges_m: NDArray) -> NDArray:
+        """What the rays would show without what it knows of; where nothing tells, that there is nothing."""
+        c, n = self.config, ranges_m.size
+        if c.undoes == "mirrored":
+            return ranges_m[::-1]
+        if c.undoes == "scaled":
+            return ranges_m / c.scale
+        if c.undoes == "turned":
+            index = np.arange(n) + c.turned_rays
+            seen = (index >= 0) & (index < n)
+            return np.where(seen, ranges_m[np.clip(index, 0, n - 1)], FAR_M)
+        if c.undoes == "broken":
+            works = np.concatenate(([FAR_M], np.where(self._broken, FAR_M, ranges_m), [FAR_M]))
+            return np.where(self._broken, np.minimum(works[:-2], works[2:]), ranges_m)
+        return ranges_m
 
 
 class PotentialField(Controller):
@@ -94,22 +115,15 @@ class PotentialField(Controller):
 
     @staticmethod
     def build(config: PotentialFieldConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        rays = [i for i, name in enumerate(plant.obs_names) if name.startswith(f"{config.lidar}.")]
-        if not rays or "goal_bearing" not in plant.obs_names or plant.action_names != ("left", "right"):
-            raise ScenarioError(
-                "controller 'potential_field' needs a robot on two wheels that sees a goal_bearing, and a lidar in"
-                f" [sensors.{config.lidar}]"
-            )
-        p = plant.parameters
-        law = FieldLawConfig(
-            **{name: getattr(config, name) for name in config.__struct_fields__},
-            bearing_column=plant.obs_names.index("goal_bearing"),
-            first_ray=rays[0],
-            n_rays=len(rays),
-            body_radius_m=p["body_radius_m"],
-            track_m=p["track_m"],
-            speed_m_s=p["speed_m_s"],
-        )
+        robot = lidar_robot(plant, "potential_field", config.lidar)
+        names = [f"ray_{i}" for i in range(robot.n_rays)]
+        for name in config.broken:
+            if name not in names:
+                raise ScenarioError(
+                    f"controller 'potential_field' needs the lidar's channels in broken; found {name!r}; "
+                    + allowed_hint(name, names)
+                )
+        law = FieldLawConfig(**asdict(config), robot=robot)
         if config.undoes == "nothing":
             return around(law_program("potential_field", law, plant, "wheels"), plant, period_us)
         told = law_program("potential_field", law, plant, "wheels", modulators=(Port("disturbed", 1, units=("1",)),))

@@ -71,6 +71,10 @@ class World:
         )
         bullet.setGravity(0, 0, -GRAVITY_M_S2, physicsClientId=client)
 
+    def end_solver_at(self, residual: float) -> None:
+        """Let the solver of contacts and motors end once speeds change by less than this; until the next `begin`."""
+        bullet.setPhysicsEngineParameter(solverResidualThreshold=residual, physicsClientId=self.client)
+
     def close(self) -> None:
         """Release the client; may be called twice."""
         if self.client >= 0:

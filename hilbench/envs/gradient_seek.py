@@ -33,8 +33,8 @@ class GradientSeek(WheeledPlant):
     give its logarithm with white noise. The robot drives at most `speed_m_s` forwards, turning or not, so that the time
     to find has a bound: the straight way at this speed. Where it meets the rim of the arena, whiskers turn it on the
     spot to the nearer side until it no longer looks outwards; the action waits. The usual disturbances are
-    `sensor_swap` of `log_left` and `log_right`, and a `sensor_bias` of log(0.5) = -0.693, which is a nose that smells
-    half as much.
+    `sensor_fault` that reverses `log_left` and `log_right`, and a `sensor_bias` of log(0.5) = -0.693, which is a nose
+    that smells half as much.
 
     ## Action Space
     `Box(-0.3, 0.3, (2,), float32)`: the speed of each wheel's rim, held over a control period. Where their mean is

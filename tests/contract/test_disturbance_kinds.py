@@ -12,7 +12,6 @@ SETTINGS = {
     "hose": {"joint": "j", "stiffness": 2.0, "friction": 0.5},
     "sensor_bias": {"bias": {"a": 0.25}},
     "sensor_noise": {"std": {"b": 0.1}},
-    "sensor_swap": {"sensors": ["a", "c"]},
     "actuator_gain": {"factor": 0.5},
     "camera_turn": {"yaw_rad": 0.1},
     "lighting": {"contrast": 0.5},

@@ -10,8 +10,6 @@ from hilbench.envs.disturbances._base import (
     Span,
     Timing,
     Traits,
-    change_over,
-    reversed_places,
     spread,
 )
 from hilbench.envs.disturbances._events import EventConfig, EventDisturbance, in_order
@@ -28,8 +26,6 @@ __all__ = [
     "Span",
     "Timing",
     "Traits",
-    "change_over",
     "in_order",
-    "reversed_places",
     "spread",
 ]

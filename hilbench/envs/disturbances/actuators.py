@@ -8,12 +8,9 @@ from hilbench.envs.disturbances._base import (
     Loads,
     Timing,
     Traits,
-    change_over,
     require_actuators,
-    reversed_places,
     spread,
 )
-from hilbench.errors import ScenarioError
 
 
 class ActuatorGain(Disturbance):
@@ -34,20 +31,3 @@ class ActuatorGain(Disturbance):
     def actuate(self, forces: list[float]) -> None:
         for index, factor in enumerate(self._factor):
             forces[index] *= 1.0 + self.level * (factor - 1.0)
-
-
-class ActuatorSwap(Disturbance):
-    """Gives each actuator what another one should do, after their limits, as where cables are interchanged."""
-
-    class Config(Timing, frozen=True, kw_only=True, forbid_unknown_fields=True):
-        actuators: tuple[str, ...] = ()
-        """Names, which change places with those in reverse order: of two, each with the other. All when empty."""
-
-    def fit(self, traits: Traits) -> None:
-        if len(traits.actuators) < 2:
-            text = f"actuator_swap needs two actions that are numbers; found {len(traits.actuators)}"
-            raise ScenarioError(f"{self.where}: {text}")
-        self._pairs = reversed_places(self.config.actuators, traits.actuators, f"{self.where}.actuators")
-
-    def actuate(self, forces: list[float]) -> None:
-        change_over(forces, self._pairs, self.level)

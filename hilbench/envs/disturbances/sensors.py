@@ -10,11 +10,8 @@ from hilbench.envs.disturbances._base import (
     NotNegative,
     Timing,
     Traits,
-    change_over,
-    reversed_places,
     spread,
 )
-from hilbench.errors import ScenarioError
 from hilbench.seeding import Rows, stream
 
 
@@ -54,20 +51,3 @@ class SensorNoise(Disturbance):
 
     def _draw(self, n: int) -> list[list[float]]:
         return (self._random.standard_normal((n, self._std.size)) * self._std).tolist()
-
-
-class SensorSwap(Disturbance):
-    """Lets sensed values change places: two that are swapped, or a row of rays that is mirrored."""
-
-    class Config(Timing, frozen=True, kw_only=True, forbid_unknown_fields=True):
-        sensors: tuple[str, ...]
-        """Names, which change places with those in reverse order; a sensor's name stands for all its channels."""
-
-    def fit(self, traits: Traits) -> None:
-        where = f"{self.where}.sensors"
-        if not self.config.sensors:
-            raise ScenarioError(f"{where}: found none; allowed: two values or more, each once")
-        self._pairs = reversed_places(self.config.sensors, traits.sensors, where)
-
-    def sense(self, values: list[float]) -> None:
-        change_over(values, self._pairs, self.level)

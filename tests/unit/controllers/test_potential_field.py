@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -22,7 +23,7 @@ def plant():
 def wheels(plant, bearing=0.0, near=(), disturbed=ACTS_NOT, **settings):
     """The law's answer with rays at 2.5 m, but those of `near` at 0.4 m."""
     program = PotentialField.build(PotentialFieldConfig(**settings), plant, 50_000, 0).program
-    law = FieldLaw(FieldLaw.Config(**program.config))
+    law = FieldLaw(msgspec.convert(program.config, FieldLaw.Config))
     law.reset(0)
     values = np.zeros(len(plant.obs_names), np.float32)
     values[plant.obs_names.index("goal_bearing")] = bearing

@@ -10,7 +10,7 @@ import pytest
 from hilbench.envs.gradient_seek import GradientSeek
 
 COARSE = {"physics_step_s": 0.02, "control_period_s": 0.02}
-SWAP = {"swapped": {"kind": "sensor_swap", "sensors": ["log_left", "log_right"]}}
+SWAP = {"swapped": {"kind": "sensor_fault", "mode": "wrong", "order": "reversed", "sensors": ["log_left", "log_right"]}}
 
 
 def source_of(plant, info):

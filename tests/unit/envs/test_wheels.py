@@ -105,7 +105,7 @@ def test_disturbances_act_on_one_wheel_and_swap_both():
         robot.reset(seed=0)
         now = drive(robot, 1.0, 0.2, 0.2)
     assert (now["left_wheel"], now["right_wheel"]) == pytest.approx((0.2, 0.1), rel=0.02)
-    with Robot(disturbances={"crossed": {"kind": "actuator_swap"}}) as robot:
+    with Robot(disturbances={"crossed": {"kind": "motor_fault", "mode": "wrong", "order": "reversed"}}) as robot:
         robot.reset(seed=0)
         now = drive(robot, 1.0, 0.1, 0.2)
     assert (now["left_wheel"], now["right_wheel"]) == pytest.approx((0.2, 0.1), rel=0.02)
