@@ -2,8 +2,9 @@
 
 Everything but the results comes from the scenario and its plant. Results come from docs/scenarios/NAME.json, which
 `python docs/scripts/cards.py NAME --run` makes by evaluating the suite scenarios/suites/NAME.toml; that takes minutes.
+`--delays` does that with the suite critical_delay_NAME, for docs/scenarios/NAME.delay.json.
 
-    python docs/scripts/cards.py [NAME ...] [--run] [--check]
+    python docs/scripts/cards.py [NAME ...] [--run] [--delays] [--check]
 
 `--check` writes nothing, and exits with 1 where a card is not what it would write.
 """
@@ -18,11 +19,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import delays
+
 from hilbench.report import words
 from hilbench.runs.build import make_plant
 from hilbench.scenario.files import load
 from hilbench.scenario.losses import better
 from hilbench.scenario.resolved import Scenario
+from hilbench.studies.suite import cells, load_suite
 
 ROOT = Path(__file__).parents[2]
 CARDS = ROOT / "docs" / "scenarios"
@@ -36,12 +40,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="scenarios; every one with a card when absent")
     parser.add_argument("--run", action="store_true", help="evaluate their suites first, and keep the results")
+    parser.add_argument("--delays", action="store_true", help="the same with the suites of their critical delays")
     parser.add_argument("--check", action="store_true", help="write nothing; say which card is not up to date")
     given = parser.parse_args()
     stale = []
     for name in given.names or sorted(path.stem for path in CARDS.glob("*.md")):
         if given.run:
             keep(name)
+        if given.delays:
+            keep_delays(name)
         path = CARDS / f"{name}.md"
         before = path.read_text("utf-8")
         after = written(name, before)
@@ -63,21 +70,34 @@ def keep(name: str) -> None:
     name : str
         The scenario's and the suite's.
     """
+    summary, found = _evaluated(name, name, "run")
+    found["realtime_factors"] = sorted(summary.realtime_factors.values())
+    found["cells"] = [_kept(cell) for cell in (*summary.cells, *summary.references)]
+    _write(f"{name}.json", found)
+
+
+def keep_delays(name: str) -> None:
+    """The same for its suite critical_delay_NAME."""
+    suite = f"critical_delay_{name}"
+    summary, found = _evaluated(name, suite, "delays")
+    _write(f"{name}.delay.json", found | delays.kept(name, cells(load_suite(suite))[0].scenario, summary.cells))
+
+
+def _evaluated(name: str, suite: str, option: str) -> tuple[Any, dict[str, Any]]:
+    """The summary of a suite, and where it came from."""
     from hilbench.studies.evaluation import evaluate
 
     summary = evaluate(
-        name, ROOT / "runs" / "cards" / name, lambda step: print(f"{step.done}/{step.total} {step.name}")
+        suite, ROOT / "runs" / "cards" / suite, lambda step: print(f"{step.done}/{step.total} {step.name}")
     )
     made = summary.provenance
     assert made is not None, "an evaluation that has ended says where it was made"
-    cells = [_kept(cell) for cell in (*summary.cells, *summary.references)]
-    found = {
-        "command": f"python docs/scripts/cards.py {name} --run",
-        "made": {"started_at": made.started_at[:10], "cpu_model": made.host.cpu_model, "commit": made.commit},
-        "realtime_factors": sorted(summary.realtime_factors.values()),
-        "cells": cells,
-    }
-    (CARDS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    found = {"started_at": made.started_at[:10], "cpu_model": made.host.cpu_model, "commit": made.commit}
+    return summary, {"command": f"python docs/scripts/cards.py {name} --{option}", "made": found}
+
+
+def _write(file: str, found: dict[str, Any]) -> None:
+    (CARDS / file).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
 def _kept(cell: Any) -> dict[str, Any]:
@@ -106,19 +126,22 @@ def written(name: str, text: str) -> str:
         spec = plant.plant_spec
     finally:
         plant.close()
-    results = CARDS / f"{name}.json"
-    stored = json.loads(results.read_text("utf-8")) if results.exists() else None
     tables = {
         "constants": lambda: _constants(spec),
         "spaces": lambda: _spaces(spec),
         "score": lambda: _score(scenario, spec),
-        "results": lambda: _results(stored),
+        "results": lambda: _results(_stored(f"{name}.json")),
+        "delay": lambda: _delays(_stored(f"{name}.delay.json")),
     }
 
     def filled(found: re.Match[str]) -> str:
         return found[1] + "\n".join(tables[found[2]]()) + "\n" + found[3]
 
     return MARK.sub(filled, text)
+
+
+def _stored(file: str) -> dict[str, Any] | None:
+    return json.loads((CARDS / file).read_text("utf-8")) if (CARDS / file).exists() else None
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -169,22 +192,37 @@ def _results(stored: dict[str, Any] | None) -> Iterator[str]:
     if stored is None:
         yield "Not measured yet."
         return
-    cells = stored["cells"]
-    losses = [key for key in _keys(cells) if key.startswith("loss[")] or [
-        key for key in _keys(cells) if key.startswith("error_rms[")
+    rows = stored["cells"]
+    losses = [key for key in _keys(rows) if key.startswith("loss[")] or [
+        key for key in _keys(rows) if key.startswith("error_rms[")
     ]
-    units = {key: next(c["metrics"][key]["unit"] for c in cells if key in c["metrics"]) for key in losses}
+    units = {key: next(c["metrics"][key]["unit"] for c in rows if key in c["metrics"]) for key in losses}
     headings = ["controller", "A [95 %]", *(f"{key}, {units[key]}" for key in losses), "retained", "controls"]
-    made = stored["made"]
-    yield f"By `{stored['command']}` on {made['started_at']} on {made['cpu_model']}: seeds {_span(cells[0]['seeds'])}."
+    yield _origin(stored, rows[0]["seeds"])
     yield ""
-    yield from _table(headings, (_row(cell, losses) for cell in cells))
+    yield from _table(headings, (_row(cell, losses) for cell in rows))
     yield ""
     if factors := stored["realtime_factors"]:
         yield f"Runs were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
-    for cell in cells:
+    for cell in rows:
         for text in cell["controls"] or ():
             yield f"- `{cell['label']}`: {text}."
+
+
+def _delays(stored: dict[str, Any] | None) -> Iterator[str]:
+    if stored is None:
+        yield "Not measured yet."
+        return
+    unit = "" if stored["unit"] == "1" else f" in {stored['unit']}"
+    yield _origin(stored, stored["seeds"])
+    yield f"Entries are `{stored['judged']}`{unit}, {stored['better']} is better. {delays.RULE.format(**stored)}"
+    yield ""
+    yield from _table(*delays.table(stored))
+
+
+def _origin(stored: dict[str, Any], seeds: Sequence[int]) -> str:
+    made = stored["made"]
+    return f"By `{stored['command']}` on {made['started_at']} on {made['cpu_model']}: seeds {_span(seeds)}."
 
 
 def _row(cell: dict[str, Any], losses: Sequence[str]) -> list[str]:
@@ -208,8 +246,8 @@ def _figure(cell: dict[str, Any], key: str, bounds: bool = False) -> str:
     return f"{shown} [{metric['ci95'][0]:.3g}, {metric['ci95'][1]:.3g}]" if bounds and metric["ci95"] else shown
 
 
-def _keys(cells: Iterable[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(key for cell in cells for key in cell["metrics"]))
+def _keys(rows: Iterable[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows for key in row["metrics"]))
 
 
 def _span(seeds: Sequence[int]) -> str:
