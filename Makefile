@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test coverage lint cards docs docs-links bench bench-quick bench-link soak delay clean
+.PHONY: demo test coverage lint cards docs docs-links bench bench-quick bench-link soak delay critical-delays realtime clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
@@ -40,6 +40,15 @@ docs-links: $(VENV)/documented
 delay: $(VENV)/installed
 	$(BIN)/hilbench evaluate delay --out runs/delay
 	$(BIN)/hilbench report runs/delay --out runs/delay/report.html --figures runs/delay/figures
+
+# From which delay on each scenario's controllers fail, for its card: about half an hour.
+critical-delays: $(VENV)/installed
+	$(BIN)/python docs/scripts/cards.py --delays
+
+# Each scenario's learner by the wall clock, over ZeroMQ: runs/realtime/report.html, in about four minutes.
+realtime: $(VENV)/installed
+	$(BIN)/hilbench evaluate realtime --out runs/realtime
+	$(BIN)/hilbench report runs/realtime --out runs/realtime/report.html --figures runs/realtime/figures
 
 bench: $(VENV)/tested
 	$(BIN)/python benchmarks/loop.py

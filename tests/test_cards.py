@@ -1,15 +1,24 @@
-"""Whether the scenarios' cards say what the scenarios are: their tables are those that `make cards` writes now."""
+"""Whether the scenarios' cards say what the scenarios are, and from which delay on a controller has failed."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from hilbench.scenario.files import load
+
 ROOT = Path(__file__).parents[1]
 CARDS = sorted(path.stem for path in (ROOT / "docs" / "scenarios").glob("*.md"))
+TABLES = ("constants", "spaces", "score", "results", "delay", "budgets", "chips")
+SPEC = importlib.util.spec_from_file_location("delays", ROOT / "docs" / "scripts" / "delays.py")
+delays = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(delays)
 
 
 @pytest.mark.timeout(120)
@@ -23,7 +32,64 @@ def test_every_card_is_up_to_date():
 @pytest.mark.parametrize("name", CARDS)
 def test_a_card_has_all_its_tables(name):
     text = (ROOT / "docs" / "scenarios" / f"{name}.md").read_text("utf-8")
-    assert [
-        text.count(f"<!-- table {table} -->") for table in ("constants", "spaces", "score", "results", "budgets")
-    ] == [1] * 5
-    assert text.count("<!-- end -->") == text.count("<!-- table ")
+    assert [text.count(f"<!-- table {table} -->") for table in TABLES] == [1] * len(TABLES)
+    assert text.count("<!-- end -->") == len(TABLES)
+
+
+def cell(controller, delay_s, losses, lasted_s=(30.0, 30.0), **changes):
+    found = {"survival": SimpleNamespace(values=lasted_s)}
+    if losses:
+        found["loss[after]"] = SimpleNamespace(values=losses, unit="m", better=changes.pop("better", "lower"))
+    about = {"controller": controller, "point": {"loop.delay.s": delay_s}, "seeds": [7, 8], "failures": [], **changes}
+    return SimpleNamespace(metrics=found, **about)
+
+
+def stored(*cells, by_episode=False):
+    score = SimpleNamespace(floor="idle", by_episode=by_episode)
+    return delays.kept("beam", SimpleNamespace(score=score, loop=SimpleNamespace(duration_s=30.0)), cells)
+
+
+IDLE = cell("idle", 0.0, (8.0, 12.0))
+QUICK = cell("quick", 0.0, (2.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("late", "failed"),
+    [
+        (cell("quick", 0.02, (5.0, 7.0)), False),  # halfway between its own 2 and the floor's 8 and 12
+        (cell("quick", 0.02, (5.1, 2.0)), True),  # on the first seed
+        (cell("quick", 0.02, (2.0, 7.1)), True),  # on the second
+        (cell("quick", 0.02, (2.0, 2.0), (30.0, 29.9)), True),  # the plant ended one run
+        (cell("quick", 0.02, ()), True),  # no run has a loss
+        (cell("quick", 0.02, (2.0,)), True),  # nor has every one
+        (cell("quick", 0.02, (2.0, 2.0), failures=["seed 7: no answer"]), True),
+    ],
+)
+def test_a_controller_fails_at_a_delay_that_costs_half_of_what_it_is_better_by(late, failed):
+    assert delays.critical_s(stored(IDLE, QUICK, late)) == {"quick": 0.02 if failed else None}
+
+
+def test_the_shortest_delay_counts_though_a_longer_one_may_do():
+    again = [cell("quick", delay_s, (loss, loss)) for delay_s, loss in ((0.03, 2.0), (0.02, 9.0), (0.01, 3.0))]
+    found = stored(*again, IDLE, QUICK)
+    assert delays.critical_s(found) == {"quick": 0.02}
+    headings, rows = delays.table(found)
+    assert headings == ["controller", "fails from", "0 ms", "10 ms", "20 ms", "30 ms"]
+    assert rows == [["`quick`", "20 ms", "2", "3", "9 ×", "2"], ["`idle`, floor", "", "10", "", "", ""]]
+
+
+def test_of_episodes_that_the_plant_ends_at_a_goal_the_loss_alone_decides():
+    cells = [
+        cell("idle", 0.0, (0.0, 0.0), (9.0, 9.0), better="higher"),
+        cell("quick", 0.0, (0.8, 0.8), (5.0, 5.0), better="higher"),
+        cell("quick", 0.5, (0.4, 0.7), (7.0, 7.0), better="higher"),
+        cell("quick", 0.6, (0.39, 0.7), (8.0, 8.0), better="higher"),
+    ]
+    assert delays.critical_s(stored(*cells, by_episode=True)) == {"quick": 0.6}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "scenarios").glob("*.delay.json")), ids=lambda path: path.name)
+def test_a_scenario_states_the_critical_delays_that_were_found(path):
+    found = delays.critical_s(json.loads(path.read_text("utf-8")))
+    stated = load(path.name.removesuffix(".delay.json")).score.critical_delay_s
+    assert stated == {controller: delay_s for controller, delay_s in found.items() if delay_s is not None}

@@ -1,0 +1,119 @@
+"""What a card keeps of evaluations, and its tables of results and of critical delays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import delays
+from scenario_tables import table
+
+METRICS = ("adaptivity", "retained", "control_undisturbed", "control_blind", "horizon_loss")
+"""Kept of each cell, besides its errors and losses."""
+ROLES = {"": "", "floor": "floor", "oracle": "told", "untold": "untold", "twin": "frozen twin", "twin_2": "second twin"}
+
+
+def kept(summary: Any) -> list[dict[str, Any]]:
+    """A suite's grids one after another: what their cells are worth, then what those are compared with."""
+    return [_kept(cell, grid) for grid, cell in _by_grid(summary)]
+
+
+def _by_grid(summary: Any) -> Iterator[tuple[str, Any]]:
+    """A suite's grids one after another, as (its label, cell): its own cells, then what those are compared with."""
+    grids: dict[str, list[Any]] = {}
+    for cell in summary.cells:
+        grids.setdefault(cell.label.removeprefix(cell.controller).strip(), []).append(cell)
+    for grid, own in grids.items():
+        compared = [(role, folders) for cell in own for role, folders in cell.reference_folders.items()]
+        yield from ((grid, cell) for cell in own)
+        yield from ((grid, cell) for cell in summary.references if (cell.role, cell.run_folders) in compared)
+
+
+def _kept(cell: Any, grid: str) -> dict[str, Any]:
+    metrics = {
+        key: {"value": metric.value, "ci95": metric.ci95, "unit": metric.unit, "note": metric.note}
+        for key, metric in cell.metrics.items()
+        if key.partition("[")[0] in (*METRICS, "error_rms", "loss")
+    }
+    said = {"grid": grid, "role": cell.role or "", "controller": cell.controller, "seeds": cell.seeds}
+    verdict = cell.map.said if cell.map else None
+    return said | {"failures": len(cell.failures), "controls": cell.controls, "map": verdict, "metrics": metrics}
+
+
+def results(stored: dict[str, Any] | None) -> Iterator[str]:
+    """A table for each change, of what `kept` found."""
+    if stored is None:
+        yield "Not measured yet."
+        return
+    yield _origin(stored)
+    for grid, cells in groupby(stored["cells"], lambda cell: cell["grid"]):
+        yield from _grid(grid, list(cells))
+    if factors := stored["realtime_factors"]:
+        yield ""
+        yield f"Runs were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
+
+
+def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A change's table, and what its controls say."""
+    losses = [key for key in _keys(cells) if key.startswith("loss[")] or [
+        key for key in _keys(cells) if key.startswith("error_rms[")
+    ]
+    if not any(key.startswith("loss[") for key in losses) and "horizon_loss" in _keys(cells):
+        losses.append("horizon_loss")
+    units = {key: next(c["metrics"][key]["unit"] for c in cells if key in c["metrics"]) for key in losses}
+    headings = ["controller", "A [95 %]", *(f"{key}, {units[key]}" for key in losses), "retained", "controls"]
+    yield ""
+    yield f"{grid[:1].upper() + grid[1:] or 'All'}, seeds {_span(cells[0]['seeds'])}:"
+    yield ""
+    yield from table(headings, (_row(cell, losses) for cell in cells))
+    yield ""
+    for cell in cells:
+        for text in [*(cell["controls"] or ()), *filter(None, [cell.get("map")])]:
+            yield f"- `{cell['controller']}`: {text}."
+
+
+def critical_delays(stored: dict[str, Any] | None) -> Iterator[str]:
+    """A table of losses by delay."""
+    if stored is None:
+        yield "Not measured yet."
+        return
+    unit = "" if stored["unit"] == "1" else f" in {stored['unit']}"
+    yield f"{_origin(stored)} Seeds {_span(stored['seeds'])}."
+    yield f"Entries are `{stored['judged']}`{unit}, {stored['better']} is better. {delays.RULE.format(**stored)}"
+    yield ""
+    yield from table(*delays.table(stored))
+
+
+def _origin(stored: dict[str, Any]) -> str:
+    made = stored["made"]
+    return f"By `{stored['command']}` on {made['started_at']} on {made['cpu_model']}."
+
+
+def _row(cell: dict[str, Any], losses: Sequence[str]) -> list[str]:
+    role = ROLES[cell["role"]]
+    name = f"`{cell['controller']}`" + (f", {role}" if role else "")
+    controls = "" if cell["controls"] is None else "failed" if cell["controls"] else "passed"
+    return [
+        name,
+        _figure(cell, "adaptivity", True),
+        *(_figure(cell, key) for key in losses),
+        _figure(cell, "retained"),
+        controls,
+    ]
+
+
+def _figure(cell: dict[str, Any], key: str, bounds: bool = False) -> str:
+    metric = cell["metrics"].get(key)
+    if metric is None or metric["value"] is None:
+        return metric["note"].partition(":")[0] if metric and metric["note"] else ""
+    shown = f"{metric['value']:.3g}"
+    return f"{shown} [{metric['ci95'][0]:.3g}, {metric['ci95'][1]:.3g}]" if bounds and metric["ci95"] else shown
+
+
+def _keys(cells: Iterable[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for cell in cells for key in cell["metrics"]))
+
+
+def _span(seeds: Sequence[int]) -> str:
+    return f"{seeds[0]} to {seeds[-1]} ({len(seeds)})" if len(seeds) > 1 else str(seeds[0])
