@@ -110,9 +110,22 @@ def chips(name: str, networks: dict[str, Network]) -> Iterator[str]:
         cells = ["no" if f.broken else words.counted(f.cores, "core") for f in fits[each].values()]
         rows.append((f"`{each}`", str(neurons), ", ".join(rules), *cells))
     yield from table(("network", "neurons", "rules", *(f"`{chip}`" for chip in CHIPS)), rows)
-    lines = [(each, chip, line) for each, found in fits.items() for chip, f in found.items() for line in f.broken]
-    yield from [""] if lines else ()
-    yield from (f"- `{each}` on `{chip}`: {line}." for each, chip, line in lines)
+    lines = [
+        f"- `{each}` on `{chip}`: {line}."
+        for each, found in fits.items()
+        for chip, f in found.items()
+        for line in _by_limit(f.broken)
+    ]
+    yield from ["", *lines] if lines else ()
+
+
+def _by_limit(broken: Iterable[str]) -> Iterator[str]:
+    """The first line of each limit, and how many more there are: "WHERE: LIMIT: found ...; allowed: ..."."""
+    limits: dict[str, list[str]] = {}
+    for line in broken:
+        limits.setdefault(line.split(": ")[1], []).append(line)
+    for lines in limits.values():
+        yield lines[0] + (f" ({len(lines) - 1} more like this)" if lines[1:] else "")
 
 
 def budgets(scenario: Scenario) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hilbench.scenario import files as scenarios
@@ -15,4 +17,4 @@ SHIPPED = sorted(scenarios.names())
 def test_a_resolved_scenario_resolves_to_itself(name):
     for controller in load(name).controllers:
         found = load(name, controller=controller)
-        assert resolve(dump(found), found.where) == found
+        assert resolve(dump(found), found.where) == replace(found, tuned=None), "tuned values stand in the controllers"
