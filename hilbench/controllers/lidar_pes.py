@@ -5,10 +5,10 @@ proximity skirt of 0.1 m asks for, away from the side that is near. That is supe
 signed side; it is no reward. 16 LIF cells of the goal's bearing steer to it with fixed weights.
 
 A motor module stands behind, unless `motor` is off: 20 LIF cells of the wanted turn rate correct it by PES on the error
-of the yaw rate. Which way a correction works is not built in. A forward model tells it: 16 LIF cells of the command that
-was issued, the efference copy, predict the gyro by PES. Its part for turns to the left, less that for turns to the
-right, is the polarity of the wheels. It opens one of two gates: of synapses that learn from the error as it is, or of
-ones that learn from its opposite.
+of the yaw rate. Which way a correction works is not built in. A forward model tells it: 16 LIF cells of the issued
+command, the efference copy, predict the gyro by PES. Its part for turns to the left, less that for turns to the right,
+is the polarity of the wheels. It opens one of two gates: of synapses that learn from the error as it is, or of ones
+that learn from its opposite.
 
 Wolpert & Kawato (1998), "Multiple paired forward and inverse models for motor control", Neural Networks 11: 1317, have
 the idea of a forward model that decides which inverse model learns.
