@@ -126,16 +126,13 @@ class LidarNav(WheeledPlant):
             **self.action_facts,
         )
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._shares = kernels("hilbench.envs._ranges").shares
-
     def begin(self, random: np.random.Generator) -> None:
         self._map = made_map(self.config.map_seed, int(random.integers(self.config.n_maps)))
         start, goal = blocked_pair(self._map, random)
         self._start, self._goal = (float(start[0]), float(start[1])), (float(goal[0]), float(goal[1]))
         self._reached = self._collided = False
         self._free_m, self._free_at = 0.0, self._start
+        self._shares = kernels("hilbench.envs._ranges").shares
         super().begin(random)
         self.world.end_solver_at(_RESIDUAL)
 

@@ -8,9 +8,11 @@ from math import cos, hypot, pi, sin
 import numpy as np
 import pytest
 
+from hilbench.compiled.cache import kernels
 from hilbench.envs._obstacles import GAP_M, HALF_M, blocked_pair, made_map
 from hilbench.envs.lidar_nav import LidarNav
 
+shares = kernels("hilbench.envs._ranges").shares
 COARSE = {"physics_step_s": 0.01, "control_period_s": 0.05}
 
 
@@ -73,6 +75,55 @@ def test_rays_meet_what_the_map_says_and_not_the_robot():
             assert ranges_m.min() == pytest.approx(info["clearance_m"] + body_m, abs=0.01)
             ends = begins[:, :2] + ranges_m[:, None] * ways[:, :2]
             assert max(abs(plant._map.clearance_m(*end)) for end in ends) < 0.01
+
+
+def test_level_rays_are_those_of_the_engine_and_others_are_left_to_it():
+    """The engine's discs have 32 sides, so that they are smaller by up to r (1 - cos(pi / 32)) = 2.7 mm."""
+    with LidarNav(**COARSE) as plant:
+        random = np.random.default_rng(0)
+        for seed in range(3):
+            plant.reset(seed=seed)
+            begins = np.concatenate((random.uniform(-4.9, 4.9, (400, 2)), np.full((400, 1), 0.15)), axis=1)
+            begins = begins[[plant._map.clearance_m(*at[:2]) > 0.02 for at in begins]]
+            angles = random.uniform(-pi, pi, len(begins))
+            ways = np.stack((np.cos(angles), np.sin(angles), 0 * angles), axis=1)
+            found, engine = (call(begins, begins + 2.0 * ways) for call in (plant.rays, super(LidarNav, plant).rays))
+            assert (engine < 1).mean() > 0.5
+            missed = np.abs(found - engine) > 0.05  # of a disc that is only grazed
+            assert missed.mean() < 0.01
+            assert np.abs(found - engine)[~missed].max() < 0.02
+            slope = ways - (0.0, 0.0, 0.15)
+            np.testing.assert_array_equal(
+                plant.rays(begins, begins + 2.0 * slope), super(LidarNav, plant).rays(begins, begins + 2.0 * slope)
+            )
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "share"),
+    [
+        ((0.0, 0.0), (4.0, 0.0), 0.5 - 0.4 / 4),  # a disc of 0.4 m at (2, 0)
+        ((0.0, 0.2), (4.0, 0.2), 0.5 - np.sqrt(0.16 - 0.04) / 4),  # the same, not through its middle
+        ((0.0, 0.41), (4.0, 0.41), 1.0),
+        ((0.0, 0.0), (1.5, 0.0), 1.0),  # it ends before
+        ((1.7, 0.1), (4.0, 0.1), 0.0),  # it begins inside
+        ((0.0, 0.0), (-4.0, 0.0), 1.0),  # it looks away
+        ((0.0, -2.0), (0.0, -4.0), 0.25),  # a box of 0.6 x 1 m at (0, -3)
+        ((-1.0, -2.2), (1.0, -3.2), (1.0 - 0.3) / 2),  # slantwise, into its left side at y = -2.55
+        ((0.31, -2.0), (0.31, -4.0), 1.0),
+        ((0.0, -3.0), (0.0, -4.0), 0.0),
+        ((4.0, 3.0), (6.0, 3.0), 0.5),  # the wall at x = 5
+        ((0.0, -4.0), (2.0, -8.0), 0.25),
+    ],
+)
+def test_a_ray_meets_discs_boxes_and_walls_where_geometry_has_it(begin, end, share):
+    centre, half, radius = np.array([[2.0, 0.0], [0.0, -3.0]]), np.array([[0.0, 0.0], [0.3, 0.5]]), np.array([0.4, 0.0])
+    found, limits = np.empty(1), (5.0, 0.1, 0.3)
+    begins, ends = np.array([[*begin, 0.2]]), np.array([[*end, 0.2]])
+    assert shares(begins, ends, centre, half, radius, *limits, found)
+    assert found[0] == pytest.approx(share)
+    for heights in ((0.1, 0.1), (0.3, 0.3), (0.2, 0.21)):
+        begins[0, 2], ends[0, 2] = heights
+        assert not shares(begins, ends, centre, half, radius, *limits, found)
 
 
 def test_bearing_and_time_are_those_of_the_straight_way():
