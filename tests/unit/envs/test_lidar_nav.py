@@ -145,6 +145,23 @@ def test_bearing_and_time_are_those_of_the_straight_way():
         )
 
 
+@pytest.mark.parametrize(("left", "right"), [(0.2, 0.3), (0.45, 0.3), (-0.2, 0.2), (0.1, 0.6)])
+def test_it_drives_and_turns_as_its_rims_say_at_the_scenario_s_step(left, right):
+    """Behind a lag of 0.1 s both rims have gone v (t - 0.1 (1 - exp(-t / 0.1))), and the circle is closed."""
+    with LidarNav(physics_step_s=0.0125, control_period_s=0.05) as plant:
+        plant.reset(seed=2)
+        x, y, heading = plant.state()[:3]
+        plant.advance(80, [left, right])
+        at_x, at_y, now, speed, turn_rate = plant.state()[:5]
+    gone_s = 1.0 - 0.1 * (1 - np.exp(-10.0))
+    turned, mean = (right - left) / 0.3 * gone_s, (left + right) / 2 * gone_s
+    assert (now - heading - turned + pi) % (2 * pi) - pi == pytest.approx(0.0, abs=0.01 * max(1.0, abs(turned)))
+    chord_m = 2 * mean / turned * np.sin(turned / 2)
+    assert hypot(at_x - x, at_y - y) == pytest.approx(abs(chord_m), rel=0.01, abs=0.003)
+    assert speed == pytest.approx((left + right) / 2, abs=0.005)
+    assert turn_rate == pytest.approx((right - left) / 0.3, abs=0.02)
+
+
 def test_straight_on_it_collides_for_every_straight_way_is_blocked():
     with LidarNav(**COARSE) as plant:
         for seed in range(4):
