@@ -4,11 +4,11 @@
 proximity skirt of 0.1 m asks for, away from the side that is near. That is supervised learning, for the skirt has a
 signed side; it is no reward. 16 LIF cells of the goal's bearing steer to it with fixed weights.
 
-A motor module stands behind: 20 LIF cells of the wanted turn rate correct it by PES on the error of the yaw rate. Which
-way a correction works is not built in. A forward model tells it: cells of the command that was issued, the efference
-copy, predict the gyro by PES. Its part for turns to the left, less that for turns to the right, is the polarity of the
-wheels, and opens one of two gates: of synapses that learn from the error as it is, or of ones that learn from its
-opposite.
+A motor module stands behind, unless `motor` is off: 20 LIF cells of the wanted turn rate correct it by PES on the error
+of the yaw rate. Which way a correction works is not built in. A forward model tells it: 16 LIF cells of the issued
+command, the efference copy, predict the gyro by PES. Its part for turns to the left, less that for turns to the right,
+is the polarity of the wheels. It opens one of two gates: of synapses that learn from the error as it is, or of ones
+that learn from its opposite.
 
 Wolpert & Kawato (1998), "Multiple paired forward and inverse models for motor control", Neural Networks 11: 1317, have
 the idea of a forward model that decides which inverse model learns.
@@ -16,6 +16,7 @@ the idea of a forward model that decides which inverse model learns.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
@@ -65,6 +66,8 @@ class LidarPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """PES step size of the forward model."""
     certain_rad_s: NotNegative = 0.1
     """The polarity above which a gate opens."""
+    motor: bool = True
+    """Whether the motor module is there. Its rules hear the network itself, which no chip does; they take the rest."""
     limit_rad_s: Positive = 3.0
     """Largest turn rate, either way."""
     lidar: str = "lidar"
@@ -83,14 +86,15 @@ class LidarPES(Controller):
     @staticmethod
     def build(config: LidarPESConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         robot = lidar_robot(plant, "lidar_pes", config.lidar, config.skirt)
-        decoder = _Wheels(robot, config.limit_rad_s)
-        encoder = _Senses(config, robot, plant.obs_names.index("turn_rate"), decoder)
+        decoder = _Wheels(config, robot)
+        gyro_column = plant.obs_names.index("turn_rate") if config.motor else None
+        encoder = _Senses(config.range_m, robot, gyro_column)
         network = lidar_network(config, robot.n_rays, seed)
-        return BuiltController(network, encoder, decoder, blind_inputs=("nearness",))
+        return BuiltController(network, encoder, decoder, decoder.teach, blind_inputs=("nearness",))
 
 
 def lidar_network(config: LidarPESConfig, n_rays: int, seed: int) -> Network:
-    """All of it: senses and the skirt's errors in, a turn rate and a brake out.
+    """All of it: senses in; out the learnt turn and brake, and the commanded turn rate or, without motor, the goal's.
 
     Parameters
     ----------
@@ -100,13 +104,12 @@ def lidar_network(config: LidarPESConfig, n_rays: int, seed: int) -> Network:
         Kept for the record: nothing in the network is drawn.
     """
     net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
-    n_cells = n_rays * len(ABOVE)
-    net.input("nearness", n_cells, units=("1",) * n_cells)
-    net.input("bearing", N_BEARING, units=("rad",) * N_BEARING)
-    net.input("touch", 2, units=("rad/s", "1"))
-    net.input("gyro", 1, units=("rad/s",))
-    _add_reflex(net, config, n_cells)
+    _add_reflex(net, config, n_rays * len(ABOVE))
     _add_goal(net)
+    if not config.motor:
+        net.output("goal_rate", "goal", units=("rad/s",))
+        return net
+    net.input("gyro", 1, units=("rad/s",))
     for name in ("wanted", "command"):
         net.add(name, "passthrough", 1)
     for source in ("goal", "turn"):
@@ -114,27 +117,26 @@ def lidar_network(config: LidarPESConfig, n_rays: int, seed: int) -> Network:
     _add_motor(net, config)
     _add_model(net, config)
     net.output("turn_rate", "command", units=("rad/s",))
-    net.output("braking", "brake", units=("1",))
     return net
 
 
 def _add_reflex(net: Network, config: LidarPESConfig, n_cells: int) -> None:
     """Cells of the lidar, and the turn and the brake that they learn."""
+    net.input("nearness", n_cells, units=("1",) * n_cells)
     net.lif("cells", n_cells, tau_s=TAU_S, v_leak=REST, refractory_s=REFRACTORY_S)
-    net.connect("nearness", "cells", 3.0 * np.eye(n_cells))
-    for place, (name, rate, most) in enumerate((("turn", config.turn_rate, None), ("brake", config.brake_rate, 0.02))):
-        error = f"{name}_error"
-        net.add(name, "li", 1, tau_s=0.05)
-        net.add(error, "passthrough", 1)
-        net.connect("touch", error, np.eye(2)[place : place + 1])
-        net.connect(name, error, [[config.forgetting]])
-        bounds = {} if most is None else {"w_min": -most, "w_max": most}
-        rule = PES(modulator=error, modulator_is="population", learning_rate=rate, pre_tau_s=config.trace_s, **bounds)
+    net.connect("nearness", "cells", 3.0 * np.eye(n_cells), name="seen")
+    turns = PES(modulator="turn_error", learning_rate=config.turn_rate, pre_tau_s=config.trace_s)
+    brakes = PES(
+        modulator="brake_error", learning_rate=config.brake_rate, pre_tau_s=config.trace_s, w_min=-0.02, w_max=0.02
+    )
+    for name, unit, rule in (("turn", "rad/s", turns), ("brake", "1", brakes)):
+        net.readout(name, 1, tau_s=0.05, units=(unit,))
         net.connect("cells", name, np.zeros((1, n_cells)), rule=rule, name=f"{name}s")
 
 
 def _add_goal(net: Network) -> None:
     """Cells of the bearing, which steer to the goal with fixed weights."""
+    net.input("bearing", N_BEARING, units=("rad",) * N_BEARING)
     net.lif("bearings", N_BEARING, tau_s=TAU_S, v_leak=REST, refractory_s=REFRACTORY_S)
     net.connect("bearing", "bearings", 3.0 * np.eye(N_BEARING))
     net.add("goal", "li", 1, tau_s=0.05)
@@ -199,47 +201,53 @@ def _rest_of_side() -> NDArray[np.float64]:
 
 
 class _Wheels(Decoder):
-    """A turn rate and a brake as the speeds of both wheels."""
+    """A turn rate and a brake as the speeds of both wheels, and what the skirt teaches of them."""
 
-    def __init__(self, robot: LidarRobot, limit_rad_s: float) -> None:
-        self._robot, self._limit = robot, limit_rad_s
+    def __init__(self, config: LidarPESConfig, robot: LidarRobot) -> None:
+        self._config, self._robot = config, robot
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        self.turn_rad_s = 0.0
+        self._turn = self._brake = self._turn_rad_s = 0.0
 
     def decode(self, values: NDArray, events: Events, action: NDArray) -> None:
-        robot = self._robot
-        self.turn_rad_s = min(max(float(values[0]), -self._limit), self._limit)
-        brake = min(max(float(values[1]), 0.0), 0.9)
-        action[:] = wheels(robot.speed_m_s * (1.0 - brake), self.turn_rad_s, robot.track_m)
+        config, robot = self._config, self._robot
+        self._turn, self._brake, last = map(float, values)
+        turn_rad_s = last if config.motor else self._turn + last
+        self._turn_rad_s = min(max(turn_rad_s, -config.limit_rad_s), config.limit_rad_s)
+        speed_m_s = robot.speed_m_s * (1.0 - min(max(self._brake, 0.0), 0.9))
+        action[:] = wheels(speed_m_s, self._turn_rad_s, robot.track_m)
+
+    def teach(
+        self, obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray
+    ) -> None:
+        """Write the errors of the turn and of the brake: how far from what the skirt asks for, and some of each."""
+        config, column = self._config, self._robot.skirt_column
+        assert column is not None  # `build` asks for a skirt
+        left, right = float(obs[column]), float(obs[column + 1])
+        away = away_from_touch(left, right, self._turn_rad_s)
+        modulators[0] = config.forgetting * self._turn - config.turn_error * away
+        modulators[1] = config.forgetting * self._brake - config.brake_error * (left + right)
 
 
 class _Senses(Encoder):
-    """How far each cell's input is above where it begins to fire, the skirt's errors, and the gyro."""
+    """How far each cell's input is above where it begins to fire, and the gyro."""
 
-    def __init__(self, config: LidarPESConfig, robot: LidarRobot, gyro_column: int, decoder: _Wheels) -> None:
-        self._robot, self._config, self._gyro, self._decoder = robot, config, gyro_column, decoder
-        above = np.array(ABOVE)
-        self._above, self._steep = above, 1 / (1 - above)
+    def __init__(self, range_m: float, robot: LidarRobot, gyro_column: int | None) -> None:
+        self._robot, self._gyro = robot, gyro_column
+        self._above, self._reach_m = np.array(ABOVE), range_m - robot.body_radius_m
+        self._steep = 1 / (1 - self._above)
         self._begins, self._side = BEARING_STEP_RAD * (np.arange(N_BEARING) // 2), _sides(N_BEARING)
-        self._n = robot.n_rays * above.size
-        self.size = self._n + N_BEARING + 3
+        self._n = robot.n_rays * self._above.size
+        self.size = self._n + N_BEARING + (gyro_column is not None)
 
     def encode(self, obs: NDArray, events: Events, values: NDArray) -> Events:
         robot, n = self._robot, self._n
         room_m = obs[robot.first_ray : robot.first_ray + robot.n_rays] - robot.body_radius_m
-        near = 1.0 - room_m / (self._config.range_m - robot.body_radius_m)
+        near = 1.0 - room_m / self._reach_m
         values[:n] = np.maximum((near[:, None] - self._above) * self._steep, 0.0).ravel()
         bearing = min(max(float(obs[robot.bearing_column]), -BEARING_MOST_RAD), BEARING_MOST_RAD)
         values[n : n + N_BEARING] = np.maximum(self._side * bearing - self._begins, 0.0)
-        values[n + N_BEARING : n + N_BEARING + 2] = self._errors(obs)
-        values[-1] = obs[self._gyro]
+        if self._gyro is not None:
+            values[-1] = obs[self._gyro]
         return NO_EVENTS
-
-    def _errors(self, obs: NDArray) -> tuple[float, float]:
-        """The errors of the turn and of the brake: how far from what the skirt asks for."""
-        column, config = self._robot.skirt_column, self._config
-        left, right = float(obs[column]), float(obs[column + 1])
-        away = away_from_touch(left, right, self._decoder.turn_rad_s)
-        return -config.turn_error * away, -config.brake_error * (left + right)

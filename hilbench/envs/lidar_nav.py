@@ -22,10 +22,6 @@ OWN = ("goal_bearing", "turn_rate", "speed")
 _WALL_M, _HIGH_M = 0.1, 0.3
 _TOUCH_M = 0.002
 """Contacts are found this much before bodies meet, as the engine's are."""
-_RESIDUAL = 1e-4
-"""Where the engine's solver of contacts ends: speeds are then right within 2 mm/s, after half of the iterations."""
-_ROBOT_HIGH_M = 0.12
-"""Level rays above this do not meet the robot."""
 
 
 class LidarNav(WheeledPlant):
@@ -126,18 +122,15 @@ class LidarNav(WheeledPlant):
             **self.action_facts,
         )
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        self._shares = kernels("hilbench.envs._ranges").shares
-
     def begin(self, random: np.random.Generator) -> None:
         self._map = made_map(self.config.map_seed, int(random.integers(self.config.n_maps)))
         start, goal = blocked_pair(self._map, random)
         self._start, self._goal = (float(start[0]), float(start[1])), (float(goal[0]), float(goal[1]))
         self._reached = self._collided = False
         self._free_m, self._free_at = 0.0, self._start
+        self._shares = kernels("hilbench.envs._ranges").shares
         super().begin(random)
-        self.world.end_solver_at(_RESIDUAL)
+        self.world.square_friction()
 
     def load(self) -> int:
         robot = super().load()
@@ -161,12 +154,10 @@ class LidarNav(WheeledPlant):
         x, y, heading = own[:3]
         to_x, to_y = self._goal[0] - x, self._goal[1] - y
         self._goal_m = hypot(to_x, to_y)
-        # What is near comes nearer by the way at most, so that far from everything nothing has to be looked at.
-        if (
-            self._free_m - hypot(x - self._free_at[0], y - self._free_at[1]) < _TOUCH_M
-            and self._clearance_m(x, y) < _TOUCH_M
-        ):
-            self._collided = self._collided or not self._reached
+        # Clearance shrinks by the way at most, so it is looked up only where the robot may have come near something.
+        least_m = self._free_m - hypot(x - self._free_at[0], y - self._free_at[1])
+        if least_m < _TOUCH_M and self._clearance_m(x, y) < _TOUCH_M and not self._reached:
+            self._collided = True
         if self._goal_m < self.config.reached_m and not self._collided:
             self._reached = True
         return [*own, (atan2(to_y, to_x) - heading + pi) % (2 * pi) - pi]
@@ -175,7 +166,7 @@ class LidarNav(WheeledPlant):
         """As those of BulletPlant. Level rays between robot and obstacles' tops are computed without the engine."""
         begins, ends = np.asarray(from_m, np.float64), np.asarray(to_m, np.float64)
         around, found = self._map, np.empty(len(begins))
-        limits = HALF_M, _ROBOT_HIGH_M, _HIGH_M
+        limits = HALF_M, 2.2 * self.config.wheel_radius_m, _HIGH_M  # the robot's deck is 2.15 of these high
         if self._shares(begins, ends, around.centre_m, around.half_m, around.radius_m, *limits, found):
             return found
         return super().rays(begins, ends)

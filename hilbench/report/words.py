@@ -123,7 +123,7 @@ TIMES = ("at_s", "until_s", "ramp_s", "at_episode", "until_episode")
 
 
 def disturbance(name: str, table: Mapping[str, Any]) -> str:
-    """A disturbance with the first of its own settings: "load: mass 1.5 kg".
+    """A disturbance with the first of its own settings: "load: mass 1.5 kg"; of a fault the mode, and the next one.
 
     Parameters
     ----------
@@ -132,8 +132,8 @@ def disturbance(name: str, table: Mapping[str, Any]) -> str:
     table : mapping
         Its table.
     """
-    own = (key for key in table if key not in ("kind", *TIMES))
-    size = next((setting(key, table[key]) for key in own), "")
+    own = [key for key in table if key not in ("kind", *TIMES)]
+    size = ", ".join(setting(key, table[key]) for key in own[: 2 if own[:1] == ["mode"] else 1])
     return f"{name}: {size}" if size else name
 
 

@@ -19,7 +19,13 @@ FOUND = plugins.all_of("controllers")
 NEEDS = {"network", "sb3"}
 """Controllers without a default for their `path`."""
 IN_A_MODEL = [name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only")]
-CARRIED = {"lidar_nav": {"lidar": {"kind": "lidar", "facing": ["heading"], "at_m": [0.0, 0.0, 0.15]}}}
+POSE = {"facing": ["heading"], "at_m": [0.0, 0.0, 0.15]}
+CARRIED = {
+    "lidar_nav": {
+        "lidar": {"kind": "lidar", **POSE},
+        "skirt": {"kind": "proximity", "radius_m": 0.18, "normalised": True, **POSE},
+    }
+}
 """Sensors without which some controllers do not fit."""
 PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}
 PLANTS["gymnasium"] = {"id": "MountainCarContinuous-v0"}

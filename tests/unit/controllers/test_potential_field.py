@@ -65,6 +65,36 @@ def test_who_is_told_undoes_what_acts_while_it_acts(plant):
     np.testing.assert_allclose(swapped, plain[::-1])
 
 
+def shown(plant, ranges_m, disturbed=ACTS, **settings):
+    """The wheels for ranges, all of them given."""
+    program = PotentialField.build(PotentialFieldConfig(**settings), plant, 50_000, 0).program
+    law = FieldLaw(msgspec.convert(program.config, FieldLaw.Config))
+    law.reset(0)
+    values = np.zeros(len(plant.obs_names), np.float32)
+    first = plant.obs_names.index("lidar.ray_0")
+    values[first : first + 18] = ranges_m
+    return law.step(values, disturbed, False)
+
+
+def test_who_is_told_of_ranges_puts_them_right(plant):
+    true_m = np.random.default_rng(0).uniform(0.3, 1.2, 18)
+    plain = shown(plant, true_m)
+    np.testing.assert_allclose(shown(plant, 1.5 * true_m, undoes="scaled", scale=1.5), plain, rtol=1e-5)
+    turned = np.concatenate((np.full(3, 0.2), true_m[:-3]))
+    seen = np.where(np.arange(18) < 15, true_m, FAR_M)
+    np.testing.assert_allclose(shown(plant, turned, undoes="turned"), shown(plant, seen), rtol=1e-5)
+    stuck = np.where(np.arange(18) % 3 == 1, true_m, 0.5)
+    worked = np.repeat(true_m[1::3], 3)  # each stands for its two neighbours
+    broken = tuple(f"ray_{i}" for i in range(18) if i % 3 != 1)
+    np.testing.assert_allclose(shown(plant, stuck, undoes="broken", broken=broken), shown(plant, worked), rtol=1e-5)
+    assert not np.allclose(shown(plant, stuck, ACTS_NOT, undoes="broken", broken=broken), shown(plant, worked))
+
+
+def test_a_ray_that_is_none_is_refused(plant):
+    with pytest.raises(ScenarioError, match=r"lidar's channels in broken; found 'ray_18'; allowed: .*ray_17"):
+        PotentialField.build(PotentialFieldConfig(broken=("ray_18",)), plant, 50_000, 0)
+
+
 def test_a_robot_without_a_lidar_is_refused():
     with (
         plugins.get("envs", "lidar_nav")() as found,

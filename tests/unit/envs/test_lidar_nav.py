@@ -8,9 +8,11 @@ from math import cos, hypot, pi, sin
 import numpy as np
 import pytest
 
+from hilbench.compiled.cache import kernels
 from hilbench.envs._obstacles import GAP_M, HALF_M, blocked_pair, made_map
 from hilbench.envs.lidar_nav import LidarNav
 
+shares = kernels("hilbench.envs._ranges").shares
 COARSE = {"physics_step_s": 0.01, "control_period_s": 0.05}
 
 
@@ -75,6 +77,55 @@ def test_rays_meet_what_the_map_says_and_not_the_robot():
             assert max(abs(plant._map.clearance_m(*end)) for end in ends) < 0.01
 
 
+def test_level_rays_are_those_of_the_engine_and_others_are_left_to_it():
+    """The engine's discs have 32 sides, so that they are smaller by up to r (1 - cos(pi / 32)) = 2.7 mm."""
+    with LidarNav(**COARSE) as plant:
+        random = np.random.default_rng(0)
+        for seed in range(3):
+            plant.reset(seed=seed)
+            begins = np.concatenate((random.uniform(-4.9, 4.9, (400, 2)), np.full((400, 1), 0.15)), axis=1)
+            begins = begins[[plant._map.clearance_m(*at[:2]) > 0.02 for at in begins]]
+            angles = random.uniform(-pi, pi, len(begins))
+            ways = np.stack((np.cos(angles), np.sin(angles), 0 * angles), axis=1)
+            found, engine = (call(begins, begins + 2.0 * ways) for call in (plant.rays, super(LidarNav, plant).rays))
+            assert (engine < 1).mean() > 0.5
+            missed = np.abs(found - engine) > 0.05  # of a disc that is only grazed
+            assert missed.mean() < 0.01
+            assert np.abs(found - engine)[~missed].max() < 0.02
+            slope = ways - (0.0, 0.0, 0.15)
+            np.testing.assert_array_equal(
+                plant.rays(begins, begins + 2.0 * slope), super(LidarNav, plant).rays(begins, begins + 2.0 * slope)
+            )
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "share"),
+    [
+        ((0.0, 0.0), (4.0, 0.0), 0.5 - 0.4 / 4),  # a disc of 0.4 m at (2, 0)
+        ((0.0, 0.2), (4.0, 0.2), 0.5 - np.sqrt(0.16 - 0.04) / 4),  # the same, not through its middle
+        ((0.0, 0.41), (4.0, 0.41), 1.0),
+        ((0.0, 0.0), (1.5, 0.0), 1.0),  # it ends before
+        ((1.7, 0.1), (4.0, 0.1), 0.0),  # it begins inside
+        ((0.0, 0.0), (-4.0, 0.0), 1.0),  # it looks away
+        ((0.0, -2.0), (0.0, -4.0), 0.25),  # a box of 0.6 x 1 m at (0, -3)
+        ((-1.0, -2.2), (1.0, -3.2), (1.0 - 0.3) / 2),  # slantwise, into its left side at y = -2.55
+        ((0.31, -2.0), (0.31, -4.0), 1.0),
+        ((0.0, -3.0), (0.0, -4.0), 0.0),
+        ((4.0, 3.0), (6.0, 3.0), 0.5),  # the wall at x = 5
+        ((0.0, -4.0), (2.0, -8.0), 0.25),
+    ],
+)
+def test_a_ray_meets_discs_boxes_and_walls_where_geometry_has_it(begin, end, share):
+    centre, half, radius = np.array([[2.0, 0.0], [0.0, -3.0]]), np.array([[0.0, 0.0], [0.3, 0.5]]), np.array([0.4, 0.0])
+    found, limits = np.empty(1), (5.0, 0.1, 0.3)
+    begins, ends = np.array([[*begin, 0.2]]), np.array([[*end, 0.2]])
+    assert shares(begins, ends, centre, half, radius, *limits, found)
+    assert found[0] == pytest.approx(share)
+    for heights in ((0.1, 0.1), (0.3, 0.3), (0.2, 0.21)):
+        begins[0, 2], ends[0, 2] = heights
+        assert not shares(begins, ends, centre, half, radius, *limits, found)
+
+
 def test_bearing_and_time_are_those_of_the_straight_way():
     with LidarNav(**COARSE) as plant:
         obs, info = plant.reset(seed=2)
@@ -92,6 +143,23 @@ def test_bearing_and_time_are_those_of_the_straight_way():
             goal,
             atol=1e-5,
         )
+
+
+@pytest.mark.parametrize(("left", "right"), [(0.2, 0.3), (0.45, 0.3), (-0.2, 0.2), (0.1, 0.6)])
+def test_it_drives_and_turns_as_its_rims_say_at_the_scenario_s_step(left, right):
+    """Behind a lag of 0.1 s both rims have gone v (t - 0.1 (1 - exp(-t / 0.1))), and the circle is closed."""
+    with LidarNav(physics_step_s=0.0125, control_period_s=0.05) as plant:
+        plant.reset(seed=2)
+        x, y, heading = plant.state()[:3]
+        plant.advance(80, [left, right])
+        at_x, at_y, now, speed, turn_rate = plant.state()[:5]
+    gone_s = 1.0 - 0.1 * (1 - np.exp(-10.0))
+    turned, mean = (right - left) / 0.3 * gone_s, (left + right) / 2 * gone_s
+    assert (now - heading - turned + pi) % (2 * pi) - pi == pytest.approx(0.0, abs=0.01 * max(1.0, abs(turned)))
+    chord_m = 2 * mean / turned * np.sin(turned / 2)
+    assert hypot(at_x - x, at_y - y) == pytest.approx(abs(chord_m), rel=0.01, abs=0.003)
+    assert speed == pytest.approx((left + right) / 2, abs=0.005)
+    assert turn_rate == pytest.approx((right - left) / 0.3, abs=0.02)
 
 
 def test_straight_on_it_collides_for_every_straight_way_is_blocked():
