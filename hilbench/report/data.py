@@ -117,12 +117,26 @@ def grouped(cells: Iterable[ReportCell]) -> dict[str, list[ReportCell]]:
     return found
 
 
+def own_label(cell: Cell) -> str:
+    """A cell's label without the scenario's name, which distinguishes cells of several scenarios."""
+    return cell.label.replace(f" {cell.scenario}", "", 1)
+
+
+def names_across(cells: Sequence[ReportCell]) -> list[str]:
+    """What a chart of several groups calls its cells: their titles, with the group where there are several."""
+    several = len({cell.group for cell in cells}) > 1
+    return [f"{cell.title}, {cell.group}" if several else cell.title for cell in cells]
+
+
 def change_s(meta: RunMeta) -> float | None:
-    """When the plant changes, in s: the scored change, else the first disturbance; None where the run has neither."""
+    """When the plant changes, in s: the scored change, else the first disturbance; None where the run has neither.
+
+    A change between two episodes is at no time of one.
+    """
     scenario = meta.scenario
     name = scenario.score.change
     tables = [scenario.disturbances[name]] if name else scenario.disturbances.values()
-    times = [table.get("at_s", 0.0) for table in tables]
+    times = [table.get("at_s", 0.0) for table in tables if not table.get("at_episode")]
     return min((at_s for at_s in times if at_s < scenario.loop.duration_s), default=None)
 
 
@@ -206,7 +220,8 @@ def _evaluation(folder: Path) -> Evaluation:
         )
 
     def told(cells: list[Cell]) -> list[ReportCell]:
-        return [ReportCell(**structs.asdict(cell), suite=found.suite, folder=str(folder)) for cell in cells]
+        named = [structs.replace(cell, label=own_label(cell)) for cell in cells]
+        return [ReportCell(**structs.asdict(cell), suite=found.suite, folder=str(folder)) for cell in named]
 
     return Evaluation(
         cells=told(found.cells),

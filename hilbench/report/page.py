@@ -39,7 +39,7 @@ try:
 except ImportError as error:
     raise MissingExtra("jinja2", "sim") from error
 
-MOST_LATENCIES = 8
+MOST_LATENCIES = 12
 """Real-time cells whose latency is drawn; the others' figures stand in the table."""
 MOST_GROUPS = 12
 """Scenarios of which curves and spikes are drawn."""
