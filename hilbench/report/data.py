@@ -37,6 +37,13 @@ class ReportCell(Cell, kw_only=True):
     """What charts and tables call it: its label, and what distinguishes it from others of the same label."""
     group: str = ""
     """Cells that are shown together: those of one scenario, and of one suite where several suites use it."""
+    whole: str = ""
+    """Its title, with its group where the report has several."""
+
+    @property
+    def name(self) -> str:
+        """What charts and lists call it that may have cells of several groups."""
+        return self.whole or self.title
 
     def value(self, name: str) -> float | None:
         """A metric's value; None where this cell has none."""
@@ -120,12 +127,6 @@ def grouped(cells: Iterable[ReportCell]) -> dict[str, list[ReportCell]]:
 def own_label(cell: Cell) -> str:
     """A cell's label without the scenario's name, which distinguishes cells of several scenarios."""
     return cell.label.replace(f" {cell.scenario}", "", 1)
-
-
-def names_across(cells: Sequence[ReportCell]) -> list[str]:
-    """What a chart of several groups calls its cells: their titles, with the group where there are several."""
-    several = len({cell.group for cell in cells}) > 1
-    return [f"{cell.title}, {cell.group}" if several else cell.title for cell in cells]
 
 
 def change_s(meta: RunMeta) -> float | None:
@@ -286,6 +287,9 @@ def _give_names(cells: Sequence[ReportCell]) -> None:
         for cell in cells:
             if titles[cell.group, cell.title] > 1 or not cell.title:
                 cell.title = told(cell)
+    several = len({cell.group for cell in cells}) > 1
+    for cell in cells:
+        cell.whole = f"{cell.title}, {cell.group}" if several else cell.title
 
 
 def _own(cell: ReportCell) -> str:

@@ -13,7 +13,7 @@ from hilbench.metrics.latency_breakdown import COLUMNS, parts_s
 from hilbench.record.histogram import merged, quantiles_ns
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, rounded, wide
-from hilbench.report.data import ReportCell, names_across
+from hilbench.report.data import ReportCell
 from hilbench.report.tables import NULL
 
 PARTS = {
@@ -44,10 +44,9 @@ class Row(NamedTuple):
 
 def figures(cells: Sequence[ReportCell]) -> tuple[list[Figure], list[Row]]:
     """The charts and the rows of the table of real-time cells; runs without stamps or histograms are left out."""
-    named = list(zip(names_across(cells), cells, strict=True))
-    parts = {name: found for name, cell in named if (found := _joined(parts_s(run) for run in cell.read(COLUMNS)))}
+    parts = {cell.name: found for cell in cells if (found := _joined(parts_s(run) for run in cell.read(COLUMNS)))}
     drawn = [_stack(parts)] if parts else []
-    curves = [(name, cell) for name, cell in named if _histogram(cell, "latency")]
+    curves = [(cell, counts) for cell in cells if (counts := _histogram(cell, "latency"))]
     if curves:
         drawn.append(_percentiles(curves))
     return drawn, [_row(title, found) for title, found in parts.items()]
@@ -124,16 +123,16 @@ def _histogram(cell: ReportCell, what: str) -> dict[str, int]:
     return merged(getattr(meta.histograms_ns, what) for meta in cell.metas if meta.histograms_ns is not None)
 
 
-def _percentiles(cells: Sequence[tuple[str, ReportCell]]) -> Figure:
+def _percentiles(cells: Sequence[tuple[ReportCell, dict[str, int]]]) -> Figure:
     """Latency over the share of ticks that were faster, on an axis on which each further nine has the same width.
 
     Each of the cells has a colour of its own, so there are no more than colours; those that compute come first.
     """
-    most = sorted(cells, key=lambda each: each[1].backend == NULL)[: len(COLOURS)]
-    rows, titles = [], [name for name, _ in most]
-    for name, cell in most:
-        rows += _curve(name, "latency", _histogram(cell, "latency"))
-        rows += _curve(name, "bare echo", _histogram(cell, "link_echo"))
+    most = sorted(cells, key=lambda each: each[0].backend == NULL)[: len(COLOURS)]
+    rows, titles = [], [cell.name for cell, _ in most]
+    for cell, latency in most:
+        rows += _curve(cell.name, "latency", latency)
+        rows += _curve(cell.name, "bare echo", _histogram(cell, "link_echo"))
     axis = alt.Axis(
         values=list(range(8)),
         labelExpr="datum.value == 0 ? '0 %' : datum.value == 1 ? '90 %' : '99' + (datum.value > 2 ? '.' : '')"
@@ -162,7 +161,7 @@ def _percentiles(cells: Sequence[tuple[str, ReportCell]]) -> Figure:
         "latency_percentiles",
         chart.properties(**wide(260)),
         "How many ticks were later than what",
-        " ".join(_tail(name, _histogram(cell, "latency")) for name, cell in most),
+        " ".join(_tail(cell.name, found) for cell, found in most),
         note,
     )
 

@@ -119,7 +119,7 @@ def _real_time(cells: Sequence[ReportCell]) -> Card | None:
 
 def _runs(cells: Sequence[ReportCell]) -> Card:
     asked, failed = sum(len(cell.seeds) for cell in cells), sum(len(cell.failures) for cell in cells)
-    hit = [cell.title for cell in cells if cell.failures]
+    hit = [cell.name for cell in cells if cell.failures]
     about = f"{words.counted(failed, 'run')} failed: {words.listed(hit[:4])}{' and more' if len(hit) > 4 else ''}."
     return Card(
         "runs that came to their end",

@@ -101,7 +101,7 @@ def test_curves_join_the_histograms_of_all_seeds():
 def test_cells_of_several_scenarios_keep_their_own_numbers_though_their_titles_are_alike():
     cells = [cell("pes", run(np.full(N, us))) for us in (10.0, 30.0)]
     for each, group in zip(cells, ("arm", "lane"), strict=True):
-        each.group = group
+        each.whole = f"{each.title}, {group}"
     [figure], rows = latency_breakdown.figures(cells)
     assert [row.cell for row in rows] == ["pes, arm", "pes, lane"]
     found = bars(figure)
