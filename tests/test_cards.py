@@ -65,7 +65,7 @@ QUICK = cell("quick", 0.0, (2.0, 2.0))
         (cell("quick", 0.02, (2.0, 2.0), failures=["seed 7: no answer"]), True),
     ],
 )
-def test_a_controller_fails_at_a_delay_that_costs_half_of_what_it_is_better_by(late, failed):
+def test_a_controller_fails_beyond_the_middle_between_itself_and_the_floor(late, failed):
     assert delays.critical_s(stored(IDLE, QUICK, late)) == {"quick": 0.02 if failed else None}
 
 

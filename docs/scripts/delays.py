@@ -9,8 +9,8 @@ DELAY = "loop.delay.s"
 JUDGED = dict.fromkeys(("arm_payload", "beam", "cartpole_track"), "loss[after]")
 """The loss that decides, by scenario: else that before the change, where no floor follows as well as the others."""
 RULE = (
-    "A controller fails (×) at a delay that costs it, on one seed or more, half of what it is better by than"
-    " `{floor}` without delay, or at which the plant ends the run, as a fallen pole does."
+    "A controller fails (×) where on one seed or more its loss is worse than the middle between its own and that of"
+    " `{floor}`, both without delay, or where the plant ends the run, as a fallen pole does."
 )
 Key = tuple[str, float]
 """A controller, and its delay in seconds."""
@@ -55,7 +55,7 @@ def critical_s(stored: Mapping[str, Any]) -> dict[str, float | None]:
     """
     found: dict[str, float | None] = {}
     failed = _failed(stored)
-    for controller, delay_s in sorted(failed):
+    for controller, delay_s in sorted(failed, key=lambda key: key[1]):
         if controller != stored["floor"] and found.setdefault(controller, None) is None and failed[controller, delay_s]:
             found[controller] = delay_s
     return found

@@ -131,9 +131,10 @@ def print_summary(summary: Summary, folder: Path) -> None:
         The evaluation's folder.
     """
     from hilbench.report import words
-    from hilbench.report.data import asked_for
+    from hilbench.report.data import asked_for, own_label
 
     cells = summary.cells
+    several = len({cell.scenario for cell in cells}) > 1
     asked = dict.fromkeys(name for cell in cells for name in asked_for(cell.metrics_to_show, cell.metrics))
     headings = COLUMNS | {name: words.heading(name).replace("\n", " ") for name in asked if name not in COLUMNS}
     told = {name for cell in cells for name, entry in cell.metrics.items() if entry.iqm}
@@ -145,7 +146,9 @@ def print_summary(summary: Summary, folder: Path) -> None:
     controls = ["controls"] if any(cell.controls is not None for cell in cells) else []
     for heading in ("cell", *(escape(printable(headings[name])) for name in shown), *controls, "seeds"):
         table.add_column(heading, justify="left" if heading == "cell" else "right")
-    titles = [cell.label + "".join(f", {words.setting(*item)}" for item in cell.point.items()) for cell in cells]
+    names = [f"{cell.scenario}: {own_label(cell)}" if several else cell.label for cell in cells]
+    points = ["".join(f", {words.setting(*item)}" for item in cell.point.items()) for cell in cells]
+    titles = [name + point for name, point in zip(names, points, strict=True)]
     for cell, title in zip(cells, titles, strict=True):
         felt = cell.mode != "lockstep"
         numbers = [_shown(cell.metrics.get(name) if felt or name not in LATE else None) for name in shown]

@@ -281,8 +281,9 @@ def _legends(series: Sequence[Series]) -> tuple[alt.Color, alt.Shape, alt.Stroke
 
 
 def _changes(meta: RunMeta) -> list[Mark]:
-    """Every disturbance where it begins, if the run gets there."""
-    starts = {name: table.get("at_s", 0.0) for name, table in meta.scenario.disturbances.items()}
+    """Every disturbance where it begins, if the run gets there. One that begins with an episode has no place in it."""
+    tables = meta.scenario.disturbances.items()
+    starts = {name: table.get("at_s", 0.0) for name, table in tables if not table.get("at_episode")}
     return [
         Mark(at_s, words.disturbance(name, meta.scenario.disturbances[name]))
         for name, at_s in starts.items()

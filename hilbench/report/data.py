@@ -37,6 +37,13 @@ class ReportCell(Cell, kw_only=True):
     """What charts and tables call it: its label, and what distinguishes it from others of the same label."""
     group: str = ""
     """Cells that are shown together: those of one scenario, and of one suite where several suites use it."""
+    whole: str = ""
+    """Its title, with its group where the report has several."""
+
+    @property
+    def name(self) -> str:
+        """What charts and lists call it that may have cells of several groups."""
+        return self.whole or self.title
 
     def value(self, name: str) -> float | None:
         """A metric's value; None where this cell has none."""
@@ -117,12 +124,20 @@ def grouped(cells: Iterable[ReportCell]) -> dict[str, list[ReportCell]]:
     return found
 
 
+def own_label(cell: Cell) -> str:
+    """A cell's label without the scenario's name, which distinguishes cells of several scenarios."""
+    return cell.label.replace(f" {cell.scenario}", "", 1)
+
+
 def change_s(meta: RunMeta) -> float | None:
-    """When the plant changes, in s: the scored change, else the first disturbance; None where the run has neither."""
+    """When the plant changes, in s: the scored change, else the first disturbance; None where the run has neither.
+
+    A change between two episodes is at no time of one.
+    """
     scenario = meta.scenario
     name = scenario.score.change
     tables = [scenario.disturbances[name]] if name else scenario.disturbances.values()
-    times = [table.get("at_s", 0.0) for table in tables]
+    times = [table.get("at_s", 0.0) for table in tables if not table.get("at_episode")]
     return min((at_s for at_s in times if at_s < scenario.loop.duration_s), default=None)
 
 
@@ -206,7 +221,8 @@ def _evaluation(folder: Path) -> Evaluation:
         )
 
     def told(cells: list[Cell]) -> list[ReportCell]:
-        return [ReportCell(**structs.asdict(cell), suite=found.suite, folder=str(folder)) for cell in cells]
+        named = [structs.replace(cell, label=own_label(cell)) for cell in cells]
+        return [ReportCell(**structs.asdict(cell), suite=found.suite, folder=str(folder)) for cell in named]
 
     return Evaluation(
         cells=told(found.cells),
@@ -271,6 +287,9 @@ def _give_names(cells: Sequence[ReportCell]) -> None:
         for cell in cells:
             if titles[cell.group, cell.title] > 1 or not cell.title:
                 cell.title = told(cell)
+    several = len({cell.group for cell in cells}) > 1
+    for cell in cells:
+        cell.whole = f"{cell.title}, {cell.group}" if several else cell.title
 
 
 def _own(cell: ReportCell) -> str:

@@ -45,7 +45,7 @@ def unavailable(cells: Sequence[ReportCell]) -> dict[str, list[str]]:
         for name, metric in cell.metrics.items():
             if NAME.match(name) and metric.value is None:
                 reason = f"{words.named(name)[0].replace('[', ' on ').rstrip(']')}: {metric.note or 'no reason given'}"
-                found.setdefault(reason, []).append(cell.title)
+                found.setdefault(reason, []).append(cell.name)
     return found
 
 
@@ -77,11 +77,12 @@ def _finding(rows: Sequence[dict[str, Any]], factor: float, unit: str) -> str:
     known = [row for row in rows if row["part"] not in (STATIC, *DENSE)] or rows
     least, most = (pick(known, key=lambda row: row["value"]) for pick in (min, max))
     low, high = (words.quantity(row["value"] / factor, unit) for row in (least, most))
+    per = "of static power per decision" if {row["part"] for row in rows} == {STATIC} else "per decision"
     if low == high:
         cells = dict.fromkeys(row["cell"] for row in known)
         who = least["cell"] if len(cells) == 1 else f"each of the {len(cells)} cells"
-        return f"{low} per decision with {who}."
-    return f"{low} per decision with {least['cell']}, the least, and {high} with {most['cell']}, the most."
+        return f"{low} {per} with {who}."
+    return f"{low} {per} with {least['cell']}, the least, and {high} with {most['cell']}, the most."
 
 
 def _chart(rows: list[dict[str, Any]], title: str) -> alt.LayerChart:

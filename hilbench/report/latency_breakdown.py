@@ -14,6 +14,7 @@ from hilbench.record.histogram import merged, quantiles_ns
 from hilbench.report import words
 from hilbench.report.charts import COLOURS, Figure, columns, rounded, wide
 from hilbench.report.data import ReportCell
+from hilbench.report.tables import NULL
 
 PARTS = {
     "observe": "#BBBBBB",
@@ -43,7 +44,7 @@ class Row(NamedTuple):
 
 def figures(cells: Sequence[ReportCell]) -> tuple[list[Figure], list[Row]]:
     """The charts and the rows of the table of real-time cells; runs without stamps or histograms are left out."""
-    parts = {cell.title: found for cell in cells if (found := _joined(parts_s(run) for run in cell.read(COLUMNS)))}
+    parts = {cell.name: found for cell in cells if (found := _joined(parts_s(run) for run in cell.read(COLUMNS)))}
     drawn = [_stack(parts)] if parts else []
     curves = [(cell, counts) for cell in cells if (counts := _histogram(cell, "latency"))]
     if curves:
@@ -123,11 +124,15 @@ def _histogram(cell: ReportCell, what: str) -> dict[str, int]:
 
 
 def _percentiles(cells: Sequence[tuple[ReportCell, dict[str, int]]]) -> Figure:
-    """Latency over the share of ticks that were faster, on an axis on which each further nine has the same width."""
-    rows, titles = [], [cell.title for cell, _ in cells]
-    for cell, latency in cells:
-        rows += _curve(cell.title, "latency", latency)
-        rows += _curve(cell.title, "bare echo", _histogram(cell, "link_echo"))
+    """Latency over the share of ticks that were faster, on an axis on which each further nine has the same width.
+
+    Each of the cells has a colour of its own, so there are no more than colours; those that compute come first.
+    """
+    most = sorted(cells, key=lambda each: each[0].backend == NULL)[: len(COLOURS)]
+    rows, titles = [], [cell.name for cell, _ in most]
+    for cell, latency in most:
+        rows += _curve(cell.name, "latency", latency)
+        rows += _curve(cell.name, "bare echo", _histogram(cell, "link_echo"))
     axis = alt.Axis(
         values=list(range(8)),
         labelExpr="datum.value == 0 ? '0 %' : datum.value == 1 ? '90 %' : '99' + (datum.value > 2 ? '.' : '')"
@@ -151,11 +156,12 @@ def _percentiles(cells: Sequence[tuple[ReportCell, dict[str, int]]]) -> Figure:
         tooltip=["cell:N", "what:N", alt.Tooltip("share:Q", title="share (%)"), "ms:Q"],
     )
     note = "From HDR histograms over all seeds; a curve ends where fewer than ten ticks were slower."
+    note += f" {len(most)} of {len(cells)} cells are drawn." if len(most) < len(cells) else ""
     return Figure(
         "latency_percentiles",
         chart.properties(**wide(260)),
         "How many ticks were later than what",
-        " ".join(_tail(cell.title, found) for cell, found in cells),
+        " ".join(_tail(cell.name, found) for cell, found in most),
         note,
     )
 

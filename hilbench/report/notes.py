@@ -36,6 +36,7 @@ class Note(NamedTuple):
 
 def notes(cells: Sequence[ReportCell]) -> list[Note]:
     """The notes that these cells' numbers need."""
+    several = len({cell.group for cell in cells}) > 1
     behind, emulated = [cell for cell in cells if cell.behind], [cell for cell in cells if cell.emulated]
     kinds = (
         (BEHIND, True, [cell for cell in behind if not cell.robot]),
@@ -44,5 +45,7 @@ def notes(cells: Sequence[ReportCell]) -> list[Note]:
         (EMULATED, False, emulated),
     )
     return [
-        Note(f"{words.some([cell.title for cell in which])}: {text}", warns) for text, warns, which in kinds if which
+        Note(f"{words.some([cell.name if several else cell.title for cell in which])}: {text}", warns)
+        for text, warns, which in kinds
+        if which
     ]

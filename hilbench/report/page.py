@@ -39,7 +39,7 @@ try:
 except ImportError as error:
     raise MissingExtra("jinja2", "sim") from error
 
-MOST_LATENCIES = 8
+MOST_LATENCIES = 12
 """Real-time cells whose latency is drawn; the others' figures stand in the table."""
 MOST_GROUPS = 12
 """Scenarios of which curves and spikes are drawn."""
@@ -79,7 +79,7 @@ class Report:
     def damaged(self) -> list[str]:
         """A line for every run whose record is damaged."""
         cells = [*self.cells, *(cell for summary in self.summaries for cell in summary.references)]
-        return [f"{cell.title}: {text}" for cell in cells for text in cell.damaged]
+        return [f"{cell.name}: {text}" for cell in cells for text in cell.damaged]
 
 
 def write(folders: Iterable[str | Path], out: Path, figures: Path | None = None) -> Report:
@@ -200,8 +200,8 @@ def _loads(cells: Sequence[ReportCell]) -> list[dict[str, Any]]:
         for meta in cell.metas:
             said = to_builtins(meta.load_report)
             same = found.setdefault(json.dumps(said, sort_keys=True), {**said, "cells": []})
-            if cell.title not in same["cells"]:
-                same["cells"].append(cell.title)
+            if cell.name not in same["cells"]:
+                same["cells"].append(cell.name)
     return list(found.values())
 
 
@@ -240,7 +240,7 @@ def _lost_of_robot(told: RobotReport | None) -> str:
 
 
 def _whose(cell: ReportCell, meta: RunMeta) -> str:
-    return f"{cell.title}, seed {meta.scenario.loop.seed}"
+    return f"{cell.name}, seed {meta.scenario.loop.seed}"
 
 
 def _told(fault: Fault) -> str:

@@ -38,7 +38,7 @@ def rows(cells: Sequence[ReportCell]) -> list[Row]:
 def _row(cell: ReportCell) -> Row:
     error_s = cell.value("clock_uncertainty[max]")
     return Row(
-        cell.title,
+        cell.name,
         {title: [_entry(cell.metrics.get(f"{name}[{p}]")) for p in PERCENTILES] for title, name in COLUMNS.items()},
         "—" if error_s is None else "one clock" if error_s == 0 else f"± {words.figure(error_s * 1e3)}",
         f"{_share(cell, 'senses_lost', 'senses_received')} / {_share(cell, 'acts_lost', 'acts_sent')}",

@@ -17,6 +17,8 @@ NOT_COMPUTED = "not computed with these runs; a report computes installed metric
 
 
 SCORES = ("adaptivity", "adaptivity[return]")
+NULL = "null"
+"""The backend that computes nothing."""
 
 
 @dataclass
@@ -106,10 +108,11 @@ def overview(group: str, cells: Sequence[ReportCell], references: Sequence[Repor
 def comparable(cell: ReportCell) -> tuple[Any, ...]:
     """Cells with equal answers may be ranked against each other: only their controllers' own settings differ.
 
-    A plant that stood still while its loop was behind the clock had other conditions, so it has another answer.
+    A plant that stood still while its loop was behind the clock had other conditions, so it has another answer. So has
+    a cell on the backend `null`, which answers at once because it computes nothing.
     """
     conditions = [item for item in cell.point.items() if not item[0].startswith("controller.")]
-    return cell.group, cell.mode, cell.behind, tuple(map(str, conditions))
+    return cell.group, cell.mode, cell.behind, cell.backend == NULL, tuple(map(str, conditions))
 
 
 def one_line(title: str) -> str:

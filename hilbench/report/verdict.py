@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hilbench.report import words
 from hilbench.report.data import Evaluation, ReportCell, phase, phases, with_value
-from hilbench.report.tables import comparable
+from hilbench.report.tables import NULL, comparable
 
 MOST = 3
 """How many groups have cards of their own; the tables have all groups."""
@@ -100,16 +100,17 @@ def _largest_group(cells: Sequence[ReportCell]) -> list[ReportCell]:
 
 
 def _real_time(cells: Sequence[ReportCell]) -> Card | None:
-    live = with_value((cell for cell in cells if cell.mode == "realtime"), "latency[p50]")
+    live = with_value((c for c in cells if c.mode == "realtime" and c.backend != NULL), "latency[p50]")
     if not live:
         return None
     median_s, cell = min(live, key=itemgetter(0))
+    told = f" in {cell.group}" if len({each.group for _, each in live}) > 1 else ""
     echo, late, missed = (cell.value(name) for name in ("link_round_trip[p50]", "latency[p99]", "misses"))
     said = [f"p99 {words.quantity(late, 's')}"] if late is not None else []
     said += [f"the link's round trip alone {words.quantity(echo, 's')}"] if echo is not None else []
     said += [f"{words.counted(missed, 'missed deadline')} per run"] if missed is not None else []
     return Card(
-        "shortest latency, p50",
+        f"shortest latency, p50{told}",
         words.quantity(median_s, "s"),
         cell.title,
         "; ".join(said) + ".",
@@ -118,7 +119,7 @@ def _real_time(cells: Sequence[ReportCell]) -> Card | None:
 
 def _runs(cells: Sequence[ReportCell]) -> Card:
     asked, failed = sum(len(cell.seeds) for cell in cells), sum(len(cell.failures) for cell in cells)
-    hit = [cell.title for cell in cells if cell.failures]
+    hit = [cell.name for cell in cells if cell.failures]
     about = f"{words.counted(failed, 'run')} failed: {words.listed(hit[:4])}{' and more' if len(hit) > 4 else ''}."
     return Card(
         "runs that came to their end",

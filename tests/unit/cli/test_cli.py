@@ -97,6 +97,19 @@ def test_evaluate_prints_its_summary_and_says_what_failed(tmp_path: Path, capsys
     assert captured.err.count("no answer to HELLO") == 2
 
 
+def test_cells_of_several_scenarios_are_printed_with_their_scenarios(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    suite = tmp_path / "two.toml"
+    suite.write_text(
+        'name = "two"\nsummary = "two plants"\nscenarios = ["cartpole_ladder", "beam"]\ncontrollers = ["random"]\n'
+        'seeds = [1]\nscored = false\n[set]\n"loop.duration_s" = 0.05\n'
+    )
+    assert call("evaluate", str(suite), "--out", str(tmp_path / "out"), "--workers", "1") == 0
+    rows = [line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert [row for row in rows if "random" in row] == ["cartpole-ladder: random", "beam: random"]
+
+
 def test_a_backend_that_is_not_used_is_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     asked = ("run", "cartpole_ladder", "--controller", "lqr", "--loop.duration-s", "0.01", "--backend.kind")
     for backend, n_lines in (("numba", 1), ("law", 0)):

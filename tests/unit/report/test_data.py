@@ -13,7 +13,7 @@ from hilbench.cli import main
 from hilbench.errors import RecordError
 from hilbench.record.meta import LinkLosses
 from hilbench.record.sealed import write_sealed
-from hilbench.report import data
+from hilbench.report import curves, data
 from hilbench.report.page import _losses, gather
 from hilbench.report.page import write as write_page
 
@@ -31,6 +31,27 @@ def test_titles_tell_cells_apart(evaluation: Path) -> None:
     assert [cell.title for cell in found.cells] == ["PD, kp 1 60", "PD, kp 1 80"]
     assert all(cell.metas for cell in found.cells)
     assert data.phases(found.cells) == ("error_rms[before]", "error_rms[late after]")
+
+
+def test_a_label_does_not_repeat_the_scenario_that_stands_above_it(tmp_path: Path) -> None:
+    run = cell(tmp_path, "PD", "pd")
+    cells = [run | {"label": label, "scenario": name} for label, name in (("PD", "arm"), ("PD lane null", "lane"))]
+    [found] = data.read([write(tmp_path, summary(cells))])
+    assert [(each.label, each.group) for each in found.cells] == [("PD", "arm"), ("PD null", "lane")]
+    assert [each.name for each in found.cells] == ["PD, arm", "PD null, lane"]
+    [alone] = data.read([write(tmp_path, summary(cells[:1]))])
+    assert alone.cells[0].name == "PD"
+
+
+def test_a_change_between_episodes_is_at_no_time_of_one(evaluation: Path) -> None:
+    [found] = data.read([evaluation])
+    meta = found.cells[0].metas[0]
+    assert data.change_s(meta) == 1.5
+    tables = {"load": meta.scenario.disturbances["load"] | {"at_s": 0.0, "at_episode": 2}}
+    later = structs.replace(meta, scenario=structs.replace(meta.scenario, disturbances=tables))
+    assert data.change_s(later) is None
+    assert curves._changes(later) == []
+    assert len(curves._changes(meta)) == 1
 
 
 def test_a_run_is_an_evaluation_of_one_cell(evaluation: Path) -> None:

@@ -98,6 +98,29 @@ def test_curves_join_the_histograms_of_all_seeds():
     assert figure.finding == f"zmq: 99.9 % of {words.figure(10_000)} ticks within 1.00 ms."
 
 
+def test_cells_of_several_scenarios_keep_their_own_numbers_though_their_titles_are_alike():
+    cells = [cell("pes", run(np.full(N, us))) for us in (10.0, 30.0)]
+    for each, group in zip(cells, ("arm", "lane"), strict=True):
+        each.whole = f"{each.title}, {group}"
+    [figure], rows = latency_breakdown.figures(cells)
+    assert [row.cell for row in rows] == ["pes, arm", "pes, lane"]
+    found = bars(figure)
+    assert found["pes, arm, middle half", "compute"] == pytest.approx(0.01)
+    assert found["pes, lane, middle half", "compute"] == pytest.approx(0.03)
+
+
+def test_every_curve_has_a_colour_of_its_own_and_cells_that_compute_come_first():
+    metas = [run_meta(histograms_ns={"latency": counted(np.full(100, US)), "link_echo": {}})]
+    cells = [cell(f"null {i}", metas=metas) for i in range(2)] + [cell(f"lif {i}", metas=metas) for i in range(6)]
+    for each in cells[:2]:
+        each.backend = "null"
+    [figure], _ = latency_breakdown.figures(cells)
+    colour = figure.chart.to_dict(validate=False)["encoding"]["color"]["scale"]
+    assert colour["domain"] == [*(f"lif {i}" for i in range(6)), "null 0"]
+    assert len(set(colour["range"])) == 7
+    assert figure.note.endswith("7 of 8 cells are drawn.")
+
+
 def test_cells_without_stamps_and_histograms_are_left_out():
     bare = RunData(run_meta(), [{"answered": np.ones(3, bool)}])
     assert latency_breakdown.figures([cell("old", bare, metas=[run_meta()])]) == ([], [])

@@ -58,6 +58,13 @@ def test_a_loop_that_fell_behind_is_not_ranked_with_those_that_kept_to_the_clock
     assert note.text.startswith("c: the loop itself fell behind the clock")
 
 
+def test_a_backend_that_computes_nothing_is_not_ranked() -> None:
+    cells = [cell("a", error_rms=error(0.3)), cell("b", error_rms=error(0.2)), cell("a null", error_rms=error(0.1))]
+    cells[2].backend = "null"
+    _, entries = column(tables.overview("s", cells, [], None), "error")
+    assert [entry.best for entry in entries] == [False, True, False]
+
+
 def test_an_emulated_device_has_instructions_and_says_that_they_are_no_cycles() -> None:
     counted = {"instructions__p50": Metric(iqm=5000.0, n=1), "instructions__max": Metric(iqm=6000.0, n=1)}
     cells = [cell("m4", mode="lockstep", **counted), cell("numba", mode="lockstep", error_rms=error(0.1))]
