@@ -48,6 +48,8 @@ PARSED_ONLY = {
     "hilbench run cartpole_ladder --loop.mode realtime": "asks for a priority that this machine need not grant",
     "hilbench run arm_payload --backend.kind cortexm": "needs a cross compiler and QEMU",
     "hilbench run SCENARIO": "a board on a serial line",
+    "hilbench run lane_dvs": "a quarter of a minute alone; tests/test_scenarios.py runs every scenario for 50 ticks",
+    "hilbench render lane_dvs": "drives all of it; tests/unit/clips/test_clips.py draws short runs",
     "hilbench check slide.toml": SLIDER,
     "hilbench run slide.toml": SLIDER,
     "hilbench replay runs/wire": SLIDER,
