@@ -289,7 +289,7 @@ def _give_names(cells: Sequence[ReportCell]) -> None:
                 cell.title = told(cell)
     several = len({cell.group for cell in cells}) > 1
     for cell in cells:
-        cell.whole = f"{cell.title}, {cell.group}" if several else cell.title
+        cell.whole = f"{cell.title} in {cell.group}" if several else cell.title
 
 
 def _own(cell: ReportCell) -> str:

@@ -38,7 +38,7 @@ def test_a_label_does_not_repeat_the_scenario_that_stands_above_it(tmp_path: Pat
     cells = [run | {"label": label, "scenario": name} for label, name in (("PD", "arm"), ("PD lane null", "lane"))]
     [found] = data.read([write(tmp_path, summary(cells))])
     assert [(each.label, each.group) for each in found.cells] == [("PD", "arm"), ("PD null", "lane")]
-    assert [each.name for each in found.cells] == ["PD, arm", "PD null, lane"]
+    assert [each.name for each in found.cells] == ["PD in arm", "PD null in lane"]
     [alone] = data.read([write(tmp_path, summary(cells[:1]))])
     assert alone.cells[0].name == "PD"
 

@@ -101,12 +101,12 @@ def test_curves_join_the_histograms_of_all_seeds():
 def test_cells_of_several_scenarios_keep_their_own_numbers_though_their_titles_are_alike():
     cells = [cell("pes", run(np.full(N, us))) for us in (10.0, 30.0)]
     for each, group in zip(cells, ("arm", "lane"), strict=True):
-        each.whole = f"{each.title}, {group}"
+        each.whole = f"{each.title} in {group}"
     [figure], rows = latency_breakdown.figures(cells)
-    assert [row.cell for row in rows] == ["pes, arm", "pes, lane"]
+    assert [row.cell for row in rows] == ["pes in arm", "pes in lane"]
     found = bars(figure)
-    assert found["pes, arm, middle half", "compute"] == pytest.approx(0.01)
-    assert found["pes, lane, middle half", "compute"] == pytest.approx(0.03)
+    assert found["pes in arm, middle half", "compute"] == pytest.approx(0.01)
+    assert found["pes in lane, middle half", "compute"] == pytest.approx(0.03)
 
 
 def test_every_curve_has_a_colour_of_its_own_and_cells_that_compute_come_first():
