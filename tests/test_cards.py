@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from hilbench.scenario.files import load
+from hilbench.scenario.tuning import LAST_SEED
+from hilbench.studies.suite import cells, load_suite
 
 ROOT = Path(__file__).parents[1]
 CARDS = sorted(path.stem for path in (ROOT / "docs" / "scenarios").glob("*.md"))
@@ -93,3 +95,13 @@ def test_a_scenario_states_the_critical_delays_that_were_found(path):
     found = delays.critical_s(json.loads(path.read_text("utf-8")))
     stated = load(path.name.removesuffix(".delay.json")).score.critical_delay_s
     assert stated == {controller: delay_s for controller, delay_s in found.items() if delay_s is not None}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "scenarios").glob("*.toml")), ids=lambda path: path.stem)
+def test_what_a_card_says_of_tuning_seeds_can_be_run_again(path):
+    suite = load_suite(path)
+    assert max(suite.seeds) <= LAST_SEED
+    labels = [(cell.label, cell.point) for cell in cells(suite)]
+    assert len(labels) == len(set(map(str, labels)))
+    cards = [(path.parent / f"{name}.md").read_text("utf-8") for name in suite.scenarios]
+    assert all(f"hilbench evaluate docs/scenarios/{path.name}" in " ".join(card.split()) for card in cards)
