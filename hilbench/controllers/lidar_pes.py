@@ -190,7 +190,7 @@ def _add_model(net: Network, config: LidarPESConfig) -> None:
     net.connect("polarity", "reversed", [[-1.0]])
 
 
-def _sides(n: int) -> NDArray[np.float64]:
+def _sides(n: int) -> NDArray:
     """Left, right, left, ..."""
     return np.resize((1.0, -1.0), n)
 
