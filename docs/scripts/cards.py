@@ -222,7 +222,7 @@ def _delays(stored: dict[str, Any] | None) -> Iterator[str]:
 
 def _origin(stored: dict[str, Any], seeds: Sequence[int]) -> str:
     made = stored["made"]
-    return f"By `{stored['command']}` on {made['started_at']} on {made['cpu_model']}: seeds {_span(seeds)}."
+    return f"By `{stored['command']}` on {made['started_at']} on {made['cpu_model']}: {_span(seeds)}."
 
 
 def _row(cell: dict[str, Any], losses: Sequence[str]) -> list[str]:
@@ -251,7 +251,7 @@ def _keys(rows: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _span(seeds: Sequence[int]) -> str:
-    return f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+    return f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
 
 
 if __name__ == "__main__":
