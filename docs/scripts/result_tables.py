@@ -64,7 +64,7 @@ def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
     units = {key: next(c["metrics"][key]["unit"] for c in cells if key in c["metrics"]) for key in losses}
     headings = ["controller", "A [95 %]", *(f"{key}, {units[key]}" for key in losses), "retained", "controls"]
     yield ""
-    yield f"{grid[:1].upper() + grid[1:] or 'All'}, seeds {_span(cells[0]['seeds'])}:"
+    yield f"{grid[:1].upper() + grid[1:] or 'All'}, {_span(cells[0]['seeds'])}:"
     yield ""
     yield from table(headings, (_row(cell, losses) for cell in cells))
     yield ""
@@ -79,7 +79,7 @@ def critical_delays(stored: dict[str, Any] | None) -> Iterator[str]:
         yield "Not measured yet."
         return
     unit = "" if stored["unit"] == "1" else f" in {stored['unit']}"
-    yield f"{_origin(stored)} Seeds {_span(stored['seeds'])}."
+    yield f"{_origin(stored)} {_span(stored['seeds']).capitalize()}."
     yield f"Entries are `{stored['judged']}`{unit}, {stored['better']} is better. {delays.RULE.format(**stored)}"
     yield ""
     yield from table(*delays.table(stored))
@@ -116,4 +116,4 @@ def _keys(cells: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _span(seeds: Sequence[int]) -> str:
-    return f"{seeds[0]} to {seeds[-1]} ({len(seeds)})" if len(seeds) > 1 else str(seeds[0])
+    return f"{len(seeds)} seeds from {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"

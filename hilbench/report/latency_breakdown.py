@@ -78,7 +78,7 @@ def _stack(cells: dict[str, dict[str, NDArray]]) -> Figure:
     chart = alt.Chart(alt.Data(values=rows)).mark_bar(stroke="white", strokeWidth=0.5)
     chart = chart.encode(
         x=alt.X("ms:Q", stack="zero", title="mean time from the scheduled instant (ms)"),
-        y=alt.Y("ticks:N", sort=bars, title=None, axis=alt.Axis(labelLimit=280)),
+        y=alt.Y("ticks:N", sort=bars, title=None, axis=alt.Axis(labelLimit=340)),
         color=colour,
         order="order:Q",
         tooltip=["ticks:N", "part:N", "ms:Q"],

@@ -93,7 +93,8 @@ def _between(o, d, half):
     """Where a ray is between two planes, from -half to half."""
     if abs(d) < 1e-12:
         d = 1e-12
-    one, other = (-half - o) / d, (half - o) / d
+    per = 1.0 / d
+    one, other = (-half - o) * per, (half - o) * per
     return min(one, other), max(one, other)
 
 
@@ -105,8 +106,24 @@ def _round(b, a, c):
     square = b * b - a * c
     if not square > 0:
         return MISSED, -MISSED
-    root = math.sqrt(square)
-    return (-b - root) / a, (-b + root) / a
+    root, per = math.sqrt(square), 1.0 / a
+    return (-b - root) * per, (-b + root) * per
+
+
+@inner
+def nearest_m(bodies, placed, k):
+    """A distance along the camera's axis that no ray meets body `k` before: that of the nearest corner of its box.
+
+    Parameters
+    ----------
+    bodies : (n, 11) float64
+    placed : (n, 12) float64
+    k : int
+    """
+    x, y, z = placed[k, 3], placed[k, 4], placed[k, 5]
+    middle = -(placed[k, 0] * x + placed[k, 1] * y + placed[k, 2] * z)
+    half_x, half_y, half_z = bodies[k, BodyColumn.A], bodies[k, BodyColumn.B], bodies[k, BodyColumn.C]
+    return middle - 1.000001 * (half_x * abs(x) + half_y * abs(y) + half_z * abs(z))
 
 
 @inner

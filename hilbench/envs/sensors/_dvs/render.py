@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from hilbench.envs.sensors._dvs.inlined import inner, outer
-from hilbench.envs.sensors._dvs.rays import bound, distance, look, place
+from hilbench.envs.sensors._dvs.rays import bound, distance, look, nearest_m, place
 from hilbench.envs.sensors._dvs.scene import GroundFact
 from hilbench.envs.sensors._dvs.surfaces import between, body_at, footprint, ground_at
 
@@ -35,8 +35,8 @@ def _taps_within(texels, start, n_x, n_taps, x, y, dx, dy):
     """The mean over points of the ground's picture that are known to be within it."""
     total = 0.0
     for _ in range(n_taps):
-        column, row = np.int64(x), np.int64(y)
-        at = start + row * n_x + column
+        column, row = np.floor(x), np.floor(y)
+        at = start + np.int64(row) * n_x + np.int64(column)
         total += between(texels, at, at + 1, at + n_x, at + n_x + 1, x - column, y - row)
         x += dx
         y += dy
@@ -76,6 +76,13 @@ def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, de
         )
         x0, y0, within = x0 - shift_x, y0 - shift_y, within_x and within_y
     per_px = 1.0 / focal_px
+    if within and not covered:
+        for i in range(first, last):
+            u = (i + 0.5 - middle[0]) * per_px
+            t = -high / (ahead_z - u * left_z)
+            x, y = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
+            image[j, i], seen[j, i] = _taps_within(texels, start, n_x, n_taps, x, y, t * along_x, t * along_y), GROUND
+        return
     for i in range(first, last):
         u = (i + 0.5 - middle[0]) * per_px
         dz = ahead_z - u * left_z
@@ -149,13 +156,10 @@ def _gather(near, seen, j, i, own):
 def _mean(view, focal_px, middle, texels, levels, facts, bodies, sky, rays, placed, near, seen, j, i, own):
     """The mean over the rays of a pixel at an edge."""
     n_near = _gather(near, seen, j, i, own)
-    u, v = (i + 0.5 - middle[0]) / focal_px, (j + 0.5 - middle[1]) / focal_px
-    level = footprint(view, facts, levels, focal_px, u, v)[0]
-    start, rows, columns, tiled = levels[level, 0], levels[level, 1], levels[level, 2], facts[GroundFact.TILED] != 0
-    scale, high, total = 1.0 / (facts[GroundFact.TEXEL] * (1 << level)), view[0, 2], 0.0
+    per_px, high, total, level = 1.0 / focal_px, view[0, 2], 0.0, -1
     for ray in range(rays.shape[0]):
-        u = (i + 0.5 + rays[ray, 0] - middle[0]) / focal_px
-        v = (j + 0.5 + rays[ray, 1] - middle[1]) / focal_px
+        u = (i + 0.5 + rays[ray, 0] - middle[0]) * per_px
+        v = (j + 0.5 + rays[ray, 1] - middle[1]) * per_px
         dz = view[1, 2] - u * view[2, 2] - v * view[3, 2]
         nearest = -high / dz if dz < 0 and high > 0 else math.inf
         met = SKY if nearest == math.inf else GROUND
@@ -170,9 +174,14 @@ def _mean(view, focal_px, middle, texels, levels, facts, bodies, sky, rays, plac
         elif nearest >= facts[GroundFact.FAR]:
             total += facts[GroundFact.FAR_LUMINANCE]
         else:
+            if level < 0:  # what the pixel covers of the ground; not all see any
+                u0, v0 = (i + 0.5 - middle[0]) * per_px, (j + 0.5 - middle[1]) * per_px
+                level = footprint(view, facts, levels, focal_px, u0, v0)[0]
+            scale, tiled = 1.0 / (facts[GroundFact.TEXEL] * (1 << level)), facts[GroundFact.TILED] != 0
             x = view[0, 0] + nearest * (view[1, 0] - u * view[2, 0] - v * view[3, 0]) - facts[GroundFact.X]
             y = view[0, 1] + nearest * (view[1, 1] - u * view[2, 1] - v * view[3, 1]) - facts[GroundFact.Y]
-            total += ground_at(texels, start, rows, columns, tiled, x * scale - 0.5, y * scale - 0.5)
+            x, y = x * scale - 0.5, y * scale - 0.5
+            total += ground_at(texels, levels[level, 0], levels[level, 1], levels[level, 2], tiled, x, y)
     return total / rays.shape[0]
 
 
@@ -221,12 +230,14 @@ def render(
     for k in range(bodies.shape[0]):
         place(view, bodies, k, placed)
         bound(bodies, placed, k, focal_px, middle, n_x, n_y, bounds)
+        nearest = nearest_m(bodies, placed, k)
         for j in range(bounds[k, 2], bounds[k, 3]):
             v = (j + 0.5 - middle[1]) / focal_px
             for i in range(bounds[k, 0], bounds[k, 1]):
-                t = distance(bodies, placed, k, (i + 0.5 - middle[0]) / focal_px, v)
-                if t < depth[j, i]:
-                    depth[j, i], seen[j, i] = t, k
+                if depth[j, i] > nearest:
+                    t = distance(bodies, placed, k, (i + 0.5 - middle[0]) / focal_px, v)
+                    if t < depth[j, i]:
+                        depth[j, i], seen[j, i] = t, k
     for j in range(n_y):
         for first in range(0, n_x, BLOCK):
             _fill(
