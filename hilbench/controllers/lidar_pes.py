@@ -195,7 +195,7 @@ def _sides(n: int) -> NDArray:
     return np.resize((1.0, -1.0), n)
 
 
-def _rest_of_side() -> NDArray[np.float64]:
+def _rest_of_side() -> NDArray:
     """Constant currents of the cells of a side: each fires from another turn rate on."""
     return REST - 1.5 * TURN_STEP_RAD_S * np.arange(N_SIDE)
 
