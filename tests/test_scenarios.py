@@ -67,8 +67,10 @@ def test_every_scenario_is_the_same_in_another_process_and_after_replay(tmp_path
         here = tmp_path / "here" / name
         assert run(scenarios.load(name, overrides), here).status == "done"
         one, other = read_run(here).episodes, read_run(folder).episodes
-        assert [len(rows["seq"]) for rows in one] == [len(rows["seq"]) for rows in other] == [20, 20]
+        ticks = [len(rows["seq"]) for rows in one]
+        assert [len(rows["seq"]) for rows in other] == ticks
+        assert min(ticks) > 10, "the change comes after 10 ticks, or between the episodes"
         for mine, theirs in zip(one, other, strict=True):
             for column in set(SAME) & set(mine):  # what has no width has no column
                 assert np.array_equal(mine[column], theirs[column], equal_nan=True), (name, column)
-        assert replay(here, tmp_path / "again" / name) == (True, 40), name
+        assert replay(here, tmp_path / "again" / name) == (True, sum(ticks)), name
