@@ -31,7 +31,7 @@ def verdict(learner: Cell, rivals: dict[str, Cell]) -> MapVerdict | None:
         return None
     shares = {kind: _share(_loss(learner), _loss(cell)) for kind, cell in rivals.items()}
     found = [
-        f"{shares[kind]:.2f} of the loss of `{kind}`, {'above' if shares[kind] > limit else 'at most'} {limit}"
+        f"{shares[kind]:.3f} of the loss of `{kind}`, {'above' if shares[kind] > limit else 'at most'} {limit}"
         for kind, limit in LIMITS.items()
     ]
     pays = all(shares[kind] <= limit for kind, limit in LIMITS.items())

@@ -33,7 +33,7 @@ def test_a_map_pays_below_both_limits(loss: float, integral: float, rbf: float, 
 
 def test_the_verdict_says_both_shares_and_what_is_against_it() -> None:
     assert verdict(cell(0.2), rivals(1.0, 0.4)).said == (
-        "map pays: 0.20 of the loss of `integral`, at most 0.7; 0.50 of the loss of `rbf`, at most 1.1"
+        "map pays: 0.200 of the loss of `integral`, at most 0.7; 0.500 of the loss of `rbf`, at most 1.1"
     )
     integrator = verdict(cell(0.2, control_undisturbed=0.16), rivals(1.0, 0.4))
     assert not integrator.pays
