@@ -37,7 +37,7 @@ def test_the_verdict_says_both_shares_and_what_is_against_it() -> None:
     )
     integrator = verdict(cell(0.2, control_undisturbed=0.16), rivals(1.0, 0.4))
     assert not integrator.pays
-    assert integrator.said.startswith("map does not pay: 0.20 of")
+    assert integrator.said.startswith("map does not pay: 0.200 of")
     assert integrator.said.endswith("; control_undisturbed 0.16, above 0.15")
     assert verdict(cell(0.2, control_undisturbed=0.15), rivals(1.0, 0.4)).pays
 
