@@ -67,10 +67,12 @@ def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield f"{grid[:1].upper() + grid[1:] or 'All'}, {_span(cells[0]['seeds'])}:"
     yield ""
     yield from table(headings, (_row(cell, losses) for cell in cells))
-    yield ""
-    for cell in cells:
-        for text in [*(cell["controls"] or ()), *filter(None, [cell.get("map")])]:
-            yield f"- `{cell['controller']}`: {text}."
+    said = [
+        f"- `{cell['controller']}`: {text}."
+        for cell in cells
+        for text in [*(cell["controls"] or ()), *filter(None, [cell["map"]])]
+    ]
+    yield from ["", *said] if said else ()
 
 
 def critical_delays(stored: dict[str, Any] | None) -> Iterator[str]:

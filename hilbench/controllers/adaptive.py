@@ -139,4 +139,5 @@ class Adaptive(Controller):
 
 
 def _tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-    modulators[0], modulators[1], modulators[2] = info["payload_kg"], info["field_1_nm"], info["field_2_nm"]
+    for place, key in enumerate(TOLD):
+        modulators[place] = info[key]

@@ -125,8 +125,9 @@ def grouped(cells: Iterable[ReportCell]) -> dict[str, list[ReportCell]]:
 
 
 def own_label(cell: Cell) -> str:
-    """A cell's label without the scenario's name, which distinguishes cells of several scenarios."""
-    return cell.label.replace(f" {cell.scenario}", "", 1)
+    """A cell's label without its scenario's name, which an evaluation of several scenarios has in it as words."""
+    before, found, after = f"{cell.label} ".rpartition(f" {cell.scenario} ")
+    return f"{before} {after}".strip() if found else cell.label
 
 
 def change_s(meta: RunMeta) -> float | None:
@@ -220,8 +221,10 @@ def _evaluation(folder: Path) -> Evaluation:
             f"{folder}: this evaluation has not ended, or was killed: `hilbench evaluate` goes on with it"
         )
 
+    several = len({cell.scenario for cell in found.cells}) > 1
+
     def told(cells: list[Cell]) -> list[ReportCell]:
-        named = [structs.replace(cell, label=own_label(cell)) for cell in cells]
+        named = [structs.replace(cell, label=own_label(cell)) for cell in cells] if several else cells
         return [ReportCell(**structs.asdict(cell), suite=found.suite, folder=str(folder)) for cell in named]
 
     return Evaluation(

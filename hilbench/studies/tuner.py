@@ -91,11 +91,11 @@ class Tuner:
         order = [int(number) for number in np.argsort(means, kind="stable") if np.isfinite(means[number])]
         if not order or not self._controlled:
             return (order or [0])[0], None, 0
-        distinct = [
-            n for i, n in enumerate(order) if self._candidates[n] not in [self._candidates[m] for m in order[:i]]
-        ]
+        distinct: dict[tuple[Number, ...], int] = {}
+        for number in order:
+            distinct.setdefault(tuple(self._candidates[number].values()), number)
         found: list[float] = []
-        for number in distinct:
+        for number in distinct.values():
             found.append(self._control(number))
             if found[-1] <= UNDISTURBED:
                 return number, found[-1], len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -267,18 +268,7 @@ def learners(draw) -> Network:
             source, target, weights * scale, rule=rule and rule(scale), delay_steps=delay, name=f"{source}{target}"
         )
 
-    def timing(scale: float):
-        bounded = {"w_min": 0.0, "w_max": scale, "softness": draw(st.sampled_from([0.0, 0.5, 1.0]))}
-        form = draw(st.sampled_from(["dopamine", "mstdpet"]))
-        mean_s = draw(st.sampled_from([None, 0.02])) if form == "mstdpet" else None
-        heard = draw(st.sampled_from([{"modulator": "reward"}, {"modulator": "r", "modulator_is": "population"}]))
-        gate = draw(st.sampled_from([{}, {"gate": "r", "gate_above": 0.02}]))
-        rewarded = RSTDP(learning_rate=scale, form=form, baseline_tau_s=mean_s, **heard, **gate, **bounded)
-        kind = draw(st.sampled_from([STDP, STDPNearest]))
-        pairs = kind(a_plus=0.05 * scale, a_minus=0.04 * scale, **gate, **bounded)
-        triplets = Triplet(a3_plus=0.06 * scale, a2_minus=0.05 * scale, a3_minus=0.01 * scale, **bounded)
-        return draw(st.sampled_from([pairs, triplets, rewarded]))
-
+    timing = partial(_timing, draw)
     net.connect("a", "y", random.normal(0, 1 / net.spike_amplitude, (2, net.populations["a"].size)), name="out")
 
     def gradient(scale: float):
@@ -293,3 +283,17 @@ def learners(draw) -> Network:
     connect("b", "a", draw(st.sampled_from([None, timing, gradient])), low=1)
     connect("b", "y", lambda scale: PES(modulator="error", learning_rate=0.1 * scale))
     return net
+
+
+def _timing(draw, scale: float):
+    """A rule by the times of spikes, for weights of a scale; it may hear, and be gated by, the population `r`."""
+    bounded = {"w_min": 0.0, "w_max": scale, "softness": draw(st.sampled_from([0.0, 0.5, 1.0]))}
+    form = draw(st.sampled_from(["dopamine", "mstdpet"]))
+    mean_s = draw(st.sampled_from([None, 0.02])) if form == "mstdpet" else None
+    heard = draw(st.sampled_from([{"modulator": "reward"}, {"modulator": "r", "modulator_is": "population"}]))
+    gate = draw(st.sampled_from([{}, {"gate": "r", "gate_above": 0.02}]))
+    rewarded = RSTDP(learning_rate=scale, form=form, baseline_tau_s=mean_s, **heard, **gate, **bounded)
+    kind = draw(st.sampled_from([STDP, STDPNearest]))
+    pairs = kind(a_plus=0.05 * scale, a_minus=0.04 * scale, **gate, **bounded)
+    triplets = Triplet(a3_plus=0.06 * scale, a2_minus=0.05 * scale, a3_minus=0.01 * scale, **bounded)
+    return draw(st.sampled_from([pairs, triplets, rewarded]))

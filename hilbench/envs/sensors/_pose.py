@@ -114,5 +114,6 @@ class Fan:
     def __call__(self, plant: Carrier) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """How far from the place each ray meets something in m, its whole length where nothing; and where it does."""
         ends_m = self._pose.world(self._ends_m, plant.truth)
-        shares = np.asarray(plant.rays(ends_m[: self._n], ends_m[self._n :]))  # type: ignore[attr-defined]
+        found = plant.rays(ends_m[: self._n], ends_m[self._n :])  # type: ignore[attr-defined]  # in `Sensor.needs`
+        shares = np.asarray(found)
         return self._near_m + self._long_m * shares, shares < 1.0

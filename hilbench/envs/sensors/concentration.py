@@ -55,7 +55,7 @@ class Concentration(Sensor):
 
     def sample(self, plant: Carrier) -> list[float]:
         x_m, y_m, _ = self._pose.world(self._places_m, plant.truth).T
-        field = self._of_sources if self.config.sources else plant.field  # type: ignore[attr-defined]
+        field = self._of_sources if self.config.sources else plant.field  # type: ignore[attr-defined]  # in `needs`
         found = np.log(np.maximum(field(x_m, y_m), LEAST))
         if self.config.noise_std:
             found += self._noise.next()
