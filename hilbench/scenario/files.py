@@ -129,7 +129,8 @@ def find(name: str | Path, folder: str = "") -> Path:
     if given.suffix in ("", ".toml") and given.stem in known and given.parent in (Path("."), Path("scenarios")):
         return known[given.stem]
     there = f"this is {kind}, and no file" if (kind := kind_of(given)) else "no such file"
-    raise ScenarioError(f"{name}: {there}; shipped {folder or 'scenarios'}: {allowed_hint(given.stem, known)}")
+    shipped = f"nor one of the shipped {folder or 'scenarios'}"
+    raise ScenarioError(f"{name}: {there}, {shipped}; {allowed_hint(given.stem, known)}")
 
 
 def names(folder: str = "") -> dict[str, Path]:

@@ -111,10 +111,10 @@ def _judged(scenario: Scenario) -> Scenario:
 def _check(config: TuneConfig, controllers: Sequence[str], scenario: Scenario) -> list[str]:
     """The controllers to tune. Raises ScenarioError for what cannot be tuned, or with too little."""
     where = f"{scenario.where}: tune"
-    check_budget(config, where)
-    check_episodes(tuple((seed, scenario) for seed in config.seeds))
     if not config.controllers:
         raise ScenarioError(f"{where}.controllers: found none; expected ranges of parameters for one or more")
+    check_budget(config, where)
+    check_episodes(tuple((seed, scenario) for seed in config.seeds))
     for name in controllers:
         if name not in config.controllers:
             raise ScenarioError(f"--controllers: found {name!r}; {allowed_hint(name, config.controllers)}")

@@ -262,6 +262,7 @@ def test_where_no_candidate_passes_the_best_loss_is_taken_and_it_is_said(
         ({"loop": {**BOWL["loop"], "duration_s": 0.15}}, "loop.duration_s: found 0.15; the horizon ends at 0.2 s"),
         ({"loop": {**BOWL["loop"], "episodes": 2}}, "runs of 2 episodes need seeds at least that far apart"),
         ({"tune": {}}, "tune.controllers: found none"),
+        ({"tune": {}, "loop": {**BOWL["loop"], "episodes": 2}}, "tune.controllers: found none"),
         ({"controllers": {**BOWL["controllers"], "two": {"kind": "quadratic:Hold", "second": 0.9}}},
          r"two.second: found 0.9 as the controller's own value; allowed: -0.8 to 0.8"),
     ],
