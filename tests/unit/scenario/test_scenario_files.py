@@ -150,7 +150,7 @@ def test_every_shipped_scenario_is_found_by_its_name_and_path(tmp_path, monkeypa
     copy = shutil.copy(find(SHIPPED[0]), tmp_path / "mine.toml")
     monkeypatch.chdir(tmp_path)
     assert find("mine.toml").read_text() == find(copy).read_text()
-    with pytest.raises(ScenarioError, match=r"arm_paylod: no such file; .*did you mean 'arm_payload'\?"):
+    with pytest.raises(ScenarioError, match=r"arm_paylod: no such file, .*did you mean 'arm_payload'\?"):
         find("arm_paylod")
     with pytest.raises(ScenarioError, match="no such file"):
         find(f"elsewhere/{SHIPPED[0]}.toml")

@@ -180,7 +180,7 @@ def test_a_scenario_that_is_nowhere_is_one_line_with_both_places(tmp_path, monke
     with pytest.raises(ScenarioError) as error:
         load_suite(path)
     text = str(error.value)
-    assert text.startswith(f"{path}: scenarios: cartpole_laddr.toml: no such file; ")
+    assert text.startswith(f"{path}: scenarios: cartpole_laddr.toml: no such file, ")
     assert "did you mean 'cartpole_ladder'?" in text
     assert text.endswith(f"; looked for in {tmp_path / 'there'} and here")
 
