@@ -215,7 +215,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 NEEDED = {
     "new": ("scenario, plant, controller", "NAME"), "check": ("SCENARIO|NETWORK.nir",), "run": ("SCENARIO",),
-    "replay": ("RUN",), "render": ("SCENARIO|RUN",), "tune": ("SCENARIO",), "evaluate": ("SUITE",),
+    "replay": ("RUN",), "render": ("SCENARIO|RUN",), "enjoy": ("SCENARIO",), "tune": ("SCENARIO",), "evaluate": ("SUITE",),
     "events": ("RUN",),
     "schema": ("run, summary, simulation, scenario",), "program": ("SCENARIO",), "import": ("NETWORK",),
     "simulate": ("NETWORK",), "device": ("install", "NAME"), "impair": ("--device",), "keys": ("new", "FOLDER"),
