@@ -26,6 +26,7 @@ lint: $(VENV)/tested
 # The tables of docs/scenarios/, from the scenarios and from the results that are kept there.
 cards: $(VENV)/installed
 	$(BIN)/python docs/scripts/cards.py
+	$(BIN)/python docs/scripts/overview.py
 
 # What each scenario's learner has learnt, for `hilbench enjoy`: scenarios/learnt/.
 learnt: $(VENV)/installed

@@ -21,13 +21,13 @@ from typing import Any
 import delays
 import result_tables
 import scenario_tables
+from scenario_tables import CARDS
 
 from hilbench.runs.build import make_plant
 from hilbench.scenario.files import load
 from hilbench.studies.suite import cells, load_suite
 
 ROOT = Path(__file__).parents[2]
-CARDS = ROOT / "docs" / "scenarios"
 MARK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; say which card is not up to date")
     given = parser.parse_args()
     stale = []
-    for name in given.names or sorted(path.stem for path in CARDS.glob("*.md")):
+    for name in given.names or scenario_tables.cards():
         if given.run:
             keep(name)
         if given.delays:

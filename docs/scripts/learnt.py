@@ -13,6 +13,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from scenario_tables import cards
+
 from hilbench.files import write_whole
 from hilbench.nal.model.learnt import LEARNT
 from hilbench.runs.run import run
@@ -36,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="scenarios; every one with a card when absent")
     given = parser.parse_args()
-    for name in given.names or sorted(path.stem for path in (ROOT / "docs" / "scenarios").glob("*.md")):
+    for name in given.names or cards():
         data = learnt_by(name)
         if len(data) > MOST_BYTES:
             raise SystemExit(f"{name}: {len(data)} bytes; allowed: {MOST_BYTES}")

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from scenario_tables import cards
 
 from hilbench.clips.clip import draw
 from hilbench.clips.frames import Look
@@ -19,7 +20,6 @@ from hilbench.runs.run import run
 from hilbench.scenario.files import load
 
 ROOT = Path(__file__).parents[2]
-CARDS = sorted(path.stem for path in (ROOT / "docs" / "scenarios").glob("*.md"))
 LOOK = Look(320, 240, fps=10, speed=1)
 FIRST = "arm_payload", {"loop.duration_s": 27.0, "record.spikes": ["neurons"]}
 """What moves in the README: a scenario, and what is set in it."""
@@ -31,7 +31,7 @@ def main() -> None:
         name, settings = FIRST
         run(load(name, settings), Path(folder) / "first")
         draw(Path(folder) / "first", ROOT / "docs" / "clip.gif", LOOK)
-        pictures = [still(name, Path(folder)) for name in CARDS]
+        pictures = [still(name, Path(folder)) for name in cards()]
         sheet(pictures, COLUMNS).save(ROOT / "docs" / "scenarios.png", optimize=True)
     print(f"wrote docs/clip.gif and docs/scenarios.png ({len(pictures)} scenarios)")
 

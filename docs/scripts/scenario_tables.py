@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hilbench.nal import Network
@@ -12,8 +13,14 @@ from hilbench.runs.explain import fit
 from hilbench.scenario.losses import better
 from hilbench.scenario.resolved import Scenario, budget_of, choose_controller
 
+CARDS = Path(__file__).parents[1] / "scenarios"
 CHIPS = ("loihi1", "loihi2", "spinnaker2")
 """Targets that the table of chips asks."""
+
+
+def cards() -> list[str]:
+    """The scenarios with a card."""
+    return sorted(path.stem for path in CARDS.glob("*.md") if path.stem != "README")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

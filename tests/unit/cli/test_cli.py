@@ -215,8 +215,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 NEEDED = {
     "new": ("scenario, plant, controller", "NAME"), "check": ("SCENARIO|NETWORK.nir",), "run": ("SCENARIO",),
-    "replay": ("RUN",), "render": ("SCENARIO|RUN",), "enjoy": ("SCENARIO",), "tune": ("SCENARIO",), "evaluate": ("SUITE",),
-    "events": ("RUN",),
+    "replay": ("RUN",), "render": ("SCENARIO|RUN",), "enjoy": ("SCENARIO",), "tune": ("SCENARIO",),
+    "evaluate": ("SUITE",), "events": ("RUN",),
     "schema": ("run, summary, simulation, scenario",), "program": ("SCENARIO",), "import": ("NETWORK",),
     "simulate": ("NETWORK",), "device": ("install", "NAME"), "impair": ("--device",), "keys": ("new", "FOLDER"),
     "compile": ("NETWORK", "--target"), "build": ("DEVICE", "NETWORK", "-o"), "meter": ("RUN",),
