@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hilbench import modules
 from hilbench.errors import ScenarioError, allowed_hint
@@ -96,7 +96,7 @@ class Scenario:
 
 
 def choose_controller(scenario: Scenario, name: str) -> Scenario:
-    """The same scenario with another of its controllers. Raises ScenarioError.
+    """The same scenario with another of its controllers, which starts from nothing. Raises ScenarioError.
 
     Parameters
     ----------
@@ -107,7 +107,9 @@ def choose_controller(scenario: Scenario, name: str) -> Scenario:
     """
     if name not in scenario.controllers:
         raise ScenarioError(f"{scenario.where}: controller: found {name!r}; {allowed_hint(name, scenario.controllers)}")
-    return replace(scenario, controller=name)
+    if name == scenario.controller:
+        return scenario
+    return replace(scenario, controller=name, loop=structs.replace(scenario.loop, start_from=None))
 
 
 def budget_of(scenario: Scenario) -> list[Budget]:

@@ -54,6 +54,12 @@ def test_others_are_the_scenarios_controllers():
     }  # fmt: skip
 
 
+def test_what_a_learner_starts_from_is_of_no_use_to_others():
+    scenario = load("beam", {"loop.start_from": "runs/learner"})
+    assert {other.loop.start_from for other in others(scenario).values()} == {None}
+    assert {other.loop.start_from for other in learners(scenario, "network").values()} == {"runs/learner"}
+
+
 @pytest.mark.parametrize(("more", "text"), [
     ({"score.before_episodes": 7}, "score.before_episodes: found 7; allowed: a multiple of window_episodes"),
     ({"score.untold": "pd_"}, "score.untold: found 'pd_'; .*did you mean 'pd'"),
