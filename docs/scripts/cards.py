@@ -15,10 +15,12 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import delays
+import ladder
 import result_tables
 import scenario_tables
 from scenario_tables import CARDS
@@ -75,7 +77,9 @@ def keep_delays(name: str) -> None:
     """The same for its suite critical_delay_NAME."""
     suite = f"critical_delay_{name}"
     summary, found = _evaluated(name, suite, "delays")
-    _write(f"{name}.delay.json", found | delays.kept(name, cells(load_suite(suite))[0].scenario, summary.cells))
+    scenario = cells(load_suite(suite))[0].scenario
+    kept = delays.kept(name, scenario, summary.cells) if scenario.changes else ladder.kept(scenario, summary.cells)
+    _write(f"{name}.delay.json", found | kept)
 
 
 def _evaluated(name: str, suite: str, option: str) -> tuple[Any, dict[str, Any]]:
@@ -116,6 +120,7 @@ def written(name: str, text: str) -> str:
         "spaces": lambda: scenario_tables.spaces(spec),
         "score": lambda: scenario_tables.score(scenario, spec),
         "results": lambda: result_tables.results(_stored(f"{name}.json")),
+        "ladder": lambda: _ladder(name),
         "delay": lambda: result_tables.critical_delays(_stored(f"{name}.delay.json")),
         "budgets": lambda: scenario_tables.budgets(scenario),
         "chips": lambda: scenario_tables.chips(name, networks),
@@ -125,6 +130,23 @@ def written(name: str, text: str) -> str:
         return found[1] + "\n".join(tables[found[2]]()) + "\n" + found[3]
 
     return MARK.sub(filled, text)
+
+
+def _ladder(name: str) -> Iterator[str]:
+    """How fast poles of each length fall, and from which delay on each controller lets them."""
+    stored = _stored(f"{name}.delay.json")
+    if stored is None:
+        yield "Not measured yet."
+        return
+    growths = {}
+    for pole_m in {cell["pole_m"] for cell in stored["cells"]}:
+        plant = make_plant(load(name, {"plant.pole_m": pole_m}))
+        growths[pole_m] = ladder.growth_per_s(plant.plant_spec)
+        plant.close()
+    yield f"{result_tables.origin(stored)} A pole has fallen where it did on one of {len(stored['seeds'])} seeds within"
+    yield f"{stored['duration_s']:g} s."
+    yield ""
+    yield from ladder.rungs(stored, growths)
 
 
 def _stored(file: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from scenario_tables import cards
+from scenario_tables import scored
 
 from hilbench.files import write_whole
 from hilbench.nal.model.learnt import LEARNT
@@ -36,9 +36,9 @@ SLOWLY: dict[str, dict[str, float]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help="scenarios; every one with a card when absent")
+    parser.add_argument("names", nargs="*", help="scenarios; every one with a change when absent")
     given = parser.parse_args()
-    for name in given.names or cards():
+    for name in given.names or scored():
         data = learnt_by(name)
         if len(data) > MOST_BYTES:
             raise SystemExit(f"{name}: {len(data)} bytes; allowed: {MOST_BYTES}")

@@ -46,7 +46,7 @@ def results(stored: dict[str, Any] | None) -> Iterator[str]:
     if stored is None:
         yield "Not measured yet."
         return
-    yield _origin(stored)
+    yield origin(stored)
     for grid, cells in groupby(stored["cells"], lambda cell: cell["grid"]):
         yield from _grid(grid, list(cells))
     if factors := stored["realtime_factors"]:
@@ -81,13 +81,14 @@ def critical_delays(stored: dict[str, Any] | None) -> Iterator[str]:
         yield "Not measured yet."
         return
     unit = "" if stored["unit"] == "1" else f" in {stored['unit']}"
-    yield f"{_origin(stored)} {_span(stored['seeds']).capitalize()}."
+    yield f"{origin(stored)} {_span(stored['seeds']).capitalize()}."
     yield f"Entries are `{stored['judged']}`{unit}, {stored['better']} is better. {delays.RULE.format(**stored)}"
     yield ""
     yield from table(*delays.table(stored))
 
 
-def _origin(stored: dict[str, Any]) -> str:
+def origin(stored: dict[str, Any]) -> str:
+    """By which command, when and on which processor something was found."""
     made = stored["made"]
     return f"By `{stored['command']}` on {made['started_at']} on {made['cpu_model']}."
 

@@ -10,6 +10,7 @@ from hilbench.nal import Network
 from hilbench.report import words
 from hilbench.runs.build import make_control
 from hilbench.runs.explain import fit
+from hilbench.scenario.files import load
 from hilbench.scenario.losses import better
 from hilbench.scenario.resolved import Scenario, budget_of, choose_controller
 
@@ -21,6 +22,11 @@ CHIPS = ("loihi1", "loihi2", "spinnaker2")
 def cards() -> list[str]:
     """The scenarios with a card."""
     return sorted(path.stem for path in CARDS.glob("*.md") if path.stem != "README")
+
+
+def scored() -> list[str]:
+    """Those among them that name a change."""
+    return [name for name in cards() if load(name).score.change]
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
