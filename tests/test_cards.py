@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hilbench.runs.build import make_plant
 from hilbench.scenario.files import load
 from hilbench.scenario.tuning import LAST_SEED
 from hilbench.studies.suite import cells, load_suite
@@ -19,9 +20,17 @@ ROOT = Path(__file__).parents[1]
 CARDS = sorted(path.stem for path in (ROOT / "docs" / "scenarios").glob("*.md") if path.stem != "README")
 TABLES = ("constants", "spaces", "score", "results", "delay", "budgets", "chips")
 UNSCORED = ("constants", "spaces", "ladder", "chips")
-SPEC = importlib.util.spec_from_file_location("delays", ROOT / "docs" / "scripts" / "delays.py")
-delays = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(delays)
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # scripts import each other
+    spec.loader.exec_module(module)
+    return module
+
+
+delays, _, ladder = (script(name) for name in ("delays", "scenario_tables", "ladder"))
 
 
 @pytest.mark.timeout(120)
@@ -81,6 +90,27 @@ def test_the_shortest_delay_counts_though_a_longer_one_may_do():
     headings, rows = delays.table(found)
     assert headings == ["controller", "fails from", "0 ms", "10 ms", "20 ms", "30 ms"]
     assert rows == [["`quick`", "20 ms", "2", "3", "9 ×", "2"], ["`idle`, floor", "", "10", "", "", ""]]
+
+
+def rung(pole_m, delay_s, lasted_s):
+    about = {"point": {"plant.pole_m": pole_m, "loop.delay.s": delay_s}, "seeds": [7, 8], "failures": []}
+    return SimpleNamespace(controller="lqr", metrics={"survival": SimpleNamespace(values=lasted_s)}, **about)
+
+
+def test_a_pole_has_fallen_where_it_did_on_one_seed():
+    rungs = [rung(1.0, 0.0, (10.0, 10.0)), rung(1.0, 0.1, (10.0, 9.0)), rung(0.5, 0.0, (10.0, 10.0))]
+    kept = ladder.kept(SimpleNamespace(loop=SimpleNamespace(duration_s=10.0)), rungs)
+    found = list(ladder.rungs(kept, {1.0: 4.0, 0.5: 5.6}))
+    assert found[2:] == ["| 1 m | 4 /s | 100 ms |", "| 0.5 m | 5.6 /s | none up to 0 ms |"]
+
+
+def test_a_pole_grows_as_its_equation_says():
+    """A thin rod of 0.1 kg on a cart of 1 kg: the rate is the root of (M + m) m g l / ((M + m) I - (m l)^2)."""
+    plant = make_plant(load("cartpole_ladder", {"plant.pole_m": 1.0}))
+    total, moment, inertia = 1.1, 0.1 * 0.5, 0.1 / 3
+    expected = (total * moment * 9.81 / (total * inertia - moment**2)) ** 0.5
+    assert ladder.growth_per_s(plant.plant_spec) == pytest.approx(expected, rel=1e-6)
+    plant.close()
 
 
 def test_of_episodes_that_the_plant_ends_at_a_goal_the_loss_alone_decides():

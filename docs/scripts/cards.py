@@ -78,8 +78,10 @@ def keep_delays(name: str) -> None:
     suite = f"critical_delay_{name}"
     summary, found = _evaluated(name, suite, "delays")
     scenario = cells(load_suite(suite))[0].scenario
-    kept = delays.kept(name, scenario, summary.cells) if scenario.changes else ladder.kept(scenario, summary.cells)
-    _write(f"{name}.delay.json", found | kept)
+    if scenario.changes:
+        _write(f"{name}.delay.json", found | delays.kept(name, scenario, summary.cells))
+    else:
+        _write(f"{name}.ladder.json", found | ladder.kept(scenario, summary.cells))
 
 
 def _evaluated(name: str, suite: str, option: str) -> tuple[Any, dict[str, Any]]:
@@ -134,7 +136,7 @@ def written(name: str, text: str) -> str:
 
 def _ladder(name: str) -> Iterator[str]:
     """How fast poles of each length fall, and from which delay on each controller lets them."""
-    stored = _stored(f"{name}.delay.json")
+    stored = _stored(f"{name}.ladder.json")
     if stored is None:
         yield "Not measured yet."
         return
