@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.coders import columns_of
+from hilbench.coders import columns_of, disc_grid
 from hilbench.envs.sensors._base import Carrier, Mount, Sensor, SensorConfig
 from hilbench.errors import ScenarioError
 from hilbench.seeding import stream
@@ -49,7 +49,7 @@ class PlaceCells(Sensor):
         if 3.2 * (config.radius_m / config.spacing_m) ** 2 > MOST_CELLS:
             allowed = f"a grid of at most {MOST_CELLS} cells"
             raise ScenarioError(f"{mount.where}.spacing_m: found {config.spacing_m:g} m; allowed: {allowed}")
-        self.places_m = grid(config.radius_m, config.spacing_m)
+        self.places_m = disc_grid(config.radius_m, config.spacing_m)
         """Where each cell fires most, (n_cells, 2)."""
         self.shape = (len(self.places_m),)
         self._falls = -0.5 / config.sigma_m**2
@@ -85,16 +85,3 @@ class PlaceCells(Sensor):
     def _shares(self, x_m: float, y_m: float) -> NDArray[np.float64]:
         away_m = self.places_m - (x_m, y_m)
         return np.exp(self._falls * (away_m * away_m).sum(axis=1))
-
-
-def grid(radius_m: float, spacing_m: float) -> NDArray[np.float64]:
-    """Places of a square grid about the origin, no farther from it than a radius, (n, 2): row by row, from low x and y.
-
-    Parameters
-    ----------
-    radius_m, spacing_m : float
-    """
-    n = int(radius_m / spacing_m + 1e-9)
-    line = spacing_m * np.arange(-n, n + 1)
-    places = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    return places[np.hypot(*places.T) <= radius_m * (1 + 1e-9)]
