@@ -79,7 +79,6 @@ class Watermaze(SteppedPlant):
     """
 
     class Config(SteppedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-        physics_step_s: Annotated[float, Meta(ge=1e-5, le=0.02)] = 0.01
         pool_m: Annotated[float, Meta(ge=0.05, le=5)] = 0.5
         """Radius of the pool."""
         platform_m: Annotated[float, Meta(ge=0, le=5)] = 0.28
