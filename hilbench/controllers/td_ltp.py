@@ -6,10 +6,10 @@ each pull into a direction. The critic's rate, low-passed, is the value V of the
 
     delta = dV/dt - V / tau_r + r
 
-drives all that is learnt: pairs of a place cell's spike and a later one of an actor or critic stay eligible for a while,
-and delta turns them into weight (TD-LTP). V is low-passed twice, with tau_fast and then tau_slow, so dV/dt is
-(first - V) / tau_slow, and delta a sum of what two leaky integrators hold; the reward goes through two more, so that it
-comes with the same shape. None of that leaves the network.
+drives all that is learnt: a place cell's spike with a later one of an actor or critic stays eligible for a while, and
+delta turns that into weight (TD-LTP). V is low-passed twice, with tau_fast and then tau_slow, so dV/dt is
+(first - V) / tau_slow, and delta a sum of what two leaky integrators hold; the reward goes through two more, so that
+it comes with the same shape. None of that leaves the network.
 
 What differs from the paper: actors forget, for their changes shrink with the distance from the bound ahead (soft
 bounds); a wandering current explores beside the neurons' own noise; and time spent searching costs a little.
@@ -169,9 +169,10 @@ def _add_heading(net: Network, config: TdLtpConfig) -> None:
 def _learn(net: Network, config: TdLtpConfig, n_places: int, seed: int) -> None:
     """What place cells do to actors and critics, and how it is learnt. The rule divides eligibility by its duration."""
     random = np.random.default_rng(seed)
-    for name, n, modulator, rate, bounds, softness in (
-        ("actors", config.n_actors, "advantage", config.actor_rate, (config.actor_low, config.actor_high), config.softness),
-        ("critics", config.n_critics, "delta", config.critic_rate, (0.0, config.critic_high), 0.0),
+    actors = config.actor_rate, config.softness, (config.actor_low, config.actor_high)
+    for name, n, modulator, (rate, softness, bounds) in (
+        ("actors", config.n_actors, "advantage", actors),
+        ("critics", config.n_critics, "delta", (config.critic_rate, 0.0, (0.0, config.critic_high))),
     ):
         rule = RSTDP(
             modulator=modulator, modulator_is="population", form="mstdpet", learning_rate=rate * config.eligible_s,

@@ -18,6 +18,8 @@ from hilbench.types import PlantSpec
 
 STATE, UNITS = ("x", "y", "searching", "on_platform"), ("m", "m", "1", "1")
 MOVES = ("velocity_x", "velocity_y")
+KNOWN = ("pool_m", "platform_radius_m", "speed_m_s", "pause_s")
+"""The settings that a controller may know."""
 N_STARTS = 4
 START_SHARE, START_SPREAD_RAD = 0.9, 0.1
 """How far from the middle starts are, as a share of the pool's radius, and how far beside their place at most."""
@@ -29,8 +31,8 @@ class Watermaze(SteppedPlant):
     """A swimmer finds a hidden platform in a round pool, and is to find it faster from trial to trial.
 
     ## Description
-    Morris (1984), "Developments of a water-maze procedure for studying spatial learning in the rat", in a form without
-    physics: the swimmer is a point whose velocity is the action. It has no inertia, no heading and no body. Its velocity
+    Morris (1984), "Developments of a water-maze procedure for studying spatial learning in the rat", in a kinematic
+    form: the swimmer is a point whose velocity is the action. It has no inertia, no heading and no body. Its velocity
     is limited to `speed_m_s`; the wall of the pool stops what of it leads outwards. An episode is a trial: it searches
     for at most `search_s`, then rests for `pause_s`, on the platform or where it was taken out. The platform cannot be
     seen; the middle of it is `platform_m` from the pool's, in the direction `platform_rad`. The usual disturbance is
@@ -130,7 +132,7 @@ class Watermaze(SteppedPlant):
                 "disturbances": "1",
             },
             error="distance_m",
-            parameters={name: getattr(config, name) for name in ("pool_m", "platform_radius_m", "speed_m_s", "pause_s")},
+            parameters={name: getattr(config, name) for name in KNOWN},
         )
 
     def begin(self, random: np.random.Generator) -> None:

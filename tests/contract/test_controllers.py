@@ -24,7 +24,8 @@ CARRIED = {
     "lidar_nav": {
         "lidar": {"kind": "lidar", **POSE},
         "skirt": {"kind": "proximity", "radius_m": 0.18, "normalised": True, **POSE},
-    }
+    },
+    "watermaze": {"places": {"kind": "place_cells", "gate": "searching"}},
 }
 """Sensors without which some controllers do not fit."""
 PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}

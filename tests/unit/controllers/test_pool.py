@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import atan2, cos, exp, hypot, pi, sin
+from math import atan2, exp, hypot, pi
 
 import msgspec
 import numpy as np
@@ -248,9 +248,9 @@ def test_the_body_tells_of_the_reward_once_and_explores_in_a_direction_that_wand
 def test_mistakes_are_said_in_a_line(plant):
     with pytest.raises(ScenarioError, match=r"needs place cells in \[sensors.fields\]"):
         TdLtp.build(TdLtpConfig(places="fields"), plant, PERIOD_US, 0)
-    with pytest.raises(ScenarioError, match="needs actor_low < actor_high; found 0.5, 0.13"):
+    with pytest.raises(ScenarioError, match=r"needs actor_low < actor_high; found 0.5, 0.13"):
         TdLtp.build(TdLtpConfig(actor_low=0.5), plant, PERIOD_US, 0)
-    with pytest.raises(ScenarioError, match="'linear_td' needs decide_s: found 0.07 s"):
+    with pytest.raises(ScenarioError, match=r"'linear_td' needs decide_s: found 0.07 s"):
         LinearTd.build(LinearTdConfig(decide_s=0.07), plant, PERIOD_US, 0)
     with plugins.get("envs", "cartpole_ladder")() as other:
         for controller, config in ((TdLtp, TdLtpConfig()), (LinearTd, LinearTdConfig()), (PoolSwim, PoolSwimConfig())):

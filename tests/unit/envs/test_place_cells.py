@@ -88,7 +88,7 @@ def test_a_gate_silences_all_cells_while_its_state_is_0():
 def test_mistakes_are_said_in_a_line():
     with pytest.raises(ScenarioError, match=r"sensors.places.position: .*'z'.*x"):
         cells(position=("x", "z"))
-    with pytest.raises(ScenarioError, match="sensors.places.gate: .*'awak'.*awake"):
+    with pytest.raises(ScenarioError, match=r"sensors.places.gate: .*'awak'.*awake"):
         cells(gate="awak")
     with pytest.raises(ScenarioError, match=r"sensors.places.spacing_m: found 0.001 m; allowed: a grid of at most"):
         cells(spacing_m=0.001)
