@@ -101,9 +101,7 @@ def arms(config: CueRstdpConfig, seed: int) -> Network:
 
 def _add_memory(net: Network, n: int) -> str:
     """Two groups that each go on firing once their cue was on. Returns their name."""
-    net.cuba_lif(
-        "memory", 2 * n, tau_s=TAU_S, tau_syn_s=0.1, refractory_s=0.005, synapse="delta", threshold_noise=0.05
-    )
+    net.cuba_lif("memory", 2 * n, tau_s=TAU_S, tau_syn_s=0.1, refractory_s=0.005, synapse="delta", threshold_noise=0.05)
     net.connect("cue_cells", "memory", sides(n, KINDLE, 0.0))
     net.connect("memory", "memory", sides(n, HOLD, RIVAL), delay_steps=1, name="holding")
     return "memory"

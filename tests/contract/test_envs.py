@@ -27,8 +27,8 @@ PLANTS = sorted(name for name, plugin in FOUND.items() if not plugin.foreign)
 NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""
 
-RARE = {"searching", "on_platform"}
-"""Observations that change when something is found, which random actions do not reach."""
+RARE = {"searching", "on_platform", "cue_left", "cue_right"}
+"""Observations that change later than a short rollout ends, or with what random actions do not reach."""
 
 
 class TestPlants(PlantContract):
