@@ -4,8 +4,8 @@ Two groups of Poisson cells fire while their cue is on. With `memory` they start
 itself and inhibits the other, and goes on firing when the cue is over. Cue cells, or the memory, drive two groups of
 neurons, one for each arm, that inhibit each other, and that a signal wakes up at the junction. Weights start about
 equal: nothing is known of the arms. They learn by mstdpet: Florian (2007), "Reinforcement learning through modulation
-of spike-timing-dependent synaptic plasticity", Neural Computation 19: 1468. A pair of spikes stays eligible for seconds,
-until the reward comes, 1 or -1. Its bounds are soft, so that what was learnt can be turned round.
+of spike-timing-dependent synaptic plasticity", Neural Computation 19: 1468. A pair of spikes stays eligible for
+seconds, until the reward comes, 1 or -1. Bounds are soft, so that what was learnt can be turned round.
 """
 
 from __future__ import annotations

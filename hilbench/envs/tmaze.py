@@ -22,7 +22,9 @@ STEM_M, ARM_M, SPEED_M_S = 0.6, 0.4, 0.2
 START_SPREAD_M = 0.05
 WIDTH, HEIGHT, PX_PER_M = 480, 400, 420.0
 JUNCTION_PX = 240, 110
-WALL, FLOOR, CUE = (206, 210, 214), (246, 246, 242), (233, 84, 32)
+WALL, FLOOR, FEEDER = (206, 210, 214), (246, 246, 242), (150, 150, 146)
+CUE, FULL, WALKER = (233, 84, 32), (250, 200, 60), (41, 107, 191)
+FEEDER_PX = 16.0
 Range = tuple[Annotated[float, Meta(ge=0, le=1e3)], Annotated[float, Meta(ge=0, le=1e3)]]
 """The shortest and the longest time, in s."""
 
@@ -35,9 +37,9 @@ class TMaze(SteppedPlant):
     An episode is a trial. A cue, left or right by the seed, is on for `cue_s`; after a delay that is drawn from
     `delay_s` the walker is at the junction, and for `choose_s` its action moves it to the left or to the right. On
     which side it then is decides the arm. After a time that is drawn from `reward_delay_s` comes the reward: 1 in the
-    arm on the cue's side, -1 in the other one and for who stands in the middle. With `cue_stays` the cue is on until the
-    choice is over, so that no memory is needed. The usual disturbance is `goal_turn`: beyond a quarter turn the reward
-    is in the arm opposite to the cue.
+    arm on the cue's side, -1 in the other one and for who stands in the middle. With `cue_stays` the cue is on until
+    the choice is over, so that no memory is needed. The usual disturbance is `goal_turn`: beyond a quarter turn the
+    reward is in the arm opposite to the cue.
 
     ## Action Space
     `Box(-0.2, 0.2, (1,), float32)`: the wanted velocity at the junction, held over a control period.
@@ -171,15 +173,15 @@ class TMaze(SteppedPlant):
         return self.sensed[:], (1.0 if correct else -1.0) if ended else 0.0, ended, info
 
     def render(self) -> NDArray[np.uint8] | None:
-        """A picture (400, 480, 3) from above: maze, cue, walker, and the reward once it comes; None without a mode."""
+        """A picture (400, 480, 3) from above: maze, feeders, cue and walker; None without a mode."""
         if self.render_mode is None or self._index < 0:
             return None
         image = _maze().copy()
         x, y, left, right, _ = self.truth
         marks = [((side * 0.09, -0.5 * STEM_M), 7.0, CUE) for side, on in ((-1, left), (1, right)) if on]
         if self._index >= self._ends[-1]:
-            marks.append(((self._rewarded * (ARM_M - 0.03), 0.0), 12.0, (250, 200, 60)))
-        for place, radius_px, colour in [*marks, ((x, y), 8.0, (41, 107, 191))]:
+            marks.append(((self._rewarded * ARM_M, 0.0), FEEDER_PX - 3, FULL))
+        for place, radius_px, colour in [*marks, ((x, y), 8.0, WALKER)]:
             draw(image, Mark((0.0, 0.0, 0.0), radius_px, colour), _pixel(*place))
         return np.rint(image).astype(np.uint8)
 
@@ -201,4 +203,6 @@ def _maze() -> NDArray[np.float32]:
     ):
         (left, top), (right, bottom) = _pixel(left_m, high_m), _pixel(right_m, low_m)
         image[round(top) : round(bottom), round(left) : round(right)] = FLOOR
+    for side in (-1, 1):
+        draw(image, Mark((0.0, 0.0, 0.0), FEEDER_PX, FEEDER, 3.0), _pixel(side * ARM_M, 0.0))
     return image

@@ -115,4 +115,5 @@ def test_the_picture_shows_cue_walker_and_reward():
         last = plant.render().astype(int)
     lit = first[110 + round(420 * 0.3), 240 + round(420 * 0.09 * info["cue"])]
     assert lit.tolist() == [233, 84, 32]
-    assert last[110, 240 + round(info["cue"] * 420 * 0.37) - 6 * round(info["cue"])].tolist() == [250, 200, 60]
+    assert last[110 - 11, 240 + round(info["cue"] * 420 * 0.4)].tolist() == [250, 200, 60]
+    assert last[110 - 11, 240 - round(info["cue"] * 420 * 0.4)].tolist() == [246, 246, 242]  # the other is empty
