@@ -107,7 +107,7 @@ def _add_memory(net: Network, n: int) -> str:
     return "memory"
 
 
-def sides(n: int, same: float, other: float) -> NDArray[np.float64]:
+def sides(n: int, same: float, other: float) -> NDArray:
     """Weights between two groups of n: from a group to itself, and to the other one, (2 n, 2 n).
 
     Parameters
