@@ -64,7 +64,7 @@ class CueRstdp(Controller):
         def reward(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
             modulators[0] = per_s * reward  # in all, the reward
 
-        return BuiltController(arms(config, seed), seen, _Walk(speed_m_s), reward, blind_inputs=("cues",))
+        return BuiltController(arms(config, seed), seen, _Walk(speed_m_s), reward)
 
 
 def arms(config: CueRstdpConfig, seed: int) -> Network:

@@ -35,11 +35,11 @@ class TMaze(SteppedPlant):
     ## Description
     Kinematic: the walker is a point that is carried up the stem, and at the junction chooses an arm by its velocity.
     An episode is a trial. A cue, left or right by the seed, is on for `cue_s`; after a delay that is drawn from
-    `delay_s` the walker is at the junction, and for `choose_s` its action moves it to the left or to the right. On
-    which side it then is decides the arm. After a time that is drawn from `reward_delay_s` comes the reward: 1 in the
-    arm on the cue's side, -1 in the other one and for who stands in the middle. With `cue_stays` the cue is on until
-    the choice is over, so that no memory is needed. The usual disturbance is `goal_turn`: beyond a quarter turn the
-    reward is in the arm opposite to the cue.
+    `delay_s` the walker is at the junction, and for `choose_s` its action moves it to the left or to the right. It
+    has chosen an arm if it then is farther than `enter_m` from the middle. After a time that is drawn from
+    `reward_delay_s` comes the reward: 1 in the arm on the cue's side, -1 in the other one and for who is in none. With
+    `cue_stays` the cue is on until the choice is over, so that no memory is needed. The usual disturbance is
+    `goal_turn`: beyond a quarter turn the reward is in the arm opposite to the cue.
 
     ## Action Space
     `Box(-0.2, 0.2, (1,), float32)`: the wanted velocity at the junction, held over a control period.
@@ -88,6 +88,8 @@ class TMaze(SteppedPlant):
         """From the cue to the junction, the shortest and the longest time."""
         choose_s: Annotated[float, Meta(gt=0, le=1e3)] = 0.5
         """How long the choice takes."""
+        enter_m: Annotated[float, Meta(ge=0, le=0.4)] = 0.05
+        """How far from the middle an arm begins."""
         reward_delay_s: Range = (1.0, 5.0)
         """From the choice to the reward, the shortest and the longest time."""
         cue_stays: bool = True
@@ -127,7 +129,7 @@ class TMaze(SteppedPlant):
             physics_step_s=config.physics_step_s,
             info_units={"t_s": "s", "cue": "1", "rewarded": "1", "chosen": "1", "correct": "1", "disturbances": "1"},
             error="",
-            parameters={"speed_m_s": SPEED_M_S, "cue_s": config.cue_s, "choose_s": config.choose_s},
+            parameters={"speed_m_s": SPEED_M_S, "choose_s": config.choose_s, "enter_m": config.enter_m},
         )
 
     def begin(self, random: np.random.Generator) -> None:
@@ -148,14 +150,15 @@ class TMaze(SteppedPlant):
         step_s, (_, junction, over, _) = self.config.physics_step_s, self._ends
         if junction <= self._index < over:
             self._x += step_s * min(max(forces[0], -SPEED_M_S), SPEED_M_S)
-        elif self._index >= over:  # carried to the end of the arm
+        elif self._index >= over and self._chosen:  # carried to the end of the arm
             away_m = min(abs(self._x) + step_s * SPEED_M_S, ARM_M)
             self._x = self._chosen * away_m
 
     def read(self) -> list[float]:
         index, (cued, junction, over, _) = self._index, self._ends
         if index == over:
-            self._chosen = (self._x > 0) - (self._x < 0)
+            enter_m = self.config.enter_m
+            self._chosen = (self._x > enter_m) - (self._x < -enter_m)
         cue = self._cue if index < (over if self.config.cue_stays else cued) else 0
         y = self._start_m * max(0.0, 1.0 - index / junction)
         return [self._x, y, float(cue < 0), float(cue > 0), float(junction <= index < over)]

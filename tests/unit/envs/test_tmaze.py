@@ -61,8 +61,9 @@ def test_cues_and_delays_are_drawn_evenly():
     np.testing.assert_allclose(np.percentile(lates_s, [0, 25, 50, 75, 100]), [1, 2, 3, 4, 5], atol=0.35)
 
 
-def test_the_side_on_which_it_is_at_the_end_of_the_choice_decides():
-    with TMaze(**COARSE) as plant:
+@pytest.mark.parametrize("enter_m", [0.0, 0.03, 0.05])
+def test_the_arm_in_which_it_is_at_the_end_of_the_choice_counts(enter_m):
+    with TMaze(enter_m=enter_m, **COARSE) as plant:
         plant.reset(seed=0)
         plant.advance(25, [0.2])  # in the stem an action moves nothing
         assert plant.state()[0] == 0
@@ -70,17 +71,18 @@ def test_the_side_on_which_it_is_at_the_end_of_the_choice_decides():
         assert plant.state()[0] == pytest.approx(0.02)
         plant.advance(14, [-0.2])
         assert plant.observe()[4]["chosen"] == 0
-        plant.advance(1, [0.0])
-        assert plant.observe()[4]["chosen"] == -1
-        assert plant.state()[0] == pytest.approx(0.02 - 0.056)
-        plant.advance(40, [0.2])  # it is carried to the end of its arm
-        assert plant.state()[0] == pytest.approx(-0.036 - 0.16)
+        plant.advance(1, [-1.0])  # limited
+        assert plant.state()[0] == pytest.approx(0.02 - 0.06)
+        assert plant.observe()[4]["chosen"] == (-1 if enter_m < 0.04 else 0)
+        plant.advance(40, [0.2])  # it is carried to the end of its arm, if it is in one
+        assert plant.state()[0] == pytest.approx(-0.04 - (0.16 if enter_m < 0.04 else 0.0))
 
 
 def test_who_stands_in_the_middle_has_chosen_nothing_and_is_punished():
     with TMaze(**COARSE) as plant:
-        _, rewards, infos = trial(plant, 3)
-    assert (rewards[-1], infos[-1]["chosen"], infos[-1]["correct"]) == (-1.0, 0.0, 0.0)
+        for action in (0.0, 0.09, -0.09):  # 4.5 cm in 0.5 s
+            _, rewards, infos = trial(plant, 3, action)
+            assert (rewards[-1], infos[-1]["chosen"], infos[-1]["correct"]) == (-1.0, 0.0, 0.0)
 
 
 def test_swapped_arms_reward_the_arm_opposite_to_the_cue():
