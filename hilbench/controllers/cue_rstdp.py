@@ -92,7 +92,8 @@ def arms(config: CueRstdpConfig, seed: int) -> Network:
         modulator="reward", form="mstdpet", learning_rate=config.learning_rate, a_minus=0.0, tau_c_s=config.eligible_s,
         softness=config.softness, w_min=0.0, w_max=high,
     )  # fmt: skip
-    first = 0.5 * high * (1 + 0.05 * np.random.default_rng(seed).standard_normal((2 * n, 2 * n)))
+    random = np.random.default_rng(seed)
+    first = 0.5 * high * (1 + 0.05 * random.standard_normal((2 * n, 2 * n)))
     net.connect(source, "arms", np.clip(first, 0.0, high), rule=rule, name="turning")
     net.readout("side", 1, tau_s=TAU_S, units=("1",))
     net.connect("arms", "side", np.repeat([-1.0, 1.0], n)[None] / (n * DT_S * config.full_hz))
