@@ -46,6 +46,9 @@ class CueRstdpConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     softness: Annotated[float, Meta(ge=0, le=1)] = 1.0
     largest_weight: Positive = 0.2
     """The upper bound of the weights, which start at half of it; the lower one is 0."""
+    noise: NotNegative = 0.1
+    """Escape noise of the arms' neurons, whose threshold is at 1. It lets one of two arms win that are driven alike. A
+    memory drives them harder than cues do, and needs 0.15; with more than needed a walker that sees nothing walks."""
     full_hz: Positive = 20.0
     """By how much an arm's mean rate exceeds the other's where the walker is at full speed."""
 
@@ -84,7 +87,7 @@ def arms(config: CueRstdpConfig, seed: int) -> Network:
     net.add("go", "poisson", 1)
     net.connect("choosing", "go", [[GO_HZ]])
     source = _add_memory(net, n) if config.memory else "cue_cells"
-    net.lif("arms", 2 * n, tau_s=TAU_S, refractory_s=0.002, synapse="delta", reset="zero", threshold_noise=0.15)
+    net.lif("arms", 2 * n, tau_s=TAU_S, refractory_s=0.002, synapse="delta", reset="zero", threshold_noise=config.noise)
     net.connect("go", "arms", np.full((2 * n, 1), GO))
     net.connect("arms", "arms", sides(n, SAME_ARM, OTHER_ARM), delay_steps=1, name="rivals")
     high = config.largest_weight
