@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hilbench.coders._blindfold import Blindfold
     from hilbench.coders._crossings import Crossings
+    from hilbench.coders._grid import disc_grid
     from hilbench.coders._names import columns_of, spread
     from hilbench.coders._ports import PortDecoders, PortEncoders
     from hilbench.coders._spikes import events_at, repeats
     from hilbench.coders._tables import port_decoders, port_encoders
 
 __all__ = [
-    "Blindfold", "Crossings", "PortDecoders", "PortEncoders", "columns_of", "events_at", "port_decoders",
-    "port_encoders", "repeats", "spread",
+    "Blindfold", "Crossings", "PortDecoders", "PortEncoders", "columns_of", "disc_grid", "events_at",
+    "port_decoders", "port_encoders", "repeats", "spread",
 ]  # fmt: skip
 _HOMES = {
     "_blindfold": ("Blindfold",),
     "_crossings": ("Crossings",),
+    "_grid": ("disc_grid",),
     "_names": ("columns_of", "spread"),
     "_ports": ("PortDecoders", "PortEncoders"),
     "_spikes": ("events_at", "repeats"),

@@ -83,6 +83,8 @@ class SteppedPlant(Plant):
     """What the actuators did in the last physics step."""
     loads: Loads
     """The physical changes that hold now."""
+    episode_seed: int
+    """Of the episode: what is drawn in it comes from streams of this seed."""
     _index = -1
     """Physics steps since the start of the episode; -1 before the first `reset`."""
 
@@ -211,6 +213,7 @@ class SteppedPlant(Plant):
         self.next_episode = number + 1
         self._index, self.time_s = 0, 0.0
         self.forces = [0.0] * len(self.traits.actuators)
+        self.episode_seed = episode
         self.begin(stream(episode, "plant"))
         self._schedule.reset(episode, number)
         self._rack.reset(episode)

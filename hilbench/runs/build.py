@@ -102,6 +102,11 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
     plant_spec : PlantSpec
         Of the plant that it will control.
     """
+    return _blinded(scenario, _seeing(scenario, plant_spec))
+
+
+def _seeing(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
+    """The scenario's controller, without the blindfold that its loop may ask for."""
     chosen = scenario.chosen
     kind, where = plugins.get("controllers", chosen.kind), f"{scenario.where}: controllers.{scenario.controller}"
     seed = network_seed(scenario)
@@ -116,9 +121,14 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
     check_built(built, where)
     if scenario.modules:
         modules.allow(_named_by(built.program), scenario.folder)
-    loop = scenario.loop
-    if loop.start_from is not None:
+    if scenario.loop.start_from is not None:
         built = replace(built, program=_started(built.program, scenario))
+    return built
+
+
+def _blinded(scenario: Scenario, built: BuiltController) -> BuiltController:
+    """A controller that is blind from where its loop says so on, if it does. What it counts begins here."""
+    loop = scenario.loop
     if loop.blind_at_s is None and loop.blind_at_episode is None:
         return built
     tick = math.ceil((loop.blind_at_s or 0.0) / loop.period_s - 1e-9)
@@ -126,7 +136,7 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
     try:
         return replace(built, encoder=Blindfold(built.encoder, ports, names, tick, loop.blind_at_episode or 0))
     except ScenarioError as error:
-        raise ScenarioError(f"{where}: {error}") from None
+        raise ScenarioError(f"{scenario.where}: controllers.{scenario.controller}: {error}") from None
 
 
 def network_seed(scenario: Scenario) -> int:
@@ -180,8 +190,9 @@ def checked(scenario: Scenario, plant: Any) -> BuiltController:
     plant : Plant
         The scenario's plant, as `make_plant` makes it.
     """
-    control = make_control(scenario, check_plant(scenario, plant))
+    control = _seeing(scenario, check_plant(scenario, plant))
     check_control(scenario, plant, control)
+    control = _blinded(scenario, control)  # only now: it counts what it is shown
     _check_loss(scenario, plant.plant_spec)
     return replace(control, notes=(*control.notes, *_notes(scenario, plant.plant_spec)))
 

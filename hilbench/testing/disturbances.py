@@ -101,6 +101,7 @@ class DisturbanceContract(Contract):
         event_sensors=(EYE,),
         cameras=("front",),
         lit=True,
+        goal=True,
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

@@ -24,7 +24,8 @@ CARRIED = {
     "lidar_nav": {
         "lidar": {"kind": "lidar", **POSE},
         "skirt": {"kind": "proximity", "radius_m": 0.18, "normalised": True, **POSE},
-    }
+    },
+    "watermaze": {"places": {"kind": "place_cells", "gate": "searching"}},
 }
 """Sensors without which some controllers do not fit."""
 PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}
@@ -61,7 +62,7 @@ class TestControllers(ControllerContract):
         ]
 
     def test_refusals_begin_with_whose_they_are(self, part):
-        begins = "encoders." if part.name == "network" else f"controller {part.name!r} needs"
+        begins = ("encoders.", "decoders.") if part.name == "network" else f"controller {part.name!r} needs"
         for name, settings in self._tried():
             said = refusal(name, self._build, part, spec_of(name, settings), errors=ScenarioError)
             assert said is None or (said.startswith(begins) and part.name != "random")

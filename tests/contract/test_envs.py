@@ -27,6 +27,9 @@ PLANTS = sorted(name for name, plugin in FOUND.items() if not plugin.foreign)
 NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""
 
+RARE = {"searching", "on_platform", "cue_left", "cue_right"}
+"""Observations that change later than a short rollout ends, or with what random actions do not reach."""
+
 
 class TestPlants(PlantContract):
     """Every plant that is found."""
@@ -107,7 +110,8 @@ def test_info_has_the_same_float_entries_always_each_with_a_unit(plant):
 
 
 def test_no_observation_entry_is_constant(plant):
-    assert np.ptp([row[0] for row in rollout(plant)], axis=0).min() > 0
+    moved = np.ptp([row[0] for row in rollout(plant)], axis=0) > 0
+    assert {name for name, moves in zip(plant.plant_spec.obs_names, moved, strict=True) if not moves} <= RARE
 
 
 def test_sheet_and_metadata_agree_with_the_spaces(plant):

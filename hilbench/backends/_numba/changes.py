@@ -29,6 +29,13 @@ def kept_softly(w, dw, low, high, softness):
 
 
 @inner
+def kept_in_proportion(w, dw, low, high, softness):
+    """As `kept_softly` with softness 1, where a power is its base: so loops over synapses vectorise."""
+    up, down = max(high - w, 0.0) / (high - low), max(w - low, 0.0) / (high - low)
+    return _bounded(w + (max(dw, 0.0) * up + min(dw, 0.0) * down), low, high)
+
+
+@inner
 def moved(w, dw, bounds):
     """A weight or threshold after a change, within its bounds of either kind.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numba import cfunc
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from hilbench.backends._numba.changes import HIGH, LOW, SOFTNESS, kept, kept_softly, moved, named
+from hilbench.backends._numba.changes import HIGH, LOW, SOFTNESS, kept, kept_in_proportion, kept_softly, moved, named
 from hilbench.backends._numba.plans import Plan
 from hilbench.backends._numba.pointers import f32, f64, i32, i64, inner, u8
 from hilbench.backends._numba.table import Address, Argument
@@ -117,7 +117,7 @@ def _weight_kernel(rule):
 def _every_step(rule, take_x, take_y):
     """The compiled changes of a rule that moves all weights in every step. Counts those with a drive."""
     n_traces = len(rule.synapse_traces)
-    hard, soft = _synapses(rule, take_x, take_y, kept), _synapses(rule, take_x, take_y, kept_softly)
+    hard, linear, soft = (_synapses(rule, take_x, take_y, keep) for keep in (kept, kept_in_proportion, kept_softly))
 
     @inner
     @named(rule, "change")
@@ -132,7 +132,9 @@ def _every_step(rule, take_x, take_y):
             f64(plan[Plan.SYNAPSE], (n_traces, n)),
         )
         limits, dense = (bounds[LOW], bounds[HIGH], bounds[SOFTNESS]), link[ProjectionRow.DENSE]
-        if bounds[SOFTNESS] > 0:
+        if bounds[SOFTNESS] == 1:
+            linear(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, learning, limits)
+        elif bounds[SOFTNESS] > 0:
             soft(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, learning, limits)
         else:
             hard(c, weights, e, starts, targets, dense, arrived, fired, x, y, drives, learning, limits)

@@ -39,6 +39,8 @@ class Traits(NamedTuple):
     """Names of its cameras, which may be turned on their mounts."""
     lit: bool = False
     """Whether it has a scene, whose light may change."""
+    goal: bool = False
+    """Whether it has a goal, whose place may change."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -62,6 +64,8 @@ class Loads:
     """What the light of the scene is multiplied by."""
     contrast: float = 1.0
     """What differences of luminance from the scene's grey are multiplied by."""
+    goal_turn_rad: float = 0.0
+    """How far the goal is turned about the middle of the plant's world, to the left."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:

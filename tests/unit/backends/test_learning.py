@@ -87,6 +87,23 @@ def test_soft_bounds_shrink_changes_and_hard_ones_cut_them(engine, softness):
         assert -1 < least < most < 3
 
 
+@pytest.mark.parametrize("softness", [0.4, 1.0])
+@pytest.mark.parametrize("reward", [30.0, -30.0])
+def test_soft_bounds_of_a_rule_that_moves_weights_in_every_step(engine, softness, reward):
+    """With d the distance from the bound ahead as a share of the span: d' = -a d^softness, a = rate r c / span."""
+    rule = RSTDP(
+        modulator="reward", form="mstdpet", a_minus=0.0, tau_c_s=0.05, w_min=-1.0, w_max=3.0, softness=softness,
+    )  # fmt: skip
+    net, w = pair(rule, 0.5), 0.5
+    engine.load(net, 400 * net.dt_us, Probes())
+    engine.step(Tick(events=events(net, [10], [15], 400), modulators=np.array([reward], np.float32)))
+    found = float(engine.snapshot()["weights/w"][0])
+    gathered = abs(reward) * exp(-5 / 20) * (1 - exp(-(400 - 15) / 50)) / 4
+    first = (3.0 - w) / 4 if reward > 0 else (w + 1.0) / 4
+    left = first * exp(-gathered) if softness == 1 else max(0.0, first**0.6 - 0.6 * gathered) ** (1 / 0.6)
+    assert found == pytest.approx(3.0 - 4 * left if reward > 0 else 4 * left - 1.0, abs=2e-3)
+
+
 def triplet_sum(rule, pre, post) -> float:
     """The paper's eqs. 3 and 4 spike by spike, with every trace summed from the times."""
 

@@ -444,14 +444,16 @@ def test_a_sensor_that_is_disturbed_from_the_start_may_tell_what_its_space_has_n
     assert hilbench.run(scenario, tmp_path / "run").status == "done"
 
 
-@pytest.mark.parametrize("controller", ["lif_lqr", "random"])
+@pytest.mark.parametrize(
+    ("controller", "loop"), [("lif_lqr", {}), ("random", {}), ("lif_lqr", {"loop.blind_at_episode": 1})]
+)
 def test_a_run_is_the_same_bit_for_bit_as_one_that_was_not_checked(
-    tmp_path: Path, controller: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, controller: str, loop: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hilbench.runs import run as running
     from hilbench.runs.build import make_control
 
-    scenario = hilbench.load("cartpole_ladder", {"loop.duration_s": 0.1, "loop.episodes": 2}, controller)
+    scenario = hilbench.load("cartpole_ladder", {"loop.duration_s": 0.1, "loop.episodes": 2} | loop, controller)
     hilbench.run(scenario, tmp_path / "checked")
     monkeypatch.setattr(running, "checked", lambda scenario, plant: make_control(scenario, plant.plant_spec))
     hilbench.run(scenario, tmp_path / "not")
