@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from hilbench.controllers._homing import check_homing
 from hilbench.controllers._ring import (
     N_RING,
-    NOISE,
     PREFERRED_RAD,
     REFRACTORY_S,
     REST,
@@ -49,13 +48,16 @@ NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
 DT_S = 0.001
 N_GYRO, FIRST_RAD_S, LAST_RAD_S = 40, -0.2, 1.2
 """Cells of the gyro, left and right in turn, and the turns at which the first and the last pair begin to fire."""
-LEAST_RAD_S = -0.3
+LEAST_RAD_S = -0.2
 """How far below that a cell is told of a turn at most."""
+N_CELLS = 32
+"""Cells of each population that sees the bump."""
+CELLS_RAD = 2 * np.pi * np.arange(N_CELLS) / N_CELLS
 RISEN = 0.5
 """The bump's size, usually 1, from which on it is there. Until then the sky's direction is where it rises."""
 SPEED_GAIN = 1.0
 """Current of a speed of 1 m/s. The bump of the speed's cells grows in proportion up to about 0.5."""
-FAR_M = 0.5
+FAR_M = 2.0
 """At this distance the way home weighs as much as the bump."""
 READ_S = 0.05
 """Time constant of readouts."""
@@ -64,7 +66,7 @@ READ_S = 0.05
 class RingHomingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of `ring_homing`."""
 
-    learning_rate: NotNegative = 5e-5
+    learning_rate: NotNegative = 1e-5
     """PES step size of `turning`, in current per (rad of the sky's angle x Hz x s); divided by the number of cells."""
     sky_pull: Positive = 0.2
     """Current that turns the bump back, per rad that it is ahead of the sky: 0.2 turns it by 1.7 rad/s."""
@@ -133,10 +135,8 @@ def _add_turning(net: Network, config: RingHomingConfig) -> None:
 
 def _add_cells(net: Network, name: str) -> None:
     """Cells that see the bump, each in its own direction."""
-    net.cuba_lif(
-        name, N_RING, tau_s=TAU_S, tau_syn_s=READ_S, v_leak=REST, refractory_s=REFRACTORY_S, threshold_noise=NOISE
-    )
-    from_ring(net, name, PREFERRED_RAD)
+    net.cuba_lif(name, N_CELLS, tau_s=TAU_S, tau_syn_s=READ_S, v_leak=REST, refractory_s=REFRACTORY_S)
+    from_ring(net, name, CELLS_RAD)
 
 
 def _add_place(net: Network) -> None:
@@ -146,8 +146,8 @@ def _add_place(net: Network) -> None:
     net.add("place", "i", 2, output=True, units=("m", "m"))
     for name, sign in (("fast", 1.0), ("slow", -1.0)):
         _add_cells(net, name)
-        net.connect("speed", name, np.full((N_RING, 1), sign * SPEED_GAIN))
-        net.connect(name, "place", sign / hz_per_m_s / N_RING * towards(PREFERRED_RAD).T)
+        net.connect("speed", name, np.full((N_CELLS, 1), sign * SPEED_GAIN))
+        net.connect(name, "place", sign / hz_per_m_s / N_CELLS * towards(CELLS_RAD).T)
 
 
 def _add_steering(net: Network, config: RingHomingConfig) -> None:
@@ -160,10 +160,10 @@ def _add_steering(net: Network, config: RingHomingConfig) -> None:
     net.readout("turn", 1, tau_s=READ_S, units=("rad/s",))
     for name, sign in (("port", 1.0), ("starboard", -1.0)):
         _add_cells(net, name)
-        turned = towards(PREFERRED_RAD + sign * np.pi / 2)
+        turned = towards(CELLS_RAD + sign * np.pi / 2)
         net.connect("place", name, -STEEP / FAR_M * turned)
-        weight = sign * config.turn_rad_s / (2 * STEEP * hz_per_a) / N_RING
-        net.connect(name, "turn", np.full((1, N_RING), weight))
+        weight = sign * config.turn_rad_s / (2 * STEEP * hz_per_a) / N_CELLS
+        net.connect(name, "turn", np.full((1, N_CELLS), weight))
 
 
 class _Senses(Encoder):

@@ -20,8 +20,8 @@ ODOMETRY = ("gyro", "odometer", "sky_cos", "sky_sin")
 ACTIONS = ("turn", "speed")
 TURN_RAD_S, SPEED_M_S = 2.0, 0.3
 """The largest turn rate, either way, and the largest speed."""
-REST_S, LOOK_S, LOOK_RAD_S = 1.0, 12.0, 1.2
-"""How long it rests, how long it then turns to and fro on the spot, and how fast it turns at most there."""
+REST_S, LOOK_S, TO_AND_FRO_S, LOOK_RAD_S = 1.0, 24.0, 12.0, 1.2
+"""How long it rests, how long it then looks around, how long it turns to one side and back, and how fast at most."""
 MEAN_M_S, STD_M_S, SLOWEST_M_S, PACE_S = 0.2, 0.05, 0.05, 5.0
 """The speed on the way out: its mean, its standard deviation, what it never falls below, and its time constant."""
 WINDING_RAD_S, BEND_S = 0.4, 1.5
@@ -41,8 +41,8 @@ class Homing(SteppedPlant):
     """A robot that was led away by a winding path, and is to go home by path integration.
 
     ## Description
-    An episode is a trip. The robot rests at home for 1 s and looks around for 12 s, as ants do before they leave: it
-    turns on the spot by 4.6 rad to one side and back, at 1.2 rad/s x sin(2 pi t / 12 s). Then it is driven out for
+    An episode is a trip. The robot rests at home for 1 s and looks around for 24 s, as ants do before they leave: it
+    turns on the spot by 4.6 rad to one side and back, twice, at 1.2 rad/s x sin(2 pi t / 12 s). Then it is driven out for
     `outbound_s`: the turn rate is an Ornstein-Uhlenbeck process of 0.4 rad/s and 1.5 s, the speed one of 0.2 +- 0.05
     m/s and 5 s, never below 0.05 m/s. Actions wait. From then on they drive it, and where it stands still it says:
     here is home. The trip ends there, and its error is the distance to home in % of the length of the way out.
@@ -107,7 +107,7 @@ class Homing(SteppedPlant):
         """The longest way back."""
         odometry_noise: Annotated[float, Meta(ge=0, le=1)] = 0.05
         """Standard deviation of the relative errors of gyro and odometer."""
-        sky_s: Annotated[float, Meta(ge=0, le=3600)] = 13.0
+        sky_s: Annotated[float, Meta(ge=0, le=3600)] = 25.0
         """How long the sky is seen."""
         sky_noise_rad: Annotated[float, Meta(ge=0, le=10)] = 0.05
         """Standard deviation of the heading that the sky shows, drawn anew at each physics step."""
@@ -182,8 +182,8 @@ class Homing(SteppedPlant):
         if self._index >= self._returns:
             return values[:]
         if self._index < self._leaves:
-            looked = max(0, self._index - self._looks) / (self._leaves - self._looks)
-            return [self._first_side * LOOK_RAD_S * sin(2 * pi * looked), 0.0]
+            looked_s = max(0, self._index - self._looks) * self.config.physics_step_s
+            return [self._first_side * LOOK_RAD_S * sin(2 * pi * looked_s / TO_AND_FRO_S), 0.0]
         turn_rad_s = min(max(self._winding.value, -TURN_RAD_S), TURN_RAD_S)
         return [turn_rad_s, min(max(MEAN_M_S + self._pace.value, SLOWEST_M_S), SPEED_M_S)]
 
