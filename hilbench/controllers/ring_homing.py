@@ -46,7 +46,7 @@ from hilbench.types import NO_EVENTS, BuiltController, Controller, Decoder, Enco
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
 DT_S = 0.001
-N_GYRO, FIRST_RAD_S, LAST_RAD_S = 40, -0.2, 1.2
+N_GYRO, FIRST_RAD_S, LAST_RAD_S = 40, -0.17, 1.2
 """Cells of the gyro, left and right in turn, and the turns at which the first and the last pair begin to fire."""
 LEAST_RAD_S = -0.2
 """How far below that a cell is told of a turn at most."""
@@ -66,7 +66,7 @@ READ_S = 0.05
 class RingHomingConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of `ring_homing`."""
 
-    learning_rate: NotNegative = 1e-5
+    learning_rate: NotNegative = 7e-6
     """PES step size of `turning`, in current per (rad of the sky's angle x Hz x s); divided by the number of cells."""
     sky_pull: Positive = 0.2
     """Current that turns the bump back, per rad that it is ahead of the sky: 0.2 turns it by 1.7 rad/s."""
@@ -125,7 +125,7 @@ def homing_network(config: RingHomingConfig, seed: int = 0) -> Network:
 def _add_turning(net: Network, config: RingHomingConfig) -> None:
     """Cells of the gyro, and the current that they learn to turn the bump with."""
     net.lif("turns", N_GYRO, tau_s=TAU_S, v_leak=0.9, refractory_s=REFRACTORY_S)
-    net.connect("gyro", "turns", 1.5 * np.eye(N_GYRO))
+    net.connect("gyro", "turns", 2.0 * np.eye(N_GYRO))
     net.add("turning", "li", 1, tau_s=READ_S)
     rule = PES(modulator="ahead_of_sky", learning_rate=config.learning_rate, pre_tau_s=0.2)
     net.connect("turns", "turning", np.zeros((1, N_GYRO)), rule=rule, name="turns_learnt")

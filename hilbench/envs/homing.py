@@ -151,7 +151,7 @@ class Homing(SteppedPlant):
                 "odometer_m_s": "m/s",
                 "disturbances": "1",
             },
-            error="home_error_percent",
+            error="distance_m",
             parameters={name: getattr(config, name) for name in names},
         )
 
