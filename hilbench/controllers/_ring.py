@@ -1,7 +1,7 @@
 """A ring attractor of LIF cells: a bump of activity that stays, and that a turn rate moves round.
 
-Two rings of cells, each cell with a preferred direction. A cell excites those near a direction that is 45 degrees to the
-left of its own (ring `left`) or to the right (ring `right`), and inhibits the rest. With both rings alike the two
+Two rings of cells, each cell with a preferred direction. A cell excites those near a direction that is 45 degrees to
+the left of its own (ring `left`) or to the right (ring `right`), and inhibits the rest. With both rings alike the two
 shifts cancel, and the bump stands. A current that lifts one ring and lowers the other moves it, at a rate that is
 proportional to the current: Xie, Hahnloser & Seung (2002), "Double-ring network model of the head-direction system",
 Physical Review E 66: 041902, after Zhang (1996), Journal of Neuroscience 16: 2112. Flies have such rings (Seelig &

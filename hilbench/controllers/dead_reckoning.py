@@ -1,4 +1,4 @@
-"""Dead reckoning: the heading is the integral of the gyro, the place that of the speed along it. The classical way home.
+"""Dead reckoning, the classical way home: the heading is the gyro's integral, the place that of the speed along it.
 
 While the sky is seen, the heading follows it with `sky_rate_per_s`. With `gain_rate` it also learns the gyro's gain
 from the heading's error then, which is the adaptive observer of a first-order system:

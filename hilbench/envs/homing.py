@@ -42,10 +42,10 @@ class Homing(SteppedPlant):
 
     ## Description
     An episode is a trip. The robot rests at home for 1 s and looks around for 24 s, as ants do before they leave: it
-    turns on the spot by 4.6 rad to one side and back, twice, at 1.2 rad/s x sin(2 pi t / 12 s). Then it is driven out for
-    `outbound_s`: the turn rate is an Ornstein-Uhlenbeck process of 0.4 rad/s and 1.5 s, the speed one of 0.2 +- 0.05
-    m/s and 5 s, never below 0.05 m/s. Actions wait. From then on they drive it, and where it stands still it says:
-    here is home. The trip ends there, and its error is the distance to home in % of the length of the way out.
+    turns on the spot by 4.6 rad to one side and back, twice, at 1.2 rad/s x sin(2 pi t / 12 s). Then it is driven out
+    for `outbound_s`: the turn rate is an Ornstein-Uhlenbeck process of 0.4 rad/s and 1.5 s, the speed one of
+    0.2 +- 0.05 m/s and 5 s, never below 0.05 m/s. Actions wait. From then on they drive it, and where it stands still
+    it says: here is home. The trip ends there, and its error is the distance to home in % of the length of the way out.
 
     It is kinematic: a point with a heading that turns and drives exactly as it is told, without mass, wheels or walls.
     What is hard is to know where home is, which nothing shows. A gyro gives the turn rate and an odometer the speed,
@@ -162,7 +162,7 @@ class Homing(SteppedPlant):
         self._ends = self._returns + round(self.config.return_s / step_s)
         self._hides = round(self.config.sky_s / step_s)
         self._draws = Rows(lambda n: random.standard_normal((n, 5)).tolist())
-        self._winding, self._pace, self._gyro_off, self._odometer_off = (
+        self._wanders = tuple(
             _Wandering(std, tau_s, step_s, float(random.standard_normal()))
             for std, tau_s in (
                 (WINDING_RAD_S, BEND_S),
@@ -171,6 +171,7 @@ class Homing(SteppedPlant):
                 (self.config.odometry_noise, SLIP_S),
             )
         )
+        self._winding, self._pace, self._gyro_off, self._odometer_off = self._wanders
         self._x_m = self._y_m = self._speed_m_s = self._turn_rad_s = self._path_m = 0.0
         self._heading_rad = float(random.uniform(-pi, pi))
         self._first_side = 1.0 if random.random() < 0.5 else -1.0
@@ -202,8 +203,8 @@ class Homing(SteppedPlant):
         self._speed_m_s, self._turn_rad_s = speed_m_s, turn_rad_s
         if self._index < self._returns:
             self._path_m += step_s * speed_m_s
-        for each, drawn in zip((self._winding, self._pace, self._gyro_off, self._odometer_off), self._drawn, strict=False):
-            each.step(drawn)
+        for wander, drawn in zip(self._wanders, self._drawn, strict=False):  # the last one is the sky's
+            wander.step(drawn)
         if self.render_mode is not None:
             self._trail.append((self._x_m, self._y_m, self._index >= self._returns))
 
@@ -237,7 +238,7 @@ class Homing(SteppedPlant):
         return [*self.sensed[5:], returning], -error_percent if ended else 0.0, ended, info
 
     def render(self) -> NDArray[np.uint8] | None:
-        """A picture (360, 480, 3) from above, of 4 cm a pixel, north up, home in its middle; None without a render mode.
+        """A picture (360, 480, 3) from above, 4 cm a pixel, north up, home in its middle; None without a render mode.
 
         The grid has squares of 1 m. The way out is blue, the way back orange, and home a green ring of 0.5 m.
         """

@@ -76,7 +76,7 @@ def test_a_current_turns_the_bump_at_the_rate_of_its_equation(current):
 
 
 def way(out_rad, speed, ahead=0.0):
-    """A network that is led 8 s in one direction, and then turned for 1.88 s, which is a quarter turn at 0.835 rad/s."""
+    """A network that is led 8 s in one direction and then turned for 1.88 s, a quarter turn at 0.835 rad/s."""
     n = 600
     rest, out = np.arange(n) < 50, (np.arange(n) >= 50) & (np.arange(n) < 450)
     turned = (np.arange(n) >= 450) & (np.arange(n) < 450 + 94)
@@ -97,7 +97,7 @@ def test_the_place_is_the_integral_of_speed_along_the_heading(out_rad, speed):
 
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_it_steers_to_the_side_where_home_is(side):
-    """Ahead of the sky by half a rad to the right: that turns it to the left, and home, behind it, is then on the left."""
+    """Where the bump is told to be ahead to the right, it turns to the left; home, behind it, is then on the left."""
     values = way(0.25 * math.pi, 0.2, ahead=-0.5 * side)
     cosine, sine = values["bump"][-1]
     assert math.atan2(sine, cosine) == pytest.approx(0.25 * math.pi + side * turn_rate(0.1) * 1.88, abs=0.15)
@@ -139,8 +139,6 @@ def test_the_sky_teaches_the_gyro_to_turn_the_bump_as_the_robot_turns(gain):
         heading, shown = trip(built, backend, dark, 9, learning=False, until_s=85.0)
     turned, followed = np.diff(heading[50::25]), np.diff(shown[50::25])
     assert followed @ turned / (turned @ turned) == pytest.approx(1.0, abs=0.08)
-    off = shown - heading
-    assert abs(off[-1] - off[50]) < 0.5
 
 
 def law(robot, **settings):
