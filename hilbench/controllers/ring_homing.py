@@ -11,8 +11,8 @@ and lowers the other, so that the difference of their bumps is speed along the h
 way from home, `place`. Two more populations steer: each sees the bump and the way home, turned by 90 degrees to either
 side, and fires the more the better both agree. The difference of their rates is the turn.
 
-Calibration of such a ring by landmarks: Kreiser et al. (2020), "Error estimation and correction in a spiking neural
-network for map formation in neuromorphic hardware", ICRA.
+Kreiser, Renner & Sandamirskaya (2019), "Error-driven learning for self-calibration in a neuromorphic path integration
+system", Workshop on Robust AI for Neurorobotics, calibrate the speed of such a ring on a chip where a loop closes.
 """
 
 from __future__ import annotations

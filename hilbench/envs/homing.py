@@ -27,11 +27,15 @@ MEAN_M_S, STD_M_S, SLOWEST_M_S, PACE_S = 0.2, 0.05, 0.05, 5.0
 WINDING_RAD_S, BEND_S = 0.4, 1.5
 """The turn rate on the way out: its standard deviation and its time constant."""
 SLIP_S = 1.0
-"""Time constant of the errors of gyro and odometer."""
+"""Time constant of the relative errors of gyro and odometer."""
+FLOOR_RAD_S, FLOOR_M_S = 0.1, 0.04
+"""The turn rate and the speed of which they have the same error all the time, white."""
 STANDS_M_S = 0.02
 """Below this commanded speed it stands, which says: here is home."""
 PIXEL_M, SIZE_PX = 0.04, (360, 480)
 """Of the picture: length of a pixel's side, and rows and columns."""
+EDGE_SHADE = 0.1
+"""How much darker its upper and lower edges are."""
 PAPER, GRID, OUT, BACK, HOME, BODY = (
     (244, 242, 236), (224, 221, 212), (122, 150, 190), (233, 120, 50), (60, 140, 80), (41, 107, 191),
 )  # fmt: skip
@@ -50,9 +54,9 @@ class Homing(SteppedPlant):
     It is kinematic: a point with a heading that turns and drives exactly as it is told, without mass, wheels or walls.
     What is hard is to know where home is, which nothing shows. A gyro gives the turn rate and an odometer the speed,
     means over the last physics step, each with a relative error that is an Ornstein-Uhlenbeck process of
-    `odometry_noise` and 1 s. The sky gives the heading like a compass, with white noise, for `sky_s` from the start on,
-    which is until it sets out; then clouds hide it. A heading that is off by a rad at the end of the way out leads
-    anywhere.
+    `odometry_noise` and 1 s, and with white noise of that share of 0.1 rad/s and of 0.04 m/s. The sky gives the heading
+    like a compass, with white noise, for `sky_s` from the start on, which is until it sets out; then clouds hide it. A
+    heading that is off by a rad at the end of the way out leads anywhere.
 
     The usual disturbance is a `sensor_fault` with a `gain` of the `gyro`. A gain of the `odometer` alone does no harm:
     the way out and the way back are wrong by the same factor, so home stays where it is.
@@ -66,7 +70,7 @@ class Homing(SteppedPlant):
     | 1 | speed, forwards; below 0.02 on the way back it says that it is home | m/s | 0 | 0.3 |
 
     ## Observation Space
-    `Box((5,), float32)`, as sensed: with what disturbances make of it.
+    `Box((4,), float32)`, as sensed: with what disturbances make of it.
 
     | Num | Observation | Unit | Bound |
     |---|---|---|---|
@@ -74,7 +78,6 @@ class Homing(SteppedPlant):
     | 1 | odometer, the speed | m/s | 100 |
     | 2 | sky_cos, the cosine of the heading; 0 under clouds | 1 | 2 |
     | 3 | sky_sin, its sine; 0 under clouds | 1 | 2 |
-    | 4 | returning, 1 once actions drive it | 1 | 1 |
 
     ## Rewards
     0 until the end, and there minus the error in %: an episode's return is minus its error.
@@ -117,13 +120,13 @@ class Homing(SteppedPlant):
     metadata: ClassVar[dict[str, Any]] = {
         "render_modes": ["rgb_array"],
         "render_fps": 1000,
-        "obs_names": (*ODOMETRY, "returning"),
-        "obs_units": ("rad/s", "m/s", "1", "1", "1"),
+        "obs_names": ODOMETRY,
+        "obs_units": ("rad/s", "m/s", "1", "1"),
         "action_names": ACTIONS,
         "action_units": ("rad/s", "m/s"),
     }
     traits = Traits(sensors=("x", "y", "heading", "speed", "turn_rate", *ODOMETRY), actuators=ACTIONS)
-    obs_high = (100.0, 100.0, 2.0, 2.0, 1.0)
+    obs_high = (100.0, 100.0, 2.0, 2.0)
 
     @property
     def own_spec(self) -> PlantSpec:
@@ -161,7 +164,7 @@ class Homing(SteppedPlant):
         self._returns = self._leaves + round(self.config.outbound_s / step_s)
         self._ends = self._returns + round(self.config.return_s / step_s)
         self._hides = round(self.config.sky_s / step_s)
-        self._draws = Rows(lambda n: random.standard_normal((n, 5)).tolist())
+        self._draws = Rows(lambda n: random.standard_normal((n, 7)).tolist())
         self._wanders = tuple(
             _Wandering(std, tau_s, step_s, float(random.standard_normal()))
             for std, tau_s in (
@@ -203,7 +206,7 @@ class Homing(SteppedPlant):
         self._speed_m_s, self._turn_rad_s = speed_m_s, turn_rad_s
         if self._index < self._returns:
             self._path_m += step_s * speed_m_s
-        for wander, drawn in zip(self._wanders, self._drawn, strict=False):  # the last one is the sky's
+        for wander, drawn in zip(self._wanders, self._drawn, strict=False):  # the last three are for `read`
             wander.step(drawn)
         if self.render_mode is not None:
             self._trail.append((self._x_m, self._y_m, self._index >= self._returns))
@@ -214,12 +217,13 @@ class Homing(SteppedPlant):
         if self._index < self._hides:
             seen_rad = self._heading_rad + self.config.sky_noise_rad * self._drawn[4]
             sky_cos, sky_sin = cos(seen_rad), sin(seen_rad)
-        gyro, odometer = turn_rad_s * (1 + self._gyro_off.value), speed_m_s * (1 + self._odometer_off.value)
+        noise = self.config.odometry_noise
+        gyro = turn_rad_s * (1 + self._gyro_off.value) + noise * FLOOR_RAD_S * self._drawn[5]
+        odometer = speed_m_s * (1 + self._odometer_off.value) + noise * FLOOR_M_S * self._drawn[6]
         own = (self._x_m, self._y_m, self._heading_rad, speed_m_s, turn_rad_s)
         return [*own, gyro, odometer, sky_cos, sky_sin]
 
     def show(self) -> Shown:
-        returning = float(self._index >= self._returns)
         distance_m = hypot(self._x_m, self._y_m)
         error_percent = 100 * distance_m / self._path_m if self._path_m else 0.0
         ended = self._home or self._index >= self._ends
@@ -228,14 +232,14 @@ class Homing(SteppedPlant):
             "home_error_percent": error_percent,
             "distance_m": distance_m,
             "path_m": self._path_m,
-            "returning": returning,
+            "returning": float(self._index >= self._returns),
             "home": float(self._home),
             "heading_rad": self._heading_rad,
             "gyro_rad_s": self.truth[5],
             "odometer_m_s": self.truth[6],
             "disturbances": float(len(self._schedule.active)),
         }
-        return [*self.sensed[5:], returning], -error_percent if ended else 0.0, ended, info
+        return self.sensed[5:], -error_percent if ended else 0.0, ended, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """A picture (360, 480, 3) from above, 4 cm a pixel, north up, home in its middle; None without a render mode.
@@ -245,6 +249,7 @@ class Homing(SteppedPlant):
         if self.render_mode is None or self._index < 0:
             return None
         image = np.full((*SIZE_PX, 3), PAPER, np.float32)
+        image *= 1 - EDGE_SHADE * np.linspace(-1, 1, SIZE_PX[0])[:, None, None] ** 2
         metre = round(1 / PIXEL_M)
         image[SIZE_PX[0] // 2 % metre :: metre] = image[:, SIZE_PX[1] // 2 % metre :: metre] = GRID
         draw(image, Mark((0.0, 0.0, 0.0), 0.5 / PIXEL_M, HOME, ring_px=2.0), _pixel(0.0, 0.0))
