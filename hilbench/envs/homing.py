@@ -253,10 +253,7 @@ class Homing(SteppedPlant):
         metre = round(1 / PIXEL_M)
         image[SIZE_PX[0] // 2 % metre :: metre] = image[:, SIZE_PX[1] // 2 % metre :: metre] = GRID
         draw(image, Mark((0.0, 0.0, 0.0), 0.5 / PIXEL_M, HOME, ring_px=2.0), _pixel(0.0, 0.0))
-        for x_m, y_m, back in self._trail:
-            column, row = map(round, _pixel(x_m, y_m))
-            if 0 <= row < SIZE_PX[0] and 0 <= column < SIZE_PX[1]:
-                image[row : row + 2, column : column + 2] = BACK if back else OUT
+        _draw_trail(image, self._trail)
         ahead = _pixel(self._x_m + 0.25 * cos(self._heading_rad), self._y_m + 0.25 * sin(self._heading_rad))
         draw(image, Mark((0.0, 0.0, 0.0), 6.0, BODY), _pixel(self._x_m, self._y_m))
         draw(image, Mark((0.0, 0.0, 0.0), 3.0, (250, 200, 60)), ahead)
@@ -275,6 +272,17 @@ class _Wandering:
         self.value = self._keep * self.value + self._kick * drawn
 
 
-def _pixel(x_m: float, y_m: float) -> tuple[float, float]:
-    """Column and row of a point."""
+def _pixel(x_m: Any, y_m: Any) -> tuple[Any, Any]:
+    """Column and row of a point, or of many."""
     return SIZE_PX[1] / 2 + x_m / PIXEL_M, SIZE_PX[0] / 2 - y_m / PIXEL_M
+
+
+def _draw_trail(image: NDArray[np.float32], trail: list[tuple[float, float, bool]]) -> None:
+    """Mark where the robot was, two pixels wide: x and y in m, and whether it was on its way back."""
+    x_m, y_m, back = np.array(trail).reshape(-1, 3).T
+    columns, rows = (np.rint(each).astype(int) for each in _pixel(x_m, y_m))
+    inside = (columns >= 0) & (columns < SIZE_PX[1] - 1) & (rows >= 0) & (rows < SIZE_PX[0] - 1)
+    for which, colour in ((back == 0, OUT), (back == 1, BACK)):
+        for right in (0, 1):
+            for down in (0, 1):
+                image[rows[inside & which] + down, columns[inside & which] + right] = colour
