@@ -3,7 +3,7 @@
 40 LIF cells of the gyro's rate drive a ring attractor (`_ring.py`) through a readout `turning`, which learns by PES
 from weights of 0. What teaches is the sky: while it is seen, it pulls the bump as a landmark does, and what is left of
 the angle between both tells how much too slow or too fast the bump turns. One sense teaches another: that is
-self-supervised. As a map of the turn rate it holds the gyro's gain, its zero and what is not linear in the ring.
+self-supervised. What it learns is a map of the turn rate: the gyro's gain, and what is not linear in cells and ring.
 
 Where the robot is, is held as in the bee's model of Stone et al. (2017), "An anatomically constrained model for path
 integration in the bee brain", Current Biology 27: 3069. Two populations see the bump; the odometer's speed lifts one
