@@ -56,7 +56,7 @@ CELLS_RAD = 2 * np.pi * np.arange(N_CELLS) / N_CELLS
 RISEN = 0.5
 """The bump's size, usually 1, from which on it is there. Until then the sky's direction is where it rises."""
 SPEED_GAIN = 1.0
-"""Current of a speed of 1 m/s. The bump of the speed's cells grows in proportion up to about 0.5."""
+"""Current of a speed of 1 m/s. Bumps grow in proportion to currents of up to about 0.5."""
 FAR_M = 2.0
 """At this distance the way home weighs as much as the bump."""
 READ_S = 0.05
@@ -167,10 +167,10 @@ def _add_steering(net: Network, config: RingHomingConfig) -> None:
 
 
 class _Senses(Encoder):
-    """How far each cell's turn is exceeded, the speed, the sky where the bump is to rise, and how far that is ahead.
+    """How far the turn is above each cell's own, the speed, the sky until a bump has risen, and how far that is ahead.
 
-    The bump that a reply shows lags behind the gyro by two readouts, a synapse and a tick. It is compared with the sky
-    of that time.
+    The bump that a reply shows is as old as two readouts, a synapse and two ticks make it. It is compared with the sky
+    of then.
     """
 
     size = N_GYRO + 4
@@ -186,9 +186,9 @@ class _Senses(Encoder):
 
     def encode(self, obs: NDArray, events: Events, values: NDArray) -> Events:
         seen, bump = obs[2:4], self._way.bump
-        self._sky = self._sky + self._share * (seen - self._sky) if self._sky.any() and seen.any() else seen.copy()
-        risen = hypot(*bump) > RISEN
-        self.ahead_rad = _angle(self._sky.tolist(), bump) if risen and seen.any() else 0.0
+        open_sky, risen = bool(seen.any()), hypot(*bump) > RISEN
+        self._sky = self._sky + self._share * (seen - self._sky) if open_sky and self._sky.any() else seen.copy()
+        self.ahead_rad = _angle(self._sky.tolist(), bump) if open_sky and risen else 0.0
         np.maximum(self._side * obs[0] - self._begins, LEAST_RAD_S, out=values[:N_GYRO])
         values[N_GYRO], values[-1] = obs[1], self.ahead_rad
         values[N_GYRO + 1 : -1] = 0.0 if risen else seen
