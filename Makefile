@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo test coverage lint cards docs docs-links bench bench-quick bench-link soak delay critical-delays realtime clean
+.PHONY: demo test coverage lint cards learnt docs docs-links bench bench-quick bench-link soak delay critical-delays realtime clean
 
 demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
@@ -26,6 +26,10 @@ lint: $(VENV)/tested
 # The tables of docs/scenarios/, from the scenarios and from the results that are kept there.
 cards: $(VENV)/installed
 	$(BIN)/python docs/scripts/cards.py
+
+# What each scenario's learner has learnt, for `hilbench enjoy`: scenarios/learnt/.
+learnt: $(VENV)/installed
+	$(BIN)/python docs/scripts/learnt.py
 
 # The pages and the Python names as a site: docs/_build/html/index.html. A link that leads nowhere is an error.
 docs: $(VENV)/documented

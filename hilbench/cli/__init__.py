@@ -41,6 +41,7 @@ COMMANDS = {
     "evaluate": "studies:evaluate",
     "report": "report:report",
     "render": "render:render",
+    "enjoy": "enjoy:enjoy",
     "events": "events:events",
     "schema": "schema:schema",
     "program": "program:program",

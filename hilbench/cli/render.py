@@ -65,7 +65,7 @@ def render(
     from hilbench.clips.write import check_kind
 
     check_kind(out)
-    width, height = _size(size)
+    width, height = size_of(size)
     for name, found in (("--fps", fps), ("--speed", speed)):
         if not 0 < found <= 1000:
             raise ScenarioError(f"{name}: found {found:g}; allowed: above 0, up to 1000")
@@ -107,7 +107,8 @@ def _run(
             complain(note)
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
+    """Width and height in pixels of a text as 480x360. Raises ScenarioError."""
     found = re.fullmatch(r"(\d+)x(\d+)", text)
     sides = tuple(map(int, found.groups())) if found else ()
     if len(sides) != 2 or not all(32 <= side <= LARGEST for side in sides):

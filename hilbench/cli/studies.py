@@ -43,6 +43,7 @@ def evaluate(
     /,
     *,
     out: Path | None = None,
+    quick: bool = False,
     workers: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     trust: bool = False,
@@ -59,6 +60,8 @@ def evaluate(
         a suite's file or name
     out
         folder for summary.json and the runs; runs/SUITE when absent
+    quick
+        the suite's quick form: fewer seeds and shorter runs, for a first look, in the folder runs/SUITE-quick
     workers
         runs on the virtual clock at a time; one per core when absent
     as_json
@@ -70,12 +73,13 @@ def evaluate(
     """
     from hilbench.errors import ScenarioError
     from hilbench.studies.evaluation import evaluate as evaluate_suite
-    from hilbench.studies.suite import load_suite, override
+    from hilbench.studies.suite import load_suite, override, quick_form
     from hilbench.types import to_builtins
 
     if workers is not None and workers < 1:
         raise ScenarioError(f"--workers: found {workers}, expected 1 or more")
-    found = override(load_suite(suite), overrides or {})
+    found = load_suite(suite)
+    found = override(quick_form(found) if quick else found, overrides or {})
     folder = out or Path("runs") / found.name
     with progress(found.name, quiet=as_json) as step:
         summary = evaluate_suite(found, folder, step, workers, trust=trust)

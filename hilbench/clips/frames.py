@@ -79,7 +79,7 @@ def frames(run: RunData, plant: Any, span: Span, look: Look, first_s: float) -> 
 
 
 def marks_of(run: RunData, span: Span) -> list[Marked]:
-    """The disturbances that act within the time shown.
+    """The disturbances that act within the time shown; of those that always act, the scored one alone.
 
     Parameters
     ----------
@@ -92,6 +92,9 @@ def marks_of(run: RunData, span: Span) -> list[Marked]:
         if span.episode < table.get("at_episode", 0) or (last is not None and span.episode >= last):
             continue
         at_s, until_s = table.get("at_s", 0.0), table.get("until_s")
+        always = not at_s and until_s is None and not table.get("at_episode", 0) and last is None
+        if always and name != run.meta.scenario.score.change:
+            continue
         until_s = float("inf") if until_s is None else until_s
         if at_s <= span.to_s and until_s > span.from_s:
             found.append(Marked(max(at_s, span.from_s), until_s, words.disturbance(name, table)))

@@ -26,7 +26,7 @@ Rows = tuple[tuple[float, ...], ...]
 
 
 class FeedbackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Gains of the feedback. The arm's are its plant's."""
+    """Gains of the feedback. The arms' and the quadrotor's are their plants'."""
 
     kp: NotNegative = 0.6
     """Of the beam's PD, in N m/rad."""
@@ -101,8 +101,12 @@ def feedback_of(config: FeedbackConfig, plant: PlantSpec, controller: str) -> Fe
         return _beam(config, plant)
     if "thetadd_ref" in names:
         return _cart_pole(config, plant, controller)
+    if "q_ref_7" in names:
+        return _arm7(plant, controller)
     if "q_ref_1" in names:
         return _arm(plant, controller)
+    if "tilt_x" in names:
+        return _quad(plant, controller)
     raise ScenarioError(f"controller {controller!r} needs a plant with a reference that it knows; this one states none")
 
 
@@ -116,6 +120,13 @@ def rows_of(plant: PlantSpec, *rows: dict[str, float]) -> Rows:
         By the observation's name.
     """
     return tuple(tuple(row.get(name, 0.0) for name in plant.obs_names) for row in rows)
+
+
+def _need_inner_loop(plant: PlantSpec, what: str, controller: str) -> None:
+    """Raise ScenarioError for a plant that does not apply feedback itself."""
+    if not plant.parameters["inner_loop"]:
+        text = f"needs {what} with its inner loop; set plant.inner_loop = true"
+        raise ScenarioError(f"controller {controller!r} {text}")
 
 
 def _beam(config: FeedbackConfig, plant: PlantSpec) -> Feedback:
@@ -151,10 +162,29 @@ def _cart_pole(config: FeedbackConfig, plant: PlantSpec, controller: str) -> Fee
     )
 
 
+def _arm7(plant: PlantSpec, controller: str) -> Feedback:
+    p, numbers = plant.parameters, range(1, 8)
+    _need_inner_loop(plant, "an arm", controller)
+    rows = [
+        {f"q_{n}": -p[f"kp_{n}"], f"qd_{n}": -p[f"kd_{n}"], f"q_ref_{n}": p[f"kp_{n}"], f"qd_ref_{n}": p[f"kd_{n}"]}
+        for n in numbers
+    ]
+    # Seven sines are seldom at their ends at once: their norm stays below 1.9 swings.
+    swings = [1.9 * p[f"swing_{n}_rad"] for n in numbers]
+    return Feedback(
+        feedback=rows_of(plant, *rows),
+        feedforward=rows_of(plant, *({},) * 7),
+        inside=True,
+        limit=plant.action_high,
+        state=(*(f"q_{n}" for n in numbers), *(f"qd_{n}" for n in numbers)),
+        scale=(*swings, *(1.3 * swing for swing in swings)),
+        centre=(*(p[f"centre_{n}_rad"] for n in numbers), *(0.0,) * 7),
+    )
+
+
 def _arm(plant: PlantSpec, controller: str) -> Feedback:
     arm = arm_model(plant, controller)
-    if not arm.inner_loop:
-        raise ScenarioError(f"controller {controller!r} needs an arm with its inner loop; set plant.inner_loop = true")
+    _need_inner_loop(plant, "an arm", controller)
     rows = [
         {f"q_{n}": -kp, f"qd_{n}": -kd, f"q_ref_{n}": kp, f"qd_ref_{n}": kd}
         for n, kp, kd in ((1, arm.kp_1, arm.kd_1), (2, arm.kp_2, arm.kd_2))
@@ -167,4 +197,26 @@ def _arm(plant: PlantSpec, controller: str) -> Feedback:
         state=("q_1", "q_2", "qd_1", "qd_2"),
         scale=(1.0, 1.0, 2.0, 2.5),
         centre=(plant.parameters["q_centre_1_rad"], plant.parameters["q_centre_2_rad"], 0.0, 0.0),
+    )
+
+
+def _quad(plant: PlantSpec, controller: str) -> Feedback:
+    p = plant.parameters
+    _need_inner_loop(plant, "a quadrotor", controller)
+    pulls = [
+        {axis: -k, f"{axis}_ref": k, f"v{axis}": -d, f"v{axis}_ref": d}
+        for axis, k, d in ((axis, p["position_per_s2"], p["velocity_per_s"]) for axis in "xyz")
+    ]
+    turns = [
+        {f"tilt_{axis}": -p[f"tilt_{axis}_per_s2"], rate: -p[f"spin_{axis}_per_s"]}
+        for axis, rate in zip("xyz", ("roll_rate", "pitch_rate", "yaw_rate"), strict=True)
+    ]
+    return Feedback(
+        feedback=rows_of(plant, *pulls, *turns),
+        feedforward=rows_of(plant, *({},) * 6),
+        inside=True,
+        limit=plant.action_high,
+        state=("x", "y", "z"),
+        scale=(0.6, 0.6, 0.4),
+        centre=(0.0, 0.0, p["height_m"]),
     )

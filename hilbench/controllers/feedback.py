@@ -1,4 +1,4 @@
-"""Feedback about a known reference, without learning: PD on the beam and the arm, LQR on the cart-pole.
+"""Feedback about a known reference, without learning: PD on the beam, the arms and the quadrotor, LQR on the cart-pole.
 
 With `knows_change` the law is told what no controller on a robot knows: the plant's info of its change, by which it
 corrects what it commands. It is then the oracle that learners are compared with.
@@ -22,6 +22,11 @@ from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, 
 CHANGES = {
     "beam": (("payload_kg", "kg"), ("motor_gain", "1"), ("field_nm", "N m")),
     "cart": (("friction_n_s_m", "N s/m"), ("theta_bias_rad", "rad"), ("field_n", "N")),
+    "quad": (
+        *((f"lost_{axis}_m_s2", "m/s^2") for axis in ("x", "y", "z")),
+        *((f"lost_{axis}_rad_s2", "rad/s^2") for axis in ("roll", "pitch", "yaw")),
+    ),
+    "arm": tuple((f"load_{n}_nm", "N m") for n in range(1, 8)),
 }
 """By plant, the info keys that say what has changed."""
 
@@ -54,7 +59,8 @@ class FeedbackLaw(Law):
 
     def reset(self, seed: int) -> None:
         self._terms, self._limit = Terms(self.config.feedback), np.array(self.config.feedback.limit)
-        self._told = {"": None, "beam": self._beam, "cart": self._cart}[self.config.told]
+        special = {"": None, "beam": self._beam, "cart": self._cart}
+        self._told = special.get(self.config.told, self._added)
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
         command = self._terms.command(values) if self._told is None else self._told(values, modulators)
@@ -75,6 +81,10 @@ class FeedbackLaw(Law):
         values[columns["theta"]] -= bias_rad
         return self._terms.command(values) + friction * values[columns["xd"]] - field_n
 
+    def _added(self, values: NDArray, modulators: NDArray) -> NDArray:
+        """What the plant's info says to be missing: of the quadrotor's thrust, or to carry the arm's load."""
+        return self._terms.command(values) + modulators
+
 
 class FeedbackController(Controller):
     """Feedback and feed-forward about the reference, without learning: the floor; with knows_change, the oracle."""
@@ -88,7 +98,7 @@ class FeedbackController(Controller):
         if not config.knows_change:
             law: Any = FeedbackLawConfig(feedback=feedback)
             return around(law_program("feedback", law, plant), plant, period_us)
-        told = "beam" if "motor_gain" in plant.info_units else "cart" if "theta_bias_rad" in plant.info_units else ""
+        told = next((name for name, keys in CHANGES.items() if all(key in plant.info_units for key, _ in keys)), "")
         if not told:
             raise ScenarioError("controller 'feedback' needs a plant whose info states its changes for knows_change")
         law = FeedbackLawConfig(

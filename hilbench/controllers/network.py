@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -13,7 +11,6 @@ from hilbench.coders import port_decoders, port_encoders
 from hilbench.controllers._signals import Signal, modulate
 from hilbench.errors import NetworkError, PluginError, ScenarioError, allowed_hint
 from hilbench.nal import Network
-from hilbench.nal.model.learnt import learnt, read_learnt
 from hilbench.nal.model.plastic import with_rules
 from hilbench.nal.model.rule import Rule
 from hilbench.nal.nir import read_with_notes
@@ -47,8 +44,6 @@ class NetworkConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     With `synapses` = "all" weights of 0 are synapses that may learn, too."""
     modulators: dict[str, Signal | list[Signal]] = {}
     """By modulator of the rules: where its values come from."""
-    weights: File | None = None
-    """Where to start from: the folder of a run with `loop.keep_weights`, or what it left there."""
 
 
 class NIRNetwork(Controller):
@@ -82,7 +77,7 @@ def around(
     notes : tuple of str
         A line each for whatever its user should know.
     """
-    network = _started(_learning(network, config), config)
+    network = _learning(network, config)
     _check_period(network, config, period_us)
     return BuiltController(
         network,
@@ -131,29 +126,6 @@ def _learning(network: Network, config: NetworkConfig) -> Network:
         return with_rules(network, rules, every) if rules else network
     except NetworkError as error:
         raise ScenarioError(str(error)) from None
-
-
-def _started(network: Network, config: NetworkConfig) -> Network:
-    """The network with the weights that an earlier run has learnt."""
-    if config.weights is None:
-        return network
-    try:
-        kept = read_learnt(Path(config.weights))
-        _check_used(kept, network)
-        return learnt(network, kept)
-    except NetworkError as error:
-        raise ScenarioError(f"weights: {config.weights}: {error}") from None
-
-
-def _check_used(kept: Iterable[str], network: Network) -> None:
-    """Raise NetworkError for weights or thresholds that nothing of the network would take."""
-    ruled = {f"weights/{p.name}" for p in network.projections.values() if p.rule}
-    ruled |= {f"thresholds/{p.name}" for p in network.populations.values() if p.rule}
-    for name in sorted({*kept} - ruled):
-        raise NetworkError(
-            f"{name!r} would not be used, for no rule stands there; allowed: the rules that learnt it, with"
-            " loop.learning = false where they are to learn no more"
-        )
 
 
 def _check_period(network: Network, config: NetworkConfig, period_us: int) -> None:

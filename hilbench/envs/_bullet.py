@@ -91,6 +91,10 @@ class BulletPlant(SteppedPlant):
             In rad or m; a free base is in `base`.
         """
 
+    def joint_states(self) -> Sequence[Sequence[Any]]:
+        """(position, speed, ...) of each of `traits.joints`, in rad or m: what fields act on."""
+        return self._joint_states()
+
     def marks(self) -> Sequence[_picture.Mark]:
         """What `render` draws over the picture."""
         return ()
@@ -125,6 +129,7 @@ class BulletPlant(SteppedPlant):
         fixed: bool = True,
         at_m: Sequence[float] = (0.0, 0.0, 0.0),
         facing: Sequence[float] = (0.0, 0.0, 0.0, 1.0),
+        world: World | None = None,
     ) -> int:
         """Load a body from a URDF file; returns its id. Only within `load`.
 
@@ -140,14 +145,16 @@ class BulletPlant(SteppedPlant):
             Where its base is.
         facing : (4,) float
             Its orientation, a quaternion (x, y, z, w).
+        world : World, optional
+            Where it is loaded, when that is not the plant's own world.
         """
-        path = URDF / name
+        path, world = URDF / name, world or self.world
         if values is None:
-            return self.world.load(path, fixed, at_m, facing)
+            return world.load(path, fixed, at_m, facing)
         with tempfile.TemporaryDirectory(prefix="hilbench-") as folder:
             filled = Path(folder) / path.name
             filled.write_text(Template(path.read_text("utf-8")).substitute(values), "utf-8")
-            return self.world.load(filled, fixed, at_m, facing)
+            return world.load(filled, fixed, at_m, facing)
 
     def begin(self, random: np.random.Generator) -> None:
         """Build the simulation anew: nothing else repeats bit for bit."""
@@ -179,7 +186,7 @@ class BulletPlant(SteppedPlant):
 
     def read(self) -> list[float]:
         """The true named state, by `read_joints`."""
-        self._joints = joints = self._joint_states()
+        self._joints = joints = self.joint_states()
         speeds = [joints[joint][1] for joint in self.driven]
         for force, before, after in zip(self.forces, self._speeds, speeds, strict=False):
             # Force times mean speed is exactly the kinetic energy that a step gives.

@@ -208,6 +208,26 @@ class World:
         """
         bullet.applyExternalForce(body, link, force_n, point_m, bullet.LINK_FRAME, physicsClientId=self.client)
 
+    def wrench(self, body: int, force_n: Sequence[float], torque_n_m: Sequence[float]) -> None:
+        """Push and turn a base through the next physics step, at its centre of mass.
+
+        Parameters
+        ----------
+        body : int
+        force_n, torque_n_m : (3,) float
+            In the base's own axes.
+        """
+        client, axes = self.client, bullet.LINK_FRAME
+        bullet.applyExternalForce(body, -1, force_n, (0.0, 0.0, 0.0), axes, physicsClientId=client)
+        bullet.applyExternalTorque(body, -1, torque_n_m, axes, physicsClientId=client)
+
+    def inverse_dynamics(self, body: int) -> Callable[[Sequence[float], Sequence[float], Sequence[float]], Any]:
+        """A call for the torques (n,) in N m that angles, rates and accelerations (n,) of all joints need.
+
+        They are those of the body's file: a mass that was set later does not count.
+        """
+        return partial(bullet.calculateInverseDynamics, body, physicsClientId=self.client)
+
     def set_damping(self, body: int, joint: int, damping: float) -> None:
         """Let a joint rub.
 

@@ -7,6 +7,7 @@ import math
 from copy import deepcopy
 from dataclasses import replace
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Any
 
 from hilbench import modules, plugins
@@ -15,6 +16,7 @@ from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioEr
 from hilbench.loop.agent import Agent
 from hilbench.loop.network_time import NetworkTimeLink
 from hilbench.nal import Network
+from hilbench.nal.model.learnt import check_used, learnt, read_learnt
 from hilbench.runs.control_check import check_built, check_control
 from hilbench.runs.given import with_given
 from hilbench.runs.plant_check import check_close, check_plant
@@ -102,8 +104,9 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
     """
     chosen = scenario.chosen
     kind, where = plugins.get("controllers", chosen.kind), f"{scenario.where}: controllers.{scenario.controller}"
+    seed = network_seed(scenario)
     try:
-        built = kind.build(chosen.config, plant_spec, scenario.period_us, scenario.loop.seed)
+        built = kind.build(chosen.config, plant_spec, scenario.period_us, seed)
     except (ScenarioError, NetworkError) as error:
         raise ScenarioError(f"{where}: {error}") from None
     except HilbenchError:
@@ -114,6 +117,8 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
     if scenario.modules:
         modules.allow(_named_by(built.program), scenario.folder)
     loop = scenario.loop
+    if loop.start_from is not None:
+        built = replace(built, program=_started(built.program, scenario))
     if loop.blind_at_s is None and loop.blind_at_episode is None:
         return built
     tick = math.ceil((loop.blind_at_s or 0.0) / loop.period_s - 1e-9)
@@ -122,6 +127,37 @@ def make_control(scenario: Scenario, plant_spec: PlantSpec) -> BuiltController:
         return replace(built, encoder=Blindfold(built.encoder, ports, names, tick, loop.blind_at_episode or 0))
     except ScenarioError as error:
         raise ScenarioError(f"{where}: {error}") from None
+
+
+def network_seed(scenario: Scenario) -> int:
+    """From which the controller is drawn: the run's seed, or that of the run whose weights it starts from.
+
+    Raises ScenarioError.
+    """
+    return scenario.loop.seed if scenario.loop.start_from is None else _learnt_before(scenario)[1]
+
+
+def _started(program: Program, scenario: Scenario) -> Network:
+    """The network with what an earlier run has learnt. Raises ScenarioError."""
+    if not isinstance(program, Network):
+        raise _refused(scenario, f"controller {scenario.controller!r} is no network; allowed: one that is")
+    kept, _ = _learnt_before(scenario)
+    try:
+        check_used(kept, program)
+        return learnt(program, kept)
+    except NetworkError as error:
+        raise _refused(scenario, error) from None
+
+
+def _learnt_before(scenario: Scenario) -> tuple[dict[str, Any], int]:
+    try:
+        return read_learnt(Path(str(scenario.loop.start_from)))
+    except NetworkError as error:
+        raise _refused(scenario, error) from None
+
+
+def _refused(scenario: Scenario, why: object) -> ScenarioError:
+    return ScenarioError(f"{scenario.where}: loop.start_from: {scenario.loop.start_from}: {why}")
 
 
 def _named_by(program: Program) -> set[str]:

@@ -29,7 +29,7 @@ from hilbench.record.histogram import counted
 from hilbench.record.meta import Histograms, LinkLosses, NotFinite, Ports, RealtimeRights, RunMeta
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
-from hilbench.runs.build import checked, close_plant, make_agent, make_plant
+from hilbench.runs.build import checked, close_plant, make_agent, make_plant, network_seed
 from hilbench.runs.given import with_given
 from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
@@ -205,7 +205,7 @@ def record_run(
     if outcome.status == "done":
         recorder.end_episode()
         if scenario.loop.keep_weights:
-            outcome = replace(outcome, notes=(*outcome.notes, *_kept(agent, recorder.folder)))
+            outcome = replace(outcome, notes=(*outcome.notes, *_kept(agent, recorder.folder, network_seed(scenario))))
         known = with_events and clock.realtime
         recorder.echo(echoes_ns(clock.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
@@ -226,10 +226,10 @@ def _not_finite(first: NotFinite) -> str:
     return f"warning: episode {first.episode}, tick {first.tick} ({first.t_s:.3f} s): {what}; the run went on with it"
 
 
-def _kept(agent: Agent, folder: Path) -> tuple[str, ...]:
+def _kept(agent: Agent, folder: Path, seed: int) -> tuple[str, ...]:
     """Leave what the network has learnt in the run's folder; a note where there is nothing to leave."""
     try:
-        names = write_learnt(folder, agent.link.snapshot())
+        names = write_learnt(folder, agent.link.snapshot(), seed)
     except (LinkError, NetworkError) as error:
         return (f"loop.keep_weights: nothing was kept: {error}",)
     return () if names else ("loop.keep_weights: nothing was kept: the controller learns no weights",)

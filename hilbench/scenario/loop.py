@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from hilbench.scenario.delays import ConstantDelay, GammaDelay, Seconds, TraceDelay
+from hilbench.settings import File
 from hilbench.types import Carry
 
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
@@ -31,6 +32,8 @@ class LoopConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether weights may change."""
     keep_weights: bool = False
     """Whether what the network has learnt by the end is left in the run's folder, for another run to start from."""
+    start_from: File | None = None
+    """What the network has learnt before: the folder of a run with `keep_weights`, or the file that it left there."""
     freeze_at_s: Seconds | None = None
     """From here on learning is off: a run with this set is the twin of one without."""
     freeze_at_episode: Annotated[int, Meta(ge=0)] | None = None

@@ -27,6 +27,15 @@ Names = Annotated[list[str], Meta(min_length=1)]
 Seeds = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
 
 
+class Quick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `hilbench evaluate SUITE --quick` takes instead, for a first look in minutes."""
+
+    seeds: Seeds | None = None
+    """The suite's own when absent."""
+    set: dict[str, Any] = {}
+    """Overrides for every cell, which win over all others: those of a grid over those of the suite."""
+
+
 class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every combination of these is a cell. What a grid leaves out comes from the suite, or else from the scenario."""
 
@@ -46,6 +55,8 @@ class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Overrides for every cell, as SECTION.FIELD; the grid's own win over the suite's."""
     axes: dict[str, Annotated[list[Any], Meta(min_length=1)]] | None = None
     """Overrides that are varied: every combination of their values is a cell."""
+    quick: Quick | None = None
+    """Its quick form."""
     scored: bool | None = None
     """Whether to run the twin, floor and oracle that scores need, where the scenario names them; true when absent."""
 
@@ -127,6 +138,19 @@ def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
                 )
     grids = tuple(msgspec.structs.replace(grid, set={**grid.set, **plain}) for grid in suite.grids)
     return msgspec.structs.replace(suite, grids=grids)
+
+
+def quick_form(suite: Suite) -> Suite:
+    """The suite with fewer seeds and shorter runs, as its `quick` says. Raises ScenarioError where it has none."""
+    if suite.quick is None:
+        raise ScenarioError(f"{suite.name}: --quick: the suite has no quick form; allowed: one with a table [quick]")
+    grids = []
+    for grid in suite.grids:
+        own = grid.quick or Quick()
+        fields = {**grid.set, **suite.quick.set, **own.set}
+        seeds = own.seeds or suite.quick.seeds or grid.seeds
+        grids.append(msgspec.structs.replace(grid, seeds=seeds, set=fields, quick=None))
+    return msgspec.structs.replace(suite, name=f"{suite.name}-quick", quick=None, grids=tuple(grids))
 
 
 def cells(suite: Suite, *, trust: bool = False) -> list[SuiteCell]:

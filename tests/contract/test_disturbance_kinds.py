@@ -8,6 +8,7 @@ from hilbench.testing import DisturbanceContract
 SETTINGS = {
     "payload": {"mass_kg": 1.5},
     "joint_friction": {"damping": 0.3},
+    "push": {"force": [0.5, -0.2], "either_way": True},
     "force_field": {"joint": "k", "amplitude": [0.15, 0.1], "wavelength": [1.0, 0.6]},
     "hose": {"joint": "j", "stiffness": 2.0, "friction": 0.5},
     "sensor_bias": {"bias": {"a": 0.25}},

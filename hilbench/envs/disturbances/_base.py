@@ -197,6 +197,21 @@ def spread(given: Any, names: Sequence[str], absent: float, where: str) -> tuple
     return given
 
 
+def require_joints(what: str, traits: Traits, where: str) -> None:
+    """Raise ScenarioError for a plant that names no joints.
+
+    Parameters
+    ----------
+    what : str
+        What needs them.
+    traits : Traits
+    where : str
+        The place in the scenario, for messages.
+    """
+    if not traits.joints:
+        raise ScenarioError(f"{where}: {what} needs a plant that names its joints; this one names none")
+
+
 def require_actuators(kind: str, traits: Traits, where: str) -> None:
     """Raise ScenarioError for a plant whose actions have no strength.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from hilbench import plugins
-from hilbench.envs.disturbances._base import Disturbance, Loads, NotNegative, Timing, Traits, spread
+from hilbench.envs.disturbances._base import Disturbance, Loads, NotNegative, Timing, Traits, require_joints, spread
 from hilbench.errors import HilbenchError, ScenarioError
 
 
@@ -35,10 +35,7 @@ class JointFriction(Disturbance):
         """N m s/rad on a hinge, N s/m on a slide: one for all joints, a list, or a table by joint name."""
 
     def fit(self, traits: Traits) -> None:
-        if not traits.joints:
-            raise ScenarioError(
-                f"{self.where}: joint_friction needs a plant that names its joints; this one names none"
-            )
+        require_joints("joint_friction", traits, self.where)
         self._damping = spread(self.config.damping, traits.joints, 0.0, f"{self.where}.damping")
 
     def load(self, loads: Loads) -> None:

@@ -1,4 +1,4 @@
-"""Forces on joints that depend on where they are and how fast they move: wind, cogging, hoses."""
+"""Forces on joints: steady ones, and such that depend on where joints are and how fast they move."""
 
 from __future__ import annotations
 
@@ -10,11 +10,47 @@ from typing import Annotated, Any
 import numpy as np
 from msgspec import Meta
 
-from hilbench.envs.disturbances._base import Disturbance, Finite, Loads, NotNegative, Timing, Traits
+from hilbench.envs.disturbances._base import (
+    Disturbance,
+    Finite,
+    Loads,
+    NotNegative,
+    Timing,
+    Traits,
+    require_joints,
+    spread,
+)
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.seeding import stream
 
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
+
+
+class Push(Disturbance):
+    """Pushes joints by constant forces: a steady wind, something that leans on them."""
+
+    class Config(Timing, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        force: Finite | tuple[Finite, ...] | dict[str, Finite]
+        """In N m on a hinge, N on a slide: one for all joints, a list, or a table by joint name."""
+        either_way: bool = False
+        """Whether each episode draws each force's sign."""
+
+    def fit(self, traits: Traits) -> None:
+        require_joints("push", traits, self.where)
+        self._given = spread(self.config.force, traits.joints, 0.0, f"{self.where}.force")
+        self._forces = self._given
+
+    def reset(self, seed: int) -> None:
+        if self.config.either_way:
+            signs = stream(seed, f"push.{self.where}").choice((-1.0, 1.0), len(self._given))
+            self._forces = tuple((signs * self._given).tolist())
+
+    def load(self, loads: Loads) -> None:
+        loads.fields.append(self._push)
+
+    def _push(self, joints: Sequence[Sequence[Any]], forces: list[float]) -> None:
+        for joint, force in enumerate(self._forces):
+            forces[joint] += self.level * force
 
 
 class FieldConfig(Timing, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,8 +67,7 @@ class _Field(Disturbance):
 
     def fit(self, traits: Traits) -> None:
         where, joint = self.where, self.config.joint
-        if not traits.joints:
-            raise ScenarioError(f"{where}: a field needs a plant that names its joints; this one names none")
+        require_joints("a field", traits, where)
         if joint not in traits.joints:
             raise ScenarioError(f"{where}.joint: found {joint!r}; {allowed_hint(joint, traits.joints)}")
         self._joint = traits.joints.index(joint)

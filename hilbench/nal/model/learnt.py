@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +20,8 @@ from hilbench.nal.model.rule import Rule, bounds
 
 LEARNT = "learnt.npz"
 """What a run with `loop.keep_weights` leaves in its folder."""
+SEED = "seed"
+"""In that file: from which the network was drawn."""
 
 
 def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
@@ -44,7 +46,7 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
     )
 
 
-def write_learnt(folder: Path, snapshot: Mapping[str, NDArray]) -> list[str]:
+def write_learnt(folder: Path, snapshot: Mapping[str, NDArray], seed: int) -> list[str]:
     """Write what a snapshot says of weights and thresholds into a folder; return their names, none where it has none.
 
     Raises OSError.
@@ -55,26 +57,50 @@ def write_learnt(folder: Path, snapshot: Mapping[str, NDArray]) -> list[str]:
         A run's folder.
     snapshot : mapping of str to NDArray
         A backend's, with `weights/NAME` and `thresholds/NAME` among its arrays.
+    seed : int
+        From which the network was drawn: what was learnt is of use to the same neurons alone.
     """
     found: dict[str, Any] = {
         name: array for name, array in snapshot.items() if name.startswith(("weights/", "thresholds/"))
     }
     if found:
         data = BytesIO()
-        np.savez_compressed(data, **found)
+        np.savez_compressed(data, **found, **{SEED: np.uint64(seed)})
         write_whole(folder / LEARNT, data.getvalue())
     return sorted(found)
 
 
-def read_learnt(path: Path) -> dict[str, NDArray]:
-    """What `write_learnt` wrote, from its file or the folder it is in. Raises NetworkError."""
+def read_learnt(path: Path) -> tuple[dict[str, NDArray], int]:
+    """What `write_learnt` wrote, from its file or the folder it is in: weights and thresholds, and the seed.
+
+    Raises NetworkError.
+    """
     file = path / LEARNT if path.is_dir() else path
     try:
         with np.load(BytesIO(regular(file).read_bytes()), allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+            arrays = {name: found[name] for name in found.files}
+        return arrays, int(arrays.pop(SEED))
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         needs = "the folder of a run with loop.keep_weights = true, or its learnt.npz"
         raise NetworkError(f"{file.name} is not readable ({error}); allowed: {needs}") from None
+
+
+def check_used(kept: Iterable[str], network: Network) -> None:
+    """Raise NetworkError for weights or thresholds that nothing of a network would take.
+
+    Parameters
+    ----------
+    kept : iterable of str
+        Their names, as `read_learnt` has them.
+    network : Network
+    """
+    ruled = {f"weights/{p.name}" for p in network.projections.values() if p.rule}
+    ruled |= {f"thresholds/{p.name}" for p in network.populations.values() if p.rule}
+    for name in sorted({*kept} - ruled):
+        raise NetworkError(
+            f"{name!r} would not be used, for no rule stands there; allowed: the rules that learnt it, with"
+            " loop.learning = false where they are to learn no more"
+        )
 
 
 def _with_weights(p: Projection, rule: Rule, snapshot: Mapping[str, NDArray]) -> Projection:

@@ -182,7 +182,7 @@ MISTAKES = [
     (["doctor", "--each-s", "0"], "--each-s: found 0.0, expected a time from 0.01 s"),
     (["doctor", "--jsn"], "did you mean '--json'"),
     (["list", "env"], "did you mean 'envs'"),
-    (["evaluate", "demmo"], "no such file, nor one of the shipped suites; allowed: arm_payload, "),
+    (["evaluate", "demmo"], "no such file, nor one of the shipped suites; allowed: arm"),
     (["evaluate"], "evaluate: found no SUITE; expected a suite's file or name; see --help"),
     (["schema"], "schema: found nothing; allowed: run, summary, simulation, scenario; see --help"),
     (["new", "plant"], "new: found no NAME; expected what to call it: the files are NAME.toml and NAME.py; see --help"),
@@ -215,7 +215,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 NEEDED = {
     "new": ("scenario, plant, controller", "NAME"), "check": ("SCENARIO|NETWORK.nir",), "run": ("SCENARIO",),
-    "replay": ("RUN",), "render": ("SCENARIO|RUN",), "tune": ("SCENARIO",), "evaluate": ("SUITE",),
+    "replay": ("RUN",), "render": ("SCENARIO|RUN",), "enjoy": ("SCENARIO",), "tune": ("SCENARIO",), "evaluate": ("SUITE",),
     "events": ("RUN",),
     "schema": ("run, summary, simulation, scenario",), "program": ("SCENARIO",), "import": ("NETWORK",),
     "simulate": ("NETWORK",), "device": ("install", "NAME"), "impair": ("--device",), "keys": ("new", "FOLDER"),

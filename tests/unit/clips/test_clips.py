@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from hilbench.cli import main
 from hilbench.clips.clip import draw
-from hilbench.clips.frames import Look
+from hilbench.clips.frames import Look, marks_of
 from hilbench.clips.panels import BLUE, RED, Axes, Marked, at_time, line_panel, raster_panel
 from hilbench.clips.span import Span, span_of
 from hilbench.clips.write import sheet
@@ -125,6 +126,14 @@ def test_a_clip_is_around_the_change_unless_it_is_told(folder):
         span_of(meta, 1)
     with pytest.raises(ScenarioError, match=r"found 0.5 and 0.2; allowed: 0 to 0.6, the earlier first"):
         span_of(meta, from_s=0.5, to_s=0.2)
+
+
+def test_what_acts_through_all_of_a_run_is_not_marked(folder):
+    run = read_run(folder)
+    noise = {"kind": "sensor_noise", "std": {"q_1": 0.1}}
+    scenario = structs.replace(run.meta.scenario, disturbances={"noise": noise, **run.meta.scenario.disturbances})
+    marks = marks_of(replace(run, meta=structs.replace(run.meta, scenario=scenario)), SPAN)
+    assert [mark.label for mark in marks] == ["load: mass 1.5 kg"]
 
 
 def test_a_failure_leaves_no_file(folder, tmp_path, monkeypatch):

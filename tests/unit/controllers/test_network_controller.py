@@ -15,7 +15,7 @@ from hilbench.controllers.network import NetworkConfig, NIRNetwork
 from hilbench.errors import ScenarioError
 from hilbench.nal import Network, save
 from hilbench.record.reader import read_run
-from hilbench.runs.build import check, make_plant
+from hilbench.runs.build import check, checked, make_plant, network_seed
 from hilbench.runs.replay import replay
 from hilbench.settings import to_config
 from hilbench.types import EVENT, EventSensor, PlantSpec, Port
@@ -96,16 +96,21 @@ def test_it_learns_by_the_stated_rule_and_the_next_run_starts_from_there(folder,
         learnt = kept["weights/out"]
     assert np.abs(learnt - weights("0")[0]).min() > 1e-4
     for number, where in (("2", tmp_path / "1"), ("3", tmp_path / "1" / "learnt.npz")):
-        run(folder / "cart.toml", tmp_path / number, overrides={"controller.weights": str(where), **frozen})
+        run(folder / "cart.toml", tmp_path / number, overrides={"loop.start_from": str(where), **frozen})
         np.testing.assert_allclose(weights(number)[0], learnt, rtol=1e-6)
         np.testing.assert_array_equal(weights(number)[-1], weights(number)[0])
 
 
 def test_weights_that_no_rule_would_take_are_refused(folder, tmp_path):
     run(folder / "cart.toml", tmp_path / "1")
-    without = {"controller.weights": str(tmp_path / "1"), "controller.rules": {}, "controller.modulators": {}}
-    with pytest.raises(ScenarioError, match=r"weights: .*: 'weights/out' would not be used, .* loop.learning = false"):
+    without = {"loop.start_from": str(tmp_path / "1"), "controller.rules": {}, "controller.modulators": {}}
+    with pytest.raises(ScenarioError, match=r"start_from: .*: 'weights/out' would not be used, .*learning = false"):
         check(load(folder / "cart.toml", without))
+
+
+def test_weights_that_are_not_there_are_one_line(folder):
+    with pytest.raises(ScenarioError, match=r"loop\.start_from: nowhere: learnt\.npz|nowhere is not readable"):
+        check(load(folder / "cart.toml", {"loop.start_from": "nowhere"}))
 
 
 def test_a_controller_that_learns_nothing_keeps_nothing_and_says_so(folder, tmp_path):
@@ -138,7 +143,6 @@ def test_a_controller_that_learns_nothing_keeps_nothing_and_says_so(folder, tmp_
         ("modulators", {}, "modulators.error: found 0 signals; allowed: 1, each with its source"),
         ("modulators", {"err": {"source": "reward"}}, "modulators.err: no rule of the network asks for it"),
         ("modulators", {"error": {"source": "obs:thata"}}, "modulators: source: found 'obs:thata'"),
-        ("weights", "nowhere", "weights: nowhere: "),
     ],
 )
 def test_what_does_not_fit_is_one_line(folder, field, value, words, capsys):
@@ -223,3 +227,23 @@ def test_a_modulator_of_two_values_takes_two_signals():
 def test_limits_that_leave_nothing_are_refused():
     with pytest.raises(ScenarioError, match=r"low, high: found 2, 1; allowed: the lower first"):
         modulate({"m": Signal(source="reward", low=2.0, high=1.0)}, [Port("m", 1)], PLANT)
+
+
+def test_what_was_learnt_goes_to_the_same_neurons_whatever_the_seed(tmp_path):
+    """A population of another seed has other neurons, to which the weights would mean nothing."""
+    short = {"loop.duration_s": 0.05, "controllers.pes.n_neurons": 20}
+    first = load("arm_payload", short | {"loop.seed": 3, "loop.keep_weights": True})
+    run(first, tmp_path / "1")
+    later = load("arm_payload", short | {"loop.seed": 4, "loop.start_from": str(tmp_path / "1")})
+    mine, theirs = (checked(each, make_plant(each)).program for each in (later, first))
+    one, other = (each.projections["encoders"] for each in (mine, theirs))
+    np.testing.assert_array_equal(one.weights.toarray(), other.weights.toarray())
+    np.testing.assert_array_equal(one.bias, other.bias)
+    assert np.abs(mine.projections["decoders"].weights.data).max() > 0
+    assert network_seed(later) == 3
+
+
+def test_weights_for_a_controller_without_a_network_are_refused(folder, tmp_path):
+    run(folder / "cart.toml", tmp_path / "1")
+    with pytest.raises(ScenarioError, match=r"start_from: .*: controller 'pid' is no network; allowed: one that"):
+        check(load("arm_payload", {"loop.start_from": str(tmp_path / "1")}, "pid"))

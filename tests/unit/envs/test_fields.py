@@ -8,7 +8,7 @@ import pytest
 from hilbench.envs.arm_payload import ArmPayload
 from hilbench.envs.cartpole_ladder import CartpoleLadder
 from hilbench.envs.disturbances import Loads, Traits
-from hilbench.envs.disturbances.fields import ForceField, Hose
+from hilbench.envs.disturbances.fields import ForceField, Hose, Push
 from hilbench.errors import ScenarioError
 
 TRAITS = Traits(sensors=("a",), joints=("j", "k"), actuators=("u",))
@@ -37,6 +37,14 @@ def test_a_seed_draws_its_phases_evenly():
     # A sine of an even phase has mean 0 and variance 1/2. Four standard errors.
     assert abs(np.mean(drawn)) < 4 * np.sqrt(0.5 / 200)
     assert np.var(drawn) == pytest.approx(0.5, rel=0.25)
+
+
+def test_a_push_is_the_same_everywhere():
+    push = Push(Push.Config(force={"k": -0.4}), TRAITS, "disturbances.x")
+    push.level = 0.5
+    loads = Loads.none(TRAITS)
+    push.load(loads)
+    assert loads.joint_forces([(9.0, 9.0), (3.0, -2.0)]) == [0.0, -0.2]
 
 
 @pytest.mark.parametrize(

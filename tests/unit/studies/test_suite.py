@@ -10,7 +10,8 @@ import pytest
 from hilbench.errors import ScenarioError
 from hilbench.scenario import files as scenarios
 from hilbench.scenario import resolved
-from hilbench.studies.suite import Suite, cells, command, load_suite, override
+from hilbench.scenario.files import load
+from hilbench.studies.suite import Suite, cells, command, load_suite, override, quick_form
 
 SMALL = {
     "name": "small",
@@ -31,6 +32,39 @@ def test_shipped_suites_have_only_valid_cells(name: str) -> None:
     shipped = cells(load_suite(name))
     assert shipped
     assert min(seed for cell in shipped for seed, _ in cell.by_seed) >= 10_000, "seeds below 10 000 are for tuning"
+
+
+@pytest.mark.parametrize("name", ["control", "navigation"])
+def test_a_track_has_one_cell_for_each_of_its_scenarios_and_a_quick_form(name: str) -> None:
+    whole, quick = load_suite(name), quick_form(load_suite(name))
+    assert quick.name == f"{name}-quick"
+    for cell, short in zip(cells(whole), cells(quick), strict=True):
+        assert (len(cell.by_seed), len(short.by_seed)) == (10, 1)
+        assert cell.scenario.controller == load(cell.source).controller
+        change, horizon = short.scenario.changes[0], short.scenario.score
+        if change.at_episode is None:
+            assert change.at_s + horizon.horizon_s < short.scenario.loop.duration_s < cell.scenario.loop.duration_s
+        else:
+            last = change.at_episode + horizon.horizon_episodes
+            assert last < short.scenario.loop.episodes < cell.scenario.loop.episodes
+
+
+def test_a_quick_form_wins_over_what_grids_set() -> None:
+    grids = [
+        {"label": "a", "set": {"loop.duration_s": 0.2}},
+        {"label": "b", "set": {"loop.period_s": 0.002}, "quick": {"seeds": [10009], "set": {"loop.duration_s": 0.03}}},
+    ]
+    quick = {"seeds": [10001], "set": {"loop.duration_s": 0.02, "loop.period_s": 0.001}}
+    suite = load_suite(SMALL | {"controllers": ["lqr"], "grids": grids, "quick": quick})
+    found = [(cell.scenario.loop.duration_s, cell.by_seed[0][0]) for cell in cells(quick_form(suite))]
+    assert found == [(0.02, 10001), (0.03, 10009)]
+    assert all(cell.scenario.loop.period_s == 0.001 for cell in cells(quick_form(suite)))
+    assert [cell.scenario.loop.duration_s for cell in cells(suite)] == [0.2, 0.05]
+
+
+def test_a_suite_without_a_quick_form_says_so() -> None:
+    with pytest.raises(ScenarioError, match=r"small: --quick: .* no quick form; allowed: one with a table"):
+        quick_form(load_suite(SMALL))
 
 
 def test_cells_are_every_combination_over_the_seeds() -> None:
