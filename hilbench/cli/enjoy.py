@@ -90,7 +90,7 @@ def _length_s(run: RunData) -> float:
 
 
 def how_it_went(run: RunData) -> str:
-    """How large the plant's error was or, of a task that ends, whether and when it succeeded.
+    """How large the plant's error was or, of a task that ends, whether and when it succeeded, or its return.
 
     Parameters
     ----------
@@ -99,14 +99,17 @@ def how_it_went(run: RunData) -> str:
     """
     import numpy as np
 
+    from hilbench.metrics.tracking import return_
     from hilbench.report import words
-    from hilbench.scenario.losses import OF_EPISODES
+    from hilbench.scenario.losses import OF_EPISODES, Return
 
     (rows,), meta = run.episodes, run.meta
     seconds, loss = _length_s(run), meta.scenario.score.loss
     if isinstance(loss, OF_EPISODES):
         succeeded = rows[f"info.{loss.key}"][-1] > 0
         return f"{loss.key if succeeded else f'not {loss.key}'} after {seconds:.1f} s"
+    if isinstance(loss, Return) and (found := return_(run)):
+        return f"return {found[''].value:.3g} after {seconds:.1f} s"
     error = meta.plant_spec.error
     size = float(np.sqrt(np.mean(np.square(rows[f"info.{error}"]))))
     unit = meta.plant_spec.info_units[error]

@@ -68,6 +68,15 @@ def test_a_task_that_ends_says_when(tmp_path):
     assert how_it_went(found) == f"{word} after {len(rows['seq']) * 0.02:.1f} s"
 
 
+def test_a_task_with_a_return_says_it(tmp_path):
+    assert run(learnt_scenario("homing", seed=3), tmp_path / "r").status == "done"
+    found = read_run(tmp_path / "r")
+    rows = found.episodes[0]
+    text = f"return {-rows['info.home_error_percent'][-1]:.3g} after {len(rows['seq']) * 0.02:.1f} s"
+    assert how_it_went(found) == text
+    assert rows["info.home_error_percent"][-1] < 15
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
