@@ -24,14 +24,15 @@ ROOT = Path(__file__).parents[2]
 STORE = ROOT / "scenarios" / "learnt"
 SEED = 100
 MOST_BYTES = 200_000
-SLOWLY: dict[str, dict[str, float]] = {
+SETTINGS: dict[str, dict[str, float]] = {
     "arm7": {"controllers.pes_feedback.gain_per_s": 0.5, "loop.duration_s": 70.0},
     "arm_payload": {"controllers.pes.learning_rate": 7e-4, "loop.duration_s": 80.0},
     "beam": {"controllers.pes_feedback.gain_per_s": 0.5, "loop.duration_s": 80.0},
     "cartpole_track": {"controllers.pes_feedback.gain_per_s": 0.5, "loop.duration_s": 72.0},
     "quad_hover": {"controllers.pes_feedback.gain_per_s": 0.5, "loop.duration_s": 75.0},
+    "watermaze": {"loop.episodes": 48},
 }
-"""What is set for the run."""
+"""What is set for the run. The pool's ends before the platform is moved back."""
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def main() -> None:
 def learnt_by(name: str) -> bytes:
     """The file that a run of a scenario leaves."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"loop.seed": SEED, "loop.keep_weights": True, **SLOWLY.get(name, {})}
+        settings = {"loop.seed": SEED, "loop.keep_weights": True, **SETTINGS.get(name, {})}
         outcome = run(load(name, settings), Path(folder) / "run")
         if outcome.fault:
             raise SystemExit(f"{name}: {outcome.fault}")

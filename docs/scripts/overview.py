@@ -33,6 +33,9 @@ LEARNS = {
     "lidar_pes": ("a reflex from a lidar, by PES", "a skirt with a signed side, and the gyro"),
     "pes": ("torques over the state, by PES", "signed error of the feedback"),
     "pes_feedback": ("forces over the state, by PES", "signed error of the feedback"),
+    "cue_rstdp": ("an arm for each cue, by R-STDP", "reward"),
+    "ring_homing": ("how fast a ring turns, by PES", "the sky: self-supervised"),
+    "td_ltp": ("where to swim, by TD-LTP", "reward"),
     "rstdp_steer": ("which way to turn, by R-STDP", "reward: the scent gets stronger"),
 }
 """By a controller's kind, what it learns and what teaches it."""
