@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 LOOK = Look(320, 240, fps=10, speed=1)
 FIRST = "arm_payload", {"loop.duration_s": 27.0, "record.spikes": ["neurons"]}
 """What moves in the README: a scenario, and what is set in it."""
-COLUMNS = 3
+COLUMNS = 4
+LATER = {"homing": 70.0}
+"""Where a scenario is shown at another instant of its episode, in s: on its way out."""
 
 
 def main() -> None:
@@ -53,7 +55,7 @@ def still(name: str, folder: Path) -> Image.Image:
     elif change is not None and change.at_episode is not None:
         settings["loop.episodes"] = change.at_episode + 1
     run(load(name, settings), folder / name)
-    draw(folder / name, folder / f"{name}.png", LOOK)
+    draw(folder / name, folder / f"{name}.png", LOOK, from_s=LATER.get(name))
     with Image.open(folder / f"{name}.png") as picture:
         return picture.convert("RGB")
 

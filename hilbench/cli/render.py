@@ -81,15 +81,16 @@ def render(
                 raise ScenarioError(f"{what}: holds an evaluation; give one of its runs, {what}/runs/NAME")
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run"
-            _run(what, folder, overrides or {}, controller, to_s, trust=trust)
+            _run(what, folder, overrides or {}, controller, to_s, episode, trust=trust)
         n = draw(folder, out, Look(width, height, fps, speed), episode, from_s, to_s, trust=trust)
     print(f"Wrote {out} ({n} frame{'' if n == 1 else 's'}, {out.stat().st_size / 1e6:.2f} MB)")
     return 0
 
 
 def _run(
-    name: str, folder: Path, overrides: dict[str, Any], controller: str | None, to_s: float | None, *, trust: bool
-) -> None:
+    name: str, folder: Path, overrides: dict[str, Any], controller: str | None, to_s: float | None,
+    episode: int | None, *, trust: bool,
+) -> None:  # fmt: skip
     """Run a scenario up to the clip's end, and leave its record in a folder."""
     from hilbench.clips.span import AFTER_S, BEFORE_S
     from hilbench.runs.run import run
@@ -101,6 +102,11 @@ def _run(
         if 0 < end_s < found.loop.duration_s:
             overrides = overrides | {"loop.duration_s": end_s}
             found = load(name, overrides, controller, trust=trust)
+    elif "loop.episodes" not in overrides:
+        change = next(iter(found.changes), None)
+        shown = episode if episode is not None else (change.at_episode or 0) if change else 0
+        if 0 <= shown < found.loop.episodes:
+            found = load(name, overrides | {"loop.episodes": shown + 1}, controller, trust=trust)
     outcome = run(found, folder)
     for note in (*outcome.notes, outcome.fault):
         if note:

@@ -12,6 +12,7 @@ from msgspec import structs
 from PIL import Image
 
 from hilbench.cli import main
+from hilbench.cli.render import _run
 from hilbench.clips.clip import draw
 from hilbench.clips.frames import Look, marks_of
 from hilbench.clips.panels import BLUE, RED, Axes, Marked, at_time, line_panel, raster_panel
@@ -134,6 +135,13 @@ def test_what_acts_through_all_of_a_run_is_not_marked(folder):
     scenario = structs.replace(run.meta.scenario, disturbances={"noise": noise, **run.meta.scenario.disturbances})
     marks = marks_of(replace(run, meta=structs.replace(run.meta, scenario=scenario)), SPAN)
     assert [mark.label for mark in marks] == ["load: mass 1.5 kg"]
+
+
+def test_of_a_scenario_with_episodes_those_after_the_shown_one_do_not_run(tmp_path):
+    short = {"loop.duration_s": 0.2, "controllers.told.knows_change": False}
+    for episode, n in ((1, 2), (None, 31)):
+        _run("gradient_seek", tmp_path / str(n), dict(short), "told", None, episode, trust=False)
+        assert read_run(tmp_path / str(n)).meta.n_episodes == n
 
 
 def test_a_failure_leaves_no_file(folder, tmp_path, monkeypatch):
