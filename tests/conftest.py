@@ -39,6 +39,22 @@ def children() -> dict[int, str]:
     return found
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What a failed test says of a path that is not UTF-8 must not end the workers, which send it as UTF-8."""
+    report = yield
+    text = str(report.longrepr or "")
+    if text != sendable(text):
+        report.longrepr = sendable(text)
+    report.sections = [(title, sendable(said)) for title, said in report.sections]
+    return report
+
+
+def sendable(text: str) -> str:
+    """The text with escapes for what UTF-8 does not have."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def heap_frozen():
     """What there is when a file begins is not searched for garbage again by every run in it: Torch alone is a lot."""

@@ -91,12 +91,14 @@ def test_firmware_is_built_there(folder: Path) -> None:
     assert (folder / "firmware" / "firmware.elf").is_file()
 
 
+@pytest.mark.timeout(240)
 def test_a_device_is_reached_and_what_pybullet_cannot_read_is_one_line(folder: Path, monkeypatch) -> None:
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr("tempfile.tempdir", None)
     net = Network(1e-3)
     net.lif("a", 2, tau_s=0.02)
-    with UnixLink(Config(), "numba", {}) as link:
+    # The device compiles its kernels where nothing has done so before.
+    with UnixLink(Config(start_timeout_s=200.0), "numba", {}) as link:
         assert link.load(net, 1000, Probes()).backend == "numba"
     plant = make_plant(load("cartpole_ladder"))
     with pytest.raises(ScenarioError) as error:
