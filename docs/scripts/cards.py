@@ -145,8 +145,8 @@ def _ladder(name: str) -> Iterator[str]:
         plant = make_plant(load(name, {"plant.pole_m": pole_m}))
         growths[pole_m] = ladder.growth_per_s(plant.plant_spec)
         plant.close()
-    yield f"{result_tables.origin(stored)} A pole has fallen where it did on one of {len(stored['seeds'])} seeds within"
-    yield f"{stored['duration_s']:g} s."
+    yield f"{result_tables.origin(stored)} A controller fails where the pole falls within"
+    yield f"{stored['duration_s']:g} s on at least one of {len(stored['seeds'])} seeds."
     yield ""
     yield from ladder.rungs(stored, growths)
 

@@ -40,6 +40,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="scenarios; every one with a change when absent")
     given = parser.parse_args()
     for name in given.names or scored():
+        if name not in scored():
+            parser.error(f"{name}: no scenario with a card and a change; allowed: {', '.join(scored())}")
         data = learnt_by(name)
         if len(data) > MOST_BYTES:
             raise SystemExit(f"{name}: {len(data)} bytes; allowed: {MOST_BYTES}")

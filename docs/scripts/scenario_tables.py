@@ -71,7 +71,7 @@ def score(scenario: Scenario, spec: Any) -> Iterator[str]:
     """
     score, loop = scenario.score, scenario.loop
     loss = type(score.loss).__name__.lower()
-    key = getattr(score.loss, "key", None) or spec.error
+    what = f"`{getattr(score.loss, 'key', None) or spec.error}`" if loss != "return" else "the reward"
     change = f"`{score.change}`: " + words.disturbance("", scenario.disturbances[score.change]).lstrip(": ")
     if score.window_episodes:
         spans = f"{score.before_episodes} before, {score.horizon_episodes} after, in windows of {score.window_episodes}"
@@ -80,7 +80,7 @@ def score(scenario: Scenario, spec: Any) -> Iterator[str]:
         spans = f"{score.before_s:g} s before, {score.horizon_s:g} s after, in windows of {score.window_s:g} s"
         when = f"at {scenario.changes[0].at_s:g} s of {loop.duration_s:g} s"
     rows = [
-        ("loss", f"{loss} of `{key}`, {better(score.loss)} is better"),
+        ("loss", f"{loss} of {what}, {better(score.loss)} is better"),
         ("change", f"{change}, {when}"),
         ("windows", spans),
         ("floor, told, untold", ", ".join(f"`{each or 'none'}`" for each in (score.floor, score.oracle, score.untold))),

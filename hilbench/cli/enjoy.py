@@ -106,8 +106,9 @@ def how_it_went(run: RunData) -> str:
     (rows,), meta = run.episodes, run.meta
     seconds, loss = _length_s(run), meta.scenario.score.loss
     if isinstance(loss, OF_EPISODES):
-        succeeded = rows[f"info.{loss.key}"][-1] > 0
-        return f"{loss.key if succeeded else f'not {loss.key}'} after {seconds:.1f} s"
+        reached = rows[f"info.{loss.key}"] > 0
+        when_s = float(rows["t_us"][np.argmax(reached)]) * 1e-6 if reached[-1] else seconds
+        return f"{loss.key if reached[-1] else f'not {loss.key}'} after {when_s:.1f} s"
     if isinstance(loss, Return) and (found := return_(run)):
         return f"return {found[''].value:.3g} after {seconds:.1f} s"
     error = meta.plant_spec.error

@@ -34,7 +34,7 @@ def render(
 ) -> int:
     """Draw a run: the robot with its events, error and spikes below it in step, every change marked.
 
-    A recorded run's plant moves again by the actions on record. A scenario is run first, and only as long as the clip.
+    A recorded run's plant moves again by the actions on record. A scenario is run first, up to the clip's end.
     By default a clip shows 10 s around the change.
 
     Parameters
@@ -71,6 +71,7 @@ def render(
             raise ScenarioError(f"{name}: found {found:g}; allowed: above 0, up to 1000")
     from hilbench.clips.clip import draw
     from hilbench.clips.frames import Look
+    from hilbench.clips.span import AFTER_S, BEFORE_S
 
     with ExitStack() as stack:
         folder = Path(what)
@@ -81,7 +82,9 @@ def render(
                 raise ScenarioError(f"{what}: holds an evaluation; give one of its runs, {what}/runs/NAME")
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "run"
-            _run(what, folder, overrides or {}, controller, to_s, episode, trust=trust)
+            last_s = to_s if to_s is not None or from_s is None else from_s + BEFORE_S + AFTER_S
+            fields = {key.replace("-", "_"): value for key, value in (overrides or {}).items()}
+            _run(what, folder, fields, controller, last_s, episode, trust=trust)
         n = draw(folder, out, Look(width, height, fps, speed), episode, from_s, to_s, trust=trust)
     print(f"Wrote {out} ({n} frame{'' if n == 1 else 's'}, {out.stat().st_size / 1e6:.2f} MB)")
     return 0
@@ -105,7 +108,9 @@ def _run(
     elif "loop.episodes" not in overrides:
         change = next(iter(found.changes), None)
         shown = episode if episode is not None else (change.at_episode or 0) if change else 0
-        if 0 <= shown < found.loop.episodes:
+        if not 0 <= shown < found.loop.episodes:
+            raise ScenarioError(f"--episode: found {shown}; allowed: 0 to {found.loop.episodes - 1}")
+        if shown + 1 < found.loop.episodes:
             found = load(name, overrides | {"loop.episodes": shown + 1}, controller, trust=trust)
     outcome = run(found, folder)
     for note in (*outcome.notes, outcome.fault):

@@ -33,7 +33,8 @@ def span_of(meta: RunMeta, episode: int | None = None, from_s: float | None = No
     """
     scenario = meta.scenario
     change = next(iter(scenario.changes), None)
-    number = episode if episode is not None else (change.at_episode or 0 if change else 0)
+    usual = min(change.at_episode or 0 if change else 0, meta.n_episodes - 1)  # a run may end before its change
+    number = usual if episode is None else episode
     if not 0 <= number < meta.n_episodes:
         raise ScenarioError(f"--episode: found {number}; allowed: 0 to {meta.n_episodes - 1}")
     at_s = min(change.at_s, scenario.loop.duration_s) if change and change.at_episode is None else BEFORE_S

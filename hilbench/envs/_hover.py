@@ -1,8 +1,8 @@
 """A quadrotor's inner loop and its rotors, in plain numbers. It must not know the engine, nor any task.
 
 The loop is the geometric tracking control of Lee, Leok & McClamroch (2010), "Geometric tracking control of a quadrotor
-UAV on SE(3)", IEEE CDC: 5420-5425, without the terms for the rate of the wanted attitude. Rotors stand at the corners
-of a square, and neighbours turn against each other.
+UAV on SE(3)", IEEE CDC: 5420-5425, without the gyroscopic term and those for the rate of the wanted attitude. Rotors
+stand at the corners of a square, and neighbours turn against each other.
 """
 
 from __future__ import annotations

@@ -45,9 +45,9 @@ class Arm7(BulletPlant):
     Seven links of 1.24 m and 14.5 kg in all stand on each other; their joints turn about z and y in turn, as in arms
     that work beside people. Each joint is to follow a sine, `q_ref = centre + swing sin(w t + phase)`, with a swing of
     0.3 or 0.4 rad and w drawn from 0.8 to 1.6 rad/s. With `inner_loop` the plant carries a PD controller and the
-    inverse dynamics of the nominal arm along the reference, evaluated at each physics step, and the action is a torque
-    on top of them; without, the action is the whole torque. The usual disturbances are a `payload` of 2 kg, a
-    `force_field` over a joint's angle, and an `actuator_gain`.
+    inverse dynamics of the nominal arm, at the sensed angles with the reference's rates and accelerations, evaluated at
+    each physics step, and the action is a torque on top of them; without, the action is the whole torque. The usual
+    disturbances are a `payload` of 2 kg and a `force_field` over a joint's angle.
 
     ## Action Space
     `Box((7,), float32)`: torques, held over a control period. The sum that acts is limited to the same range.
@@ -85,7 +85,7 @@ class Arm7(BulletPlant):
 
     `info` holds, at reset and every step: `t_s`; `tip_error_m`, true tip to target; `work_j`, the integral of
     |torque x joint speed|; `payload_kg`, what the tip carries beyond its own mass; `load_1_nm` to `load_7_nm`, the
-    torques that the payload needs along the reference, less those of fields at the true angles and rates;
+    torques that the payload needs at the true angles for the reference's rates and accelerations, less those of fields;
     `disturbances`, how many act.
 
     ## Version History

@@ -23,7 +23,7 @@ FRAME = Frame(
     drag_m=7.94e-12 / 3.16e-10,
     most_n=2.25 * 0.027 * GRAVITY_M_S2 / 4,
 )
-"""A Crazyflie 2.x, by Foerster (2015), "System Identification of the Crazyflie 2.0 Nano Quadrocopter", ETH Zurich."""
+"""A Crazyflie 2.x, as the model cf2x of gym-pybullet-drones has it (Panerati et al. 2021, IROS)."""
 LOOP = Loop(
     position_per_s2=4.0,
     velocity_per_s=3.0,
@@ -57,7 +57,7 @@ class QuadHover(BulletPlant):
     """A small quadrotor follows a path while a rotor gets weak, wind comes up or its battery sags.
 
     ## Description
-    A Crazyflie 2.x: 27 g, rotors at (+-28, +-28) mm, twice its weight and a quarter of thrust, motors with a lag of
+    A Crazyflie 2.x: 27 g, rotors at (+-28, +-28) mm, thrust for 2.25 times its weight, motors with a lag of
     20 ms, no drag. It is to follow sines of 0.4, 0.4 and 0.2 m about 1.5 m of height, at 0.9, 1.3 and 0.7 rad/s,
     with its nose along x. With `inner_loop` the plant carries the geometric tracking control of Lee, Leok &
     McClamroch (2010), evaluated at each physics step, and the action is added to the accelerations that it asks for;
@@ -112,8 +112,8 @@ class QuadHover(BulletPlant):
 
     `info` holds, at reset and every step: `t_s`; `position_error_m`, true position to reference; `tilt_rad`, between
     the body's z and the vertical; `thrust_n`, what all rotors gave last; `weakest_motor`, what is left of the weakest
-    one; `lost_*_m_s2` along the world's axes and `lost_*_rad_s2` about the body's, what weak motors and forces from
-    outside take from what was asked of the motors last; `disturbances`, how many act.
+    one by `actuator_gain`; `lost_*_m_s2` along the world's axes and `lost_*_rad_s2` about the body's, what such motors
+    and forces from outside take from what was asked of the motors last; `disturbances`, how many act.
 
     ## Version History
     * v0: first version.

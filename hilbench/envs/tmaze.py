@@ -114,6 +114,10 @@ class TMaze(SteppedPlant):
             low_s, high_s = getattr(self.config, name)
             if low_s > high_s:
                 raise ScenarioError(f"plant.{name}: found {low_s:g} and {high_s:g}; allowed: the shorter time first")
+        step_s = self.config.physics_step_s
+        for name in ("cue_s", "choose_s"):
+            if (found_s := getattr(self.config, name)) < step_s:
+                raise ScenarioError(f"plant.{name}: found {found_s:g}; allowed: a physics step, {step_s:g} s, or more")
 
     @property
     def own_spec(self) -> PlantSpec:
@@ -149,7 +153,8 @@ class TMaze(SteppedPlant):
     def move(self, forces: list[float]) -> None:
         step_s, (_, junction, over, _) = self.config.physics_step_s, self._ends
         if junction <= self._index < over:
-            self._x += step_s * min(max(forces[0], -SPEED_M_S), SPEED_M_S)
+            x = self._x + step_s * min(max(forces[0], -SPEED_M_S), SPEED_M_S)
+            self._x = min(max(x, -ARM_M), ARM_M)
         elif self._index >= over and self._chosen:  # carried to the end of the arm
             away_m = min(abs(self._x) + step_s * SPEED_M_S, ARM_M)
             self._x = self._chosen * away_m

@@ -131,13 +131,17 @@ def override(suite: Suite, overrides: Mapping[str, Any]) -> Suite:
     """
     plain = {key.replace("-", "_"): value for key, value in overrides.items()}
     for grid in suite.grids:
-        for key in _varied(_filled(grid, suite)):
-            if key in plain:
-                raise ScenarioError(
-                    f"{suite.name}: --{key}: the suite varies this itself; change it in the suite's file"
-                )
+        _refuse_varied(grid, suite, plain, "--")
     grids = tuple(msgspec.structs.replace(grid, set={**grid.set, **plain}) for grid in suite.grids)
     return msgspec.structs.replace(suite, grids=grids)
+
+
+def _refuse_varied(grid: Grid, suite: Suite, fields: Mapping[str, Any], where: str) -> None:
+    """Raise ScenarioError for a field that a grid varies."""
+    for key in _varied(_filled(grid, suite)):
+        if key in fields:
+            place = f"{where}{key}" if where == "--" else f"{where}: {key}"
+            raise ScenarioError(f"{suite.name}: {place}: the suite varies this itself; change it in the suite's file")
 
 
 def quick_form(suite: Suite) -> Suite:
@@ -147,7 +151,9 @@ def quick_form(suite: Suite) -> Suite:
     grids = []
     for grid in suite.grids:
         own = grid.quick or Quick()
-        fields = {**grid.set, **suite.quick.set, **own.set}
+        quick = {**suite.quick.set, **own.set}
+        _refuse_varied(grid, suite, quick, "quick.set")
+        fields = {**grid.set, **quick}
         seeds = own.seeds or suite.quick.seeds or grid.seeds
         grids.append(msgspec.structs.replace(grid, seeds=seeds, set=fields, quick=None))
     return msgspec.structs.replace(suite, name=f"{suite.name}-quick", quick=None, grids=tuple(grids))
@@ -254,6 +260,8 @@ def command(cell: SuiteCell, controller: str, more: Mapping[str, Any]) -> str:
     words = ["hilbench", "run", cell.source, "--controller", controller]
     words += ["--trust"] if cell.scenario.modules else []
     kept = {key: value for key, value in cell.overrides.items() if not key.startswith(tuple(f"{m}." for m in more))}
+    if controller != cell.scenario.controller:  # as `choose_controller` has it
+        kept = {key: value for key, value in kept.items() if key.replace("-", "_") != "loop.start_from"}
     for key, value in {**kept, "loop.seed": cell.by_seed[0][0], **more}.items():
         # `controller.X` stands for the chosen one's X, which another controller may not have.
         own = key.removeprefix("controller.")

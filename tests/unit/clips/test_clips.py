@@ -144,6 +144,19 @@ def test_of_a_scenario_with_episodes_those_after_the_shown_one_do_not_run(tmp_pa
         assert read_run(tmp_path / str(n)).meta.n_episodes == n
 
 
+def test_a_run_that_ends_before_its_change_shows_its_last_episode(tmp_path):
+    short = {"loop.episodes": 2, "loop.duration_s": 0.2}
+    run(load("gradient_seek", short, "told"), tmp_path / "r")
+    assert span_of(read_run(tmp_path / "r").meta).episode == 1
+
+
+def test_a_scenario_runs_as_long_as_the_clip_that_is_asked_for(tmp_path, capsys):
+    """The usual clip of the beam ends at 27 s."""
+    with pytest.raises(SystemExit) as end:
+        main(["render", "beam", "--controller", "pd", "--from-s", "28", "-o", str(tmp_path / "x.png")])
+    assert end.value.code == 0, capsys.readouterr().err
+
+
 def test_a_failure_leaves_no_file(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("hilbench.clips.frames._caption", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

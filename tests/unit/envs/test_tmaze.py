@@ -119,3 +119,16 @@ def test_the_picture_shows_cue_walker_and_reward():
     assert lit.tolist() == [233, 84, 32]
     assert last[110 - 11, 240 + round(info["cue"] * 420 * 0.4)].tolist() == [250, 200, 60]
     assert last[110 - 11, 240 - round(info["cue"] * 420 * 0.4)].tolist() == [246, 246, 242]  # the other is empty
+
+
+@pytest.mark.parametrize("field", ["cue_s", "choose_s"])
+def test_times_below_a_physics_step_are_refused(field):
+    with pytest.raises(ScenarioError, match=rf"plant\.{field}: found 0\.001; allowed: a physics step"):
+        TMaze(physics_step_s=0.02, control_period_s=0.02, **{field: 0.001})
+
+
+def test_the_walker_stays_in_its_arm():
+    with TMaze(physics_step_s=0.02, control_period_s=0.02, choose_s=5.0) as maze:
+        maze.reset(seed=0)
+        places = [maze.step([0.2])[0][0] for _ in range(260)]
+    assert max(places) == pytest.approx(0.4)

@@ -223,3 +223,16 @@ def test_a_scenario_that_is_nowhere_is_one_line_with_both_places(tmp_path, monke
 def test_a_suite_made_in_python_without_scenarios_or_seeds_is_refused(given, missing) -> None:
     with pytest.raises(ScenarioError, match=rf"^own\.{missing}: found nothing; expected a list"):
         cells(Suite(name="own", summary="", **given))
+
+
+def test_a_quick_form_may_not_set_what_the_suite_varies() -> None:
+    suite = load_suite(SMALL | {"axes": {"loop.duration_s": [0.1, 0.2]}, "quick": {"set": {"loop.duration_s": 0.05}}})
+    with pytest.raises(ScenarioError, match=r"small: quick\.set: loop\.duration_s: the suite varies this itself"):
+        quick_form(suite)
+
+
+def test_the_command_of_a_reference_starts_from_nothing() -> None:
+    given = {"name": "s", "summary": "", "scenarios": ["beam"], "seeds": [10000]}
+    (cell,) = cells(load_suite(given | {"set": {"loop.start_from": "x"}}))
+    assert "start-from" in command(cell, "pes_feedback", {})
+    assert "start-from" not in command(cell, "pd", {})
