@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hilbench.clips.frames import Look, frames
-from hilbench.clips.span import span_of
+from hilbench.clips.span import BEFORE_S, span_of
 from hilbench.clips.write import check_kind, write
 from hilbench.errors import ScenarioError
 from hilbench.record.reader import read_run
@@ -42,6 +42,9 @@ def draw(
         marked_s = next((change.at_s for change in run.meta.scenario.changes), span.from_s)
         last_s = span.to_s - run.meta.scenario.loop.period_s
         first_s = min(marked_s + 1.0, last_s) if from_s is None else from_s
+        if not span.from_s <= first_s < span.to_s:  # another time than that around the change
+            begin_s = first_s - min(BEFORE_S, first_s) if first_s >= 0 else first_s
+            span = span_of(run.meta, episode, begin_s, to_s)
     with drawn_plant(run, folder, trust=trust) as plant:
         n = write(frames(run, plant, span, look, first_s), out, look.fps)
     if not n:
