@@ -90,8 +90,8 @@ def written() -> str:
         "`controls`: whether learning off, inputs held and no change expose an integrator or a reflex"
         " ([metrics.md](../metrics.md)). `loihi1, modelled`: energy of a decision by the constants of that chip,"
         " whether or not the chip takes the network, which the card says. `fails from`: the shortest delay of"
-        " replies at which the learner fails. `realtime factor`: how many times as fast as real time a run was. An empty"
-        " field is not measured yet."
+        " replies at which the learner fails. `realtime factor`: how many times as fast as real time a run was."
+        " An empty field is not measured yet."
     )
     ladder = "[cartpole_ladder](cartpole_ladder.md) is not among them: it measures latency, and nothing changes in it."
     return "\n".join([HEAD, *table(HEADINGS, rows), "", legend, "", how, ladder]) + "\n"
