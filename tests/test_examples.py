@@ -98,6 +98,6 @@ def test_rstdp_learns_from_falls_and_its_twin_does_not_and_weights_are_handed_on
     assert twin.mean() < 20
     assert learner[:10].mean() < 50
     assert learner[-10:].mean() > 100
-    overrides = {"loop.seed": 20000, "loop.episodes": 10, "controller.weights": str(tmp_path / "learner")}
+    overrides = {"loop.seed": 20000, "loop.episodes": 10, "loop.start_from": str(tmp_path / "learner")}
     second = survived(tmp_path / "second", **overrides, **{"loop.learning": False})
     assert second.mean() > 100

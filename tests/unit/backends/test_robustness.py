@@ -223,6 +223,6 @@ def test_no_two_rules_share_the_name_of_a_function():
     assert all("<" not in name for mine in names for name in mine)
     made = [{name for name in mine if not name.startswith("_")} for mine in names]
     shared = {name for i, mine in enumerate(made) for other in made[:i] for name in mine & other}
-    bounded = {"kept", "kept_softly"}  # each is one function for all rules
+    bounded = {"kept", "kept_in_proportion", "kept_softly"}  # each is one function for all rules
     inherited = {base.__name__ for rule in compiled_rules() for base in rule.__mro__[1:]}
     assert {name.split(".")[0] for name in shared} <= inherited | bounded

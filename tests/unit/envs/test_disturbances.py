@@ -138,7 +138,7 @@ def test_a_removed_payload_leaves_the_nominal_mass():
     [
         (
             {"kind": "payload", "mass_kg": 1.0},
-            "disturbances.x: payload needs a plant with a tip link; it fits: arm_payload, beam",
+            "disturbances.x: payload needs a plant with a tip link; it fits: arm7, arm_payload, beam",
         ),
         (
             {"kind": "paylod"},

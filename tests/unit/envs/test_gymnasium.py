@@ -440,7 +440,7 @@ def test_a_disturbance_that_cannot_act_is_refused_with_the_reason() -> None:
     for kind, reason in (
         ({"kind": "actuator_gain", "factor": 0.5}, "this plant's are choices, without a strength"),
         ({"kind": "joint_friction", "damping": 0.5}, "this one names none"),
-        ({"kind": "payload", "mass_kg": 1.0}, "payload needs a plant with a tip link; it fits: arm_payload"),
+        ({"kind": "payload", "mass_kg": 1.0}, "payload needs a plant with a tip link; it fits: arm7, arm_payload"),
     ):
         with pytest.raises(ScenarioError, match=reason):
             Gymnasium(id="CartPole-v1", disturbances={"d": kind})
