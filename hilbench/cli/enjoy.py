@@ -26,7 +26,7 @@ def enjoy(
     seconds: float = 10.0,
     size: str = "480x360",
 ) -> int:
-    """Run a shipped scenario with what its learner has learnt before, draw it, and run the same network untaught.
+    """Run a shipped scenario with what its learner has learnt before, draw it, and run an untaught one beside it.
 
     The scenario's change acts from the start, and learning is off. `hilbench list` has the scenarios.
 
@@ -61,7 +61,7 @@ def enjoy(
         look = Look(width, height, fps=10, speed=max(1.0, length_s / seconds))
         n = draw(Path(folder) / "taught", clip, look, to_s=length_s)
         print(f"Wrote {clip} ({n} frame{'' if n == 1 else 's'}, {clip.stat().st_size / 1e6:.2f} MB)", flush=True)
-        print(f"The same network untaught: {how_it_went(_ran(_untaught(taught), Path(folder) / 'untaught'))}")
+        print(f"Untaught: {how_it_went(_ran(_untaught(taught), Path(folder) / 'untaught'))}")
     return 0
 
 

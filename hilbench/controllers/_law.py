@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from hilbench.coders.values import direct, whole
-from hilbench.types import BuiltController, LawProgram, Modulate, PlantSpec, Port, to_builtins
+from hilbench.errors import ScenarioError
+from hilbench.types import BuiltController, Events, LawProgram, Modulate, PlantSpec, Port, to_builtins
 
 
 def law_program(
@@ -53,3 +57,23 @@ def around(
     """
     encoder, decoder = whole(plant, period_us), direct(program.outputs, plant, period_us)
     return BuiltController(program, encoder, decoder, modulate, notes)
+
+
+def told(keys: Sequence[str], plant: PlantSpec) -> tuple[tuple[Port, ...], Modulate]:
+    """What no controller on a robot knows, from the plant's info: a port for each entry, and what writes them.
+
+    Raises ScenarioError for a plant whose info does not have one.
+
+    Parameters
+    ----------
+    keys : sequence of str
+    plant : PlantSpec
+    """
+    for key in keys:
+        if key not in plant.info_units:
+            raise ScenarioError(f"knows_change: this plant's info has no {key}")
+
+    def tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
+        modulators[:] = [info[key] for key in keys]
+
+    return tuple(Port(key, 1, units=(plant.info_units[key],)) for key in keys), tell

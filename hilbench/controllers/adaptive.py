@@ -12,7 +12,6 @@ at the tip changes of `a`, and takes off the fields' torques. It is then the ora
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import cos, sin
 from typing import Annotated, Any
 
@@ -21,12 +20,11 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.controllers._arm import ArmModel, State, arm_model, command_nm, state
-from hilbench.controllers._law import around, law_program
-from hilbench.errors import ScenarioError
-from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
+from hilbench.controllers._law import around, law_program, told
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
-TOLD = {"payload_kg": "kg", "field_1_nm": "N m", "field_2_nm": "N m"}
-"""The info keys that say what has changed, and their units."""
+TOLD = ("payload_kg", "field_1_nm", "field_2_nm")
+"""The info keys that say what has changed."""
 
 
 class AdaptiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,14 +128,5 @@ class Adaptive(Controller):
         )
         if not config.knows_change:
             return around(law_program("adaptive", law, plant, "torque"), plant, period_us)
-        for key in TOLD:
-            if key not in plant.info_units:
-                raise ScenarioError(f"knows_change: this plant's info has no {key}")
-        ports = tuple(Port(key, 1, units=(unit,)) for key, unit in TOLD.items())
-        program = law_program("adaptive", law, plant, "torque", modulators=ports)
-        return around(program, plant, period_us, _tell)
-
-
-def _tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-    for place, key in enumerate(TOLD):
-        modulators[place] = info[key]
+        ports, tell = told(TOLD, plant)
+        return around(law_program("adaptive", law, plant, "torque", modulators=ports), plant, period_us, tell)

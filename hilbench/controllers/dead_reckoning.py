@@ -13,7 +13,6 @@ out ends, which is the floor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import atan2, cos, hypot, pi, sin
 from typing import Annotated
 
@@ -22,9 +21,8 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.controllers._homing import check_homing
-from hilbench.controllers._law import around, law_program
-from hilbench.errors import ScenarioError
-from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
+from hilbench.controllers._law import around, law_program, told
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
@@ -103,13 +101,5 @@ class DeadReckoning(Controller):
         law = DeadReckoningLawConfig(**stated, period_s=period_us * 1e-6)
         if not config.knows_change:
             return around(law_program("dead_reckoning", law, plant, "way"), plant, period_us)
-        if not set(TOLD) <= set(plant.info_units):
-            raise ScenarioError("knows_change: this plant's info has no gyro_rad_s and odometer_m_s")
-        told = Port("odometry", 2, units=("rad/s", "m/s"))
-        program = law_program("dead_reckoning", law, plant, "way", modulators=(told,))
-        return around(program, plant, period_us, _tell)
-
-
-def _tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-    for i, name in enumerate(TOLD):
-        modulators[i] = info[name]
+        ports, tell = told(TOLD, plant)
+        return around(law_program("dead_reckoning", law, plant, "way", modulators=ports), plant, period_us, tell)

@@ -6,7 +6,6 @@ corrects what it commands. It is then the oracle that learners are compared with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from math import cos
 from typing import Any
 
@@ -15,18 +14,18 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of
-from hilbench.controllers._law import around, law_program
+from hilbench.controllers._law import around, law_program, told
 from hilbench.errors import ScenarioError
-from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
 CHANGES = {
-    "beam": (("payload_kg", "kg"), ("motor_gain", "1"), ("field_nm", "N m")),
-    "cart": (("friction_n_s_m", "N s/m"), ("theta_bias_rad", "rad"), ("field_n", "N")),
+    "beam": ("payload_kg", "motor_gain", "field_nm"),
+    "cart": ("friction_n_s_m", "theta_bias_rad", "field_n"),
     "quad": (
-        *((f"lost_{axis}_m_s2", "m/s^2") for axis in ("x", "y", "z")),
-        *((f"lost_{axis}_rad_s2", "rad/s^2") for axis in ("roll", "pitch", "yaw")),
+        *(f"lost_{axis}_m_s2" for axis in ("x", "y", "z")),
+        *(f"lost_{axis}_rad_s2" for axis in ("roll", "pitch", "yaw")),
     ),
-    "arm": tuple((f"load_{n}_nm", "N m") for n in range(1, 8)),
+    "arm": tuple(f"load_{n}_nm" for n in range(1, 8)),
 }
 """By plant, the info keys that say what has changed."""
 
@@ -98,24 +97,14 @@ class FeedbackController(Controller):
         if not config.knows_change:
             law: Any = FeedbackLawConfig(feedback=feedback)
             return around(law_program("feedback", law, plant), plant, period_us)
-        told = next((name for name, keys in CHANGES.items() if all(key in plant.info_units for key, _ in keys)), "")
-        if not told:
+        whose = next((name for name, keys in CHANGES.items() if set(keys) <= set(plant.info_units)), "")
+        if not whose:
             raise ScenarioError("controller 'feedback' needs a plant whose info states its changes for knows_change")
         law = FeedbackLawConfig(
             feedback=feedback,
-            told=told,
+            told=whose,
             parameters=dict(plant.parameters),
             columns={name: column for column, name in enumerate(plant.obs_names)},
         )
-        ports = tuple(Port(key, 1, units=(unit,)) for key, unit in CHANGES[told])
-        program = law_program("feedback", law, plant, modulators=ports)
-        return around(program, plant, period_us, _teller([key for key, _ in CHANGES[told]]))
-
-
-def _teller(keys: Sequence[str]) -> Any:
-    """What writes these info keys as modulators."""
-
-    def tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-        modulators[:] = [info[key] for key in keys]
-
-    return tell
+        ports, tell = told(CHANGES[whose], plant)
+        return around(law_program("feedback", law, plant, modulators=ports), plant, period_us, tell)

@@ -6,7 +6,6 @@ that. It is then the oracle that learners are compared with. With gains of 0 it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import sin
 from typing import Annotated
 
@@ -15,8 +14,8 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.controllers._lane import check_lane
-from hilbench.controllers._law import around, law_program
-from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
+from hilbench.controllers._law import around, law_program, told
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
 Gain = Annotated[float, Meta(ge=0, le=1000)]
 TOLD = ("curvature_per_m", "gain_left", "gain_right")
@@ -76,11 +75,5 @@ class LanePD(Controller):
             width_m=known["track_m"],
             lane_m=known["lane_m"],
         )
-        units = tuple(plant.info_units[name] for name in TOLD)
-        program = law_program("lane_pd", law, plant, "turn", modulators=(Port("told", len(TOLD), units=units),))
-        return around(program, plant, period_us, _tell)
-
-
-def _tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-    for i, name in enumerate(TOLD):
-        modulators[i] = info[name]
+        ports, tell = told(TOLD, plant)
+        return around(law_program("lane_pd", law, plant, "turn", modulators=ports), plant, period_us, tell)

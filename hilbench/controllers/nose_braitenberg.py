@@ -9,17 +9,15 @@ then the oracle that learners are compared with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.controllers._law import around, law_program
+from hilbench.controllers._law import around, law_program, told
 from hilbench.controllers._noses import NOSES, Robot, robot_of
-from hilbench.errors import ScenarioError
-from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
 Positive = Annotated[float, Meta(gt=0)]
 
@@ -86,11 +84,5 @@ class Braitenberg(Controller):
         )
         if not config.knows_change:
             return around(law_program("nose_braitenberg", law, plant, "wheels"), plant, period_us)
-        if not set(NOSES) <= set(plant.info_units):
-            raise ScenarioError("knows_change: this plant's info has no log_left and log_right")
-        told = law_program("nose_braitenberg", law, plant, "wheels", modulators=(Port("noses", 2, units=("1", "1")),))
-        return around(told, plant, period_us, _smell_truly)
-
-
-def _smell_truly(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-    modulators[0], modulators[1] = info["log_left"], info["log_right"]
+        ports, tell = told(NOSES, plant)
+        return around(law_program("nose_braitenberg", law, plant, "wheels", modulators=ports), plant, period_us, tell)

@@ -7,7 +7,6 @@ the plant's info tells: no swimmer knows that. It is the oracle that learners ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import cos, pi, sin, sqrt
 from typing import Annotated
 
@@ -15,11 +14,10 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.controllers._law import around, law_program
+from hilbench.controllers._law import around, law_program, told
 from hilbench.controllers._pool import Swimmer, swimmer_of
-from hilbench.errors import ScenarioError
 from hilbench.seeding import stream
-from hilbench.types import BuiltController, Controller, Events, Law, PlantSpec, Port
+from hilbench.types import BuiltController, Controller, Law, PlantSpec
 
 GOAL = ("goal_x_m", "goal_y_m")
 
@@ -77,11 +75,5 @@ class PoolSwim(Controller):
         )
         if not config.knows_change:
             return around(law_program("pool_swim", law, plant, "velocity"), plant, period_us)
-        if not set(GOAL) <= set(plant.info_units):
-            raise ScenarioError("controller 'pool_swim' needs goal_x_m and goal_y_m in the plant's info")
-        told = law_program("pool_swim", law, plant, "velocity", modulators=(Port("goal", 2, units=("m", "m")),))
-        return around(told, plant, period_us, _tell)
-
-
-def _tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
-    modulators[0], modulators[1] = (info[name] for name in GOAL)
+        ports, tell = told(GOAL, plant)
+        return around(law_program("pool_swim", law, plant, "velocity", modulators=ports), plant, period_us, tell)

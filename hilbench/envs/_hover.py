@@ -48,6 +48,23 @@ class Loop(NamedTuple):
     spin_per_s: Vector
 
 
+FRAME = Frame(
+    mass_kg=0.027,
+    inertia_kg_m2=(1.4e-5, 1.4e-5, 2.17e-5),
+    arm_m=0.028,
+    drag_m=7.94e-12 / 3.16e-10,
+    most_n=2.25 * 0.027 * 9.81 / 4,
+)
+"""A Crazyflie 2.x, as the model cf2x of gym-pybullet-drones has it (Panerati et al. 2021, IROS)."""
+LOOP = Loop(
+    position_per_s2=4.0,
+    velocity_per_s=3.0,
+    most_m_s2=5.0,
+    tilt_per_s2=(280.0, 280.0, 40.0),
+    spin_per_s=(21.0, 21.0, 6.0),
+)
+
+
 def rotation_of(quaternion: Sequence[float]) -> Rotation:
     """The rotation of a quaternion (x, y, z, w) of any length but 0."""
     x, y, z, w = quaternion

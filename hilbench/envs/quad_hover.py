@@ -10,27 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hilbench.envs._bullet import GRAVITY_M_S2, BulletConfig, BulletPlant
-from hilbench.envs._hover import ROTORS, Frame, Loop, Vector, dot, rotation_of, thrusts_n, tilt_error, wrench
+from hilbench.envs._hover import FRAME, LOOP, ROTORS, Vector, dot, rotation_of, thrusts_n, tilt_error, wrench
 from hilbench.envs._picture import Mark, View
 from hilbench.envs._stepped import Shown
 from hilbench.envs.disturbances import Loads, Traits
 from hilbench.types import PlantSpec
 
-FRAME = Frame(
-    mass_kg=0.027,
-    inertia_kg_m2=(1.4e-5, 1.4e-5, 2.17e-5),
-    arm_m=0.028,
-    drag_m=7.94e-12 / 3.16e-10,
-    most_n=2.25 * 0.027 * GRAVITY_M_S2 / 4,
-)
-"""A Crazyflie 2.x, as the model cf2x of gym-pybullet-drones has it (Panerati et al. 2021, IROS)."""
-LOOP = Loop(
-    position_per_s2=4.0,
-    velocity_per_s=3.0,
-    most_m_s2=5.0,
-    tilt_per_s2=(280.0, 280.0, 40.0),
-    spin_per_s=(21.0, 21.0, 6.0),
-)
 LAG_S = 0.02
 HEIGHT_M = 1.5
 SWING_M = (0.4, 0.4, 0.2)

@@ -47,7 +47,7 @@ def test_it_draws_and_says_how_both_went(tmp_path, capsys):
     first, wrote, last = capsys.readouterr().out.splitlines()
     assert first.startswith("beam, pes_feedback with what it has learnt: angle error ")
     assert wrote.startswith(f"Wrote {clip} (1 frame, ")
-    assert last.startswith("The same network untaught: angle error ")
+    assert last.startswith("Untaught: angle error ")
     assert last.endswith(" (RMS over 2 s)")
 
 

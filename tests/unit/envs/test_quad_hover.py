@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from hilbench.controllers._feedback import FeedbackConfig, feedback_of
-from hilbench.envs._hover import rotation_of, thrusts_n, tilt_error, wrench
-from hilbench.envs.quad_hover import FRAME, LOST, STATE, QuadHover
+from hilbench.envs._hover import FRAME, rotation_of, thrusts_n, tilt_error, wrench
+from hilbench.envs.quad_hover import LOST, STATE, QuadHover
 from hilbench.errors import ScenarioError
 
 G = 9.81
