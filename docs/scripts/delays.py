@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 DELAY = "loop.delay.s"
-JUDGED = dict.fromkeys(("arm_payload", "arm7", "beam", "cartpole_track", "quad_hover"), "loss[after]")
+JUDGED = dict.fromkeys(("arm_payload", "arm7", "beam", "cartpole_track", "hexapod_damage", "quad_hover"), "loss[after]")
 """The loss that decides, by scenario: else that before the change, where no floor follows as well as the others."""
 RULE = (
     "A controller fails (×) where on one seed or more its loss is worse than the middle between its own and that of"

@@ -32,7 +32,7 @@ LEARNS = {
     "lane_pes": ("a turn from events, by PES", "signed error of a supervisor"),
     "lidar_pes": ("a reflex from a lidar, by PES", "a skirt with a signed side, and the gyro"),
     "pes": ("torques over the state, by PES", "signed error of the feedback"),
-    "pes_feedback": ("forces over the state, by PES", "signed error of the feedback"),
+    "pes_feedback": ("a correction over the state, by PES", "signed error of the feedback"),
     "cue_rstdp": ("an arm for each cue, by R-STDP", "reward"),
     "ring_homing": ("how fast a ring turns, by PES", "the sky: self-supervised"),
     "td_ltp": ("where to swim, by TD-LTP", "reward"),

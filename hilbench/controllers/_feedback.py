@@ -26,7 +26,7 @@ Rows = tuple[tuple[float, ...], ...]
 
 
 class FeedbackConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Gains of the feedback. The arms' and the quadrotor's are their plants'."""
+    """Gains of the feedback. The arms', the quadrotor's and the hexapod's are their plants'."""
 
     kp: NotNegative = 0.6
     """Of the beam's PD, in N m/rad."""
@@ -85,6 +85,18 @@ class Terms:
         return self._feedback @ values[: self.size]
 
 
+def teaching(feedback: NDArray, learnt: NDArray, limit: NDArray) -> NDArray:
+    """The feedback that still teaches, (n_actions,): 0 where what is learnt is beyond its limit and would go further.
+
+    So nothing winds up where an actuator gives no more: the conditional integration of PID controllers.
+
+    Parameters
+    ----------
+    feedback, learnt, limit : (n_actions,) float
+    """
+    return np.where((np.abs(learnt) >= limit) & (learnt * feedback > 0), 0.0, feedback)
+
+
 def feedback_of(config: FeedbackConfig, plant: PlantSpec, controller: str) -> Feedback:
     """The feedback about a plant's reference. Raises ScenarioError for a plant without one.
 
@@ -107,6 +119,8 @@ def feedback_of(config: FeedbackConfig, plant: PlantSpec, controller: str) -> Fe
         return _arm(plant, controller)
     if "tilt_x" in names:
         return _quad(plant, controller)
+    if "lack_l1" in names:
+        return _hexapod(plant, controller)
     raise ScenarioError(f"controller {controller!r} needs a plant with a reference that it knows; this one states none")
 
 
@@ -219,4 +233,18 @@ def _quad(plant: PlantSpec, controller: str) -> Feedback:
         state=("x", "y", "z"),
         scale=(0.6, 0.6, 0.4),
         centre=(0.0, 0.0, p["height_m"]),
+    )
+
+
+def _hexapod(plant: PlantSpec, controller: str) -> Feedback:
+    _need_inner_loop(plant, "a hexapod", controller)
+    lacks = [name for name in plant.obs_names if name.startswith("lack_")]
+    return Feedback(
+        feedback=rows_of(plant, *({name: plant.parameters["gain_rad_s_m"]} for name in lacks)),
+        feedforward=rows_of(plant, *({} for _ in lacks)),
+        inside=True,
+        limit=plant.action_high,
+        state=("phase_cos", "phase_sin"),
+        scale=(1.0, 1.0),
+        centre=(0.0, 0.0),
     )

@@ -6,7 +6,7 @@ integral does: at one `gain_per_s` it is the learner without its map.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta, Struct
@@ -34,10 +34,23 @@ class IntegralLawConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The growth is integrand @ observation."""
 
 
+def integrand(feedback: Feedback, gain_per_s: float, period_us: int) -> Rows:
+    """What an integral grows by in a control period, per observation.
+
+    Parameters
+    ----------
+    feedback : Feedback
+    gain_per_s : float
+    period_us : int
+        The control period, in microseconds.
+    """
+    return tuple(map(tuple, np.multiply(feedback.feedback, gain_per_s * period_us * 1e-6).tolist()))
+
+
 class IntegralLaw(Law):
     """Feedback and its integral, which stays within the plant's limits and is what it learns."""
 
-    Config = IntegralLawConfig
+    Config: ClassVar[type[IntegralLawConfig]] = IntegralLawConfig
     learnt = ("integral",)
 
     def reset(self, seed: int) -> None:
@@ -61,6 +74,5 @@ class Integral(Controller):
     @staticmethod
     def build(config: IntegralConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         feedback = feedback_of(config.gains, plant, "integral")
-        integrand = tuple(map(tuple, np.multiply(feedback.feedback, config.gain_per_s * period_us * 1e-6).tolist()))
-        law: Any = IntegralLawConfig(feedback=feedback, integrand=integrand)
+        law: Any = IntegralLawConfig(feedback=feedback, integrand=integrand(feedback, config.gain_per_s, period_us))
         return around(law_program("integral", law, plant), plant, period_us)

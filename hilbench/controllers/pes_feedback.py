@@ -18,7 +18,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from hilbench.coders.values import Values, ValuesConfig
-from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of
+from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of, teaching
 from hilbench.controllers._places import MapConfig, chosen, lift, preferred_states
 from hilbench.controllers._population import PopulationConfig, stepped_rates_hz, tune_along
 from hilbench.errors import ScenarioError
@@ -143,17 +143,19 @@ class _Sum(Decoder):
     def __init__(self, config: PESFeedbackConfig, feedback: Feedback, period_us: int) -> None:
         self.terms, self._n, self._inside = Terms(feedback), len(feedback.limit), feedback.inside
         self._correction = np.array(feedback.correction) if config.offset_gain else None
-        self._unmatched = np.array(feedback.unmatched)
+        self._unmatched, self._limit = np.array(feedback.unmatched), np.array(feedback.limit)
         self._follow = 1 - np.exp(-period_us * 1e-6 / config.offset_tau_s)
         self.reset(0)
 
     def reset(self, seed: int) -> None:
         self._offset_rad = self._error = 0.0
+        self._learnt = np.zeros(self._n)
 
     def decode(self, values: NDArray, events: Events, action: NDArray) -> None:
         n = self._n
+        self._learnt[:] = values[:n]
         if self._inside:
-            action[...] = values[:n]
+            action[...] = self._learnt
         else:
             np.add(values[:n], values[-n:], out=action)
         if self._correction is not None:
@@ -169,4 +171,4 @@ class _Sum(Decoder):
             self._error += self._follow * (float(self._unmatched @ obs[: self.terms.size]) - self._error)
             feedback += self._correction * self._offset_rad
             modulators[self._n] = self._error
-        np.negative(feedback, out=modulators[: self._n])
+        np.negative(teaching(feedback, self._learnt, self._limit), out=modulators[: self._n])

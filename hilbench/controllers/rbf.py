@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of
+from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of, teaching
 from hilbench.controllers._law import around, law_program
 from hilbench.controllers._places import MapConfig, chosen, lift, preferred_states
 from hilbench.seeding import stream
@@ -69,9 +69,12 @@ class RBFLaw(Law):
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
         activity = self.activity((values[self._columns] - self._centre) / self._scale)
+        learnt = self.weights @ activity
         if learning:
-            self.weights += np.outer(self._step * self._terms.feedback(values), activity)
-        return np.clip(self._terms.command(values) + self.weights @ activity, -self._limit, self._limit)
+            taught = teaching(self._terms.feedback(values), learnt, self._limit)
+            self.weights += np.outer(self._step * taught, activity)
+            learnt = self.weights @ activity
+        return np.clip(self._terms.command(values) + learnt, -self._limit, self._limit)
 
 
 class RBF(Controller):

@@ -157,6 +157,15 @@ class World:
             partial(bullet.getJointStates, body, list(joints), self.client) if joints else tuple
         )  # of none it gives None
 
+    def contacts(self, body: int, other: int) -> Callable[[], Sequence[Sequence[Any]]]:
+        """A call for the contacts of two bodies in the last physics step; of each, entry 3 is the first one's link.
+
+        Parameters
+        ----------
+        body, other : int
+        """
+        return partial(bullet.getContactPoints, body, other, physicsClientId=self.client)
+
     def stepper(self, body: int, joints: Sequence[int]) -> Callable[[list[float]], None]:
         """A call that runs one physics step, with forces (n,) in N m or N that drive joints through it.
 

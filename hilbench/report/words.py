@@ -9,7 +9,10 @@ import numpy as np
 
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 PREFIXED = ("s", "m", "J", "W", "rad", "N m", "Hz")
-SUFFIXES = {"s": "s", "m": "m", "j": "J", "w": "W", "rad": "rad", "nm": "N m", "hz": "Hz", "kg": "kg", "n": "N"}
+SUFFIXES = {
+    **{"s": "s", "m": "m", "j": "J", "w": "W", "rad": "rad", "nm": "N m", "hz": "Hz", "kg": "kg", "n": "N"},
+    **{"m_s": "m/s", "rad_s": "rad/s"},
+}
 """The endings of names in scenario files, and the units that they mean."""
 ABSENT = "—"
 
@@ -110,12 +113,21 @@ def heading(metric: str) -> str:
 def named(key: str) -> tuple[str, str]:
     """The name of SECTION.FIELD as words, and its unit."""
     *sections, last = key.split(".")
-    stem, _, ending = last.rpartition("_")
     if last in SUFFIXES or last == "kind":
         stem, ending = (sections or [last])[-1], last
-    elif not stem or ending not in SUFFIXES:
-        stem, ending = last, ""
+    else:
+        stem, ending = _parted(last)
     return stem.replace("_", " "), SUFFIXES.get(ending, "")
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """A name without its longest ending that is a unit, and that ending; "" where it has none."""
+    parts = name.split("_")
+    for n in (2, 1):
+        ending = "_".join(parts[-n:])
+        if len(parts) > n and ending in SUFFIXES:
+            return "_".join(parts[:-n]), ending
+    return name, ""
 
 
 TIMES = ("at_s", "until_s", "ramp_s", "at_episode", "until_episode")
@@ -139,8 +151,7 @@ def disturbance(name: str, table: Mapping[str, Any]) -> str:
 
 def subject(info: str) -> str:
     """An info key without its unit, as words: `tip_error_m` is "tip error"."""
-    stem, _, ending = info.rpartition("_")
-    return (stem if stem and ending in SUFFIXES else info).replace("_", " ")
+    return _parted(info)[0].replace("_", " ")
 
 
 def listed(names: Iterable[str]) -> str:

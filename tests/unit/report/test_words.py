@@ -45,6 +45,8 @@ def test_settings_as_words(key: str, value: object, text: str) -> None:
     [
         ("tip_error_m", "tip error"),
         ("theta_error_rad", "theta error"),
+        ("walk_error_m_s", "walk error"),
+        ("m_s", "m"),
         ("angle", "angle"),
         ("negative_reward", "negative reward"),
     ],
