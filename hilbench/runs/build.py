@@ -16,7 +16,7 @@ from hilbench.errors import HilbenchError, NetworkError, PluginFault, ScenarioEr
 from hilbench.loop.agent import Agent
 from hilbench.loop.network_time import NetworkTimeLink
 from hilbench.nal import Network
-from hilbench.nal.model.learnt import check_used, learnt, read_learnt
+from hilbench.nal.model.learnt import Kept, check_fits, learnt, read_learnt
 from hilbench.runs.control_check import check_built, check_control
 from hilbench.runs.given import with_given
 from hilbench.runs.plant_check import check_close, check_plant
@@ -144,22 +144,22 @@ def network_seed(scenario: Scenario) -> int:
 
     Raises ScenarioError.
     """
-    return scenario.loop.seed if scenario.loop.start_from is None else _learnt_before(scenario)[1]
+    return scenario.loop.seed if scenario.loop.start_from is None else _learnt_before(scenario).seed
 
 
 def _started(program: Program, scenario: Scenario) -> Network:
     """The network with what an earlier run has learnt. Raises ScenarioError."""
     if not isinstance(program, Network):
         raise _refused(scenario, f"controller {scenario.controller!r} is no network; allowed: one that is")
-    kept, _ = _learnt_before(scenario)
+    kept = _learnt_before(scenario)
     try:
-        check_used(kept, program)
-        return learnt(program, kept)
+        check_fits(kept, program)
+        return learnt(program, kept.arrays)
     except NetworkError as error:
         raise _refused(scenario, error) from None
 
 
-def _learnt_before(scenario: Scenario) -> tuple[dict[str, Any], int]:
+def _learnt_before(scenario: Scenario) -> Kept:
     try:
         return read_learnt(Path(str(scenario.loop.start_from)))
     except NetworkError as error:

@@ -229,7 +229,7 @@ def _not_finite(first: NotFinite) -> str:
 def _kept(agent: Agent, folder: Path, seed: int) -> tuple[str, ...]:
     """Leave what the network has learnt in the run's folder; a note where there is nothing to leave."""
     try:
-        names = write_learnt(folder, agent.link.snapshot(), seed)
+        names = write_learnt(folder, agent.link.snapshot(), agent.control.program, seed)
     except (LinkError, NetworkError) as error:
         return (f"loop.keep_weights: nothing was kept: {error}",)
     return () if names else ("loop.keep_weights: nothing was kept: the controller learns no weights",)

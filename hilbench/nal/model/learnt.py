@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError
 from hilbench.files import regular, write_whole
 from hilbench.nal.model.network import Network
+from hilbench.nal.model.neurons import PARAMETERS
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.model.rule import Rule, bounds
 
@@ -22,6 +23,23 @@ LEARNT = "learnt.npz"
 """What a run with `loop.keep_weights` leaves in its folder."""
 SEED = "seed"
 """In that file: from which the network was drawn."""
+DRAWN = "drawn/"
+"""In that file: how names of parts begin of which it says what is not learnt, so that others' can be told apart."""
+
+
+SAME = 1e-5
+"""By how much of the sum of the sizes they may differ: about a hundred roundings of float32."""
+
+
+class Kept(NamedTuple):
+    """What a run has left of its network."""
+
+    arrays: dict[str, NDArray]
+    """`weights/NAME` and `thresholds/NAME`."""
+    seed: int
+    """From which the network was drawn."""
+    drawn: dict[str, NDArray]
+    """By part, as `drawn` has it; empty in a file of an earlier version."""
 
 
 def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
@@ -46,7 +64,32 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
     )
 
 
-def write_learnt(folder: Path, snapshot: Mapping[str, NDArray], seed: int) -> list[str]:
+def drawn(network: Network) -> dict[str, NDArray]:
+    """What is not learnt, in a few numbers for each part: how many, the sum of the sizes, and a sum that tells order.
+
+    What was learnt is of use to the same neurons alone: those drawn from one seed with one set of settings. The numbers
+    are equal on all processors but for rounding.
+
+    Parameters
+    ----------
+    network : Network
+    """
+    found = {}
+    for p in network.projections.values():
+        arrays = [p.bias, np.asarray(p.delay_steps, float), *([] if p.rule else [p.weights.data])]
+        found[p.name] = _told(arrays)
+    for n in network.populations.values():
+        arrays = [getattr(n, name) for name in PARAMETERS[n.kind] if name != "v_threshold" or n.rule is None]
+        found[n.name] = _told(arrays)
+    return found
+
+
+def _told(arrays: Iterable[NDArray | None]) -> NDArray:
+    values = np.concatenate([np.ravel(array).astype(float) for array in arrays if array is not None] or [np.zeros(0)])
+    return np.array([values.size, np.abs(values).sum(), values @ np.cos(np.arange(values.size))])
+
+
+def write_learnt(folder: Path, snapshot: Mapping[str, NDArray], program: object, seed: int) -> list[str]:
     """Write what a snapshot says of weights and thresholds into a folder; return their names, none where it has none.
 
     Raises OSError.
@@ -57,50 +100,62 @@ def write_learnt(folder: Path, snapshot: Mapping[str, NDArray], seed: int) -> li
         A run's folder.
     snapshot : mapping of str to NDArray
         A backend's, with `weights/NAME` and `thresholds/NAME` among its arrays.
+    program : Program
+        What the backend ran; a Network, or something that has no weights.
     seed : int
-        From which the network was drawn: what was learnt is of use to the same neurons alone.
+        From which the program was drawn.
     """
     found: dict[str, Any] = {
         name: array for name, array in snapshot.items() if name.startswith(("weights/", "thresholds/"))
     }
     if found:
+        found[SEED] = np.uint64(seed)
+        if isinstance(program, Network):
+            found |= {DRAWN + name: told for name, told in drawn(program).items()}
         data = BytesIO()
-        np.savez_compressed(data, **found, **{SEED: np.uint64(seed)})
+        np.savez_compressed(data, **found)
         write_whole(folder / LEARNT, data.getvalue())
-    return sorted(found)
+    return sorted(name for name in found if "/" in name and not name.startswith(DRAWN))
 
 
-def read_learnt(path: Path) -> tuple[dict[str, NDArray], int]:
-    """What `write_learnt` wrote, from its file or the folder it is in: weights and thresholds, and the seed.
-
-    Raises NetworkError.
-    """
+def read_learnt(path: Path) -> Kept:
+    """What `write_learnt` wrote, from its file or the folder it is in. Raises NetworkError."""
     file = path / LEARNT if path.is_dir() else path
     try:
         with np.load(BytesIO(regular(file).read_bytes()), allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-        return arrays, int(arrays.pop(SEED))
+        seed = int(arrays.pop(SEED))
+        told = {name.removeprefix(DRAWN): arrays.pop(name) for name in list(arrays) if name.startswith(DRAWN)}
+        told = {name: np.asarray(array, float).reshape(3) for name, array in told.items()}
+        return Kept(arrays, seed, told)
     except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         needs = "the folder of a run with loop.keep_weights = true, or its learnt.npz"
         raise NetworkError(f"{file.name} is not readable ({error}); allowed: {needs}") from None
 
 
-def check_used(kept: Iterable[str], network: Network) -> None:
-    """Raise NetworkError for weights or thresholds that nothing of a network would take.
+def check_fits(kept: Kept, network: Network) -> None:
+    """Raise NetworkError for what nothing of a network would take, and for what other neurons have learnt.
 
     Parameters
     ----------
-    kept : iterable of str
-        Their names, as `read_learnt` has them.
+    kept : Kept
+        As `read_learnt` gives it.
     network : Network
     """
     ruled = {f"weights/{p.name}" for p in network.projections.values() if p.rule}
     ruled |= {f"thresholds/{p.name}" for p in network.populations.values() if p.rule}
-    for name in sorted({*kept} - ruled):
+    for name in sorted({*kept.arrays} - ruled):
         raise NetworkError(
             f"{name!r} would not be used, for no rule stands there; allowed: the rules that learnt it, with"
             " loop.learning = false where they are to learn no more"
         )
+    own = drawn(network)
+    for name, told in sorted(kept.drawn.items()):
+        if name not in own or not np.allclose(told, own[name], rtol=0, atol=SAME * own[name][1] + 1e-9):
+            raise NetworkError(
+                f"{name!r} is not as it was where this was learnt; allowed: the controller's settings of that run,"
+                " but for its rules'"
+            )
 
 
 def _with_weights(p: Projection, rule: Rule, snapshot: Mapping[str, NDArray]) -> Projection:

@@ -29,7 +29,7 @@ def test_what_is_stored_fits_its_scenario(name):
     assert not scenario.loop.learning
     assert scenario.loop.episodes == 1
     program = check(scenario)
-    arrays, _ = read_learnt(path)
+    arrays = read_learnt(path).arrays
     moved = [np.abs(array).max() for array in arrays.values()]
     assert max(moved) > 0
     for projection in program.projections.values():

@@ -243,6 +243,24 @@ def test_what_was_learnt_goes_to_the_same_neurons_whatever_the_seed(tmp_path):
     assert network_seed(later) == 3
 
 
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [({"rate_low_hz": 101.0}, "encoders"), ({"tau_s": 0.03}, "encoders"), ({"readout_tau_s": 0.006}, "residual")],
+)
+def test_what_other_neurons_have_learnt_is_refused(tmp_path, settings, part):
+    """Of as many neurons as these, so that the weights would fit."""
+    short = {"loop.duration_s": 0.05, "controllers.pes.n_neurons": 20}
+    run(load("arm_payload", short | {"loop.keep_weights": True}), tmp_path / "1")
+    later = short | {"loop.start_from": str(tmp_path / "1")}
+    faster = load("arm_payload", later | {"controllers.pes.learning_rate": 0.5})
+    checked(faster, make_plant(faster))
+    changed = load("arm_payload", later | {f"controllers.pes.{name}": value for name, value in settings.items()})
+    with pytest.raises(
+        ScenarioError, match=rf"start_from: .*: '{part}' is not as it was where this was learnt; allowed"
+    ):
+        check(changed)
+
+
 def test_weights_for_a_controller_without_a_network_are_refused(folder, tmp_path):
     run(folder / "cart.toml", tmp_path / "1")
     with pytest.raises(ScenarioError, match=r"start_from: .*: controller 'pid' is no network; allowed: one that"):

@@ -63,9 +63,11 @@ def test_what_was_learnt_is_written_and_read_again(tmp_path):
     snapshot = {
         "weights/decoders": np.float32([4, 5, 6]), "thresholds/neurons": np.float32([1, 2, 3]), "v": np.zeros(3),
     }  # fmt: skip
-    assert write_learnt(tmp_path, snapshot, 7) == ["thresholds/neurons", "weights/decoders"]
-    found, seed = read_learnt(tmp_path)
+    ran = network(WEIGHTS)
+    assert write_learnt(tmp_path, snapshot, ran, 7) == ["thresholds/neurons", "weights/decoders"]
+    found, seed, told = read_learnt(tmp_path)
     assert seed == 7
+    assert told.keys() == {*ran.projections, *ran.populations}
     assert found.keys() == {"weights/decoders", "thresholds/neurons"}
     after = learnt(
         with_rules(network(WEIGHTS), {"decoders": PES(modulator="error")}), found | {"thresholds/neurons": np.zeros(3)}
@@ -74,7 +76,7 @@ def test_what_was_learnt_is_written_and_read_again(tmp_path):
 
 
 def test_a_controller_that_learns_nothing_leaves_no_file(tmp_path):
-    assert write_learnt(tmp_path, {"v": np.zeros(3)}, 7) == []
+    assert write_learnt(tmp_path, {"v": np.zeros(3)}, None, 7) == []
     assert not any(tmp_path.iterdir())
 
 
