@@ -21,6 +21,7 @@ from hilbench.coders.values import Values, ValuesConfig
 from hilbench.controllers._arms import walker_speed_m_s
 from hilbench.nal import Network
 from hilbench.nal.rules.rstdp import RSTDP
+from hilbench.seeding import stream
 from hilbench.types import BuiltController, Controller, Decoder, Events, PlantSpec
 
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
@@ -95,7 +96,7 @@ def arms(config: CueRstdpConfig, seed: int) -> Network:
         modulator="reward", form="mstdpet", learning_rate=config.learning_rate, a_minus=0.0, tau_c_s=config.eligible_s,
         softness=config.softness, w_min=0.0, w_max=high,
     )  # fmt: skip
-    random = np.random.default_rng(seed)
+    random = stream(seed, "controller")
     first = 0.5 * high * (1 + 0.05 * random.standard_normal((2 * n, 2 * n)))
     net.connect(source, "arms", np.clip(first, 0.0, high), rule=rule, name="turning")
     net.readout("side", 1, tau_s=TAU_S, units=("1",))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hilbench.controllers._feedback import FeedbackConfig, feedback_of
 from hilbench.controllers._law import around, law_program, told
 from hilbench.controllers.integral import IntegralLaw, IntegralLawConfig, integrand
+from hilbench.errors import ScenarioError
 from hilbench.types import BuiltController, Controller, PlantSpec
 
 Added = Annotated[float, Meta(ge=-2, le=2)]
@@ -51,8 +52,13 @@ class LameGait(Controller):
 
     @staticmethod
     def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
+        key = f"left_{config.lame}"
+        if key not in plant.info_units:
+            raise ScenarioError(
+                f"controller 'lame_gait' needs a hexapod, whose info states {key}; this plant's does not"
+            )
         feedback = feedback_of(FeedbackConfig(), plant, "lame_gait")
-        ports, tell = told((f"left_{config.lame}",), plant)
+        ports, tell = told((key,), plant)
         rows = integrand(feedback, config.gain_per_s, period_us)
         law: Any = LameGaitLawConfig(feedback=feedback, integrand=rows, swings=config.swings)
         return around(law_program("lame_gait", law, plant, modulators=ports), plant, period_us, tell)

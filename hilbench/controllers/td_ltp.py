@@ -168,7 +168,7 @@ def _add_heading(net: Network, config: TdLtpConfig) -> None:
 
 def _learn(net: Network, config: TdLtpConfig, n_places: int, seed: int) -> None:
     """What place cells do to actors and critics, and how it is learnt. The rule divides eligibility by its duration."""
-    random = np.random.default_rng(seed)
+    random = stream(seed, "controller")
     actors = config.actor_rate, config.softness, (config.actor_low, config.actor_high)
     for name, n, modulator, (rate, softness, bounds) in (
         ("actors", config.n_actors, "advantage", actors),

@@ -205,7 +205,7 @@ def record_run(
     if outcome.status == "done":
         recorder.end_episode()
         if scenario.loop.keep_weights:
-            outcome = replace(outcome, notes=(*outcome.notes, *_kept(agent, recorder.folder, network_seed(scenario))))
+            outcome = replace(outcome, notes=(*outcome.notes, *_kept(agent, recorder.folder, scenario)))
         known = with_events and clock.realtime
         recorder.echo(echoes_ns(clock.spin_ns, _events_per_tick(recorder.folder) if known else None))
     recorder.close(outcome.status)
@@ -226,13 +226,17 @@ def _not_finite(first: NotFinite) -> str:
     return f"warning: episode {first.episode}, tick {first.tick} ({first.t_s:.3f} s): {what}; the run went on with it"
 
 
-def _kept(agent: Agent, folder: Path, seed: int) -> tuple[str, ...]:
-    """Leave what the network has learnt in the run's folder; a note where there is nothing to leave."""
+def _kept(agent: Agent, folder: Path, scenario: Scenario) -> tuple[str, ...]:
+    """Leave what the network has learnt in the run's folder; a note where that is nothing, or not of all episodes."""
     try:
-        names = write_learnt(folder, agent.link.snapshot(), agent.control.program, seed)
+        names = write_learnt(folder, agent.link.snapshot(), agent.control.program, network_seed(scenario))
     except (LinkError, NetworkError) as error:
         return (f"loop.keep_weights: nothing was kept: {error}",)
-    return () if names else ("loop.keep_weights: nothing was kept: the controller learns no weights",)
+    if not names:
+        return ("loop.keep_weights: nothing was kept: the controller learns no weights",)
+    if scenario.loop.episodes > 1 and scenario.loop.carry == "none":
+        return ('loop.keep_weights: kept is what the last episode has learnt, for loop.carry is "none"',)
+    return ()
 
 
 def histograms_ns(folder: str | Path) -> Histograms:

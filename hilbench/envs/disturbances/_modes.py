@@ -18,6 +18,10 @@ class Mode(ABC):
     def reset(self, seed: int) -> None:
         """Start an episode."""
 
+    def left(self, n: int) -> list[float]:
+        """What is left of each number where the mode does nothing but weaken them, (n,): 1 where it does more."""
+        return [1.0] * n
+
     @abstractmethod
     def __call__(self, x: list[float], level: float) -> list[float]:
         """The numbers after the fault, (n,).
@@ -36,6 +40,9 @@ class Off(Mode):
 
     def __init__(self, value: Sequence[float]) -> None:
         self._value = list(value)
+
+    def left(self, n: int) -> list[float]:
+        return [1.0 if value else 0.0 for value in self._value]
 
     def __call__(self, x: list[float], level: float) -> list[float]:
         return self._value
@@ -83,6 +90,9 @@ class Wrong(Mode):
     def __init__(self, gain: Sequence[float], bias: Sequence[float]) -> None:
         self._given = gain, bias
         self._level, self._now = 0.0, ([1.0] * len(gain), [0.0] * len(gain))
+
+    def left(self, n: int) -> list[float]:
+        return [1.0 if bias else gain for gain, bias in zip(*self._given, strict=True)]
 
     def __call__(self, x: list[float], level: float) -> list[float]:
         if level != self._level:

@@ -9,7 +9,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from hilbench.coders import columns_of, events_at
-from hilbench.envs.disturbances._base import Disturbance, Span, Traits, require_actuators
+from hilbench.envs.disturbances._base import Disturbance, Loads, Span, Traits, require_actuators
 from hilbench.envs.disturbances._events import EventDisturbance, in_order
 from hilbench.envs.disturbances._faults import FaultConfig, check_settings, needed, outages, value_mode
 from hilbench.envs.disturbances._modes import Outages
@@ -37,6 +37,11 @@ class MotorFault(Disturbance):
 
     def reset(self, seed: int) -> None:
         self._mode.reset(seed)
+
+    def load(self, loads: Loads) -> None:
+        """What is left of motors that are off or wrong by a gain alone, as `actuator_gain` has it."""
+        for index, left in zip(self._at, self._mode.left(len(self._at)), strict=True):
+            loads.gains[index] *= 1.0 + self.level * (left - 1.0)
 
     def actuate(self, forces: list[float]) -> None:
         if self.level:

@@ -229,6 +229,13 @@ def test_limits_that_leave_nothing_are_refused():
         modulate({"m": Signal(source="reward", low=2.0, high=1.0)}, [Port("m", 1)], PLANT)
 
 
+def test_of_episodes_that_begin_anew_the_last_ones_weights_are_kept_and_it_is_said(tmp_path):
+    short = {"loop.duration_s": 0.02, "controllers.pes.n_neurons": 20, "loop.keep_weights": True, "loop.episodes": 2}
+    note = 'loop.keep_weights: kept is what the last episode has learnt, for loop.carry is "none"'
+    assert note in run(load("arm_payload", short), tmp_path / "1").notes
+    assert note not in run(load("arm_payload", short | {"loop.carry": "weights"}), tmp_path / "2").notes
+
+
 def test_what_was_learnt_goes_to_the_same_neurons_whatever_the_seed(tmp_path):
     """A population of another seed has other neurons, to which the weights would mean nothing."""
     short = {"loop.duration_s": 0.05, "controllers.pes.n_neurons": 20}

@@ -97,6 +97,22 @@ def test_wrong_is_what_bias_and_gain_are_as_disturbances_of_their_own():
     np.testing.assert_array_equal(sensed(gain, x[:, :2], "actuate"), sensed(wrong, x[:, :2], "actuate"))
 
 
+@pytest.mark.parametrize(
+    ("table", "left"),
+    [
+        ({"mode": "off", "actuators": ["right"]}, [1.0, 0.0]),
+        ({"mode": "off", "value": 0.2}, [1.0, 1.0]),
+        ({"mode": "wrong", "gain": {"left": 0.3}}, [0.3, 1.0]),
+        ({"mode": "wrong", "gain": 0.3, "bias": {"left": 0.1}}, [1.0, 0.3]),
+        ({"mode": "wrong", "gain": 0.5, "order": "reversed"}, [1.0, 1.0]),
+        ({"mode": "slow", "lag_s": 0.01}, [1.0, 1.0]),
+    ],
+)
+def test_what_a_fault_leaves_of_motors_is_known_where_it_only_weakens_them(table, left):
+    """So a plant can tell an oracle, as of `actuator_gain`."""
+    assert made(kind="motor_fault", **table).at(0).gains == pytest.approx(left)
+
+
 def test_a_wrong_order_mirrors_or_swaps_before_gain_and_limits():
     x = ramp()
     found = sensed(made(mode="wrong", sensors=["gyro", "a"], order="reversed", gain=2.0, high=100.0, at_s=0.05), x)

@@ -10,6 +10,7 @@ import pytest
 
 from hilbench.controllers._feedback import FeedbackConfig, feedback_of, teaching
 from hilbench.controllers.lame_gait import LameGait, LameGaitConfig, LameGaitLaw
+from hilbench.envs.beam import Beam
 from hilbench.envs.hexapod_damage import GROUP, JOINTS, LEGS, SERVO_MOST_NM, SIDE, TOUCH, HexapodDamage
 from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS
@@ -190,3 +191,8 @@ def test_headings_wrap():
         robot.place(robot.body, [0, 0, 0.09, 0, 0, sin(half), cos(half), *(0.0,) * 6])
         obs, *_ = robot.step([0.0] * 6)
         assert abs(obs[5]) == pytest.approx(2 * half, abs=0.01)
+
+
+def test_told_needs_a_hexapod():
+    with Beam() as beam, pytest.raises(ScenarioError, match="'lame_gait' needs a hexapod, whose info states left_l3"):
+        LameGait.build(LameGaitConfig(), beam.plant_spec, 10_000, 0)
