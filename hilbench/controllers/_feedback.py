@@ -86,9 +86,9 @@ class Terms:
 
 
 def teaching(feedback: NDArray, learnt: NDArray, limit: NDArray) -> NDArray:
-    """The feedback that still teaches, (n_actions,): 0 where what is learnt is beyond its limit and would go further.
+    """The feedback that still teaches, (n_actions,): 0 where what is learnt is at its limit and would go further.
 
-    So nothing winds up where an actuator gives no more: the conditional integration of PID controllers.
+    What is learnt alone counts, not what is added to it: it stays within what an action can be.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def _quad(plant: PlantSpec, controller: str) -> Feedback:
 
 def _hexapod(plant: PlantSpec, controller: str) -> Feedback:
     _need_inner_loop(plant, "a hexapod", controller)
-    lacks = [name for name in plant.obs_names if name.startswith("lack_")]
+    lacks = [name.replace("swing_", "lack_") for name in plant.action_names]
     return Feedback(
         feedback=rows_of(plant, *({name: plant.parameters["gain_rad_s_m"]} for name in lacks)),
         feedforward=rows_of(plant, *({} for _ in lacks)),

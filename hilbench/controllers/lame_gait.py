@@ -14,14 +14,14 @@ from hilbench.controllers.integral import IntegralLaw, IntegralLawConfig, integr
 from hilbench.errors import ScenarioError
 from hilbench.types import BuiltController, Controller, PlantSpec
 
-Added = Annotated[float, Meta(ge=-2, le=2)]
+Added = Annotated[float, Meta(ge=-0.7, le=0.7)]
 
 
 class LameGaitConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of `lame_gait`."""
 
     lame: Literal["l1", "l2", "l3", "r1", "r2", "r3"] = "l3"
-    """The leg for which the swings were found."""
+    """The leg for which the swings were found: the one that the scenario makes limp."""
     swings: tuple[Added, Added, Added, Added, Added, Added] = (0.0,) * 6
     """In rad, what is added to the swings of l1 to l3 and r1 to r3 once that leg is limp; a share where it is weak."""
     gain_per_s: Annotated[float, Meta(ge=0)] = 2.0
@@ -40,8 +40,10 @@ class LameGaitLaw(IntegralLaw):
     Config = LameGaitLawConfig
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
-        known = (1.0 - modulators[0]) * np.array(self.config.swings)
-        return np.clip(super().step(values, modulators, learning) + known, -self._limit, self._limit)
+        known = min(max(1.0 - modulators[0], 0.0), 1.0) * np.array(self.config.swings)
+        wanted = super().step(values, modulators, learning) + known
+        self.integral = np.clip(self.integral, -self._limit - known, self._limit - known)
+        return np.clip(wanted, -self._limit, self._limit)
 
 
 class LameGait(Controller):
@@ -51,7 +53,7 @@ class LameGait(Controller):
     backend = "law"
 
     @staticmethod
-    def build(config: Any, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
+    def build(config: LameGaitConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         key = f"left_{config.lame}"
         if key not in plant.info_units:
             raise ScenarioError(

@@ -158,7 +158,9 @@ class World:
         )  # of none it gives None
 
     def contacts(self, body: int, other: int) -> Callable[[], Sequence[Sequence[Any]]]:
-        """A call for the contacts of two bodies in the last physics step; of each, entry 3 is the first one's link.
+        """A call for the contacts of two bodies in the last physics step.
+
+        Of each, entry 3 is the first body's link, and entry 9 the normal force in N.
 
         Parameters
         ----------

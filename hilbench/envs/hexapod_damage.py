@@ -32,6 +32,16 @@ LEVER_M = 0.5
 GAIN_RAD_S_M = 0.02
 START_S = 0.5
 SERVO_NM_RAD, SERVO_NM_S, SERVO_MOST_NM = 20.0, 0.2, 2.0
+CONSTANTS = {
+    "gait_hz": GAIT_HZ,
+    "swing_rad": SWING_RAD,
+    "speed_m_s": SPEED_M_S,
+    "servo_nm_rad": SERVO_NM_RAD,
+    "servo_nm_s": SERVO_NM_S,
+    "servo_most_nm": SERVO_MOST_NM,
+    "lever_m": LEVER_M,
+    "gain_rad_s_m": GAIN_RAD_S_M,
+}
 BODY_M = 0.2
 """By which a turn counts in the error of its walk: about the distance of its feet from its middle."""
 KNEE_RAD = 0.04
@@ -40,7 +50,7 @@ HEIGHT_M = 0.012 + 0.08 * cos(KNEE_RAD) - 0.09 * sin(KNEE_RAD)
 TILTED_RAD = 1.0
 """The tilt beyond which it has fallen over."""
 
-HIP_X_M, HIP_Y_M = (0.1, 0.0, -0.1) * 2, 0.08
+HIP_X_M, HIP_Y_M = (0.1, 0.0, -0.1) * 2, 0.06
 
 JOINTS = tuple(f"{leg}_{joint}" for leg in LEGS for joint in ("hip", "knee"))
 POSE = ("x", "y", "z", "roll", "pitch", "heading", "speed", "yaw_rate")
@@ -57,7 +67,8 @@ class HexapodDamage(BulletPlant):
     ## Description
     A body of 1 kg on six legs of 0.1 kg, each with a hip about the vertical and a knee that lifts the foot. It walks by
     an alternating tripod at 1 Hz: a hip swings by 0.35 rad either way, and a knee lifts by 0.35 rad while its leg
-    swings forwards. Servos of 20 N m/rad and 0.2 N m s/rad, of 2 N m at most, follow the gait at each physics step. It
+    swings forwards. Servos of 20 N m/rad and 0.2 N m s/rad, of 2 N m at most, follow the gait at each physics step: by
+    the angles as sensed, damped by the joints' true speeds. It
     is to walk at 0.153 m/s without a turn, which is what the nominal gait does. An action is added to how far each hip
     swings. With `inner_loop` so is a feedback: 0.02 rad per m/s that the side of a standing leg lacks, `lack_*` below.
     The usual disturbance is an `actuator_gain` of 0 for both motors of a leg, which then hangs limp.
@@ -82,7 +93,7 @@ class HexapodDamage(BulletPlant):
     | 6 | speed, along its heading | m/s | 1e4 |
     | 7 | yaw_rate | rad/s | 1e4 |
     | 8 to 19 | l1_hip, l1_knee, to r3_knee, the joints' angles | rad | 1e4 |
-    | 20 to 25 | touch_l1 to touch_r3, 1 where the foot touches the ground | 1 | 1e4 |
+    | 20 to 25 | touch_l1 to touch_r3, 1 where the ground carries the foot | 1 | 1e4 |
     | 26, 27 | phase_cos, phase_sin, of the gait | 1 | 1 |
     | 28 to 33 | lack_l1 to lack_r3 | m/s | 1e4 |
 
@@ -155,17 +166,7 @@ class HexapodDamage(BulletPlant):
                 "disturbances": "1",
             },
             error="walk_error_m_s",
-            parameters={
-                "gait_hz": GAIT_HZ,
-                "swing_rad": SWING_RAD,
-                "speed_m_s": SPEED_M_S,
-                "servo_nm_rad": SERVO_NM_RAD,
-                "servo_nm_s": SERVO_NM_S,
-                "servo_most_nm": SERVO_MOST_NM,
-                "inner_loop": float(self.config.inner_loop),
-                "lever_m": LEVER_M,
-                "gain_rad_s_m": GAIN_RAD_S_M,
-            },
+            parameters=CONSTANTS | {"inner_loop": float(self.config.inner_loop)},
         )
 
     @property
@@ -189,7 +190,7 @@ class HexapodDamage(BulletPlant):
         # and the true way along its heading, with its turn.
         self._felt_past = [SPEED_M_S * (step - n_steps + 1) * step_s for step in range(n_steps)]
         self._past = [(SPEED_M_S * (step - n_steps) * step_s, 0.0) for step in range(n_steps)]
-        self._lack = [0.0] * 6
+        self._mean_m_s = SPEED_M_S
         return (0.0, KNEE_RAD) * 6
 
     def read_joints(self, joints: Sequence[Sequence[Any]]) -> list[float]:
@@ -201,8 +202,8 @@ class HexapodDamage(BulletPlant):
         phase = 2 * pi * GAIT_HZ * self.time_s + self._first_rad
         self._cos, self._sin = cos(phase), sin(phase)
         self._remember(speed, heading)
-        standing = {contact[3] for contact in self._contacts()}
-        touches = [float(2 * leg + 1 in standing) for leg in range(6)]
+        carried = {contact[3] for contact in self._contacts() if contact[9] > 0}
+        touches = [float(2 * leg + 1 in carried or self._index == 0) for leg in range(6)]
         return [x, y, z, roll, pitch, heading, speed, yaw_rate, *(joint[0] for joint in joints), *touches]
 
     def _remember(self, speed: float, heading: float) -> None:
@@ -217,12 +218,11 @@ class HexapodDamage(BulletPlant):
         self._turn_rad_s = (self._turned_rad - turned_rad) * GAIT_HZ
 
     def drive(self, values: list[float]) -> list[float]:
-        sensed, gain = self.sensed, GAIN_RAD_S_M if self.config.inner_loop else 0.0
+        sensed, lack, gain = self.sensed, self._lacking(), GAIN_RAD_S_M if self.config.inner_loop else 0.0
         index = self._index % len(self._felt_past)
         self._felt_m += self.config.physics_step_s * sensed[6]
         self._mean_m_s = (self._felt_m - self._felt_past[index]) * GAIT_HZ
         self._felt_past[index] = self._felt_m
-        self._lack = lack = self._lacking()
         size = min(1.0, self.time_s / START_S)
         torques = []
         for leg in range(6):
@@ -252,8 +252,8 @@ class HexapodDamage(BulletPlant):
             "disturbances": float(len(self._schedule.active)),
         }
         _, _, _, roll, pitch = self.truth[:5]
-        obs = [*self.sensed, self._cos, self._sin, *self._lack]
-        return obs, -error, hypot(roll, pitch) > TILTED_RAD, info
+        obs = [*self.sensed, self._cos, self._sin, *self._lacking()]
+        return obs, -error, cos(roll) * cos(pitch) < cos(TILTED_RAD), info
 
     def marks(self) -> Sequence[Mark]:
         """A ring around the hips of lame legs."""

@@ -11,7 +11,7 @@ PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "
 PREFIXED = ("s", "m", "J", "W", "rad", "N m", "Hz")
 SUFFIXES = {
     **{"s": "s", "m": "m", "j": "J", "w": "W", "rad": "rad", "nm": "N m", "hz": "Hz", "kg": "kg", "n": "N"},
-    **{"m_s": "m/s", "rad_s": "rad/s"},
+    **{"m_s": "m/s", "rad_s": "rad/s", "per_s": "1/s", "nm_rad": "N m/rad", "rad_s_m": "rad s/m"},
 }
 """The endings of names in scenario files, and the units that they mean."""
 ABSENT = "—"
@@ -123,7 +123,7 @@ def named(key: str) -> tuple[str, str]:
 def _parted(name: str) -> tuple[str, str]:
     """A name without its longest ending that is a unit, and that ending; "" where it has none."""
     parts = name.split("_")
-    for n in (2, 1):
+    for n in (3, 2, 1):
         ending = "_".join(parts[-n:])
         if len(parts) > n and ending in SUFFIXES:
             return "_".join(parts[:-n]), ending

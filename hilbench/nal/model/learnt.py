@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from io import BytesIO
+from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 from hilbench.errors import NetworkError
 from hilbench.files import regular, write_whole
 from hilbench.nal.model.network import Network
-from hilbench.nal.model.neurons import PARAMETERS
+from hilbench.nal.model.neurons import PARAMETERS, Behaviour
 from hilbench.nal.model.projection import Projection
 from hilbench.nal.model.rule import Rule, bounds
 
@@ -24,11 +27,17 @@ LEARNT = "learnt.npz"
 SEED = "seed"
 """In that file: from which the network was drawn."""
 DRAWN = "drawn/"
-"""In that file: how names of parts begin of which it says what is not learnt, so that others' can be told apart."""
-
+"""In that file: before the name of a part, what tells its constants from another network's."""
 
 SAME = 1e-5
 """By how much of the sum of the sizes they may differ: about a hundred roundings of float32."""
+
+
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError),
+    *(RuntimeError, BadZipFile, zlib.error),
+)
+"""What NumPy and zipfile raise over files that are damaged, or none of theirs."""
 
 
 class Kept(NamedTuple):
@@ -65,28 +74,37 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
 
 
 def drawn(network: Network) -> dict[str, NDArray]:
-    """What is not learnt, in a few numbers for each part: how many, the sum of the sizes, and a sum that tells order.
+    """What is not learnt, (4,) for each part: of its constants how many, the sum of their sizes, and a sum that tells
+    their order, which are equal on all processors but for rounding; and a checksum of what has no rounding.
 
-    What was learnt is of use to the same neurons alone: those drawn from one seed with one set of settings. The numbers
-    are equal on all processors but for rounding.
+    What was learnt is of use to the same neurons alone: those drawn from one seed with one set of settings.
 
     Parameters
     ----------
     network : Network
     """
-    found = {}
+    found, step = {}, (network.dt_us, network.spike_amplitude)
     for p in network.projections.values():
         arrays = [p.bias, np.asarray(p.delay_steps, float), *([] if p.rule else [p.weights.data])]
-        found[p.name] = _told(arrays)
+        ends = [np.asarray(p.weights.indices, np.int64), np.asarray(p.weights.indptr, np.int64)]
+        found[p.name] = _told(arrays, step, p.source, p.target, p.after_threshold, *(end.tobytes() for end in ends))
     for n in network.populations.values():
         arrays = [getattr(n, name) for name in PARAMETERS[n.kind] if name != "v_threshold" or n.rule is None]
-        found[n.name] = _told(arrays)
+        found[n.name] = _told(arrays, step, n.kind, n.shape, *_stated(n.behaviour))
     return found
 
 
-def _told(arrays: Iterable[NDArray | None]) -> NDArray:
+def _told(arrays: Iterable[NDArray | None], *exact: object) -> NDArray:
     values = np.concatenate([np.ravel(array).astype(float) for array in arrays if array is not None] or [np.zeros(0)])
-    return np.array([values.size, np.abs(values).sum(), values @ np.cos(np.arange(values.size))])
+    order = np.cos(np.arange(values.size))
+    return np.array([values.size, np.abs(values).sum(), values @ order, crc32(repr(exact).encode())], float)
+
+
+def _stated(behaviour: Behaviour) -> list[tuple[str, object]]:
+    """What differs from the defaults: a field that a later version adds changes nothing."""
+    usual = Behaviour()
+    named = ((name, getattr(behaviour, name)) for name in behaviour.__struct_fields__)
+    return [(name, value) for name, value in named if value != getattr(usual, name)]
 
 
 def write_learnt(folder: Path, snapshot: Mapping[str, NDArray], program: object, seed: int) -> list[str]:
@@ -124,11 +142,12 @@ def read_learnt(path: Path) -> Kept:
     try:
         with np.load(BytesIO(regular(file).read_bytes()), allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
-        seed = int(arrays.pop(SEED))
+        seed = index(arrays.pop(SEED))
         told = {name.removeprefix(DRAWN): arrays.pop(name) for name in list(arrays) if name.startswith(DRAWN)}
-        told = {name: np.asarray(array, float).reshape(3) for name, array in told.items()}
+        if seed < 0 or any(array.shape != (4,) or array.dtype.kind != "f" for array in told.values()):
+            raise ValueError("a seed below 0, or other numbers of its neurons than there are")
         return Kept(arrays, seed, told)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
+    except UNREADABLE as error:
         needs = "the folder of a run with loop.keep_weights = true, or its learnt.npz"
         raise NetworkError(f"{file.name} is not readable ({error}); allowed: {needs}") from None
 
@@ -151,11 +170,15 @@ def check_fits(kept: Kept, network: Network) -> None:
         )
     own = drawn(network)
     for name, told in sorted(kept.drawn.items()):
-        if name not in own or not np.allclose(told, own[name], rtol=0, atol=SAME * own[name][1] + 1e-9):
+        if name not in own or not _same(told, own[name]):
             raise NetworkError(
-                f"{name!r} is not as it was where this was learnt; allowed: the controller's settings of that run,"
-                " but for its rules'"
+                f"{name!r} is not as it was where this was learnt; allowed: that scenario's controller, with the"
+                " settings of that run but for its rules'"
             )
+
+
+def _same(told: NDArray, own: NDArray) -> bool:
+    return bool(told[3] == own[3] and np.all(np.abs(told[:3] - own[:3]) <= SAME * own[1] + 1e-9))
 
 
 def _with_weights(p: Projection, rule: Rule, snapshot: Mapping[str, NDArray]) -> Projection:
