@@ -112,7 +112,6 @@ def test_a_pipe_in_a_folder_of_results_is_named(command: list[str], capsys: pyte
 READERS: dict[str, Callable[[Path], object]] = {
     "e.npz": read, "e.npy": read, "e.aedat4": read, "learnt.npz": read_learnt,
     "trace": lambda p: link_latencies_s(p, ""), "a.pub": read_public, "vec.pkl": read_statistics,
-    "policy.zip": lambda p: SB3.build(SB3Config(path=str(p)), PLANT, 1000, 0),
 }  # fmt: skip
 
 
@@ -121,6 +120,12 @@ def test_a_pipe_in_place_of_any_other_file_is_named(name: str) -> None:
     make(path := Path(name), PIPE)
     with pytest.raises((HilbenchError, ValueError), match=re.escape(PIPE)):
         READERS[name](path)
+
+
+def test_a_pipe_in_place_of_a_policy_is_named(sb3: None) -> None:
+    make(Path("policy.zip"), PIPE)
+    with pytest.raises(HilbenchError, match=re.escape(PIPE)):
+        SB3.build(SB3Config(path="policy.zip"), PLANT, 1000, 0)
 
 
 def test_a_pipe_beside_a_policy_or_among_sources_is_passed_over() -> None:
