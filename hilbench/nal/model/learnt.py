@@ -10,7 +10,6 @@ from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +27,8 @@ SEED = "seed"
 """In that file: from which the network was drawn."""
 DRAWN = "drawn/"
 """In that file: before the name of a part, what tells its constants from another network's."""
-
 SAME = 1e-5
 """By how much of the sum of the sizes they may differ: about a hundred roundings of float32."""
-
-
 UNREADABLE = (
     *(OSError, ValueError, TypeError, KeyError, EOFError, OverflowError, MemoryError),
     *(RuntimeError, BadZipFile, zlib.error),
@@ -74,30 +70,31 @@ def learnt(network: Network, snapshot: Mapping[str, NDArray]) -> Network:
 
 
 def drawn(network: Network) -> dict[str, NDArray]:
-    """What is not learnt, (4,) for each part: of its constants how many, the sum of their sizes, and a sum that tells
-    their order, which are equal on all processors but for rounding; and a checksum of what has no rounding.
+    """What is not learnt, (4,) for each part, to tell it from another network's.
 
+    Of a part's constants how many, the sum of their sizes, and a sum that depends on their order, which are equal on
+    all processors but for rounding; then a checksum of what has no rounding, as which neurons its synapses join.
     What was learnt is of use to the same neurons alone: those drawn from one seed with one set of settings.
 
     Parameters
     ----------
     network : Network
     """
-    found, step = {}, (network.dt_us, network.spike_amplitude)
+    found, step = {}, (network.dt_us, float(network.spike_amplitude))
     for p in network.projections.values():
         arrays = [p.bias, np.asarray(p.delay_steps, float), *([] if p.rule else [p.weights.data])]
         ends = [np.asarray(p.weights.indices, np.int64), np.asarray(p.weights.indptr, np.int64)]
         found[p.name] = _told(arrays, step, p.source, p.target, p.after_threshold, *(end.tobytes() for end in ends))
     for n in network.populations.values():
         arrays = [getattr(n, name) for name in PARAMETERS[n.kind] if name != "v_threshold" or n.rule is None]
-        found[n.name] = _told(arrays, step, n.kind, n.shape, *_stated(n.behaviour))
+        found[n.name] = _told(arrays, step, n.kind, *map(int, n.shape), *_stated(n.behaviour))
     return found
 
 
 def _told(arrays: Iterable[NDArray | None], *exact: object) -> NDArray:
     values = np.concatenate([np.ravel(array).astype(float) for array in arrays if array is not None] or [np.zeros(0)])
     order = np.cos(np.arange(values.size))
-    return np.array([values.size, np.abs(values).sum(), values @ order, crc32(repr(exact).encode())], float)
+    return np.array([values.size, np.abs(values).sum(), values @ order, zlib.crc32(repr(exact).encode())], float)
 
 
 def _stated(behaviour: Behaviour) -> list[tuple[str, object]]:
