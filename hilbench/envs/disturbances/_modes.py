@@ -18,9 +18,9 @@ class Mode(ABC):
     def reset(self, seed: int) -> None:
         """Start an episode."""
 
-    def left(self, n: int) -> list[float]:
-        """What is left of each number where the mode does nothing but weaken them, (n,): 1 where it does more."""
-        return [1.0] * n
+    def left(self) -> list[float]:
+        """What is left of each number where the mode does nothing but weaken them, (n,); empty where it does more."""
+        return []
 
     @abstractmethod
     def __call__(self, x: list[float], level: float) -> list[float]:
@@ -41,7 +41,7 @@ class Off(Mode):
     def __init__(self, value: Sequence[float]) -> None:
         self._value = list(value)
 
-    def left(self, n: int) -> list[float]:
+    def left(self) -> list[float]:
         return [1.0 if value else 0.0 for value in self._value]
 
     def __call__(self, x: list[float], level: float) -> list[float]:
@@ -91,7 +91,7 @@ class Wrong(Mode):
         self._given = gain, bias
         self._level, self._now = 0.0, ([1.0] * len(gain), [0.0] * len(gain))
 
-    def left(self, n: int) -> list[float]:
+    def left(self) -> list[float]:
         return [1.0 if bias else gain for gain, bias in zip(*self._given, strict=True)]
 
     def __call__(self, x: list[float], level: float) -> list[float]:

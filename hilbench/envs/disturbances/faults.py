@@ -40,7 +40,7 @@ class MotorFault(Disturbance):
 
     def load(self, loads: Loads) -> None:
         """What is left of motors that are off or wrong by a gain alone, as `actuator_gain` has it."""
-        for index, left in zip(self._at, self._mode.left(len(self._at)), strict=True):
+        for index, left in zip(self._at, self._mode.left(), strict=False):
             loads.gains[index] *= 1.0 + self.level * (left - 1.0)
 
     def actuate(self, forces: list[float]) -> None:
