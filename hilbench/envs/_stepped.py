@@ -23,6 +23,8 @@ from hilbench.seeding import stream
 from hilbench.settings import to_config, whole_steps
 from hilbench.types import Events, PlantSpec
 
+NAMED = ("obs_names", "obs_units", "action_names", "action_units")
+"""What a plant's `metadata` says as its spec does."""
 Shown = tuple[list[float], float, bool, dict[str, float]]
 """What `show` gives: the observation, the reward, whether the episode has ended, and the infos."""
 
@@ -124,14 +126,18 @@ class SteppedPlant(Plant):
     def _state_spaces(self, rate_hz: float) -> None:
         """Gymnasium's spaces and metadata, from the spec."""
         plant_spec = self._plant_spec
-        named = ("obs_names", "obs_units", "action_names", "action_units")
-        facts = {"render_fps": max(1, round(rate_hz))} | {name: getattr(plant_spec, name) for name in named}
+        facts = {"render_fps": max(1, round(rate_hz))} | {name: getattr(plant_spec, name) for name in NAMED}
         self.metadata = {**self.metadata, **facts}  # type: ignore[misc]  # Gymnasium reads it of each plant
         self._limits = low, high = plant_spec.action_low, plant_spec.action_high
         self.action_space = gymnasium.spaces.Box(
             np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32
         )
         self.observation_space = self._rack.beside(-np.array(self.obs_high), np.array(self.obs_high))
+
+    @property
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The part of a PlantSpec that its `metadata` states: names and units of observations and actions."""
+        return {name: self.metadata[name] for name in NAMED}
 
     def __reduce__(self) -> tuple:
         return _made_anew, (type(self), self._arguments, self.spec)

@@ -126,10 +126,7 @@ class Arm7(BulletPlant):
         """Names, limits, and the inner loop's gains; `swing_*_rad` and `centre_*_rad` are the reference's."""
         facts = {"kp_*": KP, "kd_*": KD, "centre_*_rad": CENTRE_RAD, "swing_*_rad": SWING_RAD, "length_*_m": LENGTH_M}
         return PlantSpec(
-            obs_names=self.metadata["obs_names"],
-            obs_units=self.metadata["obs_units"],
-            action_names=self.metadata["action_names"],
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=tuple(-limit for limit in LIMIT_NM),
             action_high=LIMIT_NM,
             safe_action=(0.0,) * N_JOINTS,

@@ -124,10 +124,7 @@ class ArmPayload(BulletPlant):
         """
         config = self.config
         return PlantSpec(
-            obs_names=self.metadata["obs_names"],
-            obs_units=self.metadata["obs_units"],
-            action_names=self.metadata["action_names"],
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=(-LIMIT_NM, -LIMIT_NM),
             action_high=(LIMIT_NM, LIMIT_NM),
             safe_action=(0.0, 0.0),

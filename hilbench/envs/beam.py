@@ -105,10 +105,7 @@ class Beam(BulletPlant):
     def own_spec(self) -> PlantSpec:
         """Names, limits and nominal constants; `inertia_kg_m2` is about the hinge, without the tip."""
         return PlantSpec(
-            obs_names=self.metadata["obs_names"],
-            obs_units=self.metadata["obs_units"],
-            action_names=self.metadata["action_names"],
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=(-LIMIT_NM,),
             action_high=(LIMIT_NM,),
             safe_action=(0.0,),

@@ -90,10 +90,7 @@ class CartpoleLadder(BulletPlant):
         """Names, limits and nominal constants; `pole_inertia_kg_m2` is about the pole's centre of mass."""
         config = self.config
         return PlantSpec(
-            obs_names=self.metadata["obs_names"],
-            obs_units=self.metadata["obs_units"],
-            action_names=self.metadata["action_names"],
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=(-config.force_n,),
             action_high=(config.force_n,),
             safe_action=(0.0,),

@@ -148,10 +148,7 @@ class HexapodDamage(BulletPlant):
     def own_spec(self) -> PlantSpec:
         """Names, limits, and the gait's and the feedback's constants."""
         return PlantSpec(
-            obs_names=self.metadata["obs_names"],
-            obs_units=self.metadata["obs_units"],
-            action_names=self.metadata["action_names"],
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=(-ADDED_MOST_RAD,) * 6,
             action_high=(ADDED_MOST_RAD,) * 6,
             safe_action=(0.0,) * 6,

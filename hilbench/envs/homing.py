@@ -134,10 +134,7 @@ class Homing(SteppedPlant):
         config = self.config
         names = ("outbound_s", "return_s", "odometry_noise", "sky_s", "sky_noise_rad")
         return PlantSpec(
-            obs_names=self.metadata["obs_names"],
-            obs_units=self.metadata["obs_units"],
-            action_names=ACTIONS,
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=(-TURN_RAD_S, 0.0),
             action_high=(TURN_RAD_S, SPEED_M_S),
             safe_action=(0.0, 0.0),

@@ -175,10 +175,7 @@ class LaneDVS(WheeledPlant):
     def own_spec(self) -> PlantSpec:
         config = self.config
         return PlantSpec(
-            obs_names=self.metadata["obs_names"],
-            obs_units=self.metadata["obs_units"],
-            action_names=self.metadata["action_names"],
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=(-TURN_RAD_S,),
             action_high=(TURN_RAD_S,),
             safe_action=(0.0,),

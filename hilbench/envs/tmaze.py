@@ -123,10 +123,7 @@ class TMaze(SteppedPlant):
     def own_spec(self) -> PlantSpec:
         config = self.config
         return PlantSpec(
-            obs_names=STATE,
-            obs_units=UNITS,
-            action_names=self.metadata["action_names"],
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=(-SPEED_M_S,),
             action_high=(SPEED_M_S,),
             safe_action=(0.0,),

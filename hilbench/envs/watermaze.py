@@ -113,10 +113,7 @@ class Watermaze(SteppedPlant):
         config = self.config
         most = (config.speed_m_s,) * 2
         return PlantSpec(
-            obs_names=STATE,
-            obs_units=UNITS,
-            action_names=MOVES,
-            action_units=self.metadata["action_units"],
+            **self.named,
             action_low=tuple(-each for each in most),
             action_high=most,
             safe_action=(0.0, 0.0),
