@@ -62,6 +62,7 @@ bench: $(VENV)/tested
 	$(BIN)/python benchmarks/link.py
 	$(BIN)/python benchmarks/events.py
 	$(BIN)/python benchmarks/dvs.py
+	$(BIN)/python benchmarks/cochlea.py
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/place.py
 	$(BIN)/python benchmarks/peers/environments.py

@@ -109,16 +109,17 @@ def main() -> None:
             taken, n_events = measure(sensor, ride, args.frames)
             renderer, pixels = (
                 Parts(sensor._renderer, ["render"]),
-                Parts(sensor._pixels, ["light", "crossings", "sort"]),
+                Parts(sensor._pixels, ["light", "crossings"]),
             )
             sensor._renderer, sensor._pixels = renderer, pixels
+            sensor._buffer._sort = sort = Timed(sensor._buffer._sort)
             measure(sensor, ride, args.frames)
             parts = {
                 each: np.median(timed.ns[WARM_UP:]) / 1e3 for each, timed in (renderer.timed | pixels.timed).items()
             }
             print(
                 f"{size:3} {name:18} {np.median(taken) / 1e3:8.1f} {np.percentile(taken, 99) / 1e3:8.1f}"
-                f" {parts['render']:8.1f} {parts['light'] + parts['crossings']:8.1f} {parts['sort']:8.1f}"
+                f" {parts['render']:8.1f} {parts['light'] + parts['crossings']:8.1f} {np.median(sort.ns) / 1e3:8.1f}"
                 f" {n_events / (args.frames * PERIOD_US * 1e-6):9.0f}"
             )
 

@@ -6,12 +6,13 @@ from math import sqrt
 
 from numba import njit
 
+from hilbench.compiled.inlined import inner
+
 PARALLEL_M = 1e-12
 """A ray that goes less far across a side than this never meets it."""
-_inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True, _nrt=False, error_model="numpy")
 
 
-@_inner
+@inner
 def _to_box(x, y, dx, dy, half_x, half_y):
     """The share of a ray, from (x, y) by (dx, dy), at which it is in a box around 0 first; 1 where it never is."""
     enters, leaves = 0.0, 1.0
@@ -24,7 +25,7 @@ def _to_box(x, y, dx, dy, half_x, half_y):
     return enters if enters <= leaves else 1.0
 
 
-@_inner
+@inner
 def _to_disc(x, y, dx, dy, radius):
     """The same of a disc around 0."""
     outside, along = x * x + y * y - radius * radius, x * dx + y * dy
@@ -34,7 +35,7 @@ def _to_disc(x, y, dx, dy, radius):
     return min(1.0, outside / (sqrt(root2) - along)) if along < 0.0 <= root2 else 1.0
 
 
-@_inner
+@inner
 def _to_wall(x, dx, room_m):
     """The share at which it leaves the room on one axis."""
     if abs(dx) <= PARALLEL_M:

@@ -135,7 +135,7 @@ class SteppedPlant(Plant):
         self.observation_space = self._rack.beside(-np.array(self.obs_high), np.array(self.obs_high))
 
     @property
-    def named(self) -> dict[str, tuple[str, ...]]:
+    def named(self) -> dict[str, Any]:
         """The part of a PlantSpec that its `metadata` states: names and units of observations and actions."""
         return {name: self.metadata[name] for name in NAMED}
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.envs.sensors import Ground, Mount, Scene, Sensor, SensorConfig, sphere
+from hilbench.envs.sensors import Ear, Ground, Mount, Scene, Sensor, SensorConfig, Sounds, sphere
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.runs.promises import check_events
 from hilbench.testing._parts import Contract, Part, brief, broken, ensure, refusal
@@ -26,6 +26,7 @@ class Swinging:
     truth: list[float] = field(default_factory=lambda: [0.0, 1.0])
     view: Any = None
     _scene: Scene = field(default_factory=lambda: Scene(Ground([[0.3]]), [sphere((3.0, 0.0, 1.0), 0.5, 0.9)]))
+    _sounds: Sounds = field(default_factory=lambda: Sounds([[0.2 * sin(0.2 * k) for k in range(8000)]], 16_000.0))
 
     def show(self, number: int) -> None:
         """Go to the instant of a sample."""
@@ -69,6 +70,14 @@ class Swinging:
     def camera(self, name: str) -> tuple[float, ...]:
         """One metre above the ground, and turned with x."""
         return (0.0, 0.0, 1.0, 0.3 * self.truth[0], 0.0, 0.0)
+
+    def sounds(self) -> Sounds:
+        """A hum at the origin."""
+        return self._sounds
+
+    def ear(self, name: str) -> Ear:
+        """One metre from it, moving with x."""
+        return Ear(1.0 + 0.1 * self.truth[0], 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 class SensorContract(Contract):

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from hilbench.compiled.cache import kernels
 from hilbench.envs.sensors._base import Carrier, Mount, Sensor, SensorConfig
+from hilbench.envs.sensors._buffer import EventBuffer, event_kernels
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.seeding import stream
-from hilbench.types import EVENT, NO_EVENTS, Events
+from hilbench.types import NO_EVENTS, Events
 
 LEAST = 0.1
 """No pixel's threshold is less than this share of the one that was asked for."""
@@ -85,7 +86,7 @@ class Dvs(Sensor):
         self._noise_us = 1e6 / (config.noise_hz * n) if config.noise_hz else math.inf
         self._make_buffers(n)
         self._renderer = kernels("hilbench.envs.sensors._dvs.render")
-        self._pixels = kernels("hilbench.envs.sensors._dvs.pixels")
+        self._pixels = event_kernels("hilbench.envs.sensors._dvs.pixels")
         self._rays = self._renderer.rays_of(config.rays)
         self.reset(0)
 
@@ -96,14 +97,13 @@ class Dvs(Sensor):
         self._flat, self._log, self._state = self._image.reshape(-1), np.empty(n), np.empty((5, n))
         self._view, self._camera, self._near = np.empty((4, 3)), np.empty(6), np.empty(6, np.int64)
         self._placed, self._bounds = np.empty((0, 12)), np.empty((0, 4), np.int64)
-        self._counters, self._until_us, self._random = np.zeros(2, np.int64), np.empty(1), np.empty(1, np.uint64)
-        self._events, self._other = np.empty((2, self.config.max_events, 2), np.uint32)
-        self._counts = np.empty(1 << 11, np.int64)
+        self._until_us, self._random = np.empty(1), np.empty(1, np.uint64)
+        self._buffer = EventBuffer(self.config.max_events)
 
     @property
     def n_lost(self) -> int:
         """How many events were beyond `max_events` in this episode."""
-        return int(self._counters[self._pixels.LOST])
+        return self._buffer.n_lost
 
     @property
     def image(self) -> NDArray[np.float64]:
@@ -121,7 +121,7 @@ class Dvs(Sensor):
         self._state[pixels.FIRED] = -math.inf
         self._random[:] = random.integers(2**64, dtype=np.uint64)
         self._until_us[:] = random.exponential(self._noise_us) if config.noise_hz else math.inf
-        self._counters[:] = 0
+        self._buffer.counters[:] = 0
         self.threshold_scale, self._fresh = 1.0, True
 
     def sample(self, plant: Carrier) -> Events:
@@ -132,17 +132,14 @@ class Dvs(Sensor):
             state[pixels.LOG] = self._log
             state[pixels.LEVEL] = self._log - self._phase * state[pixels.ON]
             return NO_EVENTS
-        period_us, events, counters = self.mount.period_us, self._events, self._counters
+        period_us, events, counters = self.mount.period_us, self._buffer.events, self._buffer.counters
         n = pixels.crossings(
             self._log, state, period_us, self._smoothing, self._leak, self.threshold_scale,
             self.config.refractory_s * 1e6, counters, events,
         )  # fmt: skip
         n = pixels.noise(n, self._n, period_us, self._noise_us, self._until_us, self._random, counters, events)
         counters[pixels.NOW] += period_us
-        if not n:
-            return NO_EVENTS
-        pixels.sort(events, n, period_us, self._other, self._counts)
-        return events[:n].copy().view(EVENT).reshape(-1)
+        return self._buffer.taken(n, period_us)
 
     def _look(self, plant: Any) -> None:  # a Seen, by `needs`
         """Render what the camera sees, and take the logarithm of each pixel's intensity."""

@@ -6,19 +6,18 @@ import math
 
 import numpy as np
 
-from hilbench.envs.sensors._dvs.inlined import inner, outer
+from hilbench.compiled.inlined import inner, outer
+from hilbench.envs.sensors._events import put
 
 LOG, LEVEL, FIRED, ON, OFF = range(5)
 """Rows of the pixels' state: filtered log intensity, the level from which it is counted, when the last event was in us
 since the episode's start, and thresholds."""
-LOST, NOW = range(2)
-"""Entries of the counters: events beyond the buffer, and the instant of the last sample, in us."""
+NOW = 1
+"""Entry of the counters, behind LOST: the instant of the last sample, in us."""
 BRIGHTEST = 1e9
 ROUNDING = 1e-9
 """A crossing that is missed by this share of a threshold is one, or light that comes back to where it was would leave
 it to the next sample."""
-DIGIT_BITS = 11
-"""Events are sorted by so many bits of their time at once."""
 
 
 @outer("void(f8[::1], f8, f8, f8, f8, f8[::1])")
@@ -38,17 +37,6 @@ def light(luminance, brightness, contrast, grey, eps, intensity):
         found = brightness * (grey + contrast * (luminance[i] - grey))
         found = found if found > 0 else 0.0
         intensity[i] = eps + (found if found < BRIGHTEST else BRIGHTEST)
-
-
-@inner
-def _put(events, n, at_us, period_us, address, counters):
-    """Write an event at a time from 0 to the period: the microsecond that ends there or after. Returns how many are."""
-    if n == events.shape[0]:
-        counters[LOST] += 1
-        return n
-    events[n, 0] = min(max(np.int64(np.ceil(at_us - 1e-6)) - 1, 0), period_us - 1)
-    events[n, 1] = address
-    return n + 1
 
 
 @inner
@@ -106,7 +94,7 @@ def crossings(log, state, period_us, smoothing, leak, scale, refractory_us, coun
             at_us = counters[NOW] + period_us * min(max(share, 0.0), 1.0)
             if at_us - state[FIRED, i] >= refractory_us - 1e-6:
                 state[FIRED, i] = at_us
-                n = _put(events, n, at_us - counters[NOW], period_us, 2 * i + polarity, counters)
+                n = put(events, n, at_us - counters[NOW], period_us, 2 * i + polarity, counters)
             state[LEVEL, i] += step
     return n
 
@@ -138,38 +126,7 @@ def noise(n, n_pixels, period_us, mean_us, until_us, random, counters, events):
     """
     while until_us[0] < period_us:
         address = int(_uniform(random) * (2 * n_pixels))
-        n = _put(events, n, until_us[0], period_us, address, counters)
+        n = put(events, n, until_us[0], period_us, address, counters)
         until_us[0] -= mean_us * math.log(1.0 - _uniform(random))
     until_us[0] -= period_us
     return n
-
-
-@outer("void(u4[:, ::1], i8, i8, u4[:, ::1], i8[::1])")
-def sort(events, n, period_us, other, counts):
-    """Put the first `n` events in order of time; of equal times the first stays first.
-
-    Parameters
-    ----------
-    events : (n_max, 2) uint32
-        Changed.
-    n, period_us : int
-    other : (n_max, 2) uint32
-        Scratch space.
-    counts : (2048,) int64
-        Scratch space.
-    """
-    shift = 0
-    while (period_us - 1) >> shift and n > 1:
-        counts[:] = 0
-        for i in range(n):
-            counts[(events[i, 0] >> shift) & (counts.size - 1)] += 1
-        total = 0
-        for digit in range(counts.size):
-            total, counts[digit] = total + counts[digit], total
-        for i in range(n):
-            digit = (events[i, 0] >> shift) & (counts.size - 1)
-            other[counts[digit], 0], other[counts[digit], 1] = events[i, 0], events[i, 1]
-            counts[digit] += 1
-        for i in range(n):
-            events[i, 0], events[i, 1] = other[i, 0], other[i, 1]
-        shift += DIGIT_BITS

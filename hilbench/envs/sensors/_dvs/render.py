@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hilbench.envs.sensors._dvs.inlined import inner, outer
+from hilbench.compiled.inlined import inner, outer
 from hilbench.envs.sensors._dvs.rays import bound, distance, look, nearest_m, place
 from hilbench.envs.sensors._dvs.scene import GroundFact
 from hilbench.envs.sensors._dvs.surfaces import between, body_at, footprint, ground_at

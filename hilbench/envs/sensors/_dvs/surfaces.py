@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hilbench.envs.sensors._dvs.inlined import inner
+from hilbench.compiled.inlined import inner
 from hilbench.envs.sensors._dvs.scene import BodyColumn, GroundFact
 
 TAPS_MAX = 4
