@@ -41,6 +41,8 @@ class Traits(NamedTuple):
     """Whether it has a scene, whose light may change."""
     goal: bool = False
     """Whether it has a goal, whose place may change."""
+    ears: tuple[str, ...] = ()
+    """Names of its ears, which may be moved, louder or late."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -66,6 +68,12 @@ class Loads:
     """What differences of luminance from the scene's grey are multiplied by."""
     goal_turn_rad: float = 0.0
     """How far the goal is turned about the middle of the plant's world, to the left."""
+    ears: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By ear, what its microphone's pressure is multiplied by, and how late it is in s. Others are as they were."""
+    ears_scale: float = 1.0
+    """What the distance between ears is multiplied by."""
+    ears_swapped: bool = False
+    """Whether ears hear at each other's places."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:
