@@ -85,7 +85,7 @@ class Jeffress(Controller):
         return BuiltController(jeffress_network(config, ears, seed), encoder, gaze, teach, blind_inputs=("ears",))
 
 
-def lags_s(dt_s: float) -> NDArray[np.float64]:
+def lags_s(dt_s: float) -> NDArray:
     """The lags by which cells delay the left ear, (n_lags,): negative ones delay the right ear.
 
     Parameters

@@ -22,6 +22,8 @@ UNITS = ("rad", "rad/s", "1", "1", "rad", "1")
 EARS = ("left", "right")
 WIDEST_RAD, GAZE_RAD = radians(70), 1.6
 """How far to either side a source may be, and how far the head can be told to turn."""
+START_RAD = 0.1
+"""How far to either side of +x the head may look at first."""
 NEAREST_M, FARTHEST_M = 1.0, 4.0
 LOUDER_DB = 6.0
 """How much louder or quieter than `level_pa` a source may be at the head."""
@@ -65,7 +67,7 @@ class SoundOrient(BulletPlant):
 
     | Num | Observation | Unit | Bound |
     |---|---|---|---|
-    | 0 | head, its angle, to the left | rad | 1e3 |
+    | 0 | head, its angle, to the left of +x | rad | 1e3 |
     | 1 | head_rate | rad/s | 1e3 |
     | 2 | waiting, 1 until it turns | 1 | 1 |
     | 3 | seen, 1 while the source is seen | 1 | 1 |
@@ -76,8 +78,8 @@ class SoundOrient(BulletPlant):
     0 until the end, and there minus the angle that was left, in degrees: an episode's return is minus its error.
 
     ## Starting State
-    The head is at rest and looks along +x. The seed draws where the source is, how loud, the noise of both bursts,
-    and whether it will be seen.
+    The head is at rest and looks along +x within 0.1 rad. The seed draws that, where the source is, how loud, the
+    noise of both bursts, and whether it will be seen.
 
     ## Episode End
     Terminates 0.05 s after the second burst. `gym.make` truncates after 60 000 steps, which is 60 s at the default
@@ -87,10 +89,11 @@ class SoundOrient(BulletPlant):
     `gym.make("hilbench:hilbench/SoundOrient-v0", ...)`, which imports hilbench first, in workers too, takes
     `control_period_s`, `disturbances`, `sensors`, `render_mode`, and the fields of `Config`.
 
-    `info` holds, at reset and every step: `t_s`; `azimuth_rad` of the source, to the left of +x; `left_rad`, the angle
-    from gaze to source now; `error_deg`, its size at the instant of judgement, 0 before; `judged`, 1 from then on;
-    `ears_m`, how far apart the ears are now; `late_s`, by how much the right one is later than the left one;
-    `swapped`, 1 while each hears at the other's place; `torque_nm`; `work_j`; `disturbances`, how many act.
+    `info` holds, at reset and every step: `t_s`; `azimuth_rad` of the source, to the left of where it looks at first;
+    `left_rad`, the angle from gaze to source now; `error_deg`, its size at the instant of judgement, 0 before;
+    `judged`, 1 from then on; `ears_m`, how far apart the ears are now; `late_s`, by how much the right one is later
+    than the left one; `swapped`, 1 while each hears at the other's place; `torque_nm`; `work_j`; `disturbances`, how
+    many act.
 
     ## Version History
     * v0: first version.
@@ -168,23 +171,26 @@ class SoundOrient(BulletPlant):
         # The physics steps at which it turns, is judged and the second burst begins, and the trial is over.
         self._turns, self._judged, self._ends = np.cumsum([round(each / step_s) for each in times_s]).tolist()
         self._sees = self._judged + round(SEEN_S / step_s)
+        self._first_rad = float(random.uniform(-START_RAD, START_RAD))
         self._azimuth_rad = float(random.uniform(-WIDEST_RAD, WIDEST_RAD))
+        place_rad = self._first_rad + self._azimuth_rad
         away_m = float(random.uniform(NEAREST_M, FARTHEST_M))
         level_pa = config.level_pa * 10 ** (random.uniform(-LOUDER_DB, LOUDER_DB) / 20) * away_m
         n = round(config.burst_s * SOUND_HZ)
         bursts = [band_noise(random, n, SOUND_HZ, LOW_HZ, HIGH_HZ, level_pa, RAMP_S) for _ in range(2)]
         room = Room(ROOM_M, REFLECTION, config.room_order, ROOM_CORNER_M) if config.room_order else None
         self._sounds = Sounds(bursts, SOUND_HZ, room)
-        self._sounds.places_m[:] = away_m * cos(self._azimuth_rad), away_m * sin(self._azimuth_rad), 0.0
+        self._sounds.places_m[:] = away_m * cos(place_rad), away_m * sin(place_rad), 0.0
         self._sounds.starts_s[1] = self._judged * step_s
         self._may_see = random.random() < SEEN_SHARE
         self._glance_rad = SEEN_STD_RAD * float(random.standard_normal())
-        self._target_rad = self._wanted_rad = self._error_deg = 0.0
-        return (0.0,)
+        self._target_rad = self._wanted_rad = self._first_rad
+        self._error_deg = 0.0
+        return (self._first_rad,)
 
     def drive(self, values: list[float]) -> list[float]:
         if self._index == self._turns:
-            self._target_rad = values[0]
+            self._target_rad = self._first_rad + values[0]
         most_rad = SPEED_RAD_S * self.config.physics_step_s
         gap_rad = self._target_rad - self._wanted_rad
         self._wanted_rad += min(max(gap_rad, -most_rad), most_rad)
@@ -195,7 +201,7 @@ class SoundOrient(BulletPlant):
     def read_joints(self, joints: Sequence[Sequence[Any]]) -> list[float]:
         ((head_rad, rate_rad_s, *_),) = joints
         index = self._index
-        self._left_rad = (self._azimuth_rad - head_rad + pi) % (2 * pi) - pi
+        self._left_rad = (self._first_rad + self._azimuth_rad - head_rad + pi) % (2 * pi) - pi
         if index == self._judged:
             self._error_deg = abs(degrees(self._left_rad))
         seen = self._may_see and self._judged <= index < self._sees and abs(self._left_rad) < SEEN_RAD
@@ -240,7 +246,8 @@ class SoundOrient(BulletPlant):
         n = round(self.config.burst_s / step_s)
         sounds = index < n or self._judged <= index < self._judged + n
         place, gaze = (
-            (DRAWN_M * cos(angle), DRAWN_M * sin(angle), 0.0) for angle in (self._azimuth_rad, self.truth[0])
+            (DRAWN_M * cos(angle), DRAWN_M * sin(angle), 0.0)
+            for angle in (self.truth[0] + self._left_rad, self.truth[0])
         )
         loud = (Mark(place, 22.0, (233, 84, 32), ring_px=2.5), Mark(place, 15.0, (233, 84, 32), ring_px=2.5))
         return (Mark(gaze, 6.0, (41, 107, 191)), Mark(place, 9.0, (233, 84, 32)), *(loud if sounds else ()))

@@ -102,6 +102,7 @@ class DisturbanceContract(Contract):
         cameras=("front",),
         lit=True,
         goal=True,
+        ears=("left", "right"),
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

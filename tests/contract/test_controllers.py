@@ -25,6 +25,7 @@ CARRIED = {
         "lidar": {"kind": "lidar", **POSE},
         "skirt": {"kind": "proximity", "radius_m": 0.18, "normalised": True, **POSE},
     },
+    "sound_orient": {"ears": {"kind": "cochlea", "n_channels": 16, "low_hz": 200.0, "high_hz": 1500.0}},
     "watermaze": {"places": {"kind": "place_cells", "gate": "searching"}},
 }
 """Sensors without which some controllers do not fit."""

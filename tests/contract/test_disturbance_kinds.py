@@ -16,6 +16,8 @@ SETTINGS = {
     "actuator_gain": {"factor": 0.5},
     "camera_turn": {"yaw_rad": 0.1},
     "lighting": {"contrast": 0.5},
+    "ear_change": {"ear": "right", "gain_db": -6.0, "delay_s": 1e-4},
+    "ears_moved": {"scale": 1.5, "swapped": True},
     "hot_pixels": {"count": 3, "rate_hz": 200.0},
     "dead_channels": {"count": 9, "sensor": "eye"},
     "noise_events": {"rate_hz": 5.0},

@@ -27,7 +27,7 @@ PLANTS = sorted(name for name, plugin in FOUND.items() if not plugin.foreign)
 NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""
 
-RARE = {"searching", "on_platform", "cue_left", "cue_right"}
+RARE = {"searching", "on_platform", "cue_left", "cue_right", "seen", "offset", "second"}
 """Observations that change later than a short rollout ends, or with what random actions do not reach."""
 
 
