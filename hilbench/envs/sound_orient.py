@@ -90,10 +90,10 @@ class SoundOrient(BulletPlant):
     `control_period_s`, `disturbances`, `sensors`, `render_mode`, and the fields of `Config`.
 
     `info` holds, at reset and every step: `t_s`; `azimuth_rad` of the source, to the left of where it looks at first;
-    `left_rad`, the angle from gaze to source now; `error_deg`, its size at the instant of judgement, 0 before;
-    `judged`, 1 from then on; `ears_m`, how far apart the ears are now; `late_s`, by how much the right one is later
-    than the left one; `swapped`, 1 while each hears at the other's place; `torque_nm`; `work_j`; `disturbances`, how
-    many act.
+    `left_rad`, the angle from gaze to source now; `error_deg`, its size; `missed_deg`, that at the instant of
+    judgement, 0 before; `judged`, 1 from then on; `ears_m`, how far apart the ears are now; `late_s`, by how much the
+    right one is later than the left one; `swapped`, 1 while each hears at the other's place; `torque_nm`; `work_j`;
+    `disturbances`, how many act.
 
     ## Version History
     * v0: first version.
@@ -150,6 +150,7 @@ class SoundOrient(BulletPlant):
                 "azimuth_rad": "rad",
                 "left_rad": "rad",
                 "error_deg": "deg",
+                "missed_deg": "deg",
                 "judged": "1",
                 "ears_m": "m",
                 "late_s": "s",
@@ -185,7 +186,7 @@ class SoundOrient(BulletPlant):
         self._may_see = random.random() < SEEN_SHARE
         self._glance_rad = SEEN_STD_RAD * float(random.standard_normal())
         self._target_rad = self._wanted_rad = self._first_rad
-        self._error_deg = 0.0
+        self._missed_deg = 0.0
         return (self._first_rad,)
 
     def drive(self, values: list[float]) -> list[float]:
@@ -203,7 +204,7 @@ class SoundOrient(BulletPlant):
         index = self._index
         self._left_rad = (self._first_rad + self._azimuth_rad - head_rad + pi) % (2 * pi) - pi
         if index == self._judged:
-            self._error_deg = abs(degrees(self._left_rad))
+            self._missed_deg = abs(degrees(self._left_rad))
         seen = self._may_see and self._judged <= index < self._sees and abs(self._left_rad) < SEEN_RAD
         offset_rad = self._left_rad + self._glance_rad if seen else 0.0
         return [head_rad, rate_rad_s, float(index < self._turns), float(seen), offset_rad, float(index >= self._judged)]
@@ -229,7 +230,8 @@ class SoundOrient(BulletPlant):
             "t_s": self.time_s,
             "azimuth_rad": self._azimuth_rad,
             "left_rad": self._left_rad,
-            "error_deg": self._error_deg,
+            "error_deg": abs(degrees(self._left_rad)),
+            "missed_deg": self._missed_deg,
             "judged": float(self._index >= self._judged),
             "ears_m": self.config.ears_m * loads.ears_scale,
             "late_s": delays_s[1] - delays_s[0],
@@ -238,7 +240,7 @@ class SoundOrient(BulletPlant):
             "work_j": self.work_j,
             "disturbances": float(len(self._schedule.active)),
         }
-        return self.sensed[:], -self._error_deg if ended else 0.0, ended, info
+        return self.sensed[:], -self._missed_deg if ended else 0.0, ended, info
 
     def marks(self) -> Sequence[Mark]:
         """Where the source is, loud while it sounds; and where the head looks."""

@@ -11,6 +11,7 @@ PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "
 PREFIXED = ("s", "m", "J", "W", "rad", "N m", "Hz")
 SUFFIXES = {
     **{"s": "s", "m": "m", "j": "J", "w": "W", "rad": "rad", "nm": "N m", "hz": "Hz", "kg": "kg", "n": "N"},
+    **{"deg": "deg", "pa": "Pa", "db": "dB", "percent": "%"},
     **{"m_s": "m/s", "rad_s": "rad/s", "per_s": "1/s", "nm_rad": "N m/rad", "rad_s_m": "rad s/m"},
 }
 """The endings of names in scenario files, and the units that they mean."""

@@ -29,7 +29,8 @@ def trial(plant, seed, gaze=None, episode=0):
 def test_it_turns_where_it_is_told_and_is_judged_by_what_is_left(seed):
     with SoundOrient(**COARSE) as plant:
         seen, _, infos = trial(plant, seed)
-        assert infos[-1]["error_deg"] < 0.5
+        assert infos[-1]["missed_deg"] == infos[65]["error_deg"] < 0.5
+        assert infos[0]["error_deg"] == pytest.approx(abs(degrees(infos[0]["azimuth_rad"])), abs=1e-3)
         assert seen[:, 2].tolist() == [1.0] * 20 + [0.0] * (len(seen) - 20)
         assert np.ptp(seen[:21, 0]) < 1e-6
         assert abs(seen[0, 0]) <= 0.1
