@@ -50,8 +50,8 @@ class JeffressConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What a coincidence adds to the cell of its lag, whose threshold is 1."""
     inhibit: NotNegative = 1.0
     """The share of the mean over all lags that is taken from each."""
-    innate_hz: Positive = 900.0
-    """The rate of all lag cells together, as readouts have it when the head turns, at which the first map is right."""
+    innate_hz: Positive = 27.0
+    """Mean rate of the lag cells, as readouts have it when the head turns, at which the first map is right."""
     learning_rate: NotNegative = 0.02
     """PES step size of `gaze`, in rad per (rad x Hz x s); divided by the number of lags."""
     second_rate: NotNegative = 0.002
@@ -132,7 +132,7 @@ def _add_map(net: Network, config: JeffressConfig, name: str, when: int, rate: f
     net.connect("coincidence", lags, config.excite * TAU_S * (own - config.inhibit / n_lags))
     net.readout(name, 1, tau_s=READ_S, units=("rad",))
     rule = PES(modulator=f"{name}_error", learning_rate=rate, pre_tau_s=READ_S)
-    net.connect(lags, name, angles_rad[None] / config.innate_hz, rule=rule, name=f"{name}_map")
+    net.connect(lags, name, angles_rad[None] / (config.innate_hz * n_lags), rule=rule, name=f"{name}_map")
 
 
 class _Gaze(Decoder):
