@@ -13,6 +13,8 @@ WAITING, SEEN, OFFSET, SECOND = range(2, 6)
 """Columns of the observation."""
 OBSERVED = ("head", "head_rate", "waiting", "seen", "offset", "second")
 SOUND_M_S = 343.0
+LONGEST_US = 50_000
+"""The source is seen for so long."""
 
 
 class Ears(NamedTuple):
@@ -23,14 +25,19 @@ class Ears(NamedTuple):
     """The distance that they are said to have."""
 
 
-def ears_of(plant: PlantSpec, controller: str) -> Ears:
-    """The ears of a plant. Raises ScenarioError for one that hears no sources, or not with two ears alone.
+def ears_of(plant: PlantSpec, controller: str, period_us: int) -> Ears:
+    """The ears of a plant, of which the left one is taken to come first.
+
+    Raises ScenarioError for a plant that hears no sources, for other ears than two, and for a control period in which
+    what is seen after a turn comes and goes.
 
     Parameters
     ----------
     plant : PlantSpec
     controller : str
         Its name, for messages.
+    period_us : int
+        The control period, in microseconds.
     """
     if plant.obs_names[: len(OBSERVED)] != OBSERVED or plant.action_names != ("gaze",):
         raise ScenarioError(
@@ -41,6 +48,9 @@ def ears_of(plant: PlantSpec, controller: str) -> Ears:
         raise ScenarioError(
             f"controller {controller!r} needs one event sensor, a cochlea with two ears; found {shapes}"
         )
+    if period_us > LONGEST_US:
+        allowed = f"a control period of at most {LONGEST_US * 1e-6:g} s; found {period_us * 1e-6:g}"
+        raise ScenarioError(f"controller {controller!r} needs {allowed}")
     return Ears(shapes[0][1], plant.parameters["ears_m"])
 
 

@@ -4,10 +4,11 @@ Spikes of the same channel of both ears are taken in pairs. The histogram of the
 the time by which one ear is later: a cross-correlation of two point processes. Under a Gaussian kernel, and with a
 parabola through the peak, that is the interaural time difference t, of which the angle is asin(t c / distance).
 
-With `rate` an offset and a scale of t follow the angle that is left where the source is seen, by the gradient of its
-square (Widrow & Hoff 1960): two numbers, for an ear that is late and for one that is farther out. With `knows_change`
-it is told both by the plant's info, and which ear is which; it is then the oracle that learners are compared with. With
-a `gain` of 0 it stays as it is, which is the floor.
+With `rate` an offset and a scale of t follow the sine of the angle that is left where the source is seen (LMS, Widrow &
+Hoff 1960): two numbers, for an ear that is late and for one that is farther out. With `knows_change` it is told both by
+the plant's info, which ear is which, and by how much one is louder: cells of a louder ear fire earlier, by
+`latency_s_db`, also of the ear that is nearer. It is then the oracle that learners are compared with. With a `gain` of
+0 it stays as it is, which is the floor.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from hilbench.types import (
 FARTHEST_US, BIN_US = 1300, 20
 """The largest difference of times that counts, and the histogram's bins."""
 N_BINS = 2 * FARTHEST_US // BIN_US
-TOLD = ("late_s", "ears_m", "swapped")
+TOLD = ("late_s", "ears_m", "swapped", "louder_db")
 
 
 class EarCorrelationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,8 +51,10 @@ class EarCorrelationConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How far an angle that is seen to be left moves the offset and the scale; 0 leaves them."""
     gain: Annotated[float, Meta(ge=0, le=10)] = 1.0
     """What the angle is multiplied by."""
+    latency_s_db: Annotated[float, Meta(ge=0, le=1e-3)] = 3.2e-5
+    """By how much earlier the cells of an ear fire for each dB that it is louder; for who is told that."""
     knows_change: bool = False
-    """Whether it is told where its ears are and how late, from the plant's info."""
+    """Whether it is told where its ears are, how late and how loud, from the plant's info."""
 
 
 class EarCorrelationLawConfig(EarCorrelationConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,8 +71,8 @@ class EarCorrelationLaw(Law):
 
     def reset(self, seed: int) -> None:
         self.map = np.array([0.0, 1.0])
-        bins = BIN_US * np.arange(-20, 21) * 1e-6
-        kernel = np.exp(-0.5 * (bins / self.config.kernel_s) ** 2)
+        n = min(int(3e6 * self.config.kernel_s / BIN_US) + 1, N_BINS // 2 - 1)
+        kernel = np.exp(-0.5 * (BIN_US * 1e-6 * np.arange(-n, n + 1) / self.config.kernel_s) ** 2)
         self._kernel = kernel / kernel.sum()
         self._sine = self._gaze_rad = 0.0
         self._taught = False
@@ -81,7 +84,9 @@ class EarCorrelationLaw(Law):
         if seen > 0.5 and learning and not self._taught:
             self._taught = True
             shift, scale = self.map.tolist()
-            error = sin(self._gaze_rad + offset_rad) - min(max(scale * (self._sine - shift), -1.0), 1.0)
+            error = sin(self.config.gain * self._gaze_rad + offset_rad) - min(
+                max(scale * (self._sine - shift), -1.0), 1.0
+            )
             rate = self.config.rate * error
             self.map = np.array([shift - rate, scale + rate * (self._sine - shift)])
         return np.array([self.config.gain * self._gaze_rad])
@@ -91,8 +96,8 @@ class EarCorrelationLaw(Law):
         shift, scale = self.map.tolist()
         distance_m = self.config.nominal_m
         if self.config.knows_change:
-            known_s, distance_m, swapped = told
-            late_s = (late_s - known_s) * (1 - 2 * swapped)
+            known_s, distance_m, swapped, louder_db = told
+            late_s = (late_s - known_s + self.config.latency_s_db * louder_db) * (1 - 2 * swapped)
         self._sine = late_s * SOUND_M_S / distance_m
         self._gaze_rad = asin(min(max(scale * (self._sine - shift), -1.0), 1.0))
 
@@ -114,7 +119,7 @@ class EarCorrelation(Controller):
 
     @staticmethod
     def build(config: EarCorrelationConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        ears = ears_of(plant, "ear_correlation")
+        ears = ears_of(plant, "ear_correlation", period_us)
         law = EarCorrelationLawConfig(**to_builtins(config), nominal_m=ears.ears_m)
         ports, tell = told(TOLD, plant) if config.knows_change else ((), None)
         program = LawProgram(
@@ -151,7 +156,7 @@ class Correlogram(Encoder):
     def encode(self, obs: NDArray, events: Events, values: NDArray) -> Events:
         begun_us = self._ticks * self._period_us
         self._ticks += 1
-        if events.size and obs[WAITING] > 0.5:
+        if obs[WAITING] > 0.5:
             self._pair(events["t_us"].astype(np.int64) + begun_us, events["address"].astype(np.int64))
         values[:N_BINS] = self._counts
         values[N_BINS:] = obs[[WAITING, SEEN, OFFSET]]
@@ -159,12 +164,19 @@ class Correlogram(Encoder):
 
     def _pair(self, t_us: NDArray, address: NDArray) -> None:
         """Count the pairs that a tick's spikes make, among themselves and with the last ones before."""
-        old = self._recent[0].size
-        t_us, address = np.append(self._recent[0], t_us), np.append(self._recent[1], address)
-        left, right = np.flatnonzero(address < self._n), np.flatnonzero(address >= self._n)
-        later_us = t_us[right] - t_us[left, None]
-        counts = (address[right] - self._n == address[left, None]) & (np.abs(later_us) < FARTHEST_US)
-        counts &= (right >= old) | (left[:, None] >= old)
-        np.add.at(self._counts, (later_us[counts] + FARTHEST_US) // BIN_US, 1)
-        kept = t_us > t_us[-1] - FARTHEST_US
-        self._recent = t_us[kept], address[kept]
+        # A key for each spike, in order: channels far apart, and times within them.
+        keys = address % self._n * (4 * self._period_us + 4 * FARTHEST_US) + (t_us - self._ticks * self._period_us)
+        is_left = address < self._n
+        left, right = np.sort(keys[is_left]), np.sort(keys[~is_left])
+        old_left, old_right = self._recent
+        self._count(left, np.sort(np.append(old_right, right)))
+        self._count(old_left, right)
+        self._recent = left - self._period_us, right - self._period_us
+
+    def _count(self, left: NDArray, right: NDArray) -> None:
+        """Count the pairs of spikes of both ears, by their keys in order, that are less than FARTHEST_US apart."""
+        first, end = np.searchsorted(right, left - FARTHEST_US + 1), np.searchsorted(right, left + FARTHEST_US)
+        n = end - first
+        begins = np.repeat(first - np.append(0, np.cumsum(n)[:-1]), n)
+        later_us = right[begins + np.arange(n.sum())] - np.repeat(left, n)
+        np.add.at(self._counts, (later_us + FARTHEST_US) // BIN_US, 1)

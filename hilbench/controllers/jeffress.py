@@ -69,7 +69,7 @@ class Jeffress(Controller):
 
     @staticmethod
     def build(config: JeffressConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        ears, lesson, gaze = ears_of(plant, "jeffress"), Lesson(plant, period_us), _Gaze()
+        ears, lesson, gaze = ears_of(plant, "jeffress", period_us), Lesson(plant, period_us), _Gaze()
 
         def teach(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
             modulators[:] = 0.0

@@ -137,7 +137,7 @@ class SteppedPlant(Plant):
     @property
     def named(self) -> dict[str, Any]:
         """The part of a PlantSpec that its `metadata` states: names and units of observations and actions."""
-        return {name: self.metadata[name] for name in NAMED}
+        return {name: type(self).metadata[name] for name in NAMED}
 
     def __reduce__(self) -> tuple:
         return _made_anew, (type(self), self._arguments, self.spec)
@@ -220,6 +220,7 @@ class SteppedPlant(Plant):
         self._index, self.time_s = 0, 0.0
         self.forces = [0.0] * len(self.traits.actuators)
         self.episode_seed = episode
+        self._paid = (0, 0.0, 0.0)  # the instant of `paid`, and the errors before and at it
         self.begin(stream(episode, "plant"))
         self._schedule.reset(episode, number)
         self._rack.reset(episode)
@@ -251,6 +252,23 @@ class SteppedPlant(Plant):
     def state(self) -> NDArray[np.float64]:
         """The true named state."""
         return np.array(self.truth)
+
+    def paid(self, error: float) -> float:
+        """The reward of a plant whose return is to be minus its last error: by how much that fell in this period.
+
+        What an episode returns is then minus the error that there is when it ends, wherever it is cut off; at its start
+        the error counts as 0. It is called in `show`.
+
+        Parameters
+        ----------
+        error : float
+            The present one.
+        """
+        index, before, last = self._paid
+        if index != self._index:
+            self._paid = self._index, last, error
+            return last - error
+        return before - last
 
     def close(self) -> None:
         """Release everything; may be called twice, and `reset` starts anew."""

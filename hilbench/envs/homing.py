@@ -80,7 +80,8 @@ class Homing(SteppedPlant):
     | 3 | sky_sin, its sine; 0 under clouds | 1 | 2 |
 
     ## Rewards
-    0 until the end, and there minus the error in %: an episode's return is minus its error.
+    By how much the distance to home, in % of the way out, has become less; negative where it grows. So an episode's
+    return is minus its error, or minus what that is where the episode is cut off.
 
     ## Starting State
     At home, which is the origin, at rest, looking anywhere. The seed draws the way out, and to which side it looks
@@ -236,7 +237,7 @@ class Homing(SteppedPlant):
             "odometer_m_s": self.truth[6],
             "disturbances": float(len(self._schedule.active)),
         }
-        return self.sensed[5:], -error_percent if ended else 0.0, ended, info
+        return self.sensed[5:], self.paid(error_percent), ended, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """A picture (360, 480, 3) from above, 4 cm a pixel, north up, home in its middle; None without a render mode.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import cos, degrees, pi, radians, sin
+from math import cos, degrees, hypot, log10, pi, radians, sin
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -43,13 +43,14 @@ class SoundOrient(BulletPlant):
 
     ## Description
     An episode is a trial. A source stands up to 70 degrees to the left or the right, 1 to 4 m away, and gives a burst
-    of noise of 100 to 3000 Hz for `burst_s`, which is over before the head turns: so the head has to know where it was.
-    At `wait_s` the head takes the action of that instant for where it is to turn, and a servo turns it there, at up to
+    of noise of 100 to 3000 Hz for `burst_s`, which has left it before the head turns: one has to know where it was. At
+    `wait_s` the head takes the action of that instant for where it is to turn, and a servo turns it there, at up to
     300 degrees/s. After `turn_s` the trial is judged by the angle that is left between gaze and source.
 
     Then come two signals to learn from. In half of the trials, and if no more than 45 degrees are left, the head sees
-    the source for 0.05 s, and `offset` is the angle that is left, with white noise of 0.005 rad. And in all of them the
-    source gives a second burst, of other noise, which ears hear from where the head now looks.
+    the source for 0.05 s, and `offset` is the angle that is left, off by a number that the trial draws, 0.005 rad in
+    standard deviation. And in all of them the source gives a second burst, of other noise, which ears hear from where
+    the head now looks.
 
     Ears are microphones at both sides, `ears_m` apart, in the open or in a room of 10 m x 9 m x 3 m whose walls throw
     back 0.7 of the pressure, up to `room_order` times. They are nothing to observe: a scenario gives the plant the
@@ -75,7 +76,8 @@ class SoundOrient(BulletPlant):
     | 5 | second, 1 from the second burst on | 1 | 1 |
 
     ## Rewards
-    0 until the end, and there minus the angle that was left, in degrees: an episode's return is minus its error.
+    By how many degrees the angle to the source has become less, and at first minus all of it; 0 once it is judged. So
+    an episode's return is minus the angle that was left, or that is left where the episode is cut off.
 
     ## Starting State
     The head is at rest and looks along +x within 0.1 rad. The seed draws that, where the source is, how loud, the
@@ -92,8 +94,8 @@ class SoundOrient(BulletPlant):
     `info` holds, at reset and every step: `t_s`; `azimuth_rad` of the source, to the left of where it looks at first;
     `left_rad`, the angle from gaze to source now; `error_deg`, its size; `missed_deg`, that at the instant of
     judgement, 0 before; `judged`, 1 from then on; `ears_m`, how far apart the ears are now; `late_s`, by how much the
-    right one is later than the left one; `swapped`, 1 while each hears at the other's place; `torque_nm`; `work_j`;
-    `disturbances`, how many act.
+    right one is later than the left one; `swapped`, 1 while each hears at the other's place; `louder_db`, by how
+    much the right one is louder than the left one, without walls; `torque_nm`; `work_j`; `disturbances`, how many act.
 
     ## Version History
     * v0: first version.
@@ -155,6 +157,7 @@ class SoundOrient(BulletPlant):
                 "ears_m": "m",
                 "late_s": "s",
                 "swapped": "1",
+                "louder_db": "dB",
                 "torque_nm": "N m",
                 "work_j": "J",
                 "disturbances": "1",
@@ -216,7 +219,7 @@ class SoundOrient(BulletPlant):
     def ear(self, name: str) -> Ear:
         """Where an ear is, and how loud and late its microphone. Raises ScenarioError for another name than EARS."""
         if name not in EARS:
-            raise ScenarioError(f"plant: found no ear {name!r}; {allowed_hint(name, EARS)}")
+            raise ScenarioError(f"found no ear {name!r}; {allowed_hint(name, EARS)}")
         side = 1.0 if (name == "left") != self.loads.ears_swapped else -1.0
         head_rad, half_m = self.truth[0], 0.5 * self.config.ears_m * self.loads.ears_scale
         out_x, out_y = -side * sin(head_rad), side * cos(head_rad)
@@ -236,11 +239,21 @@ class SoundOrient(BulletPlant):
             "ears_m": self.config.ears_m * loads.ears_scale,
             "late_s": delays_s[1] - delays_s[0],
             "swapped": float(loads.ears_swapped),
+            "louder_db": self._louder_db(),
             "torque_nm": self.forces[0],
             "work_j": self.work_j,
             "disturbances": float(len(self._schedule.active)),
         }
-        return self.sensed[:], -self._missed_deg if ended else 0.0, ended, info
+        error_deg = self._missed_deg if info["judged"] else info["error_deg"]
+        return self.sensed[:], self.paid(error_deg), ended, info
+
+    def _louder_db(self) -> float:
+        """By how much the right ear's microphone is louder than the left one's, without walls."""
+        x_m, y_m, _ = self._sounds.places_m[0].tolist()
+        left, right = (self.ear(name) for name in EARS)
+        return 20 * log10(right.gain * hypot(x_m - left.x_m, y_m - left.y_m)) - 20 * log10(
+            left.gain * hypot(x_m - right.x_m, y_m - right.y_m)
+        )
 
     def marks(self) -> Sequence[Mark]:
         """Where the source is, loud while it sounds; and where the head looks."""

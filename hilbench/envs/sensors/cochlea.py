@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from hilbench.compiled.cache import kernels
 from hilbench.envs.sensors._base import Carrier, Mount, Sensor, SensorConfig
 from hilbench.envs.sensors._buffer import EventBuffer, event_kernels
+from hilbench.envs.sensors._sound.scene import Sounds
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.seeding import stream
 from hilbench.types import NO_EVENTS, Events
@@ -62,7 +62,7 @@ class Cochlea(Sensor):
 
     def __init__(self, config: CochleaConfig, mount: Mount) -> None:
         super().__init__(config, mount)
-        _check(config, mount.where)
+        n = _check(config, mount)
         self._ways, self._bank = (
             kernels("hilbench.envs.sensors._sound.paths"),
             event_kernels("hilbench.envs.sensors._sound.bank"),
@@ -75,8 +75,9 @@ class Cochlea(Sensor):
         lengths = config.tau_s * rate_hz, config.refractory_s * rate_hz
         self._facts = np.array([config.exponent, config.threshold, *lengths, 1e6 / rate_hz])
         self._ears = np.empty((n_ears, 8))
-        self._heard, self._n = np.zeros((n_ears, mount.period_us * rate_hz // 1_000_000 + 2)), 0
-        self._bands, self._drives = np.zeros((2, *self._heard.shape, n_channels))
+        self.heard_pa = np.zeros((n_ears, n))
+        """The pressure at each ear since the sample before, (n_ears, n_samples): the sensor's own, to look at."""
+        self._bands, self._drives = np.zeros((2, n_ears, n, n_channels))
         self._sections, self._cells = np.zeros((n_ears, 4, 2, n_channels)), np.zeros((n_ears, 4, n_channels))
         self._buffer = EventBuffer(config.max_events)
         self._paths = self._before = np.empty((n_ears, 0, 3))
@@ -87,45 +88,39 @@ class Cochlea(Sensor):
         """How many events were beyond `max_events` in this episode."""
         return self._buffer.n_lost
 
-    @property
-    def heard_pa(self) -> NDArray[np.float64]:
-        """The pressure at each ear since the sample before, (n_ears, n_samples): the sensor's own, to look at."""
-        return self._heard[:, : self._n]
-
     def reset(self, seed: int) -> None:
         self._random = stream(seed, self.mount.where)
         for state in (self._sections, self._cells, self._buffer.counters):
             state[:] = 0
-        self._now_us, self._n, self._fresh = 0, 0, True
+        self._n_heard, self._fresh = 0, True
 
     def sample(self, plant: Carrier) -> Events:
-        self._place(plant)
+        sounds = self._place(plant)
         if self._fresh:
             self._fresh = False
             return NO_EVENTS
-        period_us, rate_hz, buffer = self.mount.period_us, self.config.rate_hz, self._buffer
-        first = self._now_us * rate_hz // 1_000_000 + 1
-        n = (self._now_us + period_us) * rate_hz // 1_000_000 + 1 - first
-        self._listen(plant, first, n)
-        self._n = n
-        # From the last sample of sound before this period to the period's start, in millionths of a microsecond.
-        start = ((first - 1) * 1_000_000 - self._now_us * rate_hz) * 1_000_000 // rate_hz
-        self._bank.filtered(self._heard, n, self._filters, self._sections, self._bands)
-        self._compress(n)
+        self._listen(sounds)
+        self._bank.filtered(self.heard_pa, self._filters, self._sections, self._bands)
+        self._compress()
+        period_us, buffer = self.mount.period_us, self._buffer
         found = self._bank.spikes(
-            self._bands, self._drives, n, self._cells, self._facts, start, period_us, buffer.counters, buffer.events
+            self._bands, self._drives, self._cells, self._facts, period_us, buffer.counters, buffer.events
         )
-        self._now_us += period_us
         return buffer.taken(found, period_us)
 
-    def _place(self, plant: Any) -> None:  # a Heard, by `needs`
+    def _place(self, plant: Any) -> Sounds:  # a Heard, by `needs`
         """Find the ways of sound at this instant; those of the instant before become `_before`."""
         for row, name in zip(self._ears, self.config.ears, strict=True):
-            row[:] = plant.ear(name)
-        if not math.isfinite(self._ears.sum()):
-            raise PluginFault(f"{self.mount.where}: found ears at {self._ears.tolist()}; allowed: finite numbers")
-        sounds = plant.sounds()
-        shape = (len(self._ears), len(sounds.places_m) * len(sounds.echoes), 3)
+            try:
+                row[:] = plant.ear(name)
+            except ScenarioError as error:
+                raise ScenarioError(f"{self.mount.where}.ears: {error}") from error
+        sounds: Sounds = plant.sounds()
+        n = len(sounds.waves)
+        if sounds.places_m.shape != (n, 3) or sounds.starts_s.shape != (n,):
+            found = f"places_m and starts_s of {len(sounds.places_m)} and {len(sounds.starts_s)} sources"
+            raise PluginFault(f"{self.mount.where}: found {found}; allowed: {n}, as there are waves")
+        shape = (len(self._ears), n * len(sounds.echoes), 3)
         if self._fresh or self._paths.shape != shape:
             self._paths, self._before = np.empty(shape), np.empty(shape)
             self._shadows = np.zeros((*shape[:2], 2))
@@ -133,33 +128,45 @@ class Cochlea(Sensor):
         else:
             self._paths, self._before = self._before, self._paths
         self._ways.find(self._ears, sounds.places_m, sounds.echoes, self.config.head_m, self._paths)
+        return sounds
 
-    def _listen(self, plant: Any, first: int, n: int) -> None:
-        """Write what reaches the ears in `n` samples of sound."""
-        sounds, config = plant.sounds(), self.config
+    def _listen(self, sounds: Sounds) -> None:
+        """Write what reaches the ears. Raises PluginFault where that is no finite number."""
+        config, heard_pa = self.config, self.heard_pa
         self._ways.listen(
-            sounds.waves, sounds.starts_s, sounds.rate_hz, self._before, self._paths, first, n, config.rate_hz,
-            config.head_m, self._table, self._shadows, self._heard,
+            sounds.waves, sounds.starts_s, sounds.rate_hz, self._before, self._paths, self._n_heard + 1,
+            config.rate_hz, config.head_m, self._table, self._shadows, heard_pa,
         )  # fmt: skip
+        self._n_heard += heard_pa.shape[1]
         if config.noise_pa:
-            self._heard[:, :n] += config.noise_pa * self._random.standard_normal((len(self._heard), n))
+            heard_pa += config.noise_pa * self._random.standard_normal(heard_pa.shape)
+        if not math.isfinite(heard_pa.sum()):
+            found = f"ears at {self._ears[:, :3].tolist()} and sources at {sounds.places_m.tolist()}"
+            raise PluginFault(f"{self.mount.where}: what it hears is no finite number; found {found}")
 
-    def _compress(self, n: int) -> None:
+    def _compress(self) -> None:
         """Write the power of what filters give: NumPy takes many at once."""
-        drives = self._drives[:, :n]
-        np.maximum(self._bands[:, :n], self._bank.SILENT_PA, out=drives)
+        drives = self._drives
+        np.maximum(self._bands, self._bank.SILENT_PA, out=drives)
         np.log(drives, out=drives)
         np.multiply(drives, self.config.exponent, out=drives)
         np.exp(drives, out=drives)
 
 
-def _check(config: CochleaConfig, where: str) -> None:
-    """Raise ScenarioError for settings that do not fit each other."""
+def _check(config: CochleaConfig, mount: Mount) -> int:
+    """How many samples of sound there are from sample to sample. Raises ScenarioError for settings that do not fit."""
+    where = mount.where
     if not config.ears or len(set(config.ears)) < len(config.ears):
         raise ScenarioError(f"{where}.ears: found {list(config.ears)}; allowed: one or more names, each once")
-    if config.high_hz >= config.rate_hz / 2:
+    field = "high_hz" if config.n_channels > 1 else "low_hz"
+    if (highest_hz := getattr(config, field)) >= config.rate_hz / 2:
         allowed = f"below {config.rate_hz / 2:g}, half of rate_hz"
-        raise ScenarioError(f"{where}.high_hz: found {config.high_hz:g}; allowed: {allowed}")
+        raise ScenarioError(f"{where}.{field}: found {highest_hz:g}; allowed: {allowed}")
     if config.low_hz >= config.high_hz and config.n_channels > 1:
         found = f"{config.low_hz:g} and {config.high_hz:g}"
         raise ScenarioError(f"{where}.low_hz, high_hz: found {found}; allowed: the lower first")
+    n, rest = divmod(mount.period_us * config.rate_hz, 1_000_000)
+    if rest:
+        found = f"{mount.period_us / 1e6:g} s, {mount.period_us * config.rate_hz / 1e6:g} samples of sound"
+        raise ScenarioError(f"{where}.period_s: found {found} at {config.rate_hz} Hz; allowed: a whole number of them")
+    return n

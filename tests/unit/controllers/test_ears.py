@@ -78,7 +78,7 @@ def test_pairs_are_counted_once_also_across_ticks():
 def test_who_is_told_undoes_delay_distance_and_swap(plant):
     told = law(plant, knows_change=True)
     # 100 us of sound, swapped, and 200 us of a late microphone: the right ear is 100 us later.
-    found = told.step(counted(trains(-100 + 200)), np.array([2e-4, 0.3, 1.0]), False)
+    found = told.step(counted(trains(-100 + 200)), np.array([2e-4, 0.3, 1.0, 0.0]), False)
     assert degrees(found[0]) == pytest.approx(degrees(asin(100e-6 * 343 / 0.3)), abs=2.5)
 
 
@@ -109,7 +109,7 @@ def test_lags_are_whole_steps_beyond_what_ears_can_have():
 
 
 def test_each_coincidence_cell_delays_one_ear_by_its_lag(plant):
-    net = jeffress_network(JeffressConfig(), ears_of(plant, "jeffress"))
+    net = jeffress_network(JeffressConfig(), ears_of(plant, "jeffress", PERIOD_US))
     part = net.projections["ears_to_coincidence"]
     delays = scipy.sparse.csc_array((part.delay_steps, part.weights.indices, part.weights.indptr)).toarray().astype(int)
     lags = np.rint(lags_s(1e-4) / 1e-4).astype(int)
@@ -149,6 +149,23 @@ def test_it_turns_by_its_first_map_and_learns_a_late_ear(tmp_path):
     assert learner[:8].mean() == frozen[:8].mean() < 8
     assert frozen[8:].mean() > 18
     assert learner[32:].mean() < 8
+
+
+def test_who_is_told_knows_that_a_louder_ear_fires_earlier(plant):
+    told = law(plant, knows_change=True, latency_s_db=3e-5)
+    found = told.step(counted(trains(100)), np.array([0.0, 0.2, 0.0, 2.0]), False)
+    assert np.sin(found[0]) * 0.2 / 343 * 1e6 == pytest.approx(160, abs=10)
+
+
+def test_many_spikes_in_a_tick_are_paired_by_channel():
+    many = trains(100, n=20_000)
+    assert counted(many)[:N_BINS].sum() == pytest.approx(20_000 * 20_000 / N * 2 * 1300 / 5500, rel=0.15)
+
+
+@pytest.mark.parametrize("controller", [Jeffress, EarCorrelation])
+def test_a_control_period_is_no_longer_than_what_is_seen(plant, controller):
+    with pytest.raises(ScenarioError, match=r"needs a control period of at most 0.05 s; found 0.1"):
+        controller.build(controller.Config(), plant, 100_000, 0)
 
 
 @pytest.mark.parametrize("controller", [Jeffress, EarCorrelation])

@@ -45,10 +45,8 @@ def test_a_cell_under_a_constant_drive_fires_at_the_instants_of_the_closed_form(
     cells[0, BANK.BAND], cells[0, BANK.DRIVE] = pressure, pressure**0.5
     counters, events, times_us = np.zeros(1, np.int64), np.empty((1000, 2), np.uint32), []
     for block in range(1120 // n):
-        start_us = block * n * 1e6 / RATE_HZ
-        start = round(start_us % 1 * 1e6)
-        found = BANK.spikes(bands, bands**0.5, n, cells, facts, start, 10_000_000, counters, events)
-        times_us += [int(t) + int(start_us) for t in events[:found, 0]]
+        found = BANK.spikes(bands, bands**0.5, cells, facts, 10_000_000, counters, events)
+        times_us += [int(t) + block * n * 1e6 / RATE_HZ for t in events[:found, 0]]
     rise_s = tau_s * log(pressure**0.5 / (pressure**0.5 - threshold))
     exact_us = [1e6 * (rise_s + k * (rise_s + rest_s)) for k in range(len(times_us))]
     assert len(times_us) > 30
@@ -94,7 +92,6 @@ def test_spikes_tell_a_difference_of_times_far_below_a_sample():
     left, right = (times_us[late & (addresses == ear * 4)] for ear in (0, 1))
     assert sensor.shape == (2, 4)
     assert left.size == right.size > 100
-    print("DIFF", np.unique(right - left))
     assert np.mean(right - left) == pytest.approx(20, abs=1)
     assert np.abs(right - left - 20).max() <= 2
 
@@ -219,7 +216,8 @@ def test_a_band_of_noise_has_its_level_and_its_edges():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ears": ("left", "nose")}, r"plant: found no ear 'nose'; allowed: 'left', 'right'"),
+        ({"ears": ("left", "nose")}, r"sensors.ears.ears: plant: found no ear 'nose'; allowed: 'left', 'right'"),
+        ({"n_channels": 1, "low_hz": 9000.0}, r"sensors.ears.low_hz: found 9000; allowed: below 8000, half of rate_hz"),
         ({"ears": ()}, r"sensors.ears.ears: found \[\]; allowed: one or more names, each once"),
         ({"ears": ("left", "left")}, r"sensors.ears.ears: found \['left', 'left'\]; allowed: one or more"),
         ({"high_hz": 9000.0}, r"sensors.ears.high_hz: found 9000; allowed: below 8000, half of rate_hz"),
@@ -244,8 +242,42 @@ def test_rooms_and_sounds_refuse_what_makes_no_sense():
         Sounds([[0.0, 1.0]], 0)
     broken = Listener(tone(500.0, 0.1), (1, 0, 0))
     broken.changed = {"left": {"gain": float("nan")}}
-    with pytest.raises(PluginFault, match=r"sensors.ears: found ears at .*nan.*; allowed: finite numbers"):
+    with pytest.raises(PluginFault, match=r"sensors.ears: what it hears is no finite number; found ears at"):
         hear(broken, 0.01)
+    with pytest.raises(ValueError, match="allowed: three numbers, sizes above 0"):
+        Room((4, 3, 2), 0.5, 1, (0.0, float("nan"), 0.0))
+
+
+@pytest.mark.parametrize("what", ["places_m", "waves"])
+def test_a_source_that_is_no_number_is_told_of(what):
+    plant = Listener(tone(500.0, 0.1), (1, 0, 0))
+    getattr(plant.here, what)[0, 1] = np.nan
+    with pytest.raises(PluginFault, match="what it hears is no finite number"):
+        hear(plant, 0.05)
+
+
+def test_as_many_places_and_starts_as_waves():
+    plant = Listener(tone(500.0, 0.1), (1, 0, 0))
+    plant.here.starts_s = np.zeros(3)
+    with pytest.raises(PluginFault, match="places_m and starts_s of 1 and 3 sources; allowed: 1, as there are waves"):
+        hear(plant, 0.05)
+
+
+def test_waves_may_lie_in_memory_as_they_like():
+    both = np.stack([tone(500.0, 0.1), tone(700.0, 0.1)], axis=1)  # as a file of sound has it
+    plants = [Listener(tone(500.0, 0.1), (1, 0, 0)) for _ in range(2)]
+    for plant, waves in zip(plants, (both.T, both.T.copy()), strict=True):
+        plant.here = Sounds(waves, RATE_HZ)
+        plant.here.places_m[:] = 1.0
+    told = [hear(plant, 0.1)[1] for plant in plants]
+    assert told[0].size > 10
+    np.testing.assert_array_equal(*told)
+
+
+def test_a_period_holds_whole_samples_of_sound():
+    with pytest.raises(ScenarioError, match=r"sensors.ears.period_s: found 0.001 s, 44.1 samples of sound at 44100 Hz"):
+        hear(Listener(tone(500.0, 0.1), (1, 0, 0)), 0.01, 1000, rate_hz=44_100)
+    assert hear(Listener(tone(500.0, 0.1), (1, 0, 0)), 0.1, 10_000, rate_hz=44_100)[1].size > 10
 
 
 def test_a_plant_carries_ears_and_tells_their_spikes():

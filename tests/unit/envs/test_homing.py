@@ -91,29 +91,34 @@ def test_the_sky_shows_the_heading_until_clouds_hide_it():
 
 def test_it_says_that_it_is_home_by_standing():
     with Homing(**COARSE) as plant:
-        _, reward, ended, _, info = led_out(plant)
-        assert (info["returning"], info["home"], reward, ended) == (1.0, 0.0, 0.0, False)
-        _, reward, ended, _, _ = plant.step([0.5, 0.2])
-        assert (reward, ended) == (0.0, False)
+        _, out, ended, _, info = led_out(plant)
+        assert (info["returning"], info["home"], ended) == (1.0, 0.0, False)
+        assert out == pytest.approx(-info["home_error_percent"])  # what it would return if it were cut off here
+        _, moved, ended, _, _ = plant.step([0.5, 0.2])
+        assert not ended
         before = plant.state()[:3].tolist()
-        _, reward, ended, _, info = plant.step([0.5, 0.01])
+        _, stood, ended, _, info = plant.step([0.5, 0.01])
         x, y = plant.state()[:2]
         assert plant.state()[:3].tolist() == before
     assert ended
     assert info["home"] == 1.0
     assert info["path_m"] == pytest.approx(12.0, rel=0.25)
-    assert -reward == info["home_error_percent"] == pytest.approx(100 * math.hypot(x, y) / info["path_m"])
+    assert -(out + moved + stood) == pytest.approx(info["home_error_percent"])
+    assert info["home_error_percent"] == pytest.approx(100 * math.hypot(x, y) / info["path_m"])
 
 
 def test_it_ends_after_the_longest_way_back():
     with Homing(outbound_s=5.0, return_s=3.0, **COARSE) as plant:
-        led_out(plant)
+        returned = led_out(plant)[1]
         plant.advance(149, [1.0, 0.2])
-        assert not plant.observe()[2]
+        _, reward, ended, _, _ = plant.observe()
+        assert plant.observe()[1] == reward  # asking twice gives the same
+        assert not ended
+        returned += reward
         _, reward, ended, _, info = plant.step([1.0, 0.2])
     assert ended
     assert info["home"] == 0.0
-    assert reward == -info["home_error_percent"] < 0
+    assert returned + reward == pytest.approx(-info["home_error_percent"])
 
 
 def test_a_drifted_gyro_is_sensed_and_the_info_is_not_touched():

@@ -28,7 +28,7 @@ def trial(plant, seed, gaze=None, episode=0):
 @pytest.mark.parametrize("seed", range(4))
 def test_it_turns_where_it_is_told_and_is_judged_by_what_is_left(seed):
     with SoundOrient(**COARSE) as plant:
-        seen, _, infos = trial(plant, seed)
+        seen, rewards, infos = trial(plant, seed)
         assert infos[-1]["missed_deg"] == infos[65]["error_deg"] < 0.5
         assert infos[0]["error_deg"] == pytest.approx(abs(degrees(infos[0]["azimuth_rad"])), abs=1e-3)
         assert seen[:, 2].tolist() == [1.0] * 20 + [0.0] * (len(seen) - 20)
@@ -37,8 +37,11 @@ def test_it_turns_where_it_is_told_and_is_judged_by_what_is_left(seed):
         assert [info["judged"] for info in infos] == seen[:, 5].tolist() == [0.0] * 65 + [1.0] * (len(seen) - 65)
         assert len(seen) - 1 == 85
         still = trial(plant, seed, 0.0)
-    assert still[1][:-1] == [0.0] * 85
-    assert still[1][-1] == pytest.approx(-abs(degrees(infos[0]["azimuth_rad"])), abs=1e-3)
+    missed = abs(degrees(infos[0]["azimuth_rad"]))
+    assert sum(still[1]) == pytest.approx(-missed, abs=1e-3)
+    assert sum(still[1][:3]) == pytest.approx(-missed, abs=1e-3)  # where it is cut off
+    assert sum(rewards) == pytest.approx(-infos[-1]["missed_deg"], abs=1e-3)
+    assert rewards[66:] == [0.0] * 20
     assert np.abs(seen[:, 1]).max() < radians(310)
 
 
@@ -101,9 +104,7 @@ def test_ears_turn_with_the_head_and_change_as_they_are_told():
         left = plant.ear("left")
         head_rad += 1.0
         assert left[:2] == pytest.approx((-0.1 * np.sin(head_rad), 0.1 * np.cos(head_rad)), abs=1e-3)
-        with pytest.raises(
-            ScenarioError, match=r"plant: found no ear 'lft'; allowed: left, right; did you mean 'left'"
-        ):
+        with pytest.raises(ScenarioError, match=r"found no ear 'lft'; allowed: left, right; did you mean 'left'"):
             plant.ear("lft")
     changes = {
         "late": {"kind": "ear_change", "ear": "right", "delay_s": 2e-4},
@@ -118,6 +119,7 @@ def test_ears_turn_with_the_head_and_change_as_they_are_told():
         assert plant.ear("left")[1] > 0
         assert plant.ear("left")[6:] == pytest.approx((10 ** (-6 / 20), 0.0))
         assert plant.ear("right")[6:] == pytest.approx((10 ** (-6 / 20), 2e-4))
+        assert info["louder_db"] == pytest.approx(0.0, abs=1.5)
         info = plant.reset(seed=0)[1]
         assert info["swapped"] == 1.0
         assert plant.ear("left")[1] < 0

@@ -77,15 +77,14 @@ def _step(x, filters, z, bands):
         bands[c] = y
 
 
-@outer("void(f8[:, ::1], i8, f8[:, ::1], f8[:, :, :, ::1], f8[:, :, ::1])")
-def filtered(heard, n, filters, sections, bands):
-    """Move all filters on by `n` samples.
+@outer("void(f8[:, ::1], f8[:, ::1], f8[:, :, :, ::1], f8[:, :, ::1])")
+def filtered(heard, filters, sections, bands):
+    """Move all filters on by the samples of a period.
 
     Parameters
     ----------
     heard
         See this package.
-    n : int
     filters : (7, n_channels) float64
         Of `coefficients`.
     sections : (n_ears, 4, 2, n_channels) float64
@@ -94,7 +93,7 @@ def filtered(heard, n, filters, sections, bands):
         What they give, in Pa. Written.
     """
     for ear in range(heard.shape[0]):
-        for k in range(n):
+        for k in range(heard.shape[1]):
             _step(heard[ear, k], filters, sections[ear], bands[ear, k])
         state = sections[ear].reshape(-1)
         for i in range(state.size):  # before numbers are so small that a processor is slow with them
@@ -124,7 +123,7 @@ def _fire(v, wait, begin, end, drive, kept, facts, begun_us, address, period_us,
     if at >= end:
         return v, 0.0, written
     new = drive + (v - drive) * (kept if end - at == 1.0 else math.exp((at - end) / tau))
-    while new >= threshold:
+    while new >= threshold and drive > threshold:
         at += tau * math.log((drive - v) / (drive - threshold))
         written = put(events, written, begun_us + at * facts[US], period_us, address, counters)
         at += facts[REST]
@@ -134,9 +133,9 @@ def _fire(v, wait, begin, end, drive, kept, facts, begun_us, address, period_us,
     return new if end == 1.0 else new * math.exp((end - 1.0) / tau), 0.0, written
 
 
-@outer("i8(f8[:, :, ::1], f8[:, :, ::1], i8, f8[:, :, ::1], f8[::1], i8, i8, i8[::1], u4[:, ::1])")
-def spikes(bands, drives, n, cells, facts, start, period_us, counters, events):
-    """Move all cells on by `n` samples, and write their spikes, cell by cell.
+@outer("i8(f8[:, :, ::1], f8[:, :, ::1], f8[:, :, ::1], f8[::1], i8, i8[::1], u4[:, ::1])")
+def spikes(bands, drives, cells, facts, period_us, counters, events):
+    """Move all cells on by the samples of a period, and write their spikes, cell by cell.
 
     A cell follows tau v' = drive - v, where the drive is a power of what its filter gives above 0 Pa. Within a sample
     it is the mean over that part in which there is any, and for this drive the instant at which v reaches the threshold
@@ -148,13 +147,10 @@ def spikes(bands, drives, n, cells, facts, start, period_us, counters, events):
         What the filters give.
     drives : (n_ears, n_samples, n_channels) float64
         Its power, where it is above 0.
-    n : int
     cells : (n_ears, 4, n_channels) float64
         V, WAIT, BAND and DRIVE. Changed.
     facts : (5,) float64
         EXPONENT, THRESHOLD, TAU, REST and US.
-    start : int
-        When the instant before the first sample is, from the period's start, in millionths of a microsecond.
     period_us : int
     counters : (n,) int64
         LOST is added to.
@@ -170,7 +166,7 @@ def spikes(bands, drives, n, cells, facts, start, period_us, counters, events):
     for ear in range(cells.shape[0]):
         for c in range(n_channels):
             v, wait, last, pushed = cells[ear, V, c], cells[ear, WAIT, c], cells[ear, BAND, c], cells[ear, DRIVE, c]
-            for k in range(n):
+            for k in range(bands.shape[1]):
                 band, drive = bands[ear, k, c], drives[ear, k, c]
                 if wait >= 1.0:
                     wait -= 1.0
@@ -178,7 +174,7 @@ def spikes(bands, drives, n, cells, facts, start, period_us, counters, events):
                     v *= kept
                 else:
                     begin, end, mean = _driven(last, band, pushed, drive, facts[EXPONENT])
-                    begun_us, address = start * 1e-6 + k * facts[US], ear * n_channels + c
+                    begun_us, address = k * facts[US], ear * n_channels + c
                     v, wait, written = _fire(
                         v, wait, begin, end, mean, kept, facts, begun_us, address, period_us, counters, events, written
                     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +18,6 @@ TAPS, PHASES = 16, 1024
 LEAST_SHADOW, DARKEST_RAD = 0.1, 150 / 180 * math.pi
 """alpha_min and theta_min of Brown and Duda (1998): what is left of high frequencies at the darkest place behind a
 sphere, and at which angle that is."""
-
-
-class PathColumn(IntEnum):
-    """What each way from a source to an ear is."""
-
-    DELAY_S = 0
-    GAIN = 1
-    ALPHA = 2
-    """High frequencies are multiplied by it: 2 where the ear faces the source, near 0.1 behind the head."""
 
 
 def sinc_table() -> NDArray[np.float64]:
@@ -82,7 +72,7 @@ def find(ears, places_m, echoes, head_m, paths):
                 if head_m > 0:
                     far_m = max(far_m, 1.001 * head_m)
                     cosine = min(max(along / far_m, -1.0), 1.0)
-                    turned = math.cos(min(math.acos(cosine) / DARKEST_RAD, 2.0) * math.pi)
+                    turned = math.cos(math.acos(cosine) / DARKEST_RAD * math.pi)
                     alpha = 1 + 0.5 * LEAST_SHADOW + (1 - 0.5 * LEAST_SHADOW) * turned
                     far_m = _around(far_m, cosine, head_m)
                 paths[e, n, 0] = far_m / SOUND_M_S + ear[7]
@@ -94,6 +84,8 @@ def find(ears, places_m, echoes, head_m, paths):
 @inner
 def _read(wave, at, table):
     """A wave at a place between its samples; 0 outside."""
+    if not (-TAPS < at < wave.size + TAPS):
+        return 0.0
     first = math.floor(at)
     row = table[int((at - first) * PHASES + 0.5)]
     first -= TAPS // 2 - 1
@@ -107,10 +99,8 @@ def _read(wave, at, table):
     return found
 
 
-@outer(
-    "void(f8[:, ::1], f8[::1], f8, f8[:, :, ::1], f8[:, :, ::1], i8, i8, f8, f8, f8[:, ::1], f8[:, :, ::1], f8[:, ::1])"
-)
-def listen(waves, starts_s, wave_hz, before, now, first, n, rate_hz, head_m, table, shadows, heard):
+@outer("void(f8[:, ::1], f8[::1], f8, f8[:, :, ::1], f8[:, :, ::1], i8, f8, f8, f8[:, ::1], f8[:, :, ::1], f8[:, ::1])")
+def listen(waves, starts_s, wave_hz, before, now, first, rate_hz, head_m, table, shadows, heard):
     """Write what reaches each ear from sample `first` on. Ways change evenly over these samples.
 
     Parameters
@@ -121,8 +111,8 @@ def listen(waves, starts_s, wave_hz, before, now, first, n, rate_hz, head_m, tab
         The waves' rate.
     before, now : (n_ears, n_paths, 3) float64
         The `paths` at sample `first` - 1, and at the last one.
-    first, n : int
-        Which sample of the ears, since the episode's start, and how many.
+    first : int
+        Which sample of the ears that is, since the episode's start.
     rate_hz : float
         The ears' rate.
     head_m : float
@@ -133,12 +123,12 @@ def listen(waves, starts_s, wave_hz, before, now, first, n, rate_hz, head_m, tab
     heard
         See this package; written.
     """
-    n_echoes = now.shape[1] // waves.shape[0]
+    n, n_echoes = heard.shape[1], now.shape[1] // waves.shape[0]
     # The pole 2 c / a and the zero of the shadow, by the bilinear transform.
     pole = rate_hz * head_m / SOUND_M_S
     back = (1 - pole) / (1 + pole)
     for e in range(now.shape[0]):
-        heard[e, :n] = 0.0
+        heard[e] = 0.0
         for path in range(now.shape[1]):
             wave, start_s = waves[path // n_echoes], starts_s[path // n_echoes]
             delay_s, gain, alpha = before[e, path, 0], before[e, path, 1], before[e, path, 2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from itertools import product
 from typing import NamedTuple, Protocol
 
@@ -14,20 +13,6 @@ from hilbench.envs.sensors._base import Carrier
 
 MOST_ECHOES = 2000
 """A room has at most so many images of each source."""
-
-
-class EchoColumn(IntEnum):
-    """What each column of `Room.echoes` holds: where an image of a source is, and how loud."""
-
-    SIGN_X = 0
-    SIGN_Y = 1
-    SIGN_Z = 2
-    """-1 where that coordinate of the source is mirrored, else 1."""
-    SHIFT_X = 3
-    SHIFT_Y = 4
-    SHIFT_Z = 5
-    """What is added to it then, in m."""
-    GAIN = 6
 
 
 class Ear(NamedTuple):
@@ -65,7 +50,8 @@ class Room:
     def __init__(
         self, size_m: Sequence[float], reflection: float, order: int, corner_m: Sequence[float] = (0.0, 0.0, 0.0)
     ) -> None:
-        if not (len(size_m) == len(corner_m) == 3 and all(0 < size < np.inf for size in size_m)):
+        sizes = all(0 < size < np.inf for size in size_m)
+        if not (len(size_m) == len(corner_m) == 3 and sizes and np.isfinite(corner_m).all()):
             raise ValueError(f"found size_m {size_m}, corner_m {corner_m}; allowed: three numbers, sizes above 0")
         if not (0 <= reflection <= 1 and 0 <= order <= 12):
             raise ValueError(f"found reflection {reflection}, order {order}; allowed: 0 to 1, and 0 to 12")
@@ -73,7 +59,9 @@ class Room:
         if len(rows) > MOST_ECHOES:
             raise ValueError(f"order: found {order}, with {len(rows)} images; allowed: up to {MOST_ECHOES}")
         self.echoes = np.array(rows, float)
-        """(n_echoes, 7), a row for each image, in the columns of `EchoColumn`; the source itself comes first."""
+        """(n_echoes, 7), a row for each image: of x, y and z a sign, -1 where it is mirrored, then what is added to
+        each in m, and the gain. The source itself comes first.
+        """
 
 
 def _images(size_m: Sequence[float], reflection: float, order: int, corner_m: Sequence[float]):
@@ -114,7 +102,7 @@ class Sounds:
     """
 
     def __init__(self, waves: ArrayLike, rate_hz: float, room: Room | None = None) -> None:
-        self.waves: NDArray[np.float64] = np.array(waves, float)
+        self.waves: NDArray[np.float64] = np.array(waves, float, order="C")
         if self.waves.ndim != 2 or not self.waves.size or not np.isfinite(self.waves).all():
             raise ValueError("waves are an array of two dimensions, a row for each source, with finite numbers")
         if not 0 < rate_hz < np.inf:
