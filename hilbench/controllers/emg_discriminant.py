@@ -27,7 +27,9 @@ from hilbench.controllers._streams import Counts, stream_of
 from hilbench.errors import ScenarioError
 from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
 
-N_ELECTRODES, N_MUSCLES, STEP_US = 8, 4, 1000
+N_ELECTRODES, N_MUSCLES = 8, 4
+ACTIVE = 0.8
+"""The share of a sample in which muscles are active."""
 LEAST = 5.0
 """What is added to a count before its logarithm is taken."""
 RIDGE = 2e-3
@@ -50,6 +52,8 @@ class EmgDiscriminantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class EmgDiscriminantLawConfig(EmgDiscriminantConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings, and what the plant's spec says of the arm."""
 
+    step_us: int
+    """The physics step."""
     constants: dict[str, float]
     classes: tuple[str, ...]
 
@@ -100,28 +104,30 @@ class EmgDiscriminantLaw(Law):
         force = np.exp(known["force_std"] * random.standard_normal(n))
         power = np.einsum("nem,nm->ne", reach**2, shares**2) * known["level_mv"] ** 2
         power *= (known["own"] ** 2 + (known["shared"] * force) ** 2)[:, None]
-        sizes_mv, counts = events_of(c.threshold_mv, known["low_hz"], known["high_hz"])
-        found = np.interp(np.sqrt(power) * gains, sizes_mv, counts)
+        sizes_mv, rates_hz = events_of(c.threshold_mv, known["low_hz"], known["high_hz"], c.step_us)
+        found = ACTIVE * known["sample_s"] * np.interp(np.sqrt(power) * gains, sizes_mv, rates_hz)
         return found * (1 + c.count_std * random.standard_normal(found.shape))
 
 
 @cache
-def events_of(threshold_mv: float, low_hz: float, high_hz: float) -> tuple[NDArray, NDArray]:
-    """How many events a second of noise of a band gives at a threshold: sizes in mV, (n,), and counts, (n,).
+def events_of(threshold_mv: float, low_hz: float, high_hz: float, step_us: int) -> tuple[NDArray, NDArray]:
+    """How many events in a second noise of a band gives at a threshold: sizes in mV, (n,), and rates in Hz, (n,).
 
     Parameters
     ----------
     threshold_mv, low_hz, high_hz : float
+    step_us : int
+        From sample to sample of the signal.
     """
-    half_hz = 0.5e6 / STEP_US
+    half_hz = 0.5e6 / step_us
     above, below = butter(2, (low_hz / half_hz, min(high_hz / half_hz, 0.99)), "band")
     noise = lfilter(above, below, np.random.default_rng(0).standard_normal(2000))
     sizes_mv = threshold_mv * np.geomspace(0.1, 20, 24)
-    crossings = Crossings(sizes_mv.size, threshold_mv, None, 0.0, 1000, STEP_US, "")
+    crossings = Crossings(sizes_mv.size, threshold_mv, None, 0.0, 1000, step_us, "")
     counts = np.zeros(sizes_mv.size)
     for value in noise:
         np.add.at(counts, crossings(sizes_mv * value)["address"] // 2, 1)
-    return sizes_mv, counts * 1e6 / STEP_US / noise.size
+    return sizes_mv, counts * 1e6 / step_us / noise.size
 
 
 class EmgDiscriminant(Controller):
@@ -136,7 +142,12 @@ class EmgDiscriminant(Controller):
         if "muscle_0_rad" not in plant.parameters or stream.shape != (N_ELECTRODES, 2):
             allowed = f"eight electrodes behind a sensor delta, as of plant emg; found a sensor of {stream.shape}"
             raise ScenarioError(f"controller 'emg_discriminant' needs {allowed}")
-        law = EmgDiscriminantLawConfig(**to_builtins(config), constants=dict(plant.parameters), classes=stream.classes)
+        law = EmgDiscriminantLawConfig(
+            **to_builtins(config),
+            step_us=round(plant.physics_step_s * 1e6),
+            constants=dict(plant.parameters),
+            classes=stream.classes,
+        )
         keys = ("turned_rad", *(f"gain_{k}" for k in range(N_ELECTRODES)))
         ports, tell = told(keys, plant) if config.knows_change else ((), None)
         n, n_counts = len(stream.classes), stream.n_addresses

@@ -56,7 +56,7 @@ class StreamLinearLaw(Law):
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
         c, n = self.config, values.size - self.config.n_classes
         counts, label = values[:n].astype(float), values[n:]
-        features = np.array([counts.sum(), counts.sum() ** 2]) if c.whole else np.sqrt(counts)
+        features = np.array([counts.sum(), counts.sum() ** 2]) if c.whole else np.sqrt(np.maximum(counts, 0))
         standard = np.append((features - self.mean) / np.sqrt(self.variance + 1e-2), 1.0)
         scores = self.weights @ standard
         if not label.any():

@@ -121,7 +121,7 @@ def test_scores_teach_by_the_gradient_of_their_softmax(stream):
 
 
 def test_a_signal_twice_as_large_gives_about_twice_as_many_events():
-    sizes, counts = events_of(0.6, 20.0, 350.0)
+    sizes, counts = events_of(0.6, 20.0, 350.0, 1000)
     assert counts[0] == 0
     assert (np.diff(counts) >= 0).all()
     assert np.interp(8.0, sizes, counts) == pytest.approx(2 * np.interp(4.0, sizes, counts), rel=0.1)
