@@ -29,6 +29,7 @@ PAGE, KEPT = CARDS / "README.md", CARDS / "overview.json"
 SEED = 20000
 MEASURED = ("spikes", "energy_modelled[loihi1]", "realtime_factor")
 LEARNS = {
+    "stream_pes": ("what random cells mean, by PES", "the label, after the decision"),
     "jeffress": ("what a delay between ears means, by PES", "the angle seen to be left, and a second burst"),
     "lane_pes": ("a turn from events, by PES", "signed error of a supervisor"),
     "lidar_pes": ("a reflex from a lidar, by PES", "a skirt with a signed side, and the gyro"),

@@ -103,6 +103,7 @@ class DisturbanceContract(Contract):
         lit=True,
         goal=True,
         ears=("left", "right"),
+        n_electrodes=3,
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

@@ -43,6 +43,8 @@ class Traits(NamedTuple):
     """Whether it has a goal, whose place may change."""
     ears: tuple[str, ...] = ()
     """Names of its ears, which may be moved, louder or late."""
+    n_electrodes: int = 0
+    """How many electrodes it has, which may be moved."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -74,6 +76,10 @@ class Loads:
     """What the distance between ears is multiplied by."""
     ears_swapped: bool = False
     """Whether ears hear at each other's places."""
+    electrodes_turn_rad: float = 0.0
+    """How far a ring of electrodes is turned."""
+    electrode_gains: list[float] = field(default_factory=list)
+    """What each electrode's signal is multiplied by; none is changed where empty."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:

@@ -1,0 +1,99 @@
+"""Softmax regression on counts of events: the classical learner of a stream, test then train.
+
+Features are the square roots of how many events each address gave in each part of the sample, standardised by a running
+mean and variance; with `whole` the count of all events alone, which says how much a stream gives away by its loudness.
+After each decision the weights follow the gradient of the cross-entropy (stochastic gradient descent).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from hilbench.coders.values import direct
+from hilbench.controllers._streams import Counts, softmax, stream_of
+from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
+
+SLOWEST = 0.005
+"""The share by which a running mean moves at least: the last 200 samples count."""
+
+
+class StreamLinearConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of `stream_linear`."""
+
+    rate: Annotated[float, Meta(ge=0, le=100)] = 0.01
+    """Step size of the gradient; 0 for who always says the first class."""
+    decay: Annotated[float, Meta(ge=0, le=1)] = 1e-5
+    """The share of the weights that each step takes away."""
+    n_bins: Annotated[int, Meta(ge=1, le=100)] = 3
+    """Parts of a sample that are counted apart."""
+    whole: bool = False
+    """Whether the count of all events is all that it gets, and its square."""
+
+
+class StreamLinearLawConfig(StreamLinearConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings, and how many classes and features there are."""
+
+    n_classes: int
+    n_features: int
+
+
+class StreamLinearLaw(Law):
+    """Scores of the classes from counts. Weights, mean and variance are what it learns."""
+
+    Config = StreamLinearLawConfig
+    learnt = ("weights", "mean", "variance", "seen")
+
+    def reset(self, seed: int) -> None:
+        n = self.config.n_features
+        self.weights, self.mean = np.zeros((self.config.n_classes, n + 1)), np.zeros(n)
+        self.variance, self.seen = np.ones(n), np.zeros(1)
+        self._taught = False
+
+    def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
+        c, n = self.config, values.size - self.config.n_classes
+        counts, label = values[:n].astype(float), values[n:]
+        features = np.array([counts.sum(), counts.sum() ** 2]) if c.whole else np.sqrt(np.maximum(counts, 0))
+        standard = np.append((features - self.mean) / np.sqrt(self.variance + 1e-2), 1.0)
+        scores = self.weights @ standard
+        if not label.any():
+            self._taught = False
+        elif learning and not self._taught:
+            self._taught = True
+            self.weights = (1 - c.decay) * self.weights - c.rate * np.outer(softmax(scores) - label, standard)
+            self._follow(features)
+        return scores
+
+    def _follow(self, features: NDArray) -> None:
+        """Move mean and variance towards a sample's features."""
+        share = max(1 / (1 + self.seen[0]), SLOWEST)
+        away = features - self.mean
+        if self.seen[0]:
+            self.variance = (1 - share) * (self.variance + share * away**2)
+        self.mean = self.mean + share * away
+        self.seen = self.seen + 1
+
+
+class StreamLinear(Controller):
+    """Softmax regression on counts of events."""
+
+    Config = StreamLinearConfig
+    backend = "law"
+
+    @staticmethod
+    def build(config: StreamLinearConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
+        stream = stream_of(plant, "stream_linear")
+        n, n_counts = len(stream.classes), config.n_bins * stream.n_addresses
+        n_features = 2 if config.whole else n_counts
+        law = StreamLinearLawConfig(**to_builtins(config), n_classes=n, n_features=n_features)
+        program = LawProgram(
+            "stream_linear",
+            to_builtins(law),
+            inputs=(Port("counts", n_counts, units=("1",) * n_counts), Port("label", n, units=("1",) * n)),
+            outputs=(Port("scores", n, units=("1",) * n),),
+        )
+        encoder = Counts(stream, plant, period_us, config.n_bins)
+        return BuiltController(program, encoder, direct(program.outputs, plant, period_us))

@@ -1,0 +1,138 @@
+"""Plants that play samples of signals, one after the other, each of which is to be told apart: what they share.
+
+Each sample is decided on when it is over, and only then its label is shown: test, then train (prequential).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from math import floor
+from typing import Annotated, ClassVar
+
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
+from hilbench.types import PlantSpec
+
+__all__ = ["StreamConfig", "StreamPlant", "labels"]
+
+MOST = 1e3
+"""The largest score of a class, either way."""
+
+
+class StreamConfig(SteppedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When what happens in a sample. A plant states its own values as defaults."""
+
+    sample_s: Annotated[float, Meta(gt=0, le=100)] = 0.6
+    """How long a sample is."""
+    decide_s: Annotated[float, Meta(gt=0, le=100)] = 0.02
+    """How long after it the scores are taken that decide."""
+    reveal_s: Annotated[float, Meta(gt=0, le=100)] = 0.02
+    """For how long the label is shown then."""
+    rest_s: Annotated[float, Meta(ge=0, le=100)] = 0.26
+    """How long it is from there to the next sample."""
+    n_samples: Annotated[int, Meta(ge=1, le=1_000_000)] = 25
+    """Samples of an episode."""
+
+
+def labels(classes: tuple[str, ...]) -> tuple[str, ...]:
+    """What the observations are called that show a label, one for each class."""
+    return tuple(f"is_{name}" for name in classes)
+
+
+class StreamPlant(SteppedPlant):
+    """Samples of `classes`, drawn evenly, as signals of `channels`; an action has a score for each class.
+
+    The class with the largest score at `decide_s` after a sample is taken for the decision; of equal ones the first. A
+    plant gives `classes`, `channels`, `channel_unit` and `draw`, which makes a sample's signals; `metadata` and
+    `traits` with `labels(classes)` behind its channels. The reward of a right decision is 1 / `n_samples`, so that an
+    episode's return is the share of right ones.
+    """
+
+    Config: ClassVar[type[StreamConfig]] = StreamConfig
+    classes: ClassVar[tuple[str, ...]]
+    channels: ClassVar[tuple[str, ...]]
+    info_units: ClassVar[dict[str, str]] = {}
+    """Of infos that a plant adds, by `about`."""
+
+    @abstractmethod
+    def draw(self, random: np.random.Generator, label: int, n_steps: int, n_sample: int) -> NDArray[np.float64]:
+        """A sample's signals and what follows until the next one, (n_steps, n_channels).
+
+        Parameters
+        ----------
+        random : numpy Generator
+        label : int
+            Which of `classes`.
+        n_steps, n_sample : int
+            Physics steps of all of it, and of the sample alone.
+        """
+
+    def about(self) -> dict[str, float]:
+        """What a plant adds to `info`."""
+        return {}
+
+    @property
+    def own_spec(self) -> PlantSpec:
+        n, config = len(self.classes), self.config
+        names = ("sample_s", "decide_s", "reveal_s", "rest_s", "n_samples")
+        return PlantSpec(
+            **self.named,
+            action_low=(-MOST,) * n,
+            action_high=(MOST,) * n,
+            safe_action=(0.0,) * n,
+            physics_step_s=config.physics_step_s,
+            info_units={"t_s": "s", "label": "1", "chosen": "1", "correct": "1", "decided": "1"}
+            | self.info_units
+            | {"disturbances": "1"},
+            error="",
+            parameters={name: float(getattr(config, name)) for name in names},
+        )
+
+    def begin(self, random: np.random.Generator) -> None:
+        config, step_s = self.config, self.config.physics_step_s
+        times_s = config.sample_s, config.decide_s, config.reveal_s, config.rest_s
+        # The steps of a trial at which its sample is over, it is decided on, the label is hidden, and the next begins.
+        self._over, self._decides, self._hides, self._trial = np.cumsum(
+            [max(round(each / step_s), i < 3) for i, each in enumerate(times_s)]
+        ).tolist()
+        self._random, self._signals = random, np.zeros((0, len(self.channels)))
+        self._label, self._chosen, self._correct, self._right = 0, -1, 0.0, 0
+        self._decided_at = -1
+
+    def drive(self, values: list[float]) -> list[float]:
+        return values[:]
+
+    def move(self, forces: list[float]) -> None:
+        if self._index % self._trial == self._decides - 1:
+            self._chosen = int(np.argmax(forces))
+            self._correct = float(self._chosen == self._label)
+            self._right += int(self._correct)
+            self._decided_at = self._index + 1
+
+    def read(self) -> list[float]:
+        step = self._index % self._trial
+        if step == 0:
+            self._label = int(self._random.integers(len(self.classes)))
+            self._signals = self.draw(self._random, self._label, self._trial, self._over)
+        shown = [0.0] * len(self.classes)
+        if self._decides <= step < self._hides:
+            shown[self._label] = 1.0
+        return [*self._signals[step].tolist(), *shown]
+
+    def show(self) -> Shown:
+        n_done = floor(self._index / self._trial)
+        decided = self._index - self._decided_at < self.control_steps and self._decided_at >= 0
+        info = {
+            "t_s": self.time_s,
+            "label": float(self._label),
+            "chosen": float(self._chosen),
+            "correct": self._correct,
+            "decided": float(decided),
+            **self.about(),
+            "disturbances": float(len(self._schedule.active)),
+        }
+        reward = self._correct / self.config.n_samples if decided else 0.0
+        return self.sensed[:], reward, n_done >= self.config.n_samples, info

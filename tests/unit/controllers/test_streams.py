@@ -1,0 +1,179 @@
+"""Controllers that tell samples apart: counts by hand, the regression's steps, the discriminant, and the network."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from hilbench import plugins, read_run
+from hilbench.controllers._streams import Counts, Scores, softmax, stream_of
+from hilbench.controllers.emg_discriminant import EmgDiscriminant, EmgDiscriminantConfig, events_of
+from hilbench.controllers.emg_discriminant import EmgDiscriminantLaw as Discriminant
+from hilbench.controllers.stream_linear import StreamLinear, StreamLinearConfig, StreamLinearLaw
+from hilbench.controllers.stream_pes import StreamPES, StreamPESConfig, stream_network
+from hilbench.errors import ScenarioError
+from hilbench.runs.run import run
+from hilbench.scenario.files import load
+from hilbench.types import EVENT, NO_EVENTS
+
+PERIOD_US, N = 20_000, 16
+SPIKES = {"spikes": {"kind": "delta", "entries": [f"e{k}" for k in range(8)], "threshold": 0.6}}
+
+
+@pytest.fixture(scope="module")
+def plant():
+    with plugins.get("envs", "emg")(sensors=SPIKES) as found:
+        return found.plant_spec
+
+
+@pytest.fixture
+def stream(plant):
+    return stream_of(plant, "stream_pes")
+
+
+def shown(label=None):
+    obs = np.zeros(13, np.float32)
+    if label is not None:
+        obs[8 + label] = 1.0
+    return obs
+
+
+def events(*addresses):
+    found = np.zeros(len(addresses), EVENT)
+    found["address"] = addresses
+    return found
+
+
+def test_the_stream_is_read_from_the_plants_spec(stream):
+    assert stream.classes == ("fist", "open", "flex", "extend", "pinch")
+    assert (stream.n_addresses, stream.shape, stream.label_columns) == (16, (8, 2), (8, 9, 10, 11, 12))
+
+
+def test_events_are_counted_by_address_and_part_of_the_sample_and_begin_anew_with_the_next(plant, stream):
+    counts, values = Counts(stream, plant, PERIOD_US, 3), np.zeros(3 * N + 5, np.float32)
+    counts.reset(0)
+    counts.encode(shown(), NO_EVENTS, values)  # the episode's first instant
+    for tick in range(1, 46):
+        counts.encode(shown(2 if tick == 31 else None), events(tick % 2, 5), values)
+        found = values[: 3 * N].reshape(3, N)
+        first, second = min(tick, 10), min(max(tick - 10, 0), 10)
+        assert found[:, 5].tolist() == [first, second, tick - first - second]
+        assert values[3 * N :].tolist() == [0, 0, float(tick == 31), 0, 0]
+    counts.encode(shown(), events(5), values)
+    assert values[: 3 * N].sum() == values[5] == 1
+
+
+def regression(plant, **settings):
+    program = StreamLinear.build(StreamLinearConfig(**settings), plant, PERIOD_US, 0).program
+    law = StreamLinearLaw(msgspec.convert(program.config, StreamLinearLaw.Config))
+    law.reset(0)
+    return law
+
+
+def test_the_regression_takes_the_gradients_step_once_for_each_label(plant):
+    law = regression(plant, rate=0.1, decay=0.0, n_bins=1)
+    counts = np.arange(16.0)
+    hidden, label = np.append(counts, np.zeros(5)), np.append(counts, np.eye(5)[3])
+    assert law.step(hidden, np.zeros(0), True).tolist() == [0.0] * 5
+    for _ in range(3):
+        law.step(label, np.zeros(0), True)
+    standard = np.append(np.sqrt(counts) / np.sqrt(1.01), 1.0)  # of mean 0 and variance 1, which it begins with
+    np.testing.assert_allclose(law.weights, -0.1 * np.outer(np.full(5, 0.2) - np.eye(5)[3], standard))
+    np.testing.assert_allclose(law.mean, np.sqrt(counts))
+    before = law.weights.copy()
+    law.step(hidden, np.zeros(0), True)
+    law.step(label, np.zeros(0), False)
+    np.testing.assert_array_equal(law.weights, before)  # learning is off
+
+
+def test_the_regression_finds_what_tells_classes_apart(plant):
+    law, random, right = regression(plant, rate=0.05, n_bins=1), np.random.default_rng(0), []
+    for _ in range(400):
+        label = random.integers(5)
+        counts = random.poisson(20 + 15 * (np.arange(16) % 5 == label))
+        right.append(law.step(np.append(counts, np.zeros(5)), np.zeros(0), True).argmax() == label)
+        law.step(np.append(counts, np.eye(5)[label]), np.zeros(0), True)
+    assert np.mean(right[-200:]) > 0.95
+
+
+def test_a_count_of_all_is_all_that_whole_gets(plant):
+    law = regression(plant, whole=True)
+    assert law.weights.shape == (5, 3)
+    assert law.step(np.append(np.ones(48), np.zeros(5)), np.zeros(0), True).size == 5
+
+
+def test_who_has_a_rate_of_0_always_says_the_first_class(plant):
+    law = regression(plant, rate=0.0)
+    for label in range(5):
+        assert law.step(np.append(np.ones(48), np.eye(5)[label]), np.zeros(0), True).argmax() == 0
+
+
+def test_scores_teach_by_the_gradient_of_their_softmax(stream):
+    scores, modulators, action = Scores(stream), np.ones(5, np.float32), np.zeros(5)
+    scores.decode(np.float32([1, 2, 0, 0, 0]), NO_EVENTS, action)
+    assert action.tolist() == [1, 2, 0, 0, 0]
+    scores.teach(shown(), NO_EVENTS, 0.0, {}, modulators)
+    assert not modulators.any()
+    scores.teach(shown(1), NO_EVENTS, 0.0, {}, modulators)
+    np.testing.assert_allclose(modulators, softmax(np.array([1, 2, 0, 0, 0.0])) - np.eye(5)[1], rtol=1e-6)
+    assert softmax(np.array([1000.0, 0.0])).tolist() == [1.0, 0.0]
+
+
+def test_a_signal_twice_as_large_gives_about_twice_as_many_events():
+    sizes, counts = events_of(0.6, 20.0, 350.0, 1000)
+    assert counts[0] == 0
+    assert (np.diff(counts) >= 0).all()
+    assert np.interp(8.0, sizes, counts) == pytest.approx(2 * np.interp(4.0, sizes, counts), rel=0.1)
+
+
+def test_the_discriminant_knows_the_arm_and_who_is_told_the_sleeve_too(plant):
+    """On counts by its own model: nine in ten are right, fewer once the sleeve is turned, as many if that is told."""
+    laws = {}
+    for told in (False, True):
+        program = EmgDiscriminant.build(EmgDiscriminantConfig(knows_change=told), plant, PERIOD_US, 0).program
+        laws[told] = Discriminant(msgspec.convert(program.config, Discriminant.Config))
+        laws[told].reset(0)
+    gains = np.array([0.7, 1.3, 0.8, 1.2, 1.0, 0.7, 1.3, 1.0])
+    random, shares = np.random.default_rng(7), {}
+    for name, turned, own in (("as it was", 0.0, np.ones(8)), ("turned", 0.628, gains)):
+        right = {False: 0, True: 0}
+        for label, gesture in enumerate(laws[True].config.classes):
+            for counts in laws[True]._counts(gesture, turned, own, random)[:60]:
+                values = np.zeros(21, np.float32)
+                values[:16:2] = counts
+                for told, law in laws.items():
+                    right[told] += (
+                        law.step(values, np.append(turned, own) if told else np.zeros(0), False).argmax() == label
+                    )
+        shares[name] = {told: n / 300 for told, n in right.items()}
+    assert shares["as it was"][False] == shares["as it was"][True] > 0.9
+    assert shares["turned"][False] < 0.75
+    assert shares["turned"][True] > 0.9
+
+
+def test_cells_have_as_many_inputs_as_asked_for_drawn_by_the_seed(stream):
+    config = StreamPESConfig(n_cells=40)
+    one, same, other = (
+        stream_network(config, stream, seed).projections["spikes_to_cells"].weights.toarray() for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert (one.sum(axis=1) == 3 - 6).all()
+
+
+def test_the_network_learns_gestures_from_their_labels(tmp_path):
+    """150 samples, each decided on before its label is shown: of the last 50 two thirds are right."""
+    done = run(load("emg", {"loop.episodes": 6, "loop.seed": 5}), tmp_path / "run")
+    assert done.status == "done"
+    shares = [np.nansum(each["reward"]) for each in read_run(tmp_path / "run").episodes]
+    assert np.mean(shares[4:]) > 0.66
+
+
+@pytest.mark.parametrize("controller", [StreamPES, StreamLinear, EmgDiscriminant])
+def test_plants_that_play_no_samples_or_have_no_events_are_refused(controller):
+    with plugins.get("envs", "emg")() as bare, plugins.get("envs", "beam")() as beam:
+        with pytest.raises(ScenarioError, match="needs one event sensor, as delta; found 0"):
+            controller.build(controller.Config(), bare.plant_spec, PERIOD_US, 0)
+        with pytest.raises(ScenarioError, match="needs a stream of samples with labels"):
+            controller.build(controller.Config(), beam.plant_spec, PERIOD_US, 0)
