@@ -25,6 +25,7 @@ from hilbench.coders.values import direct
 from hilbench.controllers._law import told
 from hilbench.controllers._streams import Counts, stream_of
 from hilbench.errors import ScenarioError
+from hilbench.seeding import stream
 from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
 
 N_ELECTRODES, N_MUSCLES = 8, 4
@@ -80,7 +81,7 @@ class EmgDiscriminantLaw(Law):
 
     def _fit(self, turned_rad: float, gains: NDArray) -> list[tuple[NDArray, NDArray, float]]:
         """By gesture, mean, inverse covariance and log density at the mean, of features."""
-        fitted, random = [], np.random.default_rng(0)
+        fitted, random = [], stream(0, "emg_discriminant")
         for name in self.config.classes:
             features = np.log(self._counts(name, turned_rad, gains, random) + LEAST)
             features -= features.mean(axis=1, keepdims=True)
@@ -121,7 +122,7 @@ def events_of(threshold_mv: float, low_hz: float, high_hz: float, step_us: int) 
     """
     half_hz = 0.5e6 / step_us
     above, below = butter(2, (low_hz / half_hz, min(high_hz / half_hz, 0.99)), "band")
-    noise = lfilter(above, below, np.random.default_rng(0).standard_normal(2000))
+    noise = lfilter(above, below, stream(0, "emg_discriminant").standard_normal(2000))
     sizes_mv = threshold_mv * np.geomspace(0.1, 20, 24)
     crossings = Crossings(sizes_mv.size, threshold_mv, None, 0.0, 1000, step_us, "")
     counts = np.zeros(sizes_mv.size)
@@ -138,19 +139,19 @@ class EmgDiscriminant(Controller):
 
     @staticmethod
     def build(config: EmgDiscriminantConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        stream = stream_of(plant, "emg_discriminant")
-        if "muscle_0_rad" not in plant.parameters or stream.shape != (N_ELECTRODES, 2):
-            allowed = f"eight electrodes behind a sensor delta, as of plant emg; found a sensor of {stream.shape}"
+        played = stream_of(plant, "emg_discriminant")
+        if "muscle_0_rad" not in plant.parameters or played.shape != (N_ELECTRODES, 2):
+            allowed = f"eight electrodes behind a sensor delta, as of plant emg; found a sensor of {played.shape}"
             raise ScenarioError(f"controller 'emg_discriminant' needs {allowed}")
         law = EmgDiscriminantLawConfig(
             **to_builtins(config),
             step_us=round(plant.physics_step_s * 1e6),
             constants=dict(plant.parameters),
-            classes=stream.classes,
+            classes=played.classes,
         )
         keys = ("turned_rad", *(f"gain_{k}" for k in range(N_ELECTRODES)))
         ports, tell = told(keys, plant) if config.knows_change else ((), None)
-        n, n_counts = len(stream.classes), stream.n_addresses
+        n, n_counts = len(played.classes), played.n_addresses
         program = LawProgram(
             "emg_discriminant",
             to_builtins(law),
@@ -158,5 +159,5 @@ class EmgDiscriminant(Controller):
             outputs=(Port("scores", n, units=("1",) * n),),
             modulators=ports,
         )
-        encoder = Counts(stream, plant, period_us, 1)
+        encoder = Counts(played, plant, period_us, 1)
         return BuiltController(program, encoder, direct(program.outputs, plant, period_us), tell)
