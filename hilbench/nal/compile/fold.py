@@ -88,6 +88,8 @@ def folded_for(network: Network, backend: str) -> Folded:
             text = f"found {_what_leads_to(network, name)}, which no neuron takes up"
             hint = "a population, as an integrator (I or LI) behind it"
             raise NetworkError(f"output {port.name!r}: {text}; allowed on backend {backend!r}: {hint}")
+    if not found.populations:
+        raise NetworkError(f"network: found relays alone; allowed on backend {backend!r}: a neuron, as lif or readout")
     for loop in loops(network, found):
         raise NetworkError(f"network: found {loop}; allowed on backend {backend!r}: {A_NEURON}")
     return Folded(found, tuple(f"{name}: {how}" for name, how in early_constants(network, found)))

@@ -253,7 +253,7 @@ def test_a_sensor_that_gives_what_it_does_not_promise_is_named(foreign):
 @pytest.mark.parametrize(
     ("table", "line"),
     [
-        ({"kind": "analogue"}, "sensors.s.kind: found 'analogue'; allowed: analog, concentration, delta, "),
+        ({"kind": "analogue"}, "sensors.s.kind: found 'analogue'; allowed: analog, cochlea, concentration, "),
         ({"kind": "analog", "entries": ["y"]}, "sensors.s.entries: the plant has no 'y'; allowed: v, x"),
         ({"kind": "analog", "period_s": 0.0015}, "sensors.s.period_s: "),
         ({"kind": "analog", "noise_std": -1.0}, "sensors.s.noise_std: found -1; allowed: 0 or more"),

@@ -13,7 +13,7 @@ from hilbench.backends.loihi import Loihi, LoihiConfig
 from hilbench.backends.reference import Reference
 from hilbench.errors import NetworkError
 from hilbench.nal import Network, read
-from hilbench.nal.compile.fold import exact_parts, fold
+from hilbench.nal.compile.fold import exact_parts, fold, folded_for
 from hilbench.nal.compile.report import compile_network
 from hilbench.nal.compile.target import load_target
 from hilbench.nal.nir import from_nir
@@ -172,3 +172,15 @@ def test_a_delay_is_part_of_the_name_of_what_it_is_folded_into():
     folded = fold(net)
     assert list(folded.projections) == ["l+w"]
     assert exact_parts(net, folded, ["l+w: off"]) == ("c",)
+
+
+@pytest.mark.parametrize("backend", ["loihi", "lava", "cortexm"])
+def test_a_network_of_relays_alone_is_refused_where_they_are_folded(backend):
+    net = Network(0.001)
+    net.input("e", 3)
+    net.add("relay", "passthrough", 3)
+    net.connect("e", "relay", np.eye(3))
+    with pytest.raises(NetworkError, match=f"network: found relays alone; allowed on backend '{backend}': a neuron"):
+        folded_for(net, backend)
+    with pytest.raises(NetworkError, match="found relays alone"):
+        Loihi(LoihiConfig()).load(net, 1000, Probes())
