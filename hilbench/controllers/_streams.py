@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS, Decoder, Encoder, Events, PlantSpec
 
-TIMES = ("sample_s", "decide_s", "reveal_s", "rest_s")
+TIMES = ("sample_s", "reveal_s", "trial_s")
+"""The plant's constants that say when what happens; a trial is from sample to sample."""
 
 
 class Stream(NamedTuple):
@@ -24,14 +25,19 @@ class Stream(NamedTuple):
     """Of the observations, those that show a label."""
 
 
-def stream_of(plant: PlantSpec, controller: str) -> Stream:
-    """The stream that a plant plays. Raises ScenarioError for another plant, or not with one event sensor.
+def stream_of(plant: PlantSpec, controller: str, period_us: int) -> Stream:
+    """The stream that a plant plays.
+
+    Raises ScenarioError for another plant, for one without one event sensor, and for a control period in which a label
+    may come and go, or which samples fall out of step with.
 
     Parameters
     ----------
     plant : PlantSpec
     controller : str
         Its name, for messages.
+    period_us : int
+        The control period, in microseconds.
     """
     classes = tuple(name.removeprefix("score_") for name in plant.action_names)
     wanted = [f"is_{name}" for name in classes]
@@ -40,6 +46,10 @@ def stream_of(plant: PlantSpec, controller: str) -> Stream:
     shapes = [sensor.shape for sensor in plant.event_sensors]
     if len(shapes) != 1:
         raise ScenarioError(f"controller {controller!r} needs one event sensor, as delta; found {len(shapes)}")
+    reveal_us, trial_us = (round(plant.parameters[name] * 1e6) for name in ("reveal_s", "trial_s"))
+    if period_us > reveal_us or trial_us % period_us:
+        allowed = f"a control period of at most {reveal_us / 1e6:g} s that divides {trial_us / 1e6:g} s"
+        raise ScenarioError(f"controller {controller!r} needs {allowed}; found {period_us / 1e6:g}")
     columns = tuple(plant.obs_names.index(name) for name in wanted)
     return Stream(classes, int(np.prod(shapes[0])), shapes[0], columns)
 
@@ -60,8 +70,8 @@ class Counts(Encoder):
     def __init__(self, stream: Stream, plant: PlantSpec, period_us: int, n_bins: int) -> None:
         self._stream, self._n_bins = stream, n_bins
         self.size = n_bins * stream.n_addresses + len(stream.classes)
-        times_s = [plant.parameters[name] for name in TIMES]
-        self._trial, self._over = (max(1, round(each / (period_us * 1e-6))) for each in (sum(times_s), times_s[0]))
+        trial_s, sample_s = plant.parameters["trial_s"], plant.parameters["sample_s"]
+        self._trial, self._over = (max(1, round(each / (period_us * 1e-6))) for each in (trial_s, sample_s))
         self.reset(0)
 
     def reset(self, seed: int) -> None:

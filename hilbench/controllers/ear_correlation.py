@@ -84,10 +84,8 @@ class EarCorrelationLaw(Law):
         if seen > 0.5 and learning and not self._taught:
             self._taught = True
             shift, scale = self.map.tolist()
-            error = sin(self.config.gain * self._gaze_rad + offset_rad) - min(
-                max(scale * (self._sine - shift), -1.0), 1.0
-            )
-            rate = self.config.rate * error
+            expected = min(max(scale * (self._sine - shift), -1.0), 1.0)
+            rate = self.config.rate * (sin(self.config.gain * self._gaze_rad + offset_rad) - expected)
             self.map = np.array([shift - rate, scale + rate * (self._sine - shift)])
         return np.array([self.config.gain * self._gaze_rad])
 
@@ -150,28 +148,29 @@ class Correlogram(Encoder):
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        self._counts, self._ticks = np.zeros(N_BINS), 0
-        self._recent: tuple[NDArray, NDArray] = (np.empty(0, np.int64), np.empty(0, np.int64))
+        self._counts = np.zeros(N_BINS)
+        self._recent = np.empty(0, np.int64), np.empty(0, np.int64)  # times from this tick's events' start, addresses
 
     def encode(self, obs: NDArray, events: Events, values: NDArray) -> Events:
-        begun_us = self._ticks * self._period_us
-        self._ticks += 1
         if obs[WAITING] > 0.5:
-            self._pair(events["t_us"].astype(np.int64) + begun_us, events["address"].astype(np.int64))
+            self._pair(events["t_us"].astype(np.int64), events["address"].astype(np.int64))
         values[:N_BINS] = self._counts
         values[N_BINS:] = obs[[WAITING, SEEN, OFFSET]]
         return NO_EVENTS
 
     def _pair(self, t_us: NDArray, address: NDArray) -> None:
         """Count the pairs that a tick's spikes make, among themselves and with the last ones before."""
-        # A key for each spike, in order: channels far apart, and times within them.
-        keys = address % self._n * (4 * self._period_us + 4 * FARTHEST_US) + (t_us - self._ticks * self._period_us)
-        is_left = address < self._n
-        left, right = np.sort(keys[is_left]), np.sort(keys[~is_left])
-        old_left, old_right = self._recent
+        (left, right), (old_left, old_right) = self._keys(t_us, address), self._keys(*self._recent)
         self._count(left, np.sort(np.append(old_right, right)))
         self._count(old_left, right)
-        self._recent = left - self._period_us, right - self._period_us
+        t_us, address = np.append(self._recent[0], t_us), np.append(self._recent[1], address)
+        kept = t_us > self._period_us - FARTHEST_US
+        self._recent = t_us[kept] - self._period_us, address[kept]
+
+    def _keys(self, t_us: NDArray, address: NDArray) -> tuple[NDArray, NDArray]:
+        """A number for each spike of the left and of the right ear, in order: channels far apart, times within them."""
+        keys, is_left = address % self._n * (self._period_us + 3 * FARTHEST_US) + t_us, address < self._n
+        return np.sort(keys[is_left]), np.sort(keys[~is_left])
 
     def _count(self, left: NDArray, right: NDArray) -> None:
         """Count the pairs of spikes of both ears, by their keys in order, that are less than FARTHEST_US apart."""

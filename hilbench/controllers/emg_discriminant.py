@@ -139,7 +139,7 @@ class EmgDiscriminant(Controller):
 
     @staticmethod
     def build(config: EmgDiscriminantConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        played = stream_of(plant, "emg_discriminant")
+        played = stream_of(plant, "emg_discriminant", period_us)
         if "muscle_0_rad" not in plant.parameters or played.shape != (N_ELECTRODES, 2):
             allowed = f"eight electrodes behind a sensor delta, as of plant emg; found a sensor of {played.shape}"
             raise ScenarioError(f"controller 'emg_discriminant' needs {allowed}")

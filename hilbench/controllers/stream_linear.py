@@ -85,7 +85,7 @@ class StreamLinear(Controller):
 
     @staticmethod
     def build(config: StreamLinearConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        stream = stream_of(plant, "stream_linear")
+        stream = stream_of(plant, "stream_linear", period_us)
         n, n_counts = len(stream.classes), config.n_bins * stream.n_addresses
         n_features = 2 if config.whole else n_counts
         law = StreamLinearLawConfig(**to_builtins(config), n_classes=n, n_features=n_features)

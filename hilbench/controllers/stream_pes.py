@@ -56,7 +56,7 @@ class StreamPES(Controller):
 
     @staticmethod
     def build(config: StreamPESConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        stream = stream_of(plant, "stream_pes")
+        stream = stream_of(plant, "stream_pes", period_us)
         scores = Scores(stream)
         encoder = Sensor(SensorConfig(), plant, period_us)
         return BuiltController(stream_network(config, stream, seed), encoder, scores, scores.teach)

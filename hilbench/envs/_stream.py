@@ -76,28 +76,29 @@ class StreamPlant(SteppedPlant):
 
     @property
     def own_spec(self) -> PlantSpec:
-        n, config = len(self.classes), self.config
+        n, config, step_s = len(self.classes), self.config, self.config.physics_step_s
         names = ("sample_s", "decide_s", "reveal_s", "rest_s", "n_samples")
         return PlantSpec(
             **self.named,
             action_low=(-MOST,) * n,
             action_high=(MOST,) * n,
             safe_action=(0.0,) * n,
-            physics_step_s=config.physics_step_s,
+            physics_step_s=step_s,
             info_units={"t_s": "s", "label": "1", "chosen": "1", "correct": "1", "decided": "1"}
             | self.info_units
             | {"disturbances": "1"},
             error="",
-            parameters={name: float(getattr(config, name)) for name in names},
+            parameters={name: float(getattr(config, name)) for name in names} | {"trial_s": self._ends()[-1] * step_s},
         )
 
-    def begin(self, random: np.random.Generator) -> None:
+    def _ends(self) -> list[int]:
+        """The steps of a trial at which its sample is over, it is decided on, the label is hidden, the next begins."""
         config, step_s = self.config, self.config.physics_step_s
         times_s = config.sample_s, config.decide_s, config.reveal_s, config.rest_s
-        # The steps of a trial at which its sample is over, it is decided on, the label is hidden, and the next begins.
-        self._over, self._decides, self._hides, self._trial = np.cumsum(
-            [max(round(each / step_s), i < 3) for i, each in enumerate(times_s)]
-        ).tolist()
+        return np.cumsum([max(round(each / step_s), i < 3) for i, each in enumerate(times_s)]).tolist()
+
+    def begin(self, random: np.random.Generator) -> None:
+        self._over, self._decides, self._hides, self._trial = self._ends()
         self._random, self._signals = random, np.zeros((0, len(self.channels)))
         self._label, self._chosen, self._correct, self._right = 0, -1, 0.0, 0
         self._decided_at = -1

@@ -27,8 +27,9 @@ PLANTS = sorted(name for name, plugin in FOUND.items() if not plugin.foreign)
 NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""
 
-RARE = {"searching", "on_platform", "cue_left", "cue_right", "seen", "offset", "second"}
-RARE |= {f"is_{name}" for name in ("fist", "open", "flex", "extend", "pinch")}
+RARE = {"searching", "on_platform", "cue_left", "cue_right", "seen", "offset", "second"} | {
+    f"is_{name}" for name in ("fist", "open", "flex", "extend", "pinch")
+}
 """Observations that change later than a short rollout ends, or with what random actions do not reach."""
 
 

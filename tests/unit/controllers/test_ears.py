@@ -75,6 +75,15 @@ def test_pairs_are_counted_once_also_across_ticks():
     assert values[:N_BINS].sum() == 1
 
 
+def test_pairs_of_a_short_control_period_may_be_two_ticks_apart():
+    encoder, values = Correlogram(1, 500), np.zeros(N_BINS + 3, np.float32)
+    left, right = np.empty(1, EVENT), np.empty(1, EVENT)
+    left["t_us"], left["address"], right["t_us"], right["address"] = 450, 0, 100, 1
+    for events in (left, np.empty(0, EVENT), right):  # 450 us, and 1100 us
+        encoder.encode(WAITS, events, values)
+    assert np.flatnonzero(values[:N_BINS]).tolist() == [(650 + 1300) // 20]
+
+
 def test_who_is_told_undoes_delay_distance_and_swap(plant):
     told = law(plant, knows_change=True)
     # 100 us of sound, swapped, and 200 us of a late microphone: the right ear is 100 us later.

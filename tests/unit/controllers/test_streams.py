@@ -29,7 +29,7 @@ def plant():
 
 @pytest.fixture
 def stream(plant):
-    return stream_of(plant, "stream_pes")
+    return stream_of(plant, "stream_pes", PERIOD_US)
 
 
 def shown(label=None):
@@ -177,3 +177,12 @@ def test_plants_that_play_no_samples_or_have_no_events_are_refused(controller):
             controller.build(controller.Config(), bare.plant_spec, PERIOD_US, 0)
         with pytest.raises(ScenarioError, match="needs a stream of samples with labels"):
             controller.build(controller.Config(), beam.plant_spec, PERIOD_US, 0)
+
+
+@pytest.mark.parametrize("controller", [StreamPES, StreamLinear, EmgDiscriminant])
+@pytest.mark.parametrize(("period_us", "found"), [(50_000, "0.05"), (14_000, "0.014")])
+def test_a_control_period_is_in_step_with_samples_and_no_label_falls_between_two(plant, controller, period_us, found):
+    allowed = rf"at most 0.02 s that divides 0.9 s; found {found}"
+    with pytest.raises(ScenarioError, match=allowed):
+        controller.build(controller.Config(), plant, period_us, 0)
+    controller.build(controller.Config(), plant, 10_000, 0)
