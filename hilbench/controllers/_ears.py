@@ -13,6 +13,7 @@ WAITING, SEEN, OFFSET, SECOND = range(2, 6)
 """Columns of the observation."""
 OBSERVED = ("head", "head_rate", "waiting", "seen", "offset", "second")
 SOUND_M_S = 343.0
+"""What a controller takes for the speed of sound."""
 LONGEST_US = 50_000
 """The source is seen for so long."""
 

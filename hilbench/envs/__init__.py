@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hilbench.envs._plant import Plant
     from hilbench.envs._schedule import Schedule
     from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
+    from hilbench.envs._stream import StreamConfig, StreamPlant
     from hilbench.envs._wheels import WHEELED_NAMES, WHEELED_UNITS, WHEELS, WheeledConfig, WheeledPlant
 
 _HOMES = {
@@ -25,6 +26,7 @@ _HOMES = {
     "_bullet": ("BASE_NAMES", "BASE_UNITS", "BulletConfig", "BulletPlant", "Thruster"),
     "_picture": ("Mark", "View"),
     "_schedule": ("Schedule",),
+    "_stream": ("StreamConfig", "StreamPlant"),
     "_wheels": ("WHEELED_NAMES", "WHEELED_UNITS", "WHEELS", "WheeledConfig", "WheeledPlant"),
 }
 """What is loaded by its first use, by file."""
@@ -42,6 +44,8 @@ __all__ = [
     "Shown",
     "SteppedConfig",
     "SteppedPlant",
+    "StreamConfig",
+    "StreamPlant",
     "Thruster",
     "View",
     "WheeledConfig",

@@ -254,10 +254,9 @@ class SteppedPlant(Plant):
         return np.array(self.truth)
 
     def paid(self, error: float) -> float:
-        """The reward of a plant whose return is to be minus its last error: by how much that fell in this period.
+        """A reward, in `show`, by how much an error fell in this period; it counts as 0 at an episode's start.
 
-        What an episode returns is then minus the error that there is when it ends, wherever it is cut off; at its start
-        the error counts as 0. It is called in `show`.
+        So an episode returns minus the error that it ends with, wherever it is cut off.
 
         Parameters
         ----------
@@ -266,8 +265,8 @@ class SteppedPlant(Plant):
         """
         index, before, last = self._paid
         if index != self._index:
-            self._paid = self._index, last, error
-            return last - error
+            before, last = last, error
+            self._paid = self._index, before, last
         return before - last
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ Each sample is decided on when it is over, and only then its label is shown: tes
 from __future__ import annotations
 
 from abc import abstractmethod
-from math import floor
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -15,8 +14,6 @@ from numpy.typing import NDArray
 
 from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
 from hilbench.types import PlantSpec
-
-__all__ = ["StreamConfig", "StreamPlant", "labels"]
 
 MOST = 1e3
 """The largest score of a class, either way."""
@@ -46,8 +43,8 @@ class StreamPlant(SteppedPlant):
     """Samples of `classes`, drawn evenly, as signals of `channels`; an action has a score for each class.
 
     The class with the largest score at `decide_s` after a sample is taken for the decision; of equal ones the first. A
-    plant gives `classes`, `channels`, `channel_unit` and `draw`, which makes a sample's signals; `metadata` and
-    `traits` with `labels(classes)` behind its channels. The reward of a right decision is 1 / `n_samples`, so that an
+    plant gives `classes`, `channels` and `draw`, which makes a sample's signals; `metadata` and `traits` with
+    `labels(classes)` behind its channels. The reward of a right decision is 1 / `n_samples`, so that an
     episode's return is the share of right ones.
     """
 
@@ -100,17 +97,12 @@ class StreamPlant(SteppedPlant):
     def begin(self, random: np.random.Generator) -> None:
         self._over, self._decides, self._hides, self._trial = self._ends()
         self._random, self._signals = random, np.zeros((0, len(self.channels)))
-        self._label, self._chosen, self._correct, self._right = 0, -1, 0.0, 0
-        self._decided_at = -1
-
-    def drive(self, values: list[float]) -> list[float]:
-        return values[:]
+        self._label, self._chosen, self._correct, self._decided_at = 0, -1, 0.0, -1
 
     def move(self, forces: list[float]) -> None:
         if self._index % self._trial == self._decides - 1:
             self._chosen = int(np.argmax(forces))
             self._correct = float(self._chosen == self._label)
-            self._right += int(self._correct)
             self._decided_at = self._index + 1
 
     def read(self) -> list[float]:
@@ -124,7 +116,6 @@ class StreamPlant(SteppedPlant):
         return [*self._signals[step].tolist(), *shown]
 
     def show(self) -> Shown:
-        n_done = floor(self._index / self._trial)
         decided = self._index - self._decided_at < self.control_steps and self._decided_at >= 0
         info = {
             "t_s": self.time_s,
@@ -136,4 +127,4 @@ class StreamPlant(SteppedPlant):
             "disturbances": float(len(self._schedule.active)),
         }
         reward = self._correct / self.config.n_samples if decided else 0.0
-        return self.sensed[:], reward, n_done >= self.config.n_samples, info
+        return self.sensed[:], reward, self._index >= self.config.n_samples * self._trial, info
