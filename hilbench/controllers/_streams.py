@@ -21,6 +21,7 @@ class Stream(NamedTuple):
     classes: tuple[str, ...]
     n_addresses: int
     shape: tuple[int, ...]
+    axes: tuple[str, ...]
     label_columns: tuple[int, ...]
     """Of the observations, those that show a label."""
 
@@ -43,15 +44,16 @@ def stream_of(plant: PlantSpec, controller: str, period_us: int) -> Stream:
     wanted = [f"is_{name}" for name in classes]
     if not all(name in plant.obs_names for name in wanted) or any(name not in plant.parameters for name in TIMES):
         raise ScenarioError(f"controller {controller!r} needs a stream of samples with labels, as of the plant emg")
-    shapes = [sensor.shape for sensor in plant.event_sensors]
-    if len(shapes) != 1:
-        raise ScenarioError(f"controller {controller!r} needs one event sensor, as delta; found {len(shapes)}")
+    if len(plant.event_sensors) != 1:
+        found = len(plant.event_sensors)
+        raise ScenarioError(f"controller {controller!r} needs one event sensor, as delta; found {found}")
+    (sensor,) = plant.event_sensors
     reveal_us, trial_us = (round(plant.parameters[name] * 1e6) for name in ("reveal_s", "trial_s"))
     if period_us > reveal_us or trial_us % period_us:
         allowed = f"a control period of at most {reveal_us / 1e6:g} s that divides {trial_us / 1e6:g} s"
         raise ScenarioError(f"controller {controller!r} needs {allowed}; found {period_us / 1e6:g}")
     columns = tuple(plant.obs_names.index(name) for name in wanted)
-    return Stream(classes, int(np.prod(shapes[0])), shapes[0], columns)
+    return Stream(classes, sensor.size, sensor.shape, sensor.axes, columns)
 
 
 class Counts(Encoder):

@@ -1,8 +1,9 @@
 """Spiking cells of random inputs, and a readout of their spikes that learns which class a sample is by PES.
 
-Each cell is excited by a few addresses and inhibited by a few more, drawn by the seed; its threshold follows its rate,
-so that all of them take part. What teaches is the label, after the decision: the error of a score is its softmax minus
-1 for the right class, which is the gradient of the cross-entropy.
+Each cell is excited by a few fields of addresses and inhibited by a few more, drawn by the seed. Delays on the way may
+be as long as a sample, so that what came early still counts when it is decided on: each cell then waits for one part of
+a sample. Its threshold follows its rate, so that all of them take part. What teaches is the label, after the decision:
+the error of a score is its softmax minus 1 for the right class, which is the gradient of the cross-entropy.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from hilbench.coders.sensor import Sensor, SensorConfig
+from hilbench.controllers._fields import Fields, wiring
 from hilbench.controllers._streams import Scores, Stream, stream_of
 from hilbench.nal import Network
 from hilbench.nal.rules.homeostatic import Homeostatic
@@ -23,7 +25,7 @@ from hilbench.types import BuiltController, Controller, PlantSpec
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
-REFRACTORY_S, THRESHOLD = 0.002, 8.0
+REFRACTORY_S = 0.002
 
 
 class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,15 +36,25 @@ class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     n_cells: Count = 150
     """Cells of random inputs."""
     n_exciting: Count = 3
-    """Addresses that excite a cell."""
+    """Fields that excite a cell; each is one address where `radius` is 0."""
     n_inhibiting: Annotated[int, Meta(ge=0, le=100_000)] = 6
-    """Addresses that inhibit it; one may do both."""
+    """Fields that inhibit it; one may do both."""
+    radius: Annotated[float, Meta(ge=0, le=1000)] = 0.0
+    """How far a field reaches around its middle, in pixels or channels, for one polarity and one ear."""
+    spread: Annotated[float, Meta(ge=0, le=1000)] | None = None
+    """How far a cell's other fields are from its first, as a standard deviation; anywhere when absent."""
+    delay_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    """The longest delay of a cell's first field; each is drawn evenly from 0 on."""
+    delay_more_s: Annotated[float, Meta(ge=0, le=10)] = 0.0
+    """By how much its other fields are late beside that at most."""
     tau_s: Positive = 0.02
     """Time constant of cells."""
     rate_hz: Positive = 8.0
     """Which rate a cell's threshold holds."""
+    threshold: Positive = 8.0
+    """With which cells begin, in events at one instant."""
     homeostasis: NotNegative = 0.1
-    """By how much a threshold of 8 rises with each spike."""
+    """By how much a threshold rises with each spike."""
     read_s: Positive = 0.3
     """Time constant of the readout, and of the rates that the rule sees."""
     learning_rate: NotNegative = 0.3
@@ -73,18 +85,17 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
         Of the cells' inputs.
     """
     n, n_inputs, classes = config.n_cells, stream.n_addresses, stream.classes
-    random, weights = random_stream(seed, "controller"), np.zeros((n, n_inputs))
-    for sign, count in ((-1.0, config.n_inhibiting), (1.0, config.n_exciting)):
-        for row in weights:
-            np.add.at(row, random.choice(n_inputs, min(count, n_inputs), replace=False), sign)
+    longest = tuple(round(each / config.dt_s) for each in (config.delay_s, config.delay_more_s))
+    fields = Fields(config.n_exciting, config.n_inhibiting, config.radius, config.spread, *longest)
+    weights, delay_steps = wiring(fields, stream, n, random_stream(seed, "controller"))
     net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
     net.input("spikes", n_inputs, kind="events", units=("1",) * n_inputs)
     rule = Homeostatic(target_rate_hz=config.rate_hz, step=config.homeostasis)
     net.add(
         "cells", "lif", n, tau_s=config.tau_s, synapse="delta", reset="zero", refractory_s=REFRACTORY_S,
-        v_threshold=THRESHOLD, rule=rule,
+        v_threshold=config.threshold, rule=rule,
     )  # fmt: skip
-    net.connect("spikes", "cells", weights)
+    net.connect("spikes", "cells", weights, delay_steps=delay_steps)
     net.readout("scores", len(classes), tau_s=config.read_s, units=("1",) * len(classes))
     learns = PES(modulator="score_error", learning_rate=config.learning_rate, pre_tau_s=config.read_s)
     net.connect("cells", "scores", np.zeros((len(classes), n)), rule=learns, name="meanings")

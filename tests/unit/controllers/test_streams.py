@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hilbench import plugins, read_run
-from hilbench.controllers._streams import Counts, Scores, softmax, stream_of
+from hilbench.controllers._fields import Fields, wiring
+from hilbench.controllers._streams import Counts, Scores, Stream, softmax, stream_of
 from hilbench.controllers.emg_discriminant import EmgDiscriminant, EmgDiscriminantConfig, events_of
 from hilbench.controllers.emg_discriminant import EmgDiscriminantLaw as Discriminant
 from hilbench.controllers.stream_linear import StreamLinear, StreamLinearConfig, StreamLinearLaw
@@ -186,3 +187,49 @@ def test_a_control_period_is_in_step_with_samples_and_no_label_falls_between_two
     with pytest.raises(ScenarioError, match=allowed):
         controller.build(controller.Config(), plant, period_us, 0)
     controller.build(controller.Config(), plant, 10_000, 0)
+
+
+CAMERA = Stream(("a", "b"), 512, (16, 16, 2), ("y", "x", "polarity"), ())
+
+
+def test_a_field_is_a_disc_of_one_polarity_within_the_picture():
+    weights, delays = wiring(Fields(1, 0, 2.0, None, 30, 5), CAMERA, 200, np.random.default_rng(0))
+    pictures = weights.reshape(200, 16, 16, 2)
+    used = pictures.any((1, 2))
+    assert (used.sum(1) == 1).all()
+    assert used.any(0).all()
+    for picture, late in zip(pictures, delays, strict=True):
+        y, x, _ = np.nonzero(picture)
+        assert 9 <= y.size <= 14
+        assert max(np.ptp(y), np.ptp(x)) <= 4
+        assert np.unique(late[picture.ravel() != 0]).size == 1
+    assert set(delays[weights != 0]) <= set(range(31))
+    assert delays.max() > 25
+
+
+def test_fields_of_a_cell_are_near_its_first_and_at_most_so_much_later():
+    weights, delays = wiring(Fields(3, 0, 0.5, 2.0, 0, 7), CAMERA, 300, np.random.default_rng(0))
+    apart = []
+    for row in weights:
+        y, x, _ = np.unravel_index(np.flatnonzero(row), CAMERA.shape)
+        apart.append(max(np.ptp(y), np.ptp(x)) if y.size > 1 else 0)
+    assert np.median(apart) <= 5
+    assert delays.max() == 7
+
+
+def test_single_addresses_are_drawn_from_anywhere_none_twice_of_a_sign(stream):
+    weights, delays = wiring(Fields(3, 6, 0.0, None, 0, 0), stream, 400, np.random.default_rng(0))
+    assert (np.maximum(weights, 0).sum(1) <= 3).all()
+    assert (weights.sum(1) == -3).all()
+    assert not delays.any()
+    assert wiring(Fields(30, 0, 0.0, None, 0, 0), stream, 2, np.random.default_rng(0))[0].sum() == 2 * N
+    late = wiring(Fields(3, 0, 0.0, None, 9, 4), stream, 400, np.random.default_rng(0))[1]
+    assert (late.max(), late.min()) == (13, 0)
+
+
+def test_a_cell_waits_for_its_part_of_a_sample(stream):
+    config = StreamPESConfig(n_cells=40, delay_s=0.5, threshold=4.0)
+    net = stream_network(config, stream, 1)
+    steps = net.projections["spikes_to_cells"].delay_steps
+    assert steps.max() > 400
+    assert net.populations["cells"].v_threshold == 4.0
