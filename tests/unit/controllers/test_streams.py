@@ -232,4 +232,4 @@ def test_a_cell_waits_for_its_part_of_a_sample(stream):
     net = stream_network(config, stream, 1)
     steps = net.projections["spikes_to_cells"].delay_steps
     assert steps.max() > 400
-    assert net.populations["cells"].v_threshold == 4.0
+    assert (net.populations["cells"].v_threshold == 4.0).all()
