@@ -25,7 +25,6 @@ from hilbench.types import BuiltController, Controller, PlantSpec
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
-REFRACTORY_S = 0.002
 
 
 class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +48,8 @@ class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """By how much its other fields are late beside that at most."""
     tau_s: Positive = 0.02
     """Time constant of cells."""
+    refractory_s: NotNegative = 0.002
+    """How long a cell rests after a spike; a whole number of steps."""
     rate_hz: Positive = 8.0
     """Which rate a cell's threshold holds."""
     threshold: Positive = 8.0
@@ -92,7 +93,7 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
     net.input("spikes", n_inputs, kind="events", units=("1",) * n_inputs)
     rule = Homeostatic(target_rate_hz=config.rate_hz, step=config.homeostasis)
     net.add(
-        "cells", "lif", n, tau_s=config.tau_s, synapse="delta", reset="zero", refractory_s=REFRACTORY_S,
+        "cells", "lif", n, tau_s=config.tau_s, synapse="delta", reset="zero", refractory_s=config.refractory_s,
         v_threshold=config.threshold, rule=rule,
     )  # fmt: skip
     net.connect("spikes", "cells", weights, delay_steps=delay_steps)

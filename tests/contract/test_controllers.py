@@ -28,6 +28,7 @@ CARRIED = {
     },
     "sound_orient": {"ears": {"kind": "cochlea", "n_channels": 16, "low_hz": 200.0, "high_hz": 1500.0}},
     "watermaze": {"places": {"kind": "place_cells", "gate": "searching"}},
+    "words": {"spikes": {"kind": "cochlea", "ears": ["near"]}},
 }
 """Sensors without which some controllers do not fit."""
 PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}

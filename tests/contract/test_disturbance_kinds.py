@@ -18,6 +18,7 @@ SETTINGS = {
     "lighting": {"contrast": 0.5},
     "ear_change": {"ear": "right", "gain_db": -6.0, "delay_s": 1e-4},
     "electrodes_moved": {"turn_rad": 0.3, "gains": [0.5, 2.0, 1.5]},
+    "speaker_changed": {"tract": 1.3, "pitch": 1.9, "stretch": 1.15},
     "ears_moved": {"scale": 1.5, "swapped": True},
     "hot_pixels": {"count": 3, "rate_hz": 200.0},
     "dead_channels": {"count": 9, "sensor": "eye"},

@@ -18,6 +18,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import RecordVideo
 
 from hilbench import envs, plugins
+from hilbench.envs._speech import WORDS
 from hilbench.testing import PlantContract
 
 envs.register()
@@ -28,7 +29,7 @@ NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""
 
 RARE = {"searching", "on_platform", "cue_left", "cue_right", "seen", "offset", "second"} | {
-    f"is_{name}" for name in ("fist", "open", "flex", "extend", "pinch")
+    f"is_{name}" for name in ("fist", "open", "flex", "extend", "pinch", *WORDS)
 }
 """Observations that change later than a short rollout ends, or with what random actions do not reach."""
 

@@ -45,6 +45,8 @@ class Traits(NamedTuple):
     """Names of its ears, which may be moved, louder or late."""
     n_electrodes: int = 0
     """How many electrodes it has, which may be moved."""
+    speaks: bool = False
+    """Whether somebody speaks, in whose place another one may."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -80,6 +82,8 @@ class Loads:
     """How far a ring of electrodes is turned."""
     electrode_gains: list[float] = field(default_factory=list)
     """What each electrode's signal is multiplied by; none is changed where empty."""
+    voice: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """What a speaker's formants, pitch and lengths of words are multiplied by."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:
