@@ -44,6 +44,7 @@ def evaluate(
     *,
     out: Path | None = None,
     quick: bool = False,
+    smoke: bool = False,
     workers: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     trust: bool = False,
@@ -62,6 +63,8 @@ def evaluate(
         folder for summary.json and the runs; runs/SUITE when absent
     quick
         the suite's quick form: fewer seeds and shorter runs, for a first look, in the folder runs/SUITE-quick
+    smoke
+        the suite's smoke form: so few and short runs that they show in seconds whether everything works, and no more
     workers
         runs on the virtual clock at a time; one per core when absent
     as_json
@@ -73,13 +76,17 @@ def evaluate(
     """
     from hilbench.errors import ScenarioError
     from hilbench.studies.evaluation import evaluate as evaluate_suite
-    from hilbench.studies.suite import load_suite, override, quick_form
+    from hilbench.studies.suite import load_suite, override, short_form
     from hilbench.types import to_builtins
 
     if workers is not None and workers < 1:
         raise ScenarioError(f"--workers: found {workers}, expected 1 or more")
+    if quick and smoke:
+        raise ScenarioError("--quick, --smoke: found both; allowed: one of them")
     found = load_suite(suite)
-    found = override(quick_form(found) if quick else found, overrides or {})
+    if quick or smoke:
+        found = short_form(found, "smoke" if smoke else "quick")
+    found = override(found, overrides or {})
     folder = out or Path("runs") / found.name
     with progress(found.name, quiet=as_json) as step:
         summary = evaluate_suite(found, folder, step, workers, trust=trust)

@@ -12,8 +12,14 @@ from hilbench.types import NetworkFacts
 
 @metric("1/tick", "lower")
 def spikes(run: RunData) -> Measures:
-    """Spikes of all neurons per answered tick, and for each whose tracking error was within the tolerance."""
+    """Spikes of all neurons per answered tick, and for each whose tracking error was within the tolerance.
+
+    `[right decision]` has all spikes of the run by its decisions that were right, where a plant asks for decisions: its
+    info says `decided` in the period after one, and whether it was `correct`.
+    """
     found = _per_tick(run, "spikes")
+    if found and {"decided", "correct"} <= run.meta.plant_spec.info_units.keys():
+        found["right decision"] = _per_right_decision(run)
     tolerance = run.meta.scenario.score.tolerance
     if found and tolerance is not None:
         if not (name := run.meta.plant_spec.error):
@@ -25,6 +31,12 @@ def spikes(run: RunData) -> Measures:
         note = "" if inside else "no decision was within the tolerance"
         found["in tolerance"] = Measure(per_correct, inside, note=note)
     return found
+
+
+def _per_right_decision(run: RunData) -> Measure:
+    decided = (column(run, "info.decided") != 0) & (column(run, "info.correct") != 0)
+    n, spikes = int(decided.sum()), float(column(run, "spikes")[_answered(run)].sum())
+    return Measure(spikes / n if n else None, n, "1", note="" if n else "no decision was right")
 
 
 @metric("1/tick", "lower")

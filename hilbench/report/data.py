@@ -285,6 +285,7 @@ def _give_names(cells: Sequence[ReportCell]) -> None:
         suites.setdefault(cell.scenario, set()).add(cell.suite)
     for cell in cells:
         cell.group = f"{cell.scenario}, {cell.suite}" if len(suites[cell.scenario]) > 1 else cell.scenario
+        cell.group = f"{cell.track}: {cell.group}" if cell.track else cell.group
     for told in (_own, _with_point, _with_place):
         titles = Counter((cell.group, cell.title) for cell in cells)
         for cell in cells:

@@ -80,6 +80,8 @@ class Cell(Struct, kw_only=True):
     label: str
     role: str | None = None
     """What it is to a cell: "twin", "twin_2", "floor", "oracle" or "untold"; null for a cell."""
+    track: str = ""
+    """Which part of a benchmark it belongs to; "" where its suite has no parts."""
     scenario: str
     controller: str
     backend: str = ""

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -27,9 +27,11 @@ Names = Annotated[list[str], Meta(min_length=1)]
 Seeds = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
 
 
-class Quick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `hilbench evaluate SUITE --quick` takes instead, for a first look in minutes."""
+class Short(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `hilbench evaluate SUITE --quick` or `--smoke` takes instead, for a first look."""
 
+    skip: bool = False
+    """Whether the grid is left out."""
     seeds: Seeds | None = None
     """The suite's own when absent."""
     set: dict[str, Any] = {}
@@ -41,6 +43,8 @@ class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     label: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._-]*$", max_length=40)] = ""
     """Stands after the controller's name, to distinguish grids that differ only by `set`."""
+    track: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 ._-]*$", max_length=40)] | None = None
+    """Which part of a benchmark it belongs to; a report shows the tracks one after the other."""
     scenarios: Names | None = None
     """Names of scenarios, or their files: beside the suite's file, or else from where the command runs."""
     controllers: Names | None = None
@@ -55,13 +59,16 @@ class Grid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Overrides for every cell, as SECTION.FIELD; the grid's own win over the suite's."""
     axes: dict[str, Annotated[list[Any], Meta(min_length=1)]] | None = None
     """Overrides that are varied: every combination of their values is a cell."""
-    quick: Quick | None = None
-    """Its quick form."""
+    quick: Short | None = None
+    """Its quick form, for a first look in minutes."""
+    smoke: Short | None = None
+    """Its smoke form, which shows in seconds that everything runs."""
     scored: bool | None = None
     """Whether to run the twin, floor and oracle that scores need, where the scenario names them; true when absent."""
 
 
 G = TypeVar("G", bound=Grid)
+Form = Literal["quick", "smoke"]
 
 
 class Suite(Grid, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +86,7 @@ class SuiteCell:
     """One line of the result: a scenario under one controller and one set of conditions, over its seeds."""
 
     label: str
+    track: str
     point: tuple[tuple[str, Any], ...]
     by_seed: tuple[tuple[int, Scenario], ...]
     scored: bool
@@ -144,19 +152,32 @@ def _refuse_varied(grid: Grid, suite: Suite, fields: Mapping[str, Any], where: s
             raise ScenarioError(f"{suite.name}: {place}: the suite varies this itself; change it in the suite's file")
 
 
-def quick_form(suite: Suite) -> Suite:
-    """The suite with fewer seeds and shorter runs, as its `quick` says. Raises ScenarioError where it has none."""
-    if suite.quick is None:
-        raise ScenarioError(f"{suite.name}: --quick: the suite has no quick form; allowed: one with a table [quick]")
+def short_form(suite: Suite, form: Form) -> Suite:
+    """The suite with fewer seeds and shorter runs, as its table `quick` or `smoke` says.
+
+    Raises ScenarioError where it has none, or leaves out every grid.
+
+    Parameters
+    ----------
+    suite : Suite
+    form : str
+        "quick" or "smoke".
+    """
+    whole: Short | None = getattr(suite, form)
+    if whole is None:
+        raise ScenarioError(f"{suite.name}: --{form}: the suite has no {form} form; allowed: one with a table [{form}]")
     grids = []
     for grid in suite.grids:
-        own = grid.quick or Quick()
-        quick = {**suite.quick.set, **own.set}
-        _refuse_varied(grid, suite, quick, "quick.set")
-        fields = {**grid.set, **quick}
-        seeds = own.seeds or suite.quick.seeds or grid.seeds
-        grids.append(msgspec.structs.replace(grid, seeds=seeds, set=fields, quick=None))
-    return msgspec.structs.replace(suite, name=f"{suite.name}-quick", quick=None, grids=tuple(grids))
+        own: Short = getattr(grid, form) or Short()
+        if own.skip or whole.skip:
+            continue
+        fields = {**whole.set, **own.set}
+        _refuse_varied(grid, suite, fields, f"{form}.set")
+        seeds = own.seeds or whole.seeds or grid.seeds
+        grids.append(msgspec.structs.replace(grid, seeds=seeds, set={**grid.set, **fields}, quick=None, smoke=None))
+    if not grids:
+        raise ScenarioError(f"{suite.name}: {form}.skip: every grid is left out; allowed: one that stays")
+    return msgspec.structs.replace(suite, name=f"{suite.name}-{form}", quick=None, smoke=None, grids=tuple(grids))
 
 
 def cells(suite: Suite, *, trust: bool = False) -> list[SuiteCell]:
@@ -233,7 +254,7 @@ def _of_grid(grid: Grid, trust: bool) -> Iterator[SuiteCell]:
         )
         check_episodes(by_seed)
         label = f"{by_seed[0][1].controller} {grid.label}".strip()
-        yield SuiteCell(label, point, by_seed, grid.scored is not False, name, overrides)
+        yield SuiteCell(label, grid.track or "", point, by_seed, grid.scored is not False, name, overrides)
 
 
 def check_episodes(by_seed: tuple[tuple[int, Scenario], ...]) -> None:

@@ -69,6 +69,7 @@ def _cell(line: Line, lines: Sequence[Line], answers: Answers, errors: Mapping[J
     return Cell(
         label=cell.label if line.role in ("", "twin", "twin_2") else scenario.controller,
         role=line.role or None,
+        track=cell.track,
         scenario=scenario.name,
         controller=scenario.controller,
         backend=scenario.chosen.backend.kind,

@@ -73,7 +73,7 @@ def test_a_word_is_as_loud_and_as_long_as_it_says():
     wave = said(np.random.default_rng(0), "aius", VOICE, N, RATE_HZ)
     loud = np.flatnonzero(np.abs(wave) > 4e-3) / RATE_HZ
     assert loud[0] == pytest.approx(0.05, abs=0.012)
-    assert loud[-1] == pytest.approx(0.45, abs=0.03)
+    assert loud[-1] == pytest.approx(0.45, abs=0.04)  # a glide of 12 ms
     assert np.sqrt(np.mean(wave[round(0.06 * RATE_HZ) : round(0.45 * RATE_HZ)] ** 2)) == pytest.approx(0.02, rel=0.05)
     shorter = said(np.random.default_rng(0), "aius", VOICE._replace(shares=(0.7, 0.1, 0.1, 0.1)), N, RATE_HZ)
     middle = shorter[round(0.2 * RATE_HZ) : round(0.3 * RATE_HZ)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from blank import run_meta
+from blank import run_meta, with_meta
 from made_up import MS, episode, run
 
 from hilbench.metrics import measure
@@ -348,6 +348,21 @@ def test_spikes_per_decision_within_the_tolerance():
     never = measure(run(episode(4, **columns), score={"tolerance": 0.01}))["spikes[in tolerance]"]
     assert (never["value"], never["n"], never["note"]) == (None, 0, "no decision was within the tolerance")
     assert "spikes[in tolerance]" not in measure(run(episode(4, **columns)))
+
+
+def test_spikes_per_right_decision():
+    columns = {
+        "info.decided": [0.0, 1.0, 1.0, 1.0], "info.correct": [1.0, 1.0, 0.0, 1.0], "spikes": [1, 2, 3, 4],
+        "answered": [True, True, False, True],
+    }  # fmt: skip
+    decides = run(episode(4, **columns))
+    with_meta(decides, plant_spec={"info_units": {"decided": "1", "correct": "1"}})
+    assert value(measure(decides), "spikes[right decision]") == (7 / 2, 2)
+    never = run(episode(4, **columns | {"info.correct": [1.0, 0.0, 0.0, 0.0]}))
+    with_meta(never, plant_spec={"info_units": {"decided": "1", "correct": "1"}})
+    found = measure(never)["spikes[right decision]"]
+    assert (found["value"], found["n"], found["note"]) == (None, 0, "no decision was right")
+    assert "spikes[right decision]" not in measure(run(episode(4, **columns)))
 
 
 def test_weights_changed_per_step_and_over_the_run():

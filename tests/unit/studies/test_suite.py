@@ -11,7 +11,7 @@ from hilbench.errors import ScenarioError
 from hilbench.scenario import files as scenarios
 from hilbench.scenario import resolved
 from hilbench.scenario.files import load
-from hilbench.studies.suite import Suite, cells, command, load_suite, override, quick_form
+from hilbench.studies.suite import Suite, cells, command, load_suite, override, short_form
 
 SMALL = {
     "name": "small",
@@ -34,10 +34,10 @@ def test_shipped_suites_have_only_valid_cells(name: str) -> None:
     assert min(seed for cell in shipped for seed, _ in cell.by_seed) >= 10_000, "seeds below 10 000 are for tuning"
 
 
-@pytest.mark.parametrize("name", ["control", "navigation"])
+@pytest.mark.parametrize("name", ["control", "navigation", "besns"])
 def test_a_track_has_one_cell_for_each_of_its_scenarios_and_a_quick_form(name: str) -> None:
-    whole, quick = load_suite(name), quick_form(load_suite(name))
-    assert quick.name == f"{name}-quick"
+    whole, quick = load_suite(name), short_form(load_suite(name), "quick")
+    assert quick.name == f"{whole.name}-quick"
     for cell, short in zip(cells(whole), cells(quick), strict=True):
         assert (len(cell.by_seed), len(short.by_seed)) == (10, 1)
         assert cell.scenario.controller == load(cell.source).controller
@@ -56,15 +56,28 @@ def test_a_quick_form_wins_over_what_grids_set() -> None:
     ]
     quick = {"seeds": [10001], "set": {"loop.duration_s": 0.02, "loop.period_s": 0.001}}
     suite = load_suite(SMALL | {"controllers": ["lqr"], "grids": grids, "quick": quick})
-    found = [(cell.scenario.loop.duration_s, cell.by_seed[0][0]) for cell in cells(quick_form(suite))]
+    found = [(cell.scenario.loop.duration_s, cell.by_seed[0][0]) for cell in cells(short_form(suite, "quick"))]
     assert found == [(0.02, 10001), (0.03, 10009)]
-    assert all(cell.scenario.loop.period_s == 0.001 for cell in cells(quick_form(suite)))
+    assert all(cell.scenario.loop.period_s == 0.001 for cell in cells(short_form(suite, "quick")))
     assert [cell.scenario.loop.duration_s for cell in cells(suite)] == [0.2, 0.05]
 
 
 def test_a_suite_without_a_quick_form_says_so() -> None:
     with pytest.raises(ScenarioError, match=r"small: --quick: .* no quick form; allowed: one with a table"):
-        quick_form(load_suite(SMALL))
+        short_form(load_suite(SMALL), "quick")
+
+
+def test_a_form_leaves_out_grids_and_a_track_is_told_of_each_cell() -> None:
+    grids = [{"label": "a", "track": "one", "smoke": {"skip": True}}, {"label": "b", "track": "two"}]
+    suite = load_suite(SMALL | {"controllers": ["lqr"], "grids": grids, "smoke": {"seeds": [10003]}})
+    assert [(cell.label, cell.track) for cell in cells(suite)] == [("lqr a", "one"), ("lqr b", "two")]
+    (only,) = cells(short_form(suite, "smoke"))
+    assert (only.label, only.by_seed[0][0], short_form(suite, "smoke").name) == ("lqr b", 10003, "small-smoke")
+    with pytest.raises(ScenarioError, match=r"small: --quick: the suite has no quick form"):
+        short_form(suite, "quick")
+    nothing = load_suite(SMALL | {"smoke": {"skip": True}})
+    with pytest.raises(ScenarioError, match=r"small: smoke.skip: every grid is left out; allowed: one that stays"):
+        short_form(nothing, "smoke")
 
 
 def test_cells_are_every_combination_over_the_seeds() -> None:
@@ -228,7 +241,7 @@ def test_a_suite_made_in_python_without_scenarios_or_seeds_is_refused(given, mis
 def test_a_quick_form_may_not_set_what_the_suite_varies() -> None:
     suite = load_suite(SMALL | {"axes": {"loop.duration_s": [0.1, 0.2]}, "quick": {"set": {"loop.duration_s": 0.05}}})
     with pytest.raises(ScenarioError, match=r"small: quick\.set: loop\.duration_s: the suite varies this itself"):
-        quick_form(suite)
+        short_form(suite, "quick")
 
 
 def test_the_command_of_a_reference_starts_from_nothing() -> None:
