@@ -49,8 +49,10 @@ class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """By how much its other fields are late beside that at most."""
     tau_s: Positive = 0.02
     """Time constant of cells."""
-    rate_hz: Positive = 8.0
-    """Which rate a cell's threshold holds."""
+    tau_high_s: Positive | None = None
+    """Where stated, each cell's is drawn evenly between `tau_s` and this."""
+    rate_hz: Positive | Annotated[tuple[Positive, ...], Meta(min_length=1)] = 8.0
+    """Which rate a cell's threshold holds. Of several, each holds for a part of the cells, of about equal size."""
     threshold: Positive = 8.0
     """With which cells begin, in events at one instant."""
     homeostasis: NotNegative = 0.1
@@ -59,6 +61,8 @@ class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Time constant of the readout, and of the rates that the rule sees."""
     learning_rate: NotNegative = 0.3
     """PES step size, in score per (score x Hz x s); divided by the number of cells."""
+    class_weights: tuple[Positive, ...] = ()
+    """What the error is multiplied by where the label is of each class, for classes that are rare; 1 where it is empty."""
 
 
 class StreamPES(Controller):
@@ -69,7 +73,7 @@ class StreamPES(Controller):
     @staticmethod
     def build(config: StreamPESConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         stream = stream_of(plant, "stream_pes", period_us)
-        scores = Scores(stream)
+        scores = Scores(stream, config.class_weights)
         encoder = Sensor(SensorConfig(), plant, period_us)
         return BuiltController(stream_network(config, stream, seed), encoder, scores, scores.teach)
 
@@ -87,16 +91,22 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
     n, n_inputs, classes = config.n_cells, stream.n_addresses, stream.classes
     longest = tuple(round(each / config.dt_s) for each in (config.delay_s, config.delay_more_s))
     fields = Fields(config.n_exciting, config.n_inhibiting, config.radius, config.spread, *longest)
-    weights, delay_steps = wiring(fields, stream, n, random_stream(seed, "controller"))
+    random = random_stream(seed, "controller")
+    weights, delay_steps = wiring(fields, stream, n, random)
+    tau_s = np.full(n, config.tau_s) if config.tau_high_s is None else random.uniform(config.tau_s, config.tau_high_s, n)
     net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
     net.input("spikes", n_inputs, kind="events", units=("1",) * n_inputs)
-    rule = Homeostatic(target_rate_hz=config.rate_hz, step=config.homeostasis)
-    net.add(
-        "cells", "lif", n, tau_s=config.tau_s, synapse="delta", reset="zero", refractory_s=REFRACTORY_S,
-        v_threshold=config.threshold, rule=rule,
-    )  # fmt: skip
-    net.connect("spikes", "cells", weights, delay_steps=delay_steps)
     net.readout("scores", len(classes), tau_s=config.read_s, units=("1",) * len(classes))
-    learns = PES(modulator="score_error", learning_rate=config.learning_rate, pre_tau_s=config.read_s)
-    net.connect("cells", "scores", np.zeros((len(classes), n)), rule=learns, name="meanings")
+    rates_hz = config.rate_hz if isinstance(config.rate_hz, tuple) else (config.rate_hz,)
+    for number, part in enumerate(np.array_split(np.arange(n), len(rates_hz))):
+        name = "cells" if len(rates_hz) == 1 else f"cells_{number}"
+        rule = Homeostatic(target_rate_hz=rates_hz[number], step=config.homeostasis)
+        net.add(
+            name, "lif", part.size, tau_s=tau_s[part], synapse="delta", reset="zero", refractory_s=REFRACTORY_S,
+            v_threshold=config.threshold, rule=rule,
+        )  # fmt: skip
+        net.connect("spikes", name, weights[part], delay_steps=delay_steps[part])
+        rate = config.learning_rate * part.size / n  # PES divides by the cells of this part
+        learns = PES(modulator="score_error", learning_rate=rate, pre_tau_s=config.read_s)
+        net.connect(name, "scores", np.zeros((len(classes), part.size)), rule=learns, name=name.replace("cells", "meanings"))
     return net

@@ -104,6 +104,7 @@ class DisturbanceContract(Contract):
         goal=True,
         ears=("left", "right"),
         n_electrodes=3,
+        waves=("r", "t"),
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

@@ -45,6 +45,8 @@ class Traits(NamedTuple):
     """Names of its ears, which may be moved, louder or late."""
     n_electrodes: int = 0
     """How many electrodes it has, which may be moved."""
+    waves: tuple[str, ...] = ()
+    """Names of the waves of a beat that its lead shows, which may change."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -80,6 +82,12 @@ class Loads:
     """How far a ring of electrodes is turned."""
     electrode_gains: list[float] = field(default_factory=list)
     """What each electrode's signal is multiplied by; none is changed where empty."""
+    wave_gains: list[float] = field(default_factory=list)
+    """What each wave of a beat is multiplied by; none is changed where empty."""
+    interval_scale: float = 1.0
+    """What the time from beat to beat is multiplied by."""
+    lead_noise_scale: float = 1.0
+    """What the noise of a lead is multiplied by."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:
