@@ -12,6 +12,7 @@ from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
+from numpy.typing import NDArray
 
 from hilbench.coders.sensor import Sensor, SensorConfig
 from hilbench.controllers._fields import Fields, wiring
@@ -96,17 +97,25 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
     tau_s = np.full(n, config.tau_s) if config.tau_high_s is None else random.uniform(config.tau_s, config.tau_high_s, n)
     net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
     net.input("spikes", n_inputs, kind="events", units=("1",) * n_inputs)
-    net.readout("scores", len(classes), tau_s=config.read_s, units=("1",) * len(classes))
-    rates_hz = config.rate_hz if isinstance(config.rate_hz, tuple) else (config.rate_hz,)
-    for number, part in enumerate(np.array_split(np.arange(n), len(rates_hz))):
-        name = "cells" if len(rates_hz) == 1 else f"cells_{number}"
-        rule = Homeostatic(target_rate_hz=rates_hz[number], step=config.homeostasis)
+    groups = _groups(config)
+    for suffix, part, rate_hz in groups:
+        rule = Homeostatic(target_rate_hz=rate_hz, step=config.homeostasis)
         net.add(
-            name, "lif", part.size, tau_s=tau_s[part], synapse="delta", reset="zero", refractory_s=REFRACTORY_S,
-            v_threshold=config.threshold, rule=rule,
+            f"cells{suffix}", "lif", part.size, tau_s=tau_s[part], synapse="delta", reset="zero",
+            refractory_s=REFRACTORY_S, v_threshold=config.threshold, rule=rule,
         )  # fmt: skip
-        net.connect("spikes", name, weights[part], delay_steps=delay_steps[part])
-        rate = config.learning_rate * part.size / n  # PES divides by the cells of this part
+        net.connect("spikes", f"cells{suffix}", weights[part], delay_steps=delay_steps[part])
+    net.readout("scores", len(classes), tau_s=config.read_s, units=("1",) * len(classes))
+    for suffix, part, _ in groups:
+        rate = config.learning_rate * part.size / n  # PES divides by the cells that it reads
         learns = PES(modulator="score_error", learning_rate=rate, pre_tau_s=config.read_s)
-        net.connect(name, "scores", np.zeros((len(classes), part.size)), rule=learns, name=name.replace("cells", "meanings"))
+        net.connect(f"cells{suffix}", "scores", np.zeros((len(classes), part.size)), rule=learns, name=f"meanings{suffix}")
     return net
+
+
+def _groups(config: StreamPESConfig) -> list[tuple[str, NDArray[np.int64], float]]:
+    """Of each rate what its population's name ends with, which cells hold it, and the rate: one population a rate."""
+    if not isinstance(config.rate_hz, tuple):
+        return [("", np.arange(config.n_cells), config.rate_hz)]
+    parts = np.array_split(np.arange(config.n_cells), len(config.rate_hz))
+    return [(f"_{k}", part, rate) for k, (part, rate) in enumerate(zip(parts, config.rate_hz, strict=True)) if part.size]
