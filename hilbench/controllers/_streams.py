@@ -12,7 +12,7 @@ from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS, Decoder, Encoder, Events, PlantSpec
 
 TIMES = ("sample_s", "reveal_s")
-"""The plant's constants that say when what happens. Where samples are of one length, `trial_s` is from one to the next."""
+"""The plant's constants that say when what happens; with `trial_s`, from sample to sample, where that is the same."""
 
 
 class Stream(NamedTuple):

@@ -1,8 +1,8 @@
 """Tells heartbeats apart by a quadratic discriminant of beats that it knows: the classical way, on what learners get.
 
 The features are the square roots of how many events each address gave in each of `n_bins` parts of a sample. What they
-are for ventricular beats and for all others follows from what makes the beats, which it may ask for as many as it wants:
-`n_drawn` of them are drawn once, and a Gaussian with a covariance of its own is fitted to each of both (Fisher 1936;
+are for ventricular beats and for all others follows from what makes beats, which it may ask for as many as it wants:
+`n_drawn` are drawn once, and a Gaussian with a covariance of its own is fitted to each of both (Fisher 1936;
 quadratic, since they differ in shape).
 
 With `knows_change` it is told by the plant's info what the waves, the intervals and the noise are multiplied by, and
@@ -46,7 +46,7 @@ class EcgDiscriminantConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fi
     n_drawn: Annotated[int, Meta(ge=10, le=100_000)] = 2000
     """Beats that the Gaussians are fitted to."""
     knows_change: bool = False
-    """Whether it is told what the lead's waves, the intervals and the noise are multiplied by, from the plant's info."""
+    """Whether it is told what waves, intervals and noise are multiplied by, from the plant's info."""
 
 
 class EcgDiscriminantLawConfig(EcgDiscriminantConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -63,7 +63,7 @@ class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     learning_rate: NotNegative = 0.3
     """PES step size, in score per (score x Hz x s); divided by the number of cells."""
     class_weights: tuple[Positive, ...] = ()
-    """What the error is multiplied by where the label is of each class, for classes that are rare; 1 where it is empty."""
+    """What the error is multiplied by where the label is of each class, as for rare ones; 1 where it is empty."""
 
 
 class StreamPES(Controller):
@@ -94,7 +94,8 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
     fields = Fields(config.n_exciting, config.n_inhibiting, config.radius, config.spread, *longest)
     random = random_stream(seed, "controller")
     weights, delay_steps = wiring(fields, stream, n, random)
-    tau_s = np.full(n, config.tau_s) if config.tau_high_s is None else random.uniform(config.tau_s, config.tau_high_s, n)
+    high_s = config.tau_high_s
+    tau_s = np.full(n, config.tau_s) if high_s is None else random.uniform(config.tau_s, high_s, n)
     net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
     net.input("spikes", n_inputs, kind="events", units=("1",) * n_inputs)
     groups = _groups(config)
@@ -109,7 +110,8 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
     for suffix, part, _ in groups:
         rate = config.learning_rate * part.size / n  # PES divides by the cells that it reads
         learns = PES(modulator="score_error", learning_rate=rate, pre_tau_s=config.read_s)
-        net.connect(f"cells{suffix}", "scores", np.zeros((len(classes), part.size)), rule=learns, name=f"meanings{suffix}")
+        start = np.zeros((len(classes), part.size))
+        net.connect(f"cells{suffix}", "scores", start, rule=learns, name=f"meanings{suffix}")
     return net
 
 
@@ -118,4 +120,5 @@ def _groups(config: StreamPESConfig) -> list[tuple[str, NDArray[np.int64], float
     if not isinstance(config.rate_hz, tuple):
         return [("", np.arange(config.n_cells), config.rate_hz)]
     parts = np.array_split(np.arange(config.n_cells), len(config.rate_hz))
-    return [(f"_{k}", part, rate) for k, (part, rate) in enumerate(zip(parts, config.rate_hz, strict=True)) if part.size]
+    found = enumerate(zip(parts, config.rate_hz, strict=True))
+    return [(f"_{k}", part, rate_hz) for k, (part, rate_hz) in found if part.size]

@@ -1,7 +1,8 @@
 """Made-up heartbeats on one lead: each is a sum of Gaussians, P, Q, R, S and T. They are no patient's.
 
-The idea that five Gaussians around R make a beat is of McSharry et al. 2003, "A dynamical model for generating synthetic
-electrocardiogram signals", IEEE Trans. Biomed. Eng. 50(3): 289. Sizes, widths and how they differ are chosen here.
+The idea that five Gaussians around R make a beat is of McSharry et al. 2003, "A dynamical model for generating
+synthetic electrocardiogram signals", IEEE Trans. Biomed. Eng. 50(3): 289. Sizes, widths and how they differ are chosen
+here.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ ABERRANT, EARLY = 0.11, 0.10
 INTERVAL_S, LEAST_S = 0.82, 0.33
 """From beat to beat, on average, and at least."""
 DRIFT, DRIFT_STEP, JITTER_S = 0.97, 0.02, 0.02
-"""The rate wanders: ln of the interval is DRIFT times the last beat's, plus DRIFT_STEP times N. And each has a jitter."""
+"""The rate wanders: ln of an interval is DRIFT times the last one's plus DRIFT_STEP times N. Each has a jitter too."""
 SOON = {"early": (0.62, 0.90), "ventricular": (0.62, 0.95)}
 """By which factor such a beat comes sooner: evenly drawn."""
 PAUSE = {"early": 1.1, "ventricular": 1.25}
 """By which factor the beat after it comes later."""
 SIZE_STD, WIDTH_STD = 0.12, 0.15
 """How much size and width of beats differ, in ln."""
-R_WIDTHS_S = {"normal": (0.011, 0.011), "aberrant": (0.017, 0.017), "early": (0.011, 0.011), "ventricular": (0.015, 0.028)}
+NARROW_S, WIDE_S = (0.011, 0.011), (0.017, 0.017)
+R_WIDTHS_S = {"normal": NARROW_S, "aberrant": WIDE_S, "early": NARROW_S, "ventricular": (0.015, 0.028)}
 """The width of R, a standard deviation: evenly drawn."""
 
 

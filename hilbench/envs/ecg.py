@@ -9,8 +9,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.envs._beats import ABERRANT, EARLY, INTERVAL_S, LEAST_S, VENTRICULAR, WAVES, Beat, Heart, seen_mv, wander_mv
-from hilbench.envs._beats import windows as beat_windows
+from hilbench.envs import _beats
+from hilbench.envs._beats import ABERRANT, EARLY, INTERVAL_S, LEAST_S, VENTRICULAR, WAVES, Beat, Heart
 from hilbench.envs._picture import Mark, draw
 from hilbench.envs._stream import StreamConfig, StreamPlant, labels
 from hilbench.envs.disturbances import Traits
@@ -105,7 +105,7 @@ class Ecg(StreamPlant):
     }
     traits = Traits(sensors=("lead", *labels(CLASSES)), actuators=SCORES, waves=WAVES)
     obs_high = (1e3, 1.0, 1.0)
-    windows = staticmethod(beat_windows)
+    windows = staticmethod(_beats.windows)
     """Cut-outs of leads around beats, for laws that know what makes them."""
 
     @property
@@ -114,8 +114,9 @@ class Ecg(StreamPlant):
         own, config = super().own_spec, self.config
         busy_s = AFTER_S + config.decide_s + config.reveal_s + config.rest_s
         if busy_s > LEAST_S:
+            found = f"found {busy_s - AFTER_S:g} s"
             allowed = f"at most {LEAST_S - AFTER_S:g} s together, for beats may be {LEAST_S} s apart"
-            raise ScenarioError(f"plant: decide_s, reveal_s and rest_s: found {busy_s - AFTER_S:g} s; allowed: {allowed}")
+            raise ScenarioError(f"plant: decide_s, reveal_s and rest_s: {found}; allowed: {allowed}")
         known = {name: value for name, value in own.parameters.items() if name != "trial_s"}
         known |= {"after_s": AFTER_S, "interval_s": INTERVAL_S, "least_s": LEAST_S, "noise_mv": config.noise_mv}
         known |= {"rare_share": config.rare_share, "early_share": EARLY, "aberrant_share": ABERRANT}
@@ -149,8 +150,8 @@ class Ecg(StreamPlant):
         n_after = round(AFTER_S / step_s) + n_steps - n_sample
         at_s = step_s * (np.arange(n_beat) - (n_beat - n_after))
         gains = np.array(loads.wave_gains or [1.0] * len(WAVES))
-        found = seen_mv(self._beats, at_s, gains)
-        found += wander_mv(step_s * (self._index + np.arange(n_beat)), self._phase_rad)
+        found = _beats.seen_mv(self._beats, at_s, gains)
+        found += _beats.wander_mv(step_s * (self._index + np.arange(n_beat)), self._phase_rad)
         found += self.config.noise_mv * loads.lead_noise_scale * random.standard_normal(n_beat)
         return found[:, None]
 

@@ -115,8 +115,8 @@ def test_as_many_weights_as_classes_are_wanted(plant, build):
 
 def test_cells_have_time_constants_of_their_own_and_hold_several_rates(stream):
     config = StreamPESConfig(
-        n_cells=30, n_exciting=1, n_inhibiting=0, delay_s=0.5, tau_s=0.005, tau_high_s=0.015, rate_hz=(2.0, 5.0, 9.0, 20.0),
-        learning_rate=0.3,
+        n_cells=30, n_exciting=1, n_inhibiting=0, delay_s=0.5, tau_s=0.005, tau_high_s=0.015,
+        rate_hz=(2.0, 5.0, 9.0, 20.0), learning_rate=0.3,
     )  # fmt: skip
     net = stream_network(config, stream, 1)
     cells = [part for name, part in net.populations.items() if name.startswith("cells")]
@@ -169,9 +169,9 @@ def test_the_discriminant_knows_beats_and_who_is_told_the_patient_too(plant):
 
 
 def test_the_discriminant_refuses_what_has_no_lead():
-    with plugins.get("envs", "emg")(sensors={"spikes": {"kind": "delta", "threshold": 0.6}}) as emg:
-        with pytest.raises(ScenarioError, match="controller 'ecg_discriminant' needs one lead"):
-            EcgDiscriminant.build(EcgDiscriminantConfig(), emg.plant_spec, 20_000, 0)
+    emg, line = plugins.get("envs", "emg"), "controller 'ecg_discriminant' needs one lead"
+    with emg(sensors={"spikes": {"kind": "delta", "threshold": 0.6}}) as emg, pytest.raises(ScenarioError, match=line):
+        EcgDiscriminant.build(EcgDiscriminantConfig(), emg.plant_spec, 20_000, 0)
 
 
 def test_a_control_period_is_not_longer_than_a_label_is_shown(plant):

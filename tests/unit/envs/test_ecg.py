@@ -7,8 +7,18 @@ import pytest
 
 from hilbench.coders import Crossings
 from hilbench.envs._beats import (
-    INTERVAL_S, KINDS, R_WIDTHS_S, VENTRICULAR, WAVES, Beat, Heart, lead_mv, seen_mv, waves_of, windows,
-)  # fmt: skip
+    INTERVAL_S,
+    KINDS,
+    R_WIDTHS_S,
+    VENTRICULAR,
+    WAVES,
+    Beat,
+    Heart,
+    lead_mv,
+    seen_mv,
+    waves_of,
+    windows,
+)
 from hilbench.envs.ecg import Ecg
 from hilbench.errors import ScenarioError
 
