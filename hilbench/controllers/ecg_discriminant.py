@@ -91,7 +91,7 @@ class EcgDiscriminantLaw(Law):
         for own, prior in ((features[~rare], 1 - share), (features[rare], share)):
             covariance = np.cov(own.T) + RIDGE * np.eye(own.shape[1])
             offset = float(np.log(max(prior, 1e-9)) - 0.5 * np.linalg.slogdet(covariance)[1])
-            fitted.append(Gaussian(own.mean(axis=0), np.linalg.inv(covariance), offset))
+            fitted.append(Gaussian(own.mean(axis=0), np.linalg.inv(covariance).astype(float), offset))
         return fitted
 
     def _drawn(self, held: tuple[float, ...]) -> tuple[NDArray, NDArray]:

@@ -105,6 +105,8 @@ class Ecg(StreamPlant):
     }
     traits = Traits(sensors=("lead", *labels(CLASSES)), actuators=SCORES, waves=WAVES)
     obs_high = (1e3, 1.0, 1.0)
+    around: tuple[Beat, Beat, Beat]
+    """The beat before the present one, that, and the next."""
     windows = staticmethod(_beats.windows)
     """Cut-outs of leads around beats, for laws that know what makes them."""
 
@@ -127,16 +129,16 @@ class Ecg(StreamPlant):
         # The heart's numbers are its own, so that it beats alike whatever the noise draws.
         self._heart = Heart(random.spawn(1)[0], self.config.rare_share)
         self._phase_rad = random.uniform(0, 2 * np.pi)
-        self._beats: tuple[Beat, ...] = ()
         self._past_mv = np.zeros(0)
 
     def pick(self, random: np.random.Generator) -> int:
         scale = self.loads.interval_scale
-        while len(self._beats) < 3:
-            self._beats = (*self._beats, self._next(scale))
         if self._begun:
-            self._beats = (*self._beats[1:], self._next(scale))
-        return int(self._beats[1].kind == VENTRICULAR)
+            _, before, beat = self.around
+            self.around = before, beat, self._next(scale)
+        else:
+            self.around = self._next(scale), self._next(scale), self._next(scale)
+        return int(self.around[1].kind == VENTRICULAR)
 
     def _next(self, interval_scale: float) -> Beat:
         """The heart's next beat, on a physics step."""
@@ -146,11 +148,11 @@ class Ecg(StreamPlant):
     def draw(self, random: np.random.Generator, label: int, n_steps: int, n_sample: int) -> NDArray[np.float64]:
         step_s, loads = self.config.physics_step_s, self.loads
         self._past_mv = np.concatenate([self._past_mv, self._signals[:, 0]])[-round(SHOWN_S / step_s) :]
-        n_beat = round(self._beats[1].interval_s / step_s)
+        n_beat = round(self.around[1].interval_s / step_s)
         n_after = round(AFTER_S / step_s) + n_steps - n_sample
         at_s = step_s * (np.arange(n_beat) - (n_beat - n_after))
         gains = np.array(loads.wave_gains or [1.0] * len(WAVES))
-        found = _beats.seen_mv(self._beats, at_s, gains)
+        found = _beats.seen_mv(self.around, at_s, gains)
         found += _beats.wander_mv(step_s * (self._index + np.arange(n_beat)), self._phase_rad)
         found += self.config.noise_mv * loads.lead_noise_scale * random.standard_normal(n_beat)
         return found[:, None]
