@@ -81,7 +81,7 @@ class EcgDiscriminantLaw(Law):
         held = tuple(modulators.tolist()) if c.knows_change else self._held
         if self._fitted is None or held != self._held:
             self._held, self._fitted = held, self._fit(held)
-        found = np.sqrt(values[: 2 * c.n_bins].astype(float))
+        found = np.sqrt(np.maximum(values[: 2 * c.n_bins].astype(float), 0))
         away = [(found - each.mean, each) for each in self._fitted]
         return np.array([each.offset - 0.5 * apart @ each.inverse @ apart for apart, each in away])
 
