@@ -78,7 +78,8 @@ class EcgDiscriminantLaw(Law):
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
         c = self.config
-        held = tuple(modulators.tolist()) if c.knows_change else self._held
+        # All is 0 before it was told for the first time.
+        held = tuple(modulators.tolist()) if modulators.any() else self._held
         if self._fitted is None or held != self._held:
             self._held, self._fitted = held, self._fit(held)
         found = np.sqrt(np.maximum(values[: 2 * c.n_bins].astype(float), 0))
