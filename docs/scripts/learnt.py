@@ -29,10 +29,11 @@ SETTINGS: dict[str, dict[str, float]] = {
     "arm_payload": {"controllers.pes.learning_rate": 7e-4, "loop.duration_s": 80.0},
     "beam": {"controllers.pes_feedback.gain_per_s": 0.5, "loop.duration_s": 80.0},
     "cartpole_track": {"controllers.pes_feedback.gain_per_s": 0.5, "loop.duration_s": 72.0},
+    "ecg": {"loop.episodes": 20},
     "quad_hover": {"controllers.pes_feedback.gain_per_s": 0.5, "loop.duration_s": 75.0},
     "watermaze": {"loop.episodes": 48},
 }
-"""What is set for the run. The pool's ends before the platform is moved back."""
+"""What is set for the run. The pool's ends before the platform is moved back, the lead's before it changes."""
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from hilbench.report import words
 from hilbench.runs.build import make_control
 from hilbench.runs.explain import fit
 from hilbench.scenario.files import load
-from hilbench.scenario.losses import better
+from hilbench.scenario.losses import F1, Detection, better
 from hilbench.scenario.resolved import Scenario, budget_of, choose_controller
 
 CARDS = Path(__file__).parents[1] / "scenarios"
@@ -72,6 +72,8 @@ def score(scenario: Scenario, spec: Any) -> Iterator[str]:
     score, loop = scenario.score, scenario.loop
     loss = type(score.loss).__name__.lower()
     what = f"`{getattr(score.loss, 'key', None) or spec.error}`" if loss != "return" else "the reward"
+    if isinstance(score.loss, F1 | Detection):
+        what = f"`{score.loss.alarm}` against `{score.loss.target}`"
     change = f"`{score.change}`: " + words.disturbance("", scenario.disturbances[score.change]).lstrip(": ")
     if score.window_episodes:
         spans = f"{score.before_episodes} before, {score.horizon_episodes} after, in windows of {score.window_episodes}"

@@ -1,7 +1,7 @@
 """Train a spiking network in snnTorch to tell the gestures of scenario emg apart, and export it to emg.nir.
 
-It sees nothing of hilbench but the plant, through Gymnasium, on seeds that no result is of. This needs snntorch, nirtorch
-and torch, and takes some minutes on one core:
+It sees nothing of hilbench but the plant, through Gymnasium, on seeds that no result is of. This needs snntorch,
+nirtorch and torch, and takes some minutes on one core:
 
     python examples/besns/train.py
 """
@@ -81,7 +81,7 @@ class Network(torch.nn.Module):
 
 
 def train() -> Network:
-    """The network, after it has seen samples some times. What comes out depends on torch's version and the processor."""
+    """The network, after it has seen all samples some times. It depends on torch's version and on the processor."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     net = Network()

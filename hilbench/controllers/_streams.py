@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS, Decoder, Encoder, Events, PlantSpec
 
-TIMES = ("sample_s", "reveal_s", "trial_s")
-"""The plant's constants that say when what happens; a trial is from sample to sample."""
+TIMES = ("sample_s", "reveal_s")
+"""The plant's constants that say when what happens; with `trial_s`, from sample to sample, where that is the same."""
 
 
 class Stream(NamedTuple):
@@ -48,9 +48,10 @@ def stream_of(plant: PlantSpec, controller: str, period_us: int) -> Stream:
         found = len(plant.event_sensors)
         raise ScenarioError(f"controller {controller!r} needs one event sensor, as delta; found {found}")
     (sensor,) = plant.event_sensors
-    reveal_us, trial_us = (round(plant.parameters[name] * 1e6) for name in ("reveal_s", "trial_s"))
+    reveal_us, trial_us = (round(plant.parameters.get(name, 0.0) * 1e6) for name in ("reveal_s", "trial_s"))
     if period_us > reveal_us or trial_us % period_us:
-        allowed = f"a control period of at most {reveal_us / 1e6:g} s that divides {trial_us / 1e6:g} s"
+        divides = f" that divides {trial_us / 1e6:g} s" if trial_us else ""
+        allowed = f"a control period of at most {reveal_us / 1e6:g} s{divides}"
         raise ScenarioError(f"controller {controller!r} needs {allowed}; found {period_us / 1e6:g}")
     columns = tuple(plant.obs_names.index(name) for name in wanted)
     return Stream(classes, sensor.size, sensor.shape, sensor.axes, columns)
@@ -101,10 +102,12 @@ class Scores(Decoder):
     Parameters
     ----------
     stream : Stream
+    class_weights : tuple of float
+        What the error is multiplied by where the label is of each class; 1 where it is empty.
     """
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+    def __init__(self, stream: Stream, class_weights: tuple[float, ...] = ()) -> None:
+        self._stream, self._weights = stream, weights_of(class_weights, stream)
         self.reset(0)
 
     def reset(self, seed: int) -> None:
@@ -117,9 +120,24 @@ class Scores(Decoder):
     def teach(
         self, obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray
     ) -> None:
-        """Write softmax(scores) minus the label, 0 while none is shown."""
+        """Write softmax(scores) minus the label, times the weight of its class; 0 while none is shown."""
         label = obs[list(self._stream.label_columns)]
-        modulators[:] = softmax(self._scores) - label if label.any() else 0.0
+        modulators[:] = (softmax(self._scores) - label) * (self._weights @ label) if label.any() else 0.0
+
+
+def weights_of(class_weights: tuple[float, ...], stream: Stream) -> NDArray[np.float64]:
+    """A weight for each class, (n_classes,), 1 where none are stated. Raises ScenarioError for another number of them.
+
+    Parameters
+    ----------
+    class_weights : tuple of float
+    stream : Stream
+    """
+    n = len(stream.classes)
+    if class_weights and len(class_weights) != n:
+        allowed = f"one each for {', '.join(stream.classes)}, or none"
+        raise ScenarioError(f"controller: class_weights: found {len(class_weights)} numbers; allowed: {allowed}")
+    return np.array(class_weights or (1.0,) * n)
 
 
 def softmax(scores: NDArray) -> NDArray[np.float64]:

@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.coders.values import direct
-from hilbench.controllers._streams import Counts, softmax, stream_of
+from hilbench.controllers._recent import counting
+from hilbench.controllers._streams import softmax, stream_of, weights_of
 from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
 
 SLOWEST = 0.005
@@ -32,6 +33,8 @@ class StreamLinearConfig(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Parts of a sample that are counted apart."""
     whole: bool = False
     """Whether the count of all events is all that it gets, and its square."""
+    class_weights: tuple[Annotated[float, Meta(gt=0, le=1e3)], ...] = ()
+    """What a step is multiplied by where the label is of each class, for classes that are rare; 1 where it is empty."""
 
 
 class StreamLinearLawConfig(StreamLinearConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +66,8 @@ class StreamLinearLaw(Law):
             self._taught = False
         elif learning and not self._taught:
             self._taught = True
-            self.weights = (1 - c.decay) * self.weights - c.rate * np.outer(softmax(scores) - label, standard)
+            rate = c.rate * (np.array(c.class_weights) @ label if c.class_weights else 1.0)
+            self.weights = (1 - c.decay) * self.weights - rate * np.outer(softmax(scores) - label, standard)
             self._follow(features)
         return scores
 
@@ -86,6 +90,7 @@ class StreamLinear(Controller):
     @staticmethod
     def build(config: StreamLinearConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         stream = stream_of(plant, "stream_linear", period_us)
+        weights_of(config.class_weights, stream)
         n, n_counts = len(stream.classes), config.n_bins * stream.n_addresses
         n_features = 2 if config.whole else n_counts
         law = StreamLinearLawConfig(**to_builtins(config), n_classes=n, n_features=n_features)
@@ -95,5 +100,5 @@ class StreamLinear(Controller):
             inputs=(Port("counts", n_counts, units=("1",) * n_counts), Port("label", n, units=("1",) * n)),
             outputs=(Port("scores", n, units=("1",) * n),),
         )
-        encoder = Counts(stream, plant, period_us, config.n_bins)
+        encoder = counting(stream, plant, period_us, config.n_bins)
         return BuiltController(program, encoder, direct(program.outputs, plant, period_us))

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import numpy as np
 from msgspec import Meta, Struct
+from numpy.typing import NDArray
 
 from hilbench.coders.sensor import Sensor, SensorConfig
 from hilbench.controllers._fields import Fields, wiring
@@ -48,10 +49,12 @@ class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """By how much its other fields are late beside that at most."""
     tau_s: Positive = 0.02
     """Time constant of cells."""
+    tau_high_s: Positive | None = None
+    """Where stated, each cell's is drawn evenly between `tau_s` and this."""
     refractory_s: NotNegative = 0.002
     """How long a cell rests after a spike; a whole number of steps."""
-    rate_hz: Positive = 8.0
-    """Which rate a cell's threshold holds."""
+    rate_hz: Positive | Annotated[tuple[Positive, ...], Meta(min_length=1)] = 8.0
+    """Which rate a cell's threshold holds. Of several, each holds for a part of the cells, of about equal size."""
     threshold: Positive = 8.0
     """With which cells begin, in events at one instant."""
     homeostasis: NotNegative = 0.1
@@ -60,6 +63,8 @@ class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Time constant of the readout, and of the rates that the rule sees."""
     learning_rate: NotNegative = 0.3
     """PES step size, in score per (score x Hz x s); divided by the number of cells."""
+    class_weights: tuple[Positive, ...] = ()
+    """What the error is multiplied by where the label is of each class, as for rare ones; 1 where it is empty."""
 
 
 class StreamPES(Controller):
@@ -70,7 +75,7 @@ class StreamPES(Controller):
     @staticmethod
     def build(config: StreamPESConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         stream = stream_of(plant, "stream_pes", period_us)
-        scores = Scores(stream)
+        scores = Scores(stream, config.class_weights)
         encoder = Sensor(SensorConfig(), plant, period_us)
         return BuiltController(stream_network(config, stream, seed), encoder, scores, scores.teach)
 
@@ -88,16 +93,33 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
     n, n_inputs, classes = config.n_cells, stream.n_addresses, stream.classes
     longest = tuple(round(each / config.dt_s) for each in (config.delay_s, config.delay_more_s))
     fields = Fields(config.n_exciting, config.n_inhibiting, config.radius, config.spread, *longest)
-    weights, delay_steps = wiring(fields, stream, n, random_stream(seed, "controller"))
+    random = random_stream(seed, "controller")
+    weights, delay_steps = wiring(fields, stream, n, random)
+    high_s = config.tau_high_s
+    tau_s = np.full(n, config.tau_s) if high_s is None else random.uniform(config.tau_s, high_s, n)
     net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
     net.input("spikes", n_inputs, kind="events", units=("1",) * n_inputs)
-    rule = Homeostatic(target_rate_hz=config.rate_hz, step=config.homeostasis)
-    net.add(
-        "cells", "lif", n, tau_s=config.tau_s, synapse="delta", reset="zero", refractory_s=config.refractory_s,
-        v_threshold=config.threshold, rule=rule,
-    )  # fmt: skip
-    net.connect("spikes", "cells", weights, delay_steps=delay_steps)
+    groups = _groups(config)
+    for suffix, part, rate_hz in groups:
+        rule = Homeostatic(target_rate_hz=rate_hz, step=config.homeostasis)
+        net.add(
+            f"cells{suffix}", "lif", part.size, tau_s=tau_s[part], synapse="delta", reset="zero",
+            refractory_s=config.refractory_s, v_threshold=config.threshold, rule=rule,
+        )  # fmt: skip
+        net.connect("spikes", f"cells{suffix}", weights[part], delay_steps=delay_steps[part])
     net.readout("scores", len(classes), tau_s=config.read_s, units=("1",) * len(classes))
-    learns = PES(modulator="score_error", learning_rate=config.learning_rate, pre_tau_s=config.read_s)
-    net.connect("cells", "scores", np.zeros((len(classes), n)), rule=learns, name="meanings")
+    for suffix, part, _ in groups:
+        rate = config.learning_rate * part.size / n  # PES divides by the cells that it reads
+        learns = PES(modulator="score_error", learning_rate=rate, pre_tau_s=config.read_s)
+        start = np.zeros((len(classes), part.size))
+        net.connect(f"cells{suffix}", "scores", start, rule=learns, name=f"meanings{suffix}")
     return net
+
+
+def _groups(config: StreamPESConfig) -> list[tuple[str, NDArray[np.int64], float]]:
+    """Of each rate what its population's name ends with, which cells hold it, and the rate: one population a rate."""
+    if not isinstance(config.rate_hz, tuple):
+        return [("", np.arange(config.n_cells), config.rate_hz)]
+    parts = np.array_split(np.arange(config.n_cells), len(config.rate_hz))
+    found = enumerate(zip(parts, config.rate_hz, strict=True))
+    return [(f"_{k}", part, rate_hz) for k, (part, rate_hz) in found if part.size]

@@ -44,8 +44,8 @@ class StreamPlant(SteppedPlant):
 
     The class with the largest score at `decide_s` after a sample is taken for the decision; of equal ones the first. A
     plant gives `classes`, `channels` and `draw`, which makes a sample's signals; `metadata` and `traits` with
-    `labels(classes)` behind its channels. The reward of a right decision is 1 / `n_samples`, so that an
-    episode's return is the share of right ones.
+    `labels(classes)` behind its channels; and `pick` where its classes are not equally frequent. The reward of a
+    right decision is 1 / `n_samples`, so that an episode's return is the share of right ones.
     """
 
     Config: ClassVar[type[StreamConfig]] = StreamConfig
@@ -58,6 +58,9 @@ class StreamPlant(SteppedPlant):
     def draw(self, random: np.random.Generator, label: int, n_steps: int, n_sample: int) -> NDArray[np.float64]:
         """A sample's signals and what follows until the next one, (n_steps, n_channels).
 
+        Where samples differ in length there may be more steps or fewer. A sample is then so much longer or shorter:
+        what follows it lasts as long as ever.
+
         Parameters
         ----------
         random : numpy Generator
@@ -66,6 +69,10 @@ class StreamPlant(SteppedPlant):
         n_steps, n_sample : int
             Physics steps of all of it, and of the sample alone.
         """
+
+    def pick(self, random: np.random.Generator) -> int:
+        """Which of `classes` the next sample is of."""
+        return int(random.integers(len(self.classes)))
 
     def about(self) -> dict[str, float]:
         """What a plant adds to `info`."""
@@ -95,25 +102,35 @@ class StreamPlant(SteppedPlant):
         return np.cumsum([max(round(each / step_s), i < 3) for i, each in enumerate(times_s)]).tolist()
 
     def begin(self, random: np.random.Generator) -> None:
-        self._over, self._decides, self._hides, self._trial = self._ends()
+        self._usual = self._ends()
         self._random, self._signals = random, np.zeros((0, len(self.channels)))
+        self._decides = self._hides = self._began = self._begun = 0
         self._label, self._chosen, self._correct, self._decided_at = 0, -1, 0.0, -1
 
     def move(self, forces: list[float]) -> None:
-        if self._index % self._trial == self._decides - 1:
+        if self._index - self._began == self._decides - 1:
             self._chosen = int(np.argmax(forces))
             self._correct = float(self._chosen == self._label)
             self._decided_at = self._index + 1
 
     def read(self) -> list[float]:
-        step = self._index % self._trial
-        if step == 0:
-            self._label = int(self._random.integers(len(self.classes)))
-            self._signals = self.draw(self._random, self._label, self._trial, self._over)
+        step = self._index - self._began
+        if step == len(self._signals):
+            step = 0
+            self._play()
         shown = [0.0] * len(self.classes)
         if self._decides <= step < self._hides:
             shown[self._label] = 1.0
         return [*self._signals[step].tolist(), *shown]
+
+    def _play(self) -> None:
+        """Begin the next sample."""
+        over, decides, hides, trial = self._usual
+        self._label = self.pick(self._random)
+        self._signals = self.draw(self._random, self._label, trial, over)
+        longer = len(self._signals) - trial
+        self._decides, self._hides = decides + longer, hides + longer
+        self._began, self._begun = self._index, self._begun + 1
 
     def show(self) -> Shown:
         decided = self._index - self._decided_at < self.control_steps and self._decided_at >= 0
@@ -127,4 +144,4 @@ class StreamPlant(SteppedPlant):
             "disturbances": float(len(self._schedule.active)),
         }
         reward = self._correct / self.config.n_samples if decided else 0.0
-        return self.sensed[:], reward, self._index >= self.config.n_samples * self._trial, info
+        return self.sensed[:], reward, self._begun > self.config.n_samples, info

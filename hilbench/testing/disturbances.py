@@ -105,6 +105,7 @@ class DisturbanceContract(Contract):
         ears=("left", "right"),
         n_electrodes=3,
         speaks=True,
+        waves=("r", "t"),
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

@@ -21,6 +21,7 @@ NEEDS = {"network", "sb3"}
 IN_A_MODEL = [name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only")]
 POSE = {"facing": ["heading"], "at_m": [0.0, 0.0, 0.15]}
 CARRIED = {
+    "ecg": {"spikes": {"kind": "delta", "entries": ["lead"], "threshold": 0.06}},
     "emg": {"spikes": {"kind": "delta", "entries": [f"e{k}" for k in range(8)], "threshold": 0.6}},
     "lidar_nav": {
         "lidar": {"kind": "lidar", **POSE},

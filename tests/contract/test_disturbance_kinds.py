@@ -17,6 +17,7 @@ SETTINGS = {
     "camera_turn": {"yaw_rad": 0.1},
     "lighting": {"contrast": 0.5},
     "ear_change": {"ear": "right", "gain_db": -6.0, "delay_s": 1e-4},
+    "lead_changed": {"gains": [0.5, -0.8], "interval_scale": 0.85, "noise_scale": 1.5},
     "electrodes_moved": {"turn_rad": 0.3, "gains": [0.5, 2.0, 1.5]},
     "speaker_changed": {"tract": 1.3, "pitch": 1.9, "stretch": 1.15},
     "ears_moved": {"scale": 1.5, "swapped": True},

@@ -29,7 +29,7 @@ NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""
 
 RARE = {"searching", "on_platform", "cue_left", "cue_right", "seen", "offset", "second"} | {
-    f"is_{name}" for name in ("fist", "open", "flex", "extend", "pinch", *WORDS)
+    f"is_{name}" for name in ("fist", "open", "flex", "extend", "pinch", *WORDS, "normal", "ventricular")
 }
 """Observations that change later than a short rollout ends, or with what random actions do not reach."""
 

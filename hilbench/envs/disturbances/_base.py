@@ -47,6 +47,8 @@ class Traits(NamedTuple):
     """How many electrodes it has, which may be moved."""
     speaks: bool = False
     """Whether somebody speaks, in whose place another one may."""
+    waves: tuple[str, ...] = ()
+    """Names of the waves of a beat that its lead shows, which may change."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -84,6 +86,12 @@ class Loads:
     """What each electrode's signal is multiplied by; none is changed where empty."""
     voice: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """What a speaker's formants, pitch and lengths of words are multiplied by."""
+    wave_gains: list[float] = field(default_factory=list)
+    """What each wave of a beat is multiplied by; none is changed where empty."""
+    interval_scale: float = 1.0
+    """What the time from beat to beat is multiplied by."""
+    lead_noise_scale: float = 1.0
+    """What the noise of a lead is multiplied by."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:
