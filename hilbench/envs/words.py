@@ -95,7 +95,7 @@ class Words(StreamPlant):
 
     def begin(self, random: np.random.Generator) -> None:
         super().begin(random)
-        n = round(self._trial * self.config.physics_step_s * SOUND_HZ)
+        n = round(self._usual[-1] * self.config.physics_step_s * SOUND_HZ)
         self._sounds = Sounds(np.zeros((1, n)), SOUND_HZ)
         self._sounds.places_m[0] = AWAY_M, 0.0, 0.0
 
