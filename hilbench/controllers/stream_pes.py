@@ -26,6 +26,7 @@ Positive = Annotated[float, Meta(gt=0, le=1e6)]
 NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
 Count = Annotated[int, Meta(ge=1, le=100_000)]
 REFRACTORY_S = 0.002
+"""A step of the network where that is longer."""
 
 
 class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,8 +92,9 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
     net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
     net.input("spikes", n_inputs, kind="events", units=("1",) * n_inputs)
     rule = Homeostatic(target_rate_hz=config.rate_hz, step=config.homeostasis)
+    refractory_s = max(1, round(REFRACTORY_S / config.dt_s)) * config.dt_s
     net.add(
-        "cells", "lif", n, tau_s=config.tau_s, synapse="delta", reset="zero", refractory_s=REFRACTORY_S,
+        "cells", "lif", n, tau_s=config.tau_s, synapse="delta", reset="zero", refractory_s=refractory_s,
         v_threshold=config.threshold, rule=rule,
     )  # fmt: skip
     net.connect("spikes", "cells", weights, delay_steps=delay_steps)
