@@ -6,7 +6,7 @@ With `pool` neighbours are counted together. After each decision the weights fol
 (stochastic gradient descent).
 
 With `knows_change` it is told by the plant's info how far the camera is turned, and counts events as if it were not. It
-still has to learn what gestures look like: its oracle is the turn alone.
+still has to learn what samples of each class look like.
 """
 
 from __future__ import annotations

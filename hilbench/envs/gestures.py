@@ -39,7 +39,7 @@ PHASE_RAD, LAG_RAD, CHIRP = pi / 4, 0.2, 0.1
 """Where a gesture begins, at most either way; standard deviations of how early or late each hand is, and of the share
 by which a gesture becomes faster in a second."""
 PLACE_M, WOBBLE_M, UNLIKE = 0.03, 0.025, 0.15
-"""Standard deviation of a hand's middle; how far a swing leaves its line; and by which share a hand's reach is another
+"""Standard deviation of a hand's middle, and of where it rests; how far a swing leaves its line; and by which share a hand's reach is another
 than the gesture's at most."""
 PLAIN, BRIGHTER = 0.3, (0.5, 0.9)
 """The luminance of all that is behind hands, and by how much they are brighter, in ln: drawn evenly between both."""
@@ -65,9 +65,9 @@ class Gestures(StreamPlant):
     begins, up to 45 degrees, and where each hand's middle is differ too. So neither where a hand is at one instant
     nor the number of events says which gesture it is, but the order in which places are passed.
 
-    Hands are bright spheres of 5 to 7.5 cm radius. An episode has its own: their size and luminance are drawn when
-    it begins. From where they rest they go into a gesture within 0.12 s; they stand still while it is decided and
-    the label is shown, and then go back.
+    Hands are bright spheres of 5 to 7.5 cm radius. An episode has its own: their size and luminance, and where they
+    rest, are drawn when it begins. From there they go into a gesture within 0.12 s; they stand still while it is
+    decided and the label is shown, and then go back.
 
     The camera is `front`. Unless `sensors` says otherwise, the event camera `eye` looks through it: 32 x 32 pixels,
     at 200 frames a second. `events()` gives what it told. The usual disturbance is a `camera_turn` by its
@@ -143,13 +143,15 @@ class Gestures(StreamPlant):
 
     def begin(self, random: np.random.Generator) -> None:
         super().begin(random)
+        middles = np.array([-APART_M / 2, 0.0, APART_M / 2, 0.0])
+        self._rest = middles + PLACE_M * random.standard_normal(4)
         self._sizes_m = sizes_m = random.uniform(*RADIUS_M, 2)
         brighter = np.exp(random.uniform(*BRIGHTER, 2))
         hands = [sphere((0, 0, HIGH_M), size_m, PLAIN * more) for size_m, more in zip(sizes_m, brighter, strict=True)]
         self._scene = Scene(Ground([[PLAIN]]), hands, sky=PLAIN, grey=PLAIN)
 
     def draw(self, random: np.random.Generator, label: int, n_steps: int, n_sample: int) -> NDArray[np.float64]:
-        step_s, rest = self.config.physics_step_s, np.array([-APART_M / 2, 0.0, APART_M / 2, 0.0])
+        step_s, rest = self.config.physics_step_s, self._rest
         at_s = step_s * np.arange(n_steps)
         # Hands stand still while it is decided and the label is shown.
         away = path(random, CLASSES[label], np.minimum(at_s, step_s * n_sample)) - rest
