@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.coders._pooling import PoolConfig, Pooled
+from hilbench.coders import PoolConfig, Pooled
 from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS, Decoder, Encoder, Events, PlantSpec
 

@@ -18,7 +18,6 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from hilbench.coders._pooling import Factor
 from hilbench.coders.values import direct
 from hilbench.controllers._law import told
 from hilbench.controllers._streams import Blocks, Counts, softmax, stream_of
@@ -38,7 +37,7 @@ class StreamLinearConfig(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The share of the weights that each step takes away."""
     n_bins: Annotated[int, Meta(ge=1, le=100)] = 3
     """Parts of a sample that are counted apart."""
-    pool: Factor = 1
+    pool: Annotated[int, Meta(ge=1, le=65_536)] = 1
     """How many neighbours are counted together along each axis but polarity."""
     whole: bool = False
     """Whether the count of all events is all that it gets, and its square."""

@@ -39,8 +39,8 @@ PHASE_RAD, LAG_RAD, CHIRP = pi / 4, 0.2, 0.1
 """Where a gesture begins, at most either way; standard deviations of how early or late each hand is, and of the share
 by which a gesture becomes faster in a second."""
 PLACE_M, WOBBLE_M, UNLIKE = 0.03, 0.025, 0.15
-"""Standard deviation of a hand's middle, and of where it rests; how far a swing leaves its line; and by which share a hand's reach is another
-than the gesture's at most."""
+"""Standard deviation of a hand's middle, and of where it rests; how far a swing leaves its line; and by which share a
+hand's reach is another than the gesture's at most."""
 PLAIN, BRIGHTER = 0.3, (0.5, 0.9)
 """The luminance of all that is behind hands, and by how much they are brighter, in ln: drawn evenly between both."""
 RISE_S = 0.12
