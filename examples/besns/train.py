@@ -16,7 +16,7 @@ import nir
 import numpy as np
 import snntorch
 import torch
-from snntorch import surrogate
+from snntorch import surrogate, utils
 from snntorch.export_nir import export_to_nir
 
 FILE = Path(__file__).with_name("emg.nir")
@@ -73,7 +73,7 @@ class Network(torch.nn.Module):
         ----------
         steps : (n_steps, n_samples, 16) tensor
         """
-        snntorch.utils.reset(self.net)
+        utils.reset(self.net)
         keeps, rates = math.exp(-PERIOD_S / STEPS / READ_S), torch.zeros(steps.shape[1], CLASSES)
         for step in steps:
             rates = keeps * rates + self.net(step) / READ_S
@@ -116,6 +116,6 @@ def accuracy(net: Network) -> float:
 if __name__ == "__main__":
     net = train()
     print(f"right in {accuracy(net):.3f} of 500 samples that it has not seen")
-    snntorch.utils.reset(net.net)
+    utils.reset(net.net)
     nir.write(FILE, export_to_nir(net.net, torch.zeros(1, CHANNELS)))
     print(f"wrote {FILE.name} ({FILE.stat().st_size} bytes)")

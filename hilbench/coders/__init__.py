@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from hilbench.coders._crossings import Crossings
     from hilbench.coders._grid import disc_grid
     from hilbench.coders._names import columns_of, spread
+    from hilbench.coders._pooling import PoolConfig, Pooled
     from hilbench.coders._ports import PortDecoders, PortEncoders
     from hilbench.coders._spikes import events_at, repeats
     from hilbench.coders._tables import port_decoders, port_encoders
 
 __all__ = [
-    "Blindfold", "Crossings", "PortDecoders", "PortEncoders", "columns_of", "disc_grid", "events_at",
-    "port_decoders", "port_encoders", "repeats", "spread",
+    "Blindfold", "Crossings", "PoolConfig", "Pooled", "PortDecoders", "PortEncoders", "columns_of", "disc_grid",
+    "events_at", "port_decoders", "port_encoders", "repeats", "spread",
 ]  # fmt: skip
 _HOMES = {
     "_blindfold": ("Blindfold",),
     "_crossings": ("Crossings",),
     "_grid": ("disc_grid",),
     "_names": ("columns_of", "spread"),
+    "_pooling": ("PoolConfig", "Pooled"),
     "_ports": ("PortDecoders", "PortEncoders"),
     "_spikes": ("events_at", "repeats"),
     "_tables": ("port_decoders", "port_encoders"),

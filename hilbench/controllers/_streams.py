@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hilbench.coders import PoolConfig, Pooled
 from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS, Decoder, Encoder, Events, PlantSpec
 
@@ -57,8 +58,45 @@ def stream_of(plant: PlantSpec, controller: str, period_us: int) -> Stream:
     return Stream(classes, sensor.size, sensor.shape, sensor.axes, columns)
 
 
+class Blocks(Pooled):
+    """Where the events of each address are counted: in blocks of neighbours.
+
+    Parameters
+    ----------
+    plant : PlantSpec
+        With one event sensor.
+    pool : int
+        How many neighbours become one along each axis but polarity; 1 for each address by itself.
+    """
+
+    def __init__(self, plant: PlantSpec, pool: int = 1) -> None:
+        super().__init__(PoolConfig(pool=pool), plant)
+        (self._sensor,), self._straight = plant.event_sensors, self.table
+        self.is_picture = {"x", "y"} <= set(self._sensor.axes)
+
+    def turn(self, turned_rad: float) -> None:
+        """Count the events of a picture that is turned as if it were not; those from beyond its border not at all.
+
+        Parameters
+        ----------
+        turned_rad : float
+            How far the camera's left side was turned up.
+        """
+        shape, axes = self._sensor.shape, self._sensor.axes
+        places = np.indices(shape).reshape(len(shape), -1)
+        y, x = axes.index("y"), axes.index("x")
+        middle = (shape[y] - 1) / 2, (shape[x] - 1) / 2
+        up, right = middle[0] - places[y], places[x] - middle[1]
+        across, along = np.cos(turned_rad), np.sin(turned_rad)
+        places[y] = np.rint(middle[0] - (up * across - right * along))
+        places[x] = np.rint(middle[1] + (right * across + up * along))
+        within = (places[y] >= 0) & (places[y] < shape[y]) & (places[x] >= 0) & (places[x] < shape[x])
+        places[:, ~within] = 0
+        self.table = np.where(within, self._straight[np.ravel_multi_index(tuple(places), shape)], self.size)
+
+
 class Counts(Encoder):
-    """How many events each address gave in each part of the sample that plays; and the label while it is shown.
+    """How many events each block of addresses gave in each part of the sample that plays; and the label once shown.
 
     Parameters
     ----------
@@ -68,18 +106,24 @@ class Counts(Encoder):
         The control period, in microseconds.
     n_bins : int
         Into how many parts of equal length a sample is cut.
+    blocks : Blocks, optional
+        Of addresses that are counted together; each by itself when absent.
     """
 
-    def __init__(self, stream: Stream, plant: PlantSpec, period_us: int, n_bins: int) -> None:
+    def __init__(
+        self, stream: Stream, plant: PlantSpec, period_us: int, n_bins: int, blocks: Blocks | None = None
+    ) -> None:
         self._stream, self._n_bins = stream, n_bins
-        self.size = n_bins * stream.n_addresses + len(stream.classes)
+        self._blocks = Blocks(plant) if blocks is None else blocks
+        self.size = n_bins * self._blocks.size + len(stream.classes)
         trial_s, sample_s = plant.parameters["trial_s"], plant.parameters["sample_s"]
         self._trial, self._over = (max(1, round(each / (period_us * 1e-6))) for each in (trial_s, sample_s))
         self.reset(0)
 
     def reset(self, seed: int) -> None:
         self._ticks = -1
-        self._counts = np.zeros((self._n_bins, self._stream.n_addresses), np.float32)
+        # One more, for events that are not counted.
+        self._counts = np.zeros((self._n_bins, self._blocks.size + 1), np.float32)
 
     def encode(self, obs: NDArray, events: Events, values: NDArray) -> Events:
         # A tick's events are of the period before it; the first period of a sample ends with its first tick.
@@ -89,9 +133,9 @@ class Counts(Encoder):
             self._counts[:] = 0
         if events.size and self._ticks:
             bin_of = min(place * self._n_bins // self._over, self._n_bins - 1)
-            np.add.at(self._counts[bin_of], events["address"], 1)
-        n = self._counts.size
-        values[:n] = self._counts.ravel()
+            np.add.at(self._counts[bin_of], self._blocks.table[events["address"]], 1)
+        n = self._n_bins * self._blocks.size
+        values[:n] = self._counts[:, :-1].ravel()
         values[n:] = obs[list(self._stream.label_columns)]
         return NO_EVENTS
 

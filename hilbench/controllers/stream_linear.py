@@ -2,11 +2,16 @@
 
 Features are the square roots of how many events each address gave in each part of the sample, standardised by a running
 mean and variance; with `whole` the count of all events alone, which says how much a stream gives away by its loudness.
-After each decision the weights follow the gradient of the cross-entropy (stochastic gradient descent).
+With `pool` neighbours are counted together. After each decision the weights follow the gradient of the cross-entropy
+(stochastic gradient descent).
+
+With `knows_change` it is told by the plant's info how far the camera is turned, and counts events as if it were not. It
+still has to learn what samples of each class look like.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
@@ -14,9 +19,11 @@ from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from hilbench.coders.values import direct
+from hilbench.controllers._law import told
 from hilbench.controllers._recent import counting
-from hilbench.controllers._streams import softmax, stream_of, weights_of
-from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
+from hilbench.controllers._streams import Blocks, softmax, stream_of, weights_of
+from hilbench.errors import ScenarioError
+from hilbench.types import BuiltController, Controller, Events, Law, LawProgram, Modulate, PlantSpec, Port, to_builtins
 
 SLOWEST = 0.005
 """The share by which a running mean moves at least: the last 200 samples count."""
@@ -31,10 +38,14 @@ class StreamLinearConfig(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The share of the weights that each step takes away."""
     n_bins: Annotated[int, Meta(ge=1, le=100)] = 3
     """Parts of a sample that are counted apart."""
+    pool: Annotated[int, Meta(ge=1, le=65_536)] = 1
+    """How many neighbours are counted together along each axis but polarity."""
     whole: bool = False
     """Whether the count of all events is all that it gets, and its square."""
     class_weights: tuple[Annotated[float, Meta(gt=0, le=1e3)], ...] = ()
     """What a step is multiplied by where the label is of each class, for classes that are rare; 1 where it is empty."""
+    knows_change: bool = False
+    """Whether it is told how far the camera is turned, from the plant's info."""
 
 
 class StreamLinearLawConfig(StreamLinearConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,16 +100,35 @@ class StreamLinear(Controller):
 
     @staticmethod
     def build(config: StreamLinearConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
-        stream = stream_of(plant, "stream_linear", period_us)
+        stream, blocks = stream_of(plant, "stream_linear", period_us), Blocks(plant, config.pool)
         weights_of(config.class_weights, stream)
-        n, n_counts = len(stream.classes), config.n_bins * stream.n_addresses
-        n_features = 2 if config.whole else n_counts
-        law = StreamLinearLawConfig(**to_builtins(config), n_classes=n, n_features=n_features)
+        n, n_counts = len(stream.classes), config.n_bins * blocks.size
+        law = StreamLinearLawConfig(**to_builtins(config), n_classes=n, n_features=2 if config.whole else n_counts)
+        ports, tell = _turns(blocks, plant) if config.knows_change else ((), None)
         program = LawProgram(
             "stream_linear",
             to_builtins(law),
             inputs=(Port("counts", n_counts, units=("1",) * n_counts), Port("label", n, units=("1",) * n)),
             outputs=(Port("scores", n, units=("1",) * n),),
+            modulators=ports,
         )
-        encoder = counting(stream, plant, period_us, config.n_bins)
-        return BuiltController(program, encoder, direct(program.outputs, plant, period_us))
+        encoder = counting(stream, plant, period_us, config.n_bins, blocks)
+        return BuiltController(program, encoder, direct(program.outputs, plant, period_us), tell)
+
+
+def _turns(blocks: Blocks, plant: PlantSpec) -> tuple[tuple[Port, ...], Modulate]:
+    """A port for how far the camera is turned, and what writes it and has events counted by it."""
+    if not blocks.is_picture:
+        axes = plant.event_sensors[0].axes
+        raise ScenarioError(f"knows_change: found a sensor of {axes}; allowed: one of x and y, as dvs")
+    ports, write = told(("turned_rad",), plant)
+    held = 0.0
+
+    def tell(obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray) -> None:
+        nonlocal held
+        write(obs, events, reward, info, modulators)
+        if info["turned_rad"] != held:
+            held = info["turned_rad"]
+            blocks.turn(held)
+
+    return ports, tell

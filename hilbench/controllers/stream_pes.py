@@ -52,7 +52,7 @@ class StreamPESConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tau_high_s: Positive | None = None
     """Where stated, each cell's is drawn evenly between `tau_s` and this."""
     refractory_s: NotNegative = 0.002
-    """How long a cell rests after a spike; a whole number of steps."""
+    """How long a cell rests after a spike: a whole number of steps, one at least unless it is 0."""
     rate_hz: Positive | Annotated[tuple[Positive, ...], Meta(min_length=1)] = 8.0
     """Which rate a cell's threshold holds. Of several, each holds for a part of the cells, of about equal size."""
     threshold: Positive = 8.0
@@ -99,12 +99,13 @@ def stream_network(config: StreamPESConfig, stream: Stream, seed: int) -> Networ
     tau_s = np.full(n, config.tau_s) if high_s is None else random.uniform(config.tau_s, high_s, n)
     net = Network(config.dt_s, spike_amplitude=1 / config.dt_s, seed=seed)
     net.input("spikes", n_inputs, kind="events", units=("1",) * n_inputs)
+    rests = max(1, round(config.refractory_s / config.dt_s)) if config.refractory_s else 0
     groups = _groups(config)
     for suffix, part, rate_hz in groups:
         rule = Homeostatic(target_rate_hz=rate_hz, step=config.homeostasis)
         net.add(
             f"cells{suffix}", "lif", part.size, tau_s=tau_s[part], synapse="delta", reset="zero",
-            refractory_s=config.refractory_s, v_threshold=config.threshold, rule=rule,
+            refractory_s=rests * config.dt_s, v_threshold=config.threshold, rule=rule,
         )  # fmt: skip
         net.connect("spikes", f"cells{suffix}", weights[part], delay_steps=delay_steps[part])
     net.readout("scores", len(classes), tau_s=config.read_s, units=("1",) * len(classes))

@@ -12,11 +12,15 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from hilbench.envs._picture import Mark, draw
 from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
 from hilbench.types import PlantSpec
 
 MOST = 1e3
 """The largest score of a class, either way."""
+CLASS, RIGHT, WRONG = (190, 192, 194), (60, 140, 80), (233, 84, 32)
+BELOW_PX, APART_PX = 35.0, 60.0
+"""How far above a picture's lower border classes are drawn, and how far apart at most."""
 
 
 class StreamConfig(SteppedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,3 +149,22 @@ class StreamPlant(SteppedPlant):
         }
         reward = self._correct / self.config.n_samples if decided else 0.0
         return self.sensed[:], reward, self._begun > self.config.n_samples, info
+
+    def draw_decision(self, image: NDArray[np.float32]) -> None:
+        """Draw a disc for each class: the last decision's is green where it was right, else orange, and that of the
+        label that is shown has a ring.
+
+        Parameters
+        ----------
+        image : (height, width, 3) float32
+            Written over.
+        """
+        n, shown = len(self.classes), self.truth[len(self.channels) :]
+        height, width = image.shape[:2]
+        apart_px = min(APART_PX, width / (n + 0.5))
+        for number in range(n):
+            colour = CLASS if number != self._chosen else RIGHT if self._correct else WRONG
+            at = width / 2 + apart_px * (number - (n - 1) / 2), height - BELOW_PX
+            draw(image, Mark((0.0, 0.0, 0.0), 14.0, colour), at)
+            if shown[number]:
+                draw(image, Mark((0.0, 0.0, 0.0), 20.0, RIGHT, ring_px=3.0), at)

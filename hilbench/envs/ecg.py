@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from hilbench.envs import _beats
 from hilbench.envs._beats import ABERRANT, EARLY, INTERVAL_S, LEAST_S, VENTRICULAR, WAVES, Beat, Heart
-from hilbench.envs._picture import Mark, draw
 from hilbench.envs._stream import StreamConfig, StreamPlant, labels
 from hilbench.envs.disturbances import Traits
 from hilbench.errors import ScenarioError
@@ -22,7 +21,7 @@ SCORES = tuple(f"score_{name}" for name in CLASSES)
 AFTER_S = 0.24
 """How much of a sample lies behind R."""
 HEIGHT, WIDTH, SHOWN_S, ZERO_PX, PX_PER_MV = 360, 480, 2.4, 190.0, 95.0
-PAPER, LINE, CLASS, RIGHT, WRONG = (246, 246, 242), (41, 107, 191), (190, 192, 194), (60, 140, 80), (233, 84, 32)
+PAPER, LINE = (246, 246, 242), (41, 107, 191)
 
 
 class Ecg(StreamPlant):
@@ -178,12 +177,7 @@ class Ecg(StreamPlant):
             return None
         image = np.full((HEIGHT, WIDTH, 3), PAPER, np.float32)
         _trace(image, np.concatenate([self._past_mv, self._signals[: self._index - self._began + 1, 0]]), self.config)
-        for number, shown in enumerate(self.truth[1:]):
-            colour = CLASS if number != self._chosen else RIGHT if self._correct else WRONG
-            at = 180.0 + 120.0 * number, 325.0
-            draw(image, Mark((0.0, 0.0, 0.0), 14.0, colour), at)
-            if shown:
-                draw(image, Mark((0.0, 0.0, 0.0), 20.0, RIGHT, ring_px=3.0), at)
+        self.draw_decision(image)
         return np.rint(image).astype(np.uint8)
 
 

@@ -39,9 +39,7 @@ FORCE_STD, SLIP_RAD, OWN, SHARED = 0.2, 0.08, 0.8, 0.6
 """How much the force of a gesture differs, in ln; how far the sleeve slips; and which part of a muscle's signal is each
 electrode's own, and which is the same at all."""
 HEIGHT, WIDTH, RING_PX, CENTRE_PX = 360, 480, 105.0, (240.0, 150.0)
-PAPER, ARM, ELECTRODE, CLASS, RIGHT, WRONG = (
-    (246, 246, 242), (226, 206, 186), (41, 107, 191), (190, 192, 194), (60, 140, 80), (233, 84, 32),
-)  # fmt: skip
+PAPER, ARM, ELECTRODE = (246, 246, 242), (226, 206, 186), (41, 107, 191)
 LEVEL_MV = 4.0
 """A muscle's own signal, of a gesture of average force."""
 
@@ -168,13 +166,7 @@ class Emg(StreamPlant):
         for angle, felt_mv in zip(PLACES_RAD + self.loads.electrodes_turn_rad, self.truth, strict=False):
             at = x_px + RING_PX * cos(angle), y_px - RING_PX * sin(angle)
             draw(image, Mark(nowhere, 5.0 + min(3.0 * abs(felt_mv), 25.0), ELECTRODE), at)
-        shown = self.truth[len(ELECTRODES) :]
-        for number in range(len(CLASSES)):
-            colour = CLASS if number != self._chosen else RIGHT if self._correct else WRONG
-            at = x_px + 60.0 * (number - 2), 325.0
-            draw(image, Mark(nowhere, 14.0, colour), at)
-            if shown[number]:
-                draw(image, Mark(nowhere, 20.0, RIGHT, ring_px=3.0), at)
+        self.draw_decision(image)
         return np.rint(image).astype(np.uint8)
 
 

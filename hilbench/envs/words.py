@@ -8,7 +8,6 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from hilbench.envs._picture import Mark, draw
 from hilbench.envs._speech import WORDS, said, voice
 from hilbench.envs._stream import StreamConfig, StreamPlant, labels
 from hilbench.envs.disturbances import Traits
@@ -20,7 +19,7 @@ AWAY_M = 1.0
 """How far the mouth is from the ear."""
 SCORES = tuple(f"score_{word}" for word in WORDS)
 HEIGHT, WIDTH, SHOWN_S, TALL_PX, MIDDLE_PX = 360, 480, 0.6, 100.0, 130.0
-PAPER, WAVE, CLASS, RIGHT, WRONG = (246, 246, 242), (41, 107, 191), (190, 192, 194), (60, 140, 80), (233, 84, 32)
+PAPER, WAVE = (246, 246, 242), (41, 107, 191)
 
 
 class Words(StreamPlant):
@@ -137,13 +136,7 @@ class Words(StreamPlant):
         _draw_wave(
             image, self._sounds.waves[0], (self.time_s - self._sounds.starts_s[0]) * SOUND_HZ, self.config.level_pa
         )
-        nowhere, shown = (0.0, 0.0, 0.0), self.truth[1:]
-        for number in range(len(WORDS)):
-            colour = CLASS if number != self._chosen else RIGHT if self._correct else WRONG
-            at = 42.0 + 44.0 * number, 310.0
-            draw(image, Mark(nowhere, 13.0, colour), at)
-            if shown[number]:
-                draw(image, Mark(nowhere, 18.0, RIGHT, ring_px=3.0), at)
+        self.draw_decision(image)
         return np.rint(image).astype(np.uint8)
 
 

@@ -31,6 +31,7 @@ NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 RARE = {"searching", "on_platform", "cue_left", "cue_right", "seen", "offset", "second"} | {
     f"is_{name}" for name in ("fist", "open", "flex", "extend", "pinch", *WORDS, "normal", "ventricular")
 }
+RARE |= {f"is_{name}" for name in plugins.get("envs", "gestures").classes}
 """Observations that change later than a short rollout ends, or with what random actions do not reach."""
 
 

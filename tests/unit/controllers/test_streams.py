@@ -8,7 +8,7 @@ import pytest
 
 from hilbench import plugins, read_run
 from hilbench.controllers._fields import Fields, wiring
-from hilbench.controllers._streams import Counts, Scores, Stream, softmax, stream_of
+from hilbench.controllers._streams import Blocks, Counts, Scores, Stream, softmax, stream_of
 from hilbench.controllers.emg_discriminant import EmgDiscriminant, EmgDiscriminantConfig, events_of
 from hilbench.controllers.emg_discriminant import EmgDiscriminantLaw as Discriminant
 from hilbench.controllers.stream_linear import StreamLinear, StreamLinearConfig, StreamLinearLaw
@@ -233,3 +233,88 @@ def test_a_cell_waits_for_its_part_of_a_sample(stream):
     steps = net.projections["spikes_to_cells"].delay_steps
     assert steps.max() > 400
     assert (net.populations["cells"].v_threshold == 4.0).all()
+
+
+@pytest.fixture(scope="module")
+def seeing():
+    """The spec of a plant that a camera looks at, 32 x 32 pixels."""
+    with plugins.get("envs", "gestures")(control_period_s=0.02, physics_step_s=0.005) as found:
+        return found.plant_spec
+
+
+def address(row, column, polarity=0):
+    return (32 * row + column) * 2 + polarity
+
+
+def test_neighbours_of_a_polarity_are_counted_together(seeing):
+    blocks = Blocks(seeing, 4)
+    counts = Counts(stream_of(seeing, "stream_linear", PERIOD_US), seeing, PERIOD_US, 2, blocks)
+    values = np.zeros(counts.size, np.float32)
+    assert counts.size == 2 * 8 * 8 * 2 + 8
+    shown = np.zeros(12, np.float32)
+    counts.encode(shown, NO_EVENTS, values)
+    counts.encode(shown, events(address(4, 8, 1), address(7, 11, 1), address(7, 11, 0), address(8, 8, 1)), values)
+    found = values[:128].reshape(8, 8, 2)
+    assert (found[1, 2].tolist(), found[2, 2].tolist(), values.sum()) == ([1, 2], [0, 1], 4)
+
+
+def test_events_of_a_turned_picture_are_counted_where_they_would_be():
+    """A quarter of a turn is exact: what was to the right is above, where the camera's left side is turned up."""
+    with plugins.get("envs", "gestures")(
+        control_period_s=0.02, sensors={"eye": {"kind": "dvs", "width": 5, "height": 5}}
+    ) as small:
+        blocks = Blocks(small.plant_spec)
+    blocks.turn(np.pi / 2)
+    right, above = 2 * (5 * 2 + 4) + 1, 2 * (5 * 0 + 2) + 1
+    assert blocks.table[above] == right
+    assert sorted(blocks.table) == list(range(50))
+    blocks.turn(np.pi / 4)
+    assert blocks.table[2 * (5 * 2 + 2)] == 2 * (5 * 2 + 2)  # the middle stays
+    assert (blocks.table == blocks.size).sum() > 0  # corners are from beyond the border
+    blocks.turn(0.0)
+    assert blocks.table.tolist() == list(range(50))
+
+
+def test_who_is_told_counts_a_turned_camera_as_if_it_were_not(seeing):
+    """The same gestures before a camera that is turned and one that is not: counts agree for who is told."""
+    found = {}
+    for turned in (0.0, 0.5236):
+        built = StreamLinear.build(StreamLinearConfig(n_bins=1, pool=8, knows_change=True), seeing, PERIOD_US, 0)
+        sensors, mount = {"eye": SMOOTH}, {"kind": "camera_turn", "roll_rad": turned}
+        with plugins.get("envs", "gestures")(
+            control_period_s=0.02, physics_step_s=0.005, sensors=sensors, disturbances={"mount": mount}
+        ) as plant:
+            obs, info = plant.reset(seed=1)
+            values, modulators = np.zeros(40, np.float32), np.zeros(1, np.float32)
+            for _ in range(51):
+                built.encoder.encode(obs, plant.events(), values)
+                built.modulate(obs, NO_EVENTS, 0.0, info, modulators)
+                obs, _, _, _, info = plant.step(np.zeros(8))
+        assert modulators[0] == pytest.approx(turned)
+        found[turned] = values[:32].copy()
+    assert np.corrcoef(found[0.0], found[0.5236])[0, 1] > 0.97
+    np.testing.assert_allclose(found[0.5236].sum(), found[0.0].sum(), rtol=0.05)
+
+
+SMOOTH = {"kind": "dvs", "width": 32, "height": 32, "fov_rad": 0.761, "period_s": 0.005, "noise_hz": 0, "leak_hz": 0}
+
+
+def test_only_a_camera_can_be_told_to_be_turned(plant):
+    with pytest.raises(
+        ScenarioError, match=r"knows_change: found a sensor of \('channel', 'polarity'\); allowed: one of x"
+    ):
+        StreamLinear.build(StreamLinearConfig(knows_change=True), plant, PERIOD_US, 0)
+
+
+@pytest.mark.parametrize(("dt_s", "refractory_s"), [(0.001, 0.002), (0.0005, 0.002), (0.005, 0.005)])
+def test_a_cell_is_refractory_for_2_ms_or_a_step(stream, dt_s, refractory_s):
+    net = stream_network(StreamPESConfig(n_cells=3, dt_s=dt_s), stream, 0)
+    assert net.populations["cells"].behaviour.refractory_s == pytest.approx(refractory_s)
+
+
+def test_the_network_learns_what_it_sees(tmp_path):
+    """125 gestures, of which one in eight would be right by chance: of the last 50 half are."""
+    done = run(load("gestures", {"loop.episodes": 5, "loop.seed": 5}), tmp_path / "run")
+    assert done.status == "done"
+    shares = [np.nansum(each["reward"]) for each in read_run(tmp_path / "run").episodes]
+    assert np.mean(shares[3:]) > 0.5
