@@ -104,6 +104,7 @@ class DisturbanceContract(Contract):
         goal=True,
         ears=("left", "right"),
         n_electrodes=3,
+        trials=True,
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

@@ -45,6 +45,8 @@ class Traits(NamedTuple):
     """Names of its ears, which may be moved, louder or late."""
     n_electrodes: int = 0
     """How many electrodes it has, which may be moved."""
+    trials: bool = False
+    """Whether it has trials with and without a target, and may have none with one."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -80,6 +82,10 @@ class Loads:
     """How far a ring of electrodes is turned."""
     electrode_gains: list[float] = field(default_factory=list)
     """What each electrode's signal is multiplied by; none is changed where empty."""
+    threshold_scales: dict[str, float] = field(default_factory=dict)
+    """By event camera, what its thresholds are multiplied by. Others are as they were."""
+    drought: bool = False
+    """Whether no trial has a target."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:
