@@ -40,7 +40,9 @@ def eye_of(plant: PlantSpec, controller: str) -> Eye:
     shapes = [sensor.shape for sensor in plant.event_sensors if sensor.axes == ("y", "x", "polarity")]
     if len(shapes) != 1 or len(plant.event_sensors) != 1:
         found = len(plant.event_sensors)
-        raise ScenarioError(f"controller {controller!r} needs one event camera and no other event sensor; found {found}")
+        raise ScenarioError(
+            f"controller {controller!r} needs one event camera and no other event sensor; found {found}"
+        )
     n_y, n_x, _ = shapes[0]
     if n_y % CELLS or n_x % CELLS:
         allowed = f"a camera whose rows and columns are multiples of {CELLS}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import asin, cos, exp, pi, sin, sqrt
+from math import asin, cos, exp, pi, sin, sqrt, tan
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 KINDS = ("approach", "near_miss", "recede", "translate", "light")
 """What happens in a trial. Only the first is to be alarmed of."""
@@ -26,6 +27,9 @@ BALL_LN = (0.9, 1.3)
 """By how much the logarithm of a ball's luminance differs from the background's, either way."""
 LIGHT, LIGHT_S = (0.6, 1.6), (1.0, 0.02)
 """What the light is multiplied by in a step of it; when the step begins, and how long it takes."""
+
+TREMBLES_S = 0.05
+"""How fast the camera trembles: the time constant of its noise, which is then smoothed by the same again."""
 
 Vector = tuple[float, float, float]
 """Forward of the camera, to the left and up, in m from where the robot stands at first."""
@@ -72,9 +76,7 @@ class Trial(NamedTuple):
         return 1.0 + (self.brighter - 1.0) * min(max((t_s - begins_s) / takes_s, 0.0), 1.0)
 
 
-def drawn(
-    random: np.random.Generator, approaches: float, l_over_v_s: tuple[float, float]
-) -> tuple[Trial, Trial]:
+def drawn(random: np.random.Generator, approaches: float, l_over_v_s: tuple[float, float]) -> tuple[Trial, Trial]:
     """A trial; and one of the same numbers that is no approach, for where none may come.
 
     Parameters
@@ -203,3 +205,39 @@ def texture(random: np.random.Generator, n: int, grain: int, spread: float) -> N
     """
     rough = random.standard_normal((n // grain, n // grain))
     return LUMINANCE * np.exp(spread * np.kron(rough, np.ones((grain, grain))))
+
+
+def trembling(random: np.random.Generator, n: int, step_s: float) -> NDArray[np.float64]:
+    """White noise through two low-passes of TREMBLES_S, with a standard deviation of 1: to the left and up, (n, 2).
+
+    Parameters
+    ----------
+    random : numpy Generator
+    n : int
+        How many steps.
+    step_s : float
+    """
+    keep = exp(-step_s / TREMBLES_S)
+    settle = round(10 * TREMBLES_S / step_s)
+    noise = random.standard_normal((settle + n, 2))
+    smooth = lfilter([1.0], [1.0, -2 * keep, keep * keep], noise, axis=0)[settle:]
+    return smooth * sqrt((1 - keep * keep) ** 3 / (1 + keep * keep))
+
+
+def covered(ball_m: Vector, radius_m: float, n: int, fov_rad: float) -> NDArray[np.bool_]:
+    """Which pixels of a camera's square picture a ball covers, (n, n), from the upper left on.
+
+    Parameters
+    ----------
+    ball_m : (3,) float
+        From the camera.
+    radius_m : float
+    n : int
+        Pixels each way.
+    fov_rad : float
+    """
+    ahead, left, up = ball_m
+    across = tan(fov_rad / 2) * (1 - (2 * np.arange(n) + 1) / n)
+    along = ahead + left * across[None, :] + up * across[:, None]
+    square = (1 + across[None, :] ** 2 + across[:, None] ** 2) * (ahead**2 + left**2 + up**2 - radius_m**2)
+    return (along > 0) & (along**2 >= square)
