@@ -27,7 +27,8 @@ class Eye(NamedTuple):
 def eye_of(plant: PlantSpec, controller: str) -> Eye:
     """The event camera of a plant that alarms.
 
-    Raises ScenarioError for a plant with another action, without one event camera, or with too few pixels.
+    Raises ScenarioError for a plant with another action, other event sensors than one camera, or another number of
+    pixels than can be pooled.
 
     Parameters
     ----------
@@ -37,13 +38,10 @@ def eye_of(plant: PlantSpec, controller: str) -> Eye:
     """
     if plant.action_names != ("alarm",):
         raise ScenarioError(f"controller {controller!r} needs a plant with the action 'alarm', as loom_dvs")
-    shapes = [sensor.shape for sensor in plant.event_sensors if sensor.axes == ("y", "x", "polarity")]
-    if len(shapes) != 1 or len(plant.event_sensors) != 1:
-        found = len(plant.event_sensors)
-        raise ScenarioError(
-            f"controller {controller!r} needs one event camera and no other event sensor; found {found}"
-        )
-    n_y, n_x, _ = shapes[0]
+    axes = [sensor.axes for sensor in plant.event_sensors]
+    if axes != [("y", "x", "polarity")]:
+        raise ScenarioError(f"controller {controller!r} needs one event sensor, a camera; found {axes}")
+    n_y, n_x, _ = plant.event_sensors[0].shape
     if n_y % CELLS or n_x % CELLS:
         allowed = f"a camera whose rows and columns are multiples of {CELLS}"
         raise ScenarioError(f"controller {controller!r} needs {allowed}; found {n_y} x {n_x}")
