@@ -29,7 +29,7 @@ from hilbench.envs.sensors import Ground, Scene, sphere
 from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.types import PlantSpec
 
-STATE, UNITS = ("moved", "speed"), ("m", "m/s")
+STATE, UNITS = ("moved", "speed", "pan", "tilt"), ("m", "m/s", "rad", "rad")
 WALL_M, FOV_RAD, PIXELS = 40.0, pi / 3, 64
 """How far away the background is, and what the camera sees of it."""
 TEXEL_M = 2 * WALL_M * tan(FOV_RAD / 2) / PIXELS
@@ -77,13 +77,15 @@ class LoomDVS(SteppedPlant):
     | 0 | alarm | 1 | 0 | 1 |
 
     ## Observation Space
-    `Box((2,), float32)`, as sensed: with bias and noise where a disturbance adds them. What there is to be seen comes
+    `Box((4,), float32)`, as sensed: with bias and noise where a disturbance adds them. What there is to be seen comes
     as events.
 
     | Num | Observation | Unit | Bound |
     |---|---|---|---|
     | 0 | moved, how far it has dodged | m | 1e2 |
     | 1 | speed | m/s | 1e3 |
+    | 2 | pan, how far the camera is turned to the left by its trembling | rad | 1 |
+    | 3 | tilt, upwards | rad | 1 |
 
     ## Rewards
     -1 when it is hit, and -1 when it dodges with no ball on a collision course.
@@ -138,7 +140,7 @@ class LoomDVS(SteppedPlant):
         "action_units": ("1",),
     }
     traits = Traits(sensors=STATE, actuators=("alarm",), lit=True, trials=True)
-    obs_high = (1e2, 1e3)
+    obs_high = (1e2, 1e3, 1.0, 1.0)
 
     def __init__(self, *, sensors: Mapping[str, Any] | None = None, **arguments: Any) -> None:
         super().__init__(sensors={"eye": EYE} if sensors is None else sensors, **arguments)
@@ -195,9 +197,9 @@ class LoomDVS(SteppedPlant):
         """
         if name != "front":
             raise ScenarioError(f"camera: found {name!r}; {allowed_hint(name, ('front',))}")
-        left, up = self._trembles[min(self._index, len(self._trembles) - 1)].tolist()
+        (moved_m, _, pan_rad, tilt_rad), (aside_left, aside_up) = self.truth, self._trial.aside
+        left, up = tan(pan_rad), tan(tilt_rad)
         turn = atan2(left, up)
-        moved_m, (aside_left, aside_up) = self.truth[0], self._trial.aside
         return -moved_m * aside_up, -moved_m * aside_left, WALL_M, turn, pi / 2 - atan(hypot(left, up)), turn
 
     def begin(self, random: np.random.Generator) -> None:
@@ -207,7 +209,8 @@ class LoomDVS(SteppedPlant):
         ground = Ground(wall, (-0.5 * N_TEXELS * TEXEL_M,) * 2, TEXEL_M, far_m=2 * WALL_M)
         self._scene = Scene(ground, [sphere((0.0, 0.0, NOWHERE), 1.0, LUMINANCE)], grey=LUMINANCE)
         self._last = round(config.trial_s / step_s)
-        self._trembles = config.tremble_px * TEXEL_M / WALL_M * trembling(random, self._last + 1, step_s)
+        size = config.tremble_px * TEXEL_M / WALL_M
+        self._trembles = np.clip(size * trembling(random, self._last + 1, step_s), -1.0, 1.0)
         self._alarmed_s, self._collided = inf, False
         self._ball_m = (inf, inf, inf)
 
@@ -224,7 +227,8 @@ class LoomDVS(SteppedPlant):
         before_m, self._ball_m = self._ball_m, self._from_robot(moved_m)
         if self._index and self._trial.kind != "light":
             self._collided |= nearest_m(before_m, self._ball_m) <= self._trial.radius_m + BODY_M
-        return [moved_m, speed_m_s]
+        trembles = self._trembles[min(self._index, self._last)]
+        return [moved_m, speed_m_s, *trembles.tolist()]
 
     def _start(self) -> None:
         """Settle what the trial is, now that it is known which disturbances act in it."""
