@@ -21,7 +21,7 @@ from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSp
 
 TOLD = ("contrast", "thresholds")
 LOWEST = 0.01
-"""The least share of contrast over thresholds that it believes."""
+"""The least contrast over thresholds, and the least thresholds, that it believes."""
 
 
 class LoomRateConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +49,7 @@ class LoomRateLaw(Law):
         least = self.config.least
         if self.config.knows_change:
             contrast, thresholds = modulators.tolist()
-            least *= max(abs(contrast) / thresholds, LOWEST)
+            least *= max(abs(contrast) / max(thresholds, LOWEST), LOWEST)
         return np.array([float(values[self._middle].sum() >= least)])
 
 

@@ -134,6 +134,7 @@ def test_the_rate_counts_the_middle_alone_and_follows_what_it_is_told(plant):
     assert told.step(values, np.array([1.0, 1.0]), False) == 0.0
     assert told.step(values, np.array([0.4, 1.0]), False) == 1.0
     assert told.step(values, np.array([1.0, 2.5]), False) == 1.0
+    assert told.step(values, np.zeros(2), False) == 1.0  # told nothing yet
 
 
 def disc(radius_px):
