@@ -32,6 +32,7 @@ LEARNS = {
     "stream_pes": ("what random cells mean, by PES", "the label, after the decision"),
     "jeffress": ("what a delay between ears means, by PES", "the angle seen to be left, and a second burst"),
     "lane_pes": ("a turn from events, by PES", "signed error of a supervisor"),
+    "loom_lgmd": ("a threshold that cells share, by homeostasis", "nothing: how often any cell fires"),
     "lidar_pes": ("a reflex from a lidar, by PES", "a skirt with a signed side, and the gyro"),
     "pes": ("torques over the state, by PES", "signed error of the feedback"),
     "pes_feedback": ("a correction over the state, by PES", "signed error of the feedback"),

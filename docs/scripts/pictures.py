@@ -24,8 +24,9 @@ LOOK = Look(320, 240, fps=10, speed=1)
 FIRST = "arm_payload", {"loop.duration_s": 27.0, "record.spikes": ["neurons"]}
 """What moves in the README: a scenario, and what is set in it."""
 COLUMNS = 4
-LATER = {"homing": 70.0, "sound_orient": 0.08}
-"""Where a scenario is shown at another instant of its episode, in s: on its way out, or while it hears something."""
+LATER = {"homing": 70.0, "loom_dvs": 1.2, "sound_orient": 0.08}
+"""Where a scenario is shown at another instant of its episode, in s: on its way out, while a ball comes, or while it
+hears something."""
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hilbench.envs._plant import gymnasium
 from hilbench.envs._schedule import NEVER, Schedule
 from hilbench.envs._tables import configured
-from hilbench.envs.disturbances import in_order
+from hilbench.envs.disturbances import Loads, in_order
 from hilbench.envs.sensors import Carrier, Mount, Sensor
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.settings import whole_steps
@@ -68,6 +68,9 @@ class Rack:
                     raise ScenarioError(f"{where}: found a plant without {method}(); allowed: one that has it")
             self.sensors[name] = _checked(sensor, f"{where}.kind")
             self._every.append(every)
+        self._cameras: dict[str, Any] = {
+            name: sensor for name, sensor in self.sensors.items() if hasattr(sensor, "threshold_scale")
+        }
         self._shown = {name: sensor for name, sensor in self.sensors.items() if not sensor.shape}
         self.event_sensors = tuple(
             EventSensor(name, sensor.shape, sensor.axes) for name, sensor in self.sensors.items() if sensor.shape
@@ -111,6 +114,16 @@ class Rack:
         self._read_us = 0
         self._next = [0] * len(self._every)
         self.wake = 0 if self.sensors else NEVER
+
+    def bear(self, loads: Loads) -> None:
+        """Make what reaches sensors hold from now on: thresholds of event cameras.
+
+        Parameters
+        ----------
+        loads : Loads
+        """
+        for name, sensor in self._cameras.items():
+            sensor.threshold_scale = loads.threshold_scales.get(name, 1.0)
 
     def sample(self, step: int, plant: Carrier) -> None:
         """Let those sensors sample that are due at a physics step.

@@ -282,6 +282,7 @@ class SteppedPlant(Plant):
         if index >= schedule.wake:
             self.loads = schedule.at(index)
             self.bear(self.loads)
+            rack.bear(self.loads)
         self.truth = truth = self.read()
         if index >= rack.wake:
             rack.sample(index, self)

@@ -106,6 +106,7 @@ class DisturbanceContract(Contract):
         n_electrodes=3,
         speaks=True,
         waves=("r", "t"),
+        trials=True,
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

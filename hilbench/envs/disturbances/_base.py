@@ -49,6 +49,8 @@ class Traits(NamedTuple):
     """Whether somebody speaks, in whose place another one may."""
     waves: tuple[str, ...] = ()
     """Names of the waves of a beat that its lead shows, which may change."""
+    trials: bool = False
+    """Whether it has trials with and without a target, and may have none with one."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -92,6 +94,10 @@ class Loads:
     """What the time from beat to beat is multiplied by."""
     lead_noise_scale: float = 1.0
     """What the noise of a lead is multiplied by."""
+    threshold_scales: dict[str, float] = field(default_factory=dict)
+    """By event camera, what its thresholds are multiplied by. Others are as they were."""
+    drought: bool = False
+    """Whether no trial has a target."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:

@@ -10,6 +10,8 @@ from hilbench.envs.disturbances._base import Disturbance, Finite, Loads, Timing,
 from hilbench.errors import ScenarioError, allowed_hint
 
 Angle = Annotated[float, Meta(ge=-3.2, le=3.2)]
+AXES = ("y", "x", "polarity")
+"""Those of an event camera."""
 
 
 class CameraTurn(Disturbance):
@@ -60,3 +62,27 @@ class Lighting(Disturbance):
     def load(self, loads: Loads) -> None:
         loads.brightness *= 1.0 + self.level * (self.config.brightness - 1.0)
         loads.contrast *= 1.0 + self.level * (self.config.contrast - 1.0)
+
+
+class EventThreshold(Disturbance):
+    """Multiplies the thresholds of an event camera, as temperature and bias currents do."""
+
+    class Config(Timing, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        sensor: str = ""
+        """Which event camera; all of them when empty."""
+        scale: Annotated[float, Meta(ge=0.05, le=100)] = 1.75
+        """What thresholds are multiplied by."""
+
+    def fit(self, traits: Traits) -> None:
+        cameras = tuple(sensor.name for sensor in traits.event_sensors if sensor.axes == AXES)
+        if not cameras:
+            raise ScenarioError(f"{self.where}: found a plant without event cameras; allowed: one with a sensor dvs")
+        wanted = self.config.sensor
+        if wanted and wanted not in cameras:
+            raise ScenarioError(f"{self.where}.sensor: found {wanted!r}; {allowed_hint(wanted, cameras)}")
+        self._cameras = (wanted,) if wanted else cameras
+
+    def load(self, loads: Loads) -> None:
+        for camera in self._cameras if self.level else ():
+            scale = 1.0 + self.level * (self.config.scale - 1.0)
+            loads.threshold_scales[camera] = loads.threshold_scales.get(camera, 1.0) * scale
