@@ -27,7 +27,7 @@ TRIAL, REST, SEEN = 45, 14, 31
 """Control periods from sample to sample; those of the rest before one; and those of it until it is decided on."""
 READ_S = 0.3
 """Time constant of the decoder that counts output spikes, as in emg.toml."""
-SAMPLES, EPOCHS, BATCH = 2000, 30, 50
+SAMPLES, EPOCHS, BATCH = 1000, 30, 50
 SENSOR = {"spikes": {"kind": "delta", "entries": [f"e{k}" for k in range(8)], "threshold": 0.6}}
 
 
@@ -117,5 +117,5 @@ if __name__ == "__main__":
     net = train()
     print(f"right in {accuracy(net):.3f} of 500 samples that it has not seen")
     utils.reset(net.net)
-    nir.write(FILE, export_to_nir(net.net, torch.zeros(1, CHANNELS)))
+    nir.write(FILE, export_to_nir(net.net, torch.zeros(CHANNELS)))
     print(f"wrote {FILE.name} ({FILE.stat().st_size} bytes)")

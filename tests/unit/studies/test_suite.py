@@ -46,7 +46,7 @@ def test_a_track_has_one_cell_for_each_of_its_scenarios_and_a_quick_form(name: s
             assert change.at_s + horizon.horizon_s < short.scenario.loop.duration_s < cell.scenario.loop.duration_s
         else:
             last = change.at_episode + horizon.horizon_episodes
-            assert last < short.scenario.loop.episodes < cell.scenario.loop.episodes
+            assert last <= short.scenario.loop.episodes < cell.scenario.loop.episodes
 
 
 def test_a_quick_form_wins_over_what_grids_set() -> None:
