@@ -1,9 +1,9 @@
 """A device with one spiking network built in, for hilbench over ZeroMQ: what docs/protocol.md calls a fixed device.
 
-It stands for a chip of your own: put the chip in the place of `Network`. The network comes from a NIR file: linear layers and leaky
-neurons in a chain, computed as snnTorch's Leaky with reset_mechanism="zero" does. It needs nir, numpy and pyzmq, and
-nothing of hilbench. `hilbench program` prints the period and the hash. The period is the network's own: 4 steps of 100 us
-each, because the scenario says `steps_per_period = 4`, however long the plant's is.
+It stands for a chip of your own: put the chip in the place of `Network`. The network comes from a NIR file: linear
+layers and leaky neurons in a chain, computed as snnTorch's Leaky with reset_mechanism="zero" does. It needs nir, numpy
+and pyzmq, and nothing of hilbench. `hilbench program` prints the period and the hash. The period is the network's own:
+4 steps of 100 us each, because the scenario says `steps_per_period = 4`, however long the plant's is.
 
     hilbench program examples/besns/emg.toml --controller trained
     python examples/besns/device.py 5555 examples/besns/emg.nir 400 PROGRAM_HASH

@@ -33,9 +33,10 @@ def program(
     from hilbench.bridge.protocol.identity import program_hash
     from hilbench.bridge.protocol.wire import Sizes
     from hilbench.nal.model.codec import pack
+    from hilbench.nal.model.network import Network
     from hilbench.runs.build import check_whole
     from hilbench.scenario.files import load
-    from hilbench.types import LawProgram, Network
+    from hilbench.types import LawProgram
 
     found = load(scenario, overrides, controller, trust=trust)
     control = check_whole(found)
