@@ -85,6 +85,7 @@ def _activity(folder: Path) -> Activity:
     network = run.meta.network
     if network is None or not run.episodes:
         raise RecordError(f"{folder}: no network ran in it, so it has no activity")
+    own_time = run.meta.scenario.controllers[run.meta.scenario.controller].get("steps_per_period") is not None
     populations = {name: network.populations[name].n_neurons for name in run.meta.scenario.record.spikes}
     ports = {port.name: port.size for port in run.meta.ports.inputs if port.kind == "events"}
     ticks = int(sum(episode["answered"].sum() for episode in run.episodes))
@@ -94,7 +95,7 @@ def _activity(folder: Path) -> Activity:
         seconds=ticks * period_s,
         run_s=n_periods(run) * period_s,
         weight_updates=float(sum(episode["weight_updates"].sum() for episode in run.episodes)),
-        period_us=round(period_s * 1e6),
+        period_us=None if own_time else round(period_s * 1e6),
         facts=network,
     )
 

@@ -33,17 +33,14 @@ def program(
     from hilbench.bridge.protocol.identity import program_hash
     from hilbench.bridge.protocol.wire import Sizes
     from hilbench.nal.model.codec import pack
-    from hilbench.nal.model.network import Network
-    from hilbench.runs.build import check_whole
+    from hilbench.runs.build import check_whole, own_period_us
     from hilbench.scenario.files import load
     from hilbench.types import LawProgram
 
     found = load(scenario, overrides, controller, trust=trust)
     control = check_whole(found)
-    built, period_us = control.program, found.period_us
-    if control.steps_per_period is not None and isinstance(built, Network):
-        period_us = control.steps_per_period * built.dt_us  # as its device sees it
+    built = control.program
     law = {"law": built.name, "config": built.config} if isinstance(built, LawProgram) else {}
-    sizes = Sizes.of(built, period_us)._asdict()
+    sizes = Sizes.of(built, own_period_us(control, found.period_us))._asdict()
     print_json({"program_hash": program_hash(pack(built)).hex(), **sizes, **law})
     return 0

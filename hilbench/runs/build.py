@@ -299,3 +299,17 @@ def make_agent(
     except BaseException:
         link.close()
         raise
+
+
+def own_period_us(control: BuiltController, period_us: int) -> int:
+    """How long a control period is for the program, in microseconds: in a network's own time where it has one.
+
+    Parameters
+    ----------
+    control : BuiltController
+    period_us : int
+        The control period, in the plant's time.
+    """
+    if control.steps_per_period is None or not isinstance(control.program, Network):
+        return period_us
+    return control.steps_per_period * control.program.dt_us

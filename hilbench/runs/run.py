@@ -29,7 +29,7 @@ from hilbench.record.histogram import counted
 from hilbench.record.meta import Histograms, LinkLosses, NotFinite, Ports, RealtimeRights, RunMeta
 from hilbench.record.reader import read_run
 from hilbench.record.writer import Recorder, ensure_writable
-from hilbench.runs.build import checked, close_plant, make_agent, make_plant, network_seed
+from hilbench.runs.build import checked, close_plant, make_agent, make_plant, network_seed, own_period_us
 from hilbench.runs.given import with_given
 from hilbench.runs.metering import meters
 from hilbench.runs.provenance import provenance
@@ -156,7 +156,7 @@ def run_meta(scenario: Scenario, plant: Any, agent: Agent, labels: RunLabels | N
         plant_spec=plant.plant_spec,
         ports=Ports(inputs=program.inputs, outputs=program.outputs, modulators=program.modulators),
         load_report=agent.report,
-        network=network_facts(program, scenario.period_us),
+        network=network_facts(program, own_period_us(agent.control, scenario.period_us)),
         controller_notes=agent.control.notes,
         device_shares_clock=agent.link.same_clock,
         meter_refusals=meters(),

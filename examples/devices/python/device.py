@@ -67,6 +67,8 @@ with zmq.Context() as context, context.socket(zmq.ROUTER) as socket:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
+            if not socket.poll(200):  # a signal that comes just before a wait does not end it
+                continue
             sender, *parts = socket.recv_multipart()
             try:
                 back = answer(sender, parts[0] if len(parts) == 1 else b"", monotonic_ns())

@@ -15,7 +15,7 @@ def network_facts(program: Program, period_us: int) -> NetworkFacts | None:
     program : Program
         What runs.
     period_us : int
-        The control period, in microseconds.
+        The control period, in microseconds of the network's time.
     """
     return facts_of(program, period_us) if isinstance(program, Network) else None
 
@@ -28,7 +28,7 @@ def facts_of(network: Network, period_us: int) -> NetworkFacts:
     network : Network
         The network that runs.
     period_us : int
-        The control period, in microseconds.
+        The control period, in microseconds of the network's time.
     """
     populations = {p.name: PopulationFacts(p.kind, p.size, p.rule is not None) for p in network.populations.values()}
     projections = {

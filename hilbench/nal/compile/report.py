@@ -41,7 +41,8 @@ class Activity:
     seconds: float
     """Of the periods of these ticks."""
     weight_updates: float
-    period_us: int = 0
+    period_us: int | None = 0
+    """None where the network's time was not the plant's, so that no number of steps follows from it."""
     facts: NetworkFacts | None = None
     """What the record says of its network (`nal.facts`), where it says anything."""
     run_s: float | None = None
@@ -151,7 +152,7 @@ def compile_network(
 
 def _check_it_ran(network: Network, activity: Activity) -> None:
     """Raise NetworkError where a record's network has other parts than this one."""
-    mine, theirs = facts_of(network, activity.period_us), activity.facts
+    mine, theirs = facts_of(network, activity.period_us or 0), activity.facts
     assert theirs is not None  # asked only where the record says something of its network
     for kind in ("populations", "projections"):
         ours, recorded = getattr(mine, kind), getattr(theirs, kind)
@@ -164,7 +165,7 @@ def _check_it_ran(network: Network, activity: Activity) -> None:
             for field in here.__struct_fields__:
                 if getattr(there, field) != getattr(here, field):
                     raise NetworkError(f"activity: it is of another network: {name!r} has another {field} there")
-    if theirs.steps_per_tick != mine.steps_per_tick:
+    if activity.period_us is not None and theirs.steps_per_tick != mine.steps_per_tick:
         steps = theirs.steps_per_tick, mine.steps_per_tick
         raise NetworkError(f"activity: it is of another network: {steps[0]} steps in a tick there, {steps[1]} here")
 
