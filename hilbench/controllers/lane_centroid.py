@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hilbench.coders.traces import Traces, TracesConfig
 from hilbench.coders.values import direct
-from hilbench.controllers._lane import COLUMNS, pool_of
+from hilbench.controllers._lane import COLUMNS, check_lane, pool_of
 from hilbench.types import BuiltController, Controller, Law, LawProgram, PlantSpec, Port, to_builtins
 
 Gain = Annotated[float, Meta(ge=-1000, le=1000)]
@@ -66,6 +66,7 @@ class LaneCentroid(Controller):
 
     @staticmethod
     def build(config: LaneCentroidConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
+        check_lane(plant, ("lane_error_m",), "lane_centroid")
         pool = pool_of(plant, "lane_centroid", 1, COLUMNS)
         encoder = Traces(TracesConfig(pool=pool, polarity="merge", tau_s=config.tau_s), plant, period_us)
         law = LaneCentroidLawConfig(**to_builtins(config), period_s=period_us * 1e-6)
