@@ -57,7 +57,8 @@ class Network(torch.nn.Module):
         super().__init__()
         gradient = surrogate.fast_sigmoid(slope=10)
         step_s = PERIOD_S / STEPS
-        hidden = torch.exp(-step_s / torch.logspace(math.log10(0.01), math.log10(0.1), NEURONS))
+        # One time constant for each layer: chips of the Loihi kind have one for a population.
+        hidden = torch.full((NEURONS,), math.exp(-step_s / 0.05))
         voting = torch.full((CLASSES,), math.exp(-step_s / 0.02))
         self.net = torch.nn.Sequential(
             torch.nn.Linear(CHANNELS, NEURONS),

@@ -16,13 +16,14 @@ from hilbench.types import Port, Probes, size_of
 FIXED_BYTES, EVENT_BYTES, VALUE_BYTES, CRC_BYTES = 32, 8, 4, 2
 LEAST_ROOM = 1024
 """Room for a HELLO and a short ECHO, however small a TICK is."""
-EVENTS_MAX = 4096
-"""Of one TICK, where each input once a step would be more."""
+EVENTS_LEAST, EVENTS_MAX = 512, 4096
+"""Of one TICK, where each input once a step would be fewer, or more. A sensor may tell of an address several times."""
 
 
 def n_events_in(net: IntegerNetwork, period_us: int) -> int:
-    """How many events the firmware leaves room for in a TICK: each input once a step."""
-    return min(size_of(net.inputs, "events") * (period_us // net.dt_us), EVENTS_MAX)
+    """How many events the firmware leaves room for in a TICK: each input once a step, within limits."""
+    n_inputs = size_of(net.inputs, "events")
+    return min(max(n_inputs * (period_us // net.dt_us), EVENTS_LEAST), EVENTS_MAX) if n_inputs else 0
 
 
 def program_c(

@@ -230,7 +230,7 @@ def test_the_command_builds_and_counts(tmp_path, capsys):
     out = tmp_path / "firmware"
     assert command("cortexm", str(tmp_path / "net.nir"), "-o", str(out), "--period-s", "0.004", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["neurons"], found["period_us"], found["events_max"]) == (22, 4000, 16)
+    assert (found["neurons"], found["period_us"], found["events_max"]) == (22, 4000, 512)
     assert found["flash_bytes"] > 4 * found["synapses"]
     assert found["ram_bytes"] > 8192
     assert 1000 < found["instructions_per_tick"]["at_rest"] < found["instructions_per_tick"]["all_inputs"]
