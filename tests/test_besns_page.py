@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hilbench import read_run
 from hilbench.nal import Network, save
 from hilbench.runs.run import run
 from hilbench.scenario.files import find, load
@@ -56,3 +57,9 @@ def test_a_network_in_a_file_takes_part_as_the_page_says(tmp_path, monkeypatch):
 @pytest.mark.parametrize("word", ["--smoke", "--quick"])
 def test_the_page_names_every_form(word):
     assert f"hilbench evaluate besns {word}" in PAGE
+
+
+def test_the_example_tells_gestures_apart(tmp_path):
+    example = Path(__file__).parents[1] / "examples" / "besns" / "emg.toml"
+    run(load(example, {"loop.episodes": 1, "plant.n_samples": 12, "loop.seed": 3}), tmp_path / "run")
+    assert read_run(tmp_path / "run").episodes[0]["reward"].sum() > 0.7

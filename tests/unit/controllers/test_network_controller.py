@@ -170,7 +170,9 @@ def test_steps_per_period_runs_and_repeats_over_every_link(folder, tmp_path, mod
         overrides = {"controller.steps_per_period": 3, "loop.mode": mode, "link": {"kind": kind}}
         overrides |= {"loop.delay": {"s": 0.002}} if mode == "delayed" else {}
         assert run(folder / "cart.toml", tmp_path / str(number), overrides=overrides).status == "done"
-        states.append(read_run(tmp_path / str(number)).episodes[0]["state"])
+        found = read_run(tmp_path / str(number))
+        states.append(found.episodes[0]["state"])
+        assert found.meta.network.steps_per_tick == 3
     np.testing.assert_array_equal(*states)
 
 
