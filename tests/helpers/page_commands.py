@@ -35,6 +35,8 @@ PARSED_ONLY = {
     "hilbench events runs/RUN": "needs a plant with event sensors; tests/unit/record/test_recordings.py has one",
     "hilbench device install lava": "downloads Lava into a Python 3.10 of its own; CI does it",
     "hilbench build cortexm": "needs a cross compiler; tests/unit/backends/test_cortexm.py builds",
+    "hilbench evaluate besns": "minutes, or hours; tests/test_scenarios.py runs its scenarios for 50 ticks",
+    "hilbench report runs/besns-0-quick": "reads what `hilbench evaluate besns --quick` leaves",
     "hilbench evaluate devices": "minutes, and every device there is",
     "hilbench evaluate realtime": "minutes, and a machine with nothing else to do",
     "hilbench report runs/realtime": "reads what `hilbench evaluate realtime` leaves",
