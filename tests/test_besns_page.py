@@ -16,7 +16,8 @@ from hilbench.studies.suite import cells, load_suite, short_form
 
 PAGE = (Path(__file__).parents[1] / "docs" / "besns.md").read_text("utf-8")
 TRACKS = PAGE.partition("## Tracks")[2].partition("\n## ")[0]
-EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.S)
+CONTROLLER = re.search(r"```toml\n(.*?)```", PAGE, re.S)[1]
+SUITE = re.search(r'^    name = "mine"\n(?:    .*\n)+', PAGE, re.M)[0].replace("\n    ", "\n").strip()
 
 
 def test_the_page_names_each_task_of_each_track():
@@ -43,9 +44,8 @@ def test_a_network_in_a_file_takes_part_as_the_page_says(tmp_path, monkeypatch):
     net.lif("words", 10, tau_s=0.02, synapse="delta", v_threshold=1.0, output=True)
     net.connect("spikes", "words", np.random.default_rng(0).uniform(0, 0.2, (10, 32)))
     save(net, tmp_path / "mine.nir")
-    controller, suite = EXAMPLES
-    (tmp_path / "words.toml").write_text(find("words").read_text("utf-8") + controller, "utf-8")
-    (tmp_path / "mine.toml").write_text(suite, "utf-8")
+    (tmp_path / "words.toml").write_text(find("words").read_text("utf-8") + CONTROLLER, "utf-8")
+    (tmp_path / "mine.toml").write_text(SUITE, "utf-8")
     monkeypatch.chdir(tmp_path)
     mine = cells(load_suite("mine.toml"))
     assert [cell.scenario.controller for cell in mine] == ["mine", "stream_pes", "linear"]
