@@ -17,6 +17,8 @@ from hilbench.errors import ScenarioError, allowed_hint
 SOUND_HZ = 16_000.0
 AWAY_M = 1.0
 """How far the mouth is from the ear."""
+BREATH = 0.01
+"""White noise of the mouth, as a share of how loud words are on average."""
 SCORES = tuple(f"score_{word}" for word in WORDS)
 HEIGHT, WIDTH, SHOWN_S, TALL_PX, MIDDLE_PX = 360, 480, 0.6, 100.0, 130.0
 PAPER, WAVE = (246, 246, 242), (41, 107, 191)
@@ -29,7 +31,8 @@ class Words(StreamPlant):
     Each sample is a word: an order of /a/, /i/, /u/ and /s/. A voice is a train of pulses of 90 to 160 Hz whose two
     formants glide from sound to sound within 12 ms; /s/ is a hiss. From word to word the tract differs by
     exp(`tract_std` x N), the four lengths by exp(`variation` x N) each, all of it by 10 %, its begin by 60 ms, the
-    level by 3 dB. Every word has the same sounds, so that counts over the whole of it say little.
+    level by 3 dB. Every word has the same sounds, so that counts over the whole of it say little. The mouth breathes,
+    40 dB below that.
 
     All of it is made up, by a generator that the seed decides; no recordings are in it. The usual disturbance is
     `speaker_changed`. The sensor `cochlea`, with the ear `near`, makes events of the sound.
@@ -108,6 +111,7 @@ class Words(StreamPlant):
         wave[:] = 0.0
         n = min(round(n_sample * step_s * SOUND_HZ), wave.size)
         wave[:n] = said(random, WORDS[label], now, n, SOUND_HZ)
+        wave += BREATH * config.level_pa * random.standard_normal(wave.size)
         self._sounds.starts_s[0] = self.time_s
         edges = np.minimum(np.round(np.arange(n_steps) * step_s * SOUND_HZ).astype(np.int64), wave.size - 1)
         lengths = np.maximum(np.diff(edges, append=wave.size), 1)
