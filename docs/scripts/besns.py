@@ -7,15 +7,15 @@ python docs/scripts/besns.py [runs/besns-0-quick]
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from marked import write_table
 
 from hilbench.report import words
 from hilbench.studies.schema import Cell, Metric, Summary, read_summary
 
 PAGE = Path(__file__).parents[1] / "besns.md"
-MARK = re.compile(r"(<!-- table besns -->\n).*?(<!-- end -->)", re.S)
 ROLES = ("twin", "untold", "oracle")
 HEADINGS = (
     *("track", "scenario", "learner", "J frozen", "untold", "told", "learner", "A", "controls"),
@@ -26,8 +26,7 @@ HEADINGS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/besns-0-quick"))
-    lines = "\n".join(table(parser.parse_args().folder)) + "\n"
-    PAGE.write_text(MARK.sub(lambda found: found[1] + lines + found[2], PAGE.read_text("utf-8")), "utf-8")
+    write_table(PAGE, "besns", table(parser.parse_args().folder))
 
 
 def table(folder: Path) -> Iterator[str]:

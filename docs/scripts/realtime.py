@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from marked import write_table
 
 from hilbench.record.reader import read_run
 from hilbench.report import words
@@ -18,7 +19,6 @@ from hilbench.report.tables import NULL
 from hilbench.studies.schema import Cell, Metric, read_summary
 
 PAGE = Path(__file__).parents[1] / "realtime.md"
-MARK = re.compile(r"(<!-- table realtime -->\n).*?(<!-- end -->)", re.S)
 LATE = ("latency[p50]", "latency[p99]", "link_round_trip[p50]", "compute[p50]")
 HEADINGS = (
     *("scenario", "rate", "cell", "ticks", "misses"),
@@ -29,8 +29,7 @@ HEADINGS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/realtime"))
-    lines = "\n".join(table(parser.parse_args().folder)) + "\n"
-    PAGE.write_text(MARK.sub(lambda found: found[1] + lines + found[2], PAGE.read_text("utf-8")), "utf-8")
+    write_table(PAGE, "realtime", table(parser.parse_args().folder))
 
 
 def table(folder: Path) -> Iterator[str]:

@@ -50,8 +50,10 @@ def wiring(
             delays[:] = random.integers(fields.delay_steps + 1, size=(n_cells, 1))
             delays += random.integers(fields.more_steps + 1, size=delays.shape)
     else:
+        places = np.stack(np.unravel_index(np.arange(stream.n_addresses), stream.shape), 1)
+        placed = np.array([axis in PLACES for axis in stream.axes])
         for row, late in zip(weights, delays, strict=True):
-            _feed(fields, stream, row, late, random)
+            _feed(fields, stream.shape, places, placed, row, late, random)
     return weights, delays
 
 
@@ -64,12 +66,11 @@ def _scatter(fields: Fields, weights: NDArray[np.float64], random: np.random.Gen
 
 
 def _feed(
-    fields: Fields, stream: Stream, row: NDArray[np.float64], late: NDArray[np.int64], random: np.random.Generator
-) -> None:
+    fields: Fields, shape: tuple[int, ...], places: NDArray[np.int64], placed: NDArray[np.bool_],
+    row: NDArray[np.float64], late: NDArray[np.int64], random: np.random.Generator,
+) -> None:  # fmt: skip
     """Write a cell's weights and delays: discs of places, each of one polarity."""
-    placed = np.array([axis in PLACES for axis in stream.axes])
-    grid = np.stack(np.unravel_index(np.arange(stream.n_addresses), stream.shape), 1)
-    sizes = np.array(stream.shape)
+    sizes = np.array(shape)
     margin = np.minimum(fields.radius, (sizes - 1) / 2) * placed
     first, first_steps = None, int(random.integers(fields.delay_steps + 1))
     for sign in [1.0] * fields.n_exciting + [-1.0] * fields.n_inhibiting:
@@ -79,7 +80,7 @@ def _feed(
         middle = np.where(placed, middle, random.integers(sizes))
         steps = first_steps if first is None else first_steps + int(random.integers(fields.more_steps + 1))
         first = middle if first is None else first
-        away = grid - middle
+        away = places - middle
         within = ((away * placed) ** 2).sum(1) <= max(fields.radius, 0.5) ** 2
         within &= (away[:, ~placed] == 0).all(1)
         row[within] += sign

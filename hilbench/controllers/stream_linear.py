@@ -77,7 +77,7 @@ class StreamLinearLaw(Law):
             self._taught = False
         elif learning and not self._taught:
             self._taught = True
-            rate = c.rate * (np.array(c.class_weights) @ label if c.class_weights else 1.0)
+            rate = c.rate * (np.array(c.class_weights) @ label)
             self.weights = (1 - c.decay) * self.weights - rate * np.outer(softmax(scores) - label, standard)
             self._follow(features)
         return scores
@@ -101,9 +101,9 @@ class StreamLinear(Controller):
     @staticmethod
     def build(config: StreamLinearConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         stream, blocks = stream_of(plant, "stream_linear", period_us), Blocks(plant, config.pool)
-        weights_of(config.class_weights, stream)
         n, n_counts = len(stream.classes), config.n_bins * blocks.size
-        law = StreamLinearLawConfig(**to_builtins(config), n_classes=n, n_features=2 if config.whole else n_counts)
+        settings = to_builtins(config) | {"class_weights": weights_of(config.class_weights, stream).tolist()}
+        law = StreamLinearLawConfig(**settings, n_classes=n, n_features=2 if config.whole else n_counts)
         ports, tell = _turns(blocks, plant) if config.knows_change else ((), None)
         program = LawProgram(
             "stream_linear",

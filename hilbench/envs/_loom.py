@@ -27,7 +27,8 @@ BALL_LN = (0.9, 1.3)
 """By how much the logarithm of a ball's luminance differs from the background's, either way."""
 LIGHT, LIGHT_S = (0.6, 1.6), (1.0, 0.02)
 """What the light is multiplied by in a step of it; when the step begins, and how long it takes."""
-
+FOV_RAD, PIXELS, N_TEXELS = pi / 3, 64, 128
+"""What the camera sees of the background, in how many pixels each way; and texels of the background each way."""
 TREMBLES_S = 0.05
 """How fast the camera trembles: the time constant of its noise, which is then smoothed by the same again."""
 

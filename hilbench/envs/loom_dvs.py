@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from hilbench.envs._loom import (
     BODY_M,
+    FOV_RAD,
     KINDS,
     LUMINANCE,
+    N_TEXELS,
+    PIXELS,
     angle_rad,
-    covered,
     dodged,
     drawn,
     nearest_m,
     texture,
     trembling,
 )
-from hilbench.envs._picture import Mark, draw
+from hilbench.envs._loom_picture import HIT, ROBOT, SAFE, View, picture
 from hilbench.envs._stepped import Shown, SteppedConfig, SteppedPlant
 from hilbench.envs.disturbances import Traits
 from hilbench.envs.sensors import Ground, Scene, sphere
@@ -30,22 +32,18 @@ from hilbench.errors import ScenarioError, allowed_hint
 from hilbench.types import PlantSpec
 
 STATE, UNITS = ("moved", "speed", "pan", "tilt"), ("m", "m/s", "rad", "rad")
-WALL_M, FOV_RAD, PIXELS = 40.0, pi / 3, 64
-"""How far away the background is, and what the camera sees of it."""
+WALL_M = 40.0
+"""How far away the background is."""
 TEXEL_M = 2 * WALL_M * tan(FOV_RAD / 2) / PIXELS
 """A texel is as large as a pixel's view of the background."""
-N_TEXELS, GRAIN, SPREAD = 128, 4, 0.2
-"""The background: texels each way, those of a square's side, and how much the logarithm of its luminance differs."""
+GRAIN, SPREAD = 4, 0.2
+"""The background: texels of a square's side, and how much the logarithm of its luminance differs."""
 ALARM = 0.5
 """From which action on the robot dodges."""
 EYE = {"kind": "dvs", "width": PIXELS, "height": PIXELS, "fov_rad": FOV_RAD, "noise_hz": 1.0, "period_s": 0.002}
 """The event camera that it carries where nobody says what it carries."""
 NOWHERE = -10.0
 """A ball that is not there is so far behind the camera, in m."""
-HEIGHT, WIDTH, SIDE_PX, CORNER_PX = 360, 480, 256, (24, 52)
-ROBOT_PX, M_PX = (384.0, 316.0), 60.0
-"""Where a picture has the robot, and how many pixels a metre has beside the view."""
-PAPER, ROBOT, SAFE, HIT, BALL = (246, 246, 242), (41, 107, 191), (60, 140, 80), (233, 84, 32), (110, 112, 116)
 
 
 class LoomDVS(SteppedPlant):
@@ -287,38 +285,7 @@ class LoomDVS(SteppedPlant):
         """
         if self.render_mode is None or self._index < 0:
             return None
-        image = np.full((HEIGHT, WIDTH, 3), PAPER, np.float32)
-        self._draw_view(image)
-        self._draw_side(image)
-        return np.rint(image).astype(np.uint8)
-
-    def _draw_view(self, image: NDArray[np.float32]) -> None:
-        """The wall and the ball, without the camera's trembling."""
-        trial, first = self._trial, (N_TEXELS - PIXELS) // 2
-        texels = self.scene().ground.texels[: N_TEXELS * N_TEXELS].reshape(N_TEXELS, N_TEXELS)
-        # A texel's row counts to the left, its column upwards.
-        wall = texels[first : first + PIXELS, first : first + PIXELS].T[::-1, ::-1]
-        seen = np.kron(wall, np.ones((SIDE_PX // PIXELS,) * 2))
-        if trial.kind != "light":
-            seen[covered(self._ball_m, trial.radius_m, SIDE_PX, FOV_RAD)] = trial.luminance
-        column, row = CORNER_PX
-        image[row : row + SIDE_PX, column : column + SIDE_PX] = self._grey(seen)[:, :, None]
-
-    def _grey(self, luminance: NDArray) -> NDArray[np.float64]:
-        """How bright a luminance is drawn, 0 to 255; one of 2 is white."""
-        scene = self._scene
-        lit = scene.brightness * (scene.grey + scene.contrast * (luminance - scene.grey))
-        return np.clip(127.5 * lit, 0.0, 255.0)
-
-    def _draw_side(self, image: NDArray[np.float32]) -> None:
-        """Ball and robot in the plane of the ball's path and the dodge, forward to the top."""
-        trial, (left, up), nowhere = self._trial, self._trial.aside, (0.0, 0.0, 0.0)
-        ahead, ball_left, ball_up = trial.ball_m(self.time_s)
-        column, row = ROBOT_PX
-        failed = self._collided or (self._alarmed_s < inf and not trial.comes)
-        colour = HIT if failed else SAFE if self._alarmed_s < inf else ROBOT
-        draw(image, Mark(nowhere, M_PX * BODY_M, colour), (column - M_PX * self.truth[0], row))
-        if trial.kind != "light":
-            beside_m = ball_left * left + ball_up * up
-            at = column + M_PX * beside_m, row - M_PX * ahead
-            draw(image, Mark(nowhere, M_PX * trial.radius_m, BALL), at)
+        looks = View(self.scene(), self._trial, self._ball_m, self._trial.ball_m(self.time_s), self.truth[0])
+        if self._alarmed_s == inf and not self._collided:
+            return picture(looks, ROBOT)
+        return picture(looks, HIT if self._collided or not self._trial.comes else SAFE)

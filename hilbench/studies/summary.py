@@ -12,10 +12,11 @@ from hilbench.errors import PluginError
 from hilbench.metrics.controls import BLIND, UNDISTURBED
 from hilbench.scenario.resolved import fingerprint
 from hilbench.studies import maps
+from hilbench.studies.command import command
 from hilbench.studies.plan import Case, Job, Line
 from hilbench.studies.schema import Cell, MapVerdict, Metric, Summary
 from hilbench.studies.statistics import differences, over_seeds
-from hilbench.studies.suite import Suite, command
+from hilbench.studies.suite import Suite
 
 Answers = Mapping[Case, dict[str, Any]]
 PACE = "realtime_factor"

@@ -11,7 +11,8 @@ from hilbench.errors import ScenarioError
 from hilbench.scenario import files as scenarios
 from hilbench.scenario import resolved
 from hilbench.scenario.files import load
-from hilbench.studies.suite import Suite, cells, command, load_suite, override, short_form
+from hilbench.studies.command import command
+from hilbench.studies.suite import Suite, cells, load_suite, override, short_form
 
 SMALL = {
     "name": "small",
