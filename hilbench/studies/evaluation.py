@@ -32,6 +32,7 @@ from hilbench.runs.sources import source_of
 from hilbench.scenario.tuning import LAST_SEED
 from hilbench.studies.plan import Case, Job, Line, Planner, without_run
 from hilbench.studies.pool import Workers
+from hilbench.studies.roles import device_of
 from hilbench.studies.schema import SUMMARY, Summary, read_summary, write_summary
 from hilbench.studies.suite import Suite, SuiteCell, cells, load_suite
 from hilbench.studies.summary import PACE, summarise
@@ -126,11 +127,16 @@ class _Results:
         self.errors: dict[Job, str] = {job: "the evaluation was interrupted before this run's end" for job in jobs}
 
     def run_all(self, shared: Workers) -> None:
-        """Run what is missing: runs that share the machine, then exclusive ones, then those that repeat the latter."""
-        self._run([job for job in self._jobs if not job.exclusive and job.after is None], shared)
-        if exclusive := [job for job in self._jobs if job.exclusive]:
+        """Run what is missing: runs that share the machine, then single ones, then those that repeat exclusive ones.
+
+        A device at an address serves one run at a time; an exclusive run needs the whole machine.
+        """
+        first = [job for job in self._jobs if not job.exclusive and job.after is None]
+        self._run([job for job in first if device_of(job.scenario) is None], shared)
+        alone = [job for job in first if device_of(job.scenario) is not None]
+        if alone := alone + [job for job in self._jobs if job.exclusive]:
             with _alone(shared) as single:
-                self._run(exclusive, single)
+                self._run(alone, single)
         self._run([job for job in self._jobs if job.after], shared)
 
     def _run(self, jobs: list[Job], workers: Workers) -> None:

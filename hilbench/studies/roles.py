@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from hilbench.runs.build import nearest_link
 from hilbench.scenario.resolved import Scenario, choose_controller
 from hilbench.scenario.score import Change
 
@@ -47,10 +48,25 @@ def learners(scenario: Scenario, kind: Learns) -> dict[str, Scenario]:
 
 
 def others(scenario: Scenario) -> dict[str, Scenario]:
-    """The scenario's other controllers that every run of it is compared with."""
+    """The scenario's other controllers that every run of it is compared with.
+
+    A device at an address runs one kind of program: who needs another backend than the scenario's controller runs here.
+    """
     score = scenario.score
     named = {"floor": score.floor, "oracle": score.oracle, "untold": score.untold}
-    return {role: choose_controller(scenario, name) for role, name in named.items() if name is not None}
+    found = {role: choose_controller(scenario, name) for role, name in named.items() if name is not None}
+    if device_of(scenario) is None:
+        return found
+    kind = scenario.chosen.backend.kind
+    return {
+        role: each if each.chosen.backend.kind == kind else replace(each, link=nearest_link(each))
+        for role, each in found.items()
+    }
+
+
+def device_of(scenario: Scenario) -> str | None:
+    """The address of the device that serves a scenario's runs; None where each run has one of its own."""
+    return getattr(scenario.link.config, "address", None)
 
 
 def _learning_at(scenario: Scenario, change: Change) -> bool:

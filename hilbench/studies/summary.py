@@ -133,17 +133,19 @@ def _gain_per_s(line: Line) -> float | None:
 def _differs(line: Line) -> dict[str, Any]:
     """The settings of a reference's loop and link that differ from its cell's."""
     loop, own = line.scenario.loop, line.cell.scenario.loop
-    frozen = {
+    differs: dict[str, Any] = {
         f"loop.{field}": getattr(loop, field)
         for field in ("freeze_at_s", "freeze_at_episode")
         if getattr(loop, field) != getattr(own, field)
     }
+    if line.scenario.link != line.cell.scenario.link:
+        differs["link"] = {"kind": line.scenario.link.kind}
     if loop.mode == own.mode:
-        return frozen
+        return differs
     after = line.cases[0].job.after
     assert after is not None, "only a reference that repeats another run's latencies has another mode"
     trace = {"kind": "trace", "run": str(after.folder)}
-    return frozen | {"link.kind": line.scenario.link.kind, "loop.mode": loop.mode, "loop.delay": trace}
+    return differs | {"loop.mode": loop.mode, "loop.delay": trace}
 
 
 def _compared(line: Line, lines: Sequence[Line], answers: Answers, baseline: str | None) -> dict[str, dict[str, Any]]:

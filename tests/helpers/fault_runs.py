@@ -102,9 +102,9 @@ def weight_norms(rows):
 
 
 @contextlib.contextmanager
-def device_process(kind):
+def device_process(kind, backend="law"):
     """A device that nobody's link owns; yields its address."""
-    command = [*process.COMMAND, "--backend", "law", "--bind", BINDS[kind]]
+    command = [*process.COMMAND, "--backend", backend, "--bind", BINDS[kind]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as popen:
         try:
             yield popen.stdout.readline().split()[4]

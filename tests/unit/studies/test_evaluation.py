@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fault_runs import device_process
 from msgspec import structs
 from small_suite import SMALL
 
@@ -145,6 +146,24 @@ def test_a_pool_gives_the_same_cells_byte_for_byte(tmp_path: Path, monkeypatch: 
     assert error.iqm == pytest.approx(np.mean(error.values))
     assert error.ci95[0] <= error.iqm <= error.ci95[1]
     assert not [name for cell in one.cells for name in cell.metrics if name.startswith("round_trip")]
+
+
+def test_a_device_at_an_address_serves_one_run_at_a_time_and_laws_run_here(scored: tuple, tmp_path: Path) -> None:
+    with device_process("zmq", "numba") as address:
+        device = {"link.kind": "zmq", "link.address": address}
+        remote = SCORED | {"controllers": ["pes"], "seeds": [10000], "baseline": None, "set": SCORED["set"] | device}
+        summary = evaluate(remote, tmp_path, workers=2)
+    (cell,) = summary.cells
+    assert not [line for each in (cell, *summary.references) for line in each.failures]
+    assert {each.role: each.link for each in summary.references} == {
+        "twin": "zmq", "floor": "inprocess", "oracle": "inprocess", "untold": "inprocess",
+    }  # fmt: skip
+    here = by_label(scored[0])["pes"]
+    for name in ("adaptivity", "error_rms", "control_blind"):
+        assert cell.metrics[name].values[0] == here.metrics[name].values[0]
+    (oracle,) = (each for each in summary.references if each.role == "oracle")
+    assert "--link.kind inprocess" in oracle.command
+    assert "address" not in oracle.command
 
 
 @pytest.mark.usefixtures("here")

@@ -28,6 +28,16 @@ def test_a_learner_has_twins_and_controls():
     assert "blind" not in learners(scenario, "law")
 
 
+def test_a_device_at_an_address_runs_what_its_own_backend_does_and_all_else_runs_here():
+    address = {"link.kind": "zmq", "link.address": "tcp://192.0.2.1:5555"}
+    found = others(load("arm_payload", address))
+    assert {role: each.link.kind for role, each in found.items()} == dict.fromkeys(found, "inprocess")
+    started = others(load("arm_payload", {"link.kind": "zmq"}))
+    assert {each.link.kind for each in started.values()} == {"zmq"}
+    law = others(load("arm_payload", address, "pd"))
+    assert {each.link.kind for each in law.values()} == {"zmq"}
+
+
 def test_without_room_after_the_horizon_nothing_is_retained():
     assert "retained" not in learners(load("arm_payload", {"loop.duration_s": 30.5}), "network")
     assert "retained" in learners(load("arm_payload", {"loop.duration_s": 31.0}), "network")
