@@ -84,8 +84,8 @@ class Dvs(Sensor):
         self._leak = config.leak_hz * period_s
         n = self._n = (end - first) * config.width
         self._noise_us = 1e6 / (config.noise_hz * n) if config.noise_hz else math.inf
-        self._make_buffers(n)
         self._renderer = kernels("hilbench.envs.sensors._dvs.render")
+        self._make_buffers(n)
         self._pixels = event_kernels("hilbench.envs.sensors._dvs.pixels")
         self._rays = self._renderer.rays_of(config.rays)
         self.reset(0)
@@ -97,6 +97,7 @@ class Dvs(Sensor):
         self._flat, self._log, self._state = self._image.reshape(-1), np.empty(n), np.empty((5, n))
         self._view, self._camera, self._near = np.empty((4, 3)), np.empty(6), np.empty(6, np.int64)
         self._placed, self._bounds = np.empty((0, 12)), np.empty((0, 4), np.int64)
+        self._work = np.empty(9 * self._renderer.BLOCK)
         self._until_us, self._random = np.empty(1), np.empty(1, np.uint64)
         self._buffer = EventBuffer(self.config.max_events)
 
@@ -153,7 +154,8 @@ class Dvs(Sensor):
             self._placed, self._bounds = np.empty((len(bodies), 12)), np.empty((len(bodies), 4), np.int64)
         self._renderer.render(
             camera, self._focal_px, self._middle, ground.texels, ground.levels, ground.facts, bodies, scene.sky,
-            self._rays, self._view, self._placed, self._bounds, self._near, self._depth, self._seen, self._image,
+            self._rays, self._view, self._placed, self._bounds, self._near, self._depth, self._seen, self._work,
+            self._image,
         )  # fmt: skip
         self._pixels.light(self._flat, scene.brightness, scene.contrast, scene.grey, self.config.eps, self._log)
         np.log(self._log, out=self._log)

@@ -9,42 +9,29 @@ import numpy as np
 from hilbench.compiled.inlined import inner, outer
 from hilbench.envs.sensors._dvs.rays import bound, distance, look, nearest_m, place
 from hilbench.envs.sensors._dvs.scene import GroundFact
-from hilbench.envs.sensors._dvs.surfaces import between, body_at, footprint, ground_at
+from hilbench.envs.sensors._dvs.surfaces import (
+    AHEAD,
+    ALONG_X,
+    ALONG_Y,
+    BLOCK,
+    TOTAL,
+    X,
+    Y,
+    body_at,
+    footprint,
+    ground_at,
+    ground_within,
+    stretch,
+)  # fmt: skip
 
 GROUND, SKY = -1, -2
 """What a pixel sees where it sees no body."""
-BLOCK = 16
-"""So many pixels of a row share a footprint."""
 SMALL = 3
 """A body that is this narrow, in pixels, may lie between the middles of pixels."""
 
 
 @inner
-def _stretch(one, other, further, n, tiled):
-    """Whether a stretch of texels, from `one` to `other` and `further`, is within a picture of `n`.
-
-    First what has to be taken away for that where the picture repeats.
-    """
-    low, high = min(one, other) + min(further, 0.0), max(one, other) + max(further, 0.0)
-    shift = n * np.floor(low / n) if tiled else 0.0
-    return shift, low - shift >= 0.001 and high - shift < n - 1.001
-
-
-@inner
-def _taps_within(texels, start, n_x, n_taps, x, y, dx, dy):
-    """The mean over points of the ground's picture that are known to be within it."""
-    total = 0.0
-    for _ in range(n_taps):
-        column, row = np.floor(x), np.floor(y)
-        at = start + np.int64(row) * n_x + np.int64(column)
-        total += between(texels, at, at + 1, at + n_x, at + n_x + 1, x - column, y - row)
-        x += dx
-        y += dy
-    return total / n_taps
-
-
-@inner
-def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, depth, seen, image, j, first, last):
+def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, depth, seen, work, image, j, first, last):
     """What some pixels of row `j` see."""
     high, v = view[0, 2], (j + 0.5 - middle[1]) / focal_px
     u0, u1 = (first + 0.5 - middle[0]) / focal_px, (last - 0.5 - middle[0]) / focal_px
@@ -68,30 +55,36 @@ def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, de
     if max(dz0, dz1) * far < -high:  # all that is no body is ground, between those of the first and the last pixel
         t0, t1 = -high / dz0, -high / dz1
         furthest = 2.0 * back * max(t0, t1)
-        shift_x, within_x = _stretch(
+        shift_x, within_x = stretch(
             t0 * (ahead_x - u0 * left_x) + x0, t1 * (ahead_x - u1 * left_x) + x0, furthest * along_x, n_x, tiled
         )
-        shift_y, within_y = _stretch(
+        shift_y, within_y = stretch(
             t0 * (ahead_y - u0 * left_y) + y0, t1 * (ahead_y - u1 * left_y) + y0, furthest * along_y, n_y, tiled
         )
         x0, y0, within = x0 - shift_x, y0 - shift_y, within_x and within_y
     per_px = 1.0 / focal_px
-    if within and not covered:
-        for i in range(first, last):
-            u = (i + 0.5 - middle[0]) * per_px
+    if within:
+        for i in range(last - first):
+            u = (first + i + 0.5 - middle[0]) * per_px
             t = -high / (ahead_z - u * left_z)
-            x, y = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
-            image[j, i], seen[j, i] = _taps_within(texels, start, n_x, n_taps, x, y, t * along_x, t * along_y), GROUND
+            work[AHEAD + i] = t
+            work[X + i], work[Y + i] = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
+            work[ALONG_X + i], work[ALONG_Y + i] = t * along_x, t * along_y
+        ground_within(texels, start, n_x, n_taps, work, last - first)
+        for i in range(first, last):
+            if not covered or seen[j, i] < 0 or depth[j, i] > work[AHEAD + i - first]:
+                image[j, i], seen[j, i] = work[TOTAL + i - first] / n_taps, GROUND
+            else:
+                u = (i + 0.5 - middle[0]) * per_px
+                image[j, i] = body_at(bodies, placed, seen[j, i], focal_px, u, v, depth[j, i])
         return
     for i in range(first, last):
         u = (i + 0.5 - middle[0]) * per_px
         dz = ahead_z - u * left_z
-        t = -high / dz if within or (dz < 0 and high > 0) else math.inf
+        t = -high / dz if dz < 0 and high > 0 else math.inf
         x, y = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
         if covered and seen[j, i] >= 0 and depth[j, i] <= t:
             image[j, i] = body_at(bodies, placed, seen[j, i], focal_px, u, v, depth[j, i])
-        elif within:
-            image[j, i], seen[j, i] = _taps_within(texels, start, n_x, n_taps, x, y, t * along_x, t * along_y), GROUND
         elif t == math.inf:
             image[j, i], seen[j, i] = sky, SKY
         elif t >= far:
@@ -155,8 +148,8 @@ def _gather(near, seen, j, i, own):
 @inner
 def _mean(view, focal_px, middle, texels, levels, facts, bodies, sky, rays, placed, near, seen, j, i, own):
     """The mean over the rays of a pixel at an edge."""
-    n_near = _gather(near, seen, j, i, own)
-    per_px, high, total, level = 1.0 / focal_px, view[0, 2], 0.0, -1
+    n_near, tiled = _gather(near, seen, j, i, own), facts[GroundFact.TILED] != 0
+    per_px, high, total, level, scale = 1.0 / focal_px, view[0, 2], 0.0, -1, 0.0
     for ray in range(rays.shape[0]):
         u = (i + 0.5 + rays[ray, 0] - middle[0]) * per_px
         v = (j + 0.5 + rays[ray, 1] - middle[1]) * per_px
@@ -177,7 +170,7 @@ def _mean(view, focal_px, middle, texels, levels, facts, bodies, sky, rays, plac
             if level < 0:  # what the pixel covers of the ground; not all see any
                 u0, v0 = (i + 0.5 - middle[0]) * per_px, (j + 0.5 - middle[1]) * per_px
                 level = footprint(view, facts, levels, focal_px, u0, v0)[0]
-            scale, tiled = 1.0 / (facts[GroundFact.TEXEL] * (1 << level)), facts[GroundFact.TILED] != 0
+                scale = 1.0 / (facts[GroundFact.TEXEL] * (1 << level))
             x = view[0, 0] + nearest * (view[1, 0] - u * view[2, 0] - v * view[3, 0]) - facts[GroundFact.X]
             y = view[0, 1] + nearest * (view[1, 1] - u * view[2, 1] - v * view[3, 1]) - facts[GroundFact.Y]
             x, y = x * scale - 0.5, y * scale - 0.5
@@ -187,10 +180,26 @@ def _mean(view, focal_px, middle, texels, levels, facts, bodies, sky, rays, plac
 
 @outer(
     "void(f8[::1], f8, f8[::1], f4[::1], i8[:, ::1], f8[::1], f8[:, ::1], f8, f8[:, ::1], f8[:, ::1], f8[:, ::1],"
-    "i8[:, ::1], i8[::1], f8[:, ::1], i4[:, ::1], f8[:, ::1])"
+    "i8[:, ::1], i8[::1], f8[:, ::1], i4[:, ::1], f8[::1], f8[:, ::1])"
 )
 def render(
-    camera, focal_px, middle, texels, levels, facts, bodies, sky, rays, view, placed, bounds, near, depth, seen, image
+    camera,
+    focal_px,
+    middle,
+    texels,
+    levels,
+    facts,
+    bodies,
+    sky,
+    rays,
+    view,
+    placed,
+    bounds,
+    near,
+    depth,
+    seen,
+    work,
+    image,
 ):
     """Write what a camera sees. A pixel at an edge is the mean over several rays.
 
@@ -219,6 +228,8 @@ def render(
         Scratch space.
     seen : (n_y, n_x) int32
         Written: what the middle of each pixel sees, a body's row, GROUND or SKY.
+    work : (9 BLOCK,) float64
+        Scratch space.
     image : (n_y, n_x) float64
         Written: luminance.
     """
@@ -252,6 +263,7 @@ def render(
                 placed,
                 depth,
                 seen,
+                work,
                 image,
                 j,
                 first,

@@ -11,6 +11,11 @@ from hilbench.envs.sensors._dvs.scene import BodyColumn, GroundFact
 
 TAPS_MAX = 4
 """So many points of the ground are averaged at most, along the longer side of a pixel's footprint."""
+BLOCK = 16
+"""So many pixels of a row share a footprint."""
+X, Y, ALONG_X, ALONG_Y, TOTAL, TEXEL, RIGHT, DOWN, AHEAD = range(0, 9 * BLOCK, BLOCK)
+"""Where `work` holds what of a block's pixels: a point of the ground in texels, the way to the next point, the sum over
+the points, a point's texel and how far right and down of it the point is; the distance along the camera's axis in m."""
 
 
 @inner
@@ -68,6 +73,48 @@ def between(texels, one, right, below, last, x, y):
     upper += x * (texels[np.uint64(right)] - upper)
     lower += x * (texels[np.uint64(last)] - lower)
     return upper + y * (lower - upper)
+
+
+@inner
+def stretch(one, other, further, n, tiled):
+    """Whether a stretch of texels, from `one` to `other` and `further`, is within a picture of `n`.
+
+    First what has to be taken away for that where the picture repeats.
+    """
+    low, high = min(one, other) + min(further, 0.0), max(one, other) + max(further, 0.0)
+    shift = n * np.floor(low / n) if tiled else 0.0
+    return shift, low - shift >= 0.001 and high - shift < n - 1.001
+
+
+@inner
+def ground_within(texels, start, n_x, n_taps, work, n):
+    """Sum the luminance over the points of pixels all of which are known to be within one of the ground's pictures.
+
+    Loops over `work` alone vectorise; reading texels does not, so that it has a loop of its own.
+
+    Parameters
+    ----------
+    texels : (n_texels,) float32
+    start, n_x : int
+        Of the picture's row of `levels`.
+    n_taps : int
+    work : (9 BLOCK,) float64
+        Its TOTAL is written; X and Y move on.
+    n : int
+        How many pixels.
+    """
+    for i in range(n):
+        work[TOTAL + i] = 0.0
+    for _ in range(n_taps):
+        for i in range(n):
+            x, y = work[X + i], work[Y + i]
+            column, row = np.floor(x), np.floor(y)
+            work[TEXEL + i] = row * n_x + column
+            work[RIGHT + i], work[DOWN + i] = x - column, y - row
+            work[X + i], work[Y + i] = x + work[ALONG_X + i], y + work[ALONG_Y + i]
+        for i in range(n):
+            at = start + np.int64(work[TEXEL + i])
+            work[TOTAL + i] += between(texels, at, at + 1, at + n_x, at + n_x + 1, work[RIGHT + i], work[DOWN + i])
 
 
 @inner
