@@ -6,16 +6,13 @@ folder is named by a key of its scenario, its seed and the code, so a run that i
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
-
-import msgspec
+from typing import Any, Literal, NamedTuple
 
 from hilbench.errors import HilbenchError, RecordError, ScenarioError, said
 from hilbench.metrics import measure
@@ -23,22 +20,22 @@ from hilbench.record.data import RunData
 from hilbench.record.layout import AGREEMENT
 from hilbench.record.meta import RunMeta, Sources
 from hilbench.record.reader import read_meta, read_run
-from hilbench.record.sealed import RESERVE, release, reserve
+from hilbench.record.sealed import release
 from hilbench.runs.agreement import REFERENCE, compare_spikes
 from hilbench.runs.metering import measure_energy, meters
 from hilbench.runs.provenance import provenance
 from hilbench.runs.run import RunLabels, run
 from hilbench.runs.sources import source_of
 from hilbench.scenario.tuning import LAST_SEED
+from hilbench.studies.claim import claimed
 from hilbench.studies.plan import Case, Job, Line, Planner, without_run
 from hilbench.studies.pool import Workers
 from hilbench.studies.roles import device_of
-from hilbench.studies.schema import SUMMARY, Summary, read_summary, write_summary
+from hilbench.studies.schema import Summary, write_summary
 from hilbench.studies.suite import Suite, SuiteCell, cells, load_suite
 from hilbench.studies.summary import PACE, summarise
 
 log = logging.getLogger(__name__)
-LOCK = ".lock"
 STATISTICS = ("scipy.stats",)
 """What a summary imports, which takes half a second."""
 ENDED = ("done", "fault")
@@ -89,7 +86,7 @@ def evaluate(
     found = cells(suite, trust=trust)
     lines = planner.lines(found)
     _note_tuning_seeds(found)
-    with _claimed(folder, suite), Workers(workers, STATISTICS) as shared:
+    with claimed(folder, suite), Workers(workers, STATISTICS) as shared:
         results = _Results(list(planner.jobs.values()), progress)
         status: Literal["interrupted", "done"] = "interrupted"
         began = provenance()
@@ -272,46 +269,3 @@ def _measured(lines: Iterable[Line], results: _Results, shared: Workers) -> dict
 
     shared.work(list(dict.fromkeys(todo)), measure_case, ended)
     return answers
-
-
-@contextmanager
-def _claimed(folder: Path, suite: Suite) -> Iterator[None]:
-    """Reserve the folder for this suite and this evaluation.
-
-    Raises ScenarioError when it holds anything else, or when another evaluation is running there.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise ScenarioError(f"{folder}: found a file, expected a folder")
-    held, why = None, ""
-    if (folder / SUMMARY).is_file():
-        try:
-            held = read_summary(folder)
-        except RecordError as error:
-            why = f" ({error})"
-    if folder.is_dir() and any(path.name not in (LOCK, RESERVE) for path in folder.iterdir()):
-        if held is None:
-            where = f"{folder}: found files but no readable {SUMMARY} of a suite, so it stays{why}"
-            raise ScenarioError(f"{where}; give an empty folder")
-        if held.suite != suite.name:
-            where = f"{folder}: holds results of the suite {held.suite!r}"
-            raise ScenarioError(f"{where}; give {suite.name!r} another folder")
-    with _locked(folder):
-        begun = held or Summary(suite=suite.name, suite_summary=suite.summary)
-        write_summary(folder, msgspec.structs.replace(begun, status="running"))
-        reserve(folder)
-        yield
-
-
-def _locked(folder: Path) -> IO[str]:
-    """A file that locks the folder until it is closed, or this process ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / LOCK, "w")  # noqa: SIM115 - the caller closes it
-    except OSError as error:
-        raise ScenarioError(f"{folder}: cannot hold an evaluation: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise ScenarioError(f"{folder}: another evaluation is running here; wait for it, or end it") from None
-    return lock
