@@ -124,7 +124,7 @@ def written(name: str, text: str) -> str:
         "results": lambda: result_tables.results(_stored(f"{name}.json")),
         "ladder": lambda: _ladder(name),
         "delay": lambda: result_tables.critical_delays(_stored(f"{name}.delay.json")),
-        "budgets": lambda: scenario_tables.budgets(scenario),
+        "budgets": lambda: scenario_tables.budgets(name, scenario),
         "chips": lambda: scenario_tables.chips(name, networks),
     }
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import result_tables
 from scenario_tables import CARDS, scored, table
 
 from hilbench.metrics import measure
@@ -124,10 +125,8 @@ def _results(cells: list[dict[str, Any]], scenario: Any) -> Iterator[str]:
     for cell in (twin, by_role.get("untold"), by_role.get("oracle"), own):
         found = cell and cell["metrics"].get("horizon_loss")
         yield words.quantity(found["value"], found["unit"]) if found and found["value"] is not None else ""
-    adaptivity = own["metrics"]["adaptivity"]
-    low, high = adaptivity["ci95"]
-    yield f"{adaptivity['value']:.2f} [{low:.2f}, {high:.2f}]"
-    yield "failed" if own["controls"] else "passed"
+    yield result_tables.adaptivity(own)
+    yield result_tables.controls(own)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def _by_grid(summary: Any) -> Iterator[tuple[str, Any]]:
 
 def _kept(cell: Any, grid: str) -> dict[str, Any]:
     metrics = {
-        key: {"value": metric.value, "ci95": metric.ci95, "unit": metric.unit, "note": metric.note}
+        key: {"value": metric.value, "ci95": metric.ci95, "n": metric.n, "unit": metric.unit, "note": metric.note}
         for key, metric in cell.metrics.items()
         if key.partition("[")[0] in (*METRICS, "error_rms", "loss")
     }
@@ -62,7 +62,15 @@ def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
     if not any(key.startswith("loss[") for key in losses) and "horizon_loss" in _keys(cells):
         losses.append("horizon_loss")
     units = {key: next(c["metrics"][key]["unit"] for c in cells if key in c["metrics"]) for key in losses}
-    headings = ["controller", "A [95 %]", *(f"{key}, {units[key]}" for key in losses), "retained", "controls"]
+    headings = [
+        "controller",
+        "A [95 %]",
+        *(f"{key}, {units[key]}" for key in losses),
+        "retained",
+        "undisturbed",
+        "blind",
+        "controls",
+    ]
     yield ""
     yield f"{grid[:1].upper() + grid[1:] or 'All'}, {_span(cells[0]['seeds'])}:"
     yield ""
@@ -73,6 +81,19 @@ def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
         for text in [*(cell["controls"] or ()), *filter(None, [cell["map"]])]
     ]
     yield from ["", *said] if said else ()
+    if few := _without(cells):
+        yield from ["", *few]
+
+
+def _without(cells: Sequence[dict[str, Any]]) -> list[str]:
+    """Why seeds of a cell have no A; what was found of each is in docs/scenarios/NAME.json."""
+    found = [(cell, cell["metrics"].get("adaptivity")) for cell in cells]
+    return [
+        f"- `{cell['controller']}`: no A on {len(cell['seeds']) - metric['n']} of {len(cell['seeds'])} seeds:"
+        f" {metric['note'].partition(':')[0]}."
+        for cell, metric in found
+        if metric and metric["value"] is not None and metric.get("n", len(cell["seeds"])) < len(cell["seeds"])
+    ]
 
 
 def critical_delays(stored: dict[str, Any] | None) -> Iterator[str]:
@@ -96,14 +117,37 @@ def origin(stored: dict[str, Any]) -> str:
 def _row(cell: dict[str, Any], losses: Sequence[str]) -> list[str]:
     role = ROLES[cell["role"]]
     name = f"`{cell['controller']}`" + (f", {role}" if role else "")
-    controls = "" if cell["controls"] is None else "failed" if cell["controls"] else "passed"
     return [
         name,
-        _figure(cell, "adaptivity", True),
+        adaptivity(cell),
         *(_figure(cell, key) for key in losses),
-        _figure(cell, "retained"),
-        controls,
+        *(_figure(cell, key) for key in ("retained", "control_undisturbed", "control_blind")),
+        controls(cell),
     ]
+
+
+def controls(cell: dict[str, Any]) -> str:
+    """Whether a cell's controls passed; nothing where it has none.
+
+    Parameters
+    ----------
+    cell : dict
+        As `kept` gives it.
+    """
+    return "" if cell["controls"] is None else "failed" if cell["controls"] else "passed"
+
+
+def adaptivity(cell: dict[str, Any]) -> str:
+    """A cell's A with its interval, and of how many seeds it is where some have none.
+
+    Parameters
+    ----------
+    cell : dict
+        As `kept` gives it.
+    """
+    shown, metric, asked = _figure(cell, "adaptivity", True), cell["metrics"].get("adaptivity"), len(cell["seeds"])
+    few = metric is not None and metric["value"] is not None and metric.get("n", asked) < asked
+    return f"{shown}, {metric['n']} of {asked} seeds" if few else shown
 
 
 def _figure(cell: dict[str, Any], key: str, bounds: bool = False) -> str:

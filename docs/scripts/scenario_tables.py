@@ -13,6 +13,7 @@ from hilbench.runs.explain import fit
 from hilbench.scenario.files import load
 from hilbench.scenario.losses import F1, Detection, better
 from hilbench.scenario.resolved import Scenario, budget_of, choose_controller
+from hilbench.studies.suite import load_suite
 
 CARDS = Path(__file__).parents[1] / "scenarios"
 CHIPS = ("loihi1", "loihi2", "spinnaker2")
@@ -143,8 +144,15 @@ def _by_limit(broken: Iterable[str]) -> Iterator[str]:
         yield lines[0] + (f" ({len(lines) - 1} more like this)" if lines[1:] else "")
 
 
-def budgets(scenario: Scenario) -> Iterator[str]:
-    """What tuning cost each controller, and what it brought."""
+def budgets(name: str, scenario: Scenario) -> Iterator[str]:
+    """What tuning cost each controller, what it brought, and what has no budget.
+
+    Parameters
+    ----------
+    name : str
+        The scenario's file, without its ending.
+    scenario : Scenario
+    """
     budgets = budget_of(scenario)
     if not budgets:
         yield "Nothing of this scenario may be tuned: it has no `[tune]`."
@@ -157,3 +165,29 @@ def budgets(scenario: Scenario) -> Iterator[str]:
         rows.append((f"`{one.controller}`", str(one.runs), ", ".join(map(str, one.seeds)), *numbers, values))
     headings = ("controller", "runs", "seeds", "loss before", "loss tuned", "its control_undisturbed", "values")
     yield from table(headings, rows)
+    if by_hand := list(_by_hand(scenario, CARDS.parents[1] / "scenarios" / "suites" / f"{name}.toml")):
+        yield ""
+        yield f"Set by hand in `scenarios/suites/{name}.toml`, where there was a choice on tuning seeds, and with no budget:"
+        yield ""
+        yield from by_hand
+
+
+def _by_hand(scenario: Scenario, path: Path) -> Iterator[str]:
+    """What a suite sets of controllers for a change, but of the one that is told of it."""
+    for grid in load_suite(path).grids if path.is_file() else ():
+        values = [
+            f"`{key.removeprefix('controllers.')}` {_plain(value)}"
+            for key, value in grid.set.items()
+            if key.startswith("controllers.") and key.split(".")[1] != scenario.score.oracle
+        ]
+        if values:
+            yield f"- {grid.label}: {', '.join(values)}"
+
+
+def _plain(value: Any) -> str:
+    """A setting as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return " and ".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)

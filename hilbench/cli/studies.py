@@ -18,7 +18,7 @@ from hilbench.cli._shared import complain, print_json
 from hilbench.errors import printable
 
 if TYPE_CHECKING:
-    from hilbench.studies.schema import Cell, Metric, Summary
+    from hilbench.studies.schema import Cell, Summary
 
 COLUMNS = {
     "adaptivity": "adaptivity",
@@ -162,7 +162,7 @@ def print_summary(summary: Summary, folder: Path) -> None:
     titles = [name + point for name, point in zip(names, points, strict=True)]
     for cell, title in zip(cells, titles, strict=True):
         felt = cell.mode != "lockstep"
-        numbers = [_shown(cell.metrics.get(name) if felt or name not in LATE else None) for name in shown]
+        numbers = [_shown(cell, name) if felt or name not in LATE else words.ABSENT for name in shown]
         seeds = f"{len(cell.seeds) - len(cell.failures)}/{len(cell.seeds)}"
         said = [_controls(cell)] if controls else []
         table.add_row(escape(title), *(escape(printable(number)) for number in numbers), *said, seeds)
@@ -180,9 +180,14 @@ def _controls(cell: Cell) -> str:
     return words.ABSENT if cell.controls is None else "failed" if cell.controls else "passed"
 
 
-def _shown(entry: Metric | None) -> str:
+def _shown(cell: Cell, name: str) -> str:
+    """A metric's value; an adaptivity that some seeds have not says of how many it is."""
     from hilbench.report import words
+    from hilbench.report.entries import SCORES, of_seeds
 
-    if entry is None or entry.iqm is None:
+    entry = cell.metrics.get(name)
+    if entry is None or entry.value is None:
         return words.ABSENT
-    return words.quantity(entry.iqm, {"ticks": "1"}.get(entry.unit, entry.unit))
+    shown = words.quantity(entry.value, {"ticks": "1"}.get(entry.unit, entry.unit))
+    scored = of_seeds(cell, entry)
+    return f"{shown} ({scored})" if name in SCORES and " of " in scored else shown

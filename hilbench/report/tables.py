@@ -9,29 +9,14 @@ from typing import Any
 
 from hilbench.report import words
 from hilbench.report.data import ReportCell, asked_for, phases
-from hilbench.report.headings import FELT, numbers
-from hilbench.studies.schema import Difference, Metric
+from hilbench.report.entries import SCORES, TableEntry, number, signed, verdict
+from hilbench.report.headings import numbers
+from hilbench.studies.schema import Metric
 
-LOCKSTEP = "in lockstep the plant waits for every reply, so lateness is not felt"
 NOT_COMPUTED = "not computed with these runs; a report computes installed metrics only"
 
-
-SCORES = ("adaptivity", "adaptivity[return]")
 NULL = "null"
 """The backend that computes nothing."""
-
-
-@dataclass
-class TableEntry:
-    """What a table shows of one cell in one column."""
-
-    text: str
-    sub: str = ""
-    """A second line: an interval, or what is wrong."""
-    sort: float | str | None = None
-    note: str = ""
-    best: bool = False
-    warn: bool = False
 
 
 @dataclass
@@ -197,7 +182,7 @@ def _add_number(table: Table, cells: Sequence[ReportCell], title: str, name: str
     if len(units) > 1:  # one column has one unit; cells of one scenario share their plant's
         factor, shown = 1.0, " or ".join(units)
     shown = {"1/tick": "", "ticks": "", "events": ""}.get(shown, shown)
-    entries = [_number(cell, metric, factor, name) for cell, metric in zip(cells, found, strict=True)]
+    entries = [number(cell, metric, factor, name) for cell, metric in zip(cells, found, strict=True)]
     for cell, metric in zip(cells, found, strict=True):
         if metric and metric.value is None and metric.note and not name.startswith("energy_"):  # those have a section
             table.refused.setdefault(f"{one_line(title)}: {metric.note}", []).append(cell.title)
@@ -251,28 +236,6 @@ def _family(name: str) -> str:
     return stem if stem == "error_rms" else name
 
 
-def _number(cell: ReportCell, metric: Metric | None, factor: float, name: str) -> TableEntry:
-    if name in FELT and cell.mode == "lockstep":
-        return TableEntry(words.ABSENT, note=LOCKSTEP)
-    if name == "spikes" and cell.metas and cell.metas[0].network is None:
-        return TableEntry(words.ABSENT, note="a law has no neurons")
-    if metric is None:
-        return TableEntry(words.ABSENT, note="this cell has no such number")
-    if metric.value is None:
-        return TableEntry(words.ABSENT, note=metric.note or "no seed gave a number")
-    bounds = metric.interval or metric.ci95  # what a model's constants allow is far wider than seeds are apart
-    sub = words.interval(*(bound * factor for bound in bounds)) if bounds and bounds[0] != bounds[1] else ""
-    note = f"{'mean' if metric.statistic == 'mean' else 'interquartile mean'} over {words.counted(metric.n, 'seed')}"
-    if sub:
-        note += "; below it " + (
-            "what the constants' ranges allow" if metric.interval else "the 95 % bootstrap interval"
-        )
-    censored = cell.metrics.get("recovery_censored") if name == "recovery_time" else None
-    if censored and censored.value:
-        sub = f"{100 * censored.value:.0f} % did not"
-    return TableEntry(words.figure(metric.value * factor), sub, metric.value, f"{note}. {metric.note}".strip(" ."))
-
-
 def _mark_best(
     cells: Sequence[ReportCell], found: Sequence[Metric | None], entries: Sequence[TableEntry], name: str
 ) -> None:
@@ -311,24 +274,9 @@ def _add_difference(table: Table, cells: Sequence[ReportCell], baseline: str | N
             continue
         bounds = each.ci95
         sub = words.interval(*(bound * factor for bound in bounds)) if bounds else ""
-        entries.append(
-            TableEntry(_signed(each.iqm * factor), sub, each.iqm, _verdict(each, cell.metrics[after].better))
-        )
+        entries.append(TableEntry(signed(each.iqm * factor), sub, each.iqm, verdict(each, cell.metrics[after].better)))
     names = {each.baseline for each in found if each}
     table.add(
         Column(f"error, less\n{words.listed(sorted(names))}’s", shown, help="paired by seed; below 0 is better"),
         entries,
     )
-
-
-def _signed(value: float) -> str:
-    return ("+" if value > 0 else "") + words.figure(value)
-
-
-def _verdict(difference: Difference, better: str) -> str:
-    bounds = difference.ci95
-    if not bounds:
-        return "too few seeds for an interval"
-    if bounds[0] <= 0 <= bounds[1]:
-        return "the 95 % interval holds 0: no difference shown"
-    return "better" if (bounds[1] < 0) == (better == "lower") else "worse"

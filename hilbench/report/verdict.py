@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from hilbench.report import words
 from hilbench.report.data import Evaluation, ReportCell, phase, phases, with_value
+from hilbench.report.entries import of_seeds
 from hilbench.report.tables import NULL, comparable
 
 MOST = 3
@@ -68,7 +69,7 @@ def _adaptivity(cells: Sequence[ReportCell], told: str) -> Card | None:
     _, best = max(passing or scored, key=itemgetter(0))
     metric = best.metrics["adaptivity"]
     bounds = f", 95 % interval {words.interval(*metric.ci95)}" if metric.ci95 else ""
-    about = f"{words.counted(metric.n, 'seed')}{bounds}. 1 is as good as the oracle at once, 0 no better than frozen."
+    about = f"{of_seeds(best, metric)}{bounds}. 1 is as good as the oracle at once, 0 no better than frozen."
     about += "" if passing else " Every cell fails a control."
     return Card(f"best adaptivity{told}", words.figure(metric.value), best.title, about)
 

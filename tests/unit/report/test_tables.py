@@ -194,3 +194,11 @@ def test_metrics_that_a_scenario_asks_for_have_columns_and_missing_ones_a_line()
     assert titles.count("error") == 1
     assert column(table, "force peak")[1][0].text == "2"
     assert table.refused == {f"evil:gone: {tables.NOT_COMPUTED}": ["a", "b"]}
+
+
+def test_a_score_that_some_seeds_have_not_says_of_how_many_it_is() -> None:
+    of_one = Metric(iqm=0.7, n=1, better="higher", note="perturbation ineffective")
+    found = tables.overview("s", [cell("a", adaptivity=of_one), cell("b", adaptivity=Metric(iqm=0.6, n=2))], [], None)
+    _, entries = column(found, "adaptivity")
+    assert [entry.sub for entry in entries] == ["1 of 2 seeds", ""]
+    assert "over 1 of 2 seeds" in entries[0].note
