@@ -48,6 +48,7 @@ def test_a_card_has_all_its_tables(name):
     wanted = TABLES if load(name).score.change else UNSCORED
     assert [text.count(f"<!-- table {table} -->") for table in wanted] == [1] * len(wanted)
     assert text.count("<!-- end -->") == len(wanted)
+    assert wanted is UNSCORED or "\n## What failed\n" in text or "\n## Where it fails\n" in text
 
 
 def cell(controller, delay_s, losses, lasted_s=(30.0, 30.0), **changes):
