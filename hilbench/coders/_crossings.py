@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hilbench.coders._names import spread
-from hilbench.coders._spikes import events_at, repeats
+from hilbench.coders._spikes import events_at
+from hilbench.compiled.cache import kernels
 from hilbench.errors import ScenarioError
 from hilbench.types import NO_EVENTS, Events
 
@@ -42,53 +43,29 @@ class Crossings:
         self._on = _thresholds(threshold, n, f"{where}threshold")
         self._off = -_thresholds(off, n, f"{where}threshold_off")
         self._refractory_us, self._max_events, self._period_us = refractory_s * 1e6, max_events, period_us
-        self._last, self._level, self._ready_us = np.empty((3, n))
+        self._last, self._level, self._ready_us = self._state = np.empty((3, n))
+        self._found = np.empty((2, 16 * n), np.int64)
+        self._kernel = kernels("hilbench.coders._crossing_kernels").crossings
         self.reset()
 
     def reset(self) -> None:
         """Forget all: the next sample sets the level."""
         self._last[:] = self._level[:] = np.nan
         self._ready_us[:] = 0
-        self._fresh = True
 
     def __call__(self, x: NDArray[np.float64]) -> Events:
         """The events of the line to the next sample, (n,); address 2 i is ON of number i, 2 i + 1 OFF."""
-        x = np.where(np.isfinite(x), x, self._last)
-        if self._fresh:
-            self._start(x)
-        step = np.where(x > self._level, self._on, self._off)
-        crossed = np.floor(np.nan_to_num((x - self._level) / step))
-        found = self._along(x, step, crossed) if crossed.any() else NO_EVENTS
-        self._level += crossed * step
-        self._last[:] = x
-        self._ready_us -= self._period_us
-        return found
+        x = np.ascontiguousarray(x, np.float64)
+        n = self._along(x)
+        if n > self._found.shape[1]:  # nothing has moved yet
+            self._found = np.empty((2, 2 * n), np.int64)
+            self._along(x)
+        return events_at(*self._found[:, :n]) if n else NO_EVENTS
 
-    def _start(self, x: NDArray[np.float64]) -> None:
-        """The first finite sample sets the level, and is where the first line begins."""
-        for held in (self._last, self._level):
-            np.copyto(held, x, where=np.isnan(held))
-        self._fresh = bool(np.isnan(self._level).any())
-
-    def _along(self, x: NDArray[np.float64], step: NDArray[np.float64], crossed: NDArray[np.float64]) -> Events:
-        """The events of this line: crossing k = 1, 2, ... is `start_us + k * apart_us` after the window's start.
-
-        They are evenly spaced: of those after the refractory period, each `stride`-th one gives an event.
-        The margin of 1e-6 of a spacing is for samples that are float32.
-        """
-        moving = np.flatnonzero(crossed)
-        per_us = (x - self._last)[moving] / self._period_us
-        per_us[per_us == 0] = np.inf
-        start_us, apart_us = (self._level - self._last)[moving] / per_us, step[moving] / per_us
-        least_us = np.maximum(apart_us, 1e-9)
-        first = np.maximum(np.ceil((self._ready_us[moving] - start_us) / least_us - 1e-6), 1)
-        stride = np.maximum(np.ceil(self._refractory_us / least_us - 1e-6), 1)
-        counts = np.clip(np.floor((crossed[moving] - first) / stride) + 1, 0, self._max_events)
-        which, k = repeats(counts.astype(np.int64))
-        at_us = start_us[which] + (first[which] + k * stride[which]) * apart_us[which]
-        self._ready_us[moving[which]] = at_us + self._refractory_us  # of each number the last one stays
-        t_us = np.clip(np.ceil(at_us - 1e-6) - 1, 0, self._period_us - 1).astype(np.int64)
-        return events_at(t_us, 2 * moving[which] + (step[moving] < 0)[which])
+    def _along(self, x: NDArray[np.float64]) -> int:
+        return self._kernel(
+            x, self._state, self._on, self._off, self._refractory_us, self._max_events, self._period_us, self._found
+        )
 
 
 def _thresholds(given: float | Sequence[float], n: int, field: str) -> NDArray[np.float64]:
