@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from hilbench.cli._shared import complain, print_json
 from hilbench.errors import printable
 
 if TYPE_CHECKING:
+    from hilbench.studies.evaluation import Progress
     from hilbench.studies.schema import Cell, Summary
 
 COLUMNS = {
@@ -88,12 +90,20 @@ def evaluate(
         found = short_form(found, "smoke" if smoke else "quick")
     found = override(found, overrides or {})
     folder = out or Path("runs") / found.name
+    took_s: defaultdict[str, float] = defaultdict(float)
     with progress(found.name, quiet=as_json) as step:
-        summary = evaluate_suite(found, folder, step, workers, trust=trust)
+
+        def ended(run: Progress) -> None:
+            took_s[run.scenario] += run.took_s
+            if step is not None:
+                step(run)
+
+        summary = evaluate_suite(found, folder, ended, workers, trust=trust)
     if as_json:
         print_json(to_builtins(summary))
     else:
         print_summary(summary, folder)
+        print_times(took_s)
     failures = [line for cell in summary.cells + summary.references for line in describe_failures(cell)]
     for line in failures:
         complain(line)
@@ -171,6 +181,20 @@ def print_summary(summary: Summary, folder: Path) -> None:
         for text in [*(cell.controls or ()), *([cell.map.said] if cell.map else [])]:
             print(f"{printable(title)}: {printable(text)}")
     print(f"Wrote {folder}/summary.json; `hilbench report {shlex.quote(str(folder))}` draws it.")
+
+
+def print_times(took_s: Mapping[str, float]) -> None:
+    """Print how long the runs of each scenario took, where this call has run any.
+
+    Parameters
+    ----------
+    took_s : dict of float
+        Seconds by the scenario's name.
+    """
+    ran = {name: seconds for name, seconds in took_s.items() if seconds}
+    if ran:
+        each = ", ".join(f"{printable(name)} {seconds:.0f}" for name, seconds in ran.items())
+        print(f"Runs of this call took, in s, side by side where they could: {each}; {sum(ran.values()):.0f} in all.")
 
 
 def _controls(cell: Cell) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +50,10 @@ class Progress(NamedTuple):
     status: str
     done: int
     total: int
+    scenario: str = ""
+    """The run's scenario."""
+    took_s: float = 0.0
+    """How long the run took; 0 for one that was there already, or that has failed."""
 
 
 def evaluate(
@@ -167,12 +172,13 @@ class _Results:
         if error is not None:
             self._end(job, "failed", str(error) if isinstance(error, HilbenchError) else said(error), "failed")
         else:
-            self._end(job, outcome.status, outcome.fault, outcome.status)
+            self._end(job, outcome.status, outcome.fault, outcome.status, outcome.took_s)
 
-    def _end(self, job: Job, status: str, error: str, word: str) -> None:
+    def _end(self, job: Job, status: str, error: str, word: str, took_s: float = 0.0) -> None:
         self.statuses[job], self.errors[job] = status, error
         if self._progress is not None:
-            self._progress(Progress(job.folder.name, word, len(self.statuses), len(self._jobs)))
+            done = len(self.statuses)
+            self._progress(Progress(job.folder.name, word, done, len(self._jobs), job.scenario.name, took_s))
 
 
 @contextmanager
@@ -183,13 +189,23 @@ def _alone(shared: Workers) -> Iterator[Workers]:
         yield single
 
 
-def run_job(job: Job) -> Any:
+class Ran(NamedTuple):
+    """How a run ended, and how long it took."""
+
+    status: str
+    fault: str
+    took_s: float
+
+
+def run_job(job: Job) -> Ran:
     """Run one job in a worker process, in place of what an earlier evaluation left unfinished."""
+    began_s = time.monotonic()
     shutil.rmtree(job.folder, ignore_errors=True)
     labels: RunLabels = {
         "reuse_key": job.key, "run_id": os.urandom(8).hex(), "latencies_of_run_id": _run_id(job.after),
     }  # fmt: skip
-    return run(job.scenario, job.folder, labels=labels)
+    outcome = run(job.scenario, job.folder, labels=labels)
+    return Ran(outcome.status, outcome.fault, time.monotonic() - began_s)
 
 
 def _sources(meta: RunMeta, job: Job) -> Sources:

@@ -87,6 +87,9 @@ def test_evaluate_prints_its_summary_and_says_what_failed(tmp_path: Path, capsys
     out = capsys.readouterr().out
     assert "2/2 lqr__lockstep__s1" in out
     assert "pole 500 mm" in out
+    assert re.search(r"took, in s, side by side where they could: cartpole-ladder \d+; \d+ in all", out)
+    assert call(*arguments) == 0
+    assert "took" not in capsys.readouterr().out  # nothing was left to run
     assert call(*arguments, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert [cell["seeds"] for cell in found["cells"]] == [[1], [1]]
