@@ -133,7 +133,9 @@ class MitBih(RecordedPlant):
         """Raise ScenarioError for too few beats, and for some too near to each other to be decided on and shown."""
         config = self.config
         if len(beats) < (n := config.n_samples + 2):
-            raise ScenarioError(f"plant: record {name}: found {len(beats)} beats; allowed: n_samples + 2 = {n}, or more")
+            raise ScenarioError(
+                f"plant: record {name}: found {len(beats)} beats; allowed: n_samples + 2 = {n}, or more"
+            )
         apart_s = np.diff([at_s for _, at_s in beats]).min()
         least_s = config.decide_s + config.reveal_s + config.rest_s + config.physics_step_s
         if apart_s < least_s:

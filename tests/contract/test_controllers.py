@@ -39,7 +39,7 @@ CARRIED = {
 """Sensors without which some controllers do not fit."""
 PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}
 PLANTS["gymnasium"] = {"id": "MountainCarContinuous-v0"}
-"""Every plant that is found and needs neither a robot nor somebody's files, and settings that it cannot be made without."""
+"""Every plant that is found and needs neither a robot nor files, and settings that it cannot be made without."""
 
 
 class TestControllers(ControllerContract):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import data_sets
 import pytest
 
@@ -24,7 +26,10 @@ class Recorded(PlantContract):
 
 class TestSHD(Recorded):
     plugin = "shd"
-    disturbances = {"who": {"kind": "source_changed", "sources": [3]}, "lost": {"kind": "event_dropout", "probability": 0.5}}
+    disturbances: ClassVar = {
+        "who": {"kind": "source_changed", "sources": [3]},
+        "lost": {"kind": "event_dropout", "probability": 0.5},
+    }
 
     @pytest.fixture(scope="class")
     def folder(self, tmp_path_factory):
@@ -34,7 +39,10 @@ class TestSHD(Recorded):
 
 class TestDvsGesture(Recorded):
     plugin = "dvs_gesture"
-    disturbances = {"light": {"kind": "source_changed", "sources": ["natural"]}, "hot": {"kind": "hot_pixels", "count": 9, "rate_hz": 99.0}}
+    disturbances: ClassVar = {
+        "light": {"kind": "source_changed", "sources": ["natural"]},
+        "hot": {"kind": "hot_pixels", "count": 9, "rate_hz": 99.0},
+    }
 
     @pytest.fixture(scope="class")
     def folder(self, tmp_path_factory):
@@ -44,7 +52,10 @@ class TestDvsGesture(Recorded):
 
 class TestMitBih(Recorded):
     plugin = "mit_bih"
-    disturbances = {"who": {"kind": "source_changed", "sources": [200]}, "noise": {"kind": "sensor_noise", "std": {"lead_1": 0.1}}}
+    disturbances: ClassVar = {
+        "who": {"kind": "source_changed", "sources": [200]},
+        "noise": {"kind": "sensor_noise", "std": {"lead_1": 0.1}},
+    }
 
     @pytest.fixture(scope="class")
     def folder(self, tmp_path_factory):

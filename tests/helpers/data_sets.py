@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_plants import Mass
+
+from hilbench.envs.sensors import Playback
 
 LIGHTS = ("fluorescent", "natural")
-
-
 
 
 def needs(*packages: str) -> None:
@@ -147,3 +148,11 @@ def mit_bih(folder: Path, names: Sequence[str] = ("100", "200"), n_beats: int = 
                    write_dir=str(folder))  # fmt: skip
         told[name] = leads, at, kinds
     return told
+
+
+class Film(Mass):
+    """A plant that plays an event of each pixel of a camera, one after the other."""
+
+    def playback(self) -> Playback:
+        n = 128 * 128 * 2
+        return Playback((128, 128, 2), np.arange(n), np.arange(n))

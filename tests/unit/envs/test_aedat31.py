@@ -62,7 +62,7 @@ BEGINS = len(HEADER + END)
         (WHOLE.replace(b"RAW", b"PNG"), r"found no line '#Format: RAW'"),
         (WHOLE[:-1], rf"packet at byte {BEGINS + 44}: found 15 bytes of its 16; the file is cut off"),
         (WHOLE[: BEGINS + 44 + 20], rf"packet at byte {BEGINS + 44}: found 20 bytes; a header has 28"),
-        (aedat31(packet(EVENTS[:1]).replace(b"\x08", b"\x09", 1)), r"its header is damaged: found 1 events of type 1 with 9 bytes"),
+        (aedat31(packet(EVENTS[:1]).replace(b"\x08", b"\x09", 1)), r"is damaged: found 1 events of type 1 with 9"),
         (aedat31(packet([])[:20] + b"\xff" * 8), r"its header is damaged: found -1 events"),
     ],
 )  # fmt: skip

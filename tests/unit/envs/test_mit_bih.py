@@ -45,6 +45,22 @@ def test_leads_go_on_from_beat_to_beat_as_they_were_recorded(files):
         np.testing.assert_allclose(seen[:, lead], expected, atol=0.0026)
 
 
+def test_a_header_may_be_as_the_database_has_them(files, folder):
+    """Without a unit, with first values and checksums that are not looked at, and comments."""
+    leads, at, _ = files[1]["100"]
+    lines = [
+        f"100 2 360 {len(leads)}",
+        "100.dat 212 200 11 1024 995 -22131 0 MLII",
+        "100.dat 212 200 11 1024 1011 20052 0 V5",
+    ]
+    (folder / "100.hea").write_text("\r\n".join([*lines, "# 69 M 1085 1629 x1", "# Aldomet, Inderal", ""]))
+    with MitBih(folder=str(folder), sources=[100], **FINE) as plant:
+        obs, info = plant.reset(seed=0)
+    first_s = round(at[int(info["sample"]) - 1] / 360 / 0.002) * 0.002 + AFTER_S
+    expected = [np.interp(first_s, np.arange(len(leads)) / 360, lead) for lead in leads.T]
+    np.testing.assert_allclose(obs[:2], expected, atol=0.0026)
+
+
 def test_each_beat_is_decided_on_250_ms_after_r_and_has_the_label_of_its_code(files):
     folder, told = files
     with MitBih(folder=str(folder), sources=[100], **FINE) as plant:
@@ -109,7 +125,9 @@ def test_wrong_settings_are_refused_in_a_line(files, settings, line):
 def test_records_without_a_ventricular_beat_are_refused(tmp_path):
     data_sets.needs("wfdb")
     data_sets.mit_bih(tmp_path, ["100"], n_beats=3)
-    with pytest.raises(ScenarioError, match=r"plant.sources: found no sample of ventricular; allowed: one of each class"):
+    with pytest.raises(
+        ScenarioError, match=r"plant.sources: found no sample of ventricular; allowed: one of each class"
+    ):
         MitBih(folder=str(tmp_path), n_samples=1)
 
 

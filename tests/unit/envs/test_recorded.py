@@ -41,7 +41,10 @@ def told(sensor, player, n):
 def test_a_window_has_its_start_and_not_its_end():
     player = Player((4,), [(0, 3), (999, 1), (1000, 2), (1000, 0), (2999, 1), (7000, 1)])
     assert told(made(shape=[4]), player, 4) == [[], [(0, 3), (999, 1)], [(0, 2), (0, 0)], [(999, 1)]]
-    assert told(made(shape=[4], period_us=2000), player, 3)[1:] == [[(0, 3), (999, 1), (1000, 2), (1000, 0)], [(999, 1)]]
+    assert told(made(shape=[4], period_us=2000), player, 3)[1:] == [
+        [(0, 3), (999, 1), (1000, 2), (1000, 0)],
+        [(999, 1)],
+    ]
 
 
 def test_pixels_are_pooled_for_each_polarity_and_borders_are_left_out():
