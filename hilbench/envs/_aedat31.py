@@ -8,6 +8,7 @@ Source: iniVation, "AEDAT 3.1", and libcaer's `events/common.h` and `events/pola
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
@@ -22,6 +23,8 @@ VERSION, FORMAT, END = b"#!AER-DAT3.1\r\n", b"#Format: RAW\r\n", b"#!END-HEADER\
 HEADER = Struct("<hhiiiiii")
 """Type and source; then size of an event, offset of its time, overflows, capacity, events, and how many are valid."""
 POLARITY = 1
+TIME = Struct("<4xi")
+"""The time of an event, behind its 32 bits."""
 EVENT = np.dtype([("data", "<u4"), ("t_us", "<i4")])
 OVERFLOW_BITS = 31
 
@@ -45,8 +48,15 @@ def check_aedat31(path: Path) -> None:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def read_aedat31(path: Path) -> Pixels:
-    """All valid polarity events of a file. Raises ScenarioError for one that is damaged or cut off."""
+def read_aedat31(path: Path, first_us: int = 0, end_us: int = 2**62) -> Pixels:
+    """The valid polarity events of a file. Raises ScenarioError for one that is damaged or cut off.
+
+    Parameters
+    ----------
+    path : Path
+    first_us, end_us : int
+        Only those of a span of time. Within a packet events are in the order of time, as the format has them.
+    """
     try:
         data = regular(path).read_bytes()
     except OSError as error:
@@ -57,13 +67,17 @@ def read_aedat31(path: Path) -> Pixels:
         raise ScenarioError(f"{path}: found no line #!END-HEADER")
     if FORMAT not in data[:end]:
         raise ScenarioError(f"{path}: found no line '#Format: RAW'; allowed: files of that format")
-    t_us, words = [np.zeros(0, np.int64)], [np.zeros(0, np.uint32)]
-    for overflows, events in _packets(path, data, end + len(END)):
-        events = events[events["data"] & 1 == 1]
-        t_us.append(events["t_us"] + (np.int64(overflows) << OVERFLOW_BITS))
-        words.append(events["data"])
-    word = np.concatenate(words).astype(np.int64)
-    return Pixels(np.concatenate(t_us), word >> 2 & 0x7FFF, word >> 17 & 0x7FFF, word >> 1 & 1)
+    times_us, words = [np.zeros(0, np.int64)], [np.zeros(0, np.uint32)]
+    for from_us, at, n in _packets(path, data, end + len(END)):
+        oldest, newest = (from_us + TIME.unpack_from(data, at + EVENT.itemsize * k)[0] for k in (0, n - 1))
+        if newest >= first_us and oldest < end_us:
+            events = np.frombuffer(data, EVENT, n, at)
+            times_us.append(events["t_us"] + np.int64(from_us))
+            words.append(events["data"])
+    t_us, word = np.concatenate(times_us), np.concatenate(words).astype(np.int64)
+    wanted = (word & 1 == 1) & (t_us >= first_us) & (t_us < end_us)
+    t_us, word = t_us[wanted], word[wanted]
+    return Pixels(t_us, word >> 2 & 0x7FFF, word >> 17 & 0x7FFF, word >> 1 & 1)
 
 
 def _check_version(path: Path, data: bytes) -> None:
@@ -71,9 +85,8 @@ def _check_version(path: Path, data: bytes) -> None:
         raise ScenarioError(f"{path}: found no line #!AER-DAT3.1 at its start; allowed: a file of AEDAT 3.1")
 
 
-def _packets(path: Path, data: bytes, at: int) -> list[tuple[int, NDArray[np.void]]]:
-    """Of each packet of polarity events the overflows of its time, and its events."""
-    found = []
+def _packets(path: Path, data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """Of each packet with polarity events what its times count from, at which byte these begin, and how many."""
     while at < len(data):
         where, left = f"{path}: packet at byte {at}", len(data) - at - HEADER.size
         if left < 0:
@@ -84,7 +97,6 @@ def _packets(path: Path, data: bytes, at: int) -> list[tuple[int, NDArray[np.voi
             raise ScenarioError(f"{where}: its header is damaged: {text}")
         if n * size > left:
             raise ScenarioError(f"{where}: found {left} bytes of its {n * size}; the file is cut off or damaged")
-        if kind == POLARITY:
-            found.append((overflows, np.frombuffer(data, EVENT, n, at + HEADER.size)))
+        if kind == POLARITY and n:
+            yield overflows << OVERFLOW_BITS, at + HEADER.size, n
         at += HEADER.size + n * size
-    return found

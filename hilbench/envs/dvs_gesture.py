@@ -115,9 +115,7 @@ class DvsGesture(PlayingPlant):
 
     def take(self, sample: Sample, until_us: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         path, start_us, end_us = sample.place
-        found = read_aedat31(path)
-        within = (found.t_us >= start_us) & (found.t_us < min(end_us, start_us + until_us))
-        t_us, y, x, polarity = (column[within] for column in found)
+        t_us, y, x, polarity = read_aedat31(path, start_us, min(end_us, start_us + until_us))
         if (most := max(y.max(initial=0), x.max(initial=0))) >= SIDE:
             raise ScenarioError(f"{path}: found an event at pixel {most}; allowed: 0 to {SIDE - 1}")
         return t_us - start_us, np.ravel_multi_index((y, x, polarity), self.shape)

@@ -40,6 +40,18 @@ def test_a_packet_is_the_bytes_that_the_format_says(written):
     assert rows(written(HEADER + END + data)) == [(258, 3, 2, 1)]
 
 
+def test_a_span_has_its_start_and_not_its_end(written):
+    path = written(aedat31(packet(EVENTS[:2]), packet(EVENTS[2:]), packet([(3, 9, 9, 1)], overflows=1)))
+
+    def times(first_us, end_us):
+        return read_aedat31(path, first_us, end_us).t_us.tolist()
+
+    assert times(12, 99) == [12, 12]
+    assert times(0, 12) == [10]
+    assert times(13, 2**31 + 4) == [99, 2**31 + 3]
+    assert times(100, 2**31) == []
+
+
 def test_time_goes_on_where_31_bits_are_full(written):
     assert rows(written(aedat31(packet([(5, 1, 1, 0)], overflows=2)))) == [(2 * 2**31 + 5, 1, 1, 0)]
 
