@@ -107,6 +107,7 @@ class DisturbanceContract(Contract):
         speaks=True,
         waves=("r", "t"),
         trials=True,
+        recorded=True,
     )
 
     def _make(self, part: Part, traits: Traits | None = None) -> Disturbance:

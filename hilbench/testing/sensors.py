@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hilbench.envs.sensors import Ear, Ground, Mount, Scene, Sensor, SensorConfig, Sounds, sphere
+from hilbench.envs.sensors import Ear, Ground, Mount, Playback, Scene, Sensor, SensorConfig, Sounds, sphere
 from hilbench.errors import PluginFault, ScenarioError
 from hilbench.runs.promises import check_events
 from hilbench.testing._parts import Contract, Part, brief, broken, ensure, refusal
@@ -74,6 +74,11 @@ class Swinging:
     def sounds(self) -> Sounds:
         """A hum at the origin."""
         return self._sounds
+
+    def playback(self) -> Playback:
+        """Eight channels, one after the other every 0.9 ms."""
+        t_us = np.arange(0, 400_000, 900)
+        return Playback((8,), t_us, t_us // 900 % 8)
 
     def ear(self, name: str) -> Ear:
         """One metre from it, moving with x."""

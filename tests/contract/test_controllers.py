@@ -8,6 +8,7 @@ import pytest
 from policies import push
 
 from hilbench import modules, plugins
+from hilbench.envs._recorded import RecordedPlant
 from hilbench.errors import ScenarioError
 from hilbench.nal import Network, save
 from hilbench.nal.model.codec import pack
@@ -18,7 +19,11 @@ from hilbench.testing.controllers import spec_of
 FOUND = plugins.all_of("controllers")
 NEEDS = {"network", "sb3"}
 """Controllers without a default for their `path`."""
-IN_A_MODEL = [name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only")]
+IN_A_MODEL = [
+    name
+    for name, each in plugins.all_of("envs").items()
+    if not (hasattr(each.load(), "realtime_only") or issubclass(each.load(), RecordedPlant))
+]
 POSE = {"facing": ["heading"], "at_m": [0.0, 0.0, 0.15]}
 CARRIED = {
     "ecg": {"spikes": {"kind": "delta", "entries": ["lead"], "threshold": 0.06}},
@@ -34,7 +39,7 @@ CARRIED = {
 """Sensors without which some controllers do not fit."""
 PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}
 PLANTS["gymnasium"] = {"id": "MountainCarContinuous-v0"}
-"""Every plant that is found and needs no robot, and settings that it cannot be made without."""
+"""Every plant that is found and needs neither a robot nor files, and settings that it cannot be made without."""
 
 
 class TestControllers(ControllerContract):

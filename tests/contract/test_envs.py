@@ -18,12 +18,18 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import RecordVideo
 
 from hilbench import envs, plugins
+from hilbench.envs._recorded import RecordedPlant
 from hilbench.envs._speech import WORDS
 from hilbench.testing import PlantContract
 
 envs.register()
-FOUND = {name: each for name, each in plugins.all_of("envs").items() if not hasattr(each.load(), "realtime_only")}
-"""All but those that need a robot, of which test_robots.py has what they promise."""
+FOUND = {
+    name: each
+    for name, each in plugins.all_of("envs").items()
+    if not (hasattr(each.load(), "realtime_only") or issubclass(each.load(), RecordedPlant))
+}
+"""All but those that need a robot, of which test_robots.py has what they promise, and those that need somebody's files:
+test_recorded_plants.py."""
 PLANTS = sorted(name for name, plugin in FOUND.items() if not plugin.foreign)
 NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 """Settings that a plant cannot be made without."""

@@ -14,6 +14,7 @@ SETTINGS = {
     "odometry": {"entries": ["x"], "ticks_per_turn": 360, "scale_std": 0.05},
     "place_cells": {"position": ["x", "v"], "spacing_m": 0.5, "sigma_m": 0.5, "radius_m": 3.0},
     "cochlea": {"n_channels": 8, "head_m": 0.1, "noise_pa": 0.01},
+    "recorded": {"shape": [8], "pool": 2},
     "concentration": {"position": ["x", "v"], "facing": ["x"], "noise_std": 0.005},
 }
 """Of those that have needed fields, or randomness that is to be tried; any other has its defaults."""

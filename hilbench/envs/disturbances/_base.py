@@ -51,6 +51,8 @@ class Traits(NamedTuple):
     """Names of the waves of a beat that its lead shows, which may change."""
     trials: bool = False
     """Whether it has trials with and without a target, and may have none with one."""
+    recorded: bool = False
+    """Whether it plays recordings, and those of somebody else may be played."""
 
 
 JointForce = Callable[[Sequence[Sequence[Any]], list[float]], None]
@@ -98,6 +100,8 @@ class Loads:
     """By event camera, what its thresholds are multiplied by. Others are as they were."""
     drought: bool = False
     """Whether no trial has a target."""
+    sources: tuple[str, ...] = ()
+    """Whose recordings are played; those of the plant's own settings where empty."""
 
     @classmethod
     def none(cls, traits: Traits) -> Loads:

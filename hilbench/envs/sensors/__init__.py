@@ -2,6 +2,7 @@
 
 from hilbench.envs.sensors._base import Carrier, Mount, Sensor, SensorConfig
 from hilbench.envs.sensors._dvs.scene import Ground, Scene, Seen, box, cylinder, sphere
+from hilbench.envs.sensors._playback import Playback
 from hilbench.envs.sensors._sound.scene import Ear, Heard, Room, Sounds, band_noise
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Ground",
     "Heard",
     "Mount",
+    "Playback",
     "Room",
     "Scene",
     "Seen",

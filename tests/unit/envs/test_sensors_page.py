@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from data_sets import Film
 from dvs_lab import Seeing
 from hearing_lab import Hearing
 from small_plants import Cart
@@ -25,7 +26,9 @@ PAGE = (Path(__file__).parents[3] / "docs" / "sensors.md").read_text("utf-8")
 SECTIONS = {name: body for name, body in re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)}
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.M | re.S)
 ON_WHEELS = ("lidar", "proximity", "odometry", "concentration", "place_cells")
-PLANTS = {"dvs": (Seeing, 2), "cochlea": (Hearing, 2)} | dict.fromkeys(ON_WHEELS, (Cart, len(Cart.traits.sensors)))
+PLANTS = {"dvs": (Seeing, 2), "cochlea": (Hearing, 2), "recorded": (Film, 2)} | dict.fromkeys(
+    ON_WHEELS, (Cart, len(Cart.traits.sensors))
+)
 """For a block's first sensor a plant that can carry it, with how many values it shows itself; else the cart-pole."""
 
 
