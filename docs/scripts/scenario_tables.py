@@ -167,7 +167,7 @@ def budgets(name: str, scenario: Scenario) -> Iterator[str]:
     yield from table(headings, rows)
     if by_hand := list(_by_hand(scenario, CARDS.parents[1] / "scenarios" / "suites" / f"{name}.toml")):
         yield ""
-        yield f"Set by hand in `scenarios/suites/{name}.toml`, where there was a choice on tuning seeds, and with no budget:"
+        yield f"Set by hand in `scenarios/suites/{name}.toml`, on tuning seeds where there was a choice, no budget:"
         yield ""
         yield from by_hand
 

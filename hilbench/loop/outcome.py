@@ -14,3 +14,5 @@ class Outcome:
     fault: str = ""
     notes: tuple[str, ...] = ()
     """A line for whatever else is to be known of it: what it did without, and what came back or fell behind."""
+    took_s: float = 0.0
+    """How long the whole of it took, by the wall clock."""

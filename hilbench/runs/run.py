@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from math import ceil
 from pathlib import Path
+from time import monotonic_ns
 from typing import Any, TypedDict
 
 import numpy as np
@@ -81,6 +82,18 @@ def run(
         What to drive in place of the scenario's plant; it stays open, and the record says that it was given.
     """
     ensure_writable(Path(folder))  # before a device is started for nothing
+    began_ns = monotonic_ns()
+    outcome = _run(scenario, folder, progress, labels, plant)
+    return replace(outcome, took_s=(monotonic_ns() - began_ns) * 1e-9)
+
+
+def _run(
+    scenario: Scenario,
+    folder: str | Path,
+    progress: Callable[[float], None] | None,
+    labels: RunLabels | None,
+    plant: Any,
+) -> Outcome:
     with ExitStack() as stack:
         if plant is None:
             plant = make_plant(scenario)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -189,23 +188,13 @@ def _alone(shared: Workers) -> Iterator[Workers]:
         yield single
 
 
-class Ran(NamedTuple):
-    """How a run ended, and how long it took."""
-
-    status: str
-    fault: str
-    took_s: float
-
-
-def run_job(job: Job) -> Ran:
+def run_job(job: Job) -> Any:
     """Run one job in a worker process, in place of what an earlier evaluation left unfinished."""
-    began_s = time.monotonic()
     shutil.rmtree(job.folder, ignore_errors=True)
     labels: RunLabels = {
         "reuse_key": job.key, "run_id": os.urandom(8).hex(), "latencies_of_run_id": _run_id(job.after),
     }  # fmt: skip
-    outcome = run(job.scenario, job.folder, labels=labels)
-    return Ran(outcome.status, outcome.fault, time.monotonic() - began_s)
+    return run(job.scenario, job.folder, labels=labels)
 
 
 def _sources(meta: RunMeta, job: Job) -> Sources:
