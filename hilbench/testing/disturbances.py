@@ -106,6 +106,7 @@ class DisturbanceContract(Contract):
         n_electrodes=3,
         speaks=True,
         waves=("r", "t"),
+        n_wearers=3,
         trials=True,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+from optional import MISSING
 from policies import push
 
 from hilbench import modules, plugins
@@ -18,7 +19,11 @@ from hilbench.testing.controllers import spec_of
 FOUND = plugins.all_of("controllers")
 NEEDS = {"network", "sb3"}
 """Controllers without a default for their `path`."""
-IN_A_MODEL = [name for name in plugins.all_of("envs") if not hasattr(plugins.get("envs", name), "realtime_only")]
+IN_A_MODEL = [
+    name
+    for name in plugins.all_of("envs")
+    if name not in MISSING and not hasattr(plugins.get("envs", name), "realtime_only")
+]
 POSE = {"facing": ["heading"], "at_m": [0.0, 0.0, 0.15]}
 CARRIED = {
     "ecg": {"spikes": {"kind": "delta", "entries": ["lead"], "threshold": 0.06}},
@@ -30,6 +35,7 @@ CARRIED = {
     "sound_orient": {"ears": {"kind": "cochlea", "n_channels": 16, "low_hz": 200.0, "high_hz": 1500.0}},
     "watermaze": {"places": {"kind": "place_cells", "gate": "searching"}},
     "words": {"spikes": {"kind": "cochlea", "ears": ["near"]}},
+    "wrist": {"spikes": {"kind": "delta", "entries": ["ax", "ay", "az", "wx", "wy", "wz"], "threshold": 0.2}},
 }
 """Sensors without which some controllers do not fit."""
 PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}

@@ -20,6 +20,7 @@ SETTINGS = {
     "lead_changed": {"gains": [0.5, -0.8], "interval_scale": 0.85, "noise_scale": 1.5},
     "electrodes_moved": {"turn_rad": 0.3, "gains": [0.5, 2.0, 1.5]},
     "speaker_changed": {"tract": 1.3, "pitch": 1.9, "stretch": 1.15},
+    "wearer_changed": {"subjects": [3, 1]},
     "ears_moved": {"scale": 1.5, "swapped": True},
     "hot_pixels": {"count": 3, "rate_hz": 200.0},
     "dead_channels": {"count": 9, "sensor": "eye"},

@@ -49,6 +49,8 @@ class Traits(NamedTuple):
     """Whether somebody speaks, in whose place another one may."""
     waves: tuple[str, ...] = ()
     """Names of the waves of a beat that its lead shows, which may change."""
+    n_wearers: int = 0
+    """Of how many people there are recordings, some of whom wear it, and others may."""
     trials: bool = False
     """Whether it has trials with and without a target, and may have none with one."""
 
@@ -94,6 +96,8 @@ class Loads:
     """What the time from beat to beat is multiplied by."""
     lead_noise_scale: float = 1.0
     """What the noise of a lead is multiplied by."""
+    wearers: tuple[int, ...] = ()
+    """Who wears a sensor, from 1 on; where empty, those of the plant's settings."""
     threshold_scales: dict[str, float] = field(default_factory=dict)
     """By event camera, what its thresholds are multiplied by. Others are as they were."""
     drought: bool = False
