@@ -124,7 +124,7 @@ class Wrist(StreamPlant):
     def begin(self, random: np.random.Generator) -> None:
         super().begin(random)
         self._order = random.permutation(self.config.n_samples)
-        self._window = 0
+        self._window, self._past = 0, np.zeros((0, len(FELT)))
 
     def pick(self, random: np.random.Generator) -> int:
         who = self.loads.wearers or self.config.subjects
@@ -134,6 +134,7 @@ class Wrist(StreamPlant):
         return int(self._recorded.labels[self._window])
 
     def draw(self, random: np.random.Generator, label: int, n_steps: int, n_sample: int) -> NDArray[np.float64]:
+        self._past = np.concatenate([self._past, self._signals])[-round(SHOWN_S / self.config.physics_step_s) :]
         felt, rest = self._recorded.windows[self._window], self._recorded.rest
         at = RECORDED_HZ * self.config.physics_step_s * np.arange(n_steps)
         # It stays as it was last while it is decided and the label is shown.
@@ -146,25 +147,26 @@ class Wrist(StreamPlant):
         return {"subject": float(self._recorded.subjects[self._window])}
 
     def render(self) -> NDArray[np.uint8] | None:
-        """A picture (360, 480, 3) of the channels' last 2 s, one below the other, accelerations in blue; None without a
-        mode. Below is a disc for each exercise: the last decision is green where it was right, else orange, and the
-        label that is shown has a ring.
+        """A picture (360, 480, 3) of the channels' last 2 s, one below the other, accelerations in blue, the older the
+        paler; None without a mode. Below is a disc for each exercise: the last decision is green where it was right,
+        else orange, and the label that is shown has a ring.
         """
         if self.render_mode is None or self._index < 0:
             return None
         image = np.full((HEIGHT, WIDTH, 3), PAPER, np.float32)
-        seen = self._signals[: self._index - self._began + 1]
-        columns = np.arange(len(seen)) * self.config.physics_step_s / SHOWN_S * WIDTH
+        seen = np.concatenate([self._past, self._signals[: self._index - self._began + 1]])
+        age = np.rint(np.arange(WIDTH)[::-1] * SHOWN_S / WIDTH / self.config.physics_step_s).astype(int)
+        shown = seen[np.maximum(len(seen) - 1 - age, 0)]
         for k, half in enumerate(HALF):
-            at = np.interp(np.arange(min(WIDTH, int(columns[-1]) + 1)), columns, seen[:, k])
-            rows = 5 + ROW_PX * (k + 0.5 - 0.5 * np.clip(at / half, -1, 1))
-            _trace(image, rows.astype(int), LINES[k >= 3])
+            rows = 5 + ROW_PX * (k + 0.5 - 0.5 * np.clip(shown[:, k] / half, -1, 1))
+            _trace(image, rows.astype(int), np.array(LINES[k >= 3]))
         self.draw_decision(image)
         return np.rint(image).astype(np.uint8)
 
 
-def _trace(image: NDArray[np.float32], rows: NDArray[np.int64], colour: tuple[int, int, int]) -> None:
-    """Draw a line that passes a row in each column, from the left border on."""
-    for column, row in enumerate(rows):
-        first, last = sorted((rows[max(column - 1, 0)], row))
-        image[first : last + 2, column] = colour
+def _trace(image: NDArray[np.float32], rows: NDArray[np.int64], colour: NDArray[np.int64]) -> None:
+    """Draw a line that passes a row in each column, and fades to the left."""
+    for column in range(1, WIDTH):
+        first, last = sorted(rows[column - 1 : column + 1])
+        fade = column / WIDTH
+        image[first : last + 2, column] = colour * fade + np.array(PAPER) * (1 - fade)
