@@ -85,6 +85,7 @@ def dealt(seed: int, n_items: int, n: int) -> NDArray[np.int64]:
     n_items, n : int
         How many there are, and how many an episode has. Beyond all of them they repeat.
     """
-    order = np.random.default_rng(ORDER_SEED).permutation(n_items)
+    fixed = np.random.default_rng(ORDER_SEED)
+    order = fixed.permutation(n_items)
     first = seed % max(1, n_items // n) * n
     return order[(first + np.arange(n)) % n_items]
