@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from optional import MISSING
 
 # Before NumPy is loaded, here and in every process that a test starts: as many of its threads as there are processors,
 # in each of as many test processes, stand in each other's way.
@@ -53,6 +54,15 @@ def pytest_runtest_makereport(item, call):
 def sendable(text: str) -> str:
     """The text with escapes for what UTF-8 does not have."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what runs a plant, or its scenario, without its recordings; not where HILBENCH_REQUIRE asks for them."""
+    for item in items if "datasets" not in os.environ.get("HILBENCH_REQUIRE", "") else ():
+        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        names = [each[0] if isinstance(each, tuple) and each else each for each in given]
+        for name in [each for each in names if isinstance(each, str) and each in MISSING]:
+            item.add_marker(pytest.mark.skip(reason=f"{MISSING[name]} is not installed (extra datasets)"))
 
 
 @pytest.fixture(autouse=True, scope="module")

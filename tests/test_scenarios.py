@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from optional import MISSING
 
 from hilbench.metrics import measure
 from hilbench.record.reader import read_run
@@ -59,7 +60,9 @@ def changing(name):
 
 
 def test_every_scenario_is_the_same_in_another_process_and_after_replay(tmp_path):
-    given = [(name, changing(name), str(tmp_path / "there" / name)) for name in scenarios.names()]
+    given = [
+        (name, changing(name), str(tmp_path / "there" / name)) for name in scenarios.names() if name not in MISSING
+    ]
     env = {**os.environ, "PYTHONHASHSEED": "8" if os.environ.get("PYTHONHASHSEED") == "7" else "7"}
     there = subprocess.run([sys.executable, "-c", RUN_THEM], input=json.dumps(given), text=True, env=env, timeout=100)
     assert there.returncode == 0

@@ -6,6 +6,7 @@ Nothing here fetches a file from elsewhere, copies one, or writes one.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -62,12 +63,7 @@ class RecordedPlant(StreamPlant):
         if not folder.is_dir():
             raise ScenarioError(f"plant.folder: found no folder {str(folder)!r}; allowed: the one of the data set")
         self.samples = self.find(folder)
-        asked = {"plant": self.config.sources}
-        asked |= {
-            f"disturbances.{name}": table["sources"]
-            for name, table in self.disturbances.items()
-            if table["kind"] == CHANGE
-        }
+        asked = {"plant": self.config.sources} | changes(self.disturbances)
         self._pools = {tuple(map(str, sources)): self._pool(where, sources) for where, sources in asked.items()}
 
     @abstractmethod
@@ -107,6 +103,17 @@ class RecordedPlant(StreamPlant):
 
     def about(self) -> dict[str, float]:
         return {"sample": float(self.sample)}
+
+
+def changes(disturbances: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str | int, ...]]:
+    """Whose recordings disturbances let play, by where they are named.
+
+    Parameters
+    ----------
+    disturbances : dict
+        A plant's.
+    """
+    return {f"disturbances.{name}": table["sources"] for name, table in disturbances.items() if table["kind"] == CHANGE}
 
 
 class PlayingPlant(RecordedPlant):

@@ -43,6 +43,12 @@ def labels(classes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"is_{name}" for name in classes)
 
 
+def eased(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A way from 0 to 1 that begins and ends at rest, (n,), for shares of its time; before and after it stays."""
+    inside = np.clip(share, 0.0, 1.0)
+    return inside * inside * (3 - 2 * inside)
+
+
 class StreamPlant(SteppedPlant):
     """Samples of `classes`, drawn evenly, as signals of `channels`; an action has a score for each class.
 

@@ -12,7 +12,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from hilbench.envs._picture import Mark, draw
-from hilbench.envs._stream import StreamConfig, StreamPlant, labels
+from hilbench.envs._stream import StreamConfig, StreamPlant, eased, labels
 from hilbench.envs.disturbances import Traits
 from hilbench.envs.sensors import Ground, Scene, sphere
 from hilbench.errors import ScenarioError, allowed_hint
@@ -223,9 +223,3 @@ def path(random: np.random.Generator, name: str, at_s: NDArray[np.float64]) -> N
             away = swing if along == "sideways" else swing[:, ::-1]
         hands.append(middle + away)
     return np.concatenate(hands, 1)
-
-
-def eased(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A way from 0 to 1 that begins and ends at rest, (n,), for shares of its time; before and after it stays."""
-    inside = np.clip(share, 0.0, 1.0)
-    return inside * inside * (3 - 2 * inside)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+from optional import MISSING
 from policies import push
 
 from hilbench import modules, plugins
@@ -22,7 +23,7 @@ NEEDS = {"network", "sb3"}
 IN_A_MODEL = [
     name
     for name, each in plugins.all_of("envs").items()
-    if not (hasattr(each.load(), "realtime_only") or issubclass(each.load(), RecordedPlant))
+    if name not in MISSING and not (hasattr(each.load(), "realtime_only") or issubclass(each.load(), RecordedPlant))
 ]
 POSE = {"facing": ["heading"], "at_m": [0.0, 0.0, 0.15]}
 CARRIED = {
@@ -35,6 +36,7 @@ CARRIED = {
     "sound_orient": {"ears": {"kind": "cochlea", "n_channels": 16, "low_hz": 200.0, "high_hz": 1500.0}},
     "watermaze": {"places": {"kind": "place_cells", "gate": "searching"}},
     "words": {"spikes": {"kind": "cochlea", "ears": ["near"]}},
+    "wrist": {"spikes": {"kind": "delta", "entries": ["ax", "ay", "az", "wx", "wy", "wz"], "threshold": 0.2}},
 }
 """Sensors without which some controllers do not fit."""
 PLANTS = {name: {"sensors": CARRIED[name]} if name in CARRIED else {} for name in IN_A_MODEL}

@@ -37,7 +37,7 @@ NEEDS = {"gymnasium": {"id": "MountainCarContinuous-v0"}}
 RARE = {"searching", "on_platform", "cue_left", "cue_right", "seen", "offset", "second"} | {
     f"is_{name}" for name in ("fist", "open", "flex", "extend", "pinch", *WORDS, "normal", "ventricular")
 }
-RARE |= {f"is_{name}" for name in plugins.get("envs", "gestures").classes}
+RARE |= {f"is_{each}" for name in ("gestures", "digits", "wrist") for each in plugins.get("envs", name).classes}
 """Observations that change later than a short rollout ends, or with what random actions do not reach."""
 
 
