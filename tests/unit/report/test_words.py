@@ -62,3 +62,9 @@ def test_lists() -> None:
     assert words.listed([]) == ""
     assert words.counted(1, "cell") == "1 cell"
     assert words.counted(2, "cell") == "2 cells"
+
+
+def test_a_disturbance_is_told_by_what_it_does() -> None:
+    mist = {"kind": "lighting", "brightness": 1.0, "contrast": 0.4, "at_episode": 40}
+    assert words.disturbance("mist", mist) == "mist: contrast 0.4"
+    assert words.disturbance("none", {"kind": "lighting", "brightness": 1.0}) == "none: brightness 1"
