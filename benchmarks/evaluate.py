@@ -89,9 +89,9 @@ def timed_job(job: Any) -> Any:
     return _noted(evaluation.run_job, job)
 
 
-def timed_case(case: Any) -> Any:
+def timed_cases(cases: Any) -> Any:
     with caused("measuring"):
-        return _noted(evaluation.measure_case, case)
+        return _noted(evaluation.measure_cases, cases)
 
 
 def _noted(function: Callable[[Any], Any], task: Any) -> Any:
@@ -130,7 +130,7 @@ def suites(runs: int, seconds: float) -> dict[str, dict[str, Any]]:
 
 def measure(suite: dict[str, Any], workers: int) -> dict[str, Any]:
     """Evaluate a suite; its duration, and processor time by cause."""
-    evaluation.run_job, evaluation.measure_case = timed_job, timed_case
+    evaluation.run_job, evaluation.measure_cases = timed_job, timed_cases
     with tempfile.TemporaryDirectory() as folder:
         os.environ[NOTES] = folder
         begun = perf_counter()

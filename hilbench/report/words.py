@@ -135,7 +135,7 @@ TIMES = ("at_s", "until_s", "ramp_s", "at_episode", "until_episode")
 """When a disturbance acts, which its mark's place tells."""
 
 
-IDLE = (0, 1, None, "", [])
+IDLE: tuple[object, ...] = (0, 1, None, "", [])
 """Values of settings that usually change nothing."""
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -38,6 +39,8 @@ from hilbench.studies.summary import PACE, summarise
 log = logging.getLogger(__name__)
 STATISTICS = ("scipy.stats",)
 """What a summary imports, which takes half a second."""
+KEPT = 10
+"""Records that a process holds while it measures: those of a learner and all that it is compared with."""
 ENDED = ("done", "fault")
 """How a run ends that need not be repeated."""
 
@@ -250,27 +253,39 @@ def compare_job(job: Job) -> Any:
     return compare_spikes(job.folder, job.scenario)
 
 
-def measure_case(case: Case) -> dict[str, Any]:
+def measure_cases(cases: Sequence[Case]) -> list[dict[str, Any] | str]:
+    """The metrics of runs that share references, of which the last few stay read; for one without, why."""
+    read = lru_cache(KEPT)(read_run)
+    return [_measure_case(case, read) for case in cases]
+
+
+def _measure_case(case: Case, read: Callable[[Path], RunData]) -> dict[str, Any] | str:
     """A run's metrics; on the virtual clock none of the wall clock, which no second run repeats, but for its pace."""
     references: dict[str, RunData] = {}
     for role, job in case.references:
         with suppress(HilbenchError):  # a reference that failed: its scores are absent
-            found = read_run(job.folder)
+            found = read(job.folder)
             references |= {role: found} if found.meta.status == "done" else {}
-    asked, own = case.job.scenario.report.metrics, read_run(case.job.folder)
-    answers = measure(own, references, wall=case.job.exclusive, asked=asked)
-    return answers if case.job.exclusive else answers | measure(own, only=PACE)
+    try:
+        own = read(case.job.folder)
+        answers = measure(own, references, wall=case.job.exclusive, asked=case.job.scenario.report.metrics)
+        return answers if case.job.exclusive else answers | measure(own, only=PACE)
+    except Exception as error:  # each stands alone
+        return said(error)
 
 
 def _measured(lines: Iterable[Line], results: _Results, shared: Workers) -> dict[Case, dict[str, Any]]:
     """The metrics of every run that has ended."""
-    todo = [case for line in lines for case in line.cases if results.statuses.get(case.job) in ENDED]
+    alike: dict[tuple[str, int], dict[Case, None]] = {}
+    for case in (case for line in lines for case in line.cases if results.statuses.get(case.job) in ENDED):
+        alike.setdefault((case.job.scenario.name, case.job.scenario.loop.seed), {})[case] = None
     answers: dict[Case, dict[str, Any]] = {}
 
-    def ended(case: Case, answer: dict[str, Any] | None, error: BaseException | None) -> None:
-        answers[case] = answer or {}
-        if error is not None:
-            results.errors[case.job] = f"not measured: {said(error)}"
+    def ended(cases: Sequence[Case], found: list[dict[str, Any] | str] | None, error: BaseException | None) -> None:
+        for case, answer in zip(cases, found or ["" if error is None else said(error)] * len(cases), strict=True):
+            answers[case] = {} if isinstance(answer, str) else answer
+            if isinstance(answer, str):
+                results.errors[case.job] = f"not measured: {answer}"
 
-    shared.work(list(dict.fromkeys(todo)), measure_case, ended)
+    shared.work([tuple(cases) for cases in alike.values()], measure_cases, ended)
     return answers
