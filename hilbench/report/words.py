@@ -135,14 +135,10 @@ TIMES = ("at_s", "until_s", "ramp_s", "at_episode", "until_episode")
 """When a disturbance acts, which its mark's place tells."""
 
 
-IDLE: tuple[object, ...] = (0, 1, None, "", [])
-"""Values of settings that usually change nothing."""
-
-
 def disturbance(name: str, table: Mapping[str, Any]) -> str:
     """A disturbance with a setting of its own: "load: mass 1.5 kg"; of a fault the mode, and the next one.
 
-    It is the first that does something: a factor of 1 or a bias of 0 does not.
+    It is the first, but for a factor of 1, which does nothing.
 
     Parameters
     ----------
@@ -152,7 +148,7 @@ def disturbance(name: str, table: Mapping[str, Any]) -> str:
         Its table.
     """
     own = [key for key in table if key not in ("kind", *TIMES)]
-    own = [key for key in own if table[key] not in IDLE] or own
+    own = [key for key in own if named(key)[1] or table[key] is True or table[key] != 1] or own
     size = ", ".join(setting(key, table[key]) for key in own[: 2 if own[:1] == ["mode"] else 1])
     return f"{name}: {size}" if size else name
 

@@ -282,7 +282,7 @@ def _measured(lines: Iterable[Line], results: _Results, shared: Workers) -> dict
     answers: dict[Case, dict[str, Any]] = {}
 
     def ended(cases: Sequence[Case], found: list[dict[str, Any] | str] | None, error: BaseException | None) -> None:
-        for case, answer in zip(cases, found or ["" if error is None else said(error)] * len(cases), strict=True):
+        for case, answer in zip(cases, [said(error)] * len(cases) if error else found or [], strict=True):
             answers[case] = {} if isinstance(answer, str) else answer
             if isinstance(answer, str):
                 results.errors[case.job] = f"not measured: {answer}"

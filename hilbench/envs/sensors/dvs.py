@@ -97,7 +97,7 @@ class Dvs(Sensor):
         self._flat, self._log, self._state = self._image.reshape(-1), np.empty(n), np.empty((5, n))
         self._view, self._camera, self._near = np.empty((4, 3)), np.empty(6), np.empty(6, np.int64)
         self._placed, self._bounds = np.empty((0, 12)), np.empty((0, 4), np.int64)
-        self._work = np.empty(9 * self._renderer.BLOCK)
+        self._work = np.empty(self._renderer.WORK)
         self._until_us, self._random = np.empty(1), np.empty(1, np.uint64)
         self._buffer = EventBuffer(self.config.max_events)
 

@@ -10,6 +10,7 @@ from coding import PERIOD_US, encoder, observed, pairs, ticks
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hilbench.coders import Crossings
 from hilbench.errors import ScenarioError
 
 PLANT = observed("a")
@@ -95,3 +96,12 @@ def test_what_is_wrong_is_one_line():
         encoder("delta", PLANT, threshold=1.0, threshold_off=-1.0)
     with pytest.raises(ScenarioError, match=r"^threshold: found 2 numbers; allowed: one, or 1$"):
         encoder("delta", PLANT, threshold=[1.0, 1.0])
+
+
+def test_a_jump_over_more_thresholds_than_usual_gives_all_of_them():
+    crossings = Crossings(1, 0.25, None, 0.0, 100_000, 1000)
+    assert crossings(np.zeros(1)).size == 0
+    events = crossings(np.full(1, 25.0))
+    assert events["t_us"].tolist() == [10 * k + 9 for k in range(100)]
+    assert set(events["address"]) == {0}
+    assert crossings(np.full(1, 25.0)).size == 0

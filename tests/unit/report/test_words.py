@@ -68,3 +68,5 @@ def test_a_disturbance_is_told_by_what_it_does() -> None:
     mist = {"kind": "lighting", "brightness": 1.0, "contrast": 0.4, "at_episode": 40}
     assert words.disturbance("mist", mist) == "mist: contrast 0.4"
     assert words.disturbance("none", {"kind": "lighting", "brightness": 1.0}) == "none: brightness 1"
+    assert words.disturbance("off", {"kind": "actuator_gain", "factor": 0.0, "names": ["left"]}) == "off: factor 0"
+    assert words.disturbance("load", {"kind": "payload", "mass_kg": 1.0, "drag": 2.0}) == "load: mass 1 kg"

@@ -22,12 +22,25 @@ from hilbench.envs.sensors._dvs.surfaces import (
     ground_at,
     ground_within,
     stretch,
-)  # fmt: skip
+)
 
 GROUND, SKY = -1, -2
 """What a pixel sees where it sees no body."""
+WORK = 9 * BLOCK
+"""How long `work` is: what of a block's pixels lies where, `surfaces` says."""
 SMALL = 3
 """A body that is this narrow, in pixels, may lie between the middles of pixels."""
+
+
+@inner
+def _begin(work, n, left_px, per_px, high, ahead, left, at, along):
+    """Write where the first points of some pixels are that all see the ground, and the way from point to point."""
+    for i in range(n):
+        u = (left_px + i + 0.5) * per_px
+        t = -high / (ahead[2] - u * left[2])
+        work[AHEAD + i] = t
+        work[X + i], work[Y + i] = at[0] + t * (ahead[0] - u * left[0]), at[1] + t * (ahead[1] - u * left[1])
+        work[ALONG_X + i], work[ALONG_Y + i] = t * along[0], t * along[1]
 
 
 @inner
@@ -64,12 +77,8 @@ def _fill(view, focal_px, middle, texels, levels, facts, bodies, sky, placed, de
         x0, y0, within = x0 - shift_x, y0 - shift_y, within_x and within_y
     per_px = 1.0 / focal_px
     if within:
-        for i in range(last - first):
-            u = (first + i + 0.5 - middle[0]) * per_px
-            t = -high / (ahead_z - u * left_z)
-            work[AHEAD + i] = t
-            work[X + i], work[Y + i] = x0 + t * (ahead_x - u * left_x), y0 + t * (ahead_y - u * left_y)
-            work[ALONG_X + i], work[ALONG_Y + i] = t * along_x, t * along_y
+        ahead, left = (ahead_x, ahead_y, ahead_z), (left_x, left_y, left_z)
+        _begin(work, last - first, first - middle[0], per_px, high, ahead, left, (x0, y0), (along_x, along_y))
         ground_within(texels, start, n_x, n_taps, work, last - first)
         for i in range(first, last):
             if not covered or seen[j, i] < 0 or depth[j, i] > work[AHEAD + i - first]:
@@ -228,7 +237,7 @@ def render(
         Scratch space.
     seen : (n_y, n_x) int32
         Written: what the middle of each pixel sees, a body's row, GROUND or SKY.
-    work : (9 BLOCK,) float64
+    work : (WORK,) float64
         Scratch space.
     image : (n_y, n_x) float64
         Written: luminance.
