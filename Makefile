@@ -51,7 +51,7 @@ critical-delays: $(VENV)/installed
 	$(BIN)/python docs/scripts/cards.py --delays
 
 # Each scenario's learner by the wall clock, over ZeroMQ: runs/realtime/report.html and the table of docs/realtime.md, in
-# three minutes, with nothing else on the machine.
+# seven minutes, with nothing else on the machine.
 realtime: $(VENV)/installed
 	$(BIN)/hilbench evaluate realtime --out runs/realtime
 	$(BIN)/hilbench report runs/realtime --out runs/realtime/report.html --figures runs/realtime/figures

@@ -30,7 +30,7 @@ def script(name):
     return module
 
 
-delays, _, ladder = (script(name) for name in ("delays", "scenario_tables", "ladder"))
+delays, _, ladder, result_tables = (script(name) for name in ("delays", "scenario_tables", "ladder", "result_tables"))
 
 
 @pytest.mark.timeout(120)
@@ -139,3 +139,19 @@ def test_what_a_card_says_of_tuning_seeds_can_be_run_again(path):
     assert len(labels) == len(set(map(str, labels)))
     cards = [(path.parent / f"{name}.md").read_text("utf-8") for name in suite.scenarios]
     assert all(f"hilbench evaluate docs/scenarios/{path.name}" in " ".join(card.split()) for card in cards)
+
+
+def test_one_grid_is_renewed_in_its_place_and_says_so():
+    cells = [
+        {"grid": grid, "role": "", "controller": name, "seeds": [1], "controls": None, "map": None, "metrics": {}}
+        for grid, name in (("load", "a"), ("load", "b"), ("wind", "a"), ("loss", "a"))
+    ]
+    made = {"command": "first", "made": {"started_at": "2026-01-01", "cpu_model": "x"}}
+    stored = {**made, "cells": cells, "realtime_factors": []}
+    again = {"command": "second", "made": {"started_at": "2026-01-02", "cpu_model": "x"}}
+    found = result_tables.renewed(stored, "wind", again, [cells[2] | {"controller": name} for name in "cd"])
+    named = [(cell["grid"], cell["controller"]) for cell in found["cells"]]
+    assert named == [("load", "a"), ("load", "b"), ("wind", "c"), ("wind", "d"), ("loss", "a")]
+    lines = list(result_tables.results(found))
+    assert lines[0] == "By `first` on 2026-01-01 on x."
+    assert [line for line in lines if "second" in line] == ["Wind, seed 1: By `second` on 2026-01-02 on x."]

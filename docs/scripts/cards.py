@@ -2,9 +2,10 @@
 
 Everything but the results comes from the scenario and its plant. Results come from docs/scenarios/NAME.json, which
 `python docs/scripts/cards.py NAME --run` makes by evaluating the suite scenarios/suites/NAME.toml; that takes minutes.
-`--delays` does that with the suite critical_delay_NAME, for docs/scenarios/NAME.delay.json.
+`--delays` does that with the suite critical_delay_NAME, for docs/scenarios/NAME.delay.json. `--grid LABEL` does `--run`
+for one grid of the suite, and leaves what is kept of the others; then the card says so of that grid.
 
-    python docs/scripts/cards.py [NAME ...] [--run] [--delays] [--check]
+    python docs/scripts/cards.py [NAME ...] [--run [--grid LABEL]] [--delays] [--check]
 
 `--check` writes nothing, and exits with 1 where a card is not what it would write.
 """
@@ -21,6 +22,7 @@ from typing import Any
 
 import delays
 import ladder
+import msgspec
 import result_tables
 import scenario_tables
 from scenario_tables import CARDS
@@ -28,7 +30,7 @@ from scenario_tables import CARDS
 from hilbench.errors import MissingExtra
 from hilbench.runs.build import make_plant
 from hilbench.scenario.files import load
-from hilbench.studies.suite import cells, load_suite
+from hilbench.studies.suite import Suite, cells, load_suite
 
 ROOT = Path(__file__).parents[2]
 MARK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
@@ -38,13 +40,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="scenarios; every one with a card when absent")
     parser.add_argument("--run", action="store_true", help="evaluate their suites first, and keep the results")
+    parser.add_argument("--grid", metavar="LABEL", help="with --run: of one of the suite's grids alone")
     parser.add_argument("--delays", action="store_true", help="the same with the suites of their critical delays")
     parser.add_argument("--check", action="store_true", help="write nothing; say which card is not up to date")
     given = parser.parse_args()
     stale = []
     for name in given.names or scenario_tables.cards():
         if given.run:
-            keep(name)
+            keep(name, given.grid)
         if given.delays:
             keep_delays(name)
         path = CARDS / f"{name}.md"
@@ -64,42 +67,55 @@ def main() -> int:
     return int(bool(given.check and stale))
 
 
-def keep(name: str) -> None:
+def keep(name: str, grid: str | None) -> None:
     """Evaluate a scenario's suite, and keep what its card shows.
 
     Parameters
     ----------
     name : str
         The scenario's and the suite's.
+    grid : str, optional
+        The label of the only grid to evaluate; what is kept of the others stays.
     """
-    summary, found = _evaluated(name, name, "run")
-    found["realtime_factors"] = sorted(summary.realtime_factors.values())
-    found["cells"] = result_tables.kept(summary)
+    suite = load_suite(name)
+    if grid is None:
+        summary, found = _evaluated(suite, f"{name} --run")
+        found["realtime_factors"] = sorted(summary.realtime_factors.values())
+        found["cells"] = result_tables.kept(summary)
+    else:
+        one = msgspec.structs.replace(
+            suite, name=f"{suite.name}-{grid}", grids=tuple(each for each in suite.grids if each.label == grid)
+        )
+        if not one.grids:
+            labels = ", ".join(filter(None, (each.label for each in suite.grids)))
+            raise SystemExit(f"cards.py: --grid: {grid!r} is no grid of the suite {suite.name!r}; allowed: {labels}")
+        summary, again = _evaluated(one, f'{name} --run --grid "{grid}"')
+        found = result_tables.renewed(_stored(f"{name}.json"), grid, again, result_tables.kept(summary))
     _write(f"{name}.json", found)
 
 
 def keep_delays(name: str) -> None:
     """The same for its suite critical_delay_NAME."""
-    suite = f"critical_delay_{name}"
-    summary, found = _evaluated(name, suite, "delays")
-    scenario = cells(load_suite(suite))[0].scenario
+    suite = load_suite(f"critical_delay_{name}")
+    summary, found = _evaluated(suite, f"{name} --delays")
+    scenario = cells(suite)[0].scenario
     if scenario.changes:
         _write(f"{name}.delay.json", found | delays.kept(name, scenario, summary.cells))
     else:
         _write(f"{name}.ladder.json", found | ladder.kept(scenario, summary.cells))
 
 
-def _evaluated(name: str, suite: str, option: str) -> tuple[Any, dict[str, Any]]:
+def _evaluated(suite: Suite, options: str) -> tuple[Any, dict[str, Any]]:
     """The summary of a suite, and where it came from."""
     from hilbench.studies.evaluation import evaluate
 
     summary = evaluate(
-        suite, ROOT / "runs" / "cards" / suite, lambda step: print(f"{step.done}/{step.total} {step.name}")
+        suite, ROOT / "runs" / "cards" / suite.name, lambda step: print(f"{step.done}/{step.total} {step.name}")
     )
     made = summary.provenance
     assert made is not None, "an evaluation that has ended says where it was made"
     found = {"started_at": made.started_at[:10], "cpu_model": made.host.cpu_model, "commit": made.commit}
-    return summary, {"command": f"python docs/scripts/cards.py {name} --{option}", "made": found}
+    return summary, {"command": f"python docs/scripts/cards.py {options}", "made": found}
 
 
 def _write(file: str, found: dict[str, Any]) -> None:

@@ -41,6 +41,25 @@ def _kept(cell: Any, grid: str) -> dict[str, Any]:
     return said | {"failures": len(cell.failures), "controls": cell.controls, "map": verdict, "metrics": metrics}
 
 
+def renewed(stored: dict[str, Any], grid: str, made: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is kept, with one grid's cells in place of its old ones, and where they came from.
+
+    Parameters
+    ----------
+    stored : dict
+    grid : str
+        The label.
+    made : dict
+        The command and where it ran.
+    cells : list of dict
+        As `kept` gives them.
+    """
+    before = [cell for cell in stored["cells"] if cell["grid"] != grid]
+    at = next((k for k, cell in enumerate(stored["cells"]) if cell["grid"] == grid), len(before))
+    again = stored.get("again", {}) | {grid: made}
+    return stored | {"again": again, "cells": [*before[:at], *cells, *before[at:]]}
+
+
 def results(stored: dict[str, Any] | None) -> Iterator[str]:
     """A table for each change, of what `kept` found."""
     if stored is None:
@@ -48,14 +67,15 @@ def results(stored: dict[str, Any] | None) -> Iterator[str]:
         return
     yield origin(stored)
     for grid, cells in groupby(stored["cells"], lambda cell: cell["grid"]):
-        yield from _grid(grid, list(cells))
+        again = stored.get("again", {}).get(grid)
+        yield from _grid(grid, list(cells), f" {origin(again)}" if again else "")
     if factors := stored["realtime_factors"]:
         yield ""
         yield f"Runs were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
 
 
-def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A change's table, and what its controls say."""
+def _grid(grid: str, cells: Sequence[dict[str, Any]], made: str) -> Iterator[str]:
+    """A change's table, where it was made if not with the others, and what its controls say."""
     losses = [key for key in _keys(cells) if key.startswith("loss[")] or [
         key for key in _keys(cells) if key.startswith("error_rms[")
     ]
@@ -72,7 +92,7 @@ def _grid(grid: str, cells: Sequence[dict[str, Any]]) -> Iterator[str]:
         "controls",
     ]
     yield ""
-    yield f"{grid[:1].upper() + grid[1:] or 'All'}, {_span(cells[0]['seeds'])}:"
+    yield f"{grid[:1].upper() + grid[1:] or 'All'}, {_span(cells[0]['seeds'])}:{made}"
     yield ""
     yield from table(headings, (_row(cell, losses) for cell in cells))
     said = [

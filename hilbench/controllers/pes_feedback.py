@@ -5,7 +5,7 @@ Eliasmith (2011) with the error of Kawato et al. (1987). The neurons are tuned t
 at one state stays there while others are visited; a population with broad tuning is little more than an integral.
 
 A sensor's offset is matched by no force, so E does not show it. On the cart-pole a second readout of the same neurons
-learns it from the cart's mean error, with `offset_gain`.
+learns it from the cart's mean error (`_offset`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from hilbench.coders.values import Values, ValuesConfig
 from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of, teaching
+from hilbench.controllers._offset import Offset, OffsetConfig, offset_of
 from hilbench.controllers._places import MapConfig, chosen, lift, preferred_states
 from hilbench.controllers._population import PopulationConfig, stepped_rates_hz, tune_along
-from hilbench.errors import ScenarioError
 from hilbench.nal import Network
 from hilbench.nal.rules.pes import PES
 from hilbench.seeding import stream
@@ -49,10 +49,8 @@ class PESFeedbackConfig(PopulationConfig, frozen=True, kw_only=True, forbid_unkn
     """Lowest intercept of a neuron: at 0.95 it fires within 0.32 of its state, where the map's radius is 1."""
     intercept_high: Cosine = 0.99
     """Highest intercept: at 0.99 within 0.14."""
-    offset_gain: Annotated[float, Meta(ge=0)] = 0.0
-    """How fast an offset of the cart-pole's angle is learnt from the cart's error, in rad / (m s); 0: not at all."""
-    offset_tau_s: Annotated[float, Meta(gt=0)] = 0.05
-    """Low-pass of that error."""
+    offset: OffsetConfig = OffsetConfig()
+    """A second readout, of a sensor's offset."""
 
 
 class PESFeedback(Controller):
@@ -63,10 +61,9 @@ class PESFeedback(Controller):
     @staticmethod
     def build(config: PESFeedbackConfig, plant: PlantSpec, period_us: int, seed: int) -> BuiltController:
         feedback = chosen(config.map, feedback_of(config.gains, plant, "pes_feedback"), plant, "pes_feedback")
-        if config.offset_gain and not feedback.unmatched:
-            raise ScenarioError("controller 'pes_feedback' needs a cart-pole with a reference for its offset_gain")
+        offset = Offset(offset_of(config.offset, feedback, period_us, "pes_feedback"), feedback)
         network = _network(config, feedback, plant, seed)
-        learner = _Sum(config, feedback, period_us)
+        learner = _Sum(feedback, offset)
         encoder = _StateAndCommand(feedback, learner.terms, plant, period_us)
         return BuiltController(network, encoder, learner, learner.teach, blind_inputs=("state",))
 
@@ -102,9 +99,9 @@ def _network(config: PESFeedbackConfig, feedback: Feedback, plant: PlantSpec, se
     net.connect(x, neurons, weights, bias=bias, name="encoders")
     rule = PES(modulator="error", learning_rate=config.gain_per_s / square_hz2, pre_tau_s=config.pre_tau_s)
     net.connect(neurons, residual, np.zeros((n_actions, config.n_neurons)), rule=rule, name="decoders")
-    if config.offset_gain:
+    if config.offset.gain:
         offset = net.readout("offset", 1, tau_s=config.readout_tau_s, units=("rad",))
-        rule = PES(modulator="unmatched", learning_rate=config.offset_gain / square_hz2, pre_tau_s=config.pre_tau_s)
+        rule = PES(modulator="unmatched", learning_rate=config.offset.gain / square_hz2, pre_tau_s=config.pre_tau_s)
         net.connect(neurons, offset, np.zeros((1, config.n_neurons)), rule=rule, name="offsets")
     if not feedback.inside:
         command = net.input("command", n_actions, units=plant.action_units)
@@ -136,20 +133,18 @@ class _StateAndCommand(Values):
 class _Sum(Decoder):
     """What is learnt and the command, one after the other, added up; and the errors that teach.
 
-    An offset that is learnt is taken off its sensor before the feedback, which is linear: so it adds `correction` times
-    the offset, also to the feedback that teaches.
+    An offset that is learnt is taken off its sensor before the feedback, which is linear: so it adds to the command and
+    to the feedback that teaches.
     """
 
-    def __init__(self, config: PESFeedbackConfig, feedback: Feedback, period_us: int) -> None:
+    def __init__(self, feedback: Feedback, offset: Offset) -> None:
         self.terms, self._n, self._inside = Terms(feedback), len(feedback.limit), feedback.inside
-        self._correction = np.array(feedback.correction) if config.offset_gain else None
-        self._unmatched, self._limit = np.array(feedback.unmatched), np.array(feedback.limit)
-        self._follow = 1 - np.exp(-period_us * 1e-6 / config.offset_tau_s)
+        self._offset, self._limit = offset, np.array(feedback.limit)
         self.reset(0)
 
     def reset(self, seed: int) -> None:
-        self._offset_rad = self._error = 0.0
-        self._learnt = np.zeros(self._n)
+        self._offset.reset()
+        self._added, self._learnt = np.zeros((2, self._n))
 
     def decode(self, values: NDArray, events: Events, action: NDArray) -> None:
         n = self._n
@@ -158,17 +153,13 @@ class _Sum(Decoder):
             action[...] = self._learnt
         else:
             np.add(values[:n], values[-n:], out=action)
-        if self._correction is not None:
-            self._offset_rad = float(values[n])
-            action += self._correction * self._offset_rad
+        self._added = self._offset.added(values[n : n + self._offset.n])
+        action += self._added
 
     def teach(
         self, obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray
     ) -> None:
         """Write E = -u_fb and, for an offset, the low-passed error that no force mends."""
-        feedback = self.terms.feedback(obs)
-        if self._correction is not None:
-            self._error += self._follow * (float(self._unmatched @ obs[: self.terms.size]) - self._error)
-            feedback += self._correction * self._offset_rad
-            modulators[self._n] = self._error
+        feedback = self.terms.feedback(obs) + self._added
         np.negative(teaching(feedback, self._learnt, self._limit), out=modulators[: self._n])
+        modulators[self._n :] = self._offset.see(obs)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hilbench.controllers._feedback import Feedback, FeedbackConfig, Terms, feedback_of, teaching
 from hilbench.controllers._law import around, law_program
+from hilbench.controllers._offset import Offset, OffsetConfig, OffsetTerms, offset_of
 from hilbench.controllers._places import MapConfig, chosen, lift, preferred_states
 from hilbench.seeding import stream
 from hilbench.types import BuiltController, Controller, Law, PlantSpec
@@ -33,6 +34,8 @@ class RBFConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Number of basis functions."""
     width: Annotated[float, Meta(gt=0)] = 0.1
     """Standard deviation of each, where the map's radius is 1."""
+    offset: OffsetConfig = OffsetConfig()
+    """A second map, of a sensor's offset."""
 
 
 class RBFLawConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +47,7 @@ class RBFLawConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     width: float
     gain: float
     seed: int
+    offset: OffsetTerms = OffsetTerms()
 
 
 class RBFLaw(Law):
@@ -60,8 +64,10 @@ class RBFLaw(Law):
         states = preferred_states(c.n_functions, self._columns.size, stream(c.seed, "controller"))
         self._centres = lift(states) / c.width**2
         self._shift = 1 / c.width**2
-        self._step = c.gain / float(np.mean(np.sum(np.square([self.activity(state) for state in states]), axis=1)))
-        self.weights = np.zeros((self._limit.size, c.n_functions))
+        square = float(np.mean(np.sum(np.square([self.activity(state) for state in states]), axis=1)))
+        self._steps = c.gain / square, c.offset.step / square
+        self._offset = Offset(c.offset, feedback)
+        self.weights = np.zeros((self._limit.size + self._offset.n, c.n_functions))
 
     def activity(self, state: NDArray) -> NDArray:
         """The basis functions at a scaled state, (n_functions,)."""
@@ -69,12 +75,18 @@ class RBFLaw(Law):
 
     def step(self, values: NDArray, modulators: NDArray, learning: bool) -> NDArray:
         activity = self.activity((values[self._columns] - self._centre) / self._scale)
-        learnt = self.weights @ activity
         if learning:
-            taught = teaching(self._terms.feedback(values), learnt, self._limit)
-            self.weights += np.outer(self._step * taught, activity)
-            learnt = self.weights @ activity
-        return np.clip(self._terms.command(values) + learnt, -self._limit, self._limit)
+            self._learn(values, activity)
+        learnt, n = self.weights @ activity, self._limit.size
+        command = self._terms.command(values) + self._offset.added(learnt[n:])
+        return np.clip(command + learnt[:n], -self._limit, self._limit)
+
+    def _learn(self, values: NDArray, activity: NDArray) -> None:
+        learnt, n = self.weights @ activity, self._limit.size
+        feedback = self._terms.feedback(values) + self._offset.added(learnt[n:])
+        force = self._steps[0] * teaching(feedback, learnt[:n], self._limit)
+        offset = -self._steps[1] * self._offset.see(values)
+        self.weights += np.outer(np.concatenate([force, offset]), activity)
 
 
 class RBF(Controller):
@@ -93,5 +105,6 @@ class RBF(Controller):
             width=config.width,
             gain=config.gain_per_s * period_us * 1e-6,
             seed=seed,
+            offset=offset_of(config.offset, feedback, period_us, "rbf"),
         )
         return around(law_program("rbf", law, plant), plant, period_us)

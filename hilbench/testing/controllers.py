@@ -22,6 +22,7 @@ from hilbench.testing._parts import Contract, Part, Settings, ensure, refusal, r
 from hilbench.types import EVENT, BuiltController, PlantSpec, Probes, Program, Tick, size_of
 
 N_TICKS = 50
+_SPECS: dict[tuple[type, str], PlantSpec] = {}
 
 
 class Fitting(NamedTuple):
@@ -33,7 +34,7 @@ class Fitting(NamedTuple):
 
 
 def spec_of(name: str, settings: Settings) -> PlantSpec:
-    """The spec of a plant.
+    """The spec of a plant, which is made once for all the controllers that are tried on it.
 
     Parameters
     ----------
@@ -42,11 +43,15 @@ def spec_of(name: str, settings: Settings) -> PlantSpec:
     settings : mapping
         Its settings.
     """
-    plant = plugins.get("envs", name)(**settings)
-    try:
-        return plant.plant_spec
-    finally:
-        plant.close()
+    cls = plugins.get("envs", name)
+    key = (cls, repr(settings))
+    if key not in _SPECS:
+        plant = cls(**settings)
+        try:
+            _SPECS[key] = plant.plant_spec
+        finally:
+            plant.close()
+    return _SPECS[key]
 
 
 def _can_be_made(name: str) -> bool:

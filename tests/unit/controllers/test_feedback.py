@@ -8,6 +8,7 @@ import pytest
 
 from hilbench import plugins
 from hilbench.controllers._feedback import FeedbackConfig, Terms, feedback_of
+from hilbench.controllers._offset import OffsetConfig
 from hilbench.controllers._places import MapConfig, lift, preferred_states
 from hilbench.controllers.feedback import FeedbackController, FeedbackLaw, FeedbackSettings
 from hilbench.controllers.integral import Integral, IntegralConfig, IntegralLaw
@@ -135,7 +136,7 @@ def test_mrac_follows_its_regressors():
 @pytest.mark.parametrize(("kind", "config", "program_of"), LEARNERS, ids=["integral", "rbf", "mrac"])
 def test_what_a_law_learns_stays_when_it_is_frozen_and_is_carried_by_name(kind, config, program_of):
     made = law(kind, config(), program_of)
-    (name,) = made.learnt
+    name = made.learnt[0]
     for _ in range(20):
         made.step(AHEAD.copy(), np.zeros(0), True)
     learnt = np.array(getattr(made, name))
@@ -256,7 +257,7 @@ def test_the_oracle_cancels_payload_field_and_weak_motors():
 
 def test_an_offset_is_learnt_from_the_carts_error_and_taken_off_the_feedback():
     """Its readout adds K_theta times the offset to the force and to the feedback that teaches."""
-    config = PESFeedbackConfig(n_neurons=20, offset_gain=0.02, offset_tau_s=0.5)
+    config = PESFeedbackConfig(n_neurons=20, offset=OffsetConfig(gain=0.02, tau_s=0.5))
     built = PESFeedback.build(config, TRACK, 1000, seed=4)
     assert [port.name for port in built.program.outputs] == ["residual", "offset", "through"]
     assert [port.name for port in built.program.modulators] == ["error", "unmatched"]
@@ -272,9 +273,36 @@ def test_an_offset_is_learnt_from_the_carts_error_and_taken_off_the_feedback():
     np.testing.assert_allclose(modulators, [gain[0] * 0.1 - gain[2] * 0.02, 0.1 * (1 - np.exp(-1))], rtol=1e-4)
 
 
-def test_only_a_cart_pole_has_an_offset_to_learn():
-    with pytest.raises(ScenarioError, match="needs a cart-pole"):
-        PESFeedback.build(PESFeedbackConfig(offset_gain=0.02), BEAM, 1000, 0)
+@pytest.mark.parametrize(
+    ("kind", "config", "program_of"),
+    [(Integral, IntegralConfig(), IntegralLaw), (RBF, RBFConfig(width=10.0), RBFLaw)],
+    ids=["integral", "rbf"],
+)
+def test_laws_learn_an_offset_at_the_same_rate(kind, config, program_of):
+    """Gain times period times the low-passed error each step, as mean over the map; and K_theta times it as force."""
+    config = msgspec.structs.replace(config, gain_per_s=0.0, offset=OffsetConfig(gain=0.02, tau_s=0.5))
+    made = law(kind, config, program_of, TRACK)
+    obs = np.zeros(10, np.float32)
+    obs[0] = -0.1
+    forces = np.array([made.step(obs.copy(), np.zeros(0, np.float32), True)[0] for _ in range(2000)])
+    gain = cart_pole_gain(LQRConfig(), TRACK, "lqr")
+    steps = np.arange(1, 2001)
+    grown = 0.02 * 0.001 * np.cumsum(0.1 * (1 - np.exp(-steps * 0.001 / 0.5)))
+    learnt = (forces - forces[0]) / gain[2]
+    # An integral acts from the next step on. Functions as wide as these are much the same all over the map.
+    np.testing.assert_allclose(learnt[-1], grown[-2], rtol=0.01)
+    held = made.step(obs.copy(), np.zeros(0, np.float32), False)
+    np.testing.assert_array_equal(made.step(obs.copy(), np.zeros(0, np.float32), False), held)
+
+
+@pytest.mark.parametrize(
+    ("controller", "config"),
+    [(PESFeedback, PESFeedbackConfig), (Integral, IntegralConfig), (RBF, RBFConfig)],
+    ids=["pes_feedback", "integral", "rbf"],
+)
+def test_only_a_cart_pole_has_an_offset_to_learn(controller, config):
+    with pytest.raises(ScenarioError, match=r"offset\.gain needs a cart-pole"):
+        controller.build(config(offset=OffsetConfig(gain=0.02)), BEAM, 1000, 0)
 
 
 def test_lqi_holds_the_cart_pole_and_integrates_the_carts_error():
