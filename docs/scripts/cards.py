@@ -86,11 +86,14 @@ def keep(name: str, grid: str | None) -> None:
         one = msgspec.structs.replace(
             suite, name=f"{suite.name}-{grid}", grids=tuple(each for each in suite.grids if each.label == grid)
         )
+        stored = _stored(f"{name}.json")
+        if stored is None:
+            raise SystemExit(f"cards.py: --grid: nothing is kept of {name} yet; begin with --run alone")
         if not one.grids:
             labels = ", ".join(filter(None, (each.label for each in suite.grids)))
             raise SystemExit(f"cards.py: --grid: {grid!r} is no grid of the suite {suite.name!r}; allowed: {labels}")
         summary, again = _evaluated(one, f'{name} --run --grid "{grid}"')
-        found = result_tables.renewed(_stored(f"{name}.json"), grid, again, result_tables.kept(summary))
+        found = result_tables.renewed(stored, grid, again, result_tables.kept(summary))
     _write(f"{name}.json", found)
 
 
