@@ -10,7 +10,7 @@ demo: $(VENV)/installed
 	$(BIN)/python scenarios/scripts/demo.py
 
 test: $(VENV)/tested
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 
 # Which lines the tests run. It does not see compiled kernels, which are left out, nor the processes that tests start:
 # devices, command lines, the runs of an evaluation. The tests take about a third longer under it, so CI leaves it out.

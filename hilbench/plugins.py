@@ -119,6 +119,8 @@ def find(kind: str, name: str) -> Plugin:
     name : str
         The plug-in's name within its kind, or MODULE:NAME.
     """
+    if (own := _own(kind, name)) is not None:
+        return own
     found = all_of(kind)
     if name in found:
         return found[name]
@@ -162,6 +164,18 @@ def _warn_of(kind: str, plugin: Plugin) -> None:
     """Once, of what has the same name and is not used."""
     for hidden in plugin.hidden:
         log.warning("%s %r is hilbench's own; the plug-in %s of the same name is not used", kind, plugin.name, hidden)
+
+
+@cache
+def _own(kind: str, name: str) -> Plugin | None:
+    """A built-in plug-in whose file has its name: then no other file need be read."""
+    where, base, many = KINDS[kind]
+    file = PACKAGE / where / f"{name}.py"
+    if many or name.startswith("_") or not name.isidentifier() or not file.is_file():
+        return None
+    points = entry_points(group=f"hilbench.{kind}")
+    hidden = tuple(f"from {point.value}" for point in points if point.name == name)
+    return next((plugin._replace(hidden=hidden) for plugin in _in_file(file, base, many)), None)
 
 
 @cache

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
+from hashlib import sha256
 from importlib import metadata
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -15,6 +16,8 @@ from pkgutil import get_importer
 
 SETTINGS = "msgspec"
 """What every plug-in imports for its Config; it affects no number."""
+_KNOWN: dict[tuple[bytes, str | None], tuple[str, ...]] = {}
+"""What was parsed: a digest of the code and where it lies -> the names that it imports."""
 
 
 def is_foreign(module: str) -> bool:
@@ -52,7 +55,7 @@ def _within(namespace: ModuleSpec, name: str) -> ModuleSpec | None:
     return found
 
 
-def imports_of_file(file: Path, inside: str | None = None) -> Iterator[str]:
+def imports_of_file(file: Path, inside: str | None = None) -> tuple[str, ...]:
     """The dotted names that a file imports, anywhere in it.
 
     Parameters
@@ -65,12 +68,12 @@ def imports_of_file(file: Path, inside: str | None = None) -> Iterator[str]:
     try:
         source = file.read_bytes()
     except OSError:
-        return
-    yield from imports_of_source(source, inside)
+        return ()
+    return imports_of_source(source, inside)
 
 
-def imports_of_source(source: bytes, inside: str | None) -> Iterator[str]:
-    """The dotted names that source code imports, anywhere in it.
+def imports_of_source(source: bytes, inside: str | None) -> tuple[str, ...]:
+    """The dotted names that source code imports, anywhere in it. The same code is parsed once in a process.
 
     Parameters
     ----------
@@ -79,11 +82,14 @@ def imports_of_source(source: bytes, inside: str | None) -> Iterator[str]:
     inside : str or None
         As in `imports_of_file`.
     """
-    try:
-        parsed = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(parsed):
+    key = sha256(source).digest(), inside
+    if key not in _KNOWN:
+        _KNOWN[key] = tuple(dict.fromkeys(_imports(source, inside)))
+    return _KNOWN[key]
+
+
+def _imports(source: bytes, inside: str | None) -> Iterator[str]:
+    for node in _statements(source):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -93,6 +99,19 @@ def imports_of_source(source: bytes, inside: str | None) -> Iterator[str]:
                     continue
                 base = inside.split(".")[: -node.level] + base
             yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+def _statements(source: bytes) -> Iterator[ast.AST]:
+    """All statements of some code, also those within others; not their expressions, which are most of a tree."""
+    try:
+        waiting: list[ast.AST] = list(ast.parse(source).body)
+    except (SyntaxError, ValueError):
+        return
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, field, ())
 
 
 @cache

@@ -213,6 +213,8 @@ def _checked(suite: Suite, where: str) -> Suite:
         if filled.scenarios is None or filled.seeds is None:
             field = "scenarios" if filled.scenarios is None else "seeds"
             raise ScenarioError(f"{place}.{field}: found nothing; expected a list with at least one of them")
+        if wrong := [seed for seed in filled.seeds if not (isinstance(seed, int) and 0 <= seed < 2**63)]:
+            raise ScenarioError(f"{place}.seeds: found {wrong[0]!r}; allowed: whole numbers from 0 to 2**63 - 1")
         if len(set(filled.seeds)) < len(filled.seeds):
             raise ScenarioError(f"{place}.seeds: found {filled.seeds}; expected each seed once")
         if "loop.seed" in {**filled.set, **(filled.axes or {})}:
@@ -246,9 +248,9 @@ def _of_grid(grid: Grid, trust: bool) -> Iterator[SuiteCell]:
     ):
         fields = zip(("backend.kind", "link.kind", "loop.mode"), kinds, strict=True)
         overrides = {**grid.set, **{field: kind for field, kind in fields if kind is not None}, **dict(point)}
+        first = scenarios.load(name, {**overrides, "loop.seed": grid.seeds[0]}, controller, trust=trust)
         by_seed = tuple(
-            (seed, scenarios.load(name, {**overrides, "loop.seed": seed}, controller, trust=trust))
-            for seed in grid.seeds
+            (seed, replace(first, loop=msgspec.structs.replace(first.loop, seed=seed))) for seed in grid.seeds
         )
         check_episodes(by_seed)
         label = f"{by_seed[0][1].controller} {grid.label}".strip()

@@ -23,9 +23,23 @@ from hilbench.types import Empty
 
 @pytest.fixture(autouse=True)
 def fresh():
-    plugins.all_of.cache_clear()
+    forget()
     yield
-    plugins.all_of.cache_clear()
+    forget()
+
+
+def forget():
+    for cached in (plugins.all_of, plugins._own):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize("kind", sorted(plugins.KINDS))
+def test_one_is_found_by_its_name_as_among_all(kind, monkeypatch):
+    """Though for most kinds its own file alone is read; what is hidden behind it is told too."""
+    points = [EntryPoint(name, "far:Away", f"hilbench.{kind}") for name in ("beam", "lqr", "numba", "zmq", "pes")]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: points if group == f"hilbench.{kind}" else [])
+    found = plugins.all_of(kind)
+    assert {name: plugins.find(kind, name) for name in found} == found
 
 
 @pytest.mark.parametrize("kind", sorted(plugins.KINDS))

@@ -166,7 +166,9 @@ def test_every_scenario_of_the_suites_is_valid(of_scenarios: jsonschema.Draft7Va
     for suite in names("suites"):
         for cell in cells(load_suite(suite)):
             scenario = cell.scenario
-            found[cell.source, scenario.controller, scenario.backend.kind, tuple(sorted(cell.overrides))] = scenario
+            found[cell.source, scenario.controller, scenario.chosen.backend.kind, tuple(sorted(cell.overrides))] = (
+                scenario
+            )
     assert len(found) > 100
     for scenario in found.values():
         of_scenarios.validate(json.loads(json.dumps(dump(scenario))))
