@@ -21,6 +21,9 @@ SPIKES_APART, VALUES_APART = 0.4, 0.75
 Wide enough for a chip that resets to zero where a network subtracts (0.38), or for which input acts before the
 threshold test that should act after it (0.59)."""
 
+_EXPECTED: dict[str, list[list[np.ndarray]]] = {}
+"""What `reference` replied, by feature."""
+
 Verdict = Literal["same", "approximated", "dropped", "refused", "differs"]
 
 
@@ -114,7 +117,7 @@ def _compare(backend: str, feature: str, network: Network) -> FeatureOutcome:
         return FeatureOutcome(feature, "differs", f"it raised {said(error)}")
     if report.dropped:
         return FeatureOutcome(feature, "dropped", "; ".join(report.dropped))
-    _, expected = replies("reference", network, ticks)
+    expected = _expected(feature, network, ticks)
     where = next((k for k, pair in enumerate(zip(found, expected, strict=True)) if not _agree(*pair)), None)
     if where is None:
         return FeatureOutcome(feature, "same")
@@ -122,6 +125,13 @@ def _compare(backend: str, feature: str, network: Network) -> FeatureOutcome:
         far = _far(found, expected)
         return FeatureOutcome(feature, "differs" if far else "approximated", far or "; ".join(report.approximated))
     return FeatureOutcome(feature, "differs", f"from tick {where} of {TICKS} on")
+
+
+def _expected(feature: str, network: Network, ticks: list[Tick]) -> list[list[np.ndarray]]:
+    """What `reference` replies: the same for every backend, so it runs once in a process."""
+    if feature not in _EXPECTED:
+        _, _EXPECTED[feature] = replies("reference", network, ticks)
+    return _EXPECTED[feature]
 
 
 def _agree(found: list[np.ndarray], expected: list[np.ndarray]) -> bool:
