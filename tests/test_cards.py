@@ -154,4 +154,4 @@ def test_one_grid_is_renewed_in_its_place_and_says_so():
     assert named == [("load", "a"), ("load", "b"), ("wind", "c"), ("wind", "d"), ("loss", "a")]
     lines = list(result_tables.results(found))
     assert lines[0] == "By `first` on 2026-01-01 on x."
-    assert [line for line in lines if "second" in line] == ["Wind, seed 1: By `second` on 2026-01-02 on x."]
+    assert [line for line in lines if "second" in line] == ["Wind, seed 1, by `second` on 2026-01-02 on x:"]

@@ -68,7 +68,7 @@ def results(stored: dict[str, Any] | None) -> Iterator[str]:
     yield origin(stored)
     for grid, cells in groupby(stored["cells"], lambda cell: cell["grid"]):
         again = stored.get("again", {}).get(grid)
-        yield from _grid(grid, list(cells), f" {origin(again)}" if again else "")
+        yield from _grid(grid, list(cells), f", b{origin(again)[1:-1]}" if again else "")
     if factors := stored["realtime_factors"]:
         yield ""
         yield f"Runs were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
@@ -92,7 +92,7 @@ def _grid(grid: str, cells: Sequence[dict[str, Any]], made: str) -> Iterator[str
         "controls",
     ]
     yield ""
-    yield f"{grid[:1].upper() + grid[1:] or 'All'}, {_span(cells[0]['seeds'])}:{made}"
+    yield f"{grid[:1].upper() + grid[1:] or 'All'}, {_span(cells[0]['seeds'])}{made}:"
     yield ""
     yield from table(headings, (_row(cell, losses) for cell in cells))
     said = [

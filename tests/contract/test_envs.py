@@ -16,6 +16,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.wrappers import RecordVideo
+from optional import MISSING
 
 from hilbench import envs, plugins
 from hilbench.envs._recorded import RecordedPlant
@@ -51,6 +52,14 @@ class TestPlants(PlantContract):
 @pytest.fixture(params=[name for name in PLANTS if name not in NEEDS])
 def plant_class(request):
     """Those that Gymnasium knows by an id of their own."""
+    return plugins.get("envs", request.param)
+
+
+@pytest.fixture(params=["beam", "digits", "hexapod_damage", "lane_dvs", "words"])
+def one_of_each(request):
+    """One of each kind: equations, a recording, bodies in PyBullet, a camera, a stream. A process takes seconds."""
+    if request.param in MISSING:
+        pytest.skip(f"{request.param} needs an extra")
     return plugins.get("envs", request.param)
 
 
@@ -251,20 +260,20 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("script", [IN_A_WORKER, MANY_IN_WORKERS])
-def test_a_worker_that_was_spawned_finds_the_plant_by_its_id_with_the_package_before_it(plant_class, script, tmp_path):
+def test_a_worker_that_was_spawned_finds_the_plant_by_its_id_with_the_package_before_it(one_of_each, script, tmp_path):
     """Gymnasium imports what stands before the colon; nothing else in the worker does."""
     file = tmp_path / "script.py"
     file.write_text(script)
-    command = [sys.executable, str(file), f"hilbench:{plant_class.env_id}"]
+    command = [sys.executable, str(file), f"hilbench:{one_of_each.env_id}"]
     found = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert found.returncode == 0, found.stderr
-    with plant_class(control_period_s=0.01) as plant:
+    with one_of_each(control_period_s=0.01) as plant:
         assert json.loads(found.stdout) == [plant.reset(seed=5)[0].tolist()]
 
 
-def test_a_spec_makes_the_env_where_the_id_is_unknown(plant_class):
+def test_a_spec_makes_the_env_where_the_id_is_unknown(one_of_each):
     """As a factory of a vector env has it: the spec names the class, so nothing has to be registered."""
-    spec = gymnasium.spec(plant_class.env_id).to_json()
+    spec = gymnasium.spec(one_of_each.env_id).to_json()
     code = (
         "import sys, gymnasium\n"
         "from gymnasium.envs.registration import EnvSpec\n"
@@ -294,16 +303,16 @@ def test_an_env_that_is_pickled_or_copied_is_made_anew(plant_class, again):
         np.testing.assert_array_equal(env.reset(seed=7)[0], first)
 
 
-def test_stable_baselines3_makes_it_in_workers(plant_class, sb3):
+def test_stable_baselines3_makes_it_in_workers(one_of_each, sb3):
     from stable_baselines3.common.env_util import make_vec_env
     from stable_baselines3.common.vec_env import SubprocVecEnv
 
     many = make_vec_env(
-        f"hilbench:{plant_class.env_id}", n_envs=1, seed=5, vec_env_cls=SubprocVecEnv,
+        f"hilbench:{one_of_each.env_id}", n_envs=1, seed=5, vec_env_cls=SubprocVecEnv,
         vec_env_kwargs={"start_method": "spawn"}, env_kwargs={"control_period_s": 0.01},
     )  # fmt: skip
     try:
-        with plant_class(control_period_s=0.01) as plant:
+        with one_of_each(control_period_s=0.01) as plant:
             np.testing.assert_array_equal(many.reset()[0], plant.reset(seed=5)[0])
     finally:
         many.close()
