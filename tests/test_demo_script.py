@@ -91,13 +91,15 @@ def test_the_readme_has_the_table_that_its_command_prints(demo, tmp_path, capsys
     assert "scenarios/scripts/demo.py --table" in readme
     found = {"format_version": 2, "suite": "demo", "cells": [], "references": []}
     for line, (title, controller, traits) in zip(printed[2:], demo.ROWS, strict=True):
-        name, score, *errors, frozen = (column.strip() for column in line.strip("|").split("|"))
+        name, score, controls, *errors, frozen = (column.strip() for column in line.strip("|").split("|"))
         assert name == title
         of = {"label": name, "scenario": "arm", "controller": controller, "link": "inprocess", **traits}
+        of |= {"seeds": list(range(5)), "controls": {"-": None, "passed": [], "failed": ["a reason"]}[controls]}
         metrics = {f"error_rms[{p}]": {"iqm": float(e) / 1000} for p, e in zip(demo.PHASES, errors, strict=True)}
         if score != "-":
-            value, *ci95 = map(float, re.findall(r"[\d.]+", score))
-            metrics["adaptivity"] = {"iqm": value, "ci95": ci95 or None}
+            numbers, _, few = score.partition("],")
+            value, *ci95 = map(float, re.findall(r"[\d.]+", numbers))
+            metrics["adaptivity"] = {"iqm": value, "ci95": ci95 or None, "n": int(few.split()[0]) if few else 5}
         found["cells"].append(of | {"metrics": metrics})
         if frozen != "-":
             error = {f"error_rms[{demo.PHASES[-1]}]": {"iqm": float(frozen) / 1000}}

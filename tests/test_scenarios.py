@@ -13,6 +13,7 @@ from optional import MISSING
 
 from hilbench.metrics import measure
 from hilbench.record.reader import read_run
+from hilbench.runs.build import make_plant
 from hilbench.runs.replay import replay
 from hilbench.runs.run import run
 from hilbench.scenario import files as scenarios
@@ -29,6 +30,8 @@ for name, overrides, folder in json.load(sys.stdin):
 SAME = ("state", "obs", "actions", "reward", "values_in", "modulators", "values_out", "spikes", "weight_updates")
 SEEDS = {"lidar_nav": 1}
 """Where even a robot that does not see drives for 50 ticks before it meets something."""
+FOLLOWING = {"arm7", "arm_payload", "beam", "cartpole_track", "hexapod_damage", "quad_hover"}
+"""Robots that follow a reference, which their observations have."""
 CASES = [(name, controller) for name in scenarios.names() for controller in scenarios.load(name).controllers]
 
 
@@ -77,3 +80,30 @@ def test_every_scenario_is_the_same_in_another_process_and_after_replay(tmp_path
             for column in set(SAME) & set(mine):  # what has no width has no column
                 assert np.array_equal(mine[column], theirs[column], equal_nan=True), (name, column)
         assert replay(here, tmp_path / "again" / name) == (True, sum(ticks)), name
+
+
+@pytest.mark.parametrize("name", [name for name in scenarios.names() if name not in MISSING])
+def test_a_robot_whose_sensors_are_off_shows_the_same_whatever_is_true(name):
+    """Cameras, ears, lidars and all others of each scenario, in two episodes of which one has weak motors.
+
+    They differ in their seeds too, where those decide no reference: a reference is no sensor, and goes on.
+    """
+    off = {"disturbances.off": {"kind": "sensor_fault", "mode": "off"}}
+    weak = {"disturbances.weak_too": {"kind": "actuator_gain", "factor": 0.5}}
+    seen, states = [], []
+    for seed, overrides in ((1, off), (1 if name in FOLLOWING else 2, off | weak)):
+        scenario = scenarios.load(name, overrides)
+        plant = make_plant(scenario)
+        try:
+            low, high = plant.action_space.low, plant.action_space.high
+            action = np.where(np.isfinite(high - low), low + 0.4 * (high - low), 0.4).astype(np.float32)
+            rows = [plant.reset(seed=seed)[0].tobytes()]
+            for _ in range(20):
+                rows.append(plant.step(action)[0].tobytes())
+                rows += [plant.events().tobytes()] if hasattr(plant, "events") else []
+            states.append(plant.state().tolist())
+        finally:
+            plant.close()
+        seen.append(rows)
+    assert seen[0] == seen[1]
+    assert states[0] != states[1]

@@ -111,9 +111,17 @@ def _row(name: str) -> Iterator[str]:
     yield f"{kept['spikes']:.3g}" if "spikes" in kept else ""
     energy = kept.get("energy_modelled[loihi1]")
     yield words.quantity(energy, "J") if energy is not None else ""
-    delay_s = score.critical_delay_s.get(scenario.controller)
-    yield f"{delay_s * 1e3:g} ms" if delay_s else ""
+    yield _critical_delay(name, score.critical_delay_s.get(scenario.controller))
     yield f"{kept['realtime_factor']:.3g}" if "realtime_factor" in kept else ""
+
+
+def _critical_delay(name: str, delay_s: float | None) -> str:
+    """From which delay a learner fails, and on how many seeds that was asked."""
+    path = CARDS / f"{name}.delay.json"
+    if not delay_s:
+        return ""
+    seeds = len(json.loads(path.read_text("utf-8"))["seeds"]) if path.is_file() else 0
+    return f"{delay_s * 1e3:g} ms" + (f" ({words.counted(seeds, 'seed')})" if seeds else "")
 
 
 def _results(cells: list[dict[str, Any]], scenario: Any) -> Iterator[str]:

@@ -71,7 +71,7 @@ def results(stored: dict[str, Any] | None) -> Iterator[str]:
         yield from _grid(grid, list(cells), f", b{origin(again)[1:-1]}" if again else "")
     if factors := stored["realtime_factors"]:
         yield ""
-        yield f"Runs were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
+        yield f"Runs, each in one process, were {factors[0]:.3g} to {factors[-1]:.3g} times as fast as real time."
 
 
 def _grid(grid: str, cells: Sequence[dict[str, Any]], made: str) -> Iterator[str]:

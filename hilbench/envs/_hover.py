@@ -65,10 +65,15 @@ LOOP = Loop(
 )
 
 
+LEAST_SQUARE = 1e-12
+"""Of a quaternion's length: below it nothing says which way it is turned."""
+
+
 def rotation_of(quaternion: Sequence[float]) -> Rotation:
-    """The rotation of a quaternion (x, y, z, w) of any length but 0."""
+    """The rotation of a quaternion (x, y, z, w) of any length; of length 0, as a sensor that is off shows it, none."""
     x, y, z, w = quaternion
-    s = 2 / (x * x + y * y + z * z + w * w)
+    square = x * x + y * y + z * z + w * w
+    s = 2 / square if square > LEAST_SQUARE else 0.0
     return (
         (1 - s * (y * y + z * z), s * (x * y + z * w), s * (x * z - y * w)),
         (s * (x * y - z * w), 1 - s * (x * x + z * z), s * (y * z + x * w)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import inf
 
-from hilbench.metrics.controls import UNDISTURBED
+from hilbench.metrics.controls import BLIND, UNDISTURBED
 from hilbench.studies.schema import Cell, MapVerdict
 
 LIMITS = {"integral": 0.7, "rbf": 1.1}
@@ -35,10 +35,11 @@ def verdict(learner: Cell, rivals: dict[str, Cell]) -> MapVerdict | None:
         for kind, limit in LIMITS.items()
     ]
     pays = all(shares[kind] <= limit for kind, limit in LIMITS.items())
-    control = learner.metrics.get("control_undisturbed")
-    if control is not None and control.value is not None and control.value > UNDISTURBED:
-        pays = False
-        found.append(f"control_undisturbed {control.value:.2f}, above {UNDISTURBED}")
+    for name, limit in (("control_undisturbed", UNDISTURBED), ("control_blind", BLIND)):
+        control = learner.metrics.get(name)
+        if control is not None and control.value is not None and control.value > limit:
+            pays = False
+            found.append(f"{name} {control.value:.2f}, above {limit}")
     said = f"map {'pays' if pays else 'does not pay'}: {'; '.join(found)}"
     return MapVerdict(pays=pays, said=said, **{f"of_{kind}": _finite(share) for kind, share in shares.items()})
 

@@ -85,13 +85,13 @@ def judge(summary: Summary) -> Iterator[tuple[str, bool]]:
 
 def table(summary: Summary) -> Iterator[str]:
     """The README's table, line by line: interquartile means over the seeds, tip errors in mm."""
-    columns = ("controller", "adaptivity [95 %]", *PHASES, f"frozen, {PHASES[-1]}")
+    columns = ("controller", "adaptivity [95 %]", "controls", *PHASES, f"frozen, {PHASES[-1]}")
     yield _row(columns)
     yield "|" + "---|" * len(columns)
     for title, controller, traits in ROWS:
         cell = _cell(summary, controller, **traits)
         frozen = _mm(_cell(summary, controller, "references", role="twin", **traits), PHASES[-1])
-        yield _row((title, _adaptivity(cell), *(_mm(cell, phase) for phase in PHASES), frozen))
+        yield _row((title, _adaptivity(cell), _controls(cell), *(_mm(cell, phase) for phase in PHASES), frozen))
 
 
 def _read(folder: Path) -> Summary:
@@ -115,7 +115,15 @@ def _adaptivity(cell: Cell | None) -> str:
     found = cell.metrics.get("adaptivity") if cell else None
     if found is None or found.iqm is None:
         return "-"
-    return f"{found.iqm:.3f}" + (" [{:.3f}, {:.3f}]".format(*found.ci95) if found.ci95 else "")
+    bounds = " [{:.3f}, {:.3f}]".format(*found.ci95) if found.ci95 else ""
+    few = f", {found.n} of {len(cell.seeds)} seeds" if cell and found.n < len(cell.seeds) else ""
+    return f"{found.iqm:.3f}{bounds}{few}"
+
+
+def _controls(cell: Cell | None) -> str:
+    if cell is None or cell.controls is None:
+        return "-"
+    return "failed" if cell.controls else "passed"
 
 
 def _pes(summary: Summary) -> Cell | None:

@@ -130,6 +130,10 @@ def test_rotations_are_those_of_scipy(quaternion):
     np.testing.assert_allclose(np.transpose(rotation_of(quaternion)), expected, atol=1e-9)
 
 
+def test_what_a_sensor_that_is_off_shows_is_no_rotation():
+    np.testing.assert_array_equal(rotation_of((0.0, 0.0, 0.0, 0.0)), np.eye(3))
+
+
 @given(st.floats(-1.4, 1.4), st.sampled_from([0, 1, 2]))
 def test_the_tilts_error_is_the_sine_about_an_axis(angle, axis):
     body = rotation_of(Rotation.from_rotvec(angle * np.eye(3)[axis]).as_quat())
