@@ -1,6 +1,7 @@
-"""How much memory a plant holds on to over many resets: `python benchmarks/resets.py [KIND ...] [--resets 1000]`.
+"""How much memory a robot holds on to over many resets: `python benchmarks/resets.py [SCENARIO ...] [--resets 1000]`.
 
-Each plant runs in a process of its own. The first fifty resets come before the count, for what is made once.
+Each scenario's plant, with the sensors that it carries there, runs in a process of its own. The first fifty resets come
+before the count, for what is made once.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import argparse
 import multiprocessing
 import os
 
-from hilbench import plugins
+from hilbench.runs.build import make_plant
+from hilbench.scenario.files import load, names
 
 WARM_UP = 50
 
@@ -20,39 +22,36 @@ def resident_mb() -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") * 1e-6
 
 
-def _own() -> list[str]:
-    """The plants that a process can make by their name alone."""
-    found = {name: plugin for name, plugin in plugins.all_of("envs").items() if not plugin.foreign}
-    return sorted(name for name, plugin in found.items() if getattr(plugin.load(), "env_id", ""))
-
-
-def growth_mb(kind: str, n: int) -> float:
-    """What a plant holds after `n` resets more than before them; a step follows each.
+def growth_mb(name: str, n: int) -> float:
+    """What a scenario's plant holds after `n` resets more than before them; a step follows each.
 
     Parameters
     ----------
-    kind : str
-        The plant's name.
+    name : str
+        The scenario's.
     n : int
     """
-    with plugins.get("envs", kind)(control_period_s=0.02) as plant:
+    plant = make_plant(load(name))
+    try:
         for seed in range(n + WARM_UP):
             if seed == WARM_UP:
                 before = resident_mb()
             plant.reset(seed=seed)
             plant.step(plant.plant_spec.safe_action)
         return resident_mb() - before
+    finally:
+        plant.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kinds", nargs="*", help="plants; all that hilbench has when absent")
+    parser.add_argument("names", nargs="*", help="scenarios; all that hilbench has when absent")
     parser.add_argument("--resets", type=int, default=1000)
     given = parser.parse_args()
-    for kind in given.kinds or _own():
+    for name in given.names or names():
         with multiprocessing.get_context("spawn").Pool(1) as alone:
             print(
-                f"{kind:16} {alone.apply(growth_mb, (kind, given.resets)):6.2f} MB over {given.resets} resets",
+                f"{name:16} {alone.apply(growth_mb, (name, given.resets)):6.2f} MB over {given.resets} resets",
                 flush=True,
             )
 
