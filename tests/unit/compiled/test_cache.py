@@ -38,6 +38,7 @@ def start(tmp_path):
     """Compiles a small function in a process of its own; gives what it printed, and its warnings."""
     (tmp_path / "small.py").write_text(FUNCTION)
     places = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "temporary")}
+    places["PYTHONDONTWRITEBYTECODE"] = "1"  # where files may not grow, Python leaves bytecode that is cut short
     (tmp_path / "temporary").mkdir()
     paths = [str(tmp_path), str(Path(hilbench.__file__).parents[1])]
 

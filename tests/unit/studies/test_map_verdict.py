@@ -1,4 +1,4 @@
-"""Whether a learner's map pays: the verdict by its two limits and its control, and who stands beside whom."""
+"""Whether a learner's map pays: the verdict by its two limits and its controls, and who stands beside whom."""
 
 from __future__ import annotations
 
@@ -40,6 +40,10 @@ def test_the_verdict_says_both_shares_and_what_is_against_it() -> None:
     assert integrator.said.startswith("map does not pay: 0.200 of")
     assert integrator.said.endswith("; control_undisturbed 0.16, above 0.15")
     assert verdict(cell(0.2, control_undisturbed=0.15), rivals(1.0, 0.4)).pays
+    unseeing = verdict(cell(0.2, control_blind=0.11), rivals(1.0, 0.4))
+    assert not unseeing.pays
+    assert unseeing.said.endswith("; control_blind 0.11, above 0.1")
+    assert verdict(cell(0.2, control_blind=0.1), rivals(1.0, 0.4)).pays
 
 
 def test_a_learner_that_does_not_live_to_the_horizon_has_no_map_that_pays() -> None:
