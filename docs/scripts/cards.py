@@ -18,7 +18,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import delays
 import ladder
@@ -89,13 +89,19 @@ def keep(name: str, grid: str | None) -> None:
         )
         stored = _stored(f"{name}.json")
         if stored is None:
-            raise SystemExit(f"cards.py: --grid: nothing is kept of {name} yet; begin with --run alone")
+            refuse(f"nothing is kept of {name} yet; begin with --run alone")
         if not one.grids:
             labels = ", ".join(filter(None, (each.label for each in suite.grids)))
-            raise SystemExit(f"cards.py: --grid: {grid!r} is no grid of the suite {suite.name!r}; allowed: {labels}")
+            refuse(f"{grid!r} is no grid of the suite {suite.name!r}; allowed: {labels}")
         summary, again = _evaluated(one, f'{name} --run --grid "{grid}"')
         found = result_tables.renewed(stored, grid, again, result_tables.kept(summary))
     _write(f"{name}.json", found)
+
+
+def refuse(line: str) -> NoReturn:
+    """End with a mistake in --grid."""
+    print(f"cards.py: --grid: {line}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 def keep_delays(name: str) -> None:
