@@ -77,7 +77,7 @@ class Offset:
         self._n_read = len(feedback.feedback[0])
         self._rows = np.array(terms.rows).reshape(self.n, self._n_read)
         self._correction = np.array(terms.correction).reshape(len(feedback.limit), self.n)
-        self._follow = terms.follow
+        self._follow, self._nothing = terms.follow, np.zeros(len(feedback.limit))
         self.reset()
 
     def reset(self) -> None:
@@ -87,9 +87,10 @@ class Offset:
 
     def added(self, offset: NDArray) -> NDArray:
         """What the feedback gains, (n_actions,), when an offset (n,) is taken off its sensor."""
-        return self._correction @ offset
+        return self._correction @ offset if self.n else self._nothing
 
     def see(self, values: NDArray) -> NDArray:
         """Follow the error of an observation: the low-passed error, (n,)."""
-        self.error += self._follow * (self._rows @ values[: self._n_read] - self.error)
+        if self.n:
+            self.error += self._follow * (self._rows @ values[: self._n_read] - self.error)
         return self.error

@@ -153,8 +153,9 @@ class _Sum(Decoder):
             action[...] = self._learnt
         else:
             np.add(values[:n], values[-n:], out=action)
-        self._added = self._offset.added(values[n : n + self._offset.n])
-        action += self._added
+        if self._offset.n:
+            self._added = self._offset.added(values[n : n + self._offset.n])
+            action += self._added
 
     def teach(
         self, obs: NDArray, events: Events, reward: float, info: Mapping[str, float], modulators: NDArray
