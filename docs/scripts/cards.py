@@ -44,10 +44,14 @@ def main() -> int:
     parser.add_argument("--delays", action="store_true", help="the same with the suites of their critical delays")
     parser.add_argument("--check", action="store_true", help="write nothing; say which card is not up to date")
     given = parser.parse_args()
+    if given.grid and not (given.run and len(given.names) == 1):
+        refuse("found without --run and one name; allowed: NAME --run --grid LABEL")
     stale = []
     for name in given.names or scenario_tables.cards():
-        if given.run:
-            keep(name, given.grid)
+        if given.grid:
+            keep_grid(name, given.grid)
+        elif given.run:
+            keep(name)
         if given.delays:
             keep_delays(name)
         path = CARDS / f"{name}.md"
@@ -67,35 +71,41 @@ def main() -> int:
     return int(bool(given.check and stale))
 
 
-def keep(name: str, grid: str | None) -> None:
+def keep(name: str) -> None:
     """Evaluate a scenario's suite, and keep what its card shows.
 
     Parameters
     ----------
     name : str
         The scenario's and the suite's.
-    grid : str, optional
-        The label of the only grid to evaluate; what is kept of the others stays.
     """
-    suite = load_suite(name)
-    if grid is None:
-        summary, found = _evaluated(suite, f"{name} --run")
-        factors = summary.realtime_factors.items()
-        found["realtime_factors"] = sorted(factor for place, factor in factors if "__realtime__" not in place)
-        found["cells"] = result_tables.kept(summary)
-    else:
-        one = msgspec.structs.replace(
-            suite, name=f"{suite.name}-{grid}", grids=tuple(each for each in suite.grids if each.label == grid)
-        )
-        stored = _stored(f"{name}.json")
-        if stored is None:
-            refuse(f"nothing is kept of {name} yet; begin with --run alone")
-        if not one.grids:
-            labels = ", ".join(filter(None, (each.label for each in suite.grids)))
-            refuse(f"{grid!r} is no grid of the suite {suite.name!r}; allowed: {labels}")
-        summary, again = _evaluated(one, f'{name} --run --grid "{grid}"')
-        found = result_tables.renewed(stored, grid, again, result_tables.kept(summary))
+    summary, found = _evaluated(load_suite(name), f"{name} --run")
+    factors = summary.realtime_factors.items()
+    found["realtime_factors"] = sorted(factor for place, factor in factors if "__realtime__" not in place)
+    found["cells"] = result_tables.kept(summary)
     _write(f"{name}.json", found)
+
+
+def keep_grid(name: str, label: str) -> None:
+    """The same for one grid of the suite; what is kept of the others stays.
+
+    Parameters
+    ----------
+    name : str
+        The scenario's and the suite's.
+    label : str
+        The grid's.
+    """
+    suite, stored = load_suite(name), _stored(f"{name}.json")
+    if stored is None:
+        refuse(f"nothing is kept of {name} yet; begin with --run alone")
+    grids = tuple(each for each in suite.grids if each.label == label)
+    if not grids:
+        labels = ", ".join(filter(None, (each.label for each in suite.grids)))
+        refuse(f"{label!r} is no grid of the suite {suite.name!r}; allowed: {labels}")
+    one = msgspec.structs.replace(suite, name=f"{suite.name}-{label}", grids=grids)
+    summary, made = _evaluated(one, f'{name} --run --grid "{label}"')
+    _write(f"{name}.json", result_tables.renewed(stored, label, made, result_tables.kept(summary)))
 
 
 def refuse(line: str) -> NoReturn:

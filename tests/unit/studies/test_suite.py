@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hilbench.errors import ScenarioError
@@ -178,6 +179,7 @@ def test_a_cells_command_is_its_first_run() -> None:
     ({"grids": [{"seeds": [1]}, {"seeds": [1, 2]}]}, "2 cells are called 'lqr'"),
     ({"grids": [{"scored": False}, {}]}, "2 cells are called 'lqr'"),
     ({"seeds": [1, 2, 1]}, "expected each seed once"),
+    ({"seeds": [1, 2**63]}, "seeds: found 9223372036854775808; allowed: whole numbers from 0 to 2**63 - 1"),
     ({"axes": {"loop.seed": [1, 2]}}, "loop.seed: found in set or axes"),
     ({"set": {"loop.episodes": 3}, "seeds": [1, 3]}, "seeds at least that far apart"),
 ])  # fmt: skip
@@ -186,6 +188,11 @@ def test_a_mistake_is_one_line(changes: dict, line: str) -> None:
         found(**changes)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_seed_of_a_suite_that_is_made_in_python_is_checked_too() -> None:
+    with pytest.raises(ScenarioError, match="seeds: found -1; allowed: whole numbers"):
+        cells(msgspec.structs.replace(load_suite(SMALL), seeds=[1, -1]))
 
 
 @pytest.mark.parametrize("field", ["scenarios", "seeds"])
