@@ -41,12 +41,7 @@ def to_config(config: type[S], values: Mapping[str, Any], where: str, kind: str 
     """
     if not isinstance(values, Mapping):
         raise ScenarioError(f"{where}: found {values!r}, expected a table of fields")
-    for field in values:
-        if field not in config.__struct_fields__:
-            of = "" if kind is None else f" of kind {kind!r}"
-            raise ScenarioError(
-                f"{where}.{field}: no such field{of}; {allowed_hint(str(field), config.__struct_fields__)}"
-            )
+    _refuse_unknown(config, values, where, "" if kind is None else f" of kind {kind!r}")
     _refuse_infinite(values, where)
     try:
         return msgspec.convert(dict(values), config)
@@ -115,6 +110,24 @@ def _names_file(hint: Any) -> bool:
     if any(getattr(meta, "extra", None) == _FILE for meta in getattr(hint, "__metadata__", ())):
         return True
     return any(_names_file(part) for part in get_args(hint))
+
+
+def _refuse_unknown(config: type[msgspec.Struct], values: Mapping[str, Any], where: str, of: str) -> None:
+    """Raise ScenarioError for a field that there is not, also in the tables that are a Struct of their own."""
+    names = config.__struct_fields__
+    for field in values:
+        if field not in names:
+            raise ScenarioError(f"{where}.{field}: no such field{of}; {allowed_hint(str(field), names)}")
+    tables = {field: value for field, value in values.items() if isinstance(value, Mapping)}
+    for inner in msgspec.structs.fields(config) if tables else ():
+        if inner.name in tables and _is_plain(inner.type):
+            _refuse_unknown(inner.type, tables[inner.name], f"{where}.{inner.name}", "")
+
+
+def _is_plain(hint: Any) -> bool:
+    """Whether a field holds a Struct of one kind, whose table names none."""
+    is_struct = isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+    return is_struct and hint.__struct_config__.tag is None
 
 
 def _refuse_infinite(value: Any, where: str) -> None:

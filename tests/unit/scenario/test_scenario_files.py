@@ -41,6 +41,7 @@ SHIPPED = sorted(scenarios.names())
     ({"plant.kind": "arm_paylod"}, "plant.kind: ", ["'arm_paylod'", "allowed: arm7, arm_payload, ", "'arm_payload'?"]),
     ({"plant.kind": 3}, "plant: kind: found 3", ["allowed: arm7, arm_payload, "]),
     ({"plant.kp": 3}, "plant.kp: no such field", ["allowed: ", "did you mean 'kp_"]),
+    ({"controllers.rbf.gains.kpp": 3}, "controllers.rbf.gains.kpp: no such field", ["allowed: force_cost, ", "'kp'?"]),
     ({"link.kind": "zmk"}, "link.kind: ", ["'zmk'", "did you mean 'zmq'?"]),
     ({"link.address": "tcp://x:1"}, "link.address: no such field of kind 'inprocess'", ["allowed: timeout_s"]),
     ({"name": "a/b"}, "scenario.name: found 'a/b'", ["allowed: letters, digits"]),
