@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from hilbench.files import regular, signature
@@ -23,16 +23,29 @@ def tree(folder: Path, but: Iterable[str] = ()) -> list[Path]:
     but : iterable of str
         Names in the folder itself that are left out.
     """
-    found, skipped = [], {"__pycache__", *but}
+    return [Path(path) for path in _below(str(folder), {"__pycache__", *but})]
+
+
+def _below(folder: str, skipped: Container[str] = ("__pycache__",)) -> Iterator[str]:
+    """The paths of `tree`, as text: hilbench's own code is listed anew for each run."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name.startswith(".") or entry.name in skipped or entry.name.endswith((".pyc", ".log")):
             continue
-        path = folder / entry.name
-        if path.is_file() if entry.is_symlink() else entry.is_file():
-            found.append(path)
-        elif path.is_dir() and not folder.is_relative_to(path.resolve()):  # a link may lead back up
-            found += [] if any((path / name).exists() for name in RESULTS) else tree(path)
-    return found
+        if os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file():
+            yield entry.path
+        elif os.path.isdir(entry.path) and not (_leads_up(entry) or _is_result(entry.path)):
+            yield from _below(entry.path)
+
+
+def _leads_up(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads to the folder that it lies in, or to one above."""
+    if not entry.is_symlink():
+        return False
+    return Path(os.path.realpath(os.path.dirname(entry.path))).is_relative_to(os.path.realpath(entry.path))
+
+
+def _is_result(folder: str) -> bool:
+    return any(os.path.exists(os.path.join(folder, name)) for name in RESULTS)
 
 
 def digest(folder: Path, files: Iterable[Path]) -> str:
