@@ -13,6 +13,7 @@ from hilbench.runs.explain import fit
 from hilbench.scenario.files import load
 from hilbench.scenario.losses import F1, Detection, better
 from hilbench.scenario.resolved import Scenario, budget_of, choose_controller
+from hilbench.scenario.tuning import near_ends
 from hilbench.studies.suite import load_suite
 
 CARDS = Path(__file__).parents[1] / "scenarios"
@@ -157,14 +158,19 @@ def budgets(name: str, scenario: Scenario) -> Iterator[str]:
     if not budgets:
         yield "Nothing of this scenario may be tuned: it has no `[tune]`."
         return
-    rows = []
+    rows, ends = [], []
     for one in budgets:
         tuned = scenario.tuned.controllers[one.controller].tuned if scenario.tuned and one.runs else {}
         numbers = ("" if n is None else f"{n:.3g}" for n in (one.loss_default, one.loss_tuned, one.control_undisturbed))
         values = ", ".join(f"`{field}` {value:g}" for field, value in tuned.items())
         rows.append((f"`{one.controller}`", str(one.runs), ", ".join(map(str, one.seeds)), *numbers, values))
+        ends += [
+            f"- `{one.controller}`: {line}." for line in near_ends(scenario.tune.controllers[one.controller], tuned)
+        ]
     headings = ("controller", "runs", "seeds", "loss before", "loss tuned", "its control_undisturbed", "values")
     yield from table(headings, rows)
+    if ends:
+        yield from ("", *ends)
     if by_hand := list(_by_hand(scenario, CARDS.parents[1] / "scenarios" / "suites" / f"{name}.toml")):
         yield ""
         yield f"Set by hand in `scenarios/suites/{name}.toml`, on tuning seeds where there was a choice, no budget:"

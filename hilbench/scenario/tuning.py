@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
@@ -108,6 +109,21 @@ class Budget(NamedTuple):
     loss_default: float | None = None
     loss_tuned: float | None = None
     control_undisturbed: float | None = None
+
+
+def share_of(span: Range, value: Number) -> float:
+    """Where in a range a value lies: 0 at its low end, 1 at its high one, by factors where it is logarithmic."""
+    low, high, x = (math.log(each) if span.log else each for each in (span.low, span.high, value))
+    return (x - low) / (high - low)
+
+
+def near_ends(ranges: Ranges, values: Values) -> list[str]:
+    """A line for each value in the first or the last tenth of its range, beyond which there may be better ones."""
+    return [
+        f"{field} = {value:g} is near an end of its range, {ranges[field].low:g} to {ranges[field].high:g}"
+        for field, value in values.items()
+        if abs(share_of(ranges[field], value) - 0.5) > 0.4
+    ]
 
 
 def check_tune(tune: TuneConfig, configs: Mapping[str, Struct], where: str) -> None:

@@ -18,7 +18,7 @@ from hilbench.runs.build import check_whole, learns
 from hilbench.runs.sources import Reader, code_version, modules_of
 from hilbench.scenario.losses import better
 from hilbench.scenario.resolved import Scenario, fingerprint
-from hilbench.scenario.tuning import Number, Range, TuneConfig, TunedController, Values, like, put, value_at
+from hilbench.scenario.tuning import Number, Range, TuneConfig, TunedController, Values, like, put, share_of, value_at
 from hilbench.settings import to_config
 from hilbench.studies import roles
 from hilbench.studies.optimiser import NAME, search
@@ -164,5 +164,4 @@ def _share(span: Range, value: Number, where: str) -> float:
     if not span.low <= value <= span.high:
         allowed = f"allowed: {span.low:g} to {span.high:g}, the range that is tuned"
         raise ScenarioError(f"{where}: found {value:g} as the controller's own value; {allowed}")
-    low, high, x = (_scaled(span, each) for each in (span.low, span.high, value))
-    return (x - low) / (high - low)
+    return share_of(span, value)

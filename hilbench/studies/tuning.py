@@ -6,6 +6,7 @@ journal as they come, so that tuning which was interrupted goes on from where it
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from hilbench.files import write_whole
 from hilbench.scenario.files import find, read_toml, read_tuned, resolve
 from hilbench.scenario.losses import better
 from hilbench.scenario.resolved import Scenario, choose_controller
-from hilbench.scenario.tuning import SUFFIX, TuneConfig, Tuned, TunedController, check_budget, content_digest
+from hilbench.scenario.tuning import SUFFIX, TuneConfig, Tuned, TunedController, check_budget, content_digest, near_ends
 from hilbench.studies.evaluation import Progress
 from hilbench.studies.pool import Workers
 from hilbench.studies.suite import check_episodes
@@ -29,6 +30,7 @@ from hilbench.studies.trials import Journal, Runner
 from hilbench.studies.tuner import Tuner
 from hilbench.types import Probes, to_builtins
 
+log = logging.getLogger(__name__)
 HEAD = '# Written by `hilbench tune`; a scenario beside it uses it by: tuned = "{name}"\n'
 
 
@@ -84,6 +86,9 @@ def tune(
         scenario=judged.name, loss=to_builtins(loss)["kind"], better=better(loss), controllers={**kept, **found}
     )
     write_whole(place, (HEAD.format(name=place.name) + tomli_w.dumps(_without_none(result))).encode())
+    for name, one in found.items():
+        for line in near_ends(config.controllers[name], one.tuned):
+            log.warning("%s: %s; a wider one may hold better values", name, line)
     return result, place
 
 

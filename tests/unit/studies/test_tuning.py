@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,20 @@ def test_where_no_candidate_passes_the_best_loss_is_taken_and_it_is_said(
 def test_what_cannot_be_tuned_is_refused_before_any_run(tmp_path: Path, tables: dict[str, Any], said: str) -> None:
     with pytest.raises(ScenarioError, match=said):
         tune(written(tmp_path, **tables), trust=True)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("span", "told"), [((-1.0, 0.2), True), ((-1.0, 1.0), False)])
+def test_a_value_near_an_end_of_its_range_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, span: tuple[float, float], told: bool
+) -> None:
+    """The least cost lies beyond 0.2, so that the optimiser ends there."""
+    assert BEST[0] > 0.2
+    tune(one_alone(tmp_path, 0.1, runs=20, span=span), trust=True)
+    said = [record.getMessage() for record in caplog.records if "near an end" in record.getMessage()]
+    assert len(said) == told
+    if told:
+        assert re.fullmatch(r"one: first = 0\.\d+ is near an end of its range, -1 to 0.2; a wider one may .*", said[0])
 
 
 def ended(*arguments: object) -> int:
