@@ -184,11 +184,9 @@ def complaint(function: Function) -> str | None:
     return f"no type, shape or unit: {', '.join(untyped)}" if untyped else None
 
 
-@pytest.mark.parametrize("file", [name for name in FILES if in_the_open(name)])
-def test_public_functions_say_what_their_parameters_are(file: str) -> None:
-    complaints = [
-        f"{function.place}: {text}" for function in functions(file, TREES[file].body) if (text := complaint(function))
-    ]
+def test_public_functions_say_what_their_parameters_are() -> None:
+    found = (function for file in FILES if in_the_open(file) for function in functions(file, TREES[file].body))
+    complaints = [f"{function.place}: {text}" for function in found if (text := complaint(function))]
     assert not complaints, "\n".join(complaints)
 
 

@@ -112,13 +112,28 @@ class Budget(NamedTuple):
 
 
 def share_of(span: Range, value: Number) -> float:
-    """Where in a range a value lies: 0 at its low end, 1 at its high one, by factors where it is logarithmic."""
+    """Where in a range a value lies: 0 at its low end, 1 at its high one, by factors where it is logarithmic.
+
+    Parameters
+    ----------
+    span : Range
+    value : int or float
+        In the range.
+    """
     low, high, x = (math.log(each) if span.log else each for each in (span.low, span.high, value))
     return (x - low) / (high - low)
 
 
 def near_ends(ranges: Ranges, values: Values) -> list[str]:
-    """A line for each value in the first or the last tenth of its range, beyond which there may be better ones."""
+    """A line for each value in the first or the last tenth of its range, beyond which there may be better ones.
+
+    Parameters
+    ----------
+    ranges : dict of Range
+        By parameter.
+    values : dict of float
+        What tuning found for some of these parameters or all.
+    """
     return [
         f"{field} = {value:g} is near an end of its range, {ranges[field].low:g} to {ranges[field].high:g}"
         for field, value in values.items()
