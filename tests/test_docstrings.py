@@ -22,13 +22,20 @@ import hilbench
 
 ROOT = Path(hilbench.__file__).parent
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
-TREES = {name: ast.parse((ROOT / name).read_text("utf-8")) for name in FILES}
+TREES: dict[str, ast.Module] = {}
+"""Those of the files that were read: `tree` reads them."""
 MODULES = {"hilbench." + name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): name for name in FILES}
 """Full name of a module -> its file."""
 FunctionNode = (ast.FunctionDef, ast.AsyncFunctionDef)
 ANYTHING = re.compile(r"Any|[A-Z]")
 """Annotations of what may be anything, which has no type to be named: Any, a type variable."""
 ENTRY = re.compile(r"(?P<names>\**\w+(?:, \**\w+)*)(?P<type> : \S.*)?")
+
+
+def tree(file: str) -> ast.Module:
+    if file not in TREES:
+        TREES[file] = ast.parse((ROOT / file).read_text("utf-8"))
+    return TREES[file]
 
 
 class Function(NamedTuple):
@@ -81,7 +88,7 @@ def parameters(function: Function) -> list[str]:
 def imported(file: str) -> dict[str, str]:
     """What a file calls something from elsewhere -> its full name."""
     found = {}
-    for node in ast.walk(TREES[file]):
+    for node in ast.walk(tree(file)):
         if isinstance(node, ast.ImportFrom):
             found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
@@ -96,7 +103,7 @@ def defined(full: str) -> tuple[str, ast.ClassDef | None]:
     module, _, name = full.rpartition(".")
     if module not in MODULES:
         return "", None
-    for node in TREES[MODULES[module]].body:
+    for node in tree(MODULES[module]).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             return MODULES[module], node
     return defined(imported(MODULES[module])[name])
@@ -104,7 +111,7 @@ def defined(full: str) -> tuple[str, ast.ClassDef | None]:
 
 def bases(file: str, owner: ast.ClassDef) -> Iterator[tuple[str, ast.ClassDef] | str]:
     """Every class that a class derives from: file and definition, or the full name of one that is not hilbench's."""
-    local = {node.name: node for node in ast.walk(TREES[file]) if isinstance(node, ast.ClassDef)}
+    local = {node.name: node for node in ast.walk(tree(file)) if isinstance(node, ast.ClassDef)}
     names = imported(file)
     for base in owner.bases:
         written = ast.unparse(base.value if isinstance(base, ast.Subscript) else base)
@@ -185,7 +192,7 @@ def complaint(function: Function) -> str | None:
 
 
 def test_public_functions_say_what_their_parameters_are() -> None:
-    found = (function for file in FILES if in_the_open(file) for function in functions(file, TREES[file].body))
+    found = (function for file in FILES if in_the_open(file) for function in functions(file, tree(file).body))
     complaints = [f"{function.place}: {text}" for function in found if (text := complaint(function))]
     assert not complaints, "\n".join(complaints)
 
