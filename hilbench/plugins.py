@@ -16,8 +16,8 @@ import logging
 import re
 from collections.abc import Iterable
 from functools import cache
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module, metadata
+from importlib.metadata import EntryPoint, EntryPoints
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -164,6 +164,18 @@ def _warn_of(kind: str, plugin: Plugin) -> None:
     """Once, of what has the same name and is not used."""
     for hidden in plugin.hidden:
         log.warning("%s %r is hilbench's own; the plug-in %s of the same name is not used", kind, plugin.name, hidden)
+
+
+@cache
+def _all_points() -> Any:
+    """What `select` is asked of, an EntryPoints since Python 3.12. Made once: it reads a file of each distribution."""
+    return metadata.entry_points()
+
+
+def entry_points(group: str) -> EntryPoints:
+    """What installed distributions offer for a group."""
+    found: EntryPoints = _all_points().select(group=group)
+    return found
 
 
 @cache

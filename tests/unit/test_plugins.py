@@ -29,7 +29,7 @@ def fresh():
 
 
 def forget():
-    for cached in (plugins.all_of, plugins._own):
+    for cached in (plugins.all_of, plugins._own, plugins._all_points):
         cached.cache_clear()
 
 

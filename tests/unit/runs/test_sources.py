@@ -181,6 +181,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def _forget() -> None:
     plugins.all_of.cache_clear()
+    plugins._all_points.cache_clear()
     imports.distributions.cache_clear()
     sources._version.cache_clear()
 
