@@ -16,6 +16,9 @@ RESULTS = ("run.json", "summary.json")
 def tree(folder: Path, but: Iterable[str] = ()) -> list[Path]:
     """Every file in a folder and below, without compiled Python, hidden files, and folders of results.
 
+    A folder to which links lead again counts once, one above where a link lies not at all. Raises OSError for what
+    cannot be looked into.
+
     Parameters
     ----------
     folder : Path
@@ -23,29 +26,35 @@ def tree(folder: Path, but: Iterable[str] = ()) -> list[Path]:
     but : iterable of str
         Names in the folder itself that are left out.
     """
-    return [Path(path) for path in _below(str(folder), {"__pycache__", *but})]
+    real = os.path.realpath(folder)
+    return [Path(path) for path in _below(str(folder), real, {real}, {"__pycache__", *but})]
 
 
-def _below(folder: str, skipped: Container[str] = ("__pycache__",)) -> Iterator[str]:
-    """The paths of `tree`, as text: hilbench's own code is listed anew for each run."""
+def _below(folder: str, real: str, seen: set[str], skipped: Container[str] = ("__pycache__",)) -> Iterator[str]:
+    """The paths of `tree`, as text, because hilbench's own code is listed anew for each run.
+
+    Parameters
+    ----------
+    folder, real : str
+        The folder as it was come to, and without links.
+    seen : set of str
+        The folders that were listed, without links; those that are listed here are added.
+    skipped : container of str
+        Names that are left out.
+    """
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name.startswith(".") or entry.name in skipped or entry.name.endswith((".pyc", ".log")):
             continue
-        if os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file():
+        kind = Path(entry.path) if entry.is_symlink() else entry  # a Path takes a link to itself for neither
+        if kind.is_file():
             yield entry.path
-        elif os.path.isdir(entry.path) and not (_leads_up(entry) or _is_result(entry.path)):
-            yield from _below(entry.path)
-
-
-def _leads_up(entry: os.DirEntry[str]) -> bool:
-    """Whether a link leads to the folder that it lies in, or to one above."""
-    if not entry.is_symlink():
-        return False
-    return Path(os.path.realpath(os.path.dirname(entry.path))).is_relative_to(os.path.realpath(entry.path))
-
-
-def _is_result(folder: str) -> bool:
-    return any(os.path.exists(os.path.join(folder, name)) for name in RESULTS)
+        elif kind.is_dir():
+            place = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+            if place in seen or Path(real).is_relative_to(place):
+                continue
+            if not any(Path(entry.path, name).exists() for name in RESULTS):
+                seen.add(place)
+                yield from _below(entry.path, place, seen)
 
 
 def digest(folder: Path, files: Iterable[Path]) -> str:

@@ -118,9 +118,10 @@ def share_of(span: Range, value: Number) -> float:
     ----------
     span : Range
     value : int or float
-        In the range.
+        In the range, or beyond it by what rounding to a whole number does.
     """
-    low, high, x = (math.log(each) if span.log else each for each in (span.low, span.high, value))
+    inside = min(max(value, span.low), span.high)
+    low, high, x = (math.log(each) if span.log else each for each in (span.low, span.high, inside))
     return (x - low) / (high - low)
 
 
@@ -134,10 +135,12 @@ def near_ends(ranges: Ranges, values: Values) -> list[str]:
     values : dict of float
         What tuning found for some of these parameters or all.
     """
+    shares = {field: share_of(ranges[field], value) for field, value in values.items()}
     return [
-        f"{field} = {value:g} is near an end of its range, {ranges[field].low:g} to {ranges[field].high:g}"
-        for field, value in values.items()
-        if abs(share_of(ranges[field], value) - 0.5) > 0.4
+        f"{field} = {values[field]:g} is near the {'high' if share > 0.5 else 'low'} end of its range, "
+        f"{ranges[field].low:g} to {ranges[field].high:g}"
+        for field, share in shares.items()
+        if abs(share - 0.5) > 0.4
     ]
 
 

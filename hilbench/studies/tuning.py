@@ -87,8 +87,8 @@ def tune(
     )
     write_whole(place, (HEAD.format(name=place.name) + tomli_w.dumps(_without_none(result))).encode())
     for name, one in found.items():
-        for line in near_ends(config.controllers[name], one.tuned):
-            log.warning("%s: %s; a wider one may hold better values", name, line)
+        for line in near_ends(config.controllers[name], one.tuned) if one.loss_tuned is not None else ():
+            log.warning("%s: %s; a wider one, where the setting allows it, may hold better values", name, line)
     return result, place
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,24 @@ def test_links_are_followed_unless_they_lead_up_or_nowhere(
     through = tmp_path_factory.mktemp("links") / "link"
     through.symlink_to(folder)
     assert names(through) == names(folder), "the folder itself may be a link, and a link below it leads to its target"
+
+
+def test_folders_that_link_to_each_other_count_once(folder: Path) -> None:
+    """Followed as often as there are ways, three folders with five links would have many thousand files."""
+    for here, there, name in [("a", "b", "1"), ("b", "a", "1"), ("a", "b", "2"), ("b", "c", "2"), ("c", "a", "1")]:
+        (folder / here).mkdir(exist_ok=True)
+        (folder / here / name).symlink_to(folder / there)
+    assert len(names(folder)) == 2
+    assert sorted(path.name for path in tree(folder)) == ["one.py", "two.toml"]
+    assert names(folder / "a") == ["1/two.toml", "one.py"], "b by its first link, which leads back to a no more"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_what_cannot_be_looked_into_is_no_empty_folder(folder: Path) -> None:
+    (folder / "a").chmod(0)
+    with pytest.raises(PermissionError):
+        tree(folder)
+    (folder / "a").chmod(0o700)
 
 
 def test_a_digest_is_of_paths_and_contents_wherever_they_lie(

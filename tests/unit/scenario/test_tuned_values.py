@@ -13,7 +13,7 @@ from hilbench.errors import ScenarioError
 from hilbench.scenario import files
 from hilbench.scenario.files import load
 from hilbench.scenario.resolved import budget_of, fingerprint
-from hilbench.scenario.tuning import Budget, Tuned, TunedController, content_digest
+from hilbench.scenario.tuning import Budget, Range, Tuned, TunedController, content_digest, near_ends
 from hilbench.types import to_builtins
 
 RANGES = {"ki": {"low": 1, "high": 1e3, "log": True}}
@@ -137,3 +137,21 @@ def test_files_of_tuned_values_are_no_scenarios(tmp_path: Path, monkeypatch: pyt
         (tmp_path / "scenarios" / name).touch()
     monkeypatch.setattr(files.plugins, "PACKAGE", tmp_path)
     assert list(files.names()) == ["arm"]
+
+
+LINEAR, LOG, WHOLE = Range(low=-1.0, high=1.0), Range(low=0.01, high=100.0, log=True), Range(low=0.3, high=60, log=True)
+
+
+@pytest.mark.parametrize(
+    ("span", "value", "end"),
+    [
+        (LINEAR, -0.81, "low"), (LINEAR, -0.79, ""), (LINEAR, 0.79, ""), (LINEAR, 0.81, "high"),
+        (LOG, 0.024, "low"), (LOG, 0.026, ""), (LOG, 39.0, ""), (LOG, 41.0, "high"),
+        (WHOLE, 0, "low"), (WHOLE, 60, "high"),
+    ],
+)  # fmt: skip
+def test_the_first_and_the_last_tenth_of_a_range_are_its_ends(span: Range, value: float, end: str) -> None:
+    """Of a logarithmic one by factors: of 0.01 to 100 the tenths end at 10 to the power of -1.6 and of 1.6."""
+    said = near_ends({"gain": span, "other": LINEAR}, {"gain": value})
+    whole = f"gain = {value:g} is near the {end} end of its range, {span.low:g} to {span.high:g}"
+    assert said == ([whole] if end else [])

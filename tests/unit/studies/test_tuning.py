@@ -281,10 +281,12 @@ def test_a_value_near_an_end_of_its_range_is_told(
     """The least cost lies beyond 0.2, so that the optimiser ends there."""
     assert BEST[0] > 0.2
     tune(one_alone(tmp_path, 0.1, runs=20, span=span), trust=True)
-    said = [record.getMessage() for record in caplog.records if "near an end" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if " end of its range" in record.getMessage()]
     assert len(said) == told
     if told:
-        assert re.fullmatch(r"one: first = 0\.\d+ is near an end of its range, -1 to 0.2; a wider one may .*", said[0])
+        assert re.fullmatch(
+            r"one: first = 0\.\d+ is near the high end of its range, -1 to 0.2; a wider one, .*", said[0]
+        )
 
 
 def ended(*arguments: object) -> int:
