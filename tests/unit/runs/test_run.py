@@ -50,7 +50,7 @@ def test_a_run_says_what_it_ran_on_what_and_where(tmp_path):
     scenario = short("pes", loop__period_s=0.01, loop__duration_s=1.5)
     assert run(scenario, tmp_path, told.append).status == "done"
     meta = read_run(tmp_path).meta
-    untuned = replace(scenario, tune=TuneConfig(), tuned=None)  # neither decides a run: its values stand in the controllers
+    untuned = replace(scenario, tune=TuneConfig(), tuned=None)  # its values stand in the controllers
     assert scenarios.resolve(table(meta.scenario), scenario.where) == untuned
     assert meta.provenance.package_versions["numpy"] == np.__version__
     assert meta.provenance.host.n_cpus >= 1
