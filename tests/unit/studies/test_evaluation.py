@@ -41,6 +41,7 @@ SCORED = {
     "set": {
         "loop.duration_s": 1.6,
         "disturbances.load.at_s": 0.8,
+        "score.untold": "pid",
         "score.horizon_s": 0.6,
         "score.window_s": 0.2,
         "score.before_s": 0.2,
