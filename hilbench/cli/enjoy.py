@@ -107,8 +107,10 @@ def how_it_went(run: RunData) -> str:
     seconds, loss = _length_s(run), meta.scenario.score.loss
     if isinstance(loss, OF_EPISODES):
         reached = rows[f"info.{loss.key}"] > 0
-        when_s = float(rows["t_us"][np.argmax(reached)]) * 1e-6 if reached[-1] else seconds
-        return f"{loss.key if reached[-1] else f'not {loss.key}'} after {when_s:.1f} s"
+        if reached[-1]:
+            return f"{loss.key} after {float(rows['t_us'][np.argmax(reached)]) * 1e-6:.1f} s"
+        ended = ": the plant ended the run after" if rows["terminated"][-1] else " in"
+        return f"not {loss.key}{ended} {seconds:.1f} s"
     if isinstance(loss, Return) and (found := return_(run)):
         return f"return {found[''].value:.3g} after {seconds:.1f} s"
     error = meta.plant_spec.error

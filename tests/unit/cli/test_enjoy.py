@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,13 +62,24 @@ def test_what_was_learnt_carries_the_load_of_another_path(tmp_path):
     assert np.sqrt(np.mean(error[1000:] ** 2)) < 0.03
 
 
-def test_a_task_that_ends_says_when(tmp_path):
-    scenario = learnt_scenario("gradient_seek", seed=3)
-    assert run(scenario, tmp_path / "r").status == "done"
+@pytest.mark.parametrize(("duration_s", "word"), [(60.0, "found after"), (2.0, "not found in")])
+def test_a_task_that_ends_says_when(duration_s, word, tmp_path):
+    taught = learnt_scenario("gradient_seek", seed=3)
+    timed = replace(taught, loop=msgspec.structs.replace(taught.loop, duration_s=duration_s))
+    assert run(timed, tmp_path / "r").status == "done"
     found = read_run(tmp_path / "r")
-    rows = found.episodes[0]
-    word = "found" if rows["info.found"][-1] else "not found"
-    assert how_it_went(found) == f"{word} after {len(rows['seq']) * 0.02:.1f} s"
+    assert how_it_went(found) == f"{word} {len(found.episodes[0]['seq']) * 0.02:.1f} s"
+
+
+def test_a_task_that_the_plant_ends_says_so(tmp_path):
+    """A robot that has learnt nothing runs into the first obstacle."""
+    taught = learnt_scenario("lidar_nav", seed=0)
+    untaught = replace(taught, loop=msgspec.structs.replace(taught.loop, start_from=None))
+    assert run(untaught, tmp_path / "r").status == "done"
+    found = read_run(tmp_path / "r")
+    assert found.episodes[0]["info.collided"][-1]
+    seconds = len(found.episodes[0]["seq"]) * untaught.loop.period_s
+    assert how_it_went(found) == f"not reached: the plant ended the run after {seconds:.1f} s"
 
 
 def test_a_task_with_a_return_says_it(tmp_path):
